@@ -1,0 +1,100 @@
+//! The check of one week.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    counts::Counts,
+    drift::{self, DatasetDrift, columns_of},
+    features::{FeatureSpec, Frame, HISTORY_DAYS, History},
+    fixed_test,
+    metrics::Scores,
+    policy::{LiveError, Policy, WeekVerdict},
+    registry::Version,
+    runtime::Error,
+    store::Store,
+    time::Week,
+    warehouse::{Forecast, Warehouse},
+};
+
+/// The champion and its mean absolute error on the fixed test set, in bicycles an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChampionRecord {
+    /// Its version.
+    pub version: Version,
+    /// Its error.
+    pub test_mae: f64,
+}
+
+/// Everything that was found out about a week.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeekReport {
+    /// The week.
+    pub week: Week,
+    /// The champion at the time.
+    pub champion: ChampionRecord,
+    /// The days of the week that have counts.
+    pub days_with_counts: usize,
+    /// The drift of each column.
+    pub drift: DatasetDrift,
+    /// The scores of the stored forecasts, where there are any.
+    pub live: Option<Scores>,
+    /// What is to be done.
+    pub verdict: WeekVerdict,
+}
+
+impl WeekReport {
+    /// Returns the names of the columns that drifted.
+    pub fn drifted_columns(&self) -> Vec<&str> {
+        self.drift.columns.iter().filter(|column| column.drifted).map(|column| column.column.as_str()).collect()
+    }
+}
+
+/// Checks a week; reads only, so it may be run on any week at any time.
+///
+/// # Errors
+/// Hopeless if the week has no counts or the fixed test set is missing; passing if a port fails.
+pub async fn check_week(
+    store: &Arc<dyn Store>,
+    warehouse: &dyn Warehouse,
+    policy: &Policy,
+    champion: ChampionRecord,
+    week: Week,
+) -> Result<WeekReport, Error> {
+    let (first, last) = (week.first_day(), week.last_day());
+    let known = warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
+    let counts = known.days(first, last);
+    if counts.is_empty() {
+        return Err(Error::hopeless(format!("there are no counts for {week}; ingest {first} to {last} and replay")));
+    }
+    let forecasts = warehouse.forecasts(first, last).await?;
+    let profile = fixed_test::profile(store).await?;
+    let reference: Vec<_> = profile
+        .columns
+        .into_iter()
+        .filter(|column| policy.drift_columns.iter().any(|name| name == column.name()))
+        .collect();
+    let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
+    let current = columns_of(&frame, policy.drift_columns.iter().map(String::as_str));
+    let failed = |source| Error::hopeless(format!("cannot compare {week} with the fixed test set")).caused_by(source);
+    let drift = drift::dataset(&reference, &current).map_err(failed)?;
+    let live = live_scores(&forecasts, &counts)?;
+    let live_error = live.map(|scores| LiveError { mae: scores.mae, test_mae: champion.test_mae });
+    let verdict = policy.judge_week(drift.drifted_share, live_error);
+    Ok(WeekReport { week, champion, days_with_counts: counts.rows_per_day().len(), drift, live, verdict })
+}
+
+/// Scores forecasts for the hours that have a count; `None` where there are none.
+fn live_scores(forecasts: &[Forecast], counts: &Counts) -> Result<Option<Scores>, Error> {
+    let history = History::new(&[counts]);
+    let actual = |forecast: &Forecast| {
+        let count = history.count(history.position(&forecast.counter_key())?, forecast.hour);
+        (!count.is_nan()).then_some((forecast.prediction, f64::from(count)))
+    };
+    let (predictions, actuals): (Vec<f64>, Vec<f64>) = forecasts.iter().filter_map(actual).unzip();
+    if predictions.is_empty() {
+        return Ok(None);
+    }
+    let failed = |source| Error::hopeless("cannot score the stored forecasts").caused_by(source);
+    Scores::new(&predictions, &actuals).map(Some).map_err(failed)
+}

@@ -1,0 +1,117 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::{
+    address::ObjectPath,
+    audit::Finding,
+    event::{DriftCheckRequested, DriftDetected, Function},
+    policy::Policy,
+    registry::{Alias, Registry},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables, optional},
+    store::{Condition, Store, write_json},
+    time::Week,
+    warehouse::Warehouse,
+};
+
+pub use check::{ChampionRecord, WeekReport, check_week};
+
+/// The function.
+pub struct DriftCheck {
+    policy: Policy,
+    store: Arc<dyn Store>,
+    warehouse: Arc<dyn Warehouse>,
+    registry: Arc<dyn Registry>,
+}
+
+/// Makes the function from its settings.
+///
+/// # Errors
+/// When `POLICY` cannot be used.
+pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, SettingsError> {
+    Ok(DriftCheck::new(optional(variables, "POLICY")?.unwrap_or_default(), ports))
+}
+
+impl DriftCheck {
+    /// Makes the function.
+    pub fn new(policy: Policy, ports: &Ports) -> Self {
+        Self {
+            policy,
+            store: Arc::clone(&ports.store),
+            warehouse: Arc::clone(&ports.warehouse),
+            registry: Arc::clone(&ports.registry),
+        }
+    }
+
+    async fn champion(&self) -> Result<ChampionRecord, Error> {
+        let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
+            Error::hopeless("there is no champion; train one with `bike-traffic train` and replay the message")
+        })?;
+        let run = self.registry.version(version).await?.run;
+        let test_mae = run.metrics.get("test_mae").copied().ok_or_else(|| {
+            Error::hopeless(format!("version {version} has no metric `test_mae`; train it with `bike-traffic train`"))
+        })?;
+        Ok(ChampionRecord { version, test_mae })
+    }
+}
+
+impl Handler for DriftCheck {
+    const FUNCTION: Function = Function::DriftCheck;
+    type Event = DriftCheckRequested;
+
+    async fn handle(&self, event: DriftCheckRequested, context: &Context) -> Result<Outcome, Error> {
+        let week = event.week(context.published_at);
+        let champion = self.champion().await?;
+        let report = check_week(&self.store, &*self.warehouse, &self.policy, champion, week).await?;
+        let path = report_path(week);
+        write_json(&*self.store, &path, &report, Condition::Always).await?;
+        if report.verdict.major {
+            tracing::error!(%week, reason = report.verdict.reason, "major drift: retrain the champion locally");
+        }
+        let detected = DriftDetected {
+            event_id: context.event_id.clone(),
+            week,
+            champion: champion.version,
+            report: path.clone(),
+            major: report.verdict.major,
+        };
+        let outcome = Outcome::of(finding(&report, &path));
+        Ok(if report.verdict.fine_tune { outcome.publish(&detected) } else { outcome })
+    }
+}
+
+fn finding(report: &WeekReport, path: &ObjectPath) -> Finding {
+    let decision = match &report.verdict {
+        verdict if verdict.major => "major-drift",
+        verdict if verdict.dataset_drift => "drift",
+        verdict if verdict.fine_tune => "live-error-too-high",
+        _ => "no-drift",
+    };
+    Finding {
+        drift_detected: Some(report.verdict.dataset_drift),
+        mae: report.live.map(|scores| scores.mae),
+        rmse: report.live.map(|scores| scores.rmse),
+        r2: report.live.map(|scores| scores.r2),
+        fine_tune_triggered: Some(report.verdict.fine_tune),
+        champion_version: Some(report.champion.version),
+        detail: json!({
+            "report": path,
+            "drifted_share": report.drift.drifted_share,
+            "drifted_columns": report.drifted_columns(),
+            "days_with_counts": report.days_with_counts,
+        }),
+        ..Finding::new(decision, report.verdict.reason.clone())
+    }
+}
+
+fn report_path(week: Week) -> ObjectPath {
+    let text = format!("reports/drift-check/{week}.json");
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+}
+
+#[cfg(test)]
+mod tests;

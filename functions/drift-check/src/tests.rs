@@ -1,0 +1,139 @@
+//! Tests of the function against the embedded ports.
+
+use shared::{
+    Timestamp,
+    address::Address,
+    clock::SimulatedClock,
+    counts::{Counter, Counts, write_french},
+    event::Event,
+    fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
+    registry::{Run, RunName, Version},
+    runtime::Outlook,
+    settings::PortAddresses,
+    time::{Day, Hour},
+    warehouse::Forecast,
+};
+
+use super::*;
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+/// Three counters; the first sees `level` times as many bicycles as the hour of the day says.
+fn counts(first: Day, last: Day, level: u32) -> Counts {
+    let mut counts = Counts::default();
+    for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
+        let counter = counts.intern(Counter { id: None, name: name.to_owned(), coordinates: None });
+        let of_hour = |hour: Hour| u32::try_from(hour.local().hour).unwrap();
+        first
+            .through(last)
+            .flat_map(Day::hours)
+            .for_each(|hour| counts.push(counter, hour, number * level * of_hour(hour)));
+    }
+    counts
+}
+
+/// A fixed test set of 40 days, then the live weeks from 2021-07-19, of which the second is `level` times as busy.
+async fn ports(level: u32) -> Ports {
+    let memory = || Address::Memory;
+    let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
+    let ports = Ports::open(&addresses, Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH))).unwrap();
+    let (test, live) = (day("2021-06-09"), day("2021-07-19"));
+    for (name, first, last) in [(TRAIN_BASELINE, test.plus(-60), test.plus(-1)), (TEST_BASELINE, test, live.plus(-1))] {
+        let mut csv = Vec::new();
+        write_french(&counts(first, last, 1), &mut csv).unwrap();
+        ports.store.write(&name.parse().unwrap(), csv.into(), Condition::Always).await.unwrap();
+    }
+    for day in live.plus(-30).through(live.plus(13)) {
+        let level = if day >= live.plus(7) { level } else { 1 };
+        ports.warehouse.replace_counts(day, &counts(day, day, level), Timestamp::UNIX_EPOCH).await.unwrap();
+    }
+    ports
+}
+
+async fn crown(ports: &Ports, test_mae: f64) {
+    let name: RunName = "champion-test".parse().unwrap();
+    let (tags, params) = Default::default();
+    let metrics = [("test_mae".to_owned(), test_mae)].into();
+    let run = Run { artifacts: name.artifacts(), name, ended_at: Timestamp::UNIX_EPOCH, tags, params, metrics };
+    let version = ports.registry.register(&run).await.unwrap();
+    ports.registry.move_alias(Alias::Champion, None, version).await.unwrap();
+}
+
+/// Stores forecasts for a week that are off by `error` bicycles.
+async fn forecast(ports: &Ports, week: Week, error: f64) {
+    for day in week.first_day().through(week.last_day()) {
+        let counts = ports.warehouse.counts(day, day).await.unwrap();
+        let forecast = |row: &shared::counts::Count| Forecast {
+            counter_id: None,
+            counter_name: counts.counter(row.counter).name.clone(),
+            hour: row.hour,
+            prediction: f64::from(row.count) + error,
+            actual: None,
+            model_type: "xgboost".to_owned(),
+            model_version: Version::new(1),
+            predicted_at: Timestamp::UNIX_EPOCH,
+        };
+        let forecasts: Vec<_> = counts.rows().iter().map(forecast).collect();
+        ports.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
+    }
+}
+
+async fn check(ports: &Ports, published_at: &str) -> Result<Outcome, Error> {
+    let published_at: Timestamp = published_at.parse().unwrap();
+    let event = DriftCheckRequested::default();
+    let context = Context { event_id: event.event_id(published_at), published_at, now: published_at };
+    DriftCheck::new(Policy::default(), ports).handle(event, &context).await
+}
+
+const AFTER_FIRST_WEEK: &str = "2021-07-26T05:00:00Z";
+const AFTER_SECOND_WEEK: &str = "2021-08-02T05:00:00Z";
+
+#[tokio::test]
+async fn a_week_like_the_test_set_leads_to_nothing() {
+    let ports = ports(1).await;
+    crown(&ports, 10.0).await;
+    let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+    assert_eq!((outcome.finding().decision, outcome.finding().drift_detected), ("no-drift", Some(false)));
+    assert!(outcome.events().is_empty());
+    assert!(ports.store.read(&report_path("2021-W29".parse().unwrap())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_week_of_another_level_asks_for_fine_tuning() {
+    let ports = ports(3).await;
+    crown(&ports, 10.0).await;
+    let outcome = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
+    assert_eq!((outcome.finding().decision, outcome.finding().fine_tune_triggered), ("drift", Some(true)));
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"drift-detected","event_id":"drift-check/2021-W30","week":"2021-W30","champion":1,"report":"reports/drift-check/2021-W30.json","major":false}"#
+    );
+}
+
+#[tokio::test]
+async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
+    for (error, decision, major) in
+        [(10.5, "no-drift", false), (11.5, "live-error-too-high", false), (13.5, "major-drift", true)]
+    {
+        let ports = ports(1).await;
+        crown(&ports, 10.0).await;
+        forecast(&ports, "2021-W29".parse().unwrap(), error).await;
+        let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+        assert_eq!(outcome.finding().decision, decision);
+        assert!((outcome.finding().mae.unwrap() - error).abs() < 1e-9);
+        assert_eq!(outcome.events().iter().any(|event| event.data.contains(r#""major":true"#)), major);
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let ports = ports(1).await;
+    let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
+    assert!(error.to_string().contains("no champion"), "{error}");
+    crown(&ports, 10.0).await;
+    let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
+    assert_eq!(error.outlook(), Outlook::Hopeless);
+    assert!(error.to_string().contains("2021-W50"), "{error}");
+}

@@ -1,0 +1,117 @@
+#![doc = include_str!("../README.md")]
+
+mod compare;
+
+use std::sync::Arc;
+
+use model::{Model, Threads};
+use serde_json::json;
+use shared::{
+    audit::Finding,
+    evaluation::Evaluation,
+    event::{ChallengerEvaluated, ChallengerTrained, EventId, Function},
+    features::{FeatureSpec, Frame, HISTORY_DAYS},
+    fixed_test,
+    policy::{Comparison, Policy},
+    registry::{Registry, Version},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables, optional},
+    store::{Condition, Store, write_json},
+    time::Week,
+    warehouse::Warehouse,
+};
+
+pub use compare::compare;
+
+/// The function.
+pub struct Evaluate {
+    policy: Policy,
+    store: Arc<dyn Store>,
+    warehouse: Arc<dyn Warehouse>,
+    registry: Arc<dyn Registry>,
+}
+
+/// Makes the function from its settings.
+///
+/// # Errors
+/// When `POLICY` cannot be used.
+pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Evaluate, SettingsError> {
+    Ok(Evaluate::new(optional(variables, "POLICY")?.unwrap_or_default(), ports))
+}
+
+impl Evaluate {
+    /// Makes the function.
+    pub fn new(policy: Policy, ports: &Ports) -> Self {
+        Self {
+            policy,
+            store: Arc::clone(&ports.store),
+            warehouse: Arc::clone(&ports.warehouse),
+            registry: Arc::clone(&ports.registry),
+        }
+    }
+
+    /// Builds the rows of the fresh holdout: the last days of the week, less the hours of the fixed test set.
+    async fn fresh_holdout(&self, week: Week) -> Result<Frame, Error> {
+        let last = week.last_day();
+        let first = last.plus(1 - self.policy.fresh_holdout_days);
+        let known = self.warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
+        let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &known.days(first, last));
+        let profile = fixed_test::profile(&self.store).await?;
+        Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
+    }
+
+    async fn load(&self, version: Version) -> Result<Model, Error> {
+        Model::load_version(&self.store, &*self.registry, version, Threads::All).await
+    }
+
+    async fn compare(&self, event: &ChallengerTrained) -> Result<Comparison, Error> {
+        let (champion, challenger) = (self.load(event.champion).await?, self.load(event.challenger).await?);
+        let fixed = fixed_test::frame(&self.store).await?;
+        let fresh = self.fresh_holdout(event.week).await?;
+        let work = move || compare(&champion, &challenger, &fixed, &fresh);
+        let joined = tokio::task::spawn_blocking(work).await;
+        joined.map_err(|stopped| Error::passing("the evaluation stopped").caused_by(stopped))?
+    }
+}
+
+impl Handler for Evaluate {
+    const FUNCTION: Function = Function::Evaluate;
+    type Event = ChallengerTrained;
+
+    async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
+        let comparison = self.compare(&event).await?;
+        let verdicts = self.policy.judge_challenger(&comparison);
+        let evaluation = Evaluation {
+            week: event.week,
+            champion: event.champion,
+            challenger: event.challenger,
+            comparison,
+            verdicts,
+        };
+        let path = Evaluation::path(event.week);
+        write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
+        let evaluated = ChallengerEvaluated {
+            event_id: EventId::of(Function::Evaluate, event.week),
+            week: event.week,
+            champion: event.champion,
+            challenger: event.challenger,
+            evaluation: path,
+        };
+        Ok(Outcome::of(finding(&evaluation)).publish(&evaluated))
+    }
+}
+
+fn finding(evaluation: &Evaluation) -> Finding {
+    let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
+    let scores = comparison.fixed_test.challenger;
+    Finding {
+        mae: Some(scores.mae),
+        rmse: Some(scores.rmse),
+        r2: Some(scores.r2),
+        model_improvement: Some(comparison.fixed_test.improvement()),
+        champion_version: Some(evaluation.champion),
+        challenger_version: Some(evaluation.challenger),
+        detail: json!({ "comparison": comparison, "verdicts": verdicts }),
+        ..Finding::new("evaluated", format!("{}; {}", verdicts.fixed_test.reason, verdicts.guarded.reason))
+    }
+}

@@ -1,0 +1,8 @@
+//! Wires the function; see the library for what it does.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    shared::runtime::run(evaluate::build).await
+}

@@ -1,0 +1,177 @@
+#![doc = include_str!("../README.md")]
+
+mod window;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::{FineTuneRecipe, Model, Threads, fine_tune};
+use serde_json::json;
+use shared::{
+    Timestamp,
+    audit::Finding,
+    event::{ChallengerTrained, DriftDetected, Function},
+    features::Frame,
+    fixed_test,
+    metrics::Scores,
+    policy::Policy,
+    registry::{Alias, Registry, Run, RunName, Version},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables, optional},
+    store::Store,
+    time::Week,
+    warehouse::Warehouse,
+};
+
+pub use window::{Window, training_frame};
+
+/// The function.
+pub struct FineTune {
+    policy: Policy,
+    recipe: FineTuneRecipe,
+    store: Arc<dyn Store>,
+    warehouse: Arc<dyn Warehouse>,
+    registry: Arc<dyn Registry>,
+}
+
+/// Makes the function from its settings.
+///
+/// # Errors
+/// When `POLICY` or `FINE_TUNE` cannot be used.
+pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<FineTune, SettingsError> {
+    let policy = optional(variables, "POLICY")?.unwrap_or_default();
+    let recipe = optional(variables, "FINE_TUNE")?.unwrap_or_default();
+    Ok(FineTune::new(policy, recipe, ports))
+}
+
+impl FineTune {
+    /// Makes the function.
+    pub fn new(policy: Policy, recipe: FineTuneRecipe, ports: &Ports) -> Self {
+        Self {
+            policy,
+            recipe,
+            store: Arc::clone(&ports.store),
+            warehouse: Arc::clone(&ports.warehouse),
+            registry: Arc::clone(&ports.registry),
+        }
+    }
+
+    /// Trains the challenger and scores it on the fixed test set.
+    async fn train(&self, champion: Version, frame: Frame) -> Result<(Model, Scores), Error> {
+        let champion = Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
+        let fixed_test = fixed_test::frame(&self.store).await?;
+        let recipe = self.recipe.clone();
+        let work = move || {
+            let challenger = fine_tune(&champion, &frame, &recipe, &mut |_| {})?;
+            let scores = challenger.score(&fixed_test)?;
+            Ok::<_, model::ModelError>((challenger.with_test_scores(scores), scores))
+        };
+        let joined = tokio::task::spawn_blocking(work).await;
+        let result = joined.map_err(|stopped| Error::passing("the training stopped").caused_by(stopped))?;
+        Ok(result?)
+    }
+
+    async fn register(&self, challenger: &Model, run: &Run) -> Result<Version, Error> {
+        challenger.save(&*self.store, &run.artifacts).await?;
+        let version = self.registry.register(run).await?;
+        let before = self.registry.alias(Alias::Challenger).await?;
+        // A redelivery after a crash must not bring back a challenger that has been followed by a newer one.
+        if before.is_none_or(|before| before < version) {
+            self.registry.move_alias(Alias::Challenger, before, version).await?;
+        }
+        Ok(version)
+    }
+
+    fn run(&self, event: &DriftDetected, challenger: &Model, scores: Scores, now: Timestamp) -> Result<Run, Error> {
+        let name = run_name(event.week)?;
+        let card = challenger.card();
+        let mut params = card.params.clone();
+        params.extend([
+            ("learning_rate".to_owned(), self.recipe.learning_rate.to_string()),
+            ("epochs".to_owned(), self.recipe.epochs.to_string()),
+            (
+                "freeze_layers".to_owned(),
+                self.recipe.freeze_layers.map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
+            ),
+        ]);
+        Ok(Run {
+            artifacts: name.artifacts(),
+            name,
+            ended_at: now,
+            tags: tags(event.champion, card.training.rows, scores.rows),
+            params,
+            metrics: [("test_mae", scores.mae), ("test_rmse", scores.rmse), ("test_r2", scores.r2)]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+        })
+    }
+}
+
+impl Handler for FineTune {
+    const FUNCTION: Function = Function::FineTune;
+    type Event = DriftDetected;
+
+    async fn handle(&self, event: DriftDetected, context: &Context) -> Result<Outcome, Error> {
+        let window = Window::before(&self.policy, event.week);
+        let frame = training_frame(&self.store, &*self.warehouse, window).await?;
+        let days = window::days_of(&frame);
+        if days < self.policy.fine_tune_minimum_days {
+            return Ok(Outcome::of(too_little(&event, window, days, self.policy.fine_tune_minimum_days)));
+        }
+        let (challenger, scores) = self.train(event.champion, frame).await?;
+        // The time of the event, not of this delivery: a repeated run is the same run.
+        let run = self.run(&event, &challenger, scores, context.published_at)?;
+        let version = self.register(&challenger, &run).await?;
+        let rows = challenger.card().training.rows;
+        let reason = format!("version {version} trained from version {} on {rows} rows of {days} days", event.champion);
+        let finding = Finding {
+            mae: Some(scores.mae),
+            rmse: Some(scores.rmse),
+            r2: Some(scores.r2),
+            fine_tune_triggered: Some(true),
+            fine_tune_success: Some(true),
+            champion_version: Some(event.champion),
+            challenger_version: Some(version),
+            detail: json!({ "window": window, "days": days, "rows": rows, "recipe": self.recipe, "run": run.name }),
+            ..Finding::new("challenger-trained", reason)
+        };
+        let trained = ChallengerTrained {
+            event_id: shared::event::EventId::of(Function::FineTune, event.week),
+            week: event.week,
+            champion: event.champion,
+            challenger: version,
+        };
+        Ok(Outcome::of(finding).publish(&trained))
+    }
+}
+
+fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize) -> Finding {
+    let reason = format!(
+        "nothing trained: {days} days of counts from {} to {} lie outside the fixed test set, {minimum} are needed",
+        window.first, window.last_training
+    );
+    Finding {
+        fine_tune_triggered: Some(true),
+        fine_tune_success: Some(false),
+        champion_version: Some(event.champion),
+        detail: json!({ "window": window, "days": days }),
+        ..Finding::new("too-little-data", reason)
+    }
+}
+
+fn run_name(week: Week) -> Result<RunName, Error> {
+    let unsound = |error| Error::hopeless("cannot name the run").caused_by(error);
+    format!("fine-tune-{week}").parse().map_err(unsound)
+}
+
+/// The tags of the training strategy.
+fn tags(base: Version, train_rows: usize, test_rows: usize) -> BTreeMap<String, String> {
+    let tags = [
+        ("dataset", "last_30_days".to_owned()),
+        ("training_type", "fine_tune".to_owned()),
+        ("data_source", "bigquery".to_owned()),
+        ("base_model", base.to_string()),
+        ("train_size", train_rows.to_string()),
+        ("test_size", test_rows.to_string()),
+    ];
+    tags.map(|(name, value)| (name.to_owned(), value)).into()
+}

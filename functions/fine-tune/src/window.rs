@@ -1,0 +1,103 @@
+//! Which rows a challenger is trained on.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
+use shared::{
+    features::{FeatureSpec, Frame, HISTORY_DAYS},
+    fixed_test,
+    policy::Policy,
+    runtime::Error,
+    store::Store,
+    time::{Day, Week},
+    warehouse::Warehouse,
+};
+
+/// The days of a fine-tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// The first day.
+    pub first: Day,
+    /// The last day that is trained on.
+    pub last_training: Day,
+    /// The last day of the fresh holdout, which is the last of the week that was checked.
+    pub last: Day,
+}
+
+impl Window {
+    /// Returns the days that end with a week.
+    pub fn before(policy: &Policy, week: Week) -> Self {
+        let last = week.last_day();
+        Self { first: last.plus(1 - policy.fine_tune_days), last_training: last.plus(-policy.fresh_holdout_days), last }
+    }
+}
+
+/// Builds the rows to train on: those of the window, less the fresh holdout, less the hours of the fixed test set.
+///
+/// # Errors
+/// When a port fails or the fixed test set is missing.
+pub async fn training_frame(store: &Arc<dyn Store>, warehouse: &dyn Warehouse, window: Window) -> Result<Frame, Error> {
+    let profile = fixed_test::profile(store).await?;
+    let known = warehouse.counts(window.first.plus(-HISTORY_DAYS), window.last_training).await?;
+    let rows = known.days(window.first, window.last_training);
+    let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
+    Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
+}
+
+/// Returns the number of days that a frame has rows of.
+pub(crate) fn days_of(frame: &Frame) -> usize {
+    let hours: BTreeSet<_> = frame.rows().iter().map(|row| row.hour).collect();
+    hours.into_iter().map(shared::time::Hour::day).collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::{
+        Timestamp,
+        counts::{Counter, Counts, write_french},
+        fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
+        store::{Condition, MemoryStore},
+        warehouse::EmbeddedWarehouse,
+    };
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn counts(first: Day, last: Day) -> Counts {
+        let mut counts = Counts::default();
+        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+        first.through(last).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, 3));
+        counts
+    }
+
+    #[test]
+    fn the_last_week_of_the_window_is_kept_from_training() {
+        let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
+        let expected = Window { first: day("2021-07-03"), last_training: day("2021-07-25"), last: day("2021-08-01") };
+        assert_eq!(window, expected);
+    }
+
+    #[tokio::test]
+    async fn neither_the_fixed_test_set_nor_the_fresh_holdout_is_trained_on() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let (test_first, test_last) = (day("2021-06-18"), day("2021-07-18"));
+        for (name, first, last) in
+            [(TRAIN_BASELINE, test_first.plus(-40), test_first.plus(-1)), (TEST_BASELINE, test_first, test_last)]
+        {
+            let mut csv = Vec::new();
+            write_french(&counts(first, last), &mut csv).unwrap();
+            store.write(&name.parse().unwrap(), csv.into(), Condition::Always).await.unwrap();
+        }
+        let warehouse = EmbeddedWarehouse::new(Arc::new(MemoryStore::default()));
+        for day in day("2021-06-18").through(day("2021-08-01")) {
+            warehouse.replace_counts(day, &counts(day, day), Timestamp::UNIX_EPOCH).await.unwrap();
+        }
+        let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
+        let frame = training_frame(&store, &warehouse, window).await.unwrap();
+        let days: BTreeSet<_> = frame.rows().iter().map(|row| row.hour.day()).collect();
+        assert_eq!(days, day("2021-07-19").through(day("2021-07-25")).collect());
+        assert_eq!(days_of(&frame), 7);
+    }
+}

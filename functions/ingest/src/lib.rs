@@ -1,0 +1,95 @@
+#![doc = include_str!("../README.md")]
+
+mod day;
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::{
+    audit::Finding,
+    clock::Clock,
+    event::{DayIngested, EventId, Function, IngestRequested},
+    open_data::{ExploreClient, OpenData},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables, required},
+    store::Store,
+    time::Day,
+    warehouse::Warehouse,
+};
+
+pub use day::{DayReport, ingest_day};
+
+/// The most days of one request: one event must be done within the time that Cloud Run gives a delivery.
+const MAXIMUM_DAYS: i32 = 31;
+
+/// The function.
+pub struct Ingest {
+    open_data: Arc<dyn OpenData>,
+    store: Arc<dyn Store>,
+    warehouse: Arc<dyn Warehouse>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Makes the function from its settings.
+///
+/// # Errors
+/// When `OPEN_DATA_URL` is missing or no address.
+pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Ingest, SettingsError> {
+    let base: reqwest::Url = required(variables, "OPEN_DATA_URL")?;
+    Ok(Ingest::new(Arc::new(ExploreClient::new(base)), ports))
+}
+
+impl Ingest {
+    /// Makes the function for any publisher of counts.
+    pub fn new(open_data: Arc<dyn OpenData>, ports: &Ports) -> Self {
+        Self {
+            open_data,
+            store: Arc::clone(&ports.store),
+            warehouse: Arc::clone(&ports.warehouse),
+            clock: Arc::clone(&ports.clock),
+        }
+    }
+}
+
+impl Handler for Ingest {
+    const FUNCTION: Function = Function::Ingest;
+    type Event = IngestRequested;
+
+    async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
+        let (first, last) = check(event.days(context.published_at), Day::of(self.clock.now()))?;
+        let mut reports = Vec::new();
+        for day in first.through(last) {
+            reports.push(ingest_day(&*self.open_data, &*self.store, &*self.warehouse, day, context.now).await?);
+        }
+        let rows: u64 = reports.iter().map(|report| report.rows).sum();
+        let rejected: u64 = reports.iter().map(|report| report.rejected).sum();
+        let counters = reports.iter().map(|report| report.counters).max().unwrap_or_default();
+        let days = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        let reason = format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
+        let finding = Finding { detail: json!({ "days": reports }), ..Finding::new("ingested", reason) };
+        let ingested = |report: &DayReport| DayIngested {
+            event_id: EventId::of(Function::Ingest, report.day),
+            day: report.day,
+            rows: report.rows,
+        };
+        Ok(reports.iter().map(ingested).fold(Outcome::of(finding), |outcome, event| outcome.publish(&event)))
+    }
+}
+
+/// Checks that the days are over, in order and not too many.
+fn check((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Error> {
+    if last < first {
+        return Err(Error::hopeless(format!("cannot ingest {first} to {last}: the range ends before it begins")));
+    }
+    if first.days_until(last) >= MAXIMUM_DAYS {
+        let advice = format!("ask for at most {MAXIMUM_DAYS} days at once");
+        return Err(Error::hopeless(format!("cannot ingest {first} to {last}: {advice}")));
+    }
+    if last >= today {
+        return Err(Error::hopeless(format!("cannot ingest {last}: on {today} that day is not over")));
+    }
+    Ok((first, last))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Forecasts for records handed in.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::{
+    Timestamp,
+    counts::{CounterKey, parse_hour},
+    features::{FORECAST_GAP_HOURS, Frame, HISTORY_DAYS, History},
+    registry::Version,
+    runtime::{Error, Outlook},
+    time::{Day, Hour},
+};
+
+use crate::{Champion, Predict};
+
+const MAXIMUM_RECORDS: usize = 1000;
+/// How long counts and champion are served before they are read again.
+const FRESH_SECONDS: i64 = 600;
+
+/// What requests are answered from.
+#[derive(Clone)]
+pub(crate) struct Served {
+    champion: Champion,
+    history: Arc<History>,
+    last_hour: Hour,
+    read_at: Timestamp,
+}
+
+pub(crate) fn routes(function: Arc<Predict>) -> Router {
+    Router::new().route("/v1/predict", post(predict)).with_state(function)
+}
+
+#[derive(Deserialize)]
+struct Request {
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    nom_du_compteur: Option<String>,
+    identifiant_du_compteur: Option<String>,
+    date_et_heure_de_comptage: String,
+}
+
+#[derive(Serialize)]
+struct Reply {
+    model_version: Version,
+    predictions: Vec<Prediction>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Prediction {
+    Prediction(f32),
+    Error(String),
+}
+
+async fn predict(State(function): State<Arc<Predict>>, request: Result<Json<Request>, JsonRejection>) -> Response {
+    let request = match request {
+        Ok(Json(request)) => request,
+        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
+    };
+    if request.records.is_empty() || request.records.len() > MAXIMUM_RECORDS {
+        let text = format!("{} records; from 1 to {MAXIMUM_RECORDS} are forecast at once", request.records.len());
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, text);
+    }
+    match answer(&function, &request.records).await {
+        Ok(reply) => Json(reply).into_response(),
+        Err(error) => {
+            tracing::error!(error = %error.chain(), "cannot forecast records");
+            let status = match error.outlook() {
+                Outlook::Passing => StatusCode::SERVICE_UNAVAILABLE,
+                Outlook::Hopeless => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            refuse(status, error.to_string())
+        }
+    }
+}
+
+fn refuse(status: StatusCode, error: String) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
+}
+
+async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> {
+    let served = function.served().await?;
+    let found: Vec<_> = records.iter().map(|record| served.find(record)).collect();
+    let rows = found.iter().filter_map(|row| row.as_ref().ok().copied());
+    let frame = Frame::of_rows(served.champion.model.features(), &served.history, rows);
+    let mut forecasts = served.champion.model.predict(&frame)?.into_iter();
+    // There is a forecast for each record that was found.
+    let prediction = |row: Result<_, String>| {
+        row.map_or_else(Prediction::Error, |_| Prediction::Prediction(forecasts.next().unwrap_or_default()))
+    };
+    let predictions = found.into_iter().map(prediction).collect();
+    Ok(Reply { model_version: served.champion.version, predictions })
+}
+
+impl Served {
+    /// Finds the counter and the hour that a record means.
+    fn find(&self, record: &Record) -> Result<(usize, Hour), String> {
+        let counter = self.counter(record)?;
+        let hour = parse_hour(&record.date_et_heure_de_comptage).map_err(|reason| reason.to_string())?;
+        if hour > self.last_hour.plus(FORECAST_GAP_HOURS) {
+            return Err(format!(
+                "{hour} is beyond the forecast: counts are known up to {}, and a forecast reaches {FORECAST_GAP_HOURS} hours further",
+                self.last_hour
+            ));
+        }
+        Ok((counter, hour))
+    }
+
+    fn counter(&self, record: &Record) -> Result<usize, String> {
+        let by_id = |id: &String| self.history.counters().iter().position(|counter| counter.id.as_ref() == Some(id));
+        let found = match (&record.nom_du_compteur, &record.identifiant_du_compteur) {
+            (Some(name), _) => self.history.position(&CounterKey::of_name(name)),
+            (None, Some(id)) => by_id(id),
+            (None, None) => {
+                return Err("the record names no counter: give nom_du_compteur or identifiant_du_compteur".to_owned());
+            }
+        };
+        found.ok_or_else(|| format!("no counts of this counter in the last {HISTORY_DAYS} days"))
+    }
+}
+
+impl Predict {
+    /// Returns champion and counts, read again when they are ten minutes old.
+    async fn served(&self) -> Result<Served, Error> {
+        let now = self.clock.now();
+        let mut served = self.served.lock().await;
+        let is_fresh = |served: &&Served| (0..FRESH_SECONDS).contains(&(now.as_second() - served.read_at.as_second()));
+        if let Some(served) = served.as_ref().filter(is_fresh) {
+            return Ok(served.clone());
+        }
+        let champion = self.champion().await?;
+        let today = Day::of(now);
+        let counts = self.warehouse.counts(today.plus(-HISTORY_DAYS), today).await?;
+        let Some((_, last_hour)) = counts.period() else {
+            return Err(Error::passing(format!("there are no counts of the {HISTORY_DAYS} days before {today}")));
+        };
+        let history = Arc::new(History::new(&[&counts]));
+        Ok(served.insert(Served { champion, history, last_hour, read_at: now }).clone())
+    }
+}

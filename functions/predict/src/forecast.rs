@@ -1,0 +1,62 @@
+//! The work on one day.
+
+use shared::{
+    Timestamp,
+    features::{Frame, History},
+    runtime::Error,
+    time::Day,
+    warehouse::{Forecast, Warehouse},
+};
+
+use crate::Champion;
+
+/// Forecasts every hour of `target` for each counter that counted on `last`, the last day of the history.
+///
+/// # Errors
+/// When the model fails.
+pub fn forecast_day(
+    champion: &Champion,
+    history: &History,
+    last: Day,
+    target: Day,
+    now: Timestamp,
+) -> Result<Vec<Forecast>, Error> {
+    let counted = |counter: &usize| last.hours().any(|hour| !history.count(*counter, hour).is_nan());
+    let counters: Vec<_> = (0..history.counters().len()).filter(counted).collect();
+    let rows = target.hours().flat_map(|hour| counters.iter().map(move |counter| (*counter, hour)));
+    let frame = Frame::of_rows(champion.model.features(), history, rows);
+    let predictions = champion.model.predict(&frame)?;
+    let forecast = |(row, prediction): (&shared::features::FrameRow, f32)| {
+        let counter = &frame.counters()[row.counter as usize];
+        Forecast {
+            counter_id: counter.id.clone(),
+            counter_name: counter.name.clone(),
+            hour: row.hour,
+            prediction: f64::from(prediction),
+            actual: None,
+            model_type: champion.model.card().model_type.clone(),
+            model_version: champion.version,
+            predicted_at: now,
+        }
+    };
+    Ok(frame.rows().iter().zip(predictions).map(forecast).collect())
+}
+
+/// Writes the counts of a day that is over into its forecasts, and returns how many forecasts got one.
+///
+/// # Errors
+/// When the warehouse fails.
+pub async fn settle(warehouse: &dyn Warehouse, history: &History, day: Day) -> Result<usize, Error> {
+    let mut forecasts = warehouse.forecasts(day, day).await?;
+    if forecasts.is_empty() {
+        return Ok(0);
+    }
+    for forecast in &mut forecasts {
+        let count =
+            history.position(&forecast.counter_key()).map_or(f32::NAN, |counter| history.count(counter, forecast.hour));
+        // Counts are whole numbers.
+        forecast.actual = (!count.is_nan()).then_some(count as u32);
+    }
+    warehouse.replace_forecasts(day, &forecasts).await?;
+    Ok(forecasts.iter().filter(|forecast| forecast.actual.is_some()).count())
+}

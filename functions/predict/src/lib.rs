@@ -1,0 +1,119 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod forecast;
+
+use std::sync::Arc;
+
+use axum::Router;
+use model::{Model, Threads};
+use serde_json::json;
+use shared::{
+    audit::Finding,
+    clock::Clock,
+    event::{DayIngested, Function},
+    features::{HISTORY_DAYS, History},
+    registry::{Alias, Registry, Version},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables},
+    store::Store,
+    time::Day,
+    warehouse::Warehouse,
+};
+use tokio::sync::Mutex;
+
+pub use forecast::{forecast_day, settle};
+
+/// The function.
+pub struct Predict {
+    store: Arc<dyn Store>,
+    warehouse: Arc<dyn Warehouse>,
+    registry: Arc<dyn Registry>,
+    clock: Arc<dyn Clock>,
+    champion: Mutex<Option<Champion>>,
+    served: Mutex<Option<api::Served>>,
+}
+
+/// A loaded champion.
+#[derive(Clone)]
+pub struct Champion {
+    /// Its version.
+    pub version: Version,
+    /// Its model.
+    pub model: Arc<Model>,
+}
+
+/// Makes the function; it has no settings of its own.
+///
+/// # Errors
+/// None at present.
+pub fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Predict, SettingsError> {
+    Ok(Predict::new(ports))
+}
+
+impl Predict {
+    /// Makes the function. Nothing is loaded before the first event or request.
+    pub fn new(ports: &Ports) -> Self {
+        Self {
+            store: Arc::clone(&ports.store),
+            warehouse: Arc::clone(&ports.warehouse),
+            registry: Arc::clone(&ports.registry),
+            clock: Arc::clone(&ports.clock),
+            champion: Mutex::default(),
+            served: Mutex::default(),
+        }
+    }
+
+    /// Returns the champion, loaded anew only when the alias has moved.
+    async fn champion(&self) -> Result<Champion, Error> {
+        let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
+            Error::hopeless("there is no champion; train one with `bike-traffic train` and replay the message")
+        })?;
+        let mut known = self.champion.lock().await;
+        if let Some(champion) = known.as_ref().filter(|champion| champion.version == version) {
+            return Ok(champion.clone());
+        }
+        let model = Model::load_version(&self.store, &*self.registry, version, Threads::One).await?;
+        tracing::info!(%version, "champion loaded");
+        Ok(known.insert(Champion { version, model: Arc::new(model) }).clone())
+    }
+
+    /// Returns the counts that features of the day after `last` can reach.
+    async fn history(&self, last: Day) -> Result<History, Error> {
+        let counts = self.warehouse.counts(last.plus(1 - HISTORY_DAYS), last).await?;
+        Ok(History::new(&[&counts]))
+    }
+}
+
+impl Handler for Predict {
+    const FUNCTION: Function = Function::Predict;
+    type Event = DayIngested;
+
+    async fn handle(&self, event: DayIngested, context: &Context) -> Result<Outcome, Error> {
+        let champion = self.champion().await?;
+        let history = self.history(event.day).await?;
+        let target = event.day.plus(1);
+        let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
+        if forecasts.is_empty() {
+            let advice = "ingest the day again and replay the message";
+            return Err(Error::hopeless(format!("cannot forecast {target}: {} has no counts; {advice}", event.day)));
+        }
+        self.warehouse.replace_forecasts(target, &forecasts).await?;
+        let settled = settle(&*self.warehouse, &history, event.day).await?;
+        *self.served.lock().await = None;
+        let hours = forecasts.len();
+        let reason = format!("{hours} hours of {target} forecast by version {}", champion.version);
+        Ok(Outcome::of(Finding {
+            champion_version: Some(champion.version),
+            detail: json!({ "day": target, "forecasts": hours, "settled_day": event.day, "settled_forecasts": settled }),
+            ..Finding::new("forecast", reason)
+        }))
+    }
+
+    fn routes(self: Arc<Self>) -> Router {
+        api::routes(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

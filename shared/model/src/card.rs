@@ -1,0 +1,41 @@
+//! The model card: what is known of a model, stored beside it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use shared::{features::FeatureSpec, metrics::Scores, time::Hour};
+
+/// The kind of model, as forecasts and runs name it.
+pub const MODEL_TYPE: &str = "xgboost";
+
+/// What is known of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The kind of model.
+    pub model_type: String,
+    /// The version of XGBoost that trained it. Python reads it with 3.2 or later; earlier ones lose the base score.
+    pub xgboost_version: String,
+    /// The SHA-256 of the booster file, in hexadecimal.
+    pub sha256: String,
+    /// The features it reads.
+    pub features: FeatureSpec,
+    /// The number of boosting rounds in it.
+    pub rounds: u32,
+    /// The settings of the training.
+    pub params: BTreeMap<String, String>,
+    /// The rows it was last trained on.
+    pub training: Training,
+    /// Its scores on the fixed test set, once it was scored there.
+    pub test_scores: Option<Scores>,
+}
+
+/// The rows of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// How many.
+    pub rows: usize,
+    /// The first hour.
+    pub first_hour: Hour,
+    /// The last hour.
+    pub last_hour: Hour,
+}

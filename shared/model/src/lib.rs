@@ -1,0 +1,144 @@
+#![doc = include_str!("../README.md")]
+
+mod card;
+mod error;
+mod recipe;
+mod training;
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use shared::{
+    address::ObjectPath,
+    features::{COLUMNS, FeatureSpec, Frame},
+    metrics::{self, Scores},
+    registry::{Registry, Version},
+    runtime,
+    store::{Condition, Store, malformed, read_json, write_json},
+};
+use xgboost::Booster;
+
+pub use card::{MODEL_TYPE, ModelCard, Training};
+pub use error::ModelError;
+pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
+pub use training::{Round, fine_tune, train};
+
+/// A model that can forecast.
+#[derive(Debug)]
+pub struct Model {
+    booster: Booster,
+    card: ModelCard,
+}
+
+/// How many threads a loaded model predicts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// One: fastest for up to a few hundred rows, since waking threads takes longer than the work.
+    One,
+    /// All of the machine's: for whole test sets.
+    All,
+}
+
+impl Model {
+    /// Returns what is known of the model.
+    pub const fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Returns the expected bicycles an hour for each row of a frame, never below 0.
+    ///
+    /// The counters are numbered as this model knows them, whatever the frame said.
+    ///
+    /// # Errors
+    /// When XGBoost fails.
+    pub fn predict(&self, frame: &Frame) -> Result<Vec<f32>, ModelError> {
+        let frame = frame.clone().numbered(&self.card.features);
+        if frame.is_empty() {
+            return Ok(Vec::new());
+        }
+        let predictions = self.booster.predict_in_place(frame.values(), COLUMNS.len()).map_err(ModelError::Predict)?;
+        // No street sees fewer than no bicycles, but a sum of trees may.
+        Ok(predictions.into_iter().map(|prediction| prediction.max(0.0)).collect())
+    }
+
+    /// Scores the model on rows whose counts are known.
+    ///
+    /// # Errors
+    /// When XGBoost fails or there is no row.
+    pub fn score(&self, frame: &Frame) -> Result<Scores, ModelError> {
+        metrics::Scores::new(&self.predict(frame)?, frame.targets()).map_err(ModelError::Score)
+    }
+
+    /// Returns the number that the model knows each counter by.
+    pub const fn features(&self) -> &FeatureSpec {
+        &self.card.features
+    }
+
+    /// Writes the model's files into a folder of the store: the booster, then the card that names its checksum.
+    ///
+    /// # Errors
+    /// When XGBoost or the store fails.
+    pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
+        let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
+        store.write(&file(folder, BOOSTER_FILE), bytes.into(), Condition::Always).await?;
+        write_json(store, &file(folder, CARD_FILE), &self.card, Condition::Always).await?;
+        Ok(())
+    }
+
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// When a file is missing, is not whole, or belongs to other features.
+    pub async fn load(store: &Arc<dyn Store>, folder: &ObjectPath, threads: Threads) -> Result<Self, ModelError> {
+        let (card, _) = read_json::<ModelCard>(&**store, &file(folder, CARD_FILE)).await?;
+        card.features.check()?;
+        let path = file(folder, BOOSTER_FILE);
+        let bytes = store.read(&path).await?.bytes;
+        let found = checksum(&bytes);
+        if found != card.sha256 {
+            let reason = format!("its SHA-256 is {found}, the model card says {}; train or copy it again", card.sha256);
+            return Err(malformed(&**store, &path, reason).into());
+        }
+        let booster = Booster::load(&bytes).map_err(|source| ModelError::Load { folder: folder.clone(), source })?;
+        let mut model = Self { booster, card };
+        model.use_threads(threads)?;
+        Ok(model)
+    }
+
+    /// Loads a registered version.
+    ///
+    /// # Errors
+    /// As [`Model::load`], and when the registry does not know the version.
+    pub async fn load_version(
+        store: &Arc<dyn Store>,
+        registry: &dyn Registry,
+        version: Version,
+        threads: Threads,
+    ) -> Result<Self, runtime::Error> {
+        let folder = registry.version(version).await?.run.artifacts;
+        Ok(Self::load(store, &folder, threads).await?)
+    }
+
+    fn use_threads(&mut self, threads: Threads) -> Result<(), ModelError> {
+        let number = match threads {
+            Threads::One => "1",
+            Threads::All => "0",
+        };
+        self.booster.set_param("nthread", number).map_err(ModelError::Predict)
+    }
+}
+
+const BOOSTER_FILE: &str = "model.ubj";
+const CARD_FILE: &str = "card.json";
+
+fn file(folder: &ObjectPath, name: &str) -> ObjectPath {
+    let text = format!("{folder}/{name}");
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+}
+
+fn checksum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! Tests of the model as a whole.
+
+use shared::{
+    counts::{Counter, Counts},
+    store::{MemoryStore, StoreError},
+    time::Day,
+};
+
+use super::*;
+
+/// Two counters, a busy and a quiet one, with a daily shape, for a number of days from 2021-03-01.
+fn counts(days: i32, level: u32) -> Counts {
+    let mut counts = Counts::default();
+    let counter = |name: &str| Counter { id: None, name: name.to_owned(), coordinates: None };
+    let (busy, quiet) = (counts.intern(counter("Busy")), counts.intern(counter("Quiet")));
+    let first: Day = "2021-03-01".parse().unwrap();
+    for hour in first.through(first.plus(days - 1)).flat_map(Day::hours) {
+        let of_day = u32::try_from(hour.local().hour).unwrap();
+        counts.push(busy, hour, level * of_day);
+        counts.push(quiet, hour, of_day);
+    }
+    counts
+}
+
+fn frame(counts: &Counts) -> Frame {
+    Frame::of_counts(&FeatureSpec::for_counters([]), &[], counts)
+}
+
+fn recipe() -> TrainRecipe {
+    TrainRecipe { rounds: 40, learning_rate: 0.2, min_child_weight: 1.0, ..TrainRecipe::default() }
+}
+
+fn trained(counts: &Counts) -> Model {
+    train(&frame(counts), FeatureSpec::for_counters(counts.counters()), &recipe(), &mut |_| {}).unwrap()
+}
+
+async fn saved(model: &Model) -> (Arc<dyn Store>, ObjectPath) {
+    let (store, folder): (Arc<dyn Store>, ObjectPath) =
+        (Arc::new(MemoryStore::default()), "models/bike-traffic/test".parse().unwrap());
+    model.save(&*store, &folder).await.unwrap();
+    (store, folder)
+}
+
+#[test]
+fn a_model_learns_what_can_be_learnt() {
+    let counts = counts(60, 10);
+    let scores = trained(&counts).score(&frame(&counts)).unwrap();
+    assert!(scores.r2 > 0.99, "{scores:?}");
+}
+
+#[test]
+fn early_stopping_ends_with_the_best_round() {
+    let counts = counts(60, 10);
+    let recipe = TrainRecipe { rounds: 2_000, early_stopping_rounds: std::num::NonZeroU32::new(5), ..recipe() };
+    let mut rounds = Vec::new();
+    let spec = FeatureSpec::for_counters(counts.counters());
+    let model = train(&frame(&counts), spec, &recipe, &mut |round| rounds.push(round)).unwrap();
+    let best = rounds.iter().map(|round| round.mae.unwrap()).fold(f64::INFINITY, f64::min);
+    assert!(rounds.len() < 2_000, "it never stopped");
+    assert_eq!(rounds[model.card().rounds as usize - 1].mae, Some(best));
+}
+
+#[test]
+fn fine_tuning_adapts_to_a_new_level_and_keeps_frozen_rounds() {
+    let (old, new) = (counts(40, 10), counts(40, 6));
+    let champion = trained(&old);
+    let recipe = FineTuneRecipe { learning_rate: 0.2, epochs: 20, freeze_layers: Some(30) };
+    let challenger = fine_tune(&champion, &frame(&new), &recipe, &mut |_| {}).unwrap();
+    assert_eq!(challenger.card().rounds, 50);
+    let mae = |model: &Model| model.score(&frame(&new)).unwrap().mae;
+    assert!(mae(&challenger) < 0.5 * mae(&champion), "{} {}", mae(&challenger), mae(&champion));
+    let too_many = FineTuneRecipe { freeze_layers: Some(41), ..recipe };
+    let error = fine_tune(&champion, &frame(&new), &too_many, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, ModelError::TooManyFrozen { wanted: 41, rounds: 40 }));
+}
+
+#[test]
+fn a_frame_without_rows_or_counts_is_refused() {
+    let spec = || FeatureSpec::for_counters([]);
+    let none = train(&Frame::default(), spec(), &recipe(), &mut |_| {});
+    assert!(matches!(none, Err(ModelError::TooLittleData { rows: 0, .. })));
+    let few = frame(&counts(60, 1)).filter(|row| row.hour.number() % 500 == 0);
+    assert!(matches!(train(&few, spec(), &recipe(), &mut |_| {}), Err(ModelError::TooLittleData { .. })));
+}
+
+#[test]
+fn cuda_without_its_library_says_what_is_missing() {
+    if xgboost::supports_cuda() {
+        return;
+    }
+    let counts = counts(10, 1);
+    let recipe = TrainRecipe { device: Device::Cuda, ..recipe() };
+    let error = train(&frame(&counts), FeatureSpec::for_counters([]), &recipe, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("XGBOOST_LIB_DIR"), "{error}");
+}
+
+#[tokio::test]
+async fn a_loaded_model_forecasts_as_the_saved_one() {
+    let counts = counts(40, 10);
+    let model = trained(&counts);
+    let (store, folder) = saved(&model).await;
+    for threads in [Threads::One, Threads::All] {
+        let loaded = Model::load(&store, &folder, threads).await.unwrap();
+        assert_eq!(loaded.predict(&frame(&counts)).unwrap(), model.predict(&frame(&counts)).unwrap());
+        assert_eq!(loaded.card(), model.card());
+    }
+}
+
+#[tokio::test]
+async fn a_model_file_cut_in_half_is_refused_by_name() {
+    let (store, folder) = saved(&trained(&counts(10, 1))).await;
+    let path = file(&folder, BOOSTER_FILE);
+    let whole = store.read(&path).await.unwrap().bytes;
+    store.write(&path, whole.slice(..whole.len() / 2), Condition::Always).await.unwrap();
+    let error = Model::load(&store, &folder, Threads::One).await.unwrap_err();
+    assert!(matches!(error, ModelError::Store(StoreError::Malformed { .. })), "{error}");
+    assert!(error.to_string().contains("model.ubj"), "{error}");
+}
+
+#[tokio::test]
+async fn a_model_of_other_features_is_refused() {
+    let (store, folder) = saved(&trained(&counts(10, 1))).await;
+    let path = file(&folder, CARD_FILE);
+    let (mut card, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
+    card["features"]["columns"][0] = "month".into();
+    write_json(&*store, &path, &card, Condition::Always).await.unwrap();
+    let error = Model::load(&store, &folder, Threads::One).await.unwrap_err();
+    assert!(matches!(error, ModelError::Features(_)), "{error}");
+}

@@ -1,0 +1,161 @@
+//! Training a champion and fine-tuning it.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use shared::{
+    features::{COLUMNS, FeatureSpec, Frame},
+    time::Hour,
+};
+use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
+
+use crate::{Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training, checksum};
+
+/// The share of the time, from its end, that early stopping holds out.
+const EARLY_STOPPING_SHARE: f64 = 0.2;
+const MINIMUM_ROWS: usize = 24;
+
+/// How far a training is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Round {
+    /// The rounds boosted.
+    pub done: u32,
+    /// The rounds planned.
+    pub planned: u32,
+    /// The mean absolute error on the rows it was last scored on, where it is scored, in bicycles an hour.
+    pub mae: Option<f64>,
+}
+
+/// Trains a model on the rows of a frame, telling `on_round` after each round.
+///
+/// With early stopping, the last 20 % of the time is held out and the model ends with the round that was best there.
+///
+/// # Errors
+/// When there are too few rows, when `cuda` is not to be had, or when XGBoost fails.
+pub fn train(
+    frame: &Frame,
+    spec: FeatureSpec,
+    recipe: &TrainRecipe,
+    on_round: &mut dyn FnMut(Round),
+) -> Result<Model, ModelError> {
+    if recipe.device == Device::Cuda && !xgboost::supports_cuda() {
+        return Err(ModelError::NoCuda);
+    }
+    let frame = frame.clone().numbered(&spec);
+    let training = describe(&frame)?;
+    let params = recipe.params();
+    let borrowed = borrow(&params);
+    let mut progress = |round: RoundProgress<'_>| report(round, on_round);
+    let trained = match recipe.early_stopping_rounds {
+        None => {
+            let matrix = matrix(&frame, None)?;
+            xgboost::train(&borrowed, &matrix, recipe.rounds, &[], None, &mut progress)
+        }
+        Some(patience) => {
+            let (early, late) = frame.split_at(holdout_start(training));
+            describe(&early)?;
+            describe(&late)?;
+            let early = matrix(&early, None)?;
+            let late = matrix(&late, Some(&early))?;
+            xgboost::train(&borrowed, &early, recipe.rounds, &[("holdout", &late)], Some(patience), &mut progress)
+        }
+    };
+    finish(trained.map_err(ModelError::Train)?, spec, params, training)
+}
+
+/// Trains a challenger: the champion's rounds, or the first of them, and new ones boosted on recent rows.
+///
+/// Counters that the champion has never seen get numbers of their own.
+///
+/// # Errors
+/// When there are too few rows, when more rounds are to be frozen than there are, or when XGBoost fails.
+pub fn fine_tune(
+    champion: &Model,
+    frame: &Frame,
+    recipe: &FineTuneRecipe,
+    on_round: &mut dyn FnMut(Round),
+) -> Result<Model, ModelError> {
+    let spec = champion.features().clone().with_counters(frame.counters());
+    let frame = frame.clone().numbered(&spec);
+    let training = describe(&frame)?;
+    let rounds = champion.booster.rounds().map_err(ModelError::Train)?;
+    let frozen = recipe.freeze_layers.unwrap_or(rounds);
+    if frozen > rounds {
+        return Err(ModelError::TooManyFrozen { wanted: frozen, rounds });
+    }
+    let start = champion.booster.slice(0..frozen).map_err(ModelError::Train)?;
+    let params = recipe.params();
+    let matrix = matrix(&frame, None)?;
+    let mut progress = |round: RoundProgress<'_>| report(round, on_round);
+    let trained = xgboost::continue_training(start, &borrow(&params), &matrix, recipe.epochs, &[], None, &mut progress);
+    finish(trained.map_err(ModelError::Train)?, spec, params, training)
+}
+
+fn finish(
+    trained: Trained,
+    features: FeatureSpec,
+    params: Vec<(String, String)>,
+    training: Training,
+) -> Result<Model, ModelError> {
+    // A booster keeps its training buffers; the one that is read back holds the model alone.
+    let bytes = trained.booster.save_ubj().map_err(ModelError::Save)?;
+    let booster = Booster::load(&bytes).map_err(ModelError::Train)?;
+    let version = xgboost::version();
+    let card = ModelCard {
+        model_type: MODEL_TYPE.to_owned(),
+        xgboost_version: version.to_string(),
+        sha256: checksum(&bytes),
+        features,
+        rounds: booster.rounds().map_err(ModelError::Train)?,
+        params: params.into_iter().collect::<BTreeMap<_, _>>(),
+        training,
+        test_scores: None,
+    };
+    Ok(Model { booster, card })
+}
+
+impl Model {
+    /// Notes the scores on the fixed test set in the model card.
+    #[must_use]
+    pub fn with_test_scores(mut self, scores: shared::metrics::Scores) -> Self {
+        self.card.test_scores = Some(scores);
+        self
+    }
+}
+
+fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
+    let options = QuantileOptions { labels: Some(frame.targets()), reference, ..QuantileOptions::default() };
+    let mut matrix = DMatrix::quantile(frame.values(), COLUMNS.len(), options).map_err(ModelError::Train)?;
+    matrix.set_feature_names(&COLUMNS).map_err(ModelError::Train)?;
+    Ok(matrix)
+}
+
+fn describe(frame: &Frame) -> Result<Training, ModelError> {
+    let too_little = |reason| ModelError::TooLittleData { rows: frame.len(), reason };
+    let hours = || frame.rows().iter().map(|row| row.hour);
+    let (Some(first_hour), Some(last_hour)) = (hours().min(), hours().max()) else {
+        return Err(too_little("there is none"));
+    };
+    if frame.len() < MINIMUM_ROWS {
+        return Err(too_little("a model needs at least 24"));
+    }
+    if frame.targets().iter().any(|target| !target.is_finite()) {
+        return Err(too_little("some have no count"));
+    }
+    Ok(Training { rows: frame.len(), first_hour, last_hour })
+}
+
+fn holdout_start(training: Training) -> Hour {
+    let hours = f64::from(training.last_hour.number() - training.first_hour.number());
+    // At most the hours of the calendar, which fit.
+    training.first_hour.plus((hours * (1.0 - EARLY_STOPPING_SHARE)) as i32)
+}
+
+fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
+    let mae = round.scores.last().map(|score| score.value);
+    on_round(Round { done: round.done, planned: round.planned, mae });
+    ControlFlow::Continue(())
+}
+
+fn borrow(params: &[(String, String)]) -> Vec<(&str, &str)> {
+    params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}

@@ -1,0 +1,189 @@
+//! The log of the embedded bus: every message ever published, one object each, in the order of publishing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, Notify};
+
+use super::{BusError, Message, MessageId, Publisher};
+use crate::{
+    address::ObjectPath,
+    clock::Clock,
+    event::Topic,
+    store::{Condition, Store, StoreError, read_json, write_json},
+};
+
+/// A message in the log, stored at `bus/topics/TOPIC/NUMBER.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedMessage {
+    /// The id given to it.
+    pub message_id: MessageId,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// Its payload.
+    #[serde(flatten)]
+    pub data: Payload,
+}
+
+/// A payload, stored so that a person can read it where it is text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// UTF-8.
+    #[serde(rename = "text")]
+    Text(String),
+    /// Anything else, in base64.
+    #[serde(rename = "base64")]
+    Base64(String),
+}
+
+impl Payload {
+    fn of(data: &[u8]) -> Self {
+        let text = std::str::from_utf8(data).map(str::to_owned);
+        text.map_or_else(|_| Self::Base64(BASE64_STANDARD.encode(data)), Self::Text)
+    }
+
+    /// Returns the payload in base64, as a push carries it.
+    pub fn to_base64(&self) -> String {
+        match self {
+            Self::Text(text) => BASE64_STANDARD.encode(text),
+            Self::Base64(text) => text.clone(),
+        }
+    }
+}
+
+/// Publishes into the log. Any number of publishers, in any number of processes, may share a log.
+pub struct LogPublisher {
+    log: Arc<Log>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LogPublisher {
+    /// Opens the log in a store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { log: Arc::new(Log::new(store)), clock }
+    }
+
+    pub(super) fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log)
+    }
+}
+
+#[async_trait]
+impl Publisher for LogPublisher {
+    async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
+        let published = self.log.append(topic, &message, self.clock.now()).await;
+        published.map_err(|source| BusError { topic, source: source.into() })
+    }
+}
+
+/// The log itself.
+pub(super) struct Log {
+    store: Arc<dyn Store>,
+    /// The next free number of each topic, as far as this process knows.
+    next: Mutex<BTreeMap<Topic, u64>>,
+    /// Rings when this process has appended.
+    pub(super) appended: Notify,
+    /// Counts what this process has appended.
+    pub(super) appends: AtomicU64,
+}
+
+impl Log {
+    fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, next: Mutex::default(), appended: Notify::new(), appends: AtomicU64::new(0) }
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Returns a message, or `None` past the end of the topic.
+    pub(super) async fn read(&self, topic: Topic, number: u64) -> Result<Option<LoggedMessage>, StoreError> {
+        match read_json(&*self.store, &path(topic, number)).await {
+            Ok((message, _)) => Ok(Some(message)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells whether a message of this number has been published.
+    pub(super) async fn has(&self, topic: Topic, number: u64) -> Result<bool, StoreError> {
+        Ok(self.store.generation(&path(topic, number)).await?.is_some())
+    }
+
+    async fn append(&self, topic: Topic, message: &Message, now: Timestamp) -> Result<MessageId, StoreError> {
+        let mut next = self.next.lock().await;
+        let mut number = match next.get(&topic) {
+            Some(number) => *number,
+            None => self.store.list(&format!("bus/topics/{topic}/")).await?.len() as u64,
+        };
+        let message_id = loop {
+            let message_id = MessageId(format!("{topic}-{number}"));
+            let logged = LoggedMessage {
+                message_id: message_id.clone(),
+                published_at: now,
+                attributes: message.attributes.clone(),
+                data: Payload::of(&message.data),
+            };
+            // Another process may have taken the number; numbers have no gaps, so the next one is tried.
+            match write_json(&*self.store, &path(topic, number), &logged, Condition::Absent).await {
+                Err(StoreError::ConditionFailed { .. }) => number += 1,
+                Err(error) => return Err(error),
+                Ok(_) => break message_id,
+            }
+        };
+        next.insert(topic, number + 1);
+        self.appends.fetch_add(1, Ordering::SeqCst);
+        self.appended.notify_waiters();
+        Ok(message_id)
+    }
+}
+
+fn path(topic: Topic, number: u64) -> ObjectPath {
+    let text = format!("bus/topics/{topic}/{number:09}.json");
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SimulatedClock, store::MemoryStore};
+
+    #[tokio::test]
+    async fn two_publishers_share_a_log_without_losing_a_message() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
+        let publishers = [(); 2].map(|()| Arc::new(LogPublisher::new(Arc::clone(&store), clock.clone())));
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..40_usize {
+            let publisher = Arc::clone(&publishers[number % 2]);
+            let message = Message { data: vec![0xff, number as u8].into(), ..Message::default() };
+            tasks.spawn(async move { publisher.publish(Topic::DayIngested, message).await.unwrap() });
+        }
+        let ids: std::collections::BTreeSet<_> = tasks.join_all().await.into_iter().collect();
+        assert_eq!(ids.len(), 40);
+        let log = publishers[0].log();
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..40 {
+            seen.insert(log.read(Topic::DayIngested, number).await.unwrap().unwrap().data.to_base64());
+        }
+        assert_eq!(seen.len(), 40);
+        assert!(!log.has(Topic::DayIngested, 40).await.unwrap());
+    }
+
+    #[test]
+    fn text_stays_readable_in_the_log() {
+        assert_eq!(Payload::of(b"{}"), Payload::Text("{}".to_owned()));
+        assert_eq!(Payload::of(b"\xff").to_base64(), "/w==");
+    }
+}

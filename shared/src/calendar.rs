@@ -1,0 +1,62 @@
+//! French public holidays.
+
+use jiff::civil::Date;
+
+/// Says whether `date` is one of the eleven public holidays of metropolitan France.
+///
+/// Source: article L3133-1 of the Code du travail. The two further holidays of Alsace and
+/// Moselle (Good Friday and 26 December) are not among them. The list is applied to
+/// every year alike, whatever the law of that year was.
+#[must_use]
+pub fn is_public_holiday(date: Date) -> bool {
+    is_fixed_holiday(date) || is_movable_holiday(date)
+}
+
+fn is_fixed_holiday(date: Date) -> bool {
+    let new_year = (1, 1);
+    let labour_day = (5, 1);
+    let victory_of_1945 = (5, 8);
+    let national_day = (7, 14);
+    let assumption = (8, 15);
+    let all_saints = (11, 1);
+    let armistice_of_1918 = (11, 11);
+    let christmas = (12, 25);
+
+    [new_year, labour_day, victory_of_1945, national_day, assumption, all_saints, armistice_of_1918, christmas]
+        .contains(&(date.month(), date.day()))
+}
+
+fn is_movable_holiday(date: Date) -> bool {
+    let easter_monday = 1;
+    let ascension = 39;
+    let whit_monday = 50;
+
+    [easter_monday, ascension, whit_monday].contains(&days_after_easter(date))
+}
+
+/// Returns the days from the Easter Sunday of the date's year to `date`.
+fn days_after_easter(date: Date) -> i32 {
+    let days_before_march = if date.in_leap_year() { 60 } else { 59 };
+    let easter = days_before_march + easter_sunday_in_days_of_march(date.year());
+    i32::from(date.day_of_year()) - easter
+}
+
+/// Returns the day of Easter Sunday counted from 1 March, so that 32 is 1 April.
+///
+/// Source: the anonymous Gregorian algorithm of 1876, as in Jean Meeus, Astronomical
+/// Algorithms, chapter 8 (also known as Meeus/Jones/Butcher). The one-letter names are his.
+fn easter_sunday_in_days_of_march(year: i16) -> i32 {
+    let year = i32::from(year);
+    let a = year.rem_euclid(19);
+    let (b, c) = (year.div_euclid(100), year.rem_euclid(100));
+    let (d, e) = (b.div_euclid(4), b.rem_euclid(4));
+    let f = (b + 8).div_euclid(25);
+    let g = (b - f + 1).div_euclid(3);
+    let h = (19 * a + b - d - g + 15).rem_euclid(30);
+    let (i, k) = (c / 4, c % 4);
+    let l = (32 + 2 * e + 2 * i - h - k).rem_euclid(7);
+    let m = (a + 11 * h + 22 * l) / 451;
+
+    // Meeus divides this sum by 31 into a month and a day; 22 March is its smallest value.
+    h + l - 7 * m + 22
+}

@@ -1,0 +1,371 @@
+//! The reader of count exports.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+};
+
+use csv::ByteRecord;
+use encoding_rs::WINDOWS_1252;
+use flate2::bufread::MultiGzDecoder;
+
+use super::{
+    Coordinates, Counter, CounterIndex, Counts, MAXIMUM_COUNT,
+    header::{self, Columns},
+    reject::{Reject, RejectReason, Rejects},
+    timestamp::parse_hour,
+};
+use crate::time::Hour;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const CHUNK_BYTES: usize = 1 << 18;
+const CHUNKS_AHEAD: usize = 8;
+
+/// Reads a CSV of counts: either header, either delimiter, UTF-8 or cp1252, every known spelling of an hour.
+///
+/// Rows that cannot be used go to `rejects`; the rest goes on. Duplicates stay, see [`Counts::deduplicate`].
+///
+/// # Errors
+/// When the input as a whole cannot be used: see [`ReadError`].
+pub fn read(input: impl Read, rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
+    let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
+    let delimiter = sniff(&mut input)?;
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(input);
+    let mut record = ByteRecord::new();
+    reader.read_byte_record(&mut record).map_err(csv_error)?;
+    let mut rows = RowReader::new(Columns::find(&record)?);
+    while reader.read_byte_record(&mut record).map_err(csv_error)? {
+        if let Err(reason) = rows.read(&record) {
+            let line = record.position().map_or(0, csv::Position::line);
+            rejects.reject(Reject { line, reason, text: join(&record, delimiter) });
+        }
+    }
+    Ok(rows.counts)
+}
+
+/// Reads a file of counts, plain or gzip, see [`read`].
+///
+/// # Errors
+/// As [`read`], with the path.
+pub fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
+    let in_file = |source| ReadError::File { path: path.to_owned(), source: Box::new(source) };
+    read(open(path)?, rejects).map_err(in_file)
+}
+
+/// Opens a file, unpacking it on a thread of its own when it begins as gzip does.
+///
+/// # Errors
+/// When the file cannot be opened or its first bytes cannot be read.
+pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
+    let in_file = |source| ReadError::File { path: path.to_owned(), source: Box::new(ReadError::Io(source)) };
+    let mut file = BufReader::with_capacity(CHUNK_BYTES, File::open(path).map_err(in_file)?);
+    let is_gzip = file.fill_buf().map_err(in_file)?.starts_with(&GZIP_MAGIC);
+    if is_gzip { Ok(Box::new(ReadAhead::new(MultiGzDecoder::new(file)))) } else { Ok(Box::new(file)) }
+}
+
+/// An input that cannot be read as counts at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file, and what is wrong with it.
+    #[error("cannot read counts from {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ReadError>,
+    },
+    /// There is not even a header.
+    #[error("the input is empty")]
+    Empty,
+    /// UTF-16 or binary data.
+    #[error("the input is {found}; save it as UTF-8 (cp1252 is read too)")]
+    Encoding {
+        /// What it looks like.
+        found: &'static str,
+    },
+    /// A column that counts cannot do without.
+    #[error("the header has no column `{column}`; it has: {found}")]
+    MissingColumn {
+        /// The column's name in the tables.
+        column: &'static str,
+        /// The header's names, folded.
+        found: String,
+    },
+    /// The bytes do not come, or not as gzip.
+    #[error("the input breaks off")]
+    Io(#[source] io::Error),
+}
+
+/// Reads bytes as UTF-8, or as cp1252 where they are not UTF-8.
+pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+/// Checks the encoding, skips a byte order mark and guesses the delimiter from the first line.
+fn sniff(input: &mut impl BufRead) -> Result<u8, ReadError> {
+    let start = input.fill_buf().map_err(ReadError::Io)?;
+    if start.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(ReadError::Encoding { found: "UTF-16" });
+    }
+    let first_line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if first_line.contains(&0) {
+        return Err(ReadError::Encoding { found: "binary data" });
+    }
+    let delimiter = header::delimiter(first_line);
+    if start.starts_with(b"\xef\xbb\xbf") {
+        input.consume(3);
+    }
+    Ok(delimiter)
+}
+
+fn csv_error(error: csv::Error) -> ReadError {
+    ReadError::Io(io::Error::from(error))
+}
+
+fn join(record: &ByteRecord, delimiter: u8) -> String {
+    let fields: Vec<_> = record.iter().map(decode).collect();
+    fields.join(&char::from(delimiter).to_string())
+}
+
+/// Turns records into counts, remembering what it read last: exports list all counters hour by hour.
+struct RowReader {
+    columns: Columns,
+    counts: Counts,
+    known: HashMap<Vec<u8>, CounterIndex>,
+    last_hour: (Vec<u8>, Hour),
+    key: Vec<u8>,
+}
+
+impl RowReader {
+    fn new(columns: Columns) -> Self {
+        let last_hour = (Vec::new(), Hour::from_number(0));
+        Self { columns, counts: Counts::default(), known: HashMap::new(), last_hour, key: Vec::new() }
+    }
+
+    fn read(&mut self, record: &ByteRecord) -> Result<(), RejectReason> {
+        let field = |column: usize| record.get(column).ok_or(RejectReason::ShortRow { column: column + 1 });
+        let count = parse_count(field(self.columns.count)?)?;
+        let name = field(self.columns.name)?;
+        let hour = self.hour(field(self.columns.hour)?)?;
+        let optional = |column: Option<usize>| column.and_then(|column| record.get(column)).unwrap_or_default();
+        let counter = self.counter(optional(self.columns.id), name, optional(self.columns.coordinates))?;
+        self.counts.push(counter, hour, count);
+        Ok(())
+    }
+
+    fn hour(&mut self, field: &[u8]) -> Result<Hour, RejectReason> {
+        if self.last_hour.0 != field {
+            self.last_hour = (field.to_vec(), parse_hour(&decode(field)).inspect_err(|_| self.last_hour.0.clear())?);
+        }
+        Ok(self.last_hour.1)
+    }
+
+    fn counter(&mut self, id: &[u8], name: &[u8], coordinates: &[u8]) -> Result<CounterIndex, RejectReason> {
+        self.key.clear();
+        for part in [id, name, coordinates] {
+            self.key.extend_from_slice(part);
+            self.key.push(0);
+        }
+        if let Some(&index) = self.known.get(&self.key) {
+            return Ok(index);
+        }
+        let name = decode(name).split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.is_empty() {
+            return Err(RejectReason::NoName);
+        }
+        let id = decode(id).trim().to_owned();
+        let coordinates = Coordinates::parse(&decode(coordinates));
+        let index = self.counts.intern(Counter { id: Some(id).filter(|id| !id.is_empty()), name, coordinates });
+        self.known.insert(self.key.clone(), index);
+        Ok(index)
+    }
+}
+
+/// Reads a count: digits, or digits with a fraction of zero (`155.0`).
+fn parse_count(field: &[u8]) -> Result<u32, RejectReason> {
+    let text = decode(field);
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(RejectReason::NoCount);
+    }
+    let bad = || RejectReason::BadCount(text.to_owned());
+    let number = match text.parse::<i64>() {
+        Ok(number) => number,
+        Err(_) => whole(text.parse().map_err(|_| bad())?).ok_or_else(bad)?,
+    };
+    let count = u32::try_from(number).ok().filter(|count| *count <= MAXIMUM_COUNT);
+    count.ok_or_else(|| RejectReason::CountOutOfRange(text.to_owned()))
+}
+
+fn whole(number: f64) -> Option<i64> {
+    // The cast saturates, and what saturates is far beyond the largest count.
+    (number.is_finite() && number.fract() == 0.0).then_some(number as i64)
+}
+
+/// A reader that lets another thread read ahead, so that unpacking and parsing share two cores.
+struct ReadAhead {
+    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    chunk: Vec<u8>,
+    position: usize,
+}
+
+impl ReadAhead {
+    fn new(mut input: impl Read + Send + 'static) -> Self {
+        let (sender, chunks) = mpsc::sync_channel(CHUNKS_AHEAD);
+        thread::spawn(move || {
+            loop {
+                let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+                let result = input.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map(|_| chunk);
+                let is_last = result.as_ref().map_or(true, Vec::is_empty);
+                // A failed send means that nobody reads any more.
+                if sender.send(result).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { chunks, chunk: Vec::new(), position: 0 }
+    }
+}
+
+impl Read for ReadAhead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.position == self.chunk.len() {
+            self.chunk = self.chunks.recv().unwrap_or_else(|_| Ok(Vec::new()))?;
+            self.position = 0;
+        }
+        let bytes = self.chunk[self.position..].as_ref().read(buffer)?;
+        self.position += bytes;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADER: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
+
+    fn rows(text: &str) -> (Vec<(String, String, u32)>, Vec<Reject>) {
+        let mut rejects = Vec::new();
+        let counts = read(text.as_bytes(), &mut rejects).unwrap();
+        let row =
+            |row: &super::super::Count| (counts.counter(row.counter).name.clone(), row.hour.to_string(), row.count);
+        (counts.rows().iter().map(row).collect(), rejects)
+    }
+
+    fn row(name: &str, hour: &str, count: u32) -> (String, String, u32) {
+        (name.to_owned(), hour.to_owned(), count)
+    }
+
+    #[test]
+    fn the_public_export_is_read() {
+        let (read, rejects) = rows(&format!("{HEADER}1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n"));
+        assert_eq!(read, [row("Quai", "2021-07-18T22:00:00Z", 25)]);
+        assert!(rejects.is_empty());
+    }
+
+    #[test]
+    fn the_export_of_2025_with_commas_a_bom_and_fractions_is_read() {
+        let text = "\u{feff}comptage_horaire,nom_du_compteur,date_et_heure_de_comptage,coordonnees_geographiques\n155.0,Quai,2025-10-11 05:00:00 UTC,\"48.8, 2.3\"\n";
+        let mut rejects = Vec::new();
+        let counts = read(text.as_bytes(), &mut rejects).unwrap();
+        assert_eq!((counts.rows()[0].count, rejects.len()), (155, 0));
+        assert_eq!(counts.counters()[0].coordinates, Coordinates::new(48.8, 2.3));
+        assert_eq!(counts.counters()[0].id, None);
+    }
+
+    #[test]
+    fn cp1252_is_read_as_the_same_counter() {
+        let mut text = HEADER.as_bytes().to_vec();
+        text.extend_from_slice(b"1;90 Rue De S\xe8vres;1;2021-07-19T00:00:00+02:00;\n");
+        text.extend_from_slice("1;90 rue de Sèvres;2;2021-07-19T01:00:00+02:00;\n".as_bytes());
+        let counts = read(text.as_slice(), &mut Vec::new()).unwrap();
+        assert_eq!((counts.counters().len(), counts.len()), (1, 2));
+        assert_eq!(counts.counters()[0].name, "90 Rue De Sèvres");
+    }
+
+    #[test]
+    fn rows_that_cannot_be_used_are_kept_with_line_and_reason() {
+        let good = "1;Quai;3;2021-07-19T00:00:00+02:00;";
+        let lines = [
+            ("1;Quai;;2021-07-19T00:00:00+02:00;", RejectReason::NoCount),
+            ("1;Quai;many;2021-07-19T00:00:00+02:00;", RejectReason::BadCount("many".into())),
+            ("1;Quai;1.5;2021-07-19T00:00:00+02:00;", RejectReason::BadCount("1.5".into())),
+            ("1;Quai;NaN;2021-07-19T00:00:00+02:00;", RejectReason::BadCount("NaN".into())),
+            ("1;Quai;-1;2021-07-19T00:00:00+02:00;", RejectReason::CountOutOfRange("-1".into())),
+            ("1;Quai;1e12;2021-07-19T00:00:00+02:00;", RejectReason::CountOutOfRange("1e12".into())),
+            ("1; ;1;2021-07-19T00:00:00+02:00;", RejectReason::NoName),
+            ("1;Quai;1;2021-02-30T00:00:00+02:00;", RejectReason::BadDate("2021-02-30T00:00:00+02:00".into())),
+            ("1;Quai;1;2021-07-19T00:10:00+02:00;", RejectReason::NotOnTheHour("2021-07-19T00:10:00+02:00".into())),
+            ("1;Quai;1", RejectReason::ShortRow { column: 4 }),
+        ];
+        let text = format!("{HEADER}{good}\n{}\n{good}\n", lines.clone().map(|line| line.0).join("\n"));
+        let (read, rejects) = rows(&text);
+        assert_eq!(read.len(), 2);
+        let expected: Vec<_> =
+            (3..).zip(lines).map(|(line, (text, reason))| Reject { line, reason, text: text.to_owned() }).collect();
+        assert_eq!(rejects, expected);
+    }
+
+    #[test]
+    fn an_input_that_is_no_export_is_refused_with_the_reason() {
+        let cases: [(&[u8], &str); 4] = [
+            (b"", "empty"),
+            (b"\xff\xfeN\0o\0m\0", "UTF-16"),
+            (b"PK\x03\x04\0\0\0\0", "binary"),
+            (b"a;b;c\n1;2;3\n", "`nom_du_compteur`"),
+        ];
+        for (input, expected) in cases {
+            let error = read(input, &mut Vec::new()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_gzip_file_is_read_and_a_cut_one_is_refused_with_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("{HEADER}{}", "1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n".repeat(50_000));
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut.gz"));
+        std::fs::write(&whole, &packed).unwrap();
+        std::fs::write(&cut, &packed[..packed.len() / 2]).unwrap();
+        assert_eq!(read_file(&whole, &mut Vec::new()).unwrap().len(), 50_000);
+        let error = read_file(&cut, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().ends_with("cut.gz"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let mut text = HEADER.as_bytes().to_vec();
+            text.extend_from_slice(&bytes);
+            let _ = read(text.as_slice(), &mut Vec::new());
+        }
+
+        #[test]
+        fn every_row_is_read_or_rejected(counts in proptest::collection::vec("[0-9a-z.-]{0,6}", 1..40)) {
+            let lines = counts.iter().map(|count| format!("1;Quai;{count};2021-07-19T00:00:00+02:00;\n"));
+            let (read, rejects) = rows(&format!("{HEADER}{}", lines.collect::<String>()));
+            prop_assert_eq!(read.len() + rejects.len(), counts.len());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading an hour in every spelling that the exports use.
+
+use std::ops::RangeInclusive;
+
+use jiff::{civil::DateTime, tz::Offset};
+
+use super::reject::RejectReason;
+use crate::time::{Hour, paris};
+
+/// The first counters are of the 2010s. One row of the year 1000 would stretch every table of hours by a thousand years.
+const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
+
+/// Reads the beginning of an hour.
+///
+/// Known spellings: `2021-07-19T00:00:00+02:00`, the same with a blank for `T`, with `+0200`, ` +0100`, `Z` or ` UTC` for
+/// the offset, and without an offset, which means the clocks of Paris. In the hour that the clocks show twice, the first
+/// is taken; an hour that they skip is read as one hour later.
+///
+/// # Errors
+/// [`RejectReason::BadDate`] for anything else, [`RejectReason::NotOnTheHour`] between two full hours,
+/// [`RejectReason::ImplausibleDate`] before 2010 and after 2049.
+pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
+    let text = text.trim();
+    let bad = || RejectReason::BadDate(text.to_owned());
+    let separator = text.as_bytes().get(10).copied().ok_or_else(bad)?;
+    if !matches!(separator, b'T' | b't' | b' ') {
+        return Err(bad());
+    }
+    let clock_end = text[10..].find(|c: char| matches!(c, '+' | '-' | 'Z' | 'z' | 'U'));
+    let (civil, zone) = clock_end.map_or((text, ""), |at| text.split_at(10 + at));
+    let civil: DateTime = civil.trim_end().replacen(' ', "T", 1).parse().map_err(|_| bad())?;
+    let timestamp = if zone.is_empty() {
+        paris().to_ambiguous_timestamp(civil).compatible().map_err(|_| bad())?
+    } else {
+        offset(zone).ok_or_else(bad)?.to_timestamp(civil).map_err(|_| bad())?
+    };
+    if !PLAUSIBLE_YEARS.contains(&civil.year()) {
+        return Err(RejectReason::ImplausibleDate(text.to_owned()));
+    }
+    Hour::starting_at(timestamp).ok_or_else(|| RejectReason::NotOnTheHour(text.to_owned()))
+}
+
+fn offset(zone: &str) -> Option<Offset> {
+    if matches!(zone, "Z" | "z" | "UTC") {
+        return Some(Offset::UTC);
+    }
+    let (sign, digits) = zone.split_at_checked(1)?;
+    let digits = digits.replacen(':', "", 1);
+    if !matches!(digits.len(), 2 | 4) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let hours: i32 = digits[..2].parse().ok()?;
+    let minutes: i32 = digits.get(2..).filter(|rest| !rest.is_empty()).map_or(Ok(0), str::parse).ok()?;
+    let seconds = (hours * 60 + minutes) * 60;
+    Offset::from_seconds(if sign == "-" { -seconds } else { seconds }).ok().filter(|_| minutes < 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hour(text: &str) -> Hour {
+        Hour::starting_at(text.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_known_spelling_is_read() {
+        let rows = [
+            ("2021-07-19T00:00:00+02:00", "2021-07-18T22:00:00Z"),
+            ("2020-12-01T05:00:00+01:00", "2020-12-01T04:00:00Z"),
+            ("2025-10-11 05:00:00 UTC", "2025-10-11T05:00:00Z"),
+            ("2025-12-31T12:00:00+00:00", "2025-12-31T12:00:00Z"),
+            ("2025-12-31T12:00:00Z", "2025-12-31T12:00:00Z"),
+            ("2019-01-05 17:00:00 +0100", "2019-01-05T16:00:00Z"),
+            ("2019-01-05T17:00:00 +01:00", "2019-01-05T16:00:00Z"),
+            ("2018-07-05 17:00", "2018-07-05T15:00:00Z"),
+            ("2018-01-05T17:00:00", "2018-01-05T16:00:00Z"),
+            ("2018-01-05T17:00:00.000", "2018-01-05T16:00:00Z"),
+            (" 2021-07-19 00:00:00-0300 ", "2021-07-19T03:00:00Z"),
+            // The clocks show 02:00 twice on this day; without an offset the first is meant.
+            ("2020-10-25T02:00:00", "2020-10-25T00:00:00Z"),
+            ("2020-10-25T02:00:00+01:00", "2020-10-25T01:00:00Z"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(parse_hour(text), Ok(hour(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hour_is_refused() {
+        for text in [
+            "",
+            "yesterday",
+            "2021-02-30T00:00:00+01:00",
+            "2021-07-19",
+            "19/07/2021 00:00",
+            "2021-07-19T25:00:00Z",
+            "2021-07-19T00:00:00+02:75",
+            "2021-07-19T00:00:00+2",
+            "2021-07-19é00:00",
+        ] {
+            assert!(matches!(parse_hour(text), Err(RejectReason::BadDate(_))), "{text}");
+        }
+        assert!(matches!(parse_hour("2021-07-19T00:30:00Z"), Err(RejectReason::NotOnTheHour(_))));
+        assert!(matches!(parse_hour("1021-07-19T00:00:00Z"), Err(RejectReason::ImplausibleDate(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*") {
+            let _ = parse_hour(&text);
+        }
+
+        #[test]
+        fn every_hour_is_read_back_from_its_own_spelling(number in 351_000..700_000_i32, offset in -12..=14_i8) {
+            let hour = Hour::from_number(number);
+            let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(offset));
+            let text = hour.timestamp().to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+            prop_assert_eq!(parse_hour(&text), Ok(hour));
+        }
+    }
+}

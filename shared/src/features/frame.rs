@@ -1,0 +1,300 @@
+//! The feature matrix.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS, TARGET, WEEK_AGO_COLUMN,
+    WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
+};
+use crate::{
+    calendar::is_public_holiday,
+    counts::{Counter, Counts},
+    time::{Day, Hour},
+};
+
+/// One row of a [`Frame`]: which counter, which hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameRow {
+    /// The position of the counter in [`Frame::counters`].
+    pub counter: u32,
+    /// The hour.
+    pub hour: Hour,
+}
+
+/// Features of many rows, row by row, and the counts they should have led to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    counters: Vec<Counter>,
+    rows: Vec<FrameRow>,
+    values: Vec<f32>,
+    targets: Vec<f32>,
+}
+
+impl Frame {
+    /// Builds the features of known counts. `history` should reach 30 days further back than `rows`.
+    ///
+    /// `rows` are part of what is known, so they need not be in `history` as well.
+    pub fn of_counts(spec: &FeatureSpec, history: &[&Counts], rows: &Counts) -> Self {
+        let mut parts = history.to_vec();
+        parts.push(rows);
+        let history = History::new(&parts);
+        let positions: Vec<_> =
+            rows.counters().iter().map(|counter| history.position(&counter.key()).unwrap_or_default()).collect();
+        let keys = rows.rows().iter().map(|row| (positions[row.counter.position()], row.hour));
+        let mut frame = Self::of_rows(spec, &history, keys);
+        frame.targets = rows.rows().iter().map(|row| row.count as f32).collect();
+        frame
+    }
+
+    /// Builds the features of any rows, given as positions in [`History::counters`] and hours.
+    ///
+    /// The targets are what the history knows, `NaN` for the hours to come.
+    pub fn of_rows(spec: &FeatureSpec, history: &History, rows: impl Iterator<Item = (usize, Hour)>) -> Self {
+        let numbers = spec.numbers(history.counters());
+        let mut frame = Self { counters: history.counters().to_vec(), ..Self::default() };
+        frame.reserve(rows.size_hint().0);
+        // Rows come hour by hour, and the calendar is the same for all counters of an hour.
+        let mut last: Option<(Hour, CalendarFeatures)> = None;
+        for (counter, hour) in rows {
+            let calendar =
+                last.filter(|(known, _)| *known == hour).map_or_else(|| CalendarFeatures::of(hour), |(_, known)| known);
+            last = Some((hour, calendar));
+            frame.push_row(history, counter, hour, numbers[counter], calendar);
+        }
+        frame
+    }
+
+    /// Returns the counters that rows point to.
+    pub fn counters(&self) -> &[Counter] {
+        &self.counters
+    }
+
+    /// Returns the counter and hour of each row.
+    pub fn rows(&self) -> &[FrameRow] {
+        &self.rows
+    }
+
+    /// Returns the number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Tells whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Returns the matrix, row by row, [`COLUMNS`] wide.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Returns the counts, one for each row.
+    pub fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    /// Returns one column, the target included, or `None` for a name that is no column.
+    pub fn column(&self, name: &str) -> Option<Vec<f32>> {
+        if name == TARGET {
+            return Some(self.targets.clone());
+        }
+        let position = COLUMNS.iter().position(|column| *column == name)?;
+        Some(self.values.iter().skip(position).step_by(COLUMNS.len()).copied().collect())
+    }
+
+    /// Returns the counts of the same hour a week earlier: the forecast that costs nothing.
+    pub fn week_ago(&self) -> Vec<f32> {
+        self.column(COLUMNS[WEEK_AGO_COLUMN]).unwrap_or_default()
+    }
+
+    /// Splits by time: the rows before `hour`, and the rest.
+    pub fn split_at(&self, hour: Hour) -> (Self, Self) {
+        (self.filter(|row| row.hour < hour), self.filter(|row| row.hour >= hour))
+    }
+
+    /// Gives the counters the numbers that a model knows them by.
+    #[must_use]
+    pub fn numbered(mut self, spec: &FeatureSpec) -> Self {
+        let numbers = spec.numbers(&self.counters);
+        for (row, values) in self.rows.iter().zip(self.values.chunks_exact_mut(COLUMNS.len())) {
+            values[COUNTER_COLUMN] = numbers[row.counter as usize];
+        }
+        self
+    }
+
+    /// Returns the rows for which `keep` holds.
+    #[must_use]
+    pub fn filter(&self, keep: impl Fn(&FrameRow) -> bool) -> Self {
+        let mut frame = Self { counters: self.counters.clone(), ..Self::default() };
+        for (position, row) in self.rows.iter().enumerate().filter(|(_, row)| keep(row)) {
+            frame.rows.push(*row);
+            frame.targets.push(self.targets[position]);
+            frame.values.extend_from_slice(&self.values[position * COLUMNS.len()..][..COLUMNS.len()]);
+        }
+        frame
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.rows.reserve(rows);
+        self.targets.reserve(rows);
+        self.values.reserve(rows * COLUMNS.len());
+    }
+
+    fn push_row(&mut self, history: &History, counter: usize, hour: Hour, number: f32, calendar: CalendarFeatures) {
+        let coordinates = history.counters()[counter].coordinates;
+        // Degrees as f32 are exact to about 30 cm.
+        let (latitude, longitude) =
+            coordinates.map_or((f32::NAN, f32::NAN), |place| (place.latitude as f32, place.longitude as f32));
+        let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
+        let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
+        let (weekly_mean, weekly_median) = mean_and_median(weekly);
+        let last = hour.plus(-FORECAST_GAP_HOURS);
+        let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
+        self.values.extend_from_slice(&[number, calendar.hour, calendar.weekday, latitude, longitude]);
+        self.values.extend_from_slice(&calendar.holidays);
+        self.values.extend_from_slice(&lags);
+        self.values.extend_from_slice(&[weekly_mean, weekly_median]);
+        self.values.extend_from_slice(&means);
+        self.targets.push(history.count(counter, hour));
+        self.rows.push(FrameRow { counter: u32::try_from(counter).unwrap_or(u32::MAX), hour });
+    }
+}
+
+/// What the calendar says of an hour, the same for all counters.
+#[derive(Clone, Copy)]
+struct CalendarFeatures {
+    hour: f32,
+    weekday: f32,
+    holidays: [f32; 3],
+}
+
+impl CalendarFeatures {
+    fn of(hour: Hour) -> Self {
+        let local = hour.local();
+        let is_holiday =
+            |days: i32| f32::from(u8::from(is_public_holiday(Day::from_date(local.date).plus(days).date())));
+        let holidays = [is_holiday(0), is_holiday(-1), is_holiday(-7)];
+        Self { hour: f32::from(local.hour), weekday: f32::from(local.weekday()), holidays }
+    }
+}
+
+/// Returns mean and median of the values that are known, `NaN` when none is.
+fn mean_and_median(values: [f32; 4]) -> (f32, f32) {
+    let mut known = values;
+    let mut length = 0;
+    for value in values {
+        if !value.is_nan() {
+            known[length] = value;
+            length += 1;
+        }
+    }
+    let known = &mut known[..length];
+    if known.is_empty() {
+        return (f32::NAN, f32::NAN);
+    }
+    known.sort_unstable_by(f32::total_cmp);
+    let median = f32::midpoint(known[(length - 1) / 2], known[length / 2]);
+    (known.iter().sum::<f32>() / length as f32, median)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::counts::Coordinates;
+
+    const QUAI: &str = "Quai";
+
+    /// One counter whose count in hour `first + h` is `count(h)`.
+    fn counts(first: Hour, hours: i32, count: impl Fn(i32) -> u32) -> Counts {
+        let mut counts = Counts::default();
+        let coordinates = Coordinates::new(48.85, 2.35);
+        let quai = counts.intern(Counter { id: None, name: QUAI.to_owned(), coordinates });
+        (0..hours).for_each(|hour| counts.push(quai, first.plus(hour), count(hour)));
+        counts
+    }
+
+    fn value(frame: &Frame, row: usize, column: &str) -> f32 {
+        frame.column(column).unwrap()[row]
+    }
+
+    #[test]
+    fn features_of_a_known_hour() {
+        let day: Day = "2021-07-14".parse().unwrap();
+        let all = counts(day.plus(-30).first_hour(), 31 * 24, |hour| u32::try_from(hour).unwrap());
+        let spec = FeatureSpec::for_counters(all.counters());
+        let frame = Frame::of_counts(&spec, &[&all], &all.days(day, day));
+        assert_eq!(frame.len(), 24);
+        let at_eight = 8;
+        // Hour 8 of day 30 has the number 728; everything below is arithmetic on that number.
+        let expected = [
+            ("counter", 0.0),
+            ("hour", 8.0),
+            ("weekday", 2.0),
+            ("latitude", 48.85),
+            ("holiday", 1.0),
+            ("holiday_day_before", 0.0),
+            ("holiday_week_before", 0.0),
+            ("count_24h_earlier", 704.0),
+            ("count_672h_earlier", 56.0),
+            ("weekly_mean", (560.0 + 392.0 + 224.0 + 56.0) / 4.0),
+            ("weekly_median", (392.0 + 224.0) / 2.0),
+            ("mean_of_day", 704.0 - 11.5),
+            ("mean_of_week", 704.0 - 83.5),
+            ("mean_of_four_weeks", 704.0 - 335.5),
+        ];
+        for (column, expected) in expected {
+            assert_eq!(value(&frame, at_eight, column), expected, "{column}");
+        }
+        assert_eq!(frame.targets()[at_eight], 728.0);
+        assert_eq!(frame.week_ago()[at_eight], 560.0);
+    }
+
+    #[test]
+    fn lags_are_joined_by_instant_across_a_clock_change() {
+        let day: Day = "2021-03-29".parse().unwrap();
+        let first = day.plus(-3).first_hour();
+        let all = counts(first, 96, |hour| u32::try_from(hour).unwrap());
+        let frame = Frame::of_counts(&FeatureSpec::for_counters(all.counters()), &[], &all);
+        for (row, target) in frame.targets().iter().enumerate().skip(24) {
+            assert_eq!(value(&frame, row, "count_24h_earlier"), target - 24.0);
+        }
+    }
+
+    #[test]
+    fn a_day_to_come_has_features_and_no_target() {
+        let day: Day = "2021-07-20".parse().unwrap();
+        let known = counts(day.plus(-30).first_hour(), 30 * 24, |_| 5);
+        let history = History::new(&[&known]);
+        let spec = FeatureSpec::for_counters(known.counters());
+        let frame = Frame::of_rows(&spec, &history, day.hours().map(|hour| (0, hour)));
+        assert!(frame.targets().iter().all(|target| target.is_nan()));
+        assert!(frame.values().iter().all(|value| !value.is_nan()), "a day ahead, every feature is known");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_later_than_the_day_before_is_used(later in 0..40_000_u32, target_hour in 0..24_usize) {
+            let day: Day = "2021-07-20".parse().unwrap();
+            let first = day.plus(-30).first_hour();
+            let past = counts(first, 30 * 24, |hour| u32::try_from(hour % 97).unwrap());
+            let with_future = counts(first, 32 * 24, |hour| if hour < 30 * 24 { u32::try_from(hour % 97).unwrap() } else { later });
+            let spec = FeatureSpec::for_counters(past.counters());
+            let rows = || std::iter::once((0, day.first_hour().plus(i32::try_from(target_hour).unwrap())));
+            let blind = Frame::of_rows(&spec, &History::new(&[&past]), rows());
+            let seeing = Frame::of_rows(&spec, &History::new(&[&with_future]), rows());
+            prop_assert_eq!(blind.values(), seeing.values());
+        }
+
+        #[test]
+        fn the_median_lies_between_the_extremes(values in proptest::array::uniform4(proptest::option::of(0..9_999_u16))) {
+            let known: Vec<f32> = values.iter().flatten().map(|value| f32::from(*value)).collect();
+            let (mean, median) = mean_and_median(values.map(|value| value.map_or(f32::NAN, f32::from)));
+            let (low, high) = known.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+            prop_assert_eq!(known.is_empty(), mean.is_nan() && median.is_nan());
+            prop_assert!(known.is_empty() || (low..=high).contains(&median) && (low - 0.01..=high + 0.01).contains(&mean));
+        }
+    }
+}

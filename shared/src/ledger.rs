@@ -1,0 +1,217 @@
+//! The ledger: which function has done which event. Twice is once.
+//!
+//! Pub/Sub delivers at least once, so before a handler runs, its event is entered as in progress, on condition that
+//! nobody else has entered it; afterwards it is entered as complete, together with the events it led to. What a second
+//! delivery sees:
+//!
+//! - complete: it publishes the recorded events again (the first one may have died before it did) and is done;
+//! - in progress: somebody is at it, so it is to come again later;
+//! - in progress but expired, or released after a failure: it takes the entry over. The condition on the entry's
+//!   generation makes sure that of two deliveries which see the same expired entry only one does.
+//!
+//! A run that outlives its lease finds its entry changed when it completes, and fails as a lost race does; what it wrote
+//! is keyed by the event and has the same contents as what the other run writes.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::ObjectPath,
+    event::{EventId, Function, Topic},
+    store::{Condition, Generation, Store, StoreError, read_json, write_json},
+};
+
+/// The ledger of one function.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    function: Function,
+    lease: SignedDuration,
+}
+
+/// An entry of the ledger, stored at `ledger/FUNCTION/EVENT_ID.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A delivery is being worked on.
+    InProgress {
+        /// When it began.
+        since: Timestamp,
+        /// When it counts as dead.
+        expires: Timestamp,
+    },
+    /// The last delivery failed; the next may begin at once.
+    Released {
+        /// When it failed.
+        at: Timestamp,
+        /// With what.
+        reason: String,
+    },
+    /// It is done.
+    Complete {
+        /// When it was done.
+        at: Timestamp,
+        /// What was decided.
+        decision: String,
+        /// What it led to.
+        events: Vec<RecordedEvent>,
+    },
+}
+
+/// An event as it was published, to be published again word for word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedEvent {
+    /// Where to.
+    pub topic: Topic,
+    /// The JSON text.
+    pub data: String,
+}
+
+/// What the ledger says to a delivery.
+#[derive(Debug)]
+#[must_use]
+pub enum Begun {
+    /// Go ahead.
+    Yours(Lease),
+    /// All done before; these are the events it led to.
+    Before(Vec<RecordedEvent>),
+    /// Another delivery is at it until then.
+    Elsewhere {
+        /// When that one counts as dead.
+        expires: Timestamp,
+    },
+}
+
+/// The right to work on an event, until it is completed or released.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease {
+    path: ObjectPath,
+    generation: Generation,
+}
+
+impl Ledger {
+    /// Opens a function's ledger. A delivery counts as dead after `lease`.
+    pub fn new(store: Arc<dyn Store>, function: Function, lease: SignedDuration) -> Self {
+        Self { store, function, lease }
+    }
+
+    /// Enters an event as in progress, if it may be worked on.
+    ///
+    /// # Errors
+    /// When the store fails. A lost race is no error but [`Begun::Elsewhere`].
+    pub async fn begin(&self, event_id: &EventId, now: Timestamp) -> Result<Begun, StoreError> {
+        let path = self.path(event_id);
+        let condition = match read_json(&*self.store, &path).await {
+            Err(StoreError::NotFound { .. }) => Condition::Absent,
+            Err(error) => return Err(error),
+            Ok((Entry::Complete { events, .. }, _)) => return Ok(Begun::Before(events)),
+            Ok((Entry::InProgress { expires, .. }, _)) if expires > now => return Ok(Begun::Elsewhere { expires }),
+            Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => Condition::Unchanged(generation),
+        };
+        let expires = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
+        match write_json(&*self.store, &path, &Entry::InProgress { since: now, expires }, condition).await {
+            Ok(generation) => Ok(Begun::Yours(Lease { path, generation })),
+            Err(StoreError::ConditionFailed { .. }) => Ok(Begun::Elsewhere { expires }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Enters an event as complete, with the events it led to.
+    ///
+    /// # Errors
+    /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
+    pub async fn complete(
+        &self,
+        lease: Lease,
+        now: Timestamp,
+        decision: &str,
+        events: &[RecordedEvent],
+    ) -> Result<(), StoreError> {
+        let entry = Entry::Complete { at: now, decision: decision.to_owned(), events: events.to_vec() };
+        write_json(&*self.store, &lease.path, &entry, Condition::Unchanged(lease.generation)).await.map(drop)
+    }
+
+    /// Gives an event back after a failure, so that the next delivery need not wait for the lease to expire.
+    ///
+    /// # Errors
+    /// As [`Ledger::complete`].
+    pub async fn release(&self, lease: Lease, now: Timestamp, reason: &str) -> Result<(), StoreError> {
+        let entry = Entry::Released { at: now, reason: reason.to_owned() };
+        write_json(&*self.store, &lease.path, &entry, Condition::Unchanged(lease.generation)).await.map(drop)
+    }
+
+    fn path(&self, event_id: &EventId) -> ObjectPath {
+        let text = format!("ledger/{}/{event_id}.json", self.function);
+        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn ledger() -> (Ledger, EventId, Timestamp) {
+        let ledger = Ledger::new(Arc::new(MemoryStore::default()), Function::FineTune, SignedDuration::from_mins(10));
+        (ledger, EventId::of(Function::DriftCheck, "2021-W30"), "2021-08-02T05:00:00Z".parse().unwrap())
+    }
+
+    fn after(start: Timestamp, minutes: i64) -> Timestamp {
+        start + SignedDuration::from_mins(minutes)
+    }
+
+    async fn lease(ledger: &Ledger, id: &EventId, now: Timestamp) -> Lease {
+        match ledger.begin(id, now).await.unwrap() {
+            Begun::Yours(lease) => lease,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_complete_event_answers_with_the_events_it_led_to() {
+        let (ledger, id, now) = ledger();
+        let lease = lease(&ledger, &id, now).await;
+        let events = [RecordedEvent { topic: Topic::ChallengerTrained, data: "{}".to_owned() }];
+        ledger.complete(lease, now, "trained", &events).await.unwrap();
+        for minutes in [0, 10_000] {
+            match ledger.begin(&id, after(now, minutes)).await.unwrap() {
+                Begun::Before(recorded) => assert_eq!(recorded, events),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_in_progress_is_left_alone_until_it_expires() {
+        let (ledger, id, now) = ledger();
+        let first = lease(&ledger, &id, now).await;
+        assert!(matches!(ledger.begin(&id, after(now, 9)).await.unwrap(), Begun::Elsewhere { .. }));
+        let second = lease(&ledger, &id, after(now, 10)).await;
+        let late = ledger.complete(first, after(now, 11), "trained", &[]).await;
+        assert!(matches!(late, Err(StoreError::ConditionFailed { .. })), "the expired run must not complete");
+        ledger.complete(second, after(now, 11), "trained", &[]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_released_event_may_begin_at_once() {
+        let (ledger, id, now) = ledger();
+        let first = lease(&ledger, &id, now).await;
+        ledger.release(first, now, "the store was away").await.unwrap();
+        let _second = lease(&ledger, &id, now).await;
+    }
+
+    #[tokio::test]
+    async fn of_many_deliveries_at_once_one_begins() {
+        let (ledger, id, now) = ledger();
+        let mut begun = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (ledger, id) = (ledger.clone(), id.clone());
+            begun.spawn(async move { matches!(ledger.begin(&id, now).await.unwrap(), Begun::Yours(_)) });
+        }
+        let winners = begun.join_all().await.into_iter().filter(|won| *won).count();
+        assert_eq!(winners, 1);
+    }
+}

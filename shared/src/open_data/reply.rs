@@ -1,0 +1,119 @@
+//! Reading the reply of the open data service.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::counts::{Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour};
+
+/// Reads counts from a reply: the array of an export, or the object of `records`.
+///
+/// Records that cannot be used go to `rejects` with their number, from 1; the rest goes on. Duplicates stay.
+///
+/// # Errors
+/// When the reply as a whole is no such JSON.
+pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ReplyError> {
+    let (Reply::Export(records) | Reply::Records { results: records }) =
+        serde_json::from_slice(reply).map_err(ReplyError)?;
+    let mut counts = Counts::default();
+    for (number, record) in (1..).zip(records) {
+        if let Err(reason) = read_record(&record, &mut counts) {
+            rejects.reject(Reject { line: number, reason, text: record.to_string() });
+        }
+    }
+    Ok(counts)
+}
+
+/// A reply that is not what the API promises.
+#[derive(Debug, thiserror::Error)]
+#[error("the reply of the open data service is no list of records")]
+pub struct ReplyError(#[source] serde_json::Error);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reply {
+    Export(Vec<Value>),
+    Records { results: Vec<Value> },
+}
+
+fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> {
+    let text = |field: &str| record.get(field).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let count = read_count(record.get("sum_counts").unwrap_or(&Value::Null))?;
+    let name = text("nom_compteur").ok_or(RejectReason::NoName)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let hour = parse_hour(text("date").unwrap_or_default())?;
+    let degrees = |axis: &str| record.get("coordinates").and_then(|place| place.get(axis)).and_then(Value::as_f64);
+    let coordinates = degrees("lat").zip(degrees("lon")).and_then(|(lat, lon)| Coordinates::new(lat, lon));
+    let id = text("id_compteur").map(str::to_owned);
+    let counter = counts.intern(Counter { id, name, coordinates });
+    counts.push(counter, hour, count);
+    Ok(())
+}
+
+fn read_count(value: &Value) -> Result<u32, RejectReason> {
+    if value.is_null() {
+        return Err(RejectReason::NoCount);
+    }
+    let number = value.as_f64().ok_or_else(|| RejectReason::BadCount(value.to_string()))?;
+    if number.fract() != 0.0 {
+        return Err(RejectReason::BadCount(value.to_string()));
+    }
+    if !(0.0..=f64::from(MAXIMUM_COUNT)).contains(&number) {
+        return Err(RejectReason::CountOutOfRange(value.to_string()));
+    }
+    // Whole and within the range of counts.
+    Ok(number as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two records in the shape of the public API's reply, of an invented counter.
+    const RECORDS: &str = include_str!("fixtures/records.json");
+
+    #[test]
+    fn both_shapes_of_reply_are_read() {
+        let object: Value = serde_json::from_str(RECORDS).unwrap();
+        let export = object["results"].to_string();
+        for reply in [RECORDS, &export] {
+            let mut rejects = Vec::new();
+            let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
+            let rows: Vec<_> = counts.rows().iter().map(|row| (row.hour.to_string(), row.count)).collect();
+            assert_eq!(rows, [("2025-12-31T12:00:00Z".to_owned(), 69), ("2025-12-31T21:00:00Z".to_owned(), 0)]);
+            assert_eq!(counts.counters()[0].coordinates, Coordinates::new(48.869_99, 2.307_43));
+            assert!(rejects.is_empty());
+        }
+    }
+
+    #[test]
+    fn records_that_cannot_be_used_are_kept_with_number_and_reason() {
+        let reply = r#"[
+            {"nom_compteur":"Quai","sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
+            {"nom_compteur":"Quai","sum_counts":null,"date":"2021-07-19T00:00:00+00:00"},
+            {"nom_compteur":"Quai","sum_counts":1.5,"date":"2021-07-19T00:00:00+00:00"},
+            {"nom_compteur":"Quai","sum_counts":-3,"date":"2021-07-19T00:00:00+00:00"},
+            {"nom_compteur":null,"sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
+            {"nom_compteur":"Quai","sum_counts":5,"date":"tomorrow"},
+            "nonsense"
+        ]"#;
+        let mut rejects = Vec::new();
+        let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
+        assert_eq!(counts.len(), 1);
+        let reasons: Vec<_> = rejects.into_iter().map(|reject| (reject.line, reject.reason)).collect();
+        let expected = [
+            (2, RejectReason::NoCount),
+            (3, RejectReason::BadCount("1.5".into())),
+            (4, RejectReason::CountOutOfRange("-3".into())),
+            (5, RejectReason::NoName),
+            (6, RejectReason::BadDate("tomorrow".into())),
+            (7, RejectReason::NoCount),
+        ];
+        assert_eq!(reasons, expected);
+    }
+
+    #[test]
+    fn a_reply_that_is_no_list_is_refused() {
+        for reply in ["", "<html>", "{}", r#"{"error_code":"ODSQLError"}"#, "7"] {
+            assert!(read_reply(reply.as_bytes(), &mut Vec::new()).is_err(), "{reply}");
+        }
+    }
+}

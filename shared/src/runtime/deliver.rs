@@ -1,0 +1,205 @@
+//! One delivery, from the request to the answer.
+//!
+//! The order is artifact, audit row, ledger, events, answer; a crash between any two is repaired by the next delivery.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use tracing::Instrument;
+
+use super::{
+    Context, Envelope, Error, Handler, Outlook, Ports,
+    envelope::trace_id,
+    server::ServiceSettings,
+    status::{Answer, MAXIMUM_BODY_BYTES},
+};
+use crate::{
+    bus::Message,
+    event::{Event, EventId, Topic, decode},
+    ledger::{Begun, Lease, Ledger, RecordedEvent},
+};
+
+/// A handler with everything around it.
+pub(super) struct Service<H> {
+    handler: Arc<H>,
+    ports: Ports,
+    ledger: Ledger,
+    settings: ServiceSettings,
+}
+
+impl<H: Handler> Service<H> {
+    pub(super) fn router(handler: Arc<H>, ports: Ports, settings: ServiceSettings) -> Router {
+        let ledger = Ledger::new(Arc::clone(&ports.store), H::FUNCTION, settings.lease);
+        let service = Arc::new(Self { handler: Arc::clone(&handler), ports, ledger, settings });
+        Router::new()
+            .route("/", post(Self::receive))
+            .route("/livez", get(|| async { StatusCode::OK }))
+            .route("/readyz", get(Self::readiness))
+            .with_state(service)
+            .merge(handler.routes())
+            .layer(DefaultBodyLimit::max(MAXIMUM_BODY_BYTES))
+    }
+
+    async fn readiness(State(service): State<Arc<Self>>) -> Response {
+        match service.handler.ready().await {
+            Ok(()) => StatusCode::OK.into_response(),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.chain()).into_response(),
+        }
+    }
+
+    async fn receive(
+        State(service): State<Arc<Self>>,
+        headers: HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Response {
+        let trace = trace_id(&headers).map(|id| format!("projects/{}/traces/{id}", service.settings.project));
+        let span = tracing::info_span!(
+            "delivery",
+            function = %H::FUNCTION,
+            message_id = tracing::field::Empty,
+            event_id = tracing::field::Empty,
+            trace = trace.as_deref(),
+        );
+        // A client that hangs up must not stop a delivery half-way: the work goes on in a task of its own.
+        let work = tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
+        let answer = work.await.unwrap_or_else(|_| {
+            tracing::error!(function = %H::FUNCTION, "a delivery panicked");
+            Answer::TryLater
+        });
+        answer.status().into_response()
+    }
+
+    async fn answer(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer {
+        let body = match body {
+            Ok(body) => body,
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                tracing::error!(limit_bytes = MAXIMUM_BODY_BYTES, "refused a body over the limit");
+                return Answer::TooLarge;
+            }
+            Err(rejection) => {
+                tracing::warn!(error = %rejection, "the body broke off");
+                return Answer::TryLater;
+            }
+        };
+        let envelope = match Envelope::open(headers, &body) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let error = Error::hopeless("cannot read the delivery").caused_by(error);
+                return self.dead_letter(&EventId::of_message(""), body, Default::default(), error).await;
+            }
+        };
+        tracing::Span::current().record("message_id", &envelope.message_id);
+        self.deliver(envelope).await
+    }
+
+    async fn deliver(&self, envelope: Envelope) -> Answer {
+        let now = self.ports.clock.now();
+        let published_at = envelope.published_at.unwrap_or(now);
+        let event: H::Event = match decode(&envelope.data) {
+            Ok(event) => event,
+            Err(error) => {
+                let error = Error::hopeless(error.to_string()).caused_by(error);
+                let id = EventId::of_message(&envelope.message_id);
+                return self.dead_letter(&id, envelope.data, envelope.attributes, error).await;
+            }
+        };
+        let context = Context { event_id: event.event_id(published_at), published_at, now };
+        tracing::Span::current().record("event_id", context.event_id.to_string());
+        let lease = match self.ledger.begin(&context.event_id, now).await {
+            Ok(Begun::Yours(lease)) => lease,
+            Ok(Begun::Before(events)) => {
+                tracing::info!("the event was handled before");
+                return self.publish(&events).await.unwrap_or(Answer::DoneBefore);
+            }
+            Ok(Begun::Elsewhere { expires }) => {
+                tracing::info!(expires = %expires, "another delivery of the event is being handled");
+                return Answer::Elsewhere;
+            }
+            Err(error) => return try_later("cannot read the ledger", error.into()),
+        };
+        match self.handler.handle(event, &context).await {
+            Ok(outcome) => self.finish(&context, lease, outcome).await,
+            Err(error) => self.fail(&context, lease, envelope, error).await,
+        }
+    }
+
+    async fn finish(&self, context: &Context, lease: Lease, outcome: super::Outcome) -> Answer {
+        let now = self.ports.clock.now();
+        let super::Outcome { finding, events } = outcome;
+        let (decision, reason) = (finding.decision, finding.reason.clone());
+        let row = finding.into_row(now, H::FUNCTION, context.event_id.clone(), &self.settings.environment);
+        if let Err(error) = self.ports.warehouse.record(&row).await {
+            self.release(lease, "the audit row could not be written").await;
+            return try_later("cannot write the audit row", error.into());
+        }
+        if let Err(error) = self.ledger.complete(lease, now, decision, &events).await {
+            return try_later("cannot complete the event in the ledger", error.into());
+        }
+        tracing::info!(decision, reason, "event handled");
+        self.publish(&events).await.unwrap_or(Answer::Done)
+    }
+
+    async fn fail(&self, context: &Context, lease: Lease, envelope: Envelope, error: Error) -> Answer {
+        self.release(lease, &error.chain()).await;
+        match error.outlook() {
+            Outlook::Passing => try_later("the event is put off", error),
+            Outlook::Hopeless => self.dead_letter(&context.event_id, envelope.data, envelope.attributes, error).await,
+        }
+    }
+
+    async fn release(&self, lease: Lease, reason: &str) {
+        if let Err(error) = self.ledger.release(lease, self.ports.clock.now(), reason).await {
+            // The lease expires by itself.
+            tracing::warn!(error = %Error::from(error).chain(), "cannot release the event in the ledger");
+        }
+    }
+
+    /// Publishes events; returns the answer to give if that fails.
+    async fn publish(&self, events: &[RecordedEvent]) -> Option<Answer> {
+        for event in events {
+            let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
+            let message = Message { data: event.data.clone().into(), attributes };
+            if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
+                return Some(try_later("cannot publish what the event led to", error.into()));
+            }
+        }
+        None
+    }
+
+    /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
+    async fn dead_letter(
+        &self,
+        event_id: &EventId,
+        data: Bytes,
+        mut attributes: std::collections::BTreeMap<String, String>,
+        error: Error,
+    ) -> Answer {
+        let chain = error.chain();
+        tracing::error!(event_id = %event_id, error = %chain, "the message is hopeless and becomes a dead letter");
+        attributes.insert("dead_letter_reason".to_owned(), chain);
+        attributes.insert("dead_letter_event_id".to_owned(), event_id.to_string());
+        let topic = Topic::DeadLetter(H::FUNCTION);
+        let kept = self.ports.publisher.publish(topic, Message { data, attributes }).await;
+        if let Err(error) = kept {
+            return try_later("cannot keep a dead letter", error.into());
+        }
+        let now = self.ports.clock.now();
+        let row = error.into_finding().into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
+        match self.ports.warehouse.record(&row).await {
+            Ok(()) => Answer::DeadLettered,
+            Err(error) => try_later("cannot write the audit row", error.into()),
+        }
+    }
+}
+
+fn try_later(attempt: &'static str, error: Error) -> Answer {
+    tracing::warn!(error = %error.chain(), "{attempt}");
+    Answer::TryLater
+}

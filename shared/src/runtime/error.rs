@@ -1,0 +1,169 @@
+//! Errors of handlers, and which of them pass.
+
+use std::{error::Error as StdError, fmt};
+
+use crate::{
+    audit::Finding, bus::BusError, counts::WriteError, features::FeatureError, registry::RegistryError,
+    store::StoreError, warehouse::WarehouseError,
+};
+
+/// Whether it helps to try the same message again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Never: the message becomes a dead letter.
+    Hopeless,
+    /// Later: the message is delivered again.
+    Passing,
+}
+
+/// Why an event could not be handled.
+#[derive(Debug)]
+pub struct Error {
+    outlook: Outlook,
+    /// What was attempted; `None` where the cause says it well enough.
+    attempt: Option<String>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+    finding: Finding,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.attempt, &self.cause) {
+            (Some(attempt), _) => formatter.write_str(attempt),
+            (None, Some(cause)) => cause.fmt(formatter),
+            (None, None) => formatter.write_str("the event could not be handled"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let cause: &(dyn StdError + 'static) = self.cause.as_deref()?;
+        if self.attempt.is_some() { Some(cause) } else { cause.source() }
+    }
+}
+
+impl Error {
+    /// Makes an error that no repetition helps against, from a sentence that says what is wrong and what to do.
+    pub fn hopeless(attempt: impl Into<String>) -> Self {
+        Self { outlook: Outlook::Hopeless, attempt: Some(attempt.into()), cause: None, finding: Finding::default() }
+    }
+
+    /// Makes an error that may be gone on the next delivery.
+    pub fn passing(attempt: impl Into<String>) -> Self {
+        Self { outlook: Outlook::Passing, ..Self::hopeless(attempt) }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { cause: Some(source.into()), ..self }
+    }
+
+    /// Adds what was found out before it failed, for the audit row.
+    #[must_use]
+    pub fn with_finding(self, finding: Finding) -> Self {
+        Self { finding, ..self }
+    }
+
+    /// Tells whether it helps to try again.
+    pub const fn outlook(&self) -> Outlook {
+        self.outlook
+    }
+
+    /// Returns the error and all its causes on one line.
+    pub fn chain(&self) -> String {
+        let (mut text, mut next) = (self.to_string(), self.source());
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        text
+    }
+
+    pub(super) fn into_finding(self) -> Finding {
+        let error_message = Some(self.chain());
+        let decision = match self.outlook {
+            Outlook::Hopeless => "dead-lettered",
+            Outlook::Passing => "put-off",
+        };
+        Finding { decision, reason: self.to_string(), error_message, ..self.finding }
+    }
+
+    fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {
+        // The port's text says what was attempted on which object.
+        Self { outlook, attempt: None, cause: Some(Box::new(error)), finding: Finding::default() }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let outlook = match error {
+            StoreError::ConditionFailed { .. } | StoreError::Unavailable { .. } => Outlook::Passing,
+            StoreError::NotFound { .. } | StoreError::Malformed { .. } => Outlook::Hopeless,
+        };
+        Self::of_port(outlook, error)
+    }
+}
+
+impl From<WarehouseError> for Error {
+    fn from(error: WarehouseError) -> Self {
+        let outlook = match error {
+            WarehouseError::Malformed { .. } => Outlook::Hopeless,
+            WarehouseError::Unavailable { .. } => Outlook::Passing,
+        };
+        Self::of_port(outlook, error)
+    }
+}
+
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        let outlook = match error {
+            RegistryError::NotFound { .. } => Outlook::Hopeless,
+            RegistryError::AliasMoved { .. } | RegistryError::Unavailable { .. } => Outlook::Passing,
+        };
+        Self::of_port(outlook, error)
+    }
+}
+
+impl From<BusError> for Error {
+    fn from(error: BusError) -> Self {
+        Self::of_port(Outlook::Passing, error)
+    }
+}
+
+impl From<FeatureError> for Error {
+    fn from(error: FeatureError) -> Self {
+        Self::of_port(Outlook::Hopeless, error)
+    }
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        Self::of_port(Outlook::Passing, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_names_every_cause_once() {
+        let disk = std::io::Error::other("disk full");
+        let error = Error::from(StoreError::Unavailable {
+            verb: "write",
+            address: "memory://a".to_owned(),
+            source: disk.into(),
+        });
+        assert_eq!(error.chain(), "cannot write the object memory://a: disk full");
+        assert_eq!(error.outlook(), Outlook::Passing);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_hopeless_and_what_is_away_passes() {
+        let address = || "memory://a".to_owned();
+        assert_eq!(Error::from(StoreError::NotFound { address: address() }).outlook(), Outlook::Hopeless);
+        assert_eq!(Error::from(StoreError::ConditionFailed { address: address() }).outlook(), Outlook::Passing);
+    }
+}

@@ -1,0 +1,119 @@
+//! Logs: JSON in Cloud Logging's shape, or plain lines on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::{Map, Value, json};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
+
+/// Starts logging to standard error: plain lines on a terminal, otherwise one JSON object a line as
+/// <https://cloud.google.com/logging/docs/structured-logging> describes it. `filter` is in the syntax of `RUST_LOG`.
+///
+/// Does nothing where logging has been started before.
+pub fn init(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = if std::io::stderr().is_terminal() {
+        registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()
+    } else {
+        registry.with(CloudLogging).try_init()
+    };
+    drop(started);
+}
+
+/// Writes each event as one line of JSON, with the fields of its spans.
+struct CloudLogging;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(known) = span.extensions().get::<Fields>() {
+                fields.0.extend(known.0.clone());
+            }
+        }
+        event.record(&mut fields);
+        let line = Value::Object(entry(event, fields.0)).to_string();
+        // A log that cannot be written cannot be reported either. Cloud Run stamps the time.
+        drop(writeln!(std::io::stderr().lock(), "{line}"));
+    }
+}
+
+fn entry(event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let metadata = event.metadata();
+    let severity = match *metadata.level() {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
+    };
+    fields.insert("severity".to_owned(), json!(severity));
+    if let Some(trace) = fields.remove("trace") {
+        fields.insert("logging.googleapis.com/trace".to_owned(), trace);
+    }
+    if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
+        let location = json!({ "file": file, "line": line.to_string() });
+        fields.insert("logging.googleapis.com/sourceLocation".to_owned(), location);
+    }
+    fields
+}
+
+/// The fields of a span or event as JSON; the text of an event is its field `message`.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn set(&mut self, field: &Field, value: Value) {
+        self.0.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, json!(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, json!(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, json!(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, json!(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, json!(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.set(field, json!(format!("{value:?}")));
+    }
+}

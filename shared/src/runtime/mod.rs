@@ -1,0 +1,130 @@
+//! The runtime of a function on Cloud Run: it owns the envelope, the ledger, the status table, logs and shutdown.
+//!
+//! A function is a [`Handler`]: it gets a typed event and answers with an [`Outcome`] or an [`Error`]; nothing else
+//! of HTTP, Pub/Sub or repeated deliveries reaches it.
+
+mod deliver;
+mod envelope;
+mod error;
+mod logs;
+mod server;
+mod status;
+
+use std::{future::Future, sync::Arc};
+
+use axum::Router;
+use jiff::Timestamp;
+
+pub use envelope::{Envelope, EnvelopeError};
+pub use error::{Error, Outlook};
+pub use logs::init as init_logs;
+pub use server::{ServiceSettings, router, run};
+pub use status::{Answer, MAXIMUM_BODY_BYTES};
+
+use crate::{
+    audit::Finding,
+    bus::{LogPublisher, Publisher},
+    clock::Clock,
+    event::{Event, EventId, Function, encode},
+    ledger::RecordedEvent,
+    registry::{self, Registry},
+    settings::PortAddresses,
+    store::{self, Store, StoreError},
+    warehouse::{self, Warehouse},
+};
+
+/// What a function's author writes.
+pub trait Handler: Send + Sync + 'static {
+    /// Which function it is.
+    const FUNCTION: Function;
+
+    /// The event that it reacts to.
+    type Event: Event;
+
+    /// Handles an event. May run twice for one event, also at the same time, so all effects are keyed by the event.
+    fn handle(&self, event: Self::Event, context: &Context) -> impl Future<Output = Result<Outcome, Error>> + Send;
+
+    /// Tells whether events can be handled yet.
+    fn ready(&self) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Returns further routes of the service.
+    fn routes(self: Arc<Self>) -> Router {
+        Router::new()
+    }
+}
+
+/// What a handler is told beside the event.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The id of the event: the key of everything it leads to.
+    pub event_id: EventId,
+    /// When the event was published: the same on every delivery.
+    pub published_at: Timestamp,
+    /// When this delivery began.
+    pub now: Timestamp,
+}
+
+/// What came of an event.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Outcome {
+    finding: Finding,
+    events: Vec<RecordedEvent>,
+}
+
+impl Outcome {
+    /// Ends with an audit row and no event.
+    pub fn of(finding: Finding) -> Self {
+        Self { finding, events: Vec::new() }
+    }
+
+    /// Adds an event to be published.
+    pub fn publish<E: Event>(mut self, event: &E) -> Self {
+        let data = String::from_utf8_lossy(&encode(event)).into_owned();
+        self.events.push(RecordedEvent { topic: E::TOPIC, data });
+        self
+    }
+
+    /// Returns what goes into the audit log.
+    pub fn finding(&self) -> &Finding {
+        &self.finding
+    }
+
+    /// Returns what is to be published.
+    pub fn events(&self) -> &[RecordedEvent] {
+        &self.events
+    }
+}
+
+/// The ports of a function, opened once.
+#[derive(Clone)]
+pub struct Ports {
+    /// Artifacts, baselines and the ledger.
+    pub store: Arc<dyn Store>,
+    /// The daily tables and the audit log.
+    pub warehouse: Arc<dyn Warehouse>,
+    /// The registry of models.
+    pub registry: Arc<dyn Registry>,
+    /// Where events are published.
+    pub publisher: Arc<dyn Publisher>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// Opens the ports at their addresses.
+    ///
+    /// # Errors
+    /// When a place cannot be opened.
+    pub fn open(addresses: &PortAddresses, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Ok(Self {
+            store: store::open(&addresses.store)?,
+            warehouse: warehouse::open(&addresses.warehouse)?,
+            registry: registry::open(&addresses.registry)?,
+            publisher: Arc::new(LogPublisher::new(store::open(&addresses.bus)?, Arc::clone(&clock))),
+            clock,
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! What a delivery gets back: the one table.
+
+use axum::http::StatusCode;
+
+/// The largest body that is read: the largest message that Pub/Sub carries.
+pub const MAXIMUM_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// What came of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The event was handled, by this delivery.
+    Done,
+    /// The event was handled by an earlier delivery; its events were published again.
+    DoneBefore,
+    /// The message can never be handled and is kept in the dead-letter topic.
+    DeadLettered,
+    /// Another delivery of the event is being handled.
+    Elsewhere,
+    /// Passing trouble: the same message may well succeed later.
+    TryLater,
+    /// The body is larger than [`MAXIMUM_BODY_BYTES`] and was not read.
+    TooLarge,
+}
+
+impl Answer {
+    /// Returns the status. Pub/Sub takes 204 for an acknowledgement and delivers again after anything else here.
+    ///
+    /// A hopeless message is answered with success, since with anything else it would be delivered for days.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Done | Self::DoneBefore | Self::DeadLettered => StatusCode::NO_CONTENT,
+            Self::Elsewhere | Self::TryLater => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+}

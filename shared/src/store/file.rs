@@ -1,0 +1,194 @@
+//! Objects as files in a folder.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Condition, Generation, Object, Store, StoreError};
+use crate::address::ObjectPath;
+
+/// The folder, within the store's, of one small file per object that holds its generation and is its lock.
+const GENERATIONS: &str = ".generations";
+const TEMPORARY: &str = ".temporary";
+
+/// A store of which each object is a file that a person can open. Any number of processes may share it.
+///
+/// Beside the objects lie `.generations/PATH` (the generation; also the lock of that object) and `.temporary` (objects
+/// being written). A write takes the lock, counts the generation up, and then moves the new file into place: after a
+/// crash between the two, the old contents have a new generation, which fails a condition but loses nothing.
+#[derive(Clone, Debug)]
+pub struct FileStore {
+    folder: PathBuf,
+}
+
+impl FileStore {
+    /// Opens the store in `folder`, which is made if need be.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let store = Self { folder: folder.to_owned() };
+        let unavailable = |source: io::Error| StoreError::Unavailable {
+            verb: "make the folder of",
+            address: format!("file://{}", folder.display()),
+            source: source.into(),
+        };
+        fs::create_dir_all(folder.join(TEMPORARY)).map_err(unavailable)?;
+        Ok(store)
+    }
+
+    fn file_of(&self, path: &ObjectPath) -> PathBuf {
+        self.folder.join(path.as_str())
+    }
+
+    /// Runs disk work where it does not hold up the other tasks.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        path: &ObjectPath,
+        work: impl FnOnce(&Self, &ObjectPath) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (store, object) = (self.clone(), path.clone());
+        let joined = tokio::task::spawn_blocking(move || work(&store, &object)).await;
+        let result = joined.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        result.map_err(|source| self.failure(verb, path, source))
+    }
+
+    fn failure(&self, verb: &'static str, path: &ObjectPath, source: io::Error) -> StoreError {
+        let address = self.address_of(path);
+        match source.kind() {
+            io::ErrorKind::NotFound => StoreError::NotFound { address },
+            io::ErrorKind::AlreadyExists => StoreError::ConditionFailed { address },
+            _ => StoreError::Unavailable { verb, address, source: source.into() },
+        }
+    }
+
+    fn read_file(&self, path: &ObjectPath) -> io::Result<Object> {
+        // Opened before the lock: an object that was never written leaves no lock file behind.
+        File::open(self.file_of(path))?;
+        let mut lock = self.lock_file(path)?;
+        lock.lock_shared()?;
+        let generation = read_generation(&mut lock)?;
+        Ok(Object { bytes: fs::read(self.file_of(path))?.into(), generation })
+    }
+
+    fn write_file(&self, path: &ObjectPath, bytes: &[u8], condition: Condition) -> io::Result<Generation> {
+        let file = self.file_of(path);
+        let mut lock = self.lock_file(path)?;
+        lock.lock()?;
+        let last = read_generation(&mut lock)?;
+        let present = file.try_exists()?.then_some(last);
+        if !condition.holds(present) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let next = Generation(last.0 + 1);
+        let temporary =
+            self.folder.join(TEMPORARY).join(format!("{}-{}", std::process::id(), temporary_name(path, next)));
+        write_whole(&temporary, bytes)?;
+        lock.rewind()?;
+        write!(lock, "{:020}", next.0)?;
+        if let Some(parent) = file.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::rename(&temporary, &file)?;
+        Ok(next)
+    }
+
+    fn lock_file(&self, path: &ObjectPath) -> io::Result<File> {
+        let file = self.folder.join(GENERATIONS).join(path.as_str());
+        let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&file);
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
+                open()
+            }
+            opened => opened,
+        }
+    }
+
+    fn list_files(&self, prefix: &str) -> io::Result<Vec<ObjectPath>> {
+        // Only the folder that the prefix names can hold matches.
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.join(folder)];
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            for entry in entries {
+                let path = entry?.path();
+                let Some(name) = path.strip_prefix(&self.folder).ok().and_then(Path::to_str) else { continue };
+                if path.is_dir() && !name.starts_with('.') {
+                    folders.push(path);
+                } else if name.starts_with(prefix) {
+                    found.extend(name.parse::<ObjectPath>().ok());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl Store for FileStore {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        self.on_disk("read", path, |store, path| store.read_file(path)).await
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        let look = |store: &Self, path: &ObjectPath| {
+            if !store.file_of(path).try_exists()? {
+                return Ok(None);
+            }
+            let mut lock = store.lock_file(path)?;
+            lock.lock_shared()?;
+            read_generation(&mut lock).map(Some)
+        };
+        self.on_disk("look for", path, look).await
+    }
+
+    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+        self.on_disk("write", path, move |store, path| store.write_file(path, &bytes, condition)).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        let (store, owned) = (self.clone(), prefix.to_owned());
+        let joined = tokio::task::spawn_blocking(move || store.list_files(&owned)).await;
+        let result = joined.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
+        let address = || format!("file://{}/{prefix}*", self.folder.display());
+        result.map_err(|source| StoreError::Unavailable { verb: "list", address: address(), source: source.into() })
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        format!("file://{}", self.file_of(path).display())
+    }
+}
+
+fn read_generation(lock: &mut File) -> io::Result<Generation> {
+    let mut text = String::new();
+    lock.rewind()?;
+    lock.read_to_string(&mut text)?;
+    if text.is_empty() {
+        return Ok(Generation(0));
+    }
+    text.trim().parse().map(Generation).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(file)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+fn temporary_name(path: &ObjectPath, generation: Generation) -> String {
+    let name: String = path.as_str().chars().map(|letter| if letter == '/' { '-' } else { letter }).collect();
+    let start = name.char_indices().rev().nth(120).map_or(0, |(position, _)| position);
+    format!("{}-{}", &name[start..], generation.0)
+}

@@ -1,0 +1,327 @@
+//! Hours, days and weeks, as the counters of Paris live them.
+//!
+//! A count belongs to an [`Hour`] (an instant); tables and events belong to a [`Day`] or an ISO [`Week`] of
+//! Europe/Paris. A local day has 23, 24 or 25 hours.
+
+use std::{fmt, str::FromStr, sync::LazyLock};
+
+use jiff::{
+    Timestamp,
+    civil::{Date, ISOWeekDate, Weekday},
+    tz::TimeZone,
+};
+use serde::{Deserialize, Serialize};
+
+const SECONDS_PER_HOUR: i64 = 3600;
+
+static PARIS: LazyLock<TimeZone> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the time zone database is compiled into the program")]
+    TimeZone::get("Europe/Paris").expect("Europe/Paris is in the bundled time zone database")
+});
+
+/// Returns the time zone in which days, weekdays and hours of the day are read.
+pub fn paris() -> TimeZone {
+    PARIS.clone()
+}
+
+/// An hour that begins at a full hour of UTC, counted from 1970-01-01T00:00Z.
+///
+/// All offsets of Europe/Paris since 1911 are whole hours, so a full local hour is a full hour of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hour(i32);
+
+impl Hour {
+    /// Returns the hour that begins at `timestamp`, or `None` between two full hours.
+    pub fn starting_at(timestamp: Timestamp) -> Option<Self> {
+        let second = timestamp.as_second();
+        let on_the_hour = second % SECONDS_PER_HOUR == 0 && timestamp.subsec_nanosecond() == 0;
+        on_the_hour.then(|| Self::containing_second(second))
+    }
+
+    /// Returns the hour that holds `timestamp`.
+    pub fn containing(timestamp: Timestamp) -> Self {
+        Self::containing_second(timestamp.as_second())
+    }
+
+    /// Makes an hour from its number since the epoch.
+    pub const fn from_number(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number of hours since 1970-01-01T00:00Z.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+
+    /// Returns the hour that begins `hours` later.
+    pub const fn plus(self, hours: i32) -> Self {
+        Self(self.0.saturating_add(hours))
+    }
+
+    /// Returns the instant at which the hour begins.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_second(i64::from(self.0) * SECONDS_PER_HOUR).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Reads the hour off the clocks of Paris.
+    pub fn local(self) -> LocalHour {
+        let local = PARIS.to_datetime(self.timestamp());
+        LocalHour { date: local.date(), hour: local.hour() }
+    }
+
+    /// Returns the local day that the hour belongs to.
+    pub fn day(self) -> Day {
+        Day(self.local().date)
+    }
+
+    fn containing_second(second: i64) -> Self {
+        let number = second.div_euclid(SECONDS_PER_HOUR);
+        Self(i32::try_from(number).unwrap_or(i32::MAX))
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.timestamp().fmt(formatter)
+    }
+}
+
+/// An hour as the clocks of Paris show it. Twice a year the pair is not unique or does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalHour {
+    /// The local date.
+    pub date: Date,
+    /// The hour of the day, 0 to 23.
+    pub hour: i8,
+}
+
+impl LocalHour {
+    /// Returns the weekday, 0 for Monday to 6 for Sunday.
+    pub fn weekday(self) -> i8 {
+        self.date.weekday().to_monday_zero_offset()
+    }
+}
+
+/// A calendar day of Europe/Paris, written `2021-07-19`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Day(Date);
+
+impl Day {
+    /// Wraps a civil date.
+    pub const fn from_date(date: Date) -> Self {
+        Self(date)
+    }
+
+    /// Returns the day that the clocks of Paris show at `timestamp`.
+    pub fn of(timestamp: Timestamp) -> Self {
+        Self(PARIS.to_datetime(timestamp).date())
+    }
+
+    /// Returns the civil date.
+    pub const fn date(self) -> Date {
+        self.0
+    }
+
+    /// Returns the day `days` later (earlier when negative). Saturates at the ends of the calendar.
+    pub fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(jiff::Span::new().try_days(days).unwrap_or_default()))
+    }
+
+    /// Returns the first hour of the day.
+    pub fn first_hour(self) -> Hour {
+        let start = PARIS.to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0)).compatible();
+        start.map_or(Hour(i32::MAX), |zoned| Hour::containing(zoned.timestamp()))
+    }
+
+    /// Returns the hours of the day: 24 of them, 23 or 25 when the clocks change.
+    pub fn hours(self) -> impl Iterator<Item = Hour> {
+        (self.first_hour().0..self.plus(1).first_hour().0).map(Hour)
+    }
+
+    /// Returns the instant at which the clocks of Paris show `hour` o'clock on this day.
+    pub fn at(self, hour: i8) -> Timestamp {
+        let start = PARIS.to_ambiguous_zoned_datetime(self.0.at(hour.clamp(0, 23), 0, 0, 0)).compatible();
+        start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    }
+
+    /// Returns the days from `self` to `last`, both included.
+    pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |day| Some(day.plus(1))).take_while(move |day| *day <= last)
+    }
+
+    /// Returns the number of days from `self` to `later`, negative when `later` comes before.
+    pub fn days_until(self, later: Self) -> i32 {
+        self.0.until(later.0).map_or(0, |span| span.get_days())
+    }
+
+    /// Writes the day as daily tables are named: `20210719`.
+    pub fn compact(self) -> String {
+        self.0.strftime("%Y%m%d").to_string()
+    }
+
+    /// Reads a day from the name of a daily table.
+    pub fn from_compact(text: &str) -> Result<Self, TimeError> {
+        Date::strptime("%Y%m%d", text).map(Self).map_err(|source| TimeError::Day { text: text.to_owned(), source })
+    }
+
+    /// Returns the ISO week of the day.
+    pub fn week(self) -> Week {
+        let iso = self.0.iso_week_date();
+        Week { year: iso.year(), week: iso.week() }
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for Day {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        text.parse().map(Self).map_err(|source| TimeError::Day { text: text.to_owned(), source })
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = TimeError;
+
+    fn try_from(text: String) -> Result<Self, TimeError> {
+        text.parse()
+    }
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.to_string()
+    }
+}
+
+/// An ISO 8601 week, Monday to Sunday, written `2021-W30`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Week {
+    year: i16,
+    week: i8,
+}
+
+impl Week {
+    /// Returns the Monday.
+    pub fn first_day(self) -> Day {
+        ISOWeekDate::new(self.year, self.week, Weekday::Monday).map_or(Day(Date::MAX), |iso| Day(iso.date()))
+    }
+
+    /// Returns the Sunday.
+    pub fn last_day(self) -> Day {
+        self.first_day().plus(6)
+    }
+}
+
+impl fmt::Display for Week {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-W{:02}", self.year, self.week)
+    }
+}
+
+impl FromStr for Week {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let wrong = || TimeError::Week { text: text.to_owned() };
+        let (year, week) = text.split_once("-W").ok_or_else(wrong)?;
+        let two_digits = week.len() == 2 && year.len() == 4;
+        let (year, week) = (year.parse().map_err(|_| wrong())?, week.parse().map_err(|_| wrong())?);
+        let exists = ISOWeekDate::new(year, week, Weekday::Monday).is_ok();
+        if two_digits && exists { Ok(Self { year, week }) } else { Err(wrong()) }
+    }
+}
+
+impl TryFrom<String> for Week {
+    type Error = TimeError;
+
+    fn try_from(text: String) -> Result<Self, TimeError> {
+        text.parse()
+    }
+}
+
+impl From<Week> for String {
+    fn from(week: Week) -> Self {
+        week.to_string()
+    }
+}
+
+/// A day or week that does not exist.
+#[derive(Debug, thiserror::Error)]
+pub enum TimeError {
+    /// The text is no date of the calendar.
+    #[error("cannot read `{text}` as a day such as 2021-07-19")]
+    Day {
+        /// What was given.
+        text: String,
+        /// What the calendar says.
+        source: jiff::Error,
+    },
+    /// The text is no ISO week.
+    #[error("cannot read `{text}` as an ISO week such as 2021-W30")]
+    Week {
+        /// What was given.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn days_have_23_24_or_25_hours() {
+        for (text, hours) in [("2021-03-28", 23), ("2021-07-19", 24), ("2020-10-25", 25)] {
+            assert_eq!(day(text).hours().count(), hours, "{text}");
+            assert!(day(text).hours().all(|hour| hour.day() == day(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_cannot_exist_is_refused() {
+        for text in ["2021-02-30", "2021-13-01", "yesterday", ""] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
+        assert!(Day::from_compact("20210231").is_err());
+    }
+
+    #[test]
+    fn weeks_follow_iso_8601() {
+        assert_eq!(day("2021-07-19").week().to_string(), "2021-W29");
+        assert_eq!(day("2021-01-03").week().to_string(), "2020-W53");
+        let week: Week = "2026-W47".parse().unwrap();
+        assert_eq!((week.first_day(), week.last_day()), (day("2026-11-16"), day("2026-11-22")));
+        for text in ["2021-W53", "2021-W00", "2021W30", "2021-W3"] {
+            assert!(text.parse::<Week>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn local_hours_follow_the_clocks_of_paris() {
+        let hour = Hour::starting_at("2021-07-18T22:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(hour.local(), LocalHour { date: day("2021-07-19").date(), hour: 0 });
+        assert_eq!(hour.local().weekday(), 0);
+        assert_eq!(day("2021-07-19").first_hour(), hour);
+        assert_eq!(Hour::starting_at("2021-07-18T22:00:01Z".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn days_count_up() {
+        assert_eq!(day("2021-02-28").plus(1), day("2021-03-01"));
+        assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
+        assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);
+        assert_eq!(Day::from_compact(&day("2021-07-19").compact()).unwrap(), day("2021-07-19"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Tables as CSV objects in a store: files that a person can open, or memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Forecast, Warehouse, WarehouseError, tables};
+use crate::{
+    address::ObjectPath,
+    audit::AuditRow,
+    counts::{self, Counts},
+    store::{Condition, Generation, Store, StoreError},
+    time::Day,
+};
+
+const RAW: &str = "bike_traffic_raw";
+const PREDICTIONS: &str = "bike_traffic_predictions";
+const AUDIT_LOG: &str = "monitoring_audit/logs.csv";
+
+/// A warehouse whose table `DATASET.TABLE` is the object `DATASET/TABLE.csv`.
+#[derive(Clone)]
+pub struct EmbeddedWarehouse {
+    store: Arc<dyn Store>,
+}
+
+impl EmbeddedWarehouse {
+    /// Keeps its tables in `store`.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    async fn replace(&self, path: &ObjectPath, table: Vec<u8>) -> Result<(), WarehouseError> {
+        let written = self.store.write(path, table.into(), Condition::Always).await;
+        written.map(drop).map_err(|source| unavailable("replace", path, source))
+    }
+
+    /// Returns a table, or `None` where there is none.
+    async fn read(&self, path: &ObjectPath) -> Result<Option<(Bytes, Generation)>, WarehouseError> {
+        match self.store.read(path).await {
+            Ok(object) => Ok(Some((object.bytes, object.generation))),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(unavailable("read", path, source)),
+        }
+    }
+}
+
+#[async_trait]
+impl Warehouse for EmbeddedWarehouse {
+    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
+        let (path, mut table) = (daily(RAW, day), Vec::new());
+        counts::write_table(counts, ingested_at, &mut table).map_err(|source| malformed(&path, source))?;
+        self.replace(&path, table).await
+    }
+
+    async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
+        let mut all = Counts::default();
+        for day in first.through(last) {
+            let path = daily(RAW, day);
+            let Some((table, _)) = self.read(&path).await? else { continue };
+            let mut rejects = Vec::new();
+            let counts = counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
+            if let Some(reject) = rejects.into_iter().next() {
+                return Err(malformed(&path, reject.reason));
+            }
+            all.extend(&counts);
+        }
+        Ok(all)
+    }
+
+    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
+        let path = daily(PREDICTIONS, day);
+        let table = tables::write_forecasts(forecasts).map_err(|source| malformed(&path, source))?;
+        self.replace(&path, table).await
+    }
+
+    async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
+        let mut all = Vec::new();
+        for day in first.through(last) {
+            let path = daily(PREDICTIONS, day);
+            let Some((table, _)) = self.read(&path).await? else { continue };
+            all.extend(tables::read_forecasts(&table).map_err(|source| malformed(&path, source))?);
+        }
+        Ok(all)
+    }
+
+    async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError> {
+        let path = audit_log();
+        loop {
+            let (mut rows, condition) = match self.read(&path).await? {
+                None => (Vec::new(), Condition::Absent),
+                Some((table, generation)) => {
+                    let rows = tables::read_audit_log(&table).map_err(|source| malformed(&path, source))?;
+                    (rows, Condition::Unchanged(generation))
+                }
+            };
+            let key = |row: &AuditRow| (row.function, row.event_id.clone(), row.decision.clone());
+            match rows.iter_mut().find(|known| key(known) == key(row)) {
+                Some(known) => *known = row.clone(),
+                None => rows.push(row.clone()),
+            }
+            let table = tables::write_audit_log(&rows).map_err(|source| malformed(&path, source))?;
+            match self.store.write(&path, table.into(), condition).await {
+                // Another function recorded a row in between: add this one to the new table.
+                Err(StoreError::ConditionFailed { .. }) => {}
+                written => return written.map(drop).map_err(|source| unavailable("add to", &path, source)),
+            }
+        }
+    }
+
+    async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {
+        let path = audit_log();
+        let table = self.read(&path).await?;
+        table.map_or(Ok(Vec::new()), |(table, _)| {
+            tables::read_audit_log(&table).map_err(|source| malformed(&path, source))
+        })
+    }
+}
+
+fn daily(dataset: &str, day: Day) -> ObjectPath {
+    sound(format!("{dataset}/daily_{}.csv", day.compact()))
+}
+
+fn audit_log() -> ObjectPath {
+    sound(AUDIT_LOG.to_owned())
+}
+
+fn sound(text: String) -> ObjectPath {
+    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+}
+
+fn malformed(path: &ObjectPath, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WarehouseError {
+    WarehouseError::Malformed { table: path.to_string(), source: source.into() }
+}
+
+fn unavailable(verb: &'static str, path: &ObjectPath, source: StoreError) -> WarehouseError {
+    WarehouseError::Unavailable { verb, table: path.to_string(), source: source.into() }
+}

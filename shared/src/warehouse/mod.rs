@@ -1,0 +1,104 @@
+//! Tables: the counts of each day, the forecasts of each day, and the audit log.
+//!
+//! Daily tables are replaced whole, never appended to, so writing a day twice leaves one day. The tables and their
+//! columns are `bike_traffic_raw.daily_YYYYMMDD`, `bike_traffic_predictions.daily_YYYYMMDD` and `monitoring_audit.logs`.
+
+mod embedded;
+mod tables;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use embedded::EmbeddedWarehouse;
+
+use crate::{
+    address::Address,
+    audit::AuditRow,
+    counts::{CounterKey, Counts},
+    registry::Version,
+    store::{self, StoreError},
+    time::{Day, Hour},
+};
+
+/// The tables that functions read and write.
+#[async_trait]
+pub trait Warehouse: Send + Sync {
+    /// Replaces the table of a day's counts.
+    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError>;
+
+    /// Returns the counts of the days from `first` to `last`, both included; days without a table are left out.
+    async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError>;
+
+    /// Replaces the table of a day's forecasts.
+    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError>;
+
+    /// Returns the forecasts for the days from `first` to `last`, both included.
+    async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError>;
+
+    /// Records a row of the audit log; one with the same function, event id and decision is replaced.
+    async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError>;
+
+    /// Returns the audit log in the order of recording.
+    async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError>;
+}
+
+/// Opens the warehouse at an address.
+///
+/// # Errors
+/// When the folder of a `file://` address cannot be made.
+pub fn open(address: &Address) -> Result<Arc<dyn Warehouse>, StoreError> {
+    Ok(Arc::new(EmbeddedWarehouse::new(store::open(address)?)))
+}
+
+/// A forecast of one counter for one hour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// The counter's id, where it has one.
+    pub counter_id: Option<String>,
+    /// The counter's name.
+    pub counter_name: String,
+    /// The hour it is for.
+    pub hour: Hour,
+    /// The bicycles expected in that hour.
+    pub prediction: f64,
+    /// The bicycles counted, once the day is over.
+    pub actual: Option<u32>,
+    /// The kind of model, as in `xgboost`.
+    pub model_type: String,
+    /// The version of the model.
+    pub model_version: Version,
+    /// When it was forecast.
+    pub predicted_at: Timestamp,
+}
+
+impl Forecast {
+    /// Returns what identifies the counter.
+    pub fn counter_key(&self) -> CounterKey {
+        CounterKey::of_name(&self.counter_name)
+    }
+}
+
+/// What a caller does differently.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// A table holds what its columns do not allow.
+    #[error("cannot understand the table {table}")]
+    Malformed {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The service or disk does not do it at present.
+    #[error("cannot {verb} the table {table}")]
+    Unavailable {
+        /// What was attempted.
+        verb: &'static str,
+        /// The table.
+        table: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,197 @@
+//! Compiles XGBoost into one static archive, once for all profiles of a target folder.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::sources::Sources;
+
+/// Files per translation unit: headers weigh more than code, so that parsing them once for eight
+/// files takes a third of the time.
+const FILES_PER_UNIT: usize = 8;
+
+/// Files with a registry's factory declare what others define and must stay alone, as in
+/// XGBoost's own `src/CMakeLists.txt`.
+const ALONE: [&str; 5] = [
+    "src/gbm/gbm.cc",
+    "src/metric/metric.cc",
+    "src/objective/objective.cc",
+    "src/predictor/predictor.cc",
+    "src/tree/tree_updater.cc",
+];
+
+/// The part of dmlc-core that XGBoost's CMake build compiles when no remote file system is wanted.
+const DMLC_CORE: [&str; 10] = [
+    "config",
+    "data",
+    "io",
+    "io/filesys",
+    "io/indexed_recordio_split",
+    "io/input_split_base",
+    "io/line_split",
+    "io/local_filesys",
+    "io/recordio_split",
+    "recordio",
+];
+
+/// A compiled archive and the compiler that made it.
+pub(crate) struct Archive {
+    /// The folder that holds `libxgboost.a`.
+    pub(crate) folder: PathBuf,
+    /// The compiler, to be asked for its own libraries.
+    pub(crate) compiler: cc::Tool,
+}
+
+/// Compiles `libxgboost.a`, or finds it compiled before with the same recipe.
+///
+/// The recipe (sources' version, compiler, flags, batches) names the folder, and the folder lies
+/// under the target folder, outside of any profile: `cargo build` and `cargo build --release`
+/// share one archive, which is optimised in both. A lock makes concurrent builds wait.
+pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive, String> {
+    let mut build = configure(&sources.root);
+    let compiler = build.try_get_compiler().map_err(|error| no_compiler(&error))?;
+    let units = units(&sources.root)?;
+    let recipe = recipe(sources, &compiler, &units)?;
+    let folder = shared_folder(out_dir).join(name(&recipe));
+    let archive = folder.join("libxgboost.a");
+
+    fs::create_dir_all(&folder).map_err(|error| cannot("create", &folder, &error))?;
+    let lock_path = folder.join("lock");
+    let lock = File::create(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
+    lock.lock().map_err(|error| cannot("lock", &lock_path, &error))?;
+    if !archive.is_file() {
+        let work = folder.join("work");
+        build.files(write_units(&work, &units)?).out_dir(&work);
+        build.try_compile("xgboost").map_err(|error| format!("XGBoost did not compile: {error}"))?;
+        write(&folder.join("recipe.txt"), &recipe)?;
+        // Last and atomic: an archive that exists is complete.
+        fs::rename(work.join("libxgboost.a"), &archive).map_err(|error| cannot("create", &archive, &error))?;
+        fs::remove_dir_all(&work).map_err(|error| cannot("remove", &work, &error))?;
+    }
+    println!("cargo::rerun-if-changed={}", archive.display());
+    Ok(Archive { folder, compiler })
+}
+
+fn configure(root: &Path) -> cc::Build {
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .std("c++17")
+        .opt_level(3)
+        .debug(false)
+        .pic(true)
+        .warnings(false)
+        .cargo_metadata(false)
+        // Linked by link.rs, as an archive.
+        .cpp_link_stdlib(None)
+        .include(root)
+        .include(root.join("include"))
+        .include(root.join("dmlc-core/include"))
+        .define("NDEBUG", None)
+        .define("DMLC_LOG_CUSTOMIZE", "1")
+        .define("DMLC_USE_AZURE", "0")
+        .define("DMLC_USE_HDFS", "0")
+        .define("DMLC_USE_S3", "0")
+        .define("XGBOOST_BUILTIN_PREFETCH_PRESENT", "1")
+        .flag("-fopenmp")
+        .flag("-pthread")
+        // Messages name their source file: without the home folder of whoever built.
+        .flag(format!("-ffile-prefix-map={}=xgboost", root.display()))
+        .flag("-fvisibility=hidden")
+        .flag("-fvisibility-inlines-hidden");
+    build
+}
+
+/// Groups the sources into the texts of translation units, with paths relative to the root.
+fn units(root: &Path) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files)?;
+    files.sort();
+    let files: Vec<&str> = files
+        .iter()
+        .filter_map(|file| file.strip_prefix(root).ok()?.to_str())
+        .filter(|file| *file != "src/cli_main.cc")
+        .collect();
+    let (alone, together): (Vec<&str>, Vec<&str>) = files.iter().partition(|file| ALONE.contains(file));
+    let dmlc = DMLC_CORE.map(|name| format!("dmlc-core/src/{name}.cc"));
+    let dmlc: Vec<&str> = dmlc.iter().map(String::as_str).collect();
+    Ok(together.chunks(FILES_PER_UNIT).chain(alone.chunks(1)).chain([dmlc.as_slice()]).map(include_all).collect())
+}
+
+fn include_all(files: &[&str]) -> String {
+    files.iter().map(|file| format!("#include \"{file}\"\n")).collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|error| cannot("read", folder, &error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| cannot("read", folder, &error))?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension() == Some(OsStr::new("cc")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn write_units(folder: &Path, units: &[String]) -> Result<Vec<PathBuf>, String> {
+    fs::create_dir_all(folder).map_err(|error| cannot("create", folder, &error))?;
+    units
+        .iter()
+        .enumerate()
+        .map(|(number, unit)| {
+            let path = folder.join(format!("unit{number:02}.cc"));
+            write(&path, unit).map(|()| path)
+        })
+        .collect()
+}
+
+/// Says everything that decides the archive's content, and nothing of where it was built.
+fn recipe(sources: &Sources, compiler: &cc::Tool, units: &[String]) -> Result<String, String> {
+    let version = compiler.to_command().arg("--version").output().map_err(|error| no_compiler(&error))?;
+    let root = sources.root.display().to_string();
+    let flags: Vec<String> =
+        compiler.args().iter().map(|flag| flag.to_string_lossy().replace(&root, "xgboost")).collect();
+    Ok(format!(
+        "sources: xgboost_lib-sys {}\ncompiler: {}\nflags: {}\nunits:\n{}",
+        sources.carrier_version,
+        String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default(),
+        flags.join(" "),
+        units.join("\n")
+    ))
+}
+
+fn name(recipe: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    recipe.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The folder under the target folder that all profiles share, or, if none of `OUT_DIR`'s
+/// ancestors is marked as cargo marks a target folder, one of this profile alone.
+fn shared_folder(out_dir: &Path) -> PathBuf {
+    out_dir
+        .ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+        .unwrap_or(out_dir)
+        .join("xgboost-3.4.1-static")
+}
+
+fn write(path: &Path, content: &str) -> Result<(), String> {
+    fs::write(path, content).map_err(|error| cannot("write", path, &error))
+}
+
+fn cannot(verb: &str, path: &Path, error: &io::Error) -> String {
+    format!("cannot {verb} {}: {error}", path.display())
+}
+
+fn no_compiler(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "XGBoost is compiled from C++ and no C++ compiler could be run ({error}): install g++ \
+         (on Debian or Ubuntu `apt-get install g++`), or name a folder with libxgboost.so in \
+         XGBOOST_LIB_DIR"
+    )
+}

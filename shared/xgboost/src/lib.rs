@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![allow(unsafe_code, reason = "XGBoost is C++ behind a C API: this crate is where the workspace's unsafe code lives")]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod attributes;
+mod booster;
+mod call;
+mod error;
+mod ffi;
+mod library;
+mod matrix;
+mod messages;
+mod prediction;
+mod score;
+mod training;
+mod ubjson;
+
+pub use booster::Booster;
+pub use error::{Error, Result};
+pub use library::{Version, build_info, supports_cuda, version};
+pub use matrix::{DMatrix, FeatureType, QuantileOptions};
+pub use score::Score;
+pub use training::{RoundProgress, Trained, continue_training, train};

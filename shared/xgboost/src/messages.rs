@@ -1,0 +1,52 @@
+//! XGBoost's own messages, which it would print on standard error.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char};
+
+use crate::ffi;
+
+/// Sends what XGBoost says on this thread to `tracing`, from here on.
+///
+/// XGBoost keeps its callback per thread, so every call into it is preceded by this one.
+pub(crate) fn forward_from_this_thread() {
+    thread_local! {
+        static FORWARDED: Cell<bool> = const { Cell::new(false) };
+    }
+    if !FORWARDED.get() {
+        // SAFETY: the callback is a function without state, valid for ever.
+        let code = unsafe { ffi::XGBRegisterLogCallback(forward) };
+        FORWARDED.set(code == 0);
+    }
+}
+
+extern "C" fn forward(message: *const c_char) {
+    // SAFETY: XGBoost passes the text of a std::string that outlives the callback.
+    let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    let text = without_time(text.trim());
+    if text.starts_with("WARNING") {
+        tracing::warn!(text, "xgboost warns");
+    } else {
+        tracing::debug!(text, "xgboost reports");
+    }
+}
+
+/// Drops the leading `[12:34:56] `: whoever shows the message has a better clock.
+pub(crate) fn without_time(text: &str) -> &str {
+    let is_time = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ':');
+    match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((time, rest)) if is_time(time) => rest,
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_time_is_dropped() {
+        assert_eq!(without_time("[12:34:56] Check failed"), "Check failed");
+        assert_eq!(without_time("[gpu] Check failed"), "[gpu] Check failed");
+        assert_eq!(without_time("Check failed"), "Check failed");
+    }
+}

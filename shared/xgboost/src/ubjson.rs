@@ -1,0 +1,243 @@
+//! A check that bytes are a whole document before XGBoost sees them.
+//!
+//! XGBoost's own UBJSON reader trusts every length and runs past the end of a document that was
+//! cut off; its JSON reader does so with a number at the end.
+
+use serde::de::IgnoredAny;
+
+use crate::error::{Error, Result};
+
+/// Deeper than any model, and far from the end of a thread's stack.
+const MAX_DEPTH: usize = 64;
+
+/// Checks that the bytes are one whole object in JSON or in the part of UBJSON that XGBoost reads.
+pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
+    if !bytes.starts_with(b"{") {
+        return Err(Error::Model { problem: "an object was expected", offset: 0 });
+    }
+    // XGBoost tells the two apart by the same byte: a key's length or a key's quotation mark.
+    match bytes[1..].iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'"') => check_json(bytes),
+        _ => check_ubjson(bytes),
+    }
+}
+
+fn check_json(bytes: &[u8]) -> Result<()> {
+    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| ()).map_err(|error| Error::Model {
+        problem: "the JSON is broken or cut off",
+        offset: offset_of(bytes, error.line(), error.column()),
+    })
+}
+
+fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
+    let earlier = bytes.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1));
+    earlier.map(<[u8]>::len).sum::<usize>() + column
+}
+
+fn check_ubjson(bytes: &[u8]) -> Result<()> {
+    let mut reader = Reader { bytes, offset: 0 };
+    reader.value(0)?;
+    if reader.offset < bytes.len() {
+        return reader.fail("nothing more was expected");
+    }
+    Ok(())
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl Reader<'_> {
+    fn value(&mut self, depth: usize) -> Result<()> {
+        match self.byte()? {
+            b'{' => self.object(depth + 1),
+            b'[' => self.array(depth + 1),
+            b'S' => self.text(),
+            b'Z' | b'T' | b'F' => Ok(()),
+            kind => match size_of_number(kind) {
+                Some(size) => self.skip(size),
+                None => self.fail("a value was expected"),
+            },
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<()> {
+        self.check_depth(depth)?;
+        while self.peek()? != b'}' {
+            self.text()?;
+            self.value(depth)?;
+        }
+        self.skip(1)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<()> {
+        self.check_depth(depth)?;
+        match self.peek()? {
+            b'$' => self.array_of_numbers(),
+            b'#' => {
+                for _ in 0..self.count()? {
+                    self.value(depth)?;
+                }
+                Ok(())
+            }
+            _ => {
+                while self.peek()? != b']' {
+                    self.value(depth)?;
+                }
+                self.skip(1)
+            }
+        }
+    }
+
+    fn array_of_numbers(&mut self) -> Result<()> {
+        self.skip(1)?;
+        let kind = self.byte()?;
+        // A character is a value, but not one that XGBoost reads in arrays.
+        let Some(size) = size_of_number(kind).filter(|_| kind != b'C') else {
+            return self.fail("a kind of number was expected");
+        };
+        let count = self.count()?;
+        match count.checked_mul(size) {
+            Some(length) => self.skip(length),
+            None => self.fail("the end came too early"),
+        }
+    }
+
+    /// Reads `#L` and a number of elements, each of which takes a byte at least.
+    fn count(&mut self) -> Result<usize> {
+        if self.byte()? != b'#' {
+            return self.fail("a count was expected");
+        }
+        self.length()
+    }
+
+    fn text(&mut self) -> Result<()> {
+        let length = self.length()?;
+        self.skip(length)
+    }
+
+    /// Reads `L` and eight bytes, and makes sure that as many bytes may follow.
+    fn length(&mut self) -> Result<usize> {
+        if self.byte()? != b'L' {
+            return self.fail("a length was expected");
+        }
+        let Some(bytes) = self.rest().first_chunk() else {
+            return self.fail("the end came too early");
+        };
+        let length = i64::from_be_bytes(*bytes);
+        self.offset += size_of::<i64>();
+        match usize::try_from(length) {
+            Ok(length) if length <= self.rest().len() => Ok(length),
+            _ => self.fail("the end came too early"),
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        let byte = self.peek()?;
+        self.offset += 1;
+        Ok(byte)
+    }
+
+    fn peek(&self) -> Result<u8> {
+        match self.rest().first() {
+            Some(byte) => Ok(*byte),
+            None => self.fail("the end came too early"),
+        }
+    }
+
+    fn skip(&mut self, length: usize) -> Result<()> {
+        if length > self.rest().len() {
+            return self.fail("the end came too early");
+        }
+        self.offset += length;
+        Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.offset..).unwrap_or_default()
+    }
+
+    fn check_depth(&self, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return self.fail("the document is too deep");
+        }
+        Ok(())
+    }
+
+    fn fail<T>(&self, problem: &'static str) -> Result<T> {
+        Err(Error::Model { problem, offset: self.offset })
+    }
+}
+
+fn size_of_number(kind: u8) -> Option<usize> {
+    match kind {
+        b'i' | b'U' | b'C' => Some(1),
+        b'I' => Some(2),
+        b'l' | b'd' => Some(4),
+        b'L' | b'D' => Some(8),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `{"a": [#2 [1, 2], [$d 0.5]], "b": "x"}` with every way XGBoost writes arrays.
+    const DOCUMENT: &[u8] = b"{L\0\0\0\0\0\0\0\x01a[#L\0\0\0\0\0\0\0\x02[i\x01i\x02]\
+        [$d#L\0\0\0\0\0\0\0\x01\x3f\0\0\0L\0\0\0\0\0\0\0\x01bSL\0\0\0\0\0\0\0\x01x}";
+
+    #[test]
+    fn a_whole_document_passes() {
+        check_model(DOCUMENT).unwrap();
+        check_model(b"{\"a\": [1, 2.5e1]}").unwrap();
+    }
+
+    #[test]
+    fn a_document_cut_off_anywhere_is_refused() {
+        for length in 0..DOCUMENT.len() {
+            assert!(check_model(&DOCUMENT[..length]).is_err(), "{length} bytes pass");
+        }
+        assert!(check_model(b"{\"a\": 1").is_err());
+    }
+
+    #[test]
+    fn bytes_behind_the_end_are_refused() {
+        assert!(check_model(&[DOCUMENT, b"}"].concat()).is_err());
+        assert!(check_model(b"{\"a\": 1}}").is_err());
+    }
+
+    #[test]
+    fn a_length_beyond_the_end_is_refused() {
+        let mut altered = DOCUMENT.to_vec();
+        altered[2] = 0x7f;
+        assert!(check_model(&altered).is_err());
+        altered[2] = 0xff;
+        assert!(check_model(&altered).is_err());
+    }
+
+    #[test]
+    fn a_document_without_end_of_depth_is_refused() {
+        let key = b"{L\0\0\0\0\0\0\0\0";
+        assert!(check_model(&key.repeat(100_000)).is_err());
+        assert!(check_model(&[key.as_slice(), &b"[".repeat(100_000)].concat()).is_err());
+    }
+
+    #[test]
+    fn the_place_is_told() {
+        let Err(Error::Model { offset, .. }) = check_model(b"{\"a\":\n1,}") else {
+            panic!("a trailing comma passes");
+        };
+        assert_eq!(offset, 9);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_check_panic(tail in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = check_model(&[b"{L\0\0\0\0\0\0\0\0".as_slice(), &tail].concat());
+        }
+    }
+}

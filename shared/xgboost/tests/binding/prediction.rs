@@ -1,0 +1,121 @@
+//! Predictions and explanations equal Python's, from any thread.
+
+use std::thread;
+
+use xgboost::{Booster, DMatrix, Error};
+
+use crate::fixtures::{Case, Data, assert_close, model_bytes};
+
+#[test]
+fn a_model_of_python_predicts_what_it_did_in_python() {
+    let data = Data::read();
+    for name in ["squared_error", "poisson"] {
+        let expected = Case::read(name).predictions;
+        let booster = Booster::load(&model_bytes(name)).unwrap();
+        let in_place = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+        assert_close(&in_place, &expected);
+        assert_close(&booster.predict(&data.test_matrix()).unwrap(), &expected);
+    }
+}
+
+#[test]
+fn missing_and_zero_are_not_the_same() {
+    let data = Data::read();
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let zeros: Vec<f32> = data.test.rows.iter().map(|value| if value.is_nan() { 0.0 } else { *value }).collect();
+    let predictions = booster.predict_in_place(&zeros, data.columns).unwrap();
+    assert_ne!(predictions, Case::read("squared_error").predictions);
+}
+
+#[test]
+fn a_row_is_predicted_alone_as_among_others() {
+    let data = Data::read();
+    let mut booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    booster.set_param("nthread", "1").unwrap();
+    let rows = data.test.rows.chunks(data.columns);
+    let predictions: Vec<f32> = rows.flat_map(|row| booster.predict_in_place(row, data.columns).unwrap()).collect();
+    assert_close(&predictions, &Case::read("squared_error").predictions);
+}
+
+#[test]
+fn contributions_are_those_of_python_and_add_up() {
+    let data = Data::read();
+    let case = Case::read("squared_error");
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let per_row = data.columns + 1;
+    let rows = case.contributions.len() / per_row;
+    let matrix = DMatrix::dense(&data.test.rows[..rows * data.columns], data.columns).unwrap();
+    let contributions = booster.contributions(&matrix).unwrap();
+    assert_close(&contributions, &case.contributions);
+    let sums: Vec<f32> = contributions.chunks(per_row).map(|row| row.iter().sum()).collect();
+    assert_close(&sums, &case.predictions[..rows]);
+}
+
+#[test]
+fn threads_that_share_a_booster_predict_the_same() {
+    let data = Data::read();
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let expected = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let matrix = data.test_matrix();
+                for _ in 0..50 {
+                    let in_place = booster.predict_in_place(&data.test.rows, data.columns);
+                    assert_eq!(in_place.unwrap(), expected);
+                    assert_eq!(booster.predict(&matrix).unwrap(), expected);
+                }
+            });
+        }
+    });
+}
+
+/// The first call after loading or setting a parameter configures the booster.
+#[test]
+fn threads_may_race_to_configure_a_booster() {
+    let data = Data::read();
+    let expected = Case::read("squared_error").predictions;
+    for _ in 0..20 {
+        let mut booster = Booster::load(&model_bytes("squared_error")).unwrap();
+        booster.set_param("nthread", "1").unwrap();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let in_place = booster.predict_in_place(&data.test.rows, data.columns);
+                    assert_close(&in_place.unwrap(), &expected);
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_booster_may_be_used_and_dropped_on_another_thread() {
+    let data = Data::read();
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    let rows = data.test.rows.clone();
+    let predictions = thread::spawn(move || booster.predict_in_place(&rows, data.columns));
+    assert_close(&predictions.join().unwrap().unwrap(), &Case::read("squared_error").predictions);
+}
+
+#[test]
+fn no_rows_have_no_predictions() {
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    assert!(booster.predict_in_place(&[], 6).unwrap().is_empty());
+}
+
+#[test]
+fn rows_of_another_width_are_refused() {
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let error = booster.predict_in_place(&[0.5; 7], 6).unwrap_err();
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    for columns in [5, 7] {
+        let rows = vec![0.5; columns];
+        let error = booster.predict_in_place(&rows, columns).unwrap_err();
+        assert!(matches!(error, Error::Xgboost { .. }), "{error}");
+        let matrix = DMatrix::dense(&rows, columns).unwrap();
+        let error = booster.predict(&matrix).unwrap_err();
+        assert!(matches!(error, Error::Shape { .. }), "{error}");
+    }
+}
