@@ -1,1 +1,39 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod arguments;
+mod data;
+mod drift;
+mod exit;
+mod progress;
+mod replay;
+pub mod run;
+pub mod sample_data;
+mod sample_data_command;
+mod split;
+pub mod stack;
+mod state;
+pub mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use arguments::{Arguments, Command};
+pub use exit::Failure;
+pub use state::State;
+
+/// Runs the command that the process was started with.
+pub async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    shared::runtime::init_logs(arguments.log_filter());
+    let result = match arguments.command {
+        Command::Train(arguments) => train::command(arguments).await,
+        Command::Run(arguments) => run::command(arguments).await,
+        Command::Stack(arguments) => stack::command(arguments).await,
+        Command::Replay(arguments) => replay::command(arguments).await,
+        Command::DriftCheck(arguments) => drift::command(arguments).await,
+        Command::Split(arguments) => split::command(&arguments),
+        Command::SampleData(arguments) => sample_data_command::command(&arguments),
+    };
+    exit::report(result)
+}

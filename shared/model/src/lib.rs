@@ -21,6 +21,7 @@ use xgboost::Booster;
 pub use card::{MODEL_TYPE, ModelCard, Training};
 pub use error::ModelError;
 pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
+pub use xgboost::supports_cuda;
 pub use training::{Round, fine_tune, train};
 
 /// A model that can forecast.

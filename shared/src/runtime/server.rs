@@ -39,22 +39,33 @@ pub struct ServiceSettings {
     pub listen: SocketAddr,
 }
 
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            environment: "local".to_owned(),
+            project: "local".to_owned(),
+            lease: DEFAULT_LEASE,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT),
+        }
+    }
+}
+
 impl ServiceSettings {
     /// Reads the settings.
     ///
     /// # Errors
     /// When one cannot be used.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
-        let name = |variable| optional(variables, variable).map(|name| name.unwrap_or_else(|| "local".to_owned()));
+        let default = Self::default();
         let listen = match optional::<u16>(variables, "PORT")? {
             Some(port) => SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
-            None => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT),
+            None => default.listen,
         };
         Ok(Self {
-            environment: name("ENVIRONMENT")?,
-            project: name("GOOGLE_CLOUD_PROJECT")?,
-            lease: DEFAULT_LEASE,
+            environment: optional(variables, "ENVIRONMENT")?.unwrap_or(default.environment),
+            project: optional(variables, "GOOGLE_CLOUD_PROJECT")?.unwrap_or(default.project),
             listen,
+            ..Self::default()
         })
     }
 }

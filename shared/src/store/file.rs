@@ -19,8 +19,11 @@ const TEMPORARY: &str = ".temporary";
 /// A store of which each object is a file that a person can open. Any number of processes may share it.
 ///
 /// Beside the objects lie `.generations/PATH` (the generation; also the lock of that object) and `.temporary` (objects
-/// being written). A write takes the lock, counts the generation up, and then moves the new file into place: after a
-/// crash between the two, the old contents have a new generation, which fails a condition but loses nothing.
+/// being written, `.temporary/PATH` by the holder of that object's lock). A write takes the lock, counts the generation
+/// up, and then moves the new file into place: after a crash between the two, the old contents have a new generation,
+/// which fails a condition but loses nothing.
+///
+/// Unlike a bucket, a folder cannot hold both an object `a` and an object `a/b`; the later one is refused.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: PathBuf,
@@ -69,8 +72,10 @@ impl FileStore {
     }
 
     fn read_file(&self, path: &ObjectPath) -> io::Result<Object> {
-        // Opened before the lock: an object that was never written leaves no lock file behind.
-        File::open(self.file_of(path))?;
+        // Looked for before the lock: an object that was never written leaves no lock file behind.
+        if !self.has_file(path)? {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let mut lock = self.lock_file(path)?;
         lock.lock_shared()?;
         let generation = read_generation(&mut lock)?;
@@ -82,13 +87,12 @@ impl FileStore {
         let mut lock = self.lock_file(path)?;
         lock.lock()?;
         let last = read_generation(&mut lock)?;
-        let present = file.try_exists()?.then_some(last);
+        let present = self.has_file(path)?.then_some(last);
         if !condition.holds(present) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let next = Generation(last.0 + 1);
-        let temporary =
-            self.folder.join(TEMPORARY).join(format!("{}-{}", std::process::id(), temporary_name(path, next)));
+        let temporary = self.folder.join(TEMPORARY).join(path.as_str());
         write_whole(&temporary, bytes)?;
         lock.rewind()?;
         write!(lock, "{:020}", next.0)?;
@@ -97,6 +101,15 @@ impl FileStore {
         }
         fs::rename(&temporary, &file)?;
         Ok(next)
+    }
+
+    /// Tells whether an object is there. A folder is none, and neither is anything below an object.
+    fn has_file(&self, path: &ObjectPath) -> io::Result<bool> {
+        match fs::metadata(self.file_of(path)) {
+            Ok(found) => Ok(found.is_file()),
+            Err(error) if is_nowhere(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn lock_file(&self, path: &ObjectPath) -> io::Result<File> {
@@ -118,7 +131,7 @@ impl FileStore {
         let mut folders = vec![self.folder.join(folder)];
         while let Some(folder) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if is_nowhere(&error) => continue,
                 entries => entries?,
             };
             for entry in entries {
@@ -144,7 +157,7 @@ impl Store for FileStore {
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
         let look = |store: &Self, path: &ObjectPath| {
-            if !store.file_of(path).try_exists()? {
+            if !store.has_file(path)? {
                 return Ok(None);
             }
             let mut lock = store.lock_file(path)?;
@@ -182,13 +195,14 @@ fn read_generation(lock: &mut File) -> io::Result<Generation> {
 }
 
 fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = file.parent() {
+        fs::create_dir_all(parent)?;
+    }
     let mut file = File::create(file)?;
     file.write_all(bytes)?;
     file.sync_data()
 }
 
-fn temporary_name(path: &ObjectPath, generation: Generation) -> String {
-    let name: String = path.as_str().chars().map(|letter| if letter == '/' { '-' } else { letter }).collect();
-    let start = name.char_indices().rev().nth(120).map_or(0, |(position, _)| position);
-    format!("{}-{}", &name[start..], generation.0)
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

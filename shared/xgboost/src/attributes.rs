@@ -15,7 +15,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// [`Error::Text`] for a NUL byte.
+    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn attribute(&self, name: &str) -> Result<Option<String>> {
         let name = c_string("attribute's name", name)?;
         let mut value = ptr::null();
@@ -36,7 +36,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// None are known.
+    /// [`Error::Xgboost`](crate::Error::Xgboost); no case is known.
     pub fn attributes(&self) -> Result<BTreeMap<String, String>> {
         let names = self.texts("list the attributes", |count, names| {
             // SAFETY: the handle is a booster; the pointers are valid for writes.
@@ -55,7 +55,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// [`Error::Text`] for a NUL byte.
+    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn set_attribute(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         let name = c_string("attribute's name", name)?;
         let value = value.map(|value| c_string("attribute's value", value)).transpose()?;
@@ -69,7 +69,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// None are known.
+    /// [`Error::Xgboost`](crate::Error::Xgboost); no case is known.
     pub fn feature_names(&self) -> Result<Vec<String>> {
         self.texts("read the names of features", |count, names| {
             // SAFETY: the handle is a booster; the field ends with NUL; the pointers are valid
@@ -82,7 +82,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// [`Error::Text`] for a NUL byte.
+    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn set_feature_names(&mut self, names: &[&str]) -> Result<()> {
         self.set_texts(c"feature_name", names.iter().copied())
     }

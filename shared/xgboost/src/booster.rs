@@ -4,12 +4,16 @@ use std::ffi::{CStr, c_int};
 use std::ops::Range;
 use std::{ptr, slice};
 
+use serde_json::Value;
+
 use crate::call::{c_string, c_strings, call, pointers};
 use crate::error::{Error, Result};
 use crate::ffi::{self, Handle};
 use crate::matrix::DMatrix;
 use crate::score::{self, Score};
 use crate::ubjson;
+
+const LINEAR: &str = "gblinear";
 
 /// A boosted model.
 ///
@@ -61,9 +65,13 @@ impl Booster {
     /// # Errors
     ///
     /// [`Error::Model`] if the bytes are cut off or no such document; [`Error::Xgboost`] if the
-    /// document is no model. Bytes that were altered inside a well-formed document may pass, and
-    /// predicting with them may then even crash: whoever does not trust the way the bytes came
-    /// compares a checksum first.
+    /// document is no model; [`Error::Unsupported`] for a linear one.
+    ///
+    /// # Trust
+    ///
+    /// XGBoost does not check that a model's trees are trees. Bytes that were altered inside a
+    /// well-formed document may load, and crash the process here or in a prediction: compare a
+    /// checksum first.
     pub fn load(bytes: &[u8]) -> Result<Self> {
         ubjson::check_model(bytes)?;
         let booster = Self::new(&[], &[])?;
@@ -72,8 +80,7 @@ impl Booster {
         call("load a model", || unsafe {
             ffi::XGBoosterLoadModelFromBuffer(booster.handle, bytes.as_ptr().cast(), bytes.len() as u64)
         })?;
-        // Asking configures the model: what does not fit together fails here.
-        booster.rounds()?;
+        booster.refuse_linear()?;
         Ok(booster)
     }
 
@@ -108,9 +115,8 @@ impl Booster {
     /// [`Error::Text`] for a NUL byte, [`Error::Unsupported`] for `booster=gblinear`. A bad value
     /// is found by the next call that needs it.
     pub fn set_param(&mut self, name: &str, value: &str) -> Result<()> {
-        if (name, value) == ("booster", "gblinear") {
-            let reason = "XGBoost is about to drop linear boosters, and they are not thread-safe";
-            return Err(Error::Unsupported { during: "set booster=gblinear", reason });
+        if (name, value) == ("booster", LINEAR) {
+            return Err(linear("set booster=gblinear"));
         }
         let name = c_string("parameter's name", name)?;
         let value = c_string("parameter's value", value)?;
@@ -206,10 +212,10 @@ impl Booster {
             code
         });
         // Out of bounds has a code of its own, and no message.
-        match code {
-            -2 => Err(out_of_bounds),
-            _ => sliced.map(|()| Self { handle }),
+        if code == -2 {
+            return Err(out_of_bounds);
         }
+        sliced.map(|()| Self { handle })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -218,6 +224,23 @@ impl Booster {
 
     pub(crate) fn set_params(&mut self, params: &[(&str, &str)]) -> Result<()> {
         params.iter().try_for_each(|(name, value)| self.set_param(name, value))
+    }
+
+    /// Also configures the booster, so that what does not fit together in a model is found.
+    fn refuse_linear(&self) -> Result<()> {
+        let during = "load a model";
+        let mut length = 0;
+        let mut json = ptr::null();
+        // SAFETY: the handle is a booster; the others are valid for writes.
+        call(during, || unsafe { ffi::XGBoosterSaveJsonConfig(self.handle, &mut length, &mut json) })?;
+        // SAFETY: on success it is the thread's own text, valid until the thread's next call.
+        let text = unsafe { CStr::from_ptr(json) }.to_string_lossy();
+        let config: Value =
+            serde_json::from_str(&text).map_err(|_| Error::Answer { during, answer: text.into_owned() })?;
+        if config["learner"]["gradient_booster"]["name"] == LINEAR {
+            return Err(linear(during));
+        }
+        Ok(())
     }
 
     fn save(&self, config: &CStr) -> Result<Vec<u8>> {
@@ -241,6 +264,11 @@ impl Drop for Booster {
             tracing::warn!(%error, "a booster leaks");
         }
     }
+}
+
+fn linear(during: &'static str) -> Error {
+    let reason = "XGBoost is about to drop linear boosters, and they are not safe to share";
+    Error::Unsupported { during, reason }
 }
 
 fn c_number(during: &'static str, round: u32) -> Result<c_int> {

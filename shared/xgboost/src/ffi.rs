@@ -80,6 +80,7 @@ unsafe extern "C" {
         bytes: *mut *const c_char,
     ) -> c_int;
     pub(crate) fn XGBoosterLoadModelFromBuffer(booster: Handle, bytes: *const c_void, length: u64) -> c_int;
+    pub(crate) fn XGBoosterSaveJsonConfig(booster: Handle, length: *mut u64, json: *mut *const c_char) -> c_int;
     pub(crate) fn XGBoosterGetAttr(
         booster: Handle,
         name: *const c_char,

@@ -165,10 +165,8 @@ struct Best {
 impl Best {
     /// Keeps the earlier of equals; NaN never improves.
     fn of(best: Option<Self>, round: u32, score: &Score) -> Self {
-        let improves = |best: Self| match is_better_high(&score.metric) {
-            true => score.value > best.value,
-            false => score.value < best.value,
-        };
+        let high = is_better_high(&score.metric);
+        let improves = |best: Self| if high { score.value > best.value } else { score.value < best.value };
         match best {
             Some(best) if !improves(best) => best,
             _ => Self { round, value: score.value },

@@ -54,12 +54,14 @@ fn a_model_in_json_is_the_same_model() {
 #[test]
 fn a_model_cut_off_anywhere_is_refused() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let booster = booster.slice(0..2).unwrap();
     let forms = [booster.save_ubj().unwrap(), booster.save_json().unwrap().into_bytes()];
     for bytes in &forms {
         for length in 0..bytes.len() {
             let loaded = Booster::load(&bytes[..length]);
             assert!(matches!(loaded, Err(Error::Model { .. })), "{length} bytes load");
         }
+        assert!(Booster::load(bytes).is_ok());
     }
 }
 
@@ -79,4 +81,14 @@ fn a_tree_of_another_length_than_it_says_is_refused() {
     trees[0]["left_children"].as_array_mut().unwrap().pop();
     let loaded = Booster::load(model.to_string().as_bytes());
     assert!(matches!(loaded, Err(Error::Xgboost { .. })), "{loaded:?}");
+}
+
+#[test]
+fn a_linear_model_is_refused() {
+    let json = Booster::load(&model_bytes("squared_error")).unwrap().save_json().unwrap();
+    let mut model: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let weights = serde_json::json!({"weights": vec![0.5; 7], "boosted_rounds": 1});
+    model["learner"]["gradient_booster"] = serde_json::json!({"name": "gblinear", "model": weights});
+    let loaded = Booster::load(model.to_string().as_bytes());
+    assert!(matches!(loaded, Err(Error::Unsupported { .. })), "{loaded:?}");
 }

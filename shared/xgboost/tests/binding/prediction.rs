@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use xgboost::{Booster, DMatrix, Error};
+use xgboost::{Booster, DMatrix, Error, train};
 
-use crate::fixtures::{Case, Data, assert_close, model_bytes};
+use crate::fixtures::{Case, Data, assert_close, go_on, model_bytes};
 
 #[test]
 fn a_model_of_python_predicts_what_it_did_in_python() {
@@ -49,6 +49,21 @@ fn contributions_are_those_of_python_and_add_up() {
     assert_close(&contributions, &case.contributions);
     let sums: Vec<f32> = contributions.chunks(per_row).map(|row| row.iter().sum()).collect();
     assert_close(&sums, &case.predictions[..rows]);
+}
+
+#[test]
+fn several_classes_have_a_probability_each() {
+    let rows = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0];
+    let mut matrix = DMatrix::dense(&rows, 1).unwrap();
+    matrix.set_labels(&rows).unwrap();
+    let params = [("objective", "multi:softprob"), ("num_class", "3"), ("min_child_weight", "0")];
+    let booster = train(&params, &matrix, 20, &[], None, &mut go_on).unwrap().booster;
+    let probabilities = booster.predict(&matrix).unwrap();
+    assert_eq!(booster.predict_in_place(&rows, 1).unwrap(), probabilities);
+    for (row, probabilities) in rows.iter().zip(probabilities.chunks(3)) {
+        assert_close(&[probabilities.iter().sum()], &[1.0]);
+        assert!(probabilities[*row as usize] > 0.5, "{row}: {probabilities:?}");
+    }
 }
 
 #[test]

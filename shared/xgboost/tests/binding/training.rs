@@ -7,6 +7,9 @@ use xgboost::{Booster, DMatrix, Error, QuantileOptions, Score, Trained, continue
 
 use crate::fixtures::{Case, Data, assert_close, go_on, model_bytes};
 
+/// More would wait for each other longer than they train.
+const ONE_THREAD: (&str, &str) = ("nthread", "1");
+
 #[test]
 fn training_chooses_the_splits_that_python_chooses() {
     let data = Data::read();
@@ -91,7 +94,7 @@ fn a_loaded_model_is_continued_as_in_python() {
 fn ten_rounds_and_ten_more_are_twenty() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let drawing = [("subsample", "0.5"), ("colsample_bytree", "0.5"), ("max_depth", "3")];
+    let drawing = [("subsample", "0.5"), ("colsample_bytree", "0.5"), ONE_THREAD];
     let twenty = train(&drawing, &train_set, 20, &[], None, &mut go_on).unwrap().booster;
     let ten = train(&drawing, &train_set, 10, &[], None, &mut go_on).unwrap().booster;
     assert_eq!(twenty.slice(0..10).unwrap().save_ubj().unwrap(), ten.save_ubj().unwrap());
@@ -103,7 +106,7 @@ fn ten_rounds_and_ten_more_are_twenty() {
 fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let drawing = [("subsample", "0.5"), ("seed_per_iteration", "true"), ("max_depth", "3")];
+    let drawing = [("subsample", "0.5"), ("seed_per_iteration", "true"), ONE_THREAD];
     for params in [&drawing[2..], &drawing] {
         let twenty = train(params, &train_set, 20, &[], None, &mut go_on).unwrap().booster;
         let ten = train(params, &train_set, 10, &[], None, &mut go_on).unwrap().booster;
@@ -117,7 +120,7 @@ fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
 fn refreshing_renews_leaves_and_keeps_splits() {
     let data = Data::read();
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
-    let params = [("max_depth", "3"), ("process_type", "update"), ("updater", "refresh")];
+    let params = [ONE_THREAD, ("process_type", "update"), ("updater", "refresh")];
     let old = train(&params[..1], &train_set, 5, &[], None, &mut go_on).unwrap().booster;
     let copy = Booster::load(&old.save_ubj().unwrap()).unwrap();
     let rounds = copy.rounds().unwrap();
@@ -131,10 +134,21 @@ fn refreshing_renews_leaves_and_keeps_splits() {
 }
 
 #[test]
+fn refreshing_fewer_rounds_drops_the_others() {
+    let data = Data::read();
+    let train_set = data.train_matrix();
+    let booster = train(&[ONE_THREAD], &train_set, 5, &[], None, &mut go_on).unwrap().booster;
+    let params = [("process_type", "update"), ("updater", "refresh")];
+    let fresh = continue_training(booster, &params, &train_set, 3, &[], None, &mut go_on).unwrap();
+    assert_eq!(fresh.booster.rounds().unwrap(), 3);
+    assert_eq!(fresh.best_round, 2);
+}
+
+#[test]
 fn a_slice_predicts_what_its_rounds_did() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let params = [("max_depth", "3")];
+    let params = [ONE_THREAD, ("max_depth", "3")];
     let booster = train(&params, &train_set, 8, &[], None, &mut go_on).unwrap().booster;
     let short = train(&params, &train_set, 3, &[], None, &mut go_on).unwrap().booster;
     let slice = booster.slice(0..3).unwrap();
@@ -158,7 +172,7 @@ fn each_round_is_told_and_may_be_the_last() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let mut told = Vec::new();
-    let trained = train(&[], &train_set, 10, &[("train", &train_set)], None, &mut |progress| {
+    let trained = train(&[ONE_THREAD], &train_set, 10, &[("train", &train_set)], None, &mut |progress| {
         told.push((progress.round, progress.done, progress.planned, progress.scores.to_vec()));
         if progress.done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -177,7 +191,7 @@ fn features_are_named_after_those_of_the_training_matrix() {
     let mut train_set = data.train_matrix();
     let names = ["hour", "weekday", "lag_24", "lag_168", "longitude", "latitude"];
     train_set.set_feature_names(&names).unwrap();
-    let booster = train(&[], &train_set, 1, &[], None, &mut go_on).unwrap().booster;
+    let booster = train(&[ONE_THREAD], &train_set, 1, &[], None, &mut go_on).unwrap().booster;
     assert_eq!(booster.feature_names().unwrap(), names);
 }
 
@@ -219,7 +233,7 @@ fn a_matrix_may_go_before_the_booster() {
     let data = Data::read();
     let mut booster = {
         let train_set = data.train_matrix();
-        train(&[], &train_set, 3, &[], None, &mut go_on).unwrap().booster
+        train(&[ONE_THREAD], &train_set, 3, &[], None, &mut go_on).unwrap().booster
     };
     booster.set_param("nthread", "1").unwrap();
     let again = data.train_matrix();

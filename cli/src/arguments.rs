@@ -1,0 +1,304 @@
+//! The command line.
+
+use std::{num::NonZeroU32, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use model::FineTuneRecipe;
+use shared::{Timestamp, event::Function, policy::Policy, time::Week};
+
+/// Trains, runs and replays the bicycle forecast of Paris on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "bike-traffic", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Which logs to write to standard error, in the syntax of RUST_LOG.
+    #[arg(long, global = true, env = "RUST_LOG", default_value = "error,cli=info", value_name = "FILTER")]
+    log: String,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says what was attempted, on what, and what to do
+  2  the command line cannot be understood
+  3  done, but messages became dead letters";
+
+impl Arguments {
+    pub(crate) fn log_filter(&self) -> &str {
+        &self.log
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a champion, score it on the fixed test set and register it.
+    Train(TrainArguments),
+    /// Play the whole loop: train, bring up the local stack, live through the weeks of the live data.
+    Run(RunArguments),
+    /// Bring up all functions and the bus on this machine and keep them running.
+    Stack(StackArguments),
+    /// Deliver messages of the past again.
+    Replay(ReplayArguments),
+    /// Compare a week with the fixed test set, without writing anything.
+    DriftCheck(DriftArguments),
+    /// Split an export by time into training data and a fixed test set.
+    Split(SplitArguments),
+    /// Write data of invented counters in the schema of the public export.
+    SampleData(SampleDataArguments),
+}
+
+/// Where the local state lives.
+#[derive(Debug, Clone, Args)]
+pub struct StateArguments {
+    /// The folder of the local state: objects, tables, registry and bus.
+    #[arg(long, env = "BIKE_TRAFFIC_STATE", default_value = "state/local", value_name = "FOLDER")]
+    pub state: PathBuf,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  TRAIN_DATA_PATH=train.csv.gz TEST_DATA_PATH=test.csv.gz bike-traffic train
+  bike-traffic train --data-source custom --train-path mine.csv --test-path test.csv.gz --early-stopping 50")]
+pub struct TrainArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub state: StateArguments,
+    /// The kind of model.
+    #[arg(long, value_enum, default_value_t = ModelType::Xgboost)]
+    pub model_type: ModelType,
+    /// Whether the data are the baseline of the strategy or your own.
+    #[arg(long, value_enum, default_value_t = DataSource::Baseline)]
+    pub data_source: DataSource,
+    /// The training data, CSV or CSV in gzip.
+    #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH")]
+    pub train_path: Option<String>,
+    /// The fixed test set, CSV or CSV in gzip.
+    #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
+    pub test_path: Option<String>,
+    /// Where to train; cuda needs the library of the CUDA wheel.
+    #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
+    pub device: DeviceArgument,
+    /// Boosting rounds.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Stop after so many rounds without a better MAE on the last 20 % of the time.
+    #[arg(long, value_name = "ROUNDS")]
+    pub early_stopping: Option<NonZeroU32>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The kinds of model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelType {
+    /// Gradient boosting of trees.
+    Xgboost,
+}
+
+/// Where training data come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataSource {
+    /// The baseline of the strategy.
+    Baseline,
+    /// Files of your own.
+    Custom,
+}
+
+/// Where to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArgument {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA graphics card.
+    Cuda,
+}
+
+/// The numbers of the strategy.
+#[derive(Debug, Clone, Args)]
+pub struct StrategyArguments {
+    /// The numbers of the policy that differ from the default, as JSON.
+    #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
+    pub policy: Policy,
+    /// What of the fine-tuning recipe differs from the default, as JSON.
+    #[arg(long, env = "FINE_TUNE", default_value = "{}", value_name = "JSON")]
+    pub fine_tune: FineTuneRecipe,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without data paths, sample data are made. The state lives in a folder of its own for each set of data and settings, so a
+second run on the same data finds everything done.")]
+pub struct RunArguments {
+    /// The training data.
+    #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH", requires_all = ["test_path", "live_path"])]
+    pub train_path: Option<String>,
+    /// The fixed test set.
+    #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
+    pub test_path: Option<String>,
+    /// The data that arrive day by day afterwards.
+    #[arg(long, env = "LIVE_DATA_PATH", value_name = "PATH")]
+    pub live_path: Option<String>,
+    /// The folder in which the state of each run gets a folder.
+    #[arg(long, default_value = "state", value_name = "FOLDER")]
+    pub states: PathBuf,
+    /// The numbers of the strategy.
+    #[command(flatten)]
+    pub strategy: StrategyArguments,
+}
+
+/// Options of `stack`.
+#[derive(Debug, Args)]
+pub struct StackArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub state: StateArguments,
+    /// Where counts come from.
+    #[command(flatten)]
+    pub open_data: OpenDataArguments,
+    /// The numbers of the strategy.
+    #[command(flatten)]
+    pub strategy: StrategyArguments,
+}
+
+/// Where counts come from.
+#[derive(Debug, Clone, Args)]
+pub struct OpenDataArguments {
+    /// Serve the counts of this file in the shape of the open data API.
+    #[arg(long, env = "LIVE_DATA_PATH", value_name = "PATH", conflicts_with = "open_data_url")]
+    pub live_path: Option<PathBuf>,
+    /// Fetch counts from this service, as in https://opendata.paris.fr.
+    #[arg(long, env = "OPEN_DATA_URL", value_name = "URL")]
+    pub open_data_url: Option<reqwest::Url>,
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example, the messages of one week:
+  bike-traffic replay --state state/run-1a2b3c4d --from 2021-07-26T00:00:00Z --to 2021-08-02T12:00:00Z
+
+What was done before stays as it is; what was not is finished.")]
+pub struct ReplayArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub state: StateArguments,
+    /// Only the messages of this function.
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<Function>,
+    /// Only messages published at this instant or later.
+    #[arg(long, value_name = "TIME")]
+    pub from: Timestamp,
+    /// Only messages published before this instant.
+    #[arg(long, value_name = "TIME", default_value = "9999-01-01T00:00:00Z")]
+    pub to: Timestamp,
+    /// Where counts come from, for days that were not ingested yet.
+    #[command(flatten)]
+    pub open_data: OpenDataArguments,
+    /// The numbers of the strategy.
+    #[command(flatten)]
+    pub strategy: StrategyArguments,
+}
+
+/// Options of `drift-check`.
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub state: StateArguments,
+    /// The week, as in 2021-W30.
+    #[arg(long)]
+    pub week: Week,
+    /// The numbers of the policy that differ from the default, as JSON.
+    #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
+    pub policy: Policy,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `split`.
+#[derive(Debug, Args)]
+pub struct SplitArguments {
+    /// The export, CSV or CSV in gzip.
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The share of rows for training; the split is at the nearest midnight.
+    #[arg(long, default_value_t = 0.8, value_parser = share)]
+    pub train_share: f64,
+}
+
+/// Options of `sample-data`.
+#[derive(Debug, Args)]
+pub struct SampleDataArguments {
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The number of counters.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub counters: u32,
+    /// The same seed gives the same files, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The first day of the training data.
+    #[arg(long, default_value = "2020-09-01")]
+    pub first_day: Date,
+    /// The days of training data.
+    #[arg(long, default_value_t = 257)]
+    pub train_days: u32,
+    /// The days of the fixed test set.
+    #[arg(long, default_value_t = 64)]
+    pub test_days: u32,
+    /// The days of live data.
+    #[arg(long, default_value_t = 35)]
+    pub live_days: u32,
+    /// Make at least so many rows in all, by more days of training data.
+    #[arg(long, conflicts_with = "train_days")]
+    pub rows: Option<u64>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_option_is_explained() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands() {
+            for argument in subcommand.get_arguments().filter(|argument| argument.get_id() != "help") {
+                assert!(argument.get_help().is_some(), "{} {}", subcommand.get_name(), argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn a_week_or_policy_that_makes_no_sense_is_refused() {
+        for arguments in [
+            vec!["bike-traffic", "drift-check", "--week", "2021-W60"],
+            vec!["bike-traffic", "drift-check", "--week", "2021-W30", "--policy", r#"{"drift_share":-1}"#],
+            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "1.5"],
+            vec!["bike-traffic", "train", "--rounds", "0"],
+        ] {
+            assert!(Arguments::try_parse_from(&arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

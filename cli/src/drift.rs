@@ -1,0 +1,48 @@
+//! `bike-traffic drift-check`: the check of any week, without writing anything of it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use drift_check::{ChampionRecord, WeekReport, check_week};
+use shared::{clock::SystemClock, registry::Alias};
+
+use crate::{arguments::DriftArguments, state::State};
+
+/// Runs the command.
+pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
+    let state = State::at(&arguments.state.state)?;
+    let ports = state.open(Arc::new(SystemClock))?;
+    let no_champion = || format!("there is no champion in {}; train one with `bike-traffic train`", state.folder().display());
+    let version = ports.registry.alias(Alias::Champion).await?.with_context(no_champion)?;
+    let run = ports.registry.version(version).await?.run;
+    let test_mae = *run.metrics.get("test_mae").with_context(|| format!("version {version} has no metric test_mae"))?;
+    let champion = ChampionRecord { version, test_mae };
+    let report = check_week(&ports.store, &*ports.warehouse, &arguments.policy, champion, arguments.week).await?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report)?;
+    }
+    Ok(())
+}
+
+fn print(report: &WeekReport) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["column", "test", "threshold", "score", "drifted"]);
+    for column in &report.drift.columns {
+        let method = serde_json::to_value(column.method)?;
+        table.add_row([
+            column.column.clone(),
+            method.as_str().unwrap_or_default().to_owned(),
+            column.threshold.to_string(),
+            format!("{:.4}", column.score),
+            if column.drifted { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}\n{}: {}", report.week, report.verdict.reason);
+    Ok(())
+}

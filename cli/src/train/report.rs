@@ -1,0 +1,165 @@
+//! What a training prints.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use model::Model;
+use serde::Serialize;
+use shared::{
+    features::Frame,
+    metrics::{Scores, standard_deviation},
+    registry::Version,
+};
+
+use crate::data::Loaded;
+
+/// The outcome of a training.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrainReport {
+    /// The version in the registry.
+    pub version: Option<Version>,
+    /// Whether it became champion.
+    pub champion: Option<Coronation>,
+    /// The address of the model's files.
+    pub model: String,
+    /// The scores on the fixed test set.
+    pub scores: Scores,
+    /// The scores of the count a week earlier, on the rows of the fixed test set where it is known.
+    pub week_ago: Scores,
+    /// The standard deviation of the counts of the fixed test set.
+    pub test_std: f64,
+    /// The boosting rounds.
+    pub rounds: u32,
+    /// What was read as training data.
+    pub train: DataReport,
+    /// What was read as fixed test set.
+    pub test: DataReport,
+}
+
+/// What was read from a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataReport {
+    /// The counts.
+    pub rows: usize,
+    /// The counters.
+    pub counters: usize,
+    /// The rows that went because of another for the same counter and hour.
+    pub duplicates: usize,
+    /// The rows that could not be used.
+    pub rejected: u64,
+    /// The first and the last hour.
+    pub period: String,
+}
+
+impl DataReport {
+    fn of(loaded: &Loaded) -> Self {
+        let period = loaded.counts.period().map(|(first, last)| format!("{first} to {last}"));
+        Self {
+            rows: loaded.counts.len(),
+            counters: loaded.counts.counters().len(),
+            duplicates: loaded.duplicates,
+            rejected: loaded.rejected,
+            period: period.unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether a new version became champion.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coronation {
+    /// There was none before.
+    First,
+    /// This very training was registered and crowned before.
+    Already,
+    /// It is better on the fixed test set.
+    Better {
+        /// The champion before.
+        champion: Version,
+        /// Its error on the same test set.
+        champion_mae: f64,
+    },
+    /// It is not better on the fixed test set.
+    Worse {
+        /// The champion, which stays.
+        champion: Version,
+        /// Its error on the same test set.
+        champion_mae: f64,
+    },
+}
+
+impl TrainReport {
+    pub(super) fn new(
+        train: &Loaded,
+        test: &Loaded,
+        model: &Model,
+        scores: Scores,
+        fixed_test: &Frame,
+    ) -> anyhow::Result<Self> {
+        let pairs = fixed_test.week_ago().into_iter().zip(fixed_test.targets().iter().copied());
+        let (week_ago, actuals): (Vec<f32>, Vec<f32>) = pairs.filter(|(week_ago, _)| !week_ago.is_nan()).unzip();
+        Ok(Self {
+            version: None,
+            champion: None,
+            model: String::new(),
+            scores,
+            week_ago: Scores::new(&week_ago, &actuals)?,
+            test_std: standard_deviation(fixed_test.targets())?,
+            rounds: model.card().rounds,
+            train: DataReport::of(train),
+            test: DataReport::of(test),
+        })
+    }
+
+    pub(super) fn with_outcome(self, version: Version, champion: Coronation, model: String) -> Self {
+        Self { version: Some(version), champion: Some(champion), model, ..self }
+    }
+}
+
+impl fmt::Display for TrainReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, data) in [("training data", &self.train), ("fixed test set", &self.test)] {
+            writeln!(
+                formatter,
+                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected)",
+                data.rows, data.counters, data.period, data.duplicates, data.rejected
+            )?;
+        }
+        writeln!(formatter, "{}", self.table())?;
+        writeln!(formatter, "standard deviation of the fixed test set: {:.1}", self.test_std)?;
+        if let Some(version) = self.version {
+            writeln!(formatter, "version {version} ({} rounds): {}", self.rounds, self.model)?;
+        }
+        match self.champion {
+            None => Ok(()),
+            Some(Coronation::First) => write!(formatter, "it is the first champion"),
+            Some(Coronation::Already) => write!(formatter, "it is champion already"),
+            Some(Coronation::Better { champion, champion_mae }) => {
+                write!(formatter, "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)")
+            }
+            Some(Coronation::Worse { champion, champion_mae }) => {
+                write!(formatter, "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)")
+            }
+        }
+    }
+}
+
+impl TrainReport {
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["on the fixed test set", "MAE", "RMSE", "R2", "rows"]);
+        for (name, scores) in [("champion", &self.scores), ("count of a week earlier", &self.week_ago)] {
+            table.add_row([
+                name.to_owned(),
+                format!("{:.2}", scores.mae),
+                format!("{:.2}", scores.rmse),
+                format!("{:.3}", scores.r2),
+                scores.rows.to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}

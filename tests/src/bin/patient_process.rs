@@ -1,0 +1,40 @@
+//! A function of no use but to be in the middle of a delivery for as long as a test wants: it ingests nothing until the
+//! object `gate/open` is there.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use shared::{
+    address::ObjectPath,
+    audit::Finding,
+    event::{Function, IngestRequested},
+    runtime::{Context, Error, Handler, Outcome, Ports},
+    settings::{SettingsError, Variables},
+    store::Store,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    shared::runtime::run(build).await
+}
+
+struct Patient {
+    store: Arc<dyn Store>,
+    gate: ObjectPath,
+}
+
+fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Patient, SettingsError> {
+    let gate = "gate/open".parse().unwrap_or_else(|_| unreachable!("it is made of sound segments"));
+    Ok(Patient { store: Arc::clone(&ports.store), gate })
+}
+
+impl Handler for Patient {
+    const FUNCTION: Function = Function::Ingest;
+    type Event = IngestRequested;
+
+    async fn handle(&self, _event: IngestRequested, _context: &Context) -> Result<Outcome, Error> {
+        while self.store.generation(&self.gate).await?.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(Outcome::of(Finding::new("waited", "the gate was opened")))
+    }
+}

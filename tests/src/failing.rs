@@ -1,0 +1,197 @@
+//! Ports that fail on demand.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use shared::{
+    Timestamp,
+    address::ObjectPath,
+    audit::AuditRow,
+    bus::{BusError, Message, MessageId, Publisher},
+    counts::Counts,
+    event::Topic,
+    runtime::Ports,
+    store::{Condition, Generation, Object, Store, StoreError},
+    time::Day,
+    warehouse::{Forecast, Warehouse, WarehouseError},
+};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is done.
+    Refused,
+    /// It is done, but nobody is told.
+    AnswerLost,
+    /// Nothing is done, neither by this call nor by any after it.
+    Outage,
+}
+
+/// Decides which calls fail. All ports wrapped by it are counted together.
+#[derive(Debug, Default)]
+pub struct Faults {
+    plan: Mutex<Plan>,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    calls: Vec<String>,
+    fault: Option<(usize, Fault)>,
+}
+
+impl Faults {
+    /// Lets the call of this number fail, counted from 0 over all calls so far and to come.
+    pub fn plan(&self, call: usize, fault: Fault) {
+        self.plan.lock().unwrap().fault = Some((call, fault));
+    }
+
+    /// Lets no further call fail.
+    pub fn lift(&self) {
+        self.plan.lock().unwrap().fault = None;
+    }
+
+    /// Returns the calls so far, each with what it was about.
+    pub fn calls(&self) -> Vec<String> {
+        self.plan.lock().unwrap().calls.clone()
+    }
+
+    /// Wraps store, warehouse and publisher. The registry stays as it is.
+    pub fn wrap(self: &Arc<Self>, ports: &Ports) -> Ports {
+        let faults = || Arc::clone(self);
+        Ports {
+            store: Arc::new(FailingStore { inner: Arc::clone(&ports.store), faults: faults() }),
+            warehouse: Arc::new(FailingWarehouse { inner: Arc::clone(&ports.warehouse), faults: faults() }),
+            publisher: Arc::new(FailingPublisher { inner: Arc::clone(&ports.publisher), faults: faults() }),
+            ..ports.clone()
+        }
+    }
+
+    /// Passes a call on, or lets it fail with `error`.
+    async fn pass<T, E>(
+        &self,
+        description: String,
+        call: impl Future<Output = Result<T, E>> + Send,
+        error: impl FnOnce() -> E + Send,
+    ) -> Result<T, E> {
+        match self.next(description) {
+            None => call.await,
+            Some(Fault::Refused | Fault::Outage) => Err(error()),
+            Some(Fault::AnswerLost) => {
+                call.await?;
+                Err(error())
+            }
+        }
+    }
+
+    fn next(&self, description: String) -> Option<Fault> {
+        let mut plan = self.plan.lock().unwrap();
+        let number = plan.calls.len();
+        plan.calls.push(description);
+        let (call, fault) = plan.fault?;
+        let is_hit = if fault == Fault::Outage { number >= call } else { number == call };
+        is_hit.then_some(fault)
+    }
+}
+
+/// A store that fails on demand.
+struct FailingStore {
+    inner: Arc<dyn Store>,
+    faults: Arc<Faults>,
+}
+
+impl FailingStore {
+    fn unavailable(&self, verb: &'static str, name: &str) -> StoreError {
+        StoreError::Unavailable { verb, address: format!("failing://{name}"), source: "it was told to fail".into() }
+    }
+}
+
+#[async_trait]
+impl Store for FailingStore {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        let error = || self.unavailable("read", path.as_str());
+        self.faults.pass(format!("read {path}"), self.inner.read(path), error).await
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        let error = || self.unavailable("look for", path.as_str());
+        self.faults.pass(format!("look for {path}"), self.inner.generation(path), error).await
+    }
+
+    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+        let error = || self.unavailable("write", path.as_str());
+        self.faults.pass(format!("write {path}"), self.inner.write(path, bytes, condition), error).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        let error = || self.unavailable("list", prefix);
+        self.faults.pass(format!("list {prefix}"), self.inner.list(prefix), error).await
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        self.inner.address_of(path)
+    }
+}
+
+/// A warehouse that fails on demand.
+struct FailingWarehouse {
+    inner: Arc<dyn Warehouse>,
+    faults: Arc<Faults>,
+}
+
+impl FailingWarehouse {
+    async fn pass<T: Send>(
+        &self,
+        verb: &'static str,
+        table: &str,
+        call: impl Future<Output = Result<T, WarehouseError>> + Send,
+    ) -> Result<T, WarehouseError> {
+        let source = || "it was told to fail".into();
+        let error = || WarehouseError::Unavailable { verb, table: table.to_owned(), source: source() };
+        self.faults.pass(format!("{verb} {table}"), call, error).await
+    }
+}
+
+#[async_trait]
+impl Warehouse for FailingWarehouse {
+    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
+        self.pass("replace", "counts", self.inner.replace_counts(day, counts, ingested_at)).await
+    }
+
+    async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
+        self.pass("read", "counts", self.inner.counts(first, last)).await
+    }
+
+    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
+        self.pass("replace", "forecasts", self.inner.replace_forecasts(day, forecasts)).await
+    }
+
+    async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
+        self.pass("read", "forecasts", self.inner.forecasts(first, last)).await
+    }
+
+    async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError> {
+        self.pass("add to", "logs", self.inner.record(row)).await
+    }
+
+    async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {
+        self.pass("read", "logs", self.inner.audit_log()).await
+    }
+}
+
+/// A publisher that fails on demand.
+struct FailingPublisher {
+    inner: Arc<dyn Publisher>,
+    faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl Publisher for FailingPublisher {
+    async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
+        let error = || BusError { topic, source: "it was told to fail".into() };
+        self.faults.pass(format!("publish to {topic}"), self.inner.publish(topic, message), error).await
+    }
+}

@@ -1,0 +1,318 @@
+//! What every `Warehouse` promises.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::{
+    Timestamp,
+    audit::{AuditRow, Finding},
+    counts::{Coordinates, Counter, Counts},
+    event::{EventId, Function},
+    registry::Version,
+    time::{Day, Hour},
+    warehouse::{Forecast, Warehouse},
+};
+use tokio::{sync::Barrier, task::JoinSet};
+
+/// Makes a test of every promise; `$place` makes a [`Place`](crate::warehouse_suite::Place).
+#[macro_export]
+macro_rules! warehouse_suite {
+    ($place:expr) => {
+        $crate::promises!(
+            warehouse_suite,
+            $place,
+            [
+                counts_are_read_back_as_they_were_written,
+                a_day_written_twice_is_the_day_written_last,
+                a_range_has_both_its_ends_and_leaves_gaps_out,
+                a_day_without_counts_is_empty,
+                a_day_has_all_its_hours_when_the_clocks_change,
+                forecasts_are_read_back_as_they_were_written,
+                forecasts_written_twice_are_those_written_last,
+                a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out,
+                audit_rows_are_read_back_as_they_were_written,
+                audit_rows_are_known_by_function_event_and_decision,
+                the_audit_log_is_in_the_order_of_recording,
+                of_twenty_rows_recorded_at_once_none_is_lost,
+            ]
+        );
+    };
+}
+
+/// Where the suite runs: each promise wants a year of daily tables of its own, and event ids of its own.
+pub struct Place {
+    warehouse: Arc<dyn Warehouse>,
+    name: String,
+}
+
+impl Place {
+    /// Makes a place from a name that is in no event id yet.
+    pub fn new(name: &str, warehouse: Arc<dyn Warehouse>) -> Self {
+        Self { warehouse, name: name.to_owned() }
+    }
+
+    fn event_id(&self, subject: &str) -> EventId {
+        EventId::of(Function::DriftCheck, format_args!("{}-{subject}", self.name))
+    }
+
+    /// Returns the rows of the audit log that this place has recorded.
+    async fn audit_log(&self) -> Vec<AuditRow> {
+        let own = format!("{}/{}-", Function::DriftCheck, self.name);
+        let rows = self.warehouse.audit_log().await.unwrap();
+        rows.into_iter().filter(|row| row.event_id.to_string().starts_with(&own)).collect()
+    }
+}
+
+/// Counters with and without id and place, and names with whatever a name may hold.
+pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
+    let day = day("2015-07-19");
+    let mut counts = Counts::default();
+    let coordinates = Coordinates::new(48.846_028, 2.375_429);
+    let counters = [
+        Counter { id: Some("100003096-SC".to_owned()), name: "97 avenue Denfert Rochereau SO-NE".to_owned(), coordinates },
+        Counter { id: None, name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(), coordinates: None },
+        Counter { id: Some("7".to_owned()), name: "Pont <Bercy> & 100 % \\ été".to_owned(), coordinates: None },
+    ];
+    for (number, counter) in (0_u32..).zip(counters) {
+        let counter = counts.intern(counter);
+        for (hour, count) in day.hours().zip([0, 1, 50_000, number]) {
+            counts.push(counter, hour, count);
+        }
+    }
+    place.warehouse.replace_counts(day, &counts, timestamp("2015-07-20T06:00:00Z")).await.unwrap();
+    assert_eq!(rows(&place.warehouse.counts(day, day).await.unwrap()), rows(&counts));
+}
+
+/// The table is replaced whole: nothing of the first writing is left, and nothing is there twice.
+pub async fn a_day_written_twice_is_the_day_written_last(place: &Place) {
+    let day = day("2016-07-19");
+    let (long, short) = (counts_of(&[day], "Quai", 5), counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)));
+    for counts in [&long, &long, &short] {
+        place.warehouse.replace_counts(day, counts, timestamp("2016-07-20T06:00:00Z")).await.unwrap();
+        assert_eq!(rows(&place.warehouse.counts(day, day).await.unwrap()), rows(counts));
+    }
+}
+
+/// Days without a table are no error.
+pub async fn a_range_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
+    let days = ["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"].map(day);
+    for (count, day) in (1..).zip(days) {
+        let counts = counts_of(&[day], "Quai", count);
+        place.warehouse.replace_counts(day, &counts, timestamp("2017-07-07T06:00:00Z")).await.unwrap();
+    }
+    let cases: [(&str, &str, &[&str]); 5] = [
+        ("2017-07-01", "2017-07-06", &["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"]),
+        ("2017-07-02", "2017-07-05", &["2017-07-02", "2017-07-05"]),
+        ("2017-06-01", "2017-07-01", &["2017-07-01"]),
+        ("2017-07-03", "2017-07-04", &[]),
+        ("2017-07-06", "2017-07-01", &[]),
+    ];
+    for (first, last, expected) in cases {
+        let counts = place.warehouse.counts(day(first), day(last)).await.unwrap();
+        let found: Vec<_> = counts.rows_per_day().into_iter().collect();
+        let expected: Vec<_> = expected.iter().map(|text| (day(text), 24)).collect();
+        assert_eq!(found, expected, "{first} to {last}");
+    }
+}
+
+/// A day on which nothing was counted can be written and read.
+pub async fn a_day_without_counts_is_empty(place: &Place) {
+    let day = day("2018-07-19");
+    let ingested_at = timestamp("2018-07-20T06:00:00Z");
+    place.warehouse.replace_counts(day, &counts_of(&[day], "Quai", 5), ingested_at).await.unwrap();
+    place.warehouse.replace_counts(day, &Counts::default(), ingested_at).await.unwrap();
+    assert!(place.warehouse.counts(day, day).await.unwrap().is_empty());
+    place.warehouse.replace_forecasts(day, &[]).await.unwrap();
+    assert_eq!(place.warehouse.forecasts(day, day).await.unwrap(), []);
+}
+
+/// The hour that the clocks show twice is two hours, the one that they skip is none.
+pub async fn a_day_has_all_its_hours_when_the_clocks_change(place: &Place) {
+    for (text, hours) in [("2019-03-31", 23), ("2019-10-27", 25), ("2019-10-28", 24)] {
+        let day = day(text);
+        let counts = counts_of(&[day], "Quai", 5);
+        let forecasts: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
+        place.warehouse.replace_counts(day, &counts, timestamp("2019-10-29T06:00:00Z")).await.unwrap();
+        place.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
+        let read = place.warehouse.counts(day, day).await.unwrap();
+        assert_eq!((read.len(), rows(&read)), (hours, rows(&counts)), "{text}");
+        assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts, "{text}");
+    }
+}
+
+/// With and without an actual count, with and without an id, to the last bit of the prediction.
+pub async fn forecasts_are_read_back_as_they_were_written(place: &Place) {
+    let day = day("2020-07-19");
+    let of = |hours: i32, name: &str| forecast(hour(day, hours), name);
+    let forecasts = vec![
+        of(0, "97 avenue Denfert Rochereau SO-NE"),
+        Forecast { actual: Some(0), prediction: 0.1 + 0.2, ..of(1, "Quai d'Orsay, \"E-O\"; côté Seine") },
+        Forecast { actual: Some(50_000), counter_id: None, prediction: 1e-12, ..of(2, "Pont") },
+        Forecast { predicted_at: timestamp("2020-07-18T06:00:00.123456Z"), ..of(3, "Pont") },
+        Forecast { model_type: "naïve, weekly".to_owned(), model_version: Version::new(u32::MAX), ..of(4, "Pont") },
+    ];
+    place.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
+    assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts);
+}
+
+/// So it is that actual counts are added to forecasts afterwards.
+pub async fn forecasts_written_twice_are_those_written_last(place: &Place) {
+    let day = day("2021-07-19");
+    let without: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
+    let with: Vec<_> = without.iter().map(|row| Forecast { actual: Some(7), ..row.clone() }).collect();
+    for forecasts in [&without[..], &with[..], &with[..5]] {
+        place.warehouse.replace_forecasts(day, forecasts).await.unwrap();
+        assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts);
+    }
+}
+
+/// Days without a table are no error.
+pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
+    for text in ["2022-07-01", "2022-07-03"] {
+        let rows = [forecast(day(text).first_hour(), "Quai")];
+        place.warehouse.replace_forecasts(day(text), &rows).await.unwrap();
+    }
+    let cases: [(&str, &str, &[&str]); 3] = [
+        ("2022-07-01", "2022-07-03", &["2022-07-01", "2022-07-03"]),
+        ("2022-07-02", "2022-07-09", &["2022-07-03"]),
+        ("2022-07-02", "2022-07-02", &[]),
+    ];
+    for (first, last, expected) in cases {
+        let forecasts = place.warehouse.forecasts(day(first), day(last)).await.unwrap();
+        let days: Vec<_> = sorted(forecasts).iter().map(|row| row.hour.day().to_string()).collect();
+        assert_eq!(days, expected, "{first} to {last}");
+    }
+}
+
+/// Everything set, nothing set, and texts that break naive tables.
+pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
+    let decided_at = timestamp("2021-08-02T05:00:00.123456Z");
+    let full = Finding {
+        drift_detected: Some(true),
+        mae: Some(0.1 + 0.2),
+        rmse: Some(30.1),
+        r2: Some(-1e-3),
+        fine_tune_triggered: Some(false),
+        fine_tune_success: Some(true),
+        model_improvement: Some(0.0),
+        error_message: Some("line one\nline \"two\", with 'quotes'; tab\tand \\n".to_owned()),
+        champion_version: Some(Version::new(1)),
+        challenger_version: Some(Version::new(12)),
+        detail: json!({ "columns": [{ "name": "comptage_horaire", "score": 0.25 }], "note": "dérive, \"été\"\n" }),
+        ..Finding::new("promoted", "MAE 13,2 au lieu de 15,4 – «mieux», \"enfin\"\r\nsigné: naïf, Zoë")
+    };
+    let mut expected = Vec::new();
+    for (subject, finding) in [("full", full), ("bare", Finding::new("kept", "no drift"))] {
+        let row = finding.into_row(decided_at, Function::Promote, place.event_id(subject), "dev");
+        place.warehouse.record(&row).await.unwrap();
+        expected.push(row);
+    }
+    assert_eq!(place.audit_log().await, expected);
+}
+
+/// The same three replace a row; any other three make a new one.
+pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) {
+    let row = |function, subject: &str, decision, reason: &str| {
+        let finding = Finding::new(decision, reason);
+        finding.into_row(timestamp("2021-08-02T05:00:00Z"), function, place.event_id(subject), "dev")
+    };
+    let rows = [
+        row(Function::Promote, "2021-W30", "kept", "first"),
+        row(Function::Promote, "2021-W30", "promoted", "first"),
+        row(Function::Evaluate, "2021-W30", "kept", "first"),
+        row(Function::Promote, "2021-W31", "kept", "first"),
+    ];
+    for row in rows.iter().chain(&rows) {
+        place.warehouse.record(row).await.unwrap();
+    }
+    assert_eq!(place.audit_log().await, rows);
+    let again = row(Function::Promote, "2021-W30", "kept", "second");
+    place.warehouse.record(&again).await.unwrap();
+    let mut reasons: Vec<_> = place.audit_log().await.into_iter().map(|row| row.reason).collect();
+    reasons.sort();
+    assert_eq!(reasons, ["first", "first", "first", "second"]);
+}
+
+/// Not in the order of what the rows say.
+pub async fn the_audit_log_is_in_the_order_of_recording(place: &Place) {
+    let subjects = ["9", "1", "5", "3"];
+    for subject in subjects {
+        place.warehouse.record(&audit_row(place.event_id(subject))).await.unwrap();
+    }
+    let found: Vec<_> = place.audit_log().await.into_iter().map(|row| row.event_id).collect();
+    assert_eq!(found, subjects.map(|subject| place.event_id(subject)));
+}
+
+/// Functions record while others do.
+pub async fn of_twenty_rows_recorded_at_once_none_is_lost(place: &Place) {
+    let (start, mut tasks) = (Arc::new(Barrier::new(20)), JoinSet::new());
+    for number in 0..20 {
+        let (warehouse, start) = (Arc::clone(&place.warehouse), Arc::clone(&start));
+        let row = audit_row(place.event_id(&format!("{number:02}")));
+        tasks.spawn(async move {
+            start.wait().await;
+            warehouse.record(&row).await.unwrap();
+        });
+    }
+    tasks.join_all().await;
+    let mut found: Vec<_> = place.audit_log().await.into_iter().map(|row| row.event_id).collect();
+    found.sort();
+    let expected: Vec<_> = (0..20).map(|number| place.event_id(&format!("{number:02}"))).collect();
+    assert_eq!(found, expected);
+}
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+fn hour(day: Day, hours: i32) -> Hour {
+    day.first_hour().plus(hours)
+}
+
+fn timestamp(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Makes a count for every hour of the days.
+fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
+    let mut counts = Counts::default();
+    let counter = counts.intern(Counter { id: None, name: name.to_owned(), coordinates: None });
+    for hour in days.iter().flat_map(|day| day.hours()) {
+        counts.push(counter, hour, count);
+    }
+    counts
+}
+
+/// Counts with their counters, in an order that does not depend on the adapter.
+fn rows(counts: &Counts) -> Vec<(Hour, String, Option<String>, Option<String>, u32)> {
+    let row = |row: &shared::counts::Count| {
+        let Counter { id, name, coordinates } = counts.counter(row.counter).clone();
+        (row.hour, name, id, coordinates.map(|place| place.to_string()), row.count)
+    };
+    let mut rows: Vec<_> = counts.rows().iter().map(row).collect();
+    rows.sort();
+    rows
+}
+
+fn forecast(hour: Hour, name: &str) -> Forecast {
+    Forecast {
+        counter_id: Some("100003096-SC".to_owned()),
+        counter_name: name.to_owned(),
+        hour,
+        prediction: 15.4,
+        actual: None,
+        model_type: "xgboost".to_owned(),
+        model_version: Version::new(3),
+        predicted_at: hour.plus(-20).timestamp(),
+    }
+}
+
+fn sorted(mut forecasts: Vec<Forecast>) -> Vec<Forecast> {
+    forecasts.sort_by_key(|forecast| forecast.hour);
+    forecasts
+}
+
+fn audit_row(event_id: EventId) -> AuditRow {
+    let decided_at = timestamp("2021-08-02T05:00:00Z");
+    Finding::new("checked", "no drift").into_row(decided_at, Function::DriftCheck, event_id, "dev")
+}
