@@ -55,6 +55,8 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
     match path.split_once("://") {
         None => Ok(PathBuf::from(path)),
         Some(("file", rest)) => Ok(PathBuf::from(rest)),
-        Some((scheme, _)) => bail!("cannot read {path}: {scheme}:// is not supported yet; copy the file and give its path"),
+        Some((scheme, _)) => {
+            bail!("cannot read {path}: {scheme}:// is not supported yet; copy the file and give its path")
+        }
     }
 }

@@ -13,7 +13,8 @@ use crate::{arguments::DriftArguments, state::State};
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.state.state)?;
     let ports = state.open(Arc::new(SystemClock))?;
-    let no_champion = || format!("there is no champion in {}; train one with `bike-traffic train`", state.folder().display());
+    let no_champion =
+        || format!("there is no champion in {}; train one with `bike-traffic train`", state.folder().display());
     let version = ports.registry.alias(Alias::Champion).await?.with_context(no_champion)?;
     let run = ports.registry.version(version).await?.run;
     let test_mae = *run.metrics.get("test_mae").with_context(|| format!("version {version} has no metric test_mae"))?;

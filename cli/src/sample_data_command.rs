@@ -14,11 +14,14 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
         ..sample_data::Settings::default()
     };
     if let Some(rows) = arguments.rows {
-        settings = settings.with_rows(rows);
+        settings = settings.with_rows(rows)?;
     }
     let mut progress = Progress::new("writing", 0);
-    let written = sample_data::write(&settings, &arguments.out, &mut |done, total| progress.show(done, total, String::new()))?;
+    let written =
+        sample_data::write(&settings, &arguments.out, &mut |done, total| progress.show(done, total, String::new()))?;
     progress.finish();
-    println!("{written}");
+    for file in [&written.train, &written.test, &written.live] {
+        println!("{} rows in {}", file.rows, file.path.display());
+    }
     Ok(())
 }

@@ -33,7 +33,12 @@ impl State {
     /// Returns the addresses of the ports.
     pub fn addresses(&self) -> PortAddresses {
         let part = |name: &str| Address::File(self.folder.join(name));
-        PortAddresses { store: part("objects"), warehouse: part("warehouse"), registry: part("registry"), bus: part("bus") }
+        PortAddresses {
+            store: part("objects"),
+            warehouse: part("warehouse"),
+            registry: part("registry"),
+            bus: part("bus"),
+        }
     }
 
     /// Opens the ports.
@@ -41,7 +46,8 @@ impl State {
     /// # Errors
     /// When a folder cannot be made.
     pub fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
-        Ports::open(&self.addresses(), clock).with_context(|| format!("cannot open the state in {}", self.folder.display()))
+        Ports::open(&self.addresses(), clock)
+            .with_context(|| format!("cannot open the state in {}", self.folder.display()))
     }
 
     /// Opens the store in which the bus keeps its log.

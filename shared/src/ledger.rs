@@ -125,7 +125,7 @@ impl Ledger {
     /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
     pub async fn complete(
         &self,
-        lease: Lease,
+        lease: &Lease,
         now: Timestamp,
         decision: &str,
         events: &[RecordedEvent],
@@ -175,7 +175,7 @@ mod tests {
         let (ledger, id, now) = ledger();
         let lease = lease(&ledger, &id, now).await;
         let events = [RecordedEvent { topic: Topic::ChallengerTrained, data: "{}".to_owned() }];
-        ledger.complete(lease, now, "trained", &events).await.unwrap();
+        ledger.complete(&lease, now, "trained", &events).await.unwrap();
         for minutes in [0, 10_000] {
             match ledger.begin(&id, after(now, minutes)).await.unwrap() {
                 Begun::Before(recorded) => assert_eq!(recorded, events),
@@ -190,9 +190,9 @@ mod tests {
         let first = lease(&ledger, &id, now).await;
         assert!(matches!(ledger.begin(&id, after(now, 9)).await.unwrap(), Begun::Elsewhere { .. }));
         let second = lease(&ledger, &id, after(now, 10)).await;
-        let late = ledger.complete(first, after(now, 11), "trained", &[]).await;
+        let late = ledger.complete(&first, after(now, 11), "trained", &[]).await;
         assert!(matches!(late, Err(StoreError::ConditionFailed { .. })), "the expired run must not complete");
-        ledger.complete(second, after(now, 11), "trained", &[]).await.unwrap();
+        ledger.complete(&second, after(now, 11), "trained", &[]).await.unwrap();
     }
 
     #[tokio::test]

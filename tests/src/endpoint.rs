@@ -55,10 +55,7 @@ impl Endpoint {
     }
 
     /// Opens an endpoint at an address, see [`Endpoint::answering`].
-    pub async fn at<F>(
-        address: SocketAddr,
-        answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
-    ) -> Self
+    pub async fn at<F>(address: SocketAddr, answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static) -> Self
     where
         F: Future<Output = StatusCode> + Send + 'static,
     {

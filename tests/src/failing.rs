@@ -63,11 +63,16 @@ impl Faults {
     pub fn wrap(self: &Arc<Self>, ports: &Ports) -> Ports {
         let faults = || Arc::clone(self);
         Ports {
-            store: Arc::new(FailingStore { inner: Arc::clone(&ports.store), faults: faults() }),
+            store: self.wrap_store(&ports.store),
             warehouse: Arc::new(FailingWarehouse { inner: Arc::clone(&ports.warehouse), faults: faults() }),
             publisher: Arc::new(FailingPublisher { inner: Arc::clone(&ports.publisher), faults: faults() }),
             ..ports.clone()
         }
+    }
+
+    /// Wraps a store.
+    pub fn wrap_store(self: &Arc<Self>, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(FailingStore { inner: Arc::clone(store), faults: Arc::clone(self) })
     }
 
     /// Passes a call on, or lets it fail with `error`.
@@ -81,7 +86,7 @@ impl Faults {
             None => call.await,
             Some(Fault::Refused | Fault::Outage) => Err(error()),
             Some(Fault::AnswerLost) => {
-                call.await?;
+                drop(call.await);
                 Err(error())
             }
         }

@@ -70,7 +70,8 @@ pub async fn an_empty_registry_has_no_version_and_no_alias(place: &Place) {
 
 /// Tags, settings, figures and artifacts come back as they were registered.
 pub async fn a_version_keeps_its_run(place: &Place) {
-    let texts = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let texts =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let run = Run {
         tags: texts(&[("training_type", "fine_tune"), ("note", "été, \"2021\"\nsemaine 30"), ("base_model", "1")]),
         params: texts(&[("eta", "0.03"), ("columns", "counter,hour,weekday")]),
@@ -89,7 +90,10 @@ pub async fn versions_count_from_one(place: &Place) {
     assert_eq!(versions, [1, 2, 3].map(Version::new));
     let listed = place.registry.versions().await.unwrap();
     let listed: Vec<_> = listed.into_iter().map(|known| (known.version, known.run.name.to_string())).collect();
-    assert_eq!(listed, [(1, "zeta"), (2, "alpha"), (3, "mu")].map(|(number, name)| (Version::new(number), name.into())));
+    assert_eq!(
+        listed,
+        [(1, "zeta"), (2, "alpha"), (3, "mu")].map(|(number, name)| (Version::new(number), name.into()))
+    );
 }
 
 /// A version is never changed after registration, also not by a second delivery that measured something else.

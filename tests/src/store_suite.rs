@@ -276,7 +276,8 @@ pub async fn another_handle_sees_the_last_write(place: &Place) {
 /// A prefix may end anywhere in a name; the order is that of the names' bytes.
 pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
     let store = place.open();
-    for name in ["data/train.csv", "data-old/x", "data/test.csv", "data0", "data/train/b", "data/é", "data/a/z", "dat"] {
+    for name in ["data/train.csv", "data-old/x", "data/test.csv", "data0", "data/train/b", "data/é", "data/a/z", "dat"]
+    {
         store.write(&place.path(name), name.into(), Condition::Absent).await.unwrap();
     }
     let cases: [(&str, &[&str]); 6] = [
@@ -285,7 +286,10 @@ pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
         ("data/t", &["data/test.csv", "data/train.csv", "data/train/b"]),
         ("data/train", &["data/train.csv", "data/train/b"]),
         ("data/train/b", &["data/train/b"]),
-        ("dat", &["dat", "data-old/x", "data/a/z", "data/test.csv", "data/train.csv", "data/train/b", "data/é", "data0"]),
+        (
+            "dat",
+            &["dat", "data-old/x", "data/a/z", "data/test.csv", "data/train.csv", "data/train/b", "data/é", "data0"],
+        ),
     ];
     for (prefix, expected) in cases {
         let expected: Vec<_> = expected.iter().map(|name| place.path(name)).collect();

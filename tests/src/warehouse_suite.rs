@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::{
     Timestamp,
     audit::{AuditRow, Finding},
-    counts::{Coordinates, Counter, Counts},
+    counts::{Coordinates, Count, Counter, Counts},
     event::{EventId, Function},
     registry::Version,
     time::{Day, Hour},
@@ -69,7 +69,11 @@ pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.846_028, 2.375_429);
     let counters = [
-        Counter { id: Some("100003096-SC".to_owned()), name: "97 avenue Denfert Rochereau SO-NE".to_owned(), coordinates },
+        Counter {
+            id: Some("100003096-SC".to_owned()),
+            name: "97 avenue Denfert Rochereau SO-NE".to_owned(),
+            coordinates,
+        },
         Counter { id: None, name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(), coordinates: None },
         Counter { id: Some("7".to_owned()), name: "Pont <Bercy> & 100 % \\ été".to_owned(), coordinates: None },
     ];
@@ -86,7 +90,8 @@ pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
 /// The table is replaced whole: nothing of the first writing is left, and nothing is there twice.
 pub async fn a_day_written_twice_is_the_day_written_last(place: &Place) {
     let day = day("2016-07-19");
-    let (long, short) = (counts_of(&[day], "Quai", 5), counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)));
+    let (long, short) =
+        (counts_of(&[day], "Quai", 5), counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)));
     for counts in [&long, &long, &short] {
         place.warehouse.replace_counts(day, counts, timestamp("2016-07-20T06:00:00Z")).await.unwrap();
         assert_eq!(rows(&place.warehouse.counts(day, day).await.unwrap()), rows(counts));
@@ -283,12 +288,9 @@ fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
     counts
 }
 
-/// Counts with their counters, in an order that does not depend on the adapter.
-fn rows(counts: &Counts) -> Vec<(Hour, String, Option<String>, Option<String>, u32)> {
-    let row = |row: &shared::counts::Count| {
-        let Counter { id, name, coordinates } = counts.counter(row.counter).clone();
-        (row.hour, name, id, coordinates.map(|place| place.to_string()), row.count)
-    };
+/// Returns each count with all that is known of its counter, in an order that does not depend on the adapter.
+fn rows(counts: &Counts) -> Vec<(Hour, String, u32)> {
+    let row = |row: &Count| (row.hour, format!("{:?}", counts.counter(row.counter)), row.count);
     let mut rows: Vec<_> = counts.rows().iter().map(row).collect();
     rows.sort();
     rows

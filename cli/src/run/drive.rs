@@ -1,6 +1,5 @@
 //! Driving the stack through the live data: the part of Cloud Scheduler.
 
-
 use anyhow::{Context, bail};
 use jiff::civil::Weekday;
 use model::{Model, Threads};

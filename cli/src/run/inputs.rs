@@ -45,7 +45,7 @@ impl Inputs {
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
-        println!("{written}");
+        println!("sample data of invented counters: {}", folder.display());
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(Self { train: text(written.train.path), test: text(written.test.path), live: text(written.live.path) })
     }

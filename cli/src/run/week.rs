@@ -3,12 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use shared::{
-    audit::AuditRow,
-    event::Function,
-    registry::Version,
-    time::Week,
-};
+use shared::{audit::AuditRow, event::Function, registry::Version, time::Week};
 
 /// A week as the audit log tells it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,12 +35,7 @@ pub struct Decision {
 
 impl WeekEntry {
     /// Collects the rows about a week.
-    pub(super) fn of_audit_log(
-        week: Week,
-        audit_log: &[AuditRow],
-        champion: Version,
-        frozen_mae: Option<f64>,
-    ) -> Self {
+    pub(super) fn of_audit_log(week: Week, audit_log: &[AuditRow], champion: Version, frozen_mae: Option<f64>) -> Self {
         let of_week = |row: &&AuditRow| row.event_id.subject() == week.to_string();
         let mut rows: Vec<_> = audit_log.iter().filter(of_week).collect();
         rows.sort_by_key(|row| row.function);

@@ -59,7 +59,8 @@ struct Export {
 
 async fn export(State(published): State<Arc<Published>>, Query(query): Query<Export>) -> Response {
     let Some((from, to)) = read_condition(&query.condition) else {
-        let error = json!({ "error_code": "ODSQLError", "message": format!("cannot understand `{}`", query.condition) });
+        let error =
+            json!({ "error_code": "ODSQLError", "message": format!("cannot understand `{}`", query.condition) });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     };
     let to = to.min(Hour::containing(published.clock.now()));
@@ -121,7 +122,10 @@ mod tests {
         let client = ExploreClient::new(server.base().clone());
         let mut rejects = Vec::new();
         let read = read_reply(&client.day(day("2021-07-19")).await.unwrap(), &mut rejects).unwrap();
-        assert_eq!((read.rows(), read.counters()), (counts.days(day("2021-07-19"), day("2021-07-19")).rows(), counts.counters()));
+        assert_eq!(
+            (read.rows(), read.counters()),
+            (counts.days(day("2021-07-19"), day("2021-07-19")).rows(), counts.counters())
+        );
         let today = read_reply(&client.day(day("2021-07-20")).await.unwrap(), &mut rejects).unwrap();
         assert_eq!(today.len(), 6, "six hours of that day are over");
         assert!(rejects.is_empty());

@@ -55,8 +55,10 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
-    let missing = |what: &str, option: &str, variable: &str| format!("no {what} is given: use {option} or set {variable}");
-    let train_path = arguments.train_path.with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
+    let missing =
+        |what: &str, option: &str, variable: &str| format!("no {what} is given: use {option} or set {variable}");
+    let train_path =
+        arguments.train_path.with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
     let test_path = arguments.test_path.with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
     let data_source = match arguments.data_source {
         DataSource::Custom => "custom",
@@ -110,7 +112,9 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
 fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
     let (Some((_, last)), Some((first, _))) = (train.period(), test.period()) else { return Ok(()) };
     if last >= first {
-        bail!("the training data end at {last}, after the fixed test set begins at {first}; cut them with `bike-traffic split`");
+        bail!(
+            "the training data end at {last}, after the fixed test set begins at {first}; cut them with `bike-traffic split`"
+        );
     }
     Ok(())
 }
@@ -129,7 +133,8 @@ fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Resu
 fn describe(plan: &TrainPlan, checksums: &baseline::Checksums, model: &Model, scores: Scores) -> anyhow::Result<Run> {
     let card = model.card();
     let last_day = card.training.last_hour.day();
-    let name: RunName = format!("champion-{last_day}-{}", checksums.with(&serde_json::to_string(&plan.recipe)?)).parse()?;
+    let name: RunName =
+        format!("champion-{last_day}-{}", checksums.with(&serde_json::to_string(&plan.recipe)?)).parse()?;
     let tags = [
         ("dataset", "baseline".to_owned()),
         ("training_type", "champion".to_owned()),
@@ -158,13 +163,19 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 }
 
 /// Points the alias to a version if there is no champion, or a worse one.
-async fn crown_if_better(ports: &Ports, version: Version, scores: Scores, fixed_test: &Frame) -> anyhow::Result<Coronation> {
+async fn crown_if_better(
+    ports: &Ports,
+    version: Version,
+    scores: Scores,
+    fixed_test: &Frame,
+) -> anyhow::Result<Coronation> {
     let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
         ports.registry.move_alias(Alias::Champion, None, version).await?;
         return Ok(Coronation::First);
     };
-    if champion == version {
-        return Ok(Coronation::Already);
+    // This very training was registered before, and whoever is champion has been since.
+    if champion >= version {
+        return Ok(Coronation::Already { champion });
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let before = Model::load(&ports.store, &folder, Threads::All).await?.score(fixed_test)?;

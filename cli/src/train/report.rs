@@ -70,8 +70,11 @@ impl DataReport {
 pub enum Coronation {
     /// There was none before.
     First,
-    /// This very training was registered and crowned before.
-    Already,
+    /// This very training was registered before.
+    Already {
+        /// The champion since, maybe itself.
+        champion: Version,
+    },
     /// It is better on the fixed test set.
     Better {
         /// The champion before.
@@ -133,9 +136,14 @@ impl fmt::Display for TrainReport {
         match self.champion {
             None => Ok(()),
             Some(Coronation::First) => write!(formatter, "it is the first champion"),
-            Some(Coronation::Already) => write!(formatter, "it is champion already"),
+            Some(Coronation::Already { champion }) => {
+                write!(formatter, "it was registered before; the champion is version {champion}")
+            }
             Some(Coronation::Better { champion, champion_mae }) => {
-                write!(formatter, "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)")
+                write!(
+                    formatter,
+                    "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
+                )
             }
             Some(Coronation::Worse { champion, champion_mae }) => {
                 write!(formatter, "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)")

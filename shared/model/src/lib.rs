@@ -21,8 +21,8 @@ use xgboost::Booster;
 pub use card::{MODEL_TYPE, ModelCard, Training};
 pub use error::ModelError;
 pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
-pub use xgboost::supports_cuda;
 pub use training::{Round, fine_tune, train};
+pub use xgboost::supports_cuda;
 
 /// A model that can forecast.
 #[derive(Debug)]

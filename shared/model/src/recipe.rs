@@ -78,8 +78,8 @@ impl Default for FineTuneRecipe {
 impl FineTuneRecipe {
     /// Returns XGBoost's parameters: trees as the champion's, with leaves small enough for a month of rows.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
-        let mut params = base_params(self.learning_rate, 6, 42);
-        params.push(("min_child_weight".to_owned(), "20".to_owned()));
+        let mut params = base_params(self.learning_rate, 4, 42);
+        params.push(("min_child_weight".to_owned(), "100".to_owned()));
         params.push(("subsample".to_owned(), "0.8".to_owned()));
         params.push(("colsample_bytree".to_owned(), "0.5".to_owned()));
         params

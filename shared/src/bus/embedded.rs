@@ -161,32 +161,35 @@ impl Lane {
         let mut not_before = BTreeMap::<u64, Instant>::new();
         let mut outstanding = std::collections::BTreeSet::new();
         loop {
+            // Listens before it looks: what is appended in between would go unnoticed until the next poll.
+            let appended = self.log.appended.notified();
             if let Err(error) = self.read_on().await {
                 tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the log of the bus");
             }
             let room = self.policy.maximum_outstanding.saturating_sub(at_endpoint.len());
             for number in self.due(&not_before, &outstanding).into_iter().take(room) {
                 outstanding.insert(number);
+                not_before.remove(&number);
                 let lane = Arc::clone(&self);
                 at_endpoint.spawn(async move {
                     lane.attempt(number).await;
                     number
                 });
             }
-            let wake =
-                not_before.values().min().map_or(POLL, |due| due.saturating_duration_since(Instant::now()).min(POLL));
+            let has_room = at_endpoint.len() < self.policy.maximum_outstanding;
+            let next_due = not_before.values().min().filter(|_| has_room);
+            let wake = next_due.map_or(POLL, |due| due.saturating_duration_since(Instant::now()).min(POLL));
             tokio::select! {
                 Some(done) = at_endpoint.join_next() => {
                     // A panicking attempt would be a fault of the bus itself; its message stays pending.
                     let Ok(number) = done else { continue };
                     outstanding.remove(&number);
                     let failed_attempts = self.state().pending.get(&number).copied();
-                    match failed_attempts {
-                        Some(failed) => not_before.insert(number, Instant::now() + self.policy.backoff(failed)),
-                        None => not_before.remove(&number),
-                    };
+                    if let Some(failed) = failed_attempts {
+                        not_before.insert(number, Instant::now() + self.policy.backoff(failed));
+                    }
                 }
-                () = self.log.appended.notified() => {}
+                () = appended => {}
                 () = self.changed.notified() => not_before.clear(),
                 () = tokio::time::sleep(wake) => {}
             }
@@ -244,6 +247,7 @@ impl Lane {
         let mut attributes = message.attributes;
         attributes.insert("CloudPubSubDeadLetterSourceDeliveryCount".to_owned(), attempts.to_string());
         attributes.insert("CloudPubSubDeadLetterSourceSubscription".to_owned(), function.to_string());
+        attributes.insert("CloudPubSubDeadLetterSourceSubscriptionProject".to_owned(), "local".to_owned());
         attributes.insert("CloudPubSubDeadLetterSourceTopicPublishTime".to_owned(), message.published_at.to_string());
         attributes.insert("dead_letter_reason".to_owned(), format!("refused {attempts} times, at last with {reason}"));
         let data = match message.data {

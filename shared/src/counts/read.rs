@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -13,6 +12,7 @@ use std::{
 use csv::ByteRecord;
 use encoding_rs::WINDOWS_1252;
 use flate2::bufread::MultiGzDecoder;
+use rustc_hash::FxHashMap;
 
 use super::{
     Coordinates, Counter, CounterIndex, Counts, MAXIMUM_COUNT,
@@ -143,7 +143,7 @@ fn join(record: &ByteRecord, delimiter: u8) -> String {
 struct RowReader {
     columns: Columns,
     counts: Counts,
-    known: HashMap<Vec<u8>, CounterIndex>,
+    known: FxHashMap<Vec<u8>, CounterIndex>,
     last_hour: (Vec<u8>, Hour),
     key: Vec<u8>,
 }
@@ -151,7 +151,7 @@ struct RowReader {
 impl RowReader {
     fn new(columns: Columns) -> Self {
         let last_hour = (Vec::new(), Hour::from_number(0));
-        Self { columns, counts: Counts::default(), known: HashMap::new(), last_hour, key: Vec::new() }
+        Self { columns, counts: Counts::default(), known: FxHashMap::default(), last_hour, key: Vec::new() }
     }
 
     fn read(&mut self, record: &ByteRecord) -> Result<(), RejectReason> {

@@ -1,5 +1,7 @@
 //! The feature matrix.
 
+use std::{panic::resume_unwind, thread::ScopedJoinHandle};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -8,9 +10,12 @@ use super::{
 };
 use crate::{
     calendar::is_public_holiday,
-    counts::{Counter, Counts},
+    counts::{Count, Counter, Counts},
     time::{Day, Hour},
 };
+
+/// Fewer rows are built faster than a thread is started.
+const MINIMUM_ROWS_PER_THREAD: usize = 20_000;
 
 /// One row of a [`Frame`]: which counter, which hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,10 +45,20 @@ impl Frame {
         let history = History::new(&parts);
         let positions: Vec<_> =
             rows.counters().iter().map(|counter| history.position(&counter.key()).unwrap_or_default()).collect();
-        let keys = rows.rows().iter().map(|row| (positions[row.counter.position()], row.hour));
-        let mut frame = Self::of_rows(spec, &history, keys);
-        frame.targets = rows.rows().iter().map(|row| row.count as f32).collect();
-        frame
+        let build = |rows: &[Count]| {
+            let keys = rows.iter().map(|row| (positions[row.counter.position()], row.hour));
+            Self { targets: rows.iter().map(|row| row.count as f32).collect(), ..Self::of_rows(spec, &history, keys) }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
+        let mut shares = rows.rows().chunks(share);
+        let first = shares.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares.map(|share| scope.spawn(|| build(share))).collect();
+            // A panic of a thread goes on here.
+            let join = |thread: ScopedJoinHandle<'_, Self>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+            others.into_iter().map(join).fold(build(first), Self::followed_by)
+        })
     }
 
     /// Builds the features of any rows, given as positions in [`History::counters`] and hours.
@@ -133,6 +148,13 @@ impl Frame {
             frame.values.extend_from_slice(&self.values[position * COLUMNS.len()..][..COLUMNS.len()]);
         }
         frame
+    }
+
+    fn followed_by(mut self, other: Self) -> Self {
+        self.rows.extend(other.rows);
+        self.values.extend(other.values);
+        self.targets.extend(other.targets);
+        self
     }
 
     fn reserve(&mut self, rows: usize) {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tracing::Instrument;
 
 use super::{
-    Context, Envelope, Error, Handler, Outlook, Ports,
+    Context, Envelope, Error, Handler, Outcome, Outlook, Ports,
     envelope::trace_id,
     server::ServiceSettings,
     status::{Answer, MAXIMUM_BODY_BYTES},
@@ -105,9 +105,8 @@ impl<H: Handler> Service<H> {
         let event: H::Event = match decode(&envelope.data) {
             Ok(event) => event,
             Err(error) => {
-                let error = Error::hopeless(error.to_string()).caused_by(error);
                 let id = EventId::of_message(&envelope.message_id);
-                return self.dead_letter(&id, envelope.data, envelope.attributes, error).await;
+                return self.dead_letter(&id, envelope.data, envelope.attributes, error.into()).await;
             }
         };
         let context = Context { event_id: event.event_id(published_at), published_at, now };
@@ -124,22 +123,36 @@ impl<H: Handler> Service<H> {
             }
             Err(error) => return try_later("cannot read the ledger", error.into()),
         };
-        match self.handler.handle(event, &context).await {
+        match self.handle(event, context.clone()).await {
             Ok(outcome) => self.finish(&context, lease, outcome).await,
             Err(error) => self.fail(&context, lease, envelope, error).await,
         }
     }
 
-    async fn finish(&self, context: &Context, lease: Lease, outcome: super::Outcome) -> Answer {
+    /// Runs the handler in a task of its own: a panic is an error like others, and the event is given back.
+    async fn handle(&self, event: H::Event, context: Context) -> Result<Outcome, Error> {
+        let handler = Arc::clone(&self.handler);
+        let work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        match work.await {
+            Ok(handled) => handled,
+            Err(panic) => {
+                tracing::error!(error = %panic, "the handler panicked");
+                Err(Error::passing("the handler panicked").caused_by(panic))
+            }
+        }
+    }
+
+    async fn finish(&self, context: &Context, lease: Lease, outcome: Outcome) -> Answer {
         let now = self.ports.clock.now();
-        let super::Outcome { finding, events } = outcome;
+        let Outcome { finding, events } = outcome;
         let (decision, reason) = (finding.decision, finding.reason.clone());
         let row = finding.into_row(now, H::FUNCTION, context.event_id.clone(), &self.settings.environment);
         if let Err(error) = self.ports.warehouse.record(&row).await {
             self.release(lease, "the audit row could not be written").await;
             return try_later("cannot write the audit row", error.into());
         }
-        if let Err(error) = self.ledger.complete(lease, now, decision, &events).await {
+        if let Err(error) = self.ledger.complete(&lease, now, decision, &events).await {
+            self.release(lease, "the event could not be completed in the ledger").await;
             return try_later("cannot complete the event in the ledger", error.into());
         }
         tracing::info!(decision, reason, "event handled");

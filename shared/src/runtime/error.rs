@@ -3,8 +3,8 @@
 use std::{error::Error as StdError, fmt};
 
 use crate::{
-    audit::Finding, bus::BusError, counts::WriteError, features::FeatureError, registry::RegistryError,
-    store::StoreError, warehouse::WarehouseError,
+    audit::Finding, bus::BusError, counts::WriteError, event::DecodeError, features::FeatureError,
+    registry::RegistryError, store::StoreError, warehouse::WarehouseError,
 };
 
 /// Whether it helps to try the same message again.
@@ -129,6 +129,12 @@ impl From<RegistryError> for Error {
 impl From<BusError> for Error {
     fn from(error: BusError) -> Self {
         Self::of_port(Outlook::Passing, error)
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::of_port(Outlook::Hopeless, error)
     }
 }
 

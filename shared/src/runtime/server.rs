@@ -112,10 +112,11 @@ where
     let router = router(handler, &ports, &settings);
     let cannot_listen = |source| StartError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(cannot_listen)?;
+    let listen = listener.local_addr().map_err(cannot_listen)?;
     tracing::info!(
         function = %H::FUNCTION,
         version = env!("CARGO_PKG_VERSION"),
-        listen = %settings.listen,
+        listen = %listen,
         store = %addresses.store,
         warehouse = %addresses.warehouse,
         registry = %addresses.registry,

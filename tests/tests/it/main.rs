@@ -4,3 +4,12 @@
 
 // Every adapter of every port runs the suite of its port.
 mod ports;
+
+// The embedded bus: what it pushes, how it retries, gives up, starts again and replays.
+mod bus;
+
+// The runtime over real HTTP: the status table, envelopes, repeated deliveries, and repair after every failing step.
+mod runtime;
+
+// Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
+mod process;

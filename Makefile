@@ -1,0 +1,70 @@
+# Every target is one command; `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Rust installs itself here; a shell that was open before does not know it yet.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+# XGBoost's threads sleep while they wait, so that they do not take the cores from one another.
+export OMP_WAIT_POLICY := passive
+
+NEXTEST := 0.9.143
+CLIPPY_TARGETS := --workspace --all-targets
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.PHONY: run
+run: compiler cargo ## Build, train, and live through the weeks of the live data (sample data, unless TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH are set)
+	cargo build --release --locked --package cli
+	target/release/bike-traffic run
+
+.PHONY: test
+test: compiler cargo nextest ## Install what is missing and run all tests
+	cargo test --locked --workspace --doc --quiet
+	cargo nextest run --locked --workspace
+
+.PHONY: lint
+lint: compiler cargo ## Check format, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --locked $(CLIPPY_TARGETS) -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+
+.PHONY: bench
+bench: compiler cargo ## Measure the figures of the README (real data if the data paths are set)
+	cargo build --release --locked --workspace
+	cargo bench --locked --package cli --bench speed
+
+.PHONY: bench-pandas
+bench-pandas: venv ## Measure pandas on the same file as `make bench`: TRAIN_DATA_PATH must be set
+	.venv/bin/python cli/benches/speed/pandas_features.py "$${TRAIN_DATA_PATH:?set it to the training file}"
+
+.PHONY: build
+build: compiler cargo ## Build everything in release mode
+	cargo build --release --locked --workspace
+
+.PHONY: clean-state
+clean-state: ## Remove the local state of all runs, sample data included
+	rm -rf state
+
+.PHONY: compiler
+compiler:
+	@command -v g++ >/dev/null || { echo "installing g++"; $$(command -v sudo) apt-get update -qq && $$(command -v sudo) apt-get install -y -qq g++ curl; }
+
+.PHONY: cargo
+cargo: compiler
+	@command -v cargo >/dev/null || { echo "installing Rust"; curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --component clippy --component rustfmt; }
+
+# The prebuilt program where it can be had, else built from source.
+.PHONY: nextest
+nextest: cargo
+	@cargo nextest --version >/dev/null 2>&1 || { echo "installing cargo-nextest $(NEXTEST)"; \
+	  curl -LsSf https://get.nexte.st/$(NEXTEST)/linux | tar zxf - -C "$$(dirname "$$(command -v cargo)")" \
+	  || cargo install cargo-nextest --locked --version $(NEXTEST); }
+
+.PHONY: venv
+venv:
+	@[ -x .venv/bin/python ] || python3 -m venv .venv
+	@.venv/bin/pip install --quiet pandas==2.3.3 holidays==0.109

@@ -1,0 +1,66 @@
+//! Forecasting 100 records over HTTP on one connection.
+
+use std::{sync::Arc, time::Instant};
+
+use cli::{State, train};
+use jiff::Timestamp;
+use model::TrainRecipe;
+use serde_json::json;
+use shared::{
+    clock::SimulatedClock,
+    counts,
+    runtime::{ServiceSettings, router},
+};
+use tokio::net::TcpListener;
+
+use crate::{Data, timing};
+
+const WARM_UP: usize = 200;
+const RUNS: usize = 2000;
+const RECORDS: usize = 100;
+
+pub(crate) async fn bench(data: &Data) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let state = State::at(folder.path()).expect("the state can be named");
+    let live = counts::read_file(&data.live, &mut Vec::new()).expect("the live data can be read");
+    let (first, last) = live.period().expect("there are live data");
+    let clock = Arc::new(SimulatedClock::new(last.day().plus(1).at(6)));
+    let ports = state.open(clock).expect("the state can be opened");
+    for day in first.day().through(last.day()) {
+        let counts = live.days(day, day);
+        ports.warehouse.replace_counts(day, &counts, Timestamp::UNIX_EPOCH).await.expect("counts can be stored");
+    }
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let plan = train::TrainPlan {
+        train_path: text(&data.train),
+        test_path: text(&data.test),
+        data_source: "local",
+        recipe: TrainRecipe::default(),
+    };
+    train::train(&ports, &state, &plan).await.expect("the champion can be trained");
+
+    let router = router(Arc::new(predict::Predict::new(&ports)), &ports, &ServiceSettings::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}/v1/predict", listener.local_addr().expect("it listens"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let hours: Vec<_> = last.day().plus(1).hours().collect();
+    let record = |number: usize| {
+        let counter = &live.counters()[number % live.counters().len()];
+        json!({ "nom_du_compteur": counter.name, "date_et_heure_de_comptage": hours[number % hours.len()].to_string() })
+    };
+    let body = json!({ "records": (0..RECORDS).map(record).collect::<Vec<_>>() });
+    let client = reqwest::Client::new();
+    let mut durations = Vec::new();
+    for run in 0..WARM_UP + RUNS {
+        let start = Instant::now();
+        let reply =
+            client.post(&url).json(&body).send().await.expect("it answers").text().await.expect("it answers whole");
+        let elapsed = start.elapsed();
+        assert_eq!(reply.matches("\"prediction\"").count(), RECORDS, "{reply}");
+        if run >= WARM_UP {
+            durations.push(elapsed);
+        }
+    }
+    timing::print(&format!("{RECORDS} records over HTTP"), &mut durations);
+}

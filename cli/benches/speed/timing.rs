@@ -1,0 +1,24 @@
+//! Taking and printing times.
+
+use std::time::Duration;
+
+/// Prints the median and the extremes of some durations, in milliseconds.
+pub(crate) fn print(what: &str, durations: &mut [Duration]) {
+    durations.sort();
+    let at = |share: f64| durations[((durations.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{what}: median {:.2} ms, 99th percentile {:.2} ms, least {:.2} ms, most {:.2} ms ({} runs)",
+        at(0.5),
+        at(0.99),
+        at(0.0),
+        at(1.0),
+        durations.len()
+    );
+}
+
+/// Returns the peak resident memory of this process in MiB, 0 where the system does not say.
+pub(crate) fn peak_memory_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default() / 1024
+}

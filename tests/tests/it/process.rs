@@ -1,0 +1,264 @@
+//! Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use reqwest::StatusCode;
+use serde_json::{Map, Value, json};
+use shared::{
+    ledger::Entry,
+    store::{Condition, FileStore, Store, read_json},
+};
+use tempfile::TempDir;
+use tests::patience::eventually;
+
+const PROMOTE: &str = env!("CARGO_BIN_EXE_promote-process");
+const PATIENT: &str = env!("CARGO_BIN_EXE_patient-process");
+
+/// The exit codes of sysexits.h.
+const EX_UNAVAILABLE: i32 = 69;
+const EX_CONFIG: i32 = 78;
+
+#[tokio::test]
+async fn a_variable_that_is_missing_is_named() {
+    for missing in ["STORE_URL", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"] {
+        let mut variables = memory();
+        variables.remove(missing);
+        let ended = Process::start(PROMOTE, &variables).end().await;
+        assert_eq!(ended.code(), Some(EX_CONFIG), "{missing}");
+        ended.assert_error(&format!("the environment variable {missing} is not set"));
+    }
+}
+
+#[tokio::test]
+async fn a_variable_that_cannot_be_used_is_named() {
+    let cases =
+        [("STORE_URL", "here"), ("BUS_URL", "file://here"), ("PORT", "http"), ("PORT", "65536"), ("POLICY", "luck")];
+    for (name, value) in cases {
+        let mut variables = memory();
+        variables.insert(name, value.to_owned());
+        let ended = Process::start(PROMOTE, &variables).end().await;
+        assert_eq!(ended.code(), Some(EX_CONFIG), "{name}={value}");
+        ended.assert_error(&format!("the environment variable {name} cannot be used"));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_ends_the_process() {
+    let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let mut variables = memory();
+    variables.insert("PORT", taken.local_addr().unwrap().port().to_string());
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_UNAVAILABLE));
+    ended.assert_error("cannot listen on 0.0.0.0:");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_ends_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("occupied"), "").unwrap();
+    let mut variables = memory();
+    variables.insert("STORE_URL", format!("file://{}/occupied/state", folder.path().display()));
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_UNAVAILABLE));
+    ended.assert_error("/occupied/state");
+}
+
+#[tokio::test]
+async fn a_process_listens_where_its_variable_says_and_ends_when_asked() {
+    let port = free_port();
+    let mut variables = memory();
+    variables.insert("PORT", port.to_string());
+    let process = Process::start(PROMOTE, &variables);
+    assert_eq!(process.port().await, port);
+    for path in ["livez", "readyz"] {
+        let response = reqwest::get(format!("http://127.0.0.1:{port}/{path}")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+    }
+    process.terminate();
+    assert_eq!(process.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_delivery_in_flight_is_finished_after_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::open(folder.path()).unwrap();
+    let process = Process::start(PATIENT, &files(&folder));
+    let port = process.port().await;
+    let delivery = tokio::spawn(push(port, r#"{"type":"ingest-requested","from":"2021-07-19"}"#));
+    let ledger = "ledger/ingest/ingest/2021-07-19.json".parse().unwrap();
+    eventually("the delivery to begin", async || store.generation(&ledger).await.unwrap()).await;
+
+    process.terminate();
+    process.line("shutting down; deliveries in flight are finished").await;
+    assert!(reqwest::get(format!("http://127.0.0.1:{port}/livez")).await.is_err(), "it takes no further requests");
+    store.write(&"gate/open".parse().unwrap(), "".into(), Condition::Always).await.unwrap();
+    assert_eq!(delivery.await.unwrap(), StatusCode::NO_CONTENT);
+    let ended = process.end().await;
+    assert_eq!(ended.code(), Some(0));
+    let (entry, _) = read_json::<Entry>(&store, &ledger).await.unwrap();
+    assert!(matches!(entry, Entry::Complete { .. }), "{entry:?}");
+}
+
+/// As <https://cloud.google.com/logging/docs/structured-logging> describes it.
+#[tokio::test]
+async fn logs_are_one_json_object_a_line_with_severity_and_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut variables = files(&folder);
+    variables.insert("GOOGLE_CLOUD_PROJECT", "demo".to_owned());
+    let process = Process::start(PROMOTE, &variables);
+    let port = process.port().await;
+    let status = push(port, "no event\nbut \"two\" lines").await;
+    process.terminate();
+    let ended = process.end().await;
+    assert_eq!((status, ended.code()), (StatusCode::NO_CONTENT, Some(0)));
+
+    for line in &ended.lines {
+        let severity = line["severity"].as_str().unwrap();
+        assert!(["DEBUG", "INFO", "WARNING", "ERROR"].contains(&severity), "{line:?}");
+        assert!(line["message"].is_string(), "{line:?}");
+    }
+    let listening = ended.line("listening");
+    assert_eq!((&listening["severity"], &listening["function"]), (&json!("INFO"), &json!("promote")));
+    assert!(!listening.contains_key("logging.googleapis.com/trace"));
+    let error = ended.line("the message is hopeless and becomes a dead letter");
+    let expected = json!("projects/demo/traces/0af7651916cd43dd8448eb211c80319c");
+    assert_eq!((&error["severity"], &error["logging.googleapis.com/trace"]), (&json!("ERROR"), &expected));
+    assert_eq!((&error["message_id"], &error["function"]), (&json!("136969346945"), &json!("promote")));
+    assert!(error["logging.googleapis.com/sourceLocation"]["file"].is_string(), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_level_of_logs_is_a_variable() {
+    let mut variables = memory();
+    variables.insert("PORT", free_port().to_string());
+    variables.insert("RUST_LOG", "error".to_owned());
+    let process = Process::start(PROMOTE, &variables);
+    let url = format!("http://127.0.0.1:{}/livez", variables["PORT"]);
+    eventually("the process to listen", async || reqwest::get(&url).await.ok()).await;
+    process.terminate();
+    let ended = process.end().await;
+    assert_eq!((ended.code(), ended.lines), (Some(0), vec![]));
+}
+
+/// A process with nothing in its environment but these variables. Dropping it kills it.
+struct Process {
+    child: Child,
+    lines: Arc<Mutex<Vec<Map<String, Value>>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// What is left of a process.
+struct Ended {
+    status: ExitStatus,
+    lines: Vec<Map<String, Value>>,
+}
+
+impl Process {
+    fn start(program: &str, variables: &BTreeMap<&str, String>) -> Self {
+        let mut command = Command::new(program);
+        command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stderr, lines) = (BufReader::new(child.stderr.take().unwrap()), Arc::new(Mutex::new(Vec::new())));
+        let keep = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let line = line.unwrap();
+                // Fails the test by way of `join`.
+                let object = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line} is no JSON object"));
+                keep.lock().unwrap().push(object);
+            }
+        });
+        Self { child, lines, reader: Some(reader) }
+    }
+
+    /// Waits for a line of the log with this message.
+    async fn line(&self, message: &str) {
+        let is_there = async || self.lines.lock().unwrap().iter().any(|line| line["message"] == message).then_some(());
+        eventually(message, is_there).await;
+    }
+
+    /// Waits until the process listens, and returns on which port.
+    async fn port(&self) -> u16 {
+        self.line("listening").await;
+        let address = self.lines.lock().unwrap().iter().find_map(|line| line.get("listen")?.as_str()?.parse().ok());
+        let address: SocketAddr = address.unwrap();
+        address.port()
+    }
+
+    /// Sends SIGTERM.
+    fn terminate(&self) {
+        let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until the process has ended, and has said all it has to say.
+    async fn end(mut self) -> Ended {
+        let status = eventually("the process to end", async || self.child.try_wait().unwrap()).await;
+        self.reader.take().unwrap().join().unwrap();
+        Ended { status, lines: self.lines.lock().unwrap().clone() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended, which is just as well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Ended {
+    fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    fn line(&self, message: &str) -> &Map<String, Value> {
+        let found = self.lines.iter().find(|line| line["message"] == message);
+        found.unwrap_or_else(|| panic!("no line says `{message}`: {:?}", self.lines))
+    }
+
+    /// Asserts that the process said only that it cannot start, with this in the error.
+    fn assert_error(&self, text: &str) {
+        let [line] = &self.lines[..] else { panic!("there is one line: {:?}", self.lines) };
+        assert_eq!((&line["severity"], &line["message"]), (&json!("ERROR"), &json!("cannot start promote")));
+        let chain = format!("{}: {}", line["error"], line.get("cause").unwrap_or(&Value::Null));
+        assert!(chain.contains(text), "{chain} does not contain {text}");
+    }
+}
+
+/// Everything that `promote` needs, in memory and on any free port.
+fn memory() -> BTreeMap<&'static str, String> {
+    variables("memory://")
+}
+
+/// The same in a folder.
+fn files(folder: &TempDir) -> BTreeMap<&'static str, String> {
+    variables(&format!("file://{}", folder.path().display()))
+}
+
+fn variables(address: &str) -> BTreeMap<&'static str, String> {
+    let places = ["STORE_URL", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"];
+    let places = places.map(|name| (name, address.to_owned()));
+    places.into_iter().chain([("PORT", "0".to_owned())]).collect()
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Delivers a payload as a wrapped push that belongs to a trace.
+async fn push(port: u16, payload: &str) -> StatusCode {
+    let body = json!({ "message": { "data": BASE64_STANDARD.encode(payload), "messageId": "136969346945" } });
+    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/")).body(body.to_string());
+    let request = request.header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    request.send().await.unwrap().status()
+}

@@ -1,0 +1,187 @@
+//! The runtime over real HTTP: a service on a free port, with a handler that does what a test tells it to.
+
+mod envelopes;
+mod once;
+mod probe;
+mod repair;
+mod table;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::http::StatusCode;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use shared::{
+    Timestamp,
+    address::{Address, ObjectPath},
+    bus::LoggedMessage,
+    clock::{Clock, SimulatedClock},
+    event::Topic,
+    ledger::Entry,
+    runtime::{Ports, ServiceSettings, router},
+    settings::PortAddresses,
+    store::{StoreError, read_json},
+};
+use tests::failing::Faults;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use self::probe::{Probe, Turn};
+
+/// The event of most tests; it leads to two others, and to one object.
+const DAYS: &str = r#"{"type":"ingest-requested","from":"2021-07-19","to":"2021-07-20"}"#;
+const DAYS_ID: &str = "ingest/2021-07-19..2021-07-20";
+
+/// A function at work, and everything that can be seen of what it did.
+struct Service {
+    ports: Ports,
+    clock: SimulatedClock,
+    faults: Arc<Faults>,
+    probe: Arc<Probe>,
+    address: SocketAddr,
+    http: reqwest::Client,
+    server: JoinHandle<()>,
+}
+
+impl Service {
+    /// Starts a function whose handler takes these turns, and succeeds after them.
+    async fn start(turns: &[Turn]) -> Self {
+        let memory = || Address::Memory;
+        let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
+        let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
+        // The log of the bus lies in the store, where it can be read.
+        let mut ports = Ports::open(&addresses, Arc::new(clock.clone())).unwrap();
+        let publisher = shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
+        ports.publisher = Arc::new(publisher);
+        let faults = Arc::new(Faults::default());
+        let failing = faults.wrap(&ports);
+        let probe = Arc::new(Probe::new(Arc::clone(&failing.store), turns));
+        let settings = ServiceSettings { environment: "dev".to_owned(), ..ServiceSettings::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = router(Arc::clone(&probe), &failing, &settings);
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { ports, clock, faults, probe, address, http: reqwest::Client::new(), server }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Delivers a payload as a wrapped push.
+    async fn push(&self, payload: &str) -> StatusCode {
+        self.post(wrapped(payload).to_string(), &[]).await
+    }
+
+    /// Posts a body as it is.
+    async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> StatusCode {
+        let mut request = self.http.post(self.url("/")).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        assert_eq!(response.text().await.unwrap(), "", "the answer is the status alone");
+        status
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let response = self.http.get(self.url(path)).send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
+    }
+
+    fn wait_until_the_lease_expires(&self) {
+        self.clock.set(self.clock.now() + ServiceSettings::default().lease + SignedDuration::from_secs(1));
+    }
+
+    /// Returns the ledger's entry on an event.
+    async fn ledger(&self, event_id: &str) -> Option<Entry> {
+        let path: ObjectPath = format!("ledger/ingest/{event_id}.json").parse().unwrap();
+        match read_json(&*self.ports.store, &path).await {
+            Ok((entry, _)) => Some(entry),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    /// Returns the event id and the decision of each audit row.
+    async fn audit_log(&self) -> Vec<(String, String)> {
+        let rows = self.ports.warehouse.audit_log().await.unwrap();
+        assert!(rows.iter().all(|row| row.env == "dev"), "{rows:?}");
+        rows.into_iter().map(|row| (row.event_id.to_string(), row.decision)).collect()
+    }
+
+    async fn messages(&self, topic: Topic) -> Vec<LoggedMessage> {
+        let mut messages = Vec::new();
+        for path in self.ports.store.list(&format!("bus/topics/{topic}/")).await.unwrap() {
+            messages.push(read_json(&*self.ports.store, &path).await.unwrap().0);
+        }
+        messages
+    }
+
+    /// Returns the payloads of the events that the function published.
+    async fn published(&self) -> Vec<String> {
+        let messages = self.messages(Topic::DayIngested).await;
+        messages.iter().map(payload).collect()
+    }
+
+    async fn dead_letters(&self) -> Vec<LoggedMessage> {
+        self.messages(Topic::DeadLetter(shared::event::Function::Ingest)).await
+    }
+
+    /// Asserts that [`DAYS`] was handled, and that the events it led to were published this many times.
+    async fn assert_handled(&self, times_published: usize) {
+        self.assert_kept().await;
+        let mut published = self.published().await;
+        published.sort();
+        let expected: Vec<_> = led_to().into_iter().flat_map(|data| vec![data; times_published]).collect();
+        assert_eq!(published, expected);
+    }
+
+    /// Asserts what a handled [`DAYS`] leaves for good: one object, one audit row, a complete entry in the ledger with
+    /// the events it led to, and no dead letter.
+    async fn assert_kept(&self) {
+        assert_eq!(self.probe.effects(&*self.ports.store).await, [format!("the counts of {DAYS_ID}")]);
+        assert_eq!(self.audit_log().await, [(DAYS_ID.to_owned(), "ingested".to_owned())]);
+        let Some(Entry::Complete { decision, events, .. }) = self.ledger(DAYS_ID).await else {
+            panic!("the ledger says {:?}", self.ledger(DAYS_ID).await)
+        };
+        let recorded: Vec<_> = events.into_iter().map(|event| (event.topic, event.data)).collect();
+        let expected = led_to().map(|data| (Topic::DayIngested, data));
+        assert_eq!((decision.as_str(), &recorded[..]), ("ingested", &expected[..]));
+        assert!(self.dead_letters().await.is_empty());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Returns the events that [`DAYS`] leads to.
+fn led_to() -> [String; 2] {
+    ["2021-07-19", "2021-07-20"]
+        .map(|day| format!(r#"{{"type":"day-ingested","event_id":"ingest/{day}","day":"{day}","rows":24}}"#))
+}
+
+/// Wraps a payload as a push does, published by the scheduler.
+fn wrapped(payload: impl AsRef<[u8]>) -> Value {
+    json!({
+        "subscription": "projects/demo/subscriptions/ingest",
+        "message": {
+            "data": BASE64_STANDARD.encode(payload),
+            "attributes": { "origin": "scheduler" },
+            "messageId": "136969346945",
+            "publishTime": "2021-07-20T04:00:00.123Z",
+        },
+    })
+}
+
+fn payload(message: &LoggedMessage) -> String {
+    String::from_utf8(BASE64_STANDARD.decode(message.data.to_base64()).unwrap()).unwrap()
+}
+
+fn timestamp(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}

@@ -1,0 +1,72 @@
+//! Messages that can never be handled, in the middle of good ones.
+
+use std::sync::Arc;
+
+use cli::{
+    State,
+    stack::{LocalStack, OpenDataServer, StackSettings},
+};
+use shared::{
+    bus::Message,
+    clock::{Clock, SimulatedClock},
+    counts,
+    event::{DriftCheckRequested, Function, IngestRequested, Topic},
+    open_data::ExploreClient,
+    store::{self, read_json},
+};
+
+use super::{small_sample, strategy};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = small_sample(&folder.path().join("data"));
+    let state = State::at(&folder.path().join("state")).unwrap();
+    let live = counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap();
+    let day = live.period().unwrap().0.day();
+    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(day.plus(8).at(6)));
+    let server = OpenDataServer::start(live, Arc::clone(&clock)).await.unwrap();
+    let open_data = Arc::new(ExploreClient::new(server.base().clone()));
+    let stack = LocalStack::start(&state, clock, StackSettings::new(strategy(), open_data)).await.unwrap();
+
+    let publisher = &stack.ports.publisher;
+    let poison: [&[u8]; 4] = [
+        b"\xff\xfe",
+        br#"{"type":"retrain-requested"}"#,
+        br#"{"type":"ingest-requested","from":"2021-02-30"}"#,
+        br#"{"type":"ingest-requested","from":"2999-01-01"}"#,
+    ];
+    for data in poison {
+        let message = Message { data: data.to_vec().into(), ..Message::default() };
+        publisher.publish(Topic::IngestRequested, message).await.unwrap();
+    }
+    stack.publish(&IngestRequested { from: Some(day), to: None }).await.unwrap();
+    // No champion was trained, so the check cannot be made, nor the day after forecast.
+    stack.publish(&DriftCheckRequested::default()).await.unwrap();
+    stack.bus.idle().await;
+
+    assert_eq!(stack.ports.warehouse.counts(day, day).await.unwrap().rows_per_day().len(), 1);
+    let reasons = reasons(&state, Function::Ingest).await;
+    for expected in ["no JSON", "unknown event `retrain-requested`", "fields that cannot be used", "not over"] {
+        assert!(reasons.iter().any(|reason| reason.contains(expected)), "{expected}: {reasons:?}");
+    }
+    assert_eq!(reasons.len(), poison.len());
+    for function in [Function::DriftCheck, Function::Predict] {
+        let reasons = self::reasons(&state, function).await;
+        assert!(reasons[0].contains("bike-traffic train"), "{reasons:?}");
+    }
+    let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
+    let letters = audit_log.iter().filter(|row| row.decision == "dead-lettered");
+    assert_eq!(letters.count(), poison.len() + 2);
+}
+
+/// Returns the reasons of a function's dead letters.
+async fn reasons(state: &State, function: Function) -> Vec<String> {
+    let store = store::open(&state.addresses().bus).unwrap();
+    let mut reasons = Vec::new();
+    for path in store.list(&format!("bus/topics/{}/", Topic::DeadLetter(function))).await.unwrap() {
+        let (letter, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
+        reasons.push(letter["attributes"]["dead_letter_reason"].as_str().unwrap().to_owned());
+    }
+    reasons
+}
