@@ -1,4 +1,4 @@
-//! Ports that fail on demand.
+//! Ports that fail on demand, or meet: for what would else need luck to happen.
 
 use std::{
     future::Future,
@@ -19,6 +19,7 @@ use shared::{
     time::Day,
     warehouse::{Forecast, Warehouse, WarehouseError},
 };
+use tokio::sync::Barrier;
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,14 @@ pub struct Faults {
 struct Plan {
     calls: Vec<String>,
     fault: Option<(usize, Fault)>,
+    meeting: Option<Meeting>,
+}
+
+/// Calls that wait for each other.
+#[derive(Debug)]
+struct Meeting {
+    missing: Vec<String>,
+    point: Arc<Barrier>,
 }
 
 impl Faults {
@@ -52,6 +61,13 @@ impl Faults {
     /// Lets no further call fail.
     pub fn lift(&self) {
         self.plan.lock().unwrap().fault = None;
+    }
+
+    /// Lets the next of each of these calls wait for the others before it returns what it saw.
+    pub fn meet(&self, calls: &[&str]) {
+        let missing = calls.iter().map(|call| (*call).to_owned()).collect();
+        let meeting = Meeting { missing, point: Arc::new(Barrier::new(calls.len())) };
+        self.plan.lock().unwrap().meeting = Some(meeting);
     }
 
     /// Returns the calls so far, each with what it was about.
@@ -76,29 +92,42 @@ impl Faults {
     }
 
     /// Passes a call on, or lets it fail with `error`.
-    async fn pass<T, E>(
+    async fn pass<T: Send, E: Send>(
         &self,
-        description: String,
-        call: impl Future<Output = Result<T, E>> + Send,
+        call: String,
+        work: impl Future<Output = Result<T, E>> + Send,
         error: impl FnOnce() -> E + Send,
     ) -> Result<T, E> {
-        match self.next(description) {
-            None => call.await,
+        let (fault, meeting_point) = self.enter(call);
+        let result = match fault {
+            None => work.await,
             Some(Fault::Refused | Fault::Outage) => Err(error()),
             Some(Fault::AnswerLost) => {
-                drop(call.await);
+                drop(work.await);
                 Err(error())
             }
+        };
+        if let Some(point) = meeting_point {
+            point.wait().await;
         }
+        result
     }
 
-    fn next(&self, description: String) -> Option<Fault> {
+    /// Takes note of a call, and returns what is planned for it.
+    fn enter(&self, call: String) -> (Option<Fault>, Option<Arc<Barrier>>) {
         let mut plan = self.plan.lock().unwrap();
         let number = plan.calls.len();
-        plan.calls.push(description);
-        let (call, fault) = plan.fault?;
-        let is_hit = if fault == Fault::Outage { number >= call } else { number == call };
-        is_hit.then_some(fault)
+        let meeting_point = plan.meeting.as_mut().and_then(|meeting| {
+            let position = meeting.missing.iter().position(|missing| *missing == call)?;
+            meeting.missing.swap_remove(position);
+            Some(Arc::clone(&meeting.point))
+        });
+        plan.calls.push(call);
+        let is_hit = |(first, fault): &(usize, Fault)| match fault {
+            Fault::Outage => number >= *first,
+            Fault::Refused | Fault::AnswerLost => number == *first,
+        };
+        (plan.fault.filter(is_hit).map(|(_, fault)| fault), meeting_point)
     }
 }
 

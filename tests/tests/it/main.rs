@@ -13,3 +13,9 @@ mod runtime;
 
 // Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
 mod process;
+
+// Stories from end to end on the local stack; the one on the real counts of Paris needs the reference data.
+mod stories;
+
+#[path = "../../../shared/tests/it/reference_data.rs"]
+mod reference_data;

@@ -99,7 +99,8 @@ async fn a_delivery_in_flight_is_finished_after_sigterm() {
 
     process.terminate();
     process.line("shutting down; deliveries in flight are finished").await;
-    assert!(reqwest::get(format!("http://127.0.0.1:{port}/livez")).await.is_err(), "it takes no further requests");
+    let livez = format!("http://127.0.0.1:{port}/livez");
+    eventually("the port to be closed", async || reqwest::get(&livez).await.err()).await;
     store.write(&"gate/open".parse().unwrap(), "".into(), Condition::Always).await.unwrap();
     assert_eq!(delivery.await.unwrap(), StatusCode::NO_CONTENT);
     let ended = process.end().await;

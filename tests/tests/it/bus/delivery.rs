@@ -1,6 +1,6 @@
 //! What is pushed, to whom, and when the bus is idle.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -10,7 +10,7 @@ use shared::{
     event::{Function, Topic},
     runtime::Envelope,
 };
-use tests::{endpoint::Endpoint, patience::eventually};
+use tests::{endpoint::Endpoint, failing::Faults, patience::eventually};
 
 use super::{Desk, gated, policy, texts};
 
@@ -87,15 +87,19 @@ async fn no_more_messages_are_at_the_endpoint_than_allowed() {
 }
 
 #[tokio::test]
-async fn a_message_of_another_process_is_delivered() {
+async fn messages_of_several_processes_are_all_delivered() {
     let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
     let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("ours").await;
-    desk.reopened().request("theirs").await;
+    let others = desk.reopened();
+    let mut expected = Vec::new();
+    for (desk, text) in [(&desk, "a"), (&others, "b"), (&desk, "c"), (&desk, "d"), (&others, "e")] {
+        desk.request(text).await;
+        expected.push(text.to_owned());
+    }
     bus.idle().await;
     let mut texts = texts(&endpoint);
     texts.sort();
-    assert_eq!(texts, ["ours", "theirs"]);
+    assert_eq!(texts, expected);
 }
 
 #[tokio::test]
@@ -134,6 +138,31 @@ async fn idle_waits_for_what_handlers_publish() {
         bus.idle().await;
         assert_eq!([&first, &second, &last].map(|endpoint| endpoint.received().len()), [round; 3]);
     }
+}
+
+/// `predict` is looked at before its message is there, and `ingest` after its own is done: both are quiet, the bus is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn idle_does_not_miss_a_message_that_moves_on_between_two_looks() {
+    let (desk, faults) = (Desk::new(), Arc::new(Faults::default()));
+    let desk = Desk::at(faults.wrap_store(&desk.store));
+    let ((first, first_gate), (second, second_gate)) = (gated().await, gated().await);
+    let bus = Arc::new(desk.start(&[(Function::Predict, &second), (Function::Ingest, &first)], policy()).await);
+    desk.request("go").await;
+    eventually("the message to arrive", async || first.received().pop()).await;
+
+    let look = "look for bus/topics/day-ingested/000000000.json";
+    faults.meet(&[look, "write bus/subscriptions/ingest.json"]);
+    let looks_before = faults.calls().iter().filter(|call| *call == look).count();
+    let watched = Arc::clone(&bus);
+    let idle = tokio::spawn(async move { watched.idle().await });
+    let has_looked = async || (faults.calls().iter().filter(|call| *call == look).count() > looks_before).then_some(());
+    eventually("the bus to be looked at", has_looked).await;
+    desk.publish(Topic::DayIngested, "go").await;
+    first_gate.add_permits(1);
+    eventually("the message to move on", async || second.received().pop()).await;
+    assert!(!idle.is_finished(), "a message is at the second endpoint");
+    second_gate.add_permits(1);
+    idle.await.unwrap();
 }
 
 /// Opens an endpoint that publishes a message before it answers.

@@ -1,6 +1,9 @@
 //! What only a store of files has to do with: people, crashes and what they leave in the folder.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    io::Read,
+};
 
 use shared::{
     address::ObjectPath,
@@ -40,6 +43,18 @@ async fn a_person_finds_an_object_at_its_address() {
     store.write(&path, "{}".into(), Condition::Always).await.unwrap();
     let address = store.address_of(&path);
     assert_eq!(fs::read(address.strip_prefix("file://").unwrap()).unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn a_person_who_has_a_file_open_reads_the_old_contents_to_the_end() {
+    let (_folder, store) = store();
+    let path = path("data/train.csv");
+    store.write(&path, "old contents".into(), Condition::Always).await.unwrap();
+    let mut file = File::open(store.address_of(&path).strip_prefix("file://").unwrap()).unwrap();
+    store.write(&path, "new".into(), Condition::Always).await.unwrap();
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "old contents");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Twice is once, also at the same time, also when somebody hangs up in between.
 
-use std::{io::Write, net::TcpStream};
+use std::{io::Write, net::TcpStream, sync::Arc};
 
 use axum::http::StatusCode;
 use shared::{
@@ -8,7 +8,6 @@ use shared::{
     event::{Function, Topic},
     ledger::Entry,
 };
-use std::sync::Arc;
 use tests::patience::eventually;
 use tokio::task::JoinSet;
 
@@ -30,6 +29,23 @@ async fn an_event_delivered_many_times_at_once_is_handled_once() {
     assert!(answers.iter().all(|status| [DONE, TRY_LATER].contains(status)) && done >= 1, "{answers:?}");
     assert_eq!(service.probe.runs(), 1);
     service.assert_handled(done).await;
+}
+
+/// Both find that the event may be worked on before either says so: for the first time, and after a failure.
+#[tokio::test]
+async fn of_two_deliveries_that_begin_in_the_same_instant_one_handles_the_event() {
+    for (turns, failed) in [(&[][..], 0), (&[Turn::FailForTheMoment][..], 1)] {
+        let service = Service::start(turns).await;
+        for _ in 0..failed {
+            assert_eq!(service.push(DAYS).await, TRY_LATER);
+        }
+        let read = format!("read ledger/ingest/{DAYS_ID}.json");
+        service.faults.meet(&[&read, &read]);
+        let (one, other) = tokio::join!(service.push(DAYS), service.push(DAYS));
+        assert!([(DONE, TRY_LATER), (TRY_LATER, DONE)].contains(&(one, other)), "{one} and {other}");
+        assert_eq!(service.probe.runs(), failed + 1);
+        service.assert_handled(1).await;
+    }
 }
 
 #[tokio::test]

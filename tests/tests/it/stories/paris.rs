@@ -23,11 +23,8 @@ use crate::reference_data;
 async fn five_weeks_of_paris_are_ingested_checked_decided_and_replayed() {
     let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else { return };
     let file = |name: &str| paris.join(name).to_string_lossy().into_owned();
-    let inputs = Inputs {
-        train: file("train_baseline.csv.gz"),
-        test: file("test_baseline.csv.gz"),
-        live: file("live.csv.gz"),
-    };
+    let inputs =
+        Inputs { train: file("train_baseline.csv.gz"), test: file("test_baseline.csv.gz"), live: file("live.csv.gz") };
     let folder = tempfile::tempdir().unwrap();
     let state = State::at(folder.path()).unwrap();
     let summary = play(&inputs, &state, strategy(), &mut |_| {}).await.unwrap();

@@ -55,7 +55,11 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     let ports = state.open(Arc::clone(&clock)).unwrap();
     for day in first.through(last) {
         let request = IngestRequested { from: Some(day), to: None };
-        ports.publisher.publish(shared::event::Topic::IngestRequested, shared::bus::Message::of_event(&request)).await.unwrap();
+        ports
+            .publisher
+            .publish(shared::event::Topic::IngestRequested, shared::bus::Message::of_event(&request))
+            .await
+            .unwrap();
     }
 
     let server = OpenDataServer::start(live.clone(), Arc::clone(&clock)).await.unwrap();
@@ -72,7 +76,8 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     let stack = LocalStack::start(&state, later, settings).await.unwrap();
     stack.bus.idle().await;
     let ingested: Vec<_> = ports.warehouse.audit_log().await.unwrap();
-    let ingested = ingested.iter().filter(|row| (row.function, row.decision.as_str()) == (Function::Ingest, "ingested"));
+    let ingested =
+        ingested.iter().filter(|row| (row.function, row.decision.as_str()) == (Function::Ingest, "ingested"));
     assert_eq!(ingested.count(), 14);
     let table = ports.warehouse.counts(first, last).await.unwrap();
     assert_eq!(table.len(), live.len());

@@ -36,7 +36,10 @@ async fn the_same_training_twice_is_one_version() {
     let run = ports.registry.version(Version::new(1)).await.unwrap().run;
     let tag = |name: &str| run.tags[name].as_str();
     assert_eq!((tag("dataset"), tag("training_type"), tag("data_source")), ("baseline", "champion", "local"));
-    assert_eq!((tag("train_size"), tag("test_size")), (&*first.train.rows.to_string(), &*first.scores.rows.to_string()));
+    assert_eq!(
+        (tag("train_size"), tag("test_size")),
+        (&*first.train.rows.to_string(), &*first.scores.rows.to_string())
+    );
 }
 
 #[tokio::test]
