@@ -11,7 +11,6 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
         train_days: arguments.train_days,
         test_days: arguments.test_days,
         live_days: arguments.live_days,
-        ..sample_data::Settings::default()
     };
     if let Some(rows) = arguments.rows {
         settings = settings.with_rows(rows)?;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::patience::eventually;
 
-/// Makes a test of every promise; `$place` makes a [`Place`](crate::bus_suite::Place).
+/// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]
 macro_rules! bus_suite {
     ($place:expr) => {

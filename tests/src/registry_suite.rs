@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use shared::registry::{Alias, ModelVersion, Registry, RegistryError, Run, Version};
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Makes a test of every promise; `$place` makes a [`Place`](crate::registry_suite::Place).
+/// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]
 macro_rules! registry_suite {
     ($place:expr) => {

@@ -9,7 +9,7 @@ use shared::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Makes a test of every promise; `$place` makes a [`Place`](crate::store_suite::Place).
+/// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]
 macro_rules! store_suite {
     ($place:expr) => {
@@ -127,7 +127,7 @@ pub async fn names_may_be_deep_and_hold_blanks_and_accents(place: &Place) {
 /// Objects written at the same time do not get into each other's way, however alike their names are.
 pub async fn names_that_look_alike_are_different_objects(place: &Place) {
     let long = "long-name-".repeat(13);
-    let names = ["a/b/c", "a-b-c", "a/b-c", "a-b/c", "A/b/c", "a/b/c.tmp"].map(str::to_owned);
+    let names = ["a/b/c", "a-b-c", "a/b-c", "a-b/c", "a/b/c.tmp"].map(str::to_owned);
     let names: Vec<_> = names.into_iter().chain(["x", "y"].map(|folder| format!("{folder}/{long}"))).collect();
     for round in 0..10 {
         let mut writes = JoinSet::new();

@@ -14,7 +14,7 @@ use shared::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Makes a test of every promise; `$place` makes a [`Place`](crate::warehouse_suite::Place).
+/// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]
 macro_rules! warehouse_suite {
     ($place:expr) => {

@@ -94,17 +94,21 @@ pub(super) fn counters(settings: &Settings) -> Result<Vec<Counter>, Error> {
     Ok(counters)
 }
 
-/// Draws the levels of sites, log-normal and scaled so that their mean and spread are the same for every seed.
+/// Draws the levels of sites from a log-normal distribution, scaled so that every seed has the same
+/// mean and spread.
 fn levels(sites: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
-    let mut levels: Vec<f64> = (0..sites).map(|_| StandardNormal.sample(random)).collect();
-    let mean = mean(&levels);
-    let deviation = levels.iter().map(|level| (level - mean).powi(2)).sum::<f64>() / sites as f64;
-    let scale = if sites > 1 { LEVEL_SPREAD / deviation.sqrt() } else { 0.0 };
-    for level in &mut levels {
-        *level = ((*level - mean) * scale).exp();
-    }
-    let scale = MEAN_LEVEL / self::mean(&levels);
+    let logarithms: Vec<f64> = (0..sites).map(|_| StandardNormal.sample(random)).collect();
+    let middle = mean(&logarithms);
+    let variance = mean(&squares(&logarithms, middle));
+    let stretch = if variance > 0.0 { LEVEL_SPREAD / variance.sqrt() } else { 0.0 };
+    let levels = logarithms.iter().map(|logarithm| ((logarithm - middle) * stretch).exp());
+    let levels: Vec<f64> = levels.collect();
+    let scale = MEAN_LEVEL / mean(&levels);
     levels.into_iter().map(|level| level * scale).collect()
+}
+
+fn squares(values: &[f64], middle: f64) -> Vec<f64> {
+    values.iter().map(|value| (value - middle).powi(2)).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -147,7 +151,7 @@ fn address(number: u32, random: &mut ChaCha8Rng) -> String {
     let round = number / NAMES.len();
     let kind = KINDS[(number + round) % KINDS.len()];
     let name = NAMES[number % NAMES.len()];
-    // Each round over the names takes its own house numbers, since kinds repeat after four.
+    // After four rounds over the names a kind and a name meet again, at higher house numbers.
     let house = 40 * (round / KINDS.len()) + random.random_range(1..=40);
     format!("{house} {kind} {name}")
 }

@@ -30,11 +30,13 @@ pub(super) struct Row<'a> {
     pub(super) count: u64,
 }
 
+type CsvGzip = csv::Writer<GzEncoder<BufWriter<File>>>;
+
 /// Writes rows as they come.
 pub(super) struct Export {
     path: PathBuf,
     rows: u64,
-    csv: csv::Writer<GzEncoder<BufWriter<File>>>,
+    csv: CsvGzip,
 }
 
 impl Export {
@@ -82,7 +84,7 @@ impl Export {
     }
 }
 
-fn open(path: &PathBuf) -> io::Result<csv::Writer<GzEncoder<BufWriter<File>>>> {
+fn open(path: &PathBuf) -> io::Result<CsvGzip> {
     let file = BufWriter::new(File::create(path)?);
     // The encoder's own header carries no time, so that equal rows make equal files.
     let encoder = GzEncoder::new(file, Compression::default());
@@ -91,7 +93,7 @@ fn open(path: &PathBuf) -> io::Result<csv::Writer<GzEncoder<BufWriter<File>>>> {
     Ok(csv)
 }
 
-fn close(csv: csv::Writer<GzEncoder<BufWriter<File>>>) -> io::Result<()> {
+fn close(csv: CsvGzip) -> io::Result<()> {
     let encoder = csv.into_inner().map_err(|error| error.into_error())?;
     encoder.finish()?.flush()
 }

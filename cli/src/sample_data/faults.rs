@@ -8,7 +8,7 @@ use rand::seq::SliceRandom as _;
 use super::{Purpose, Settings, random_for};
 
 /// In a shorter training period no counter fails.
-const SHORTEST_TRAINING: u64 = 60;
+const SHORTEST_WITH_FAULTS: u64 = 60;
 
 const DEAD_DAYS: u64 = 10;
 const STOPPED_DAYS: u64 = 14;
@@ -16,7 +16,9 @@ const STOPPED_DAYS: u64 = 14;
 /// One counter in so many writes a 0 for the hour that clocks skip in spring.
 const DOUBLING: usize = 4;
 
-/// Tells which counter fails when: counters by position, days by number, all within the training period.
+/// Tells which counter fails when: counters by position, days by number.
+///
+/// Counters fail within the training period only; clocks change in any.
 pub(super) struct Faults {
     dead: Vec<Fault>,
     /// One counter stops for a while, one begins late.
@@ -39,7 +41,7 @@ impl Faults {
         let days = u64::from(settings.train_days);
         // With a single sound counter or none, what is wrong would be most of the data.
         if let [dead, stopped, late, _, _, ..] = order[..]
-            && days >= SHORTEST_TRAINING
+            && days >= SHORTEST_WITH_FAULTS
         {
             let begin = random.random_range(days / 8..days / 4);
             faults.dead.push(Fault::new(dead, begin..begin + DEAD_DAYS));

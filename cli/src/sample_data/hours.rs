@@ -29,7 +29,9 @@ impl Paris {
         TimeZone::get("Europe/Paris").map(Self)
     }
 
-    /// Lists the hours of a day that the export knows: in autumn, of the two that begin at 02:00, the second only.
+    /// Lists the hours of a day that the export knows.
+    ///
+    /// In autumn, of the two that begin at 02:00, it has the second only.
     pub(super) fn hours(&self, day: Date) -> Result<Vec<Hour>, jiff::Error> {
         let end = self.midnight(day.tomorrow()?)?;
         let mut begin = self.midnight(day)?;

@@ -1,10 +1,11 @@
 //! Writes invented counts in the form of the public export, for people who have no data yet.
 //!
-//! The three files look like a year of the City of Paris: counters on streets that do not exist, commuters and strollers,
-//! weather, public holidays, dead counters, clock changes. The last five weeks of training are under restrictions, the test
-//! period is not. On the seventh live day people begin to leave for the summer: traffic falls by a third, somewhat more with
-//! each week, and rush hours flatten. So there is no drift in the first live week and drift in every later one, and a model
-//! that has learnt the new weeks forecasts the next one better.
+//! The three files look like a year of the City of Paris: counters on streets that do not exist,
+//! commuters and strollers, weather, public holidays, dead counters, clock changes. The last five
+//! weeks of training are under restrictions, the test period is not. On the seventh live day people
+//! begin to leave for the summer: traffic falls by over a third, then by some more each week, and rush
+//! hours flatten. A drift check finds little in the first live week and much in the later ones, and
+//! a model that has learnt from the new weeks forecasts the next one better.
 
 mod city;
 mod export;
@@ -36,7 +37,8 @@ const SHORTEST_TRAINING: u32 = 28;
 
 /// Describes the data to invent.
 ///
-/// Equal settings give equal files, byte for byte. On another platform single counts may differ, where `exp` rounds otherwise.
+/// Equal settings give equal files, byte for byte. On another platform single counts may differ,
+/// where `exp` rounds otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Number of counters, 1 to 1,000; two share a site, one for each direction.
@@ -61,12 +63,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets the length of the training period so that the three files together have at least `rows` rows.
+    /// Sets the length of the training period so that all files together have at least `rows` rows.
     ///
-    /// It is the shortest such length, but four weeks at least. The first day moves; test and live periods keep their dates.
+    /// It becomes no longer than needed, but at least four weeks. The first day moves; test and live
+    /// periods keep their dates.
     ///
     /// # Errors
-    /// As [`write`], for settings that cannot be laid out.
+    /// As [`write()`], for settings that cannot be laid out.
     pub fn with_rows(self, rows: u64) -> Result<Self, Error> {
         let mut settings = self.with_train_days(SHORTEST_TRAINING)?;
         loop {
@@ -89,7 +92,7 @@ impl Settings {
     }
 }
 
-/// Tells what [`write`] wrote.
+/// Tells what [`write()`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// `train_baseline.csv.gz`
@@ -148,10 +151,11 @@ pub enum Error {
     },
 }
 
-/// Writes `train_baseline.csv.gz`, `test_baseline.csv.gz` and `live.csv.gz` into the folder `out`, replacing them.
+/// Writes `train_baseline.csv.gz`, `test_baseline.csv.gz` and `live.csv.gz` into the folder `out`,
+/// replacing them.
 ///
-/// The folder is made if need be. Rows are sorted by instant, then by counter. After each day `progress` hears how many rows
-/// are done, of how many.
+/// The folder is made if need be. Rows are sorted by instant, then by counter. After each day
+/// `progress` hears how many rows are done, of how many.
 ///
 /// # Errors
 /// When the settings name no possible data, or when a file cannot be written.
@@ -176,7 +180,7 @@ pub fn write(settings: &Settings, out: &Path, progress: &mut dyn FnMut(u64, u64)
     })
 }
 
-/// Makes a source of random numbers of its own for each purpose, so that drawing more for one leaves the others alone.
+/// Makes a source of random numbers for one purpose; drawing more for one leaves the others alone.
 fn random_for(purpose: Purpose, seed: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(purpose as u64);

@@ -13,13 +13,14 @@ use super::{Error, MOST_COUNTERS, Settings, day_after};
 
 /// Days of the live period before the summer exodus.
 ///
-/// Six, hence from Sunday on in a period that begins on Monday: the first week passes as before, and most lags of the
-/// second week know of the exodus.
+/// Six, hence from Sunday on in a period that begins on Monday: the first week passes as before, and
+/// most lags of the second week know of the exodus.
 const LIVE_DAYS_AS_BEFORE: u64 = 6;
 
-/// Days at the end of the training period that are under restrictions, or a quarter of it if that is less.
+/// Days under restrictions at the end of the training period, or a quarter of it if that is less.
 ///
-/// They make the lags of weeks in the test period lower than those in the live period, as those of spring 2021 did.
+/// As those of spring 2021 did, they lower the weekly lags of the test period, not those of the live
+/// period.
 const RESTRICTED_DAYS: u64 = 35;
 
 /// Holds what is to be written; days are numbered from 0, the first day of the training period.

@@ -12,7 +12,7 @@ use super::{Purpose, random_for};
 type Profile = [f64; 24];
 
 const TO_WORK: Profile = [
-    0.1, 0.0, 0.0, 0.0, 0.0, 0.2, 0.6, 2.4, 5.4, 3.7, 1.4, 0.9, 1.0, 0.9, 0.8, 0.8, 0.9, 1.2, 1.6, 1.2, 0.6, 0.3, 0.2,
+    0.1, 0.0, 0.0, 0.0, 0.0, 0.2, 0.6, 2.4, 5.3, 3.6, 1.3, 0.9, 1.0, 0.9, 0.8, 0.8, 0.9, 1.2, 1.6, 1.2, 0.6, 0.3, 0.2,
     0.1,
 ];
 const TO_HOME: Profile = [
@@ -20,12 +20,12 @@ const TO_HOME: Profile = [
     0.5,
 ];
 const ERRANDS: Profile = [
-    0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.9, 1.0, 1.0, 1.1, 1.4, 1.4, 1.3, 1.3, 1.5, 1.8, 2.1, 2.1, 1.7, 1.3, 0.9,
+    0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.9, 1.0, 1.0, 1.1, 1.5, 1.5, 1.3, 1.3, 1.6, 1.9, 2.2, 2.2, 1.8, 1.4, 0.9,
     0.7,
 ];
 const LEISURE: Profile = [
-    0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.8, 1.1, 1.4, 1.5, 1.4, 1.5, 1.8, 1.9, 1.9, 1.8, 1.5, 1.1, 0.8, 0.6,
-    0.5,
+    0.6, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.9, 1.2, 1.5, 1.6, 1.5, 1.7, 2.0, 2.1, 2.1, 2.0, 1.7, 1.3, 0.9, 0.7,
+    0.6,
 ];
 
 /// Part of the mean by which midsummer exceeds it and midwinter falls short of it.
@@ -41,10 +41,10 @@ const WEATHER_CHANGES: f64 = 0.045;
 const UNREST: f64 = 0.15;
 
 /// Part of traffic that restrictions leave.
-const LEFT_BY_RESTRICTIONS: f64 = 0.64;
+const LEFT_BY_RESTRICTIONS: f64 = 0.62;
 
 /// Parts of traffic and of commuters that the exodus leaves on its first day.
-const LEFT_BY_EXODUS: f64 = 0.64;
+const LEFT_BY_EXODUS: f64 = 0.62;
 const COMMUTERS_LEFT_BY_EXODUS: f64 = 0.25;
 
 /// Part of what is left that goes with each further week, down to [`LEAST_LEFT_BY_EXODUS`].
@@ -81,7 +81,7 @@ pub(super) struct Today {
     left: f64,
     /// Factor of the share of commuters.
     commuters_left: f64,
-    /// Logarithm of traffic at a counter of strollers and commuters.
+    /// Logarithm of a factor of traffic, before it is known who passes.
     weather: f64,
 }
 
@@ -175,4 +175,17 @@ fn working_week(weekday: Weekday) -> f64 {
 
 fn rest_of_week(weekday: Weekday) -> f64 {
     if weekday == Weekday::Saturday { 1.04 } else { 0.96 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_keep_the_mean_of_the_day() {
+        for profile in [TO_WORK, TO_HOME, ERRANDS, LEISURE] {
+            let mean = profile.iter().sum::<f64>() / 24.0;
+            assert!((mean - 1.0).abs() < 1e-9, "{profile:?} has mean {mean}");
+        }
+    }
 }

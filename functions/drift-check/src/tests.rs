@@ -24,7 +24,8 @@ fn day(text: &str) -> Day {
 fn counts(first: Day, last: Day, level: u32) -> Counts {
     let mut counts = Counts::default();
     for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
-        let counter = counts.intern(Counter { id: None, name: name.to_owned(), coordinates: Coordinates::new(48.8, 2.3) });
+        let counter =
+            counts.intern(Counter { id: None, name: name.to_owned(), coordinates: Coordinates::new(48.8, 2.3) });
         let of_hour = |hour: Hour| u32::try_from(hour.local().hour).unwrap();
         first
             .through(last)

@@ -26,7 +26,7 @@ pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
     if !matches!(separator, b'T' | b't' | b' ') {
         return Err(bad());
     }
-    let clock_end = text[10..].find(|c: char| matches!(c, '+' | '-' | 'Z' | 'z' | 'U'));
+    let clock_end = text[10..].find(['+', '-', 'Z', 'z', 'U']);
     let (civil, zone) = clock_end.map_or((text, ""), |at| text.split_at(10 + at));
     let civil: DateTime = civil.trim_end().replacen(' ', "T", 1).parse().map_err(|_| bad())?;
     let timestamp = if zone.is_empty() {

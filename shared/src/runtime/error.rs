@@ -23,7 +23,6 @@ pub struct Error {
     /// What was attempted; `None` where the cause says it well enough.
     attempt: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
-    finding: Finding,
 }
 
 impl fmt::Display for Error {
@@ -46,7 +45,7 @@ impl StdError for Error {
 impl Error {
     /// Makes an error that no repetition helps against, from a sentence that says what is wrong and what to do.
     pub fn hopeless(attempt: impl Into<String>) -> Self {
-        Self { outlook: Outlook::Hopeless, attempt: Some(attempt.into()), cause: None, finding: Finding::default() }
+        Self { outlook: Outlook::Hopeless, attempt: Some(attempt.into()), cause: None }
     }
 
     /// Makes an error that may be gone on the next delivery.
@@ -58,12 +57,6 @@ impl Error {
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { cause: Some(source.into()), ..self }
-    }
-
-    /// Adds what was found out before it failed, for the audit row.
-    #[must_use]
-    pub fn with_finding(self, finding: Finding) -> Self {
-        Self { finding, ..self }
     }
 
     /// Tells whether it helps to try again.
@@ -87,12 +80,12 @@ impl Error {
             Outlook::Hopeless => "dead-lettered",
             Outlook::Passing => "put-off",
         };
-        Finding { decision, reason: self.to_string(), error_message, ..self.finding }
+        Finding { decision, reason: self.to_string(), error_message, ..Finding::default() }
     }
 
     fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {
         // The port's text says what was attempted on which object.
-        Self { outlook, attempt: None, cause: Some(Box::new(error)), finding: Finding::default() }
+        Self { outlook, attempt: None, cause: Some(Box::new(error)) }
     }
 }
 
