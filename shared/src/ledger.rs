@@ -9,7 +9,8 @@
 //! - in progress but expired, or released after a failure: it takes the entry over. The condition on the entry's
 //!   generation makes sure that of two deliveries which see the same expired entry only one does.
 //!
-//! A run that outlives its lease finds its entry changed when it completes, and fails as a lost race does; what it wrote
+//! A lease is short, so that a message whose delivery died is taken over before the bus gives up on it, and is renewed
+//! while the handler works. A run that outlives its lease all the same finds its entry changed when it completes, and fails as a lost race does; what it wrote
 //! is keyed by the event and has the same contents as what the other run writes.
 
 use std::sync::Arc;
@@ -89,6 +90,7 @@ pub enum Begun {
 #[must_use]
 pub struct Lease {
     path: ObjectPath,
+    since: Timestamp,
     generation: Generation,
 }
 
@@ -111,12 +113,28 @@ impl Ledger {
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => return Ok(Begun::Elsewhere { expires }),
             Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => Condition::Unchanged(generation),
         };
-        let expires = now.saturating_add(self.lease).unwrap_or(Timestamp::MAX);
+        let expires = self.expiry(now);
         match write_json(&*self.store, &path, &Entry::InProgress { since: now, expires }, condition).await {
-            Ok(generation) => Ok(Begun::Yours(Lease { path, generation })),
+            Ok(generation) => Ok(Begun::Yours(Lease { path, since: now, generation })),
             Err(StoreError::ConditionFailed { .. }) => Ok(Begun::Elsewhere { expires }),
             Err(error) => Err(error),
         }
+    }
+
+    /// Puts off the expiry of an event that is being worked on.
+    ///
+    /// # Errors
+    /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
+    pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
+        let entry = Entry::InProgress { since: lease.since, expires: self.expiry(now) };
+        let condition = Condition::Unchanged(lease.generation);
+        lease.generation = write_json(&*self.store, &lease.path, &entry, condition).await?;
+        Ok(())
+    }
+
+    /// Returns how long a delivery may be silent.
+    pub const fn lease(&self) -> SignedDuration {
+        self.lease
     }
 
     /// Enters an event as complete, with the events it led to.
@@ -141,6 +159,10 @@ impl Ledger {
     pub async fn release(&self, lease: Lease, now: Timestamp, reason: &str) -> Result<(), StoreError> {
         let entry = Entry::Released { at: now, reason: reason.to_owned() };
         write_json(&*self.store, &lease.path, &entry, Condition::Unchanged(lease.generation)).await.map(drop)
+    }
+
+    fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
     }
 
     fn path(&self, event_id: &EventId) -> ObjectPath {
@@ -193,6 +215,18 @@ mod tests {
         let late = ledger.complete(&first, after(now, 11), "trained", &[]).await;
         assert!(matches!(late, Err(StoreError::ConditionFailed { .. })), "the expired run must not complete");
         ledger.complete(&second, after(now, 11), "trained", &[]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_renewed_lease_lasts_longer_and_a_lost_one_cannot_be_renewed() {
+        let (ledger, id, now) = ledger();
+        let mut first = lease(&ledger, &id, now).await;
+        ledger.renew(&mut first, after(now, 9)).await.unwrap();
+        assert!(matches!(ledger.begin(&id, after(now, 18)).await.unwrap(), Begun::Elsewhere { .. }));
+        let second = lease(&ledger, &id, after(now, 19)).await;
+        let lost = ledger.renew(&mut first, after(now, 19)).await;
+        assert!(matches!(lost, Err(StoreError::ConditionFailed { .. })), "{lost:?}");
+        ledger.complete(&second, after(now, 20), "trained", &[]).await.unwrap();
     }
 
     #[tokio::test]

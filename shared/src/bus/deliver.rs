@@ -27,7 +27,8 @@ impl Default for DeliveryPolicy {
         Self {
             minimum_backoff: Duration::from_millis(200),
             maximum_backoff: Duration::from_secs(10),
-            maximum_attempts: 5,
+            // With these waits, longer than a minute: the lease of a delivery that died is over by then.
+            maximum_attempts: 13,
             acknowledgement_deadline: Duration::from_secs(600),
             maximum_outstanding: 4,
         }

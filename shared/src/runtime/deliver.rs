@@ -12,6 +12,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{
@@ -92,7 +93,9 @@ impl<H: Handler> Service<H> {
             Ok(envelope) => envelope,
             Err(error) => {
                 let error = Error::hopeless("cannot read the delivery").caused_by(error);
-                return self.dead_letter(&EventId::of_message(""), body, Default::default(), error).await;
+                // There is no message id either: the same body has the same id.
+                let id = EventId::of_message(&digest(&body));
+                return self.dead_letter(&id, body, Default::default(), error).await;
             }
         };
         tracing::Span::current().record("message_id", &envelope.message_id);
@@ -111,7 +114,7 @@ impl<H: Handler> Service<H> {
         };
         let context = Context { event_id: event.event_id(published_at), published_at, now };
         tracing::Span::current().record("event_id", context.event_id.to_string());
-        let lease = match self.ledger.begin(&context.event_id, now).await {
+        let mut lease = match self.ledger.begin(&context.event_id, now).await {
             Ok(Begun::Yours(lease)) => lease,
             Ok(Begun::Before(events)) => {
                 tracing::info!("the event was handled before");
@@ -123,22 +126,34 @@ impl<H: Handler> Service<H> {
             }
             Err(error) => return try_later("cannot read the ledger", error.into()),
         };
-        match self.handle(event, context.clone()).await {
+        match self.handle(event, context.clone(), &mut lease).await {
             Ok(outcome) => self.finish(&context, lease, outcome).await,
             Err(error) => self.fail(&context, lease, envelope, error).await,
         }
     }
 
-    /// Runs the handler in a task of its own: a panic is an error like others, and the event is given back.
-    async fn handle(&self, event: H::Event, context: Context) -> Result<Outcome, Error> {
+    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back; while
+    /// it works, its lease is renewed.
+    async fn handle(&self, event: H::Event, context: Context, lease: &mut Lease) -> Result<Outcome, Error> {
         let handler = Arc::clone(&self.handler);
-        let work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
-        match work.await {
-            Ok(handled) => handled,
-            Err(panic) => {
-                tracing::error!(error = %panic, "the handler panicked");
-                Err(Error::passing("the handler panicked").caused_by(panic))
+        let mut work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
+        let handled = loop {
+            tokio::select! {
+                handled = &mut work => break handled,
+                () = tokio::time::sleep(third_of_lease) => self.renew(lease).await,
             }
+        };
+        handled.unwrap_or_else(|panic| {
+            tracing::error!(error = %panic, "the handler panicked");
+            Err(Error::passing("the handler panicked").caused_by(panic))
+        })
+    }
+
+    async fn renew(&self, lease: &mut Lease) {
+        if let Err(error) = self.ledger.renew(lease, self.ports.clock.now()).await {
+            // Whoever took over finishes; this run finds out when it completes.
+            tracing::warn!(error = %Error::from(error).chain(), "cannot renew the lease of the event");
         }
     }
 
@@ -210,6 +225,10 @@ impl<H: Handler> Service<H> {
             Err(error) => try_later("cannot write the audit row", error.into()),
         }
     }
+}
+
+fn digest(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn try_later(attempt: &'static str, error: Error) -> Answer {

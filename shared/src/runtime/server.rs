@@ -16,9 +16,9 @@ use crate::{
     settings::{PortAddresses, ProcessVariables, SettingsError, Variables, optional},
 };
 
-/// How long a delivery may work on an event before another may take it over: Cloud Run's request limit for the
-/// functions, with a margin.
-const DEFAULT_LEASE: SignedDuration = SignedDuration::from_mins(16);
+/// How long a delivery may be silent before another may take its event over. It is renewed every third of it, and is
+/// shorter than the time that a subscription's attempts take, so that a crash does not make a dead letter.
+const DEFAULT_LEASE: SignedDuration = SignedDuration::from_secs(60);
 const DEFAULT_PORT: u16 = 8080;
 
 /// The exit code for settings that a process cannot start with, as `EX_CONFIG` of sysexits.h.
@@ -33,7 +33,7 @@ pub struct ServiceSettings {
     pub environment: String,
     /// `GOOGLE_CLOUD_PROJECT`: named in the traces of logs; `local` if not set.
     pub project: String,
-    /// How long a delivery may work on an event before another may take it over.
+    /// How long a delivery may be silent before another may take its event over.
     pub lease: SignedDuration,
     /// `PORT`: where to listen, on all interfaces, as Cloud Run wants it; without it 127.0.0.1:8080.
     pub listen: SocketAddr,

@@ -2,7 +2,8 @@
 
 use axum::http::StatusCode;
 
-/// The largest body that is read: the largest message that Pub/Sub carries.
+/// The largest body that is read. A push carries its payload in base64, so this is a message of about 7.5 MiB; events have
+/// some hundred bytes.
 pub const MAXIMUM_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// What came of a delivery.

@@ -46,6 +46,10 @@ struct Service {
 impl Service {
     /// Starts a function whose handler takes these turns, and succeeds after them.
     async fn start(turns: &[Turn]) -> Self {
+        Self::with_lease(turns, ServiceSettings::default().lease).await
+    }
+
+    async fn with_lease(turns: &[Turn], lease: SignedDuration) -> Self {
         let memory = || Address::Memory;
         let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
@@ -56,7 +60,7 @@ impl Service {
         let faults = Arc::new(Faults::default());
         let failing = faults.wrap(&ports);
         let probe = Arc::new(Probe::new(Arc::clone(&failing.store), turns));
-        let settings = ServiceSettings { environment: "dev".to_owned(), ..ServiceSettings::default() };
+        let settings = ServiceSettings { environment: "dev".to_owned(), lease, ..ServiceSettings::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(Arc::clone(&probe), &failing, &settings);

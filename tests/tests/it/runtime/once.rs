@@ -3,8 +3,10 @@
 use std::{io::Write, net::TcpStream, sync::Arc};
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use shared::{
     bus::{DeliveryPolicy, EmbeddedBus, LogPublisher, Message, Publisher, Subscription},
+    clock::Clock,
     event::{Function, Topic},
     ledger::Entry,
 };
@@ -65,6 +67,25 @@ async fn of_two_deliveries_at_once_the_refused_one_is_done_when_it_comes_again()
     bus.idle().await;
     assert_eq!((service.probe.runs(), bus.dead_letters()), (1, 0));
     service.assert_handled(2).await;
+}
+
+/// The lease is short, so that it is renewed within milliseconds; the clock moves only when it is set.
+#[tokio::test]
+async fn a_handler_that_works_for_long_keeps_its_lease() {
+    let service = Service::with_lease(&[Turn::WaitAndSucceed], SignedDuration::from_millis(30)).await;
+    let (answer, ()) = tokio::join!(service.push(DAYS), async {
+        service.probe.has_begun(1).await;
+        service.clock.set(service.clock.now() + SignedDuration::from_mins(5));
+        eventually("a renewed lease", async || match service.ledger(DAYS_ID).await {
+            Some(Entry::InProgress { expires, .. }) if expires > service.clock.now() => Some(()),
+            _ => None,
+        })
+        .await;
+        assert_eq!(service.push(DAYS).await, TRY_LATER);
+        service.probe.open_gate();
+    });
+    assert_eq!((answer, service.probe.runs()), (DONE, 1));
+    service.assert_handled(1).await;
 }
 
 #[tokio::test]
