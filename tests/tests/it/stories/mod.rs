@@ -2,6 +2,7 @@
 
 mod paris;
 mod poison;
+mod promotion;
 mod restart;
 mod training;
 
@@ -50,7 +51,7 @@ fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
             }
         }
     }
-    assert!(files.len() > 50, "there is hardly any state to compare");
+    assert!(files.len() > 30, "there is hardly any state to compare");
     files
 }
 

@@ -1,0 +1,69 @@
+//! Ids of events.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Function;
+use crate::address::ObjectPath;
+
+/// The id of an event: `PRODUCER/SUBJECT`, as in `drift-check/2021-W30` or `ingest/2021-07-19`.
+///
+/// Segments are those of an [`ObjectPath`], since ledger entries are named by it; it has at most 200 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId(ObjectPath);
+
+impl EventId {
+    const MAXIMUM_BYTES: usize = 200;
+
+    /// Returns the id of what `function` does about a subject.
+    pub fn of(function: Function, subject: impl fmt::Display) -> Self {
+        // Names of functions, days and weeks are sound segments.
+        let text = format!("{function}/{subject}");
+        Self(text.parse().unwrap_or_else(|_| unreachable!("{text} is a sound path")))
+    }
+
+    /// Returns the id of a delivery in which no event could be found, from the id that the bus gave the message.
+    pub fn of_message(message_id: &str) -> Self {
+        let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let id: String = message_id.chars().take(64).map(letter).collect();
+        let id = if id.is_empty() { "unnamed".to_owned() } else { id };
+        Self(format!("message/{id}").parse().unwrap_or_else(|_| unreachable!("{id} is a sound segment")))
+    }
+
+    /// Returns the day, week or other key that the event is about.
+    pub fn subject(&self) -> &str {
+        self.0.as_str().split_once('/').map_or(self.0.as_str(), |(_, subject)| subject)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = EventIdError;
+
+    fn try_from(text: String) -> Result<Self, EventIdError> {
+        match text.parse() {
+            Ok(path) if text.len() <= Self::MAXIMUM_BYTES => Ok(Self(path)),
+            _ => Err(EventIdError { text: text.chars().take(80).collect() }),
+        }
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.0.into()
+    }
+}
+
+/// A text that is no id of an event.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no event id such as drift-check/2021-W30")]
+pub struct EventIdError {
+    text: String,
+}
