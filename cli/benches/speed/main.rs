@@ -11,7 +11,8 @@ mod timing;
 
 use std::path::PathBuf;
 
-#[tokio::main]
+// One thread: the client of the serving bench must not take the cores of the server.
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     // Cargo runs a bench in its package's folder; paths are given from the project's root.
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("the project has a root");

@@ -1,7 +1,8 @@
 //! Forecasting 100 records over HTTP on one connection.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
+use axum::serve::ListenerExt;
 use cli::{State, train};
 use jiff::Timestamp;
 use model::TrainRecipe;
@@ -40,9 +41,9 @@ pub(crate) async fn bench(data: &Data) {
     train::train(&ports, &state, &plan).await.expect("the champion can be trained");
 
     let router = router(Arc::new(predict::Predict::new(&ports)), &ports, &ServiceSettings::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    let url = format!("http://{}/v1/predict", listener.local_addr().expect("it listens"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let address = serve(router);
+    empty_requests(&format!("http://{address}/livez")).await;
+    let url = format!("http://{address}/v1/predict");
 
     let hours: Vec<_> = last.day().plus(1).hours().collect();
     let record = |number: usize| {
@@ -63,4 +64,32 @@ pub(crate) async fn bench(data: &Data) {
         }
     }
     timing::print(&format!("{RECORDS} records over HTTP"), &mut durations);
+}
+
+/// What the network and the runtime cost on this machine, without any work.
+async fn empty_requests(url: &str) {
+    let client = reqwest::Client::new();
+    let mut durations = Vec::new();
+    for run in 0..WARM_UP + RUNS {
+        let start = Instant::now();
+        client.get(url).send().await.expect("it answers").text().await.expect("it answers whole");
+        if run >= WARM_UP {
+            durations.push(start.elapsed());
+        }
+    }
+    timing::print("an empty request over HTTP", &mut durations);
+}
+
+/// Serves as a function's process does, on a runtime of its own, and returns the address.
+fn serve(router: axum::Router) -> SocketAddr {
+    let (sender, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        tokio::runtime::Runtime::new().expect("a runtime can be made").block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+            sender.send(listener.local_addr().expect("it listens")).expect("the bench waits");
+            let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+            axum::serve(listener, router).await.expect("it serves");
+        });
+    });
+    address.recv().expect("it listens")
 }

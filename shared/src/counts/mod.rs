@@ -35,21 +35,29 @@ pub struct CounterKey(String);
 impl CounterKey {
     /// Folds a counter's name.
     pub fn of_name(name: &str) -> Self {
-        let letters = name.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
-        let mut folded = String::with_capacity(name.len());
-        for word in letters.collect::<String>().split_whitespace() {
-            if !folded.is_empty() {
-                folded.push(' ');
-            }
-            folded.push_str(word);
+        // Most names are ASCII, and requests name a hundred counters: Unicode's tables are asked only where they matter.
+        if name.is_ascii() {
+            return Self(single_blanks(&name.to_ascii_lowercase()));
         }
-        Self(folded)
+        let letters = name.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
+        Self(single_blanks(&letters.collect::<String>()))
     }
 
     /// Returns the folded name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn single_blanks(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+    }
+    joined
 }
 
 impl From<String> for CounterKey {

@@ -195,6 +195,10 @@ impl RowReader {
 
 /// Reads a count: digits, or digits with a fraction of zero (`155.0`).
 fn parse_count(field: &[u8]) -> Result<u32, RejectReason> {
+    // Nearly all counts are a few digits.
+    if (1..=4).contains(&field.len()) && field.iter().all(u8::is_ascii_digit) {
+        return Ok(field.iter().fold(0, |count, digit| count * 10 + u32::from(digit - b'0')));
+    }
     let text = decode(field);
     let text = text.trim();
     if text.is_empty() {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt};
 use jiff::SignedDuration;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
@@ -123,6 +123,8 @@ where
         bus = %addresses.bus,
         "listening"
     );
+    // Answers are small and whole; waiting for more to send only delays them.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown()).await;
     served.map_err(cannot_listen)
 }
