@@ -219,7 +219,7 @@ impl<H: Handler> Service<H> {
             return try_later("cannot keep a dead letter", error.into());
         }
         let now = self.ports.clock.now();
-        let row = error.into_finding().into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
+        let row = error.into_dead_letter().into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
         match self.ports.warehouse.record(&row).await {
             Ok(()) => Answer::DeadLettered,
             Err(error) => try_later("cannot write the audit row", error.into()),

@@ -74,13 +74,10 @@ impl Error {
         text
     }
 
-    pub(super) fn into_finding(self) -> Finding {
+    /// Makes the finding of a message that becomes a dead letter.
+    pub(super) fn into_dead_letter(self) -> Finding {
         let error_message = Some(self.chain());
-        let decision = match self.outlook {
-            Outlook::Hopeless => "dead-lettered",
-            Outlook::Passing => "put-off",
-        };
-        Finding { decision, reason: self.to_string(), error_message, ..Finding::default() }
+        Finding { error_message, ..Finding::new("dead-lettered", self.to_string()) }
     }
 
     fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {
