@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
-use model::FineTuneRecipe;
+use model::{FineTuneRecipe, TrainRecipe};
 use shared::{Timestamp, event::Function, policy::Policy, time::Week};
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -85,14 +85,23 @@ pub struct TrainArguments {
     #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
     pub device: DeviceArgument,
     /// Boosting rounds.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = TrainRecipe::default().rounds, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
+    /// The weight of each round, above 0 and up to 1.
+    #[arg(long, value_name = "ETA", default_value_t = TrainRecipe::default().learning_rate, value_parser = learning_rate)]
+    pub learning_rate: f64,
     /// Stop after so many rounds without a better MAE on the last 20 % of the time.
     #[arg(long, value_name = "ROUNDS")]
     pub early_stopping: Option<NonZeroU32>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_sound = rate > 0.0 && rate <= 1.0;
+    is_sound.then_some(rate).ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
 }
 
 /// The kinds of model.

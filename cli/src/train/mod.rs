@@ -71,6 +71,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
     };
     let recipe = TrainRecipe {
         rounds: arguments.rounds,
+        learning_rate: arguments.learning_rate,
         early_stopping_rounds: arguments.early_stopping,
         device,
         ..TrainRecipe::default()

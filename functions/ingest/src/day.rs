@@ -67,7 +67,7 @@ fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Erro
     let all = read_reply(reply, &mut rejects).map_err(unreadable)?;
     for (number, row) in (1..).zip(all.rows()).filter(|(_, row)| row.hour.day() != day) {
         let text = format!("{} {}", all.counter(row.counter).name, row.count);
-        rejects.push(Reject { line: number, reason: RejectReason::OtherDay(row.hour.to_string()), text });
+        rejects.push(Reject { row: number, reason: RejectReason::OtherDay(row.hour.to_string()), text });
     }
     let mut counts = all.days(day, day);
     let duplicates = counts.deduplicate();

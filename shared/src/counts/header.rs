@@ -1,6 +1,6 @@
 //! Finding the columns in a header, whatever the year of the export.
 
-use csv::ByteRecord;
+use simd_csv::ByteRecord;
 
 use super::{CounterKey, read::ReadError, read::decode};
 

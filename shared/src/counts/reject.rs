@@ -5,8 +5,8 @@ use std::io::Write;
 /// A row of an input that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The line of the input, the header being line 1.
-    pub line: u64,
+    /// The row of the input, the header being row 1; empty lines do not count.
+    pub row: u64,
     /// What is wrong with it.
     pub reason: RejectReason,
     /// The fields of the row, joined by the input's delimiter.
@@ -60,7 +60,7 @@ impl Rejects for Vec<Reject> {
     }
 }
 
-/// Writes rejected rows as CSV with the columns `line`, `reason`, `text`, however many there are.
+/// Writes rejected rows as CSV with the columns `row`, `reason`, `text`, however many there are.
 pub struct RejectWriter<W: Write> {
     writer: csv::Writer<W>,
     rows: u64,
@@ -71,7 +71,7 @@ impl<W: Write> RejectWriter<W> {
     /// Starts a reject file.
     pub fn new(out: W) -> Self {
         let mut writer = csv::Writer::from_writer(out);
-        let failure = writer.write_record(["line", "reason", "text"]).err();
+        let failure = writer.write_record(["row", "reason", "text"]).err();
         Self { writer, rows: 0, failure }
     }
 
@@ -87,7 +87,7 @@ impl<W: Write> RejectWriter<W> {
 
 impl<W: Write> Rejects for RejectWriter<W> {
     fn reject(&mut self, reject: Reject) {
-        let record = [reject.line.to_string(), reject.reason.to_string(), reject.text];
+        let record = [reject.row.to_string(), reject.reason.to_string(), reject.text];
         match self.writer.write_record(record) {
             Ok(()) => self.rows += 1,
             Err(error) => self.failure = self.failure.take().or(Some(error)),
@@ -103,9 +103,9 @@ mod tests {
     fn a_reject_file_names_line_and_reason() {
         let mut file = Vec::new();
         let mut writer = RejectWriter::new(&mut file);
-        writer.reject(Reject { line: 7, reason: RejectReason::BadCount("many".into()), text: "a;many".into() });
+        writer.reject(Reject { row: 7, reason: RejectReason::BadCount("many".into()), text: "a;many".into() });
         assert_eq!(writer.finish().unwrap(), 1);
         let text = String::from_utf8(file).unwrap();
-        assert_eq!(text, "line,reason,text\n7,the count `many` is no whole number of bicycles,a;many\n");
+        assert_eq!(text, "row,reason,text\n7,the count `many` is no whole number of bicycles,a;many\n");
     }
 }

@@ -17,7 +17,7 @@ pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, Rep
     let mut counts = Counts::default();
     for (number, record) in (1..).zip(records) {
         if let Err(reason) = read_record(&record, &mut counts) {
-            rejects.reject(Reject { line: number, reason, text: record.to_string() });
+            rejects.reject(Reject { row: number, reason, text: record.to_string() });
         }
     }
     Ok(counts)
@@ -98,7 +98,7 @@ mod tests {
         let mut rejects = Vec::new();
         let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
         assert_eq!(counts.len(), 1);
-        let reasons: Vec<_> = rejects.into_iter().map(|reject| (reject.line, reject.reason)).collect();
+        let reasons: Vec<_> = rejects.into_iter().map(|reject| (reject.row, reject.reason)).collect();
         let expected = [
             (2, RejectReason::NoCount),
             (3, RejectReason::BadCount("1.5".into())),
