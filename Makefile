@@ -10,7 +10,8 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 export OMP_WAIT_POLICY := passive
 
 NEXTEST := 0.9.143
-CLIPPY_TARGETS := --workspace --all-targets
+CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
+EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
 
 .PHONY: help
 help: ## List the targets
@@ -25,6 +26,20 @@ run: compiler cargo ## Build, train, and live through the weeks of the live data
 test: compiler cargo nextest ## Install what is missing and run all tests
 	cargo test --locked --workspace --doc --quiet
 	cargo nextest run --locked --workspace
+
+.PHONY: emulators
+emulators: emulators-venv ## Start emulators of Pub/Sub, Cloud Storage and BigQuery and an MLflow server on this machine
+	$(EMULATORS) start
+
+.PHONY: emulators-stop
+emulators-stop: ## End what `make emulators` started
+	$(EMULATORS) stop
+
+.PHONY: test-emulators
+test-emulators: compiler cargo nextest emulators-venv ## Start emulators of their own, run all tests that need them, and stop them
+	cargo build --locked --workspace --features tests/emulators --tests
+	$(EMULATORS) run --state target/emulators -- \
+	  cargo nextest run --locked --package tests --features emulators --test emulators
 
 .PHONY: lint
 lint: compiler cargo ## Check format, lints and documentation
@@ -68,3 +83,11 @@ nextest: cargo
 venv:
 	@[ -x .venv/bin/python ] || python3 -m venv .venv
 	@.venv/bin/pip install --quiet pandas==2.3.3 holidays==0.109
+
+.PHONY: emulators-venv
+emulators-venv:
+	@command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || { echo "installing Python"; $$(command -v sudo) apt-get update -qq && $$(command -v sudo) apt-get install -y -qq python3 python3-venv; }
+	@command -v java >/dev/null || { echo "installing Java"; $$(command -v sudo) apt-get update -qq && $$(command -v sudo) apt-get install -y -qq default-jre-headless; }
+	@cmp -s tests/emulators/requirements.txt .venv-emulators/installed 2>/dev/null || { echo "installing the emulators' Python packages" \
+	  && python3 -m venv .venv-emulators && .venv-emulators/bin/pip install --quiet --requirement tests/emulators/requirements.txt \
+	  && cp tests/emulators/requirements.txt .venv-emulators/installed; }

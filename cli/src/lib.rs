@@ -9,6 +9,7 @@ mod replay;
 pub mod run;
 pub mod sample_data;
 mod sample_data_command;
+pub mod set_up;
 mod split;
 pub mod stack;
 mod state;

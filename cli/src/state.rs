@@ -6,7 +6,11 @@ use std::{
 };
 
 use anyhow::Context;
-use shared::{address::Address, clock::Clock, runtime::Ports, settings::PortAddresses, store};
+use shared::{
+    clock::Clock,
+    runtime::Ports,
+    store::{FileStore, Store},
+};
 
 /// A folder with the state of the embedded ports.
 #[derive(Clone, Debug)]
@@ -30,23 +34,12 @@ impl State {
         &self.folder
     }
 
-    /// Returns the addresses of the ports.
-    pub fn addresses(&self) -> PortAddresses {
-        let part = |name: &str| Address::File(self.folder.join(name));
-        PortAddresses {
-            store: part("objects"),
-            warehouse: part("warehouse"),
-            registry: part("registry"),
-            bus: part("bus"),
-        }
-    }
-
     /// Opens the ports.
     ///
     /// # Errors
     /// When a folder cannot be made.
     pub fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
-        Ports::open(&self.addresses(), clock)
+        Ports::in_folder(&self.folder, clock)
             .with_context(|| format!("cannot open the state in {}", self.folder.display()))
     }
 
@@ -54,7 +47,8 @@ impl State {
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn open_bus_store(&self) -> anyhow::Result<Arc<dyn store::Store>> {
-        store::open(&self.addresses().bus).with_context(|| format!("cannot open the bus in {}", self.folder.display()))
+    pub fn open_bus_store(&self) -> anyhow::Result<Arc<dyn Store>> {
+        let opened = FileStore::open(&self.folder.join("bus"));
+        Ok(Arc::new(opened.with_context(|| format!("cannot open the bus in {}", self.folder.display()))?))
     }
 }

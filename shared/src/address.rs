@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 /// The address of a store, bus, warehouse or registry; its scheme chooses the implementation.
@@ -9,10 +10,44 @@ use serde::{Deserialize, Serialize};
 /// A missing address is never a fallback: a program without one does not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `memory://`: kept in the process and gone with it.
+    /// `memory://`: kept in the process and gone with it. Any port.
     Memory,
-    /// `file:///folder`: files in a folder of this machine.
+    /// `file:///folder`: files in a folder of this machine. Any port.
     File(PathBuf),
+    /// `gs://bucket`: a bucket of Cloud Storage. A store.
+    Bucket(BucketName),
+    /// `bigquery://project`: the datasets of a project. A warehouse.
+    BigQuery(ProjectId),
+    /// `pubsub://project`: the topics of a project. A bus.
+    PubSub(ProjectId),
+    /// `http://…` or `https://…`: an MLflow server. A registry.
+    Mlflow(Url),
+}
+
+impl Address {
+    const fn is_embedded(&self) -> bool {
+        matches!(self, Self::Memory | Self::File(_))
+    }
+
+    /// Tells whether a store can be there.
+    pub const fn is_store(&self) -> bool {
+        self.is_embedded() || matches!(self, Self::Bucket(_))
+    }
+
+    /// Tells whether a warehouse can be there.
+    pub const fn is_warehouse(&self) -> bool {
+        self.is_embedded() || matches!(self, Self::BigQuery(_))
+    }
+
+    /// Tells whether a registry can be there.
+    pub const fn is_registry(&self) -> bool {
+        self.is_embedded() || matches!(self, Self::Mlflow(_))
+    }
+
+    /// Tells whether a bus can be there.
+    pub const fn is_bus(&self) -> bool {
+        self.is_embedded() || matches!(self, Self::PubSub(_))
+    }
 }
 
 impl FromStr for Address {
@@ -21,12 +56,19 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let error = |reason| AddressError { text: text.to_owned(), reason };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| error("it has no scheme such as file://"))?;
+        let place = rest.trim_end_matches('/');
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(error("memory:// takes no path")),
             "file" if rest.starts_with('/') => Ok(Self::File(PathBuf::from(rest))),
             "file" => Err(error("file:// needs an absolute path, as in file:///var/lib/bike-traffic")),
-            _ => Err(error("this program knows the schemes file:// and memory://")),
+            "gs" => place.parse().map(Self::Bucket).map_err(|_| error("gs:// needs a bucket's name and nothing else")),
+            "bigquery" => place.parse().map(Self::BigQuery).map_err(|_| error("bigquery:// needs a project's id")),
+            "pubsub" => place.parse().map(Self::PubSub).map_err(|_| error("pubsub:// needs a project's id")),
+            "http" | "https" => text.parse().map(Self::Mlflow).map_err(|_| error("it is no URL")),
+            _ => Err(error(
+                "the schemes are memory://, file://, gs://, bigquery://, pubsub:// and http(s):// for MLflow",
+            )),
         }
     }
 }
@@ -36,6 +78,10 @@ impl fmt::Display for Address {
         match self {
             Self::Memory => formatter.write_str("memory://"),
             Self::File(path) => write!(formatter, "file://{}", path.display()),
+            Self::Bucket(bucket) => write!(formatter, "gs://{bucket}"),
+            Self::BigQuery(project) => write!(formatter, "bigquery://{project}"),
+            Self::PubSub(project) => write!(formatter, "pubsub://{project}"),
+            Self::Mlflow(url) => url.fmt(formatter),
         }
     }
 }
@@ -46,6 +92,85 @@ impl fmt::Display for Address {
 pub struct AddressError {
     text: String,
     reason: &'static str,
+}
+
+/// A place that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open {address}")]
+pub struct OpenError {
+    address: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl OpenError {
+    /// Says which place, and why not.
+    pub fn new(address: &Address, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { address: address.to_string(), source: source.into() }
+    }
+}
+
+/// The id of a Google Cloud project, as in `bike-traffic-prod`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProjectId(String);
+
+impl ProjectId {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProjectId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        // Letters, digits and hyphens; older projects have a domain in front, as in `example.com:project`.
+        let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':');
+        let is_sound = (1..=100).contains(&text.len()) && text.chars().all(sound);
+        if is_sound { Ok(Self(text.to_owned())) } else { Err(NameError { what: "project", text: text.to_owned() }) }
+    }
+}
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The name of a bucket of Cloud Storage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BucketName(String);
+
+impl BucketName {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BucketName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let sound =
+            |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_' | '.');
+        let is_sound = (3..=222).contains(&text.len()) && text.chars().all(sound);
+        if is_sound { Ok(Self(text.to_owned())) } else { Err(NameError { what: "bucket", text: text.to_owned() }) }
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A text that is no name of a project or bucket.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no name of a {what}")]
+pub struct NameError {
+    what: &'static str,
+    text: String,
 }
 
 /// The name of an object within a store: `models/bike-traffic/champion-2021-05-15/model.ubj`.
@@ -110,9 +235,34 @@ mod tests {
     fn the_scheme_chooses() {
         assert_eq!("memory://".parse(), Ok(Address::Memory));
         assert_eq!("file:///srv/state".parse(), Ok(Address::File("/srv/state".into())));
-        for text in ["", "state", "file://state", "memory://x", "ftp://host/x"] {
+        assert_eq!("gs://a-bucket".parse(), Ok(Address::Bucket("a-bucket".parse().unwrap())));
+        assert_eq!("bigquery://a-project".parse(), Ok(Address::BigQuery("a-project".parse().unwrap())));
+        assert_eq!("pubsub://a-project".parse(), Ok(Address::PubSub("a-project".parse().unwrap())));
+        assert_eq!("https://mlflow.example".parse(), Ok(Address::Mlflow("https://mlflow.example".parse().unwrap())));
+        for text in [
+            "",
+            "state",
+            "file://state",
+            "memory://x",
+            "ftp://host/x",
+            "gs://",
+            "gs://bucket/folder",
+            "gs://UPPER",
+            "bigquery://",
+            "pubsub://a/b",
+            "http://",
+        ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{text}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_as_it_was_read() {
+        for text in
+            ["memory://", "file:///srv", "gs://a-bucket", "bigquery://p", "pubsub://p", "http://127.0.0.1:5000/"]
+        {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
 

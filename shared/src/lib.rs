@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bus;
 pub mod calendar;
 pub mod clock;
+pub mod cloud;
 pub mod counts;
 pub mod drift;
 pub mod evaluation;

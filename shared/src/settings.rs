@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::address::Address;
+use crate::address::{Address, BucketName, ProjectId};
 
 /// Where settings come from: the process's environment, or a map in tests.
 pub trait Variables {
@@ -70,15 +70,18 @@ pub enum SettingsError {
 }
 
 /// Where a function finds its ports.
+///
+/// On Google Cloud, `GCS_BUCKET` and `GOOGLE_CLOUD_PROJECT` say it all: they stand for `STORE_URL=gs://BUCKET`,
+/// `WAREHOUSE_URL=bigquery://PROJECT` and `BUS_URL=pubsub://PROJECT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortAddresses {
-    /// `STORE_URL`: artifacts, baselines and the ledger.
+    /// `STORE_URL`, else the bucket `GCS_BUCKET`: artifacts, baselines and the ledger.
     pub store: Address,
-    /// `WAREHOUSE_URL`: the daily tables and the audit log.
+    /// `WAREHOUSE_URL`, else BigQuery in `GOOGLE_CLOUD_PROJECT`: the daily tables and the audit log.
     pub warehouse: Address,
     /// `MLFLOW_TRACKING_URI`: the registry of models.
     pub registry: Address,
-    /// `BUS_URL`: where events are published.
+    /// `BUS_URL`, else Pub/Sub in `GOOGLE_CLOUD_PROJECT`: where events are published.
     pub bus: Address,
 }
 
@@ -86,15 +89,35 @@ impl PortAddresses {
     /// Reads all four.
     ///
     /// # Errors
-    /// When one is missing or no address.
+    /// When one is missing, is no address, or is the address of another port.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
+        let project = optional::<ProjectId>(variables, "GOOGLE_CLOUD_PROJECT")?;
+        let bucket = optional::<BucketName>(variables, "GCS_BUCKET")?;
         Ok(Self {
-            store: required(variables, "STORE_URL")?,
-            warehouse: required(variables, "WAREHOUSE_URL")?,
-            registry: required(variables, "MLFLOW_TRACKING_URI")?,
-            bus: required(variables, "BUS_URL")?,
+            store: address(variables, "STORE_URL", bucket.map(Address::Bucket), Address::is_store)?,
+            warehouse: address(
+                variables,
+                "WAREHOUSE_URL",
+                project.clone().map(Address::BigQuery),
+                Address::is_warehouse,
+            )?,
+            registry: address(variables, "MLFLOW_TRACKING_URI", None, Address::is_registry)?,
+            bus: address(variables, "BUS_URL", project.map(Address::PubSub), Address::is_bus)?,
         })
     }
+}
+
+fn address(
+    variables: &dyn Variables,
+    name: &'static str,
+    cloud: Option<Address>,
+    suits: impl Fn(&Address) -> bool,
+) -> Result<Address, SettingsError> {
+    let address = optional::<Address>(variables, name)?.or(cloud).ok_or(SettingsError::Missing { name })?;
+    if suits(&address) {
+        return Ok(address);
+    }
+    Err(SettingsError::Invalid { name, reason: format!("{address} is the address of another kind of place") })
 }
 
 #[cfg(test)]
@@ -111,6 +134,37 @@ mod tests {
         assert_eq!(missing, SettingsError::Missing { name: "WAREHOUSE_URL" });
         let wrong = PortAddresses::read(&variables(&[("STORE_URL", "here")])).unwrap_err().to_string();
         assert!(wrong.contains("STORE_URL") && wrong.contains("`here`"), "{wrong}");
+    }
+
+    #[test]
+    fn on_google_cloud_bucket_and_project_are_enough() {
+        let cloud = [
+            ("GCS_BUCKET", "a-bucket"),
+            ("GOOGLE_CLOUD_PROJECT", "a-project"),
+            ("MLFLOW_TRACKING_URI", "https://mlflow.example/"),
+        ];
+        let addresses = PortAddresses::read(&variables(&cloud)).unwrap();
+        let found =
+            [&addresses.store, &addresses.warehouse, &addresses.registry, &addresses.bus].map(ToString::to_string);
+        assert_eq!(found, ["gs://a-bucket", "bigquery://a-project", "https://mlflow.example/", "pubsub://a-project"]);
+    }
+
+    #[test]
+    fn a_place_of_another_kind_is_refused() {
+        for (name, text) in
+            [("STORE_URL", "pubsub://p"), ("BUS_URL", "gs://bucket"), ("MLFLOW_TRACKING_URI", "bigquery://p")]
+        {
+            let mut all = vec![
+                ("STORE_URL", "memory://"),
+                ("WAREHOUSE_URL", "memory://"),
+                ("MLFLOW_TRACKING_URI", "memory://"),
+                ("BUS_URL", "memory://"),
+            ];
+            all.retain(|(known, _)| *known != name);
+            all.push((name, text));
+            let error = PortAddresses::read(&variables(&all)).unwrap_err();
+            assert!(matches!(&error, SettingsError::Invalid { name: named, .. } if *named == name), "{error:?}");
+        }
     }
 
     #[test]

@@ -2,14 +2,12 @@
 
 use shared::{
     Timestamp,
-    address::Address,
     clock::SimulatedClock,
     counts::{Coordinates, Counter, Counts, write_french},
     event::Event,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     registry::{Run, RunName, Version},
     runtime::Outlook,
-    settings::PortAddresses,
     time::{Day, Hour},
     warehouse::Forecast,
 };
@@ -37,9 +35,7 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
 
 /// A fixed test set of 40 days, then the live weeks from 2021-07-19, of which the second is `level` times as busy.
 async fn ports(level: u32) -> Ports {
-    let memory = || Address::Memory;
-    let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
-    let ports = Ports::open(&addresses, Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH))).unwrap();
+    let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     let (test, live) = (day("2021-06-09"), day("2021-07-19"));
     for (name, first, last) in [(TRAIN_BASELINE, test.plus(-60), test.plus(-1)), (TEST_BASELINE, test, live.plus(-1))] {
         let mut csv = Vec::new();

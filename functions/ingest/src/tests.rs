@@ -4,9 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared::{
-    address::Address, clock::SimulatedClock, event::Event, open_data::OpenDataError, settings::PortAddresses,
-};
+use shared::{clock::SimulatedClock, event::Event, open_data::OpenDataError};
 
 use super::*;
 
@@ -28,9 +26,7 @@ impl OpenData for FixedReply {
 const TWO_COUNTERS: &str = include_str!("fixtures/reply.json");
 
 fn ports() -> Ports {
-    let memory = || Address::Memory;
-    let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
-    Ports::open(&addresses, Arc::new(SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap()))).unwrap()
+    Ports::in_memory(Arc::new(SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap())))
 }
 
 async fn handle(reply: Result<&'static str, u16>, ports: &Ports, request: &str) -> (Result<Outcome, Error>, Vec<Day>) {

@@ -8,13 +8,11 @@ use model::TrainRecipe;
 use serde_json::Value;
 use shared::{
     Timestamp,
-    address::Address,
     clock::SimulatedClock,
     counts::{Counter, Counts},
     event::EventId,
     features::{FeatureSpec, Frame},
     registry::{Run, RunName},
-    settings::PortAddresses,
 };
 use tower::ServiceExt;
 
@@ -35,10 +33,8 @@ fn counts() -> Counts {
 }
 
 async fn ports(with_champion: bool) -> Ports {
-    let memory = || Address::Memory;
-    let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
     let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
-    let ports = Ports::open(&addresses, Arc::new(clock)).unwrap();
+    let ports = Ports::in_memory(Arc::new(clock));
     let counts = counts();
     for day in day("2021-06-20").through(day("2021-07-19")) {
         ports.warehouse.replace_counts(day, &counts.days(day, day), Timestamp::UNIX_EPOCH).await.unwrap();

@@ -2,13 +2,11 @@
 
 use shared::{
     Timestamp,
-    address::Address,
     clock::SimulatedClock,
     metrics::Scores,
     policy::{Comparison, ScorePair},
     registry::{Run, RunName},
     runtime::Outlook,
-    settings::PortAddresses,
     store::{Condition, write_json},
     time::Week,
 };
@@ -25,9 +23,7 @@ fn version(number: u32) -> Version {
 
 /// Three registered versions, the first of them champion.
 async fn ports() -> Ports {
-    let memory = || Address::Memory;
-    let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
-    let ports = Ports::open(&addresses, Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH))).unwrap();
+    let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     for number in 1..=3 {
         let name: RunName = format!("run-{number}").parse().unwrap();
         let (tags, params, metrics) = Default::default();

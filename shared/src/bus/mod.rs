@@ -3,8 +3,9 @@
 mod deliver;
 mod embedded;
 mod log;
+mod pubsub;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,14 +13,36 @@ use bytes::Bytes;
 pub use deliver::{Delivery, DeliveryPolicy};
 pub use embedded::{EmbeddedBus, Replay, Subscription};
 pub use log::{LogPublisher, LoggedMessage};
+pub use pubsub::PubSubPublisher;
 
-use crate::event::{Event, Topic, encode};
+use crate::{
+    address::{Address, OpenError},
+    clock::Clock,
+    cloud::CloudSettings,
+    event::{Event, Topic, encode},
+    store,
+};
 
 /// Publishes messages.
 #[async_trait]
 pub trait Publisher: Send + Sync {
     /// Publishes a message and returns the id that the bus gave it. It will be delivered at least once.
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError>;
+}
+
+/// Opens the bus at an address.
+///
+/// # Errors
+/// When the folder of a `file://` address cannot be made, or there are no credentials for a project.
+pub async fn open(
+    address: &Address,
+    cloud: &CloudSettings,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Publisher>, OpenError> {
+    match address {
+        Address::PubSub(project) => Ok(Arc::new(PubSubPublisher::open(project, cloud).await?)),
+        other => Ok(Arc::new(LogPublisher::new(store::open_embedded(other)?, Arc::clone(clock)))),
+    }
 }
 
 /// A message to be published.

@@ -4,6 +4,7 @@
 //! used here. A version is never changed after registration.
 
 mod embedded;
+mod mlflow;
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
@@ -12,10 +13,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use embedded::EmbeddedRegistry;
+pub use mlflow::MlflowRegistry;
 
 use crate::{
-    address::{Address, ObjectPath},
-    store::{self, StoreError},
+    address::{Address, ObjectPath, OpenError},
+    clock::Clock,
+    cloud::CloudSettings,
+    store::{self, Store},
 };
 
 /// The name of the registered model.
@@ -43,12 +47,21 @@ pub trait Registry: Send + Sync {
     async fn move_alias(&self, alias: Alias, expected: Option<Version>, to: Version) -> Result<(), RegistryError>;
 }
 
-/// Opens the registry at an address.
+/// Opens the registry at an address. Beside an MLflow server, `store` keeps the lock under which it is changed, and has
+/// the models' files.
 ///
 /// # Errors
-/// When the folder of a `file://` address cannot be made.
-pub fn open(address: &Address) -> Result<Arc<dyn Registry>, StoreError> {
-    Ok(Arc::new(EmbeddedRegistry::new(store::open(address)?)))
+/// When the folder of a `file://` address cannot be made, or the client of a server cannot be set up.
+pub fn open(
+    address: &Address,
+    cloud: &CloudSettings,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Registry>, OpenError> {
+    match address {
+        Address::Mlflow(url) => Ok(Arc::new(MlflowRegistry::open(url, cloud, Arc::clone(store), Arc::clone(clock))?)),
+        other => Ok(Arc::new(EmbeddedRegistry::new(store::open_embedded(other)?))),
+    }
 }
 
 /// A training run and the model that came of it.

@@ -7,6 +7,7 @@ mod deliver;
 mod envelope;
 mod error;
 mod logs;
+mod ports;
 mod server;
 mod status;
 
@@ -18,19 +19,14 @@ use jiff::Timestamp;
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{Error, Outlook};
 pub use logs::init as init_logs;
+pub use ports::Ports;
 pub use server::{ServiceSettings, router, run};
 pub use status::{Answer, MAXIMUM_BODY_BYTES};
 
 use crate::{
     audit::Finding,
-    bus::{LogPublisher, Publisher},
-    clock::Clock,
     event::{Event, EventId, Function, encode},
     ledger::RecordedEvent,
-    registry::{self, Registry},
-    settings::PortAddresses,
-    store::{self, Store, StoreError},
-    warehouse::{self, Warehouse},
 };
 
 /// What a function's author writes.
@@ -95,36 +91,5 @@ impl Outcome {
     /// Returns what is to be published.
     pub fn events(&self) -> &[RecordedEvent] {
         &self.events
-    }
-}
-
-/// The ports of a function, opened once.
-#[derive(Clone)]
-pub struct Ports {
-    /// Artifacts, baselines and the ledger.
-    pub store: Arc<dyn Store>,
-    /// The daily tables and the audit log.
-    pub warehouse: Arc<dyn Warehouse>,
-    /// The registry of models.
-    pub registry: Arc<dyn Registry>,
-    /// Where events are published.
-    pub publisher: Arc<dyn Publisher>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Ports {
-    /// Opens the ports at their addresses.
-    ///
-    /// # Errors
-    /// When a place cannot be opened.
-    pub fn open(addresses: &PortAddresses, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Ok(Self {
-            store: store::open(&addresses.store)?,
-            warehouse: warehouse::open(&addresses.warehouse)?,
-            registry: registry::open(&addresses.registry)?,
-            publisher: Arc::new(LogPublisher::new(store::open(&addresses.bus)?, Arc::clone(&clock))),
-            clock,
-        })
     }
 }

@@ -12,7 +12,9 @@ use tokio::{net::TcpListener, signal::unix::SignalKind};
 
 use super::{Handler, Ports, deliver::Service};
 use crate::{
+    address::OpenError,
     clock::SystemClock,
+    cloud::CloudSettings,
     settings::{PortAddresses, ProcessVariables, SettingsError, Variables, optional},
 };
 
@@ -107,7 +109,8 @@ where
 {
     let settings = ServiceSettings::read(variables)?;
     let addresses = PortAddresses::read(variables)?;
-    let ports = Ports::open(&addresses, Arc::new(SystemClock))?;
+    let cloud = CloudSettings::read(variables)?;
+    let ports = Ports::open(&addresses, &cloud, Arc::new(SystemClock)).await?;
     let handler = Arc::new(build(variables, &ports)?);
     let router = router(handler, &ports, &settings);
     let cannot_listen = |source| StartError::Listen { address: settings.listen, source };
@@ -153,7 +156,7 @@ enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("cannot open a port")]
-    Port(#[from] crate::store::StoreError),
+    Port(#[from] OpenError),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
 }

@@ -5,6 +5,7 @@
 //! deleted through this port.
 
 mod file;
+mod gcs;
 mod memory;
 
 use std::sync::Arc;
@@ -14,9 +15,13 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use file::FileStore;
+pub use gcs::GcsStore;
 pub use memory::MemoryStore;
 
-use crate::address::{Address, ObjectPath};
+use crate::{
+    address::{Address, ObjectPath, OpenError},
+    cloud::CloudSettings,
+};
 
 /// A store of objects, shaped after Cloud Storage.
 #[async_trait]
@@ -43,11 +48,23 @@ pub trait Store: Send + Sync {
 /// Opens the store at an address.
 ///
 /// # Errors
-/// When the folder of a `file://` address cannot be made.
-pub fn open(address: &Address) -> Result<Arc<dyn Store>, StoreError> {
+/// When the folder of a `file://` address cannot be made, or there are no credentials for a bucket.
+pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Store>, OpenError> {
+    match address {
+        Address::Bucket(bucket) => Ok(Arc::new(GcsStore::open(bucket, cloud).await?)),
+        other => open_embedded(other),
+    }
+}
+
+/// Opens the store at an embedded address, where other ports keep what they keep, too.
+pub(crate) fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
     match address {
         Address::Memory => Ok(Arc::new(MemoryStore::default())),
-        Address::File(folder) => Ok(Arc::new(FileStore::open(folder)?)),
+        Address::File(folder) => {
+            let store = FileStore::open(folder).map_err(|source| OpenError::new(address, source))?;
+            Ok(Arc::new(store))
+        }
+        other => Err(OpenError::new(other, "it is the address of another kind of place")),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Daily tables are replaced whole, never appended to, so writing a day twice leaves one day. The tables and their
 //! columns are `bike_traffic_raw.daily_YYYYMMDD`, `bike_traffic_predictions.daily_YYYYMMDD` and `monitoring_audit.logs`.
 
+mod bigquery;
 mod embedded;
 mod tables;
 
@@ -11,14 +12,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use bigquery::BigQueryWarehouse;
 pub use embedded::EmbeddedWarehouse;
 
 use crate::{
-    address::Address,
+    address::{Address, OpenError},
     audit::AuditRow,
+    cloud::CloudSettings,
     counts::{CounterKey, Counts},
     registry::Version,
-    store::{self, StoreError},
+    store,
     time::{Day, Hour},
 };
 
@@ -47,9 +50,12 @@ pub trait Warehouse: Send + Sync {
 /// Opens the warehouse at an address.
 ///
 /// # Errors
-/// When the folder of a `file://` address cannot be made.
-pub fn open(address: &Address) -> Result<Arc<dyn Warehouse>, StoreError> {
-    Ok(Arc::new(EmbeddedWarehouse::new(store::open(address)?)))
+/// When the folder of a `file://` address cannot be made, or there are no credentials for a project.
+pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Warehouse>, OpenError> {
+    match address {
+        Address::BigQuery(project) => Ok(Arc::new(BigQueryWarehouse::open(project, cloud).await?)),
+        other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?))),
+    }
 }
 
 /// A forecast of one counter for one hour.

@@ -14,13 +14,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shared::{
     Timestamp,
-    address::{Address, ObjectPath},
+    address::ObjectPath,
     bus::LoggedMessage,
     clock::{Clock, SimulatedClock},
     event::Topic,
     ledger::Entry,
     runtime::{Ports, ServiceSettings, router},
-    settings::PortAddresses,
     store::{StoreError, read_json},
 };
 use tests::failing::Faults;
@@ -50,11 +49,9 @@ impl Service {
     }
 
     async fn with_lease(turns: &[Turn], lease: SignedDuration) -> Self {
-        let memory = || Address::Memory;
-        let addresses = PortAddresses { store: memory(), warehouse: memory(), registry: memory(), bus: memory() };
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
         // The log of the bus lies in the store, where it can be read.
-        let mut ports = Ports::open(&addresses, Arc::new(clock.clone())).unwrap();
+        let mut ports = Ports::in_memory(Arc::new(clock.clone()));
         let publisher = shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
         ports.publisher = Arc::new(publisher);
         let faults = Arc::new(Faults::default());

@@ -12,7 +12,7 @@ use shared::{
     counts,
     event::{DriftCheckRequested, Function, IngestRequested, Topic},
     open_data::ExploreClient,
-    store::{self, read_json},
+    store::read_json,
 };
 
 use super::{small_sample, strategy};
@@ -62,7 +62,7 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
 
 /// Returns the reasons of a function's dead letters.
 async fn reasons(state: &State, function: Function) -> Vec<String> {
-    let store = store::open(&state.addresses().bus).unwrap();
+    let store = state.open_bus_store().unwrap();
     let mut reasons = Vec::new();
     for path in store.list(&format!("bus/topics/{}/", Topic::DeadLetter(function))).await.unwrap() {
         let (letter, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();

@@ -15,7 +15,6 @@ use shared::{
     event::{DriftCheckRequested, Function, Topic},
     open_data::ExploreClient,
     registry::{Alias, Version},
-    store,
     time::{Day, Week},
 };
 
@@ -92,7 +91,7 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
     assert!(audit_log.iter().all(|row| row.event_id.subject() == week.to_string()));
     assert!(audit_log[3].model_improvement.unwrap() > 0.05, "{:?}", audit_log[3]);
 
-    let bus = store::open(&state.addresses().bus).unwrap();
+    let bus = state.open_bus_store().unwrap();
     let decided = bus.list(&format!("bus/topics/{}/", Topic::ChampionDecided)).await.unwrap();
     let decided = String::from_utf8(bus.read(&decided[0]).await.unwrap().bytes.to_vec()).unwrap();
     assert!(decided.contains(r#"\"champion\":2,\"challenger\":2,\"promoted\":true"#), "{decided}");
