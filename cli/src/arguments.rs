@@ -43,12 +43,28 @@ pub enum Command {
     Stack(StackArguments),
     /// Deliver messages of the past again.
     Replay(ReplayArguments),
+    /// Show champion and challengers, the last event of each function, unfinished events and dead letters.
+    Status(StatusArguments),
+    /// Make the version before the last promotion, or any other, champion again.
+    Rollback(RollbackArguments),
     /// Compare a week with the fixed test set, without writing anything.
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),
     /// Write data of invented counters in the schema of the public export.
     SampleData(SampleDataArguments),
+}
+
+/// The places that a command works on: the local state, or those that the environment names.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArguments {
+    /// The folder of the local state: objects, tables, registry and bus; reject files in any case.
+    #[arg(long, env = "BIKE_TRAFFIC_STATE", default_value = "state/local", value_name = "FOLDER")]
+    pub state: PathBuf,
+    /// Work on the places that the environment names, as the functions do: GCS_BUCKET, GOOGLE_CLOUD_PROJECT,
+    /// MLFLOW_TRACKING_URI and the others of the README.
+    #[arg(long)]
+    pub cloud: bool,
 }
 
 /// Where the local state lives.
@@ -68,7 +84,7 @@ Examples:
 pub struct TrainArguments {
     /// Where the state lives.
     #[command(flatten)]
-    pub state: StateArguments,
+    pub place: PlaceArguments,
     /// The kind of model.
     #[arg(long, value_enum, default_value_t = ModelType::Xgboost)]
     pub model_type: ModelType,
@@ -191,23 +207,43 @@ pub struct OpenDataArguments {
 /// Options of `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example, the messages of one week:
+Examples:
   bike-traffic replay --state state/run-1a2b3c4d --from 2021-07-26T00:00:00Z --to 2021-08-02T12:00:00Z
+  bike-traffic replay --cloud --function evaluate --from 2021-08-02T05:00:00Z --dry-run
+  bike-traffic replay --cloud --function evaluate --snapshot before-the-release
+  bike-traffic replay --cloud --dead-letters --edit
 
 What was done before stays as it is; what was not is finished.")]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["from", "snapshot", "dead_letters"]))]
 pub struct ReplayArguments {
-    /// Where the state lives.
+    /// The places to work on.
     #[command(flatten)]
-    pub state: StateArguments,
+    pub place: PlaceArguments,
     /// Only the messages of this function.
     #[arg(long, value_name = "NAME")]
     pub function: Option<Function>,
-    /// Only messages published at this instant or later.
+    /// Messages published at this instant or later.
     #[arg(long, value_name = "TIME")]
-    pub from: Timestamp,
-    /// Only messages published before this instant.
-    #[arg(long, value_name = "TIME", default_value = "9999-01-01T00:00:00Z")]
-    pub to: Timestamp,
+    pub from: Option<Timestamp>,
+    /// Only messages published before this instant. In the cloud they are published anew, since a subscription is set back
+    /// to an instant, not to a span of time.
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub to: Option<Timestamp>,
+    /// What was not acknowledged when this snapshot of the function's subscription was made, and all messages since then.
+    #[arg(long, value_name = "NAME", requires = "function", requires = "cloud")]
+    pub snapshot: Option<String>,
+    /// Dead letters: each goes back to the topic that its function reads.
+    #[arg(long)]
+    pub dead_letters: bool,
+    /// Open each dead letter in an editor first; one that is saved empty stays where it is.
+    #[arg(long, requires = "dead_letters")]
+    pub edit: bool,
+    /// The editor.
+    #[arg(long, env = "EDITOR", default_value = "vi", value_name = "PROGRAM")]
+    pub editor: String,
+    /// List what would be delivered and deliver nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Where counts come from, for days that were not ingested yet.
     #[command(flatten)]
     pub open_data: OpenDataArguments,
@@ -216,12 +252,50 @@ pub struct ReplayArguments {
     pub strategy: StrategyArguments,
 }
 
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// The places to look at.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// Print the status as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic rollback --cloud --reason \"night counts are forecast twice as high\"
+  bike-traffic rollback --cloud --to 7
+
+The functions use the other version from their next message on. An evaluation that was made against the champion before
+does not promote any more.")]
+pub struct RollbackArguments {
+    /// The places to work on.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// The version that becomes champion; the one before the last promotion if not given.
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<u32>,
+    /// Why, for the audit log.
+    #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
+    pub reason: String,
+    /// Written into the audit row, as in `dev` or `prod`.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `drift-check`.
 #[derive(Debug, Args)]
 pub struct DriftArguments {
     /// Where the state lives.
     #[command(flatten)]
-    pub state: StateArguments,
+    pub place: PlaceArguments,
     /// The week, as in 2021-W30.
     #[arg(long)]
     pub week: Week,

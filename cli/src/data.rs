@@ -2,13 +2,20 @@
 
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{Cursor, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
-use shared::counts::{self, Counts, RejectWriter};
+use shared::{
+    address::{Address, ObjectPath},
+    cloud::CloudSettings,
+    counts::{self, Counts, RejectWriter},
+    settings::ProcessVariables,
+    store,
+};
 
 /// Counts that were read, and what could not be.
 pub(crate) struct Loaded {
@@ -20,24 +27,52 @@ pub(crate) struct Loaded {
     pub(crate) rejected: u64,
 }
 
-/// Reads a file; rows that cannot be used go to `rejects`, which is written only if there are any.
-pub(crate) fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
-    let path = local(path)?;
+/// Reads a file or an object of a bucket; rows that cannot be used go to `rejects`, which is written only if there are
+/// any.
+pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
+    if path.starts_with("gs://") {
+        let bytes = download(path).await?;
+        let unpacked = counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
+        return keep(path, rejects, |writer| Ok(counts::read(unpacked, writer)?));
+    }
+    load_file(&local(path)?, rejects)
+}
+
+/// Reads a file, see [`load`].
+pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
+    keep(&path.display().to_string(), rejects, |writer| Ok(counts::read_file(path, writer)?))
+}
+
+fn keep(
+    path: &str,
+    rejects: &Path,
+    read: impl FnOnce(&mut RejectWriter<File>) -> anyhow::Result<Counts>,
+) -> anyhow::Result<Loaded> {
     if let Some(folder) = rejects.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let cannot_write = || format!("cannot write the reject file {}", rejects.display());
     let mut writer = RejectWriter::new(File::create(rejects).with_context(cannot_write)?);
-    let mut counts = counts::read_file(&path, &mut writer)?;
+    let counts = read(&mut writer);
     let rejected = writer.finish().with_context(cannot_write)?;
     if rejected == 0 {
         fs::remove_file(rejects).with_context(cannot_write)?;
     }
+    let mut counts = counts.with_context(|| format!("cannot read {path}"))?;
     if counts.is_empty() {
-        bail!("{} has no row that can be used ({rejected} rejected, see {})", path.display(), rejects.display());
+        bail!("{path} has no row that can be used ({rejected} rejected, see {})", rejects.display());
     }
     let duplicates = counts.deduplicate();
     Ok(Loaded { counts, duplicates, rejected })
+}
+
+/// Reads an object whole, given as `gs://bucket/path`.
+async fn download(address: &str) -> anyhow::Result<Bytes> {
+    let rest = address.trim_start_matches("gs://");
+    let (bucket, path) = rest.split_once('/').with_context(|| format!("{address} names a bucket and no object"))?;
+    let (bucket, path): (_, ObjectPath) = (Address::Bucket(bucket.parse()?), path.parse()?);
+    let store = store::open(&bucket, &CloudSettings::read(&ProcessVariables)?).await?;
+    Ok(store.read(&path).await?.bytes)
 }
 
 /// Writes counts as gzip with the header of the public export. The file appears whole or not at all.
@@ -56,7 +91,7 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
         None => Ok(PathBuf::from(path)),
         Some(("file", rest)) => Ok(PathBuf::from(rest)),
         Some((scheme, _)) => {
-            bail!("cannot read {path}: {scheme}:// is not supported yet; copy the file and give its path")
+            bail!("cannot read {path}: there is no way to {scheme}://; give a path, or gs:// and an object of a bucket")
         }
     }
 }

@@ -7,14 +7,13 @@ use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use drift_check::{ChampionRecord, WeekReport, check_week};
 use shared::{clock::SystemClock, registry::Alias};
 
-use crate::{arguments::DriftArguments, state::State};
+use crate::arguments::DriftArguments;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
-    let state = State::at(&arguments.state.state)?;
-    let ports = state.open(Arc::new(SystemClock))?;
+    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let no_champion =
-        || format!("there is no champion in {}; train one with `bike-traffic train`", state.folder().display());
+        || format!("there is no champion in {}; train one with `bike-traffic train`", arguments.place.describe());
     let version = ports.registry.alias(Alias::Champion).await?.with_context(no_champion)?;
     let run = ports.registry.version(version).await?.run;
     let test_mae = *run.metrics.get("test_mae").with_context(|| format!("version {version} has no metric test_mae"))?;

@@ -2,10 +2,12 @@
 
 mod arguments;
 mod data;
+pub mod dead_letters;
 mod drift;
 mod exit;
 mod progress;
-mod replay;
+pub mod replay;
+pub mod rollback;
 pub mod run;
 pub mod sample_data;
 mod sample_data_command;
@@ -13,6 +15,8 @@ pub mod set_up;
 mod split;
 pub mod stack;
 mod state;
+pub mod status;
+mod subscriptions;
 pub mod train;
 
 use std::process::ExitCode;
@@ -32,6 +36,8 @@ pub async fn main() -> ExitCode {
         Command::Run(arguments) => run::command(arguments).await,
         Command::Stack(arguments) => stack::command(arguments).await,
         Command::Replay(arguments) => replay::command(arguments).await,
+        Command::Status(arguments) => status::command(arguments).await,
+        Command::Rollback(arguments) => rollback::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
         Command::SampleData(arguments) => sample_data_command::command(&arguments),

@@ -11,10 +11,9 @@ use crate::{arguments::SplitArguments, data};
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
     let out = &arguments.out;
     fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let input = arguments.input.to_string_lossy();
-    let loaded = data::load(&input, &out.join("rejects.csv"))?;
+    let loaded = data::load_file(&arguments.input, &out.join("rejects.csv"))?;
     let Some(first_test_day) = first_test_day(&loaded.counts, arguments.train_share) else {
-        bail!("cannot split {input}: it has counts of one day only");
+        bail!("cannot split {}: it has counts of one day only", arguments.input.display());
     };
     let (train, test) = split(&loaded.counts, first_test_day);
     data::save(&train, &out.join("train_baseline.csv.gz"))?;

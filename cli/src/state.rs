@@ -8,9 +8,13 @@ use std::{
 use anyhow::Context;
 use shared::{
     clock::Clock,
+    cloud::CloudSettings,
     runtime::Ports,
+    settings::{PortAddresses, ProcessVariables},
     store::{FileStore, Store},
 };
+
+use crate::arguments::PlaceArguments;
 
 /// A folder with the state of the embedded ports.
 #[derive(Clone, Debug)]
@@ -50,5 +54,28 @@ impl State {
     pub fn open_bus_store(&self) -> anyhow::Result<Arc<dyn Store>> {
         let opened = FileStore::open(&self.folder.join("bus"));
         Ok(Arc::new(opened.with_context(|| format!("cannot open the bus in {}", self.folder.display()))?))
+    }
+}
+
+impl PlaceArguments {
+    /// Opens the ports: those of the environment, or those of the folder.
+    ///
+    /// # Errors
+    /// When the environment names no place, or a place cannot be opened.
+    pub async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
+        if !self.cloud {
+            return State::at(&self.state)?.open(clock);
+        }
+        let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+        Ok(Ports::open(&addresses, &cloud, clock).await?)
+    }
+
+    /// Says where the models are, for messages.
+    pub fn describe(&self) -> String {
+        if self.cloud {
+            "the registry that MLFLOW_TRACKING_URI names".to_owned()
+        } else {
+            self.state.display().to_string()
+        }
     }
 }

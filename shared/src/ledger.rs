@@ -171,6 +171,47 @@ impl Ledger {
     }
 }
 
+/// An event that was begun and is not complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// Which function began it.
+    pub function: Function,
+    /// The event.
+    pub event_id: EventId,
+    /// What the ledger says of it.
+    pub entry: Entry,
+}
+
+/// Returns the events of all functions that were begun and are not complete, in the order of their paths.
+///
+/// # Errors
+/// When the store fails.
+pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, StoreError> {
+    let mut found = Vec::new();
+    for paths in store.list("ledger/").await?.chunks(READS_AT_ONCE) {
+        let reads: Vec<_> =
+            paths.iter().cloned().map(|path| tokio::spawn(read_entry(Arc::clone(store), path))).collect();
+        for read in reads {
+            let unfinished = read.await.unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))?;
+            found.extend(unfinished);
+        }
+    }
+    Ok(found)
+}
+
+const READS_AT_ONCE: usize = 32;
+
+async fn read_entry(store: Arc<dyn Store>, path: ObjectPath) -> Result<Option<Unfinished>, StoreError> {
+    let named = path.as_str().strip_prefix("ledger/").and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
+    let names = named.and_then(|(function, id)| Some((function.parse().ok()?, id.to_owned().try_into().ok()?)));
+    // What somebody else put there is none of ours.
+    let Some((function, event_id)) = names else { return Ok(None) };
+    match read_json::<Entry>(&*store, &path).await?.0 {
+        Entry::Complete { .. } => Ok(None),
+        entry => Ok(Some(Unfinished { function, event_id, entry })),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +276,31 @@ mod tests {
         let first = lease(&ledger, &id, now).await;
         ledger.release(first, now, "the store was away").await.unwrap();
         let _second = lease(&ledger, &id, now).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_complete_is_not_unfinished() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let now = "2021-08-02T05:00:00Z".parse().unwrap();
+        let ids = ["2021-W29", "2021-W30", "2021-W31"].map(|week| EventId::of(Function::DriftCheck, week));
+        let ledger = Ledger::new(Arc::clone(&store), Function::FineTune, SignedDuration::from_mins(1));
+        for id in &ids {
+            let _ = lease(&ledger, id, now).await;
+        }
+        let done = lease(&ledger, &ids[0], after(now, 1)).await;
+        ledger.complete(&done, now, "trained", &[]).await.unwrap();
+        let failed = lease(&ledger, &ids[1], after(now, 1)).await;
+        ledger.release(failed, now, "the store was away").await.unwrap();
+        store.write(&"ledger/a-note".parse().unwrap(), "of mine".into(), Condition::Always).await.unwrap();
+
+        let found = unfinished(&store).await.unwrap();
+        let expected = [
+            (&ids[1], Entry::Released { at: now, reason: "the store was away".to_owned() }),
+            (&ids[2], Entry::InProgress { since: now, expires: after(now, 1) }),
+        ];
+        let expected =
+            expected.map(|(id, entry)| Unfinished { function: Function::FineTune, event_id: id.clone(), entry });
+        assert_eq!(found, expected);
     }
 
     #[tokio::test]

@@ -33,16 +33,16 @@ pub struct Live {
 
 impl Live {
     /// Reads the live data, and the end of the baseline as history.
-    pub(super) fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
-        let load = |path: &str, name: &str| {
+    pub(super) async fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
+        let load = async |path: &str, name: &str| {
             let rejects = state.folder().join("rejects").join(format!("{name}.csv"));
-            data::load(path, &rejects).map(|loaded| loaded.counts)
+            data::load(path, &rejects).await.map(|loaded| loaded.counts)
         };
-        let counts = load(&inputs.live, "live")?;
+        let counts = load(&inputs.live, "live").await?;
         let (first, last) = counts.period().with_context(|| format!("{} has no counts", inputs.live))?;
         let (first_day, last_day) = (first.day(), last.day());
-        let mut baseline = load(&inputs.train, "train_baseline")?;
-        baseline.extend(&load(&inputs.test, "test_baseline")?);
+        let mut baseline = load(&inputs.train, "train_baseline").await?;
+        baseline.extend(&load(&inputs.test, "test_baseline").await?);
         let history = baseline.days(first_day.plus(-SEED_DAYS), first_day.plus(-1));
         if history.is_empty() {
             bail!("the baseline ends more than {SEED_DAYS} days before {first_day}, where {} begins", inputs.live);

@@ -53,7 +53,7 @@ pub async fn play(
     strategy: StrategyArguments,
     tell: &mut dyn FnMut(String),
 ) -> anyhow::Result<Summary> {
-    let live = Live::load(inputs, state)?;
+    let live = Live::load(inputs, state).await?;
     let simulated = SimulatedClock::new(live.first_day().at(0));
     let clock: Arc<dyn Clock> = Arc::new(simulated.clone());
     let plan = TrainPlan {

@@ -166,7 +166,7 @@ pub(crate) async fn open_data(
     match (arguments.live_path, arguments.open_data_url) {
         (Some(path), None) => {
             let rejects = state.folder().join("rejects").join("live.csv");
-            let live = data::load(&path.to_string_lossy(), &rejects)?.counts;
+            let live = data::load_file(&path, &rejects)?.counts;
             let server = OpenDataServer::start(live, clock).await?;
             let client = Arc::new(ExploreClient::new(server.base().clone()));
             Ok(OpenDataSource { client, _server: Some(server) })

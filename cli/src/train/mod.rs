@@ -14,7 +14,7 @@ use shared::{
     features::{FeatureSpec, Frame},
     fixed_test,
     metrics::Scores,
-    registry::{Alias, Registry, Run, RunName, Version},
+    registry::{Alias, Run, RunName, Version, change_champion},
     runtime::Ports,
 };
 
@@ -42,9 +42,9 @@ pub struct TrainPlan {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
-    let state = State::at(&arguments.state.state)?;
+    let state = State::at(&arguments.place.state)?;
     let is_json = arguments.json;
-    let ports = state.open(Arc::new(SystemClock))?;
+    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let report = train(&ports, &state, &plan(arguments)?).await?;
     if is_json {
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -91,8 +91,8 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         bail!(model::ModelError::NoCuda);
     }
     let rejects = |name: &str| state.folder().join("rejects").join(format!("{name}.csv"));
-    let train = data::load(&plan.train_path, &rejects("train_baseline"))?;
-    let test = data::load(&plan.test_path, &rejects("test_baseline"))?;
+    let train = data::load(&plan.train_path, &rejects("train_baseline")).await?;
+    let test = data::load(&plan.test_path, &rejects("test_baseline")).await?;
     refuse_overlap(&train.counts, &test.counts)?;
     let checksums = baseline::publish(&*ports.store, &train.counts, &test.counts).await?;
     let fixed_test = fixed_test::frame(&ports.store).await?;
@@ -183,12 +183,6 @@ async fn crown_if_better(
     if scores.mae >= before.mae {
         return Ok(Coronation::Worse { champion, champion_mae: before.mae });
     }
-    ports.registry.move_alias(Alias::Champion, Some(champion), version).await?;
-    remember_previous(&*ports.registry, champion).await?;
+    change_champion(&*ports.registry, champion, version).await?;
     Ok(Coronation::Better { champion, champion_mae: before.mae })
-}
-
-async fn remember_previous(registry: &dyn Registry, champion: Version) -> anyhow::Result<()> {
-    let previous = registry.alias(Alias::Previous).await?;
-    Ok(registry.move_alias(Alias::Previous, previous, champion).await?)
 }

@@ -10,7 +10,7 @@ use shared::{
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function},
     policy::Policy,
-    registry::{Alias, Registry, RegistryError, Version},
+    registry::{Alias, Registry, RegistryError, Version, change_champion},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
@@ -105,23 +105,15 @@ struct Decision {
 /// Makes a challenger that has passed the gate champion, if the champion is still the one it was compared with.
 async fn crown(registry: &dyn Registry, passed: Passed) -> Result<Decision, Error> {
     let Passed { champion: from, challenger: to, reason } = passed;
-    let moved = registry.move_alias(Alias::Champion, Some(from), to).await;
-    match moved {
-        Ok(()) => {}
-        // An earlier delivery moved the alias and ended before it could say so.
-        Err(RegistryError::AliasMoved { found: Some(found), .. }) if found == to => {}
-        Err(RegistryError::AliasMoved { found: Some(found), .. }) => {
+    match change_champion(registry, from, to).await {
+        Ok(()) => Ok(Decision { name: "promoted", champion: to, reason }),
+        Err(RegistryError::AliasMoved { alias: Alias::Champion, found: Some(found), .. }) => {
             let reason =
                 format!("stale: the champion is version {found}, the challenger was compared with version {from}");
-            return Ok(Decision { name: "kept", champion: found, reason });
+            Ok(Decision { name: "kept", champion: found, reason })
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => Err(error.into()),
     }
-    let previous = registry.alias(Alias::Previous).await?;
-    if previous != Some(from) {
-        registry.move_alias(Alias::Previous, previous, from).await?;
-    }
-    Ok(Decision { name: "promoted", champion: to, reason })
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
-    Message, Publisher,
+    Message, Publisher, dead_letter,
     deliver::{Delivery, DeliveryPolicy, push},
-    log::{Log, LogPublisher, LoggedMessage, Payload},
+    log::{Log, LogPublisher, LoggedMessage},
 };
 use crate::{
     address::ObjectPath,
@@ -245,19 +245,17 @@ impl Lane {
     async fn give_up(&self, number: u64, message: LoggedMessage, attempts: u32, reason: String) {
         let function = self.subscription.function;
         let mut attributes = message.attributes;
-        attributes.insert("CloudPubSubDeadLetterSourceDeliveryCount".to_owned(), attempts.to_string());
-        attributes.insert("CloudPubSubDeadLetterSourceSubscription".to_owned(), function.to_string());
-        attributes.insert("CloudPubSubDeadLetterSourceSubscriptionProject".to_owned(), "local".to_owned());
-        attributes.insert("CloudPubSubDeadLetterSourceTopicPublishTime".to_owned(), message.published_at.to_string());
-        attributes.insert("dead_letter_reason".to_owned(), format!("refused {attempts} times, at last with {reason}"));
-        let data = match message.data {
-            Payload::Text(text) => text.into_bytes(),
-            Payload::Base64(text) => {
-                base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).unwrap_or_default()
-            }
-        };
+        attributes.insert(dead_letter::DELIVERY_COUNT_ATTRIBUTE.to_owned(), attempts.to_string());
+        attributes.insert(dead_letter::SUBSCRIPTION_ATTRIBUTE.to_owned(), function.to_string());
+        attributes.insert(dead_letter::PROJECT_ATTRIBUTE.to_owned(), "local".to_owned());
+        attributes.insert(dead_letter::PUBLISH_TIME_ATTRIBUTE.to_owned(), message.published_at.to_string());
+        attributes.insert(
+            dead_letter::REASON_ATTRIBUTE.to_owned(),
+            format!("refused {attempts} times, at last with {reason}"),
+        );
+        let data = message.data.to_bytes();
         tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message became a dead letter");
-        match self.publisher.publish(Topic::DeadLetter(function), Message { data: data.into(), attributes }).await {
+        match self.publisher.publish(Topic::DeadLetter(function), Message { data, attributes }).await {
             Ok(_) => {
                 self.dead_letters.fetch_add(1, Ordering::SeqCst);
                 self.settle(number).await;

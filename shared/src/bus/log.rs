@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify};
@@ -51,6 +52,15 @@ impl Payload {
     fn of(data: &[u8]) -> Self {
         let text = std::str::from_utf8(data).map(str::to_owned);
         text.map_or_else(|_| Self::Base64(BASE64_STANDARD.encode(data)), Self::Text)
+    }
+
+    /// Returns the payload as it was published.
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
+            // It was encoded by `of`; what a person has edited into something else is taken as it stands.
+            Self::Base64(text) => BASE64_STANDARD.decode(text).unwrap_or_else(|_| text.clone().into_bytes()).into(),
+        }
     }
 
     /// Returns the payload in base64, as a push carries it.

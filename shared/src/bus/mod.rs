@@ -1,5 +1,6 @@
 //! Messages: publishing them, and the embedded bus that delivers them as Pub/Sub does.
 
+pub mod dead_letter;
 mod deliver;
 mod embedded;
 mod log;
@@ -22,6 +23,10 @@ use crate::{
     event::{Event, Topic, encode},
     store,
 };
+
+/// The attribute of a message that was published before: when that was, for the first time. A dead letter that is put
+/// back and a message that is published again are about that time, whatever the bus says of this publishing.
+pub const FIRST_PUBLISHED_ATTRIBUTE: &str = "first_published_at";
 
 /// Publishes messages.
 #[async_trait]

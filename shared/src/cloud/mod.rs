@@ -8,8 +8,9 @@ use std::{fmt, str::FromStr};
 use google_cloud_auth::{
     build_errors,
     credentials::{AccessTokenCredentials, Builder, Credentials, anonymous},
+    errors::CredentialsError,
 };
-use reqwest::Url;
+use reqwest::{RequestBuilder, Url};
 
 pub use retry::{CONNECT_TIMEOUT, Refusal, TIME_LIMIT, TRY_TIME_LIMIT, http_client, send};
 
@@ -143,6 +144,31 @@ pub fn access_tokens(emulator: Option<&EmulatorHost>) -> Result<Option<AccessTok
     match emulator {
         Some(_) => Ok(None),
         None => Builder::default().with_scopes([SCOPE]).build_access_token_credentials().map(Some),
+    }
+}
+
+/// What authorizes requests that we make ourselves.
+#[derive(Clone, Debug)]
+pub struct Tokens(Option<AccessTokenCredentials>);
+
+impl Tokens {
+    /// Finds who we are to a service: nobody to an emulator, else the application default credentials.
+    ///
+    /// # Errors
+    /// When there are no application default credentials.
+    pub fn of(emulator: Option<&EmulatorHost>) -> Result<Self, build_errors::Error> {
+        access_tokens(emulator).map(Self)
+    }
+
+    /// Adds the present token to a request.
+    ///
+    /// # Errors
+    /// When no token can be had.
+    pub async fn authorize(&self, request: RequestBuilder) -> Result<RequestBuilder, CredentialsError> {
+        match &self.0 {
+            None => Ok(request),
+            Some(tokens) => Ok(request.bearer_auth(tokens.access_token().await?.token)),
+        }
     }
 }
 

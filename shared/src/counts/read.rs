@@ -64,9 +64,17 @@ pub fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Counts, ReadE
 /// When the file cannot be opened or its first bytes cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
     let in_file = |source| ReadError::File { path: path.to_owned(), source: Box::new(ReadError::Io(source)) };
-    let mut file = BufReader::with_capacity(CHUNK_BYTES, File::open(path).map_err(in_file)?);
-    let is_gzip = file.fill_buf().map_err(in_file)?.starts_with(&GZIP_MAGIC);
-    if is_gzip { Ok(Box::new(ReadAhead::new(MultiGzDecoder::new(file)))) } else { Ok(Box::new(file)) }
+    unpack(File::open(path).map_err(in_file)?).map_err(in_file)
+}
+
+/// Unpacks an input on a thread of its own when it begins as gzip does; any other is passed on as it is.
+///
+/// # Errors
+/// When its first bytes cannot be read.
+pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
+    let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
+    let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
+    if is_gzip { Ok(Box::new(ReadAhead::new(MultiGzDecoder::new(input)))) } else { Ok(Box::new(input)) }
 }
 
 /// An input that cannot be read as counts at all.

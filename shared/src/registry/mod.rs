@@ -64,6 +64,22 @@ pub fn open(
     }
 }
 
+/// Makes the version `to` champion, on condition that `from` still is, and `from` the previous one.
+///
+/// Done a second time it finishes what the first time left open and changes nothing else.
+///
+/// # Errors
+/// [`RegistryError::AliasMoved`] when the champion is neither of the two.
+pub async fn change_champion(registry: &dyn Registry, from: Version, to: Version) -> Result<(), RegistryError> {
+    match registry.move_alias(Alias::Champion, Some(from), to).await {
+        // An earlier try moved the alias and ended before it could say so.
+        Err(RegistryError::AliasMoved { found: Some(found), .. }) if found == to => {}
+        moved => moved?,
+    }
+    let previous = registry.alias(Alias::Previous).await?;
+    if previous == Some(from) { Ok(()) } else { registry.move_alias(Alias::Previous, previous, from).await }
+}
+
 /// A training run and the model that came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {

@@ -22,7 +22,7 @@ use super::{
     status::{Answer, MAXIMUM_BODY_BYTES},
 };
 use crate::{
-    bus::Message,
+    bus::{FIRST_PUBLISHED_ATTRIBUTE, Message, dead_letter},
     event::{Event, EventId, Topic, decode},
     ledger::{Begun, Lease, Ledger, RecordedEvent},
 };
@@ -95,7 +95,9 @@ impl<H: Handler> Service<H> {
                 let error = Error::hopeless("cannot read the delivery").caused_by(error);
                 // There is no message id either: the same body has the same id.
                 let id = EventId::of_message(&digest(&body));
-                return self.dead_letter(&id, body, Default::default(), error).await;
+                let unread =
+                    Envelope { message_id: String::new(), published_at: None, attributes: [].into(), data: body };
+                return self.dead_letter(&id, unread, error).await;
             }
         };
         tracing::Span::current().record("message_id", &envelope.message_id);
@@ -109,7 +111,7 @@ impl<H: Handler> Service<H> {
             Ok(event) => event,
             Err(error) => {
                 let id = EventId::of_message(&envelope.message_id);
-                return self.dead_letter(&id, envelope.data, envelope.attributes, error.into()).await;
+                return self.dead_letter(&id, envelope, error.into()).await;
             }
         };
         let context = Context { event_id: event.event_id(published_at), published_at, now };
@@ -178,7 +180,7 @@ impl<H: Handler> Service<H> {
         self.release(lease, &error.chain()).await;
         match error.outlook() {
             Outlook::Passing => try_later("the event is put off", error),
-            Outlook::Hopeless => self.dead_letter(&context.event_id, envelope.data, envelope.attributes, error).await,
+            Outlook::Hopeless => self.dead_letter(&context.event_id, envelope, error).await,
         }
     }
 
@@ -202,17 +204,13 @@ impl<H: Handler> Service<H> {
     }
 
     /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
-    async fn dead_letter(
-        &self,
-        event_id: &EventId,
-        data: Bytes,
-        mut attributes: std::collections::BTreeMap<String, String>,
-        error: Error,
-    ) -> Answer {
+    async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Answer {
+        let Envelope { mut attributes, data, published_at, .. } = envelope;
         let chain = error.chain();
         tracing::error!(event_id = %event_id, error = %chain, "the message is hopeless and becomes a dead letter");
-        attributes.insert("dead_letter_reason".to_owned(), chain);
-        attributes.insert("dead_letter_event_id".to_owned(), event_id.to_string());
+        attributes.insert(dead_letter::REASON_ATTRIBUTE.to_owned(), chain);
+        attributes.insert(dead_letter::EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string());
+        attributes.extend(published_at.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())));
         let topic = Topic::DeadLetter(H::FUNCTION);
         let kept = self.ports.publisher.publish(topic, Message { data, attributes }).await;
         if let Err(error) = kept {

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::bus::FIRST_PUBLISHED_ATTRIBUTE;
+
 /// The CloudEvent type of a Pub/Sub message sent by Eventarc.
 const CLOUD_EVENT_TYPE: &str = "google.cloud.pubsub.topic.v1.messagePublished";
 /// The headers of an unwrapped push with `writeMetadata`.
@@ -20,7 +22,7 @@ const ATTRIBUTE_HEADER_PREFIX: &str = "x-goog-pubsub-attr-";
 pub struct Envelope {
     /// The id that the bus gave the message.
     pub message_id: String,
-    /// When it was published; `None` in an unwrapped push without metadata.
+    /// When it was published for the first time; `None` in an unwrapped push without metadata.
     pub published_at: Option<Timestamp>,
     /// The message's attributes.
     pub attributes: BTreeMap<String, String>,
@@ -54,6 +56,13 @@ impl Envelope {
     /// # Errors
     /// See [`EnvelopeError`]; no repetition helps against any of them.
     pub fn open(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
+        let mut envelope = Self::unpack(headers, body)?;
+        let first = envelope.attributes.get(FIRST_PUBLISHED_ATTRIBUTE).and_then(|time| time.parse().ok());
+        envelope.published_at = first.or(envelope.published_at);
+        Ok(envelope)
+    }
+
+    fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
         if let Some(found) = header(headers, "ce-type") {
             if found != CLOUD_EVENT_TYPE {
                 return Err(EnvelopeError::CloudEvent { found: found.chars().take(120).collect() });
@@ -161,6 +170,18 @@ mod tests {
         for fixture in [include_str!("fixtures/push.json"), include_str!("fixtures/push-emulator.json")] {
             assert_eq!(Envelope::open(&HeaderMap::new(), &fixture.into()).unwrap(), expected());
         }
+    }
+
+    #[test]
+    fn a_message_that_was_published_before_is_about_that_time() {
+        let push = |time: &str| {
+            let attributes = serde_json::json!({ FIRST_PUBLISHED_ATTRIBUTE: time });
+            let message = serde_json::json!({ "messageId": "1", "publishTime": "2021-08-09T00:00:00Z", "attributes": attributes });
+            Envelope::open(&HeaderMap::new(), &serde_json::json!({ "message": message }).to_string().into()).unwrap()
+        };
+        let first = "2021-08-02T05:00:00Z";
+        assert_eq!(push(first).published_at, Some(first.parse().unwrap()));
+        assert_eq!(push("once").published_at, Some("2021-08-09T00:00:00Z".parse().unwrap()));
     }
 
     #[test]

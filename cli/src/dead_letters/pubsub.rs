@@ -1,0 +1,58 @@
+//! Dead letters in subscriptions of Pub/Sub.
+
+use bytes::Bytes;
+use shared::{
+    address::ProjectId,
+    bus::{Message, PubSubPublisher, Publisher, dead_letter},
+    cloud::CloudSettings,
+    event::Function,
+};
+
+use super::DeadLetter;
+use crate::subscriptions::{Pulled, SubscriptionId, Subscriptions};
+
+/// More are not shown at once: with a thousand dead letters the cause is one, and it is in the first of them.
+const MAXIMUM_LETTERS: usize = 1_000;
+
+/// The dead-letter subscriptions of a project.
+pub struct Topics {
+    subscriptions: Subscriptions,
+    publisher: PubSubPublisher,
+}
+
+impl Topics {
+    pub(super) async fn open(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
+        let publisher = PubSubPublisher::open(project, cloud).await?;
+        Ok(Self { subscriptions: Subscriptions::open(project, cloud)?, publisher })
+    }
+
+    /// Takes what the subscription holds, oldest first; what is neither put back nor left comes back by itself when its
+    /// acknowledgement deadline is over.
+    pub(super) async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
+        let pulled = self.subscriptions.pull(&SubscriptionId::of_dead_letters(function), MAXIMUM_LETTERS).await?;
+        let letter = |pulled: Pulled| DeadLetter {
+            function,
+            handle: pulled.ack_id,
+            message_id: pulled.message_id,
+            since: pulled.published_at,
+            attributes: pulled.attributes,
+            data: pulled.data,
+        };
+        let mut letters: Vec<_> = pulled.into_iter().map(letter).collect();
+        letters.sort_by(|one, other| (one.since, &one.message_id).cmp(&(other.since, &other.message_id)));
+        Ok(letters)
+    }
+
+    pub(super) async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+        let Some(first) = letters.first() else { return Ok(()) };
+        let handles: Vec<_> = letters.iter().map(|letter| letter.handle.as_str()).collect();
+        self.subscriptions.release(&SubscriptionId::of_dead_letters(first.function), &handles).await
+    }
+
+    pub(super) async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
+        let message = Message { data, attributes: dead_letter::restore(&letter.attributes) };
+        self.publisher.publish(letter.function.input(), message).await?;
+        let subscription = SubscriptionId::of_dead_letters(letter.function);
+        self.subscriptions.acknowledge(&subscription, &[&letter.handle]).await
+    }
+}

@@ -1,0 +1,47 @@
+//! A payload in a person's editor.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+
+/// Opens a payload in an editor and returns what was saved, or `None` where the file was left empty.
+pub(crate) fn edit(editor: &str, data: &[u8]) -> anyhow::Result<Option<Bytes>> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let path = folder.path().join("dead-letter.json");
+    fs::write(&path, data).with_context(|| format!("cannot write {}", path.display()))?;
+    // An editor may be given with options, as in `code --wait`.
+    let mut words = editor.split_whitespace();
+    let program = words.next().context("no editor is named: set EDITOR or give --editor")?;
+    let status = Command::new(program).args(words).arg(&path).status();
+    let status = status.with_context(|| format!("cannot start the editor {editor}; set EDITOR or give --editor"))?;
+    if !status.success() {
+        bail!("the editor {editor} ended with {status}; the letter stays where it is");
+    }
+    let saved = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let is_empty = saved.iter().all(u8::is_ascii_whitespace);
+    Ok((!is_empty).then(|| saved.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_comes_back() {
+        assert_eq!(edit("true", b"{}").unwrap().unwrap(), "{}");
+        assert_eq!(
+            edit("sed -i s/2021-02-30/2021-02-28/", b"\"2021-02-30\"").unwrap().unwrap(),
+            "\"2021-02-28\"\n"[..12]
+        );
+        assert_eq!(edit("truncate -s 0", b"{}").unwrap(), None);
+    }
+
+    #[test]
+    fn an_editor_that_fails_is_named() {
+        for editor in ["false", "there-is-no-such-editor", " "] {
+            let error = format!("{:#}", edit(editor, b"{}").unwrap_err());
+            assert!(error.contains("editor"), "{error}");
+        }
+    }
+}
