@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use arguments::{Arguments, Command, StrategyArguments};
+pub use arguments::{Arguments, Command, PlaceArguments, StrategyArguments};
 pub use exit::Failure;
 pub use state::State;
 

@@ -228,3 +228,70 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use shared::{
+        audit::Finding,
+        clock::{Clock, SimulatedClock},
+        ledger::{Begun, Ledger},
+        registry::Run,
+    };
+
+    use super::*;
+    use crate::{PlaceArguments, State};
+
+    #[tokio::test]
+    async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+        let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+        let ports = State::at(folder.path()).unwrap().open(shared_clock).unwrap();
+        for (name, mae) in [("champion-2021-05-15", 15.5), ("fine-tune-2021-W30", 14.25)] {
+            let name: RunName = name.parse().unwrap();
+            let (tags, params) = Default::default();
+            let metrics = [("test_mae".to_owned(), mae)].into();
+            let run = Run { artifacts: name.artifacts(), name, ended_at: clock.now(), tags, params, metrics };
+            ports.registry.register(&run).await.unwrap();
+        }
+        ports.registry.move_alias(Alias::Champion, None, Version::new(1)).await.unwrap();
+        ports.registry.move_alias(Alias::Challenger, None, Version::new(2)).await.unwrap();
+        for (hour, decision) in [(5, "drift"), (3, "no-drift")] {
+            let id = EventId::of(Function::DriftCheck, format_args!("2021-W{hour}"));
+            let at = format!("2021-08-02T0{hour}:00:00Z").parse().unwrap();
+            let row = Finding::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
+            ports.warehouse.record(&row).await.unwrap();
+        }
+        let ledger = Ledger::new(Arc::clone(&ports.store), Function::FineTune, SignedDuration::from_secs(60));
+        for week in ["2021-W29", "2021-W30", "2021-W31"] {
+            let begun = ledger.begin(&EventId::of(Function::DriftCheck, week), clock.now()).await.unwrap();
+            let Begun::Yours(lease) = begun else { panic!("{begun:?}") };
+            match week {
+                "2021-W29" => clock.set("2021-08-02T05:02:00Z".parse().unwrap()),
+                "2021-W30" => ledger.release(lease, clock.now(), "the store was away").await.unwrap(),
+                _ => {}
+            }
+        }
+
+        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let status = look(&ports, &DeadLetters::open(&place).await.unwrap()).await.unwrap();
+
+        let versions: Vec<_> = status.versions.iter().map(|known| (known.version, &known.aliases[..])).collect();
+        let expected = [(Version::new(2), &[Alias::Challenger][..]), (Version::new(1), &[Alias::Champion][..])];
+        assert_eq!(versions, expected);
+        let drift_check = &status.functions[2];
+        assert_eq!(drift_check.last.as_ref().unwrap().decision, "drift");
+        let states: Vec<_> = status.unfinished.iter().map(|event| (event.event_id.subject(), event.state)).collect();
+        let expected = [
+            ("2021-W29", UnfinishedState::Overdue),
+            ("2021-W30", UnfinishedState::Failed),
+            ("2021-W31", UnfinishedState::InProgress),
+        ];
+        assert_eq!(states, expected);
+        let text = status.to_string();
+        for expected in ["14.25", "fine-tune-2021-W30", "overdue", "the store was away"] {
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

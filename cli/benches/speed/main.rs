@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run ends")]
 
 mod features;
+mod memory;
 mod processes;
 mod serving;
 mod timing;
@@ -18,6 +19,12 @@ async fn main() {
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("the project has a root");
     // `cargo bench` passes `--bench`; a name that follows chooses one part.
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    // Both need emulators, so they are part of nothing but `make bench-memory`.
+    match part.as_deref() {
+        Some("memory") => return memory::bench().await,
+        Some(memory::QUERY) => return memory::query_alone().await,
+        _ => {}
+    }
     let is_chosen = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let data = data();
     println!("data: {}", data.train.display());

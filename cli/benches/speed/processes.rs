@@ -56,8 +56,7 @@ fn start_to_listening(state: &Path, function: &str) {
 
 fn start_once(state: &Path, function: &str) -> Duration {
     let part = |name: &str| format!("file://{}", state.join(name).display());
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it listens").port();
+    let port = free_port();
     let start = Instant::now();
     let mut child = Command::new(binary(function))
         .env_clear()
@@ -79,14 +78,18 @@ fn start_once(state: &Path, function: &str) -> Duration {
     elapsed
 }
 
-fn wait_until_it_listens(child: &mut Child) {
+pub(crate) fn wait_until_it_listens(child: &mut Child) {
     let stderr = child.stderr.take().expect("its logs are read");
     let listening = BufReader::new(stderr).lines().map_while(Result::ok).any(|line| line.contains("listening"));
     assert!(listening, "it ended before it listened");
 }
 
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it listens").port()
+}
+
 /// Finds a program beside this one: `target/release/deps/speed-…` lies next to `target/release/NAME`.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let bench = std::env::current_exe().expect("this program has a path");
     bench.ancestors().nth(2).expect("it lies in target/release/deps").join(name)
 }

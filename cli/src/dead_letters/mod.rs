@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use shared::{
     Timestamp,
-    address::Address,
+    address::{Address, ProjectId},
     bus::dead_letter,
     cloud::CloudSettings,
     event::Function,
@@ -59,13 +59,18 @@ impl DeadLetters {
             return Ok(Self::Local(local::Log::open(&State::at(&place.state)?)?));
         }
         match PortAddresses::read(&ProcessVariables)?.bus {
-            Address::PubSub(project) => {
-                let topics = pubsub::Topics::open(&project, &CloudSettings::read(&ProcessVariables)?).await?;
-                Ok(Self::PubSub(topics))
-            }
+            Address::PubSub(project) => Self::of_project(&project, &CloudSettings::read(&ProcessVariables)?).await,
             Address::File(folder) => Ok(Self::Local(local::Log::in_folder(&folder)?)),
             other => anyhow::bail!("there are no dead letters in {other}"),
         }
+    }
+
+    /// Opens those in the subscriptions of a project.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub async fn of_project(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
+        Ok(Self::PubSub(pubsub::Topics::open(project, cloud).await?))
     }
 
     /// Returns those of a function, oldest first, and leaves them where they are.

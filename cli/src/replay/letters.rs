@@ -91,3 +91,73 @@ async fn put_one_back(letters: &DeadLetters, letter: &DeadLetter, editor: Option
         None => letters.leave(std::slice::from_ref(letter)).await.map(|()| false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        bus::{FIRST_PUBLISHED_ATTRIBUTE, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
+        clock::{Clock, SimulatedClock},
+        event::Topic,
+        store::read_json,
+    };
+
+    use super::*;
+    use crate::{PlaceArguments, State};
+
+    const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
+
+    /// Keeps a dead letter in the log of a folder, and returns the folder and its dead letters.
+    async fn with_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new("2021-08-03T05:00:00Z".parse().unwrap()));
+        let attributes = [
+            (dead_letter::REASON_ATTRIBUTE, "the week cannot exist"),
+            (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
+            ("origin", "scheduler"),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let message = Message { data: data.into(), attributes };
+        let topic = Topic::DeadLetter(Function::DriftCheck);
+        LogPublisher::new(store, clock).publish(topic, message).await.unwrap();
+        (folder, DeadLetters::open(&place).await.unwrap())
+    }
+
+    async fn published(folder: &std::path::Path) -> Vec<LoggedMessage> {
+        let store = State::at(folder).unwrap().open_bus_store().unwrap();
+        let mut found = Vec::new();
+        for path in store.list("bus/topics/drift-check-requested/").await.unwrap() {
+            found.push(read_json(&*store, &path).await.unwrap().0);
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_put_back_once_with_the_time_of_its_first_publishing() {
+        let (folder, letters) = with_letter("{}").await;
+        let found = letters.of(Function::DriftCheck).await.unwrap();
+        assert_eq!(found[0].reason(), "the week cannot exist");
+        for expected in [1, 0] {
+            let done = put_back(&letters, Function::DriftCheck, None).await.unwrap();
+            assert_eq!(done, PutBack { put_back: expected, left: 0 });
+        }
+        let published = published(folder.path()).await;
+        let [message] = &published[..] else { panic!("{published:?}") };
+        let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
+        assert_eq!(message.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(message.data.to_bytes(), "{}");
+    }
+
+    #[tokio::test]
+    async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
+        let (folder, letters) = with_letter(r#"{"week":"2021-W54"}"#).await;
+        let done = put_back(&letters, Function::DriftCheck, Some("truncate -s 0")).await.unwrap();
+        assert_eq!(done, PutBack { put_back: 0, left: 1 });
+        assert!(published(folder.path()).await.is_empty());
+        let error = put_back(&letters, Function::DriftCheck, Some("false")).await.unwrap_err().to_string();
+        assert!(error.contains("the letter stays where it is"), "{error}");
+        put_back(&letters, Function::DriftCheck, Some("sed -i s/W54/W30/")).await.unwrap();
+        assert_eq!(published(folder.path()).await[0].data.to_bytes(), r#"{"week":"2021-W30"}"#);
+    }
+}

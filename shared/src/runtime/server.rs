@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU16,
     process::ExitCode,
     sync::Arc,
 };
@@ -35,7 +36,8 @@ pub struct ServiceSettings {
     pub environment: String,
     /// `GOOGLE_CLOUD_PROJECT`: named in the traces of logs; `local` if not set.
     pub project: String,
-    /// How long a delivery may be silent before another may take its event over.
+    /// `LEASE_SECONDS`: how long a delivery may be silent before another may take its event over; 60 if not set. All
+    /// attempts of the subscription must take longer.
     pub lease: SignedDuration,
     /// `PORT`: where to listen, on all interfaces, as Cloud Run wants it; without it 127.0.0.1:8080.
     pub listen: SocketAddr,
@@ -66,8 +68,9 @@ impl ServiceSettings {
         Ok(Self {
             environment: optional(variables, "ENVIRONMENT")?.unwrap_or(default.environment),
             project: optional(variables, "GOOGLE_CLOUD_PROJECT")?.unwrap_or(default.project),
+            lease: optional::<NonZeroU16>(variables, "LEASE_SECONDS")?
+                .map_or(default.lease, |seconds| SignedDuration::from_secs(seconds.get().into())),
             listen,
-            ..Self::default()
         })
     }
 }

@@ -1,0 +1,55 @@
+//! All that the system has stored, to be compared.
+
+use std::collections::BTreeMap;
+
+use google_cloud_pubsub::client::SubscriptionAdmin;
+use shared::{
+    address::ObjectPath,
+    audit::AuditRow,
+    event::Function,
+    registry::{Alias, ModelVersion, Version},
+    store::Generation,
+};
+
+use crate::world::World;
+
+/// Every object with its generation, the audit log, versions and aliases.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Picture {
+    objects: BTreeMap<ObjectPath, Option<Generation>>,
+    audit_log: Vec<AuditRow>,
+    versions: Vec<ModelVersion>,
+    aliases: Vec<Option<Version>>,
+}
+
+impl Picture {
+    pub(crate) async fn of(world: &World) -> Self {
+        let ports = &world.ports;
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let generation = ports.store.generation(&path).await.unwrap();
+            objects.insert(path, generation);
+        }
+        let mut aliases = Vec::new();
+        for alias in [Alias::Champion, Alias::Challenger, Alias::Previous] {
+            aliases.push(ports.registry.alias(alias).await.unwrap());
+        }
+        let (audit_log, versions) =
+            (ports.warehouse.audit_log().await.unwrap(), ports.registry.versions().await.unwrap());
+        Self { objects, audit_log, versions, aliases }
+    }
+}
+
+/// Takes a snapshot of a function's subscription.
+pub(crate) async fn take_snapshot(world: &World, function: Function, name: &str) {
+    let emulator = world.cloud.pubsub_emulator.as_ref().unwrap();
+    let credentials = shared::cloud::credentials(Some(emulator)).unwrap();
+    let admin = SubscriptionAdmin::builder().with_endpoint(emulator.origin()).with_credentials(credentials);
+    let admin = admin.build().await.unwrap();
+    let project = &world.project;
+    let request = admin
+        .create_snapshot()
+        .set_name(format!("projects/{project}/snapshots/{name}"))
+        .set_subscription(format!("projects/{project}/subscriptions/{function}"));
+    request.send().await.unwrap();
+}

@@ -1,0 +1,9 @@
+//! Stories from end to end on the emulators, one per file.
+
+mod killed;
+mod no_drift;
+mod poison;
+mod registry_away;
+mod replay;
+mod twice_and_out_of_order;
+mod weekly;

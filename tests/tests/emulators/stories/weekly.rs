@@ -1,0 +1,51 @@
+//! A day is ingested and forecast, a week is checked, and a better challenger becomes champion.
+
+use shared::{
+    event::{DriftCheckRequested, Function, IngestRequested},
+    registry::{Alias, Version},
+};
+
+use crate::{
+    predictions::assert_python_agrees,
+    world::{Wishes, World},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquery() {
+    let world = World::with(Wishes::default()).await;
+    let day = world.last_day;
+    world.publish(&IngestRequested { from: Some(day), to: None }).await;
+    world.decided(Function::Predict, "forecast").await;
+    assert_eq!(world.ports.warehouse.counts(day, day).await.unwrap().len(), world.known.days(day, day).len());
+    let forecasts = world.ports.warehouse.forecasts(day.plus(1), day.plus(1)).await.unwrap();
+    assert_eq!(forecasts.len(), world.known.counters().len() * 24);
+    let raw = world.ports.store.list(&format!("raw/{day}/")).await.unwrap();
+    assert!(!raw.is_empty(), "the reply of the open data service is kept");
+
+    world.publish(&DriftCheckRequested { week: Some(day.week()) }).await;
+    world.decided(Function::Promote, "promoted").await;
+
+    let registry = &world.ports.registry;
+    let mut aliases = Vec::new();
+    for alias in [Alias::Champion, Alias::Challenger, Alias::Previous] {
+        aliases.push(registry.alias(alias).await.unwrap());
+    }
+    let [first, second] = [1, 2].map(Version::new);
+    assert_eq!(aliases, [Some(second), Some(second), Some(first)]);
+    let tags = registry.version(second).await.unwrap().run.tags;
+    let tag = |name: &str| tags[name].as_str();
+    assert_eq!(
+        (tag("dataset"), tag("training_type"), tag("data_source"), tag("base_model")),
+        ("last_30_days", "fine_tune", "bigquery", "1")
+    );
+    let expected = [
+        (Function::Ingest, "ingested"),
+        (Function::Predict, "forecast"),
+        (Function::DriftCheck, "drift"),
+        (Function::FineTune, "challenger-trained"),
+        (Function::Evaluate, "evaluated"),
+        (Function::Promote, "promoted"),
+    ];
+    assert_eq!(world.decisions().await, expected.map(|(function, decision)| (function, decision.to_owned())));
+    assert_python_agrees(&world.ports, &world.cloud, second).await;
+}

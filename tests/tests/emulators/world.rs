@@ -1,0 +1,276 @@
+//! The whole system on the emulators: each function a process of its own, as on Cloud Run, and Pub/Sub pushing to it.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use cli::{
+    State, set_up,
+    stack::OpenDataServer,
+    train::{TrainPlan, train},
+};
+use model::TrainRecipe;
+use reqwest::Url;
+use shared::{
+    address::{Address, ProjectId},
+    bus::Message,
+    clock::{Clock, SystemClock},
+    cloud::CloudSettings,
+    counts::{self, Counts},
+    event::{Event, Function, Topic},
+    runtime::Ports,
+    settings::PortAddresses,
+    time::Day,
+};
+use tempfile::TempDir;
+use tests::patience::eventually;
+use tokio::task::JoinSet;
+
+use crate::{place, sample};
+
+/// Days that are written at once.
+const WRITES_AT_ONCE: usize = 4;
+
+/// What a story wants to be otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Wishes {
+    /// The functions that run.
+    pub(crate) functions: Vec<Function>,
+    /// `POLICY`.
+    pub(crate) policy: &'static str,
+    /// `FINE_TUNE`.
+    pub(crate) fine_tune: &'static str,
+    /// Where the functions find MLflow, if not where it is.
+    pub(crate) mlflow: Option<Url>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            functions: Function::ALL.to_vec(),
+            // Few counters drift in fewer columns than the default asks for.
+            policy: r#"{"drift_share":0.1}"#,
+            fine_tune: r#"{"learning_rate":0.1,"epochs":60}"#,
+            mlflow: None,
+        }
+    }
+}
+
+/// The system, with a champion and the tables of all days but the last.
+pub(crate) struct World {
+    pub(crate) ports: Ports,
+    pub(crate) project: ProjectId,
+    pub(crate) cloud: CloudSettings,
+    pub(crate) known: Counts,
+    pub(crate) last_day: Day,
+    processes: BTreeMap<Function, Process>,
+    variables: BTreeMap<&'static str, String>,
+    _open_data: OpenDataServer,
+    _folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn with(wishes: Wishes) -> Self {
+        let (project, bucket) = (place::project(), place::bucket());
+        let cloud = CloudSettings { mlflow_model: Some(place::unique("model")), ..place::cloud() };
+        set_up::bucket(&project, &bucket, &cloud).await.unwrap();
+        set_up::tables(&project, &cloud).await.unwrap();
+        let addresses = PortAddresses {
+            store: Address::Bucket(bucket.clone()),
+            warehouse: Address::BigQuery(project.clone()),
+            registry: Address::Mlflow(place::mlflow()),
+            bus: Address::PubSub(project.clone()),
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ports = Ports::open(&addresses, &cloud, Arc::clone(&clock)).await.unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let (known, last_day) = seed(&ports, folder.path()).await;
+        let open_data = OpenDataServer::start(known.clone(), clock).await.unwrap();
+        let mlflow = wishes.mlflow.clone().unwrap_or_else(place::mlflow);
+        let variables = variables(&wishes, &addresses, &cloud, &mlflow, open_data.base());
+        let mut world = Self {
+            ports,
+            project,
+            cloud,
+            known,
+            last_day,
+            processes: BTreeMap::new(),
+            variables,
+            _open_data: open_data,
+            _folder: folder,
+        };
+        let ports: BTreeMap<_, _> = wishes.functions.iter().map(|function| (*function, free_port())).collect();
+        let endpoint = |(function, port): (&Function, &u16)| (*function, format!("http://127.0.0.1:{port}/"));
+        let endpoints = ports.iter().map(endpoint).collect();
+        for (function, port) in ports {
+            world.start(function, port).await;
+        }
+        set_up::subscriptions(&world.project, &endpoints, &world.cloud, set_up::Delivery::quick()).await.unwrap();
+        world
+    }
+
+    /// Publishes an event.
+    pub(crate) async fn publish<E: Event>(&self, event: &E) {
+        self.publish_message(E::TOPIC, Message::of_event(event)).await;
+    }
+
+    pub(crate) async fn publish_message(&self, topic: Topic, message: Message) {
+        self.ports.publisher.publish(topic, message).await.unwrap();
+    }
+
+    /// Waits for the audit row of a decision, and returns how many rows of it there are.
+    pub(crate) async fn decided(&self, function: Function, decision: &str) -> usize {
+        let what = format!("{function} to decide `{decision}`");
+        eventually(&what, async || {
+            let rows = self.decisions().await;
+            let found = rows.iter().filter(|row| **row == (function, decision.to_owned())).count();
+            (found > 0).then_some(found)
+        })
+        .await
+    }
+
+    /// Returns what was decided, in the order of the audit log.
+    pub(crate) async fn decisions(&self) -> Vec<(Function, String)> {
+        let log = self.ports.warehouse.audit_log().await.unwrap();
+        log.into_iter().map(|row| (row.function, row.decision)).collect()
+    }
+
+    /// Ends a function as a power cut does.
+    pub(crate) fn kill(&mut self, function: Function) {
+        self.processes.get_mut(&function).unwrap().kill();
+    }
+
+    /// Starts a function again, where it was.
+    pub(crate) async fn restart(&mut self, function: Function) {
+        let port = self.processes.remove(&function).unwrap().port;
+        self.start(function, port).await;
+    }
+
+    /// Waits until a function has written this line so many times since it was started.
+    pub(crate) async fn says(&self, function: Function, message: &str, times: usize) {
+        let process = &self.processes[&function];
+        let what = format!("{function} to say `{message}` {times} times");
+        eventually(&what, async || (process.count(message) >= times).then_some(())).await;
+    }
+
+    async fn start(&mut self, function: Function, port: u16) {
+        let process = Process::start(function, port, &self.variables);
+        let url = format!("http://127.0.0.1:{port}/readyz");
+        let is_ready = async || reqwest::get(&url).await.ok().filter(|reply| reply.status().is_success());
+        eventually(&format!("{function} to be ready"), is_ready).await;
+        self.processes.insert(function, process);
+    }
+}
+
+/// Trains a champion of three rounds, so that any fine-tuning is better, and writes the tables of all days but the last.
+async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
+    let inputs = sample::small(&folder.join("data"));
+    let state = State::at(&folder.join("state")).unwrap();
+    let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };
+    let mut known = counts::read_file(inputs.test.as_ref(), &mut Vec::new()).unwrap();
+    known.extend(&counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap());
+    let plan = TrainPlan { train_path: inputs.train, test_path: inputs.test, data_source: "local", recipe };
+    train(ports, &state, &plan).await.unwrap();
+    let last_day = known.period().unwrap().1.day();
+    let days: Vec<_> = known.rows_per_day().into_keys().filter(|day| *day < last_day).collect();
+    for days in days.chunks(WRITES_AT_ONCE) {
+        let mut writes = JoinSet::new();
+        for day in days.iter().copied() {
+            let (warehouse, counts) = (Arc::clone(&ports.warehouse), known.days(day, day));
+            writes.spawn(async move { warehouse.replace_counts(day, &counts, day.plus(1).at(6)).await.unwrap() });
+        }
+        writes.join_all().await;
+    }
+    (known, last_day)
+}
+
+fn variables(
+    wishes: &Wishes,
+    addresses: &PortAddresses,
+    cloud: &CloudSettings,
+    mlflow: &Url,
+    open_data: &Url,
+) -> BTreeMap<&'static str, String> {
+    let PortAddresses { store: Address::Bucket(bucket), bus: Address::PubSub(project), .. } = addresses else {
+        unreachable!("they are those of the emulators")
+    };
+    let origin = |emulator: &Option<shared::cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
+    [
+        ("GCS_BUCKET", bucket.to_string()),
+        ("GOOGLE_CLOUD_PROJECT", project.to_string()),
+        ("MLFLOW_TRACKING_URI", mlflow.to_string()),
+        ("MLFLOW_MODEL_NAME", cloud.mlflow_model.clone().unwrap()),
+        ("STORAGE_EMULATOR_HOST", origin(&cloud.storage_emulator)),
+        ("BIGQUERY_EMULATOR_HOST", origin(&cloud.bigquery_emulator)),
+        ("PUBSUB_EMULATOR_HOST", origin(&cloud.pubsub_emulator)),
+        ("OPEN_DATA_URL", open_data.to_string()),
+        ("POLICY", wishes.policy.to_owned()),
+        ("FINE_TUNE", wishes.fine_tune.to_owned()),
+        ("PUSH_AUDIENCE", "off".to_owned()),
+        ("LEASE_SECONDS", "3".to_owned()),
+        ("ENVIRONMENT", "test".to_owned()),
+    ]
+    .into()
+}
+
+/// A function's process, and what it has written.
+struct Process {
+    child: Child,
+    port: u16,
+    messages: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    fn start(function: Function, port: u16, variables: &BTreeMap<&str, String>) -> Self {
+        let mut command = Command::new(program(function));
+        command.env_clear().envs(variables).env("PORT", port.to_string());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stderr, messages) = (BufReader::new(child.stderr.take().unwrap()), Arc::new(Mutex::new(Vec::new())));
+        let keep = Arc::clone(&messages);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // Shown if the test fails.
+                eprintln!("{function}: {line}");
+                let message = serde_json::from_str::<serde_json::Value>(&line).ok();
+                let message = message.and_then(|line| line["message"].as_str().map(str::to_owned));
+                keep.lock().unwrap().push(message.unwrap_or(line));
+            }
+        });
+        Self { child, port, messages }
+    }
+
+    fn count(&self, message: &str) -> usize {
+        self.messages.lock().unwrap().iter().filter(|said| *said == message).count()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended, which is just as well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Finds a function's program, which cargo puts two folders above that of a test.
+fn program(function: Function) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join(function.name());
+    assert!(program.is_file(), "{} is not built: run these tests with `make test-emulators`", program.display());
+    program
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
+}
