@@ -67,6 +67,7 @@ fn start_once(state: &Path, function: &str) -> Duration {
             ("BUS_URL", part("bus")),
             ("OPEN_DATA_URL", "http://127.0.0.1:9".to_owned()),
             ("PORT", port.to_string()),
+            ("PUSH_AUDIENCE", "off".to_owned()),
         ])
         .stderr(Stdio::piped())
         .spawn()

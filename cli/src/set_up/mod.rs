@@ -6,6 +6,6 @@ mod pubsub;
 mod storage;
 mod tables;
 
-pub use pubsub::subscriptions;
+pub use pubsub::{Delivery, subscriptions};
 pub use storage::bucket;
 pub use tables::tables;

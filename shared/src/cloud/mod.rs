@@ -12,7 +12,9 @@ use google_cloud_auth::{
 };
 use reqwest::{RequestBuilder, Url};
 
-pub use retry::{CONNECT_TIMEOUT, Refusal, TIME_LIMIT, TRY_TIME_LIMIT, http_client, send};
+pub use retry::{
+    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client, send,
+};
 
 use crate::settings::{SettingsError, Variables, optional};
 

@@ -15,9 +15,12 @@ pub const TRY_TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long a call may take with all its tries; shorter than the deadline of a push subscription.
 pub const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-const TRIES: usize = 5;
-const FIRST_DELAY: Duration = Duration::from_millis(200);
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// How often a call is tried.
+pub const TRIES: usize = 5;
+/// The pause before the second try, doubled before each further one; chance makes each a little different.
+pub const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// The longest pause between two tries.
+pub const LONGEST_DELAY: Duration = Duration::from_secs(10);
 /// How much of a service's answer goes into an error.
 const SHOWN_CHARACTERS: usize = 500;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{DefaultBodyLimit, Request, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -18,6 +19,7 @@ use tracing::Instrument;
 use super::{
     Context, Envelope, Error, Handler, Outcome, Outlook, Ports,
     envelope::trace_id,
+    oidc::TokenVerifier,
     server::ServiceSettings,
     status::{Answer, MAXIMUM_BODY_BYTES},
 };
@@ -32,15 +34,18 @@ pub(super) struct Service<H> {
     handler: Arc<H>,
     ports: Ports,
     ledger: Ledger,
+    verifier: Option<TokenVerifier>,
     settings: ServiceSettings,
 }
 
 impl<H: Handler> Service<H> {
     pub(super) fn router(handler: Arc<H>, ports: Ports, settings: ServiceSettings) -> Router {
         let ledger = Ledger::new(Arc::clone(&ports.store), H::FUNCTION, settings.lease);
-        let service = Arc::new(Self { handler: Arc::clone(&handler), ports, ledger, settings });
+        let verifier = settings.push.verifier();
+        let service = Arc::new(Self { handler: Arc::clone(&handler), ports, ledger, verifier, settings });
+        let let_in = from_fn_with_state(Arc::clone(&service), Self::let_in);
         Router::new()
-            .route("/", post(Self::receive))
+            .route("/", post(Self::receive).route_layer(let_in))
             .route("/livez", get(|| async { StatusCode::OK }))
             .route("/readyz", get(Self::readiness))
             .with_state(service)
@@ -52,6 +57,20 @@ impl<H: Handler> Service<H> {
         match service.handler.ready().await {
             Ok(()) => StatusCode::OK.into_response(),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.chain()).into_response(),
+        }
+    }
+
+    /// Turns away who shows no token where one is asked for, before anything of the body is read.
+    async fn let_in(State(service): State<Arc<Self>>, request: Request, next: Next) -> Response {
+        let verified = match &service.verifier {
+            Some(verifier) => verifier.verify(request.headers(), service.ports.clock.now()).await,
+            None => Ok(()),
+        };
+        let Err(error) = verified else { return next.run(request).await };
+        tracing::warn!(function = %H::FUNCTION, error = %error, "turned a delivery away");
+        match error.answer() {
+            Answer::NotLetIn => (Answer::NotLetIn.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response(),
+            answer => answer.status().into_response(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The runtime of a function on Cloud Run: it owns the envelope, the ledger, the status table, logs and shutdown.
+//! The runtime of a function on Cloud Run: it owns who is let in, the envelope, the ledger, the status table, logs and
+//! shutdown.
 //!
 //! A function is a [`Handler`]: it gets a typed event and answers with an [`Outcome`] or an [`Error`]; nothing else
 //! of HTTP, Pub/Sub or repeated deliveries reaches it.
@@ -6,7 +7,9 @@
 mod deliver;
 mod envelope;
 mod error;
+mod keys;
 mod logs;
+mod oidc;
 mod ports;
 mod server;
 mod status;
@@ -19,6 +22,7 @@ use jiff::Timestamp;
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::{Error, Outlook};
 pub use logs::init as init_logs;
+pub use oidc::PushAuthentication;
 pub use ports::Ports;
 pub use server::{ServiceSettings, router, run};
 pub use status::{Answer, MAXIMUM_BODY_BYTES};

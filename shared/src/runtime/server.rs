@@ -11,7 +11,7 @@ use axum::{Router, serve::ListenerExt};
 use jiff::SignedDuration;
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
-use super::{Handler, Ports, deliver::Service};
+use super::{Handler, Ports, PushAuthentication, deliver::Service};
 use crate::{
     address::OpenError,
     clock::SystemClock,
@@ -41,6 +41,8 @@ pub struct ServiceSettings {
     pub lease: SignedDuration,
     /// `PORT`: where to listen, on all interfaces, as Cloud Run wants it; without it 127.0.0.1:8080.
     pub listen: SocketAddr,
+    /// `PUSH_AUDIENCE` and what belongs to it: whether a delivery must show who sends it.
+    pub push: PushAuthentication,
 }
 
 impl Default for ServiceSettings {
@@ -50,6 +52,7 @@ impl Default for ServiceSettings {
             project: "local".to_owned(),
             lease: DEFAULT_LEASE,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT),
+            push: PushAuthentication::Off,
         }
     }
 }
@@ -71,6 +74,7 @@ impl ServiceSettings {
             lease: optional::<NonZeroU16>(variables, "LEASE_SECONDS")?
                 .map_or(default.lease, |seconds| SignedDuration::from_secs(seconds.get().into())),
             listen,
+            push: PushAuthentication::read(variables)?,
         })
     }
 }

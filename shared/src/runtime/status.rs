@@ -19,6 +19,8 @@ pub enum Answer {
     Elsewhere,
     /// Passing trouble: the same message may well succeed later.
     TryLater,
+    /// The request does not show that it is a push of ours; nothing of it was read.
+    NotLetIn,
     /// The body is larger than [`MAXIMUM_BODY_BYTES`] and was not read.
     TooLarge,
 }
@@ -31,6 +33,7 @@ impl Answer {
         match self {
             Self::Done | Self::DoneBefore | Self::DeadLettered => StatusCode::NO_CONTENT,
             Self::Elsewhere | Self::TryLater => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotLetIn => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }

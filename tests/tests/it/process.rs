@@ -51,6 +51,37 @@ async fn a_variable_that_cannot_be_used_is_named() {
     }
 }
 
+/// Nobody is let in by forgetting a variable.
+#[tokio::test]
+async fn who_may_deliver_is_said_in_so_many_words() {
+    let mut variables = memory();
+    variables.remove("PUSH_AUDIENCE");
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_CONFIG));
+    ended.assert_error("the environment variable PUSH_AUDIENCE cannot be used: it is not set");
+    ended.assert_error("`off`");
+
+    variables.insert("PUSH_AUDIENCE", "https://promote.example".to_owned());
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_CONFIG));
+    ended.assert_error("the environment variable PUSH_SERVICE_ACCOUNT is not set");
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_turned_away_leaves_a_line_that_says_why() {
+    let mut variables = memory();
+    variables.insert("PUSH_AUDIENCE", "https://promote.example".to_owned());
+    variables.insert("PUSH_SERVICE_ACCOUNT", "push@a-project.iam.gserviceaccount.com".to_owned());
+    let process = Process::start(PROMOTE, &variables);
+    let port = process.port().await;
+    assert_eq!(push(port, "{}").await, StatusCode::UNAUTHORIZED);
+    process.terminate();
+    let ended = process.end().await;
+    let line = ended.line("turned a delivery away");
+    assert_eq!((&line["severity"], &line["function"]), (&json!("WARNING"), &json!("promote")));
+    assert_eq!(line["error"], "the request has no bearer token");
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_ends_the_process() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
@@ -249,7 +280,7 @@ fn files(folder: &TempDir) -> BTreeMap<&'static str, String> {
 fn variables(address: &str) -> BTreeMap<&'static str, String> {
     let places = ["STORE_URL", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"];
     let places = places.map(|name| (name, address.to_owned()));
-    places.into_iter().chain([("PORT", "0".to_owned())]).collect()
+    places.into_iter().chain([("PORT", "0".to_owned()), ("PUSH_AUDIENCE", "off".to_owned())]).collect()
 }
 
 fn free_port() -> u16 {

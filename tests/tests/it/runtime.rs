@@ -1,6 +1,7 @@
 //! The runtime over real HTTP: a service on a free port, with a handler that does what a test tells it to.
 
 mod envelopes;
+mod oidc;
 mod once;
 mod probe;
 mod repair;
@@ -45,10 +46,14 @@ struct Service {
 impl Service {
     /// Starts a function whose handler takes these turns, and succeeds after them.
     async fn start(turns: &[Turn]) -> Self {
-        Self::with_lease(turns, ServiceSettings::default().lease).await
+        Self::with_settings(turns, ServiceSettings::default()).await
     }
 
     async fn with_lease(turns: &[Turn], lease: SignedDuration) -> Self {
+        Self::with_settings(turns, ServiceSettings { lease, ..ServiceSettings::default() }).await
+    }
+
+    async fn with_settings(turns: &[Turn], settings: ServiceSettings) -> Self {
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
         // The log of the bus lies in the store, where it can be read.
         let mut ports = Ports::in_memory(Arc::new(clock.clone()));
@@ -57,7 +62,7 @@ impl Service {
         let faults = Arc::new(Faults::default());
         let failing = faults.wrap(&ports);
         let probe = Arc::new(Probe::new(Arc::clone(&failing.store), turns));
-        let settings = ServiceSettings { environment: "dev".to_owned(), lease, ..ServiceSettings::default() };
+        let settings = ServiceSettings { environment: "dev".to_owned(), ..settings };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(Arc::clone(&probe), &failing, &settings);
