@@ -4,11 +4,13 @@
 //!   asserts on state and uses nothing but the port. Every adapter runs the same suite, in `tests/it/ports.rs`.
 //! - [`failing`]: ports that fail on demand.
 //! - [`endpoint`]: a push endpoint that keeps what it gets.
+//! - [`bigquery_double`]: a double of BigQuery, for what its emulator lacks.
 //!
 //! The tests themselves, and the stories told from end to end, are one program: `tests/it/main.rs`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+pub mod bigquery_double;
 pub mod bus_suite;
 pub mod endpoint;
 pub mod failing;

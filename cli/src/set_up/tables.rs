@@ -1,11 +1,11 @@
 //! The datasets, and the table of the audit log.
 
-use shared::{address::ProjectId, cloud::CloudSettings};
+use shared::{address::ProjectId, cloud::CloudSettings, warehouse::BigQueryWarehouse};
 
-/// Makes the datasets and the table of the audit log.
+/// Makes the datasets and the table of the audit log; the tables of days are made by those who write them.
 ///
 /// # Errors
 /// When the service fails.
-pub async fn tables(_project: &ProjectId, _cloud: &CloudSettings) -> anyhow::Result<()> {
-    todo!()
+pub async fn tables(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<()> {
+    Ok(BigQueryWarehouse::open(project, cloud).await?.make_tables().await?)
 }

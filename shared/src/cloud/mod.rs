@@ -13,7 +13,8 @@ use google_cloud_auth::{
 use reqwest::{RequestBuilder, Url};
 
 pub use retry::{
-    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client, send,
+    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client,
+    note_repetition, pauses, send, send_while,
 };
 
 use crate::settings::{SettingsError, Variables, optional};
@@ -167,10 +168,19 @@ impl Tokens {
     /// # Errors
     /// When no token can be had.
     pub async fn authorize(&self, request: RequestBuilder) -> Result<RequestBuilder, CredentialsError> {
-        match &self.0 {
-            None => Ok(request),
-            Some(tokens) => Ok(request.bearer_auth(tokens.access_token().await?.token)),
-        }
+        Ok(match self.token().await? {
+            None => request,
+            Some(token) => request.bearer_auth(token),
+        })
+    }
+
+    /// Returns the present token, for clients that add it themselves; `None` to an emulator.
+    ///
+    /// # Errors
+    /// When no token can be had.
+    pub async fn token(&self) -> Result<Option<String>, CredentialsError> {
+        let Some(credentials) = &self.0 else { return Ok(None) };
+        Ok(Some(credentials.access_token().await?.token))
     }
 }
 

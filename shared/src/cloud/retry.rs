@@ -37,6 +37,14 @@ pub fn http_client() -> reqwest::Result<Client> {
 /// # Errors
 /// What the service said in the end: a status that is none of success is an error too.
 pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
+    send_while(request, Refusal::may_pass).await
+}
+
+/// As [`send`], for a service that has other ways, too, to say that the same call may succeed a little later.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_while(request: RequestBuilder, may_pass: impl Fn(&Refusal) -> bool) -> Result<Response, Refusal> {
     let attempt = || async {
         // Only a body that is streamed cannot be copied, and none is.
         let copy = request.try_clone().ok_or(Refusal::Once)?;
@@ -48,16 +56,22 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
         let text = response.text().await.unwrap_or_default();
         Err(Refusal::Status { status, text })
     };
-    let pauses = ExponentialBuilder::default()
+    attempt.retry(pauses()).when(may_pass).notify(note_repetition).await
+}
+
+/// Returns the pauses between the tries of a call: growing, random, few.
+pub fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
         .with_min_delay(FIRST_DELAY)
         .with_max_delay(LONGEST_DELAY)
         .with_max_times(TRIES - 1)
         .with_total_delay(Some(TIME_LIMIT))
-        .with_jitter();
-    let notify = |refusal: &Refusal, pause: Duration| {
-        tracing::debug!(error = %refusal, pause_ms = pause.as_millis(), "trying again");
-    };
-    attempt.retry(pauses).when(Refusal::may_pass).notify(notify).await
+        .with_jitter()
+}
+
+/// Logs that a call is tried again.
+pub fn note_repetition(error: &impl fmt::Display, pause: Duration) {
+    tracing::debug!(%error, pause_ms = pause.as_millis(), "trying again");
 }
 
 /// Why a service did not do what was asked.

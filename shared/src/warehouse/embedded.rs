@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Forecast, Warehouse, WarehouseError, tables};
+use super::{
+    Forecast, Warehouse, WarehouseError,
+    schema::{self, PREDICTIONS, RAW},
+    tables,
+};
 use crate::{
     address::ObjectPath,
     audit::AuditRow,
@@ -14,10 +18,6 @@ use crate::{
     store::{Condition, Generation, Store, StoreError},
     time::Day,
 };
-
-const RAW: &str = "bike_traffic_raw";
-const PREDICTIONS: &str = "bike_traffic_predictions";
-const AUDIT_LOG: &str = "monitoring_audit/logs.csv";
 
 /// A warehouse whose table `DATASET.TABLE` is the object `DATASET/TABLE.csv`.
 #[derive(Clone)]
@@ -119,11 +119,11 @@ impl Warehouse for EmbeddedWarehouse {
 }
 
 fn daily(dataset: &str, day: Day) -> ObjectPath {
-    sound(format!("{dataset}/daily_{}.csv", day.compact()))
+    sound(format!("{dataset}/{}.csv", schema::daily_table(day)))
 }
 
 fn audit_log() -> ObjectPath {
-    sound(AUDIT_LOG.to_owned())
+    sound(format!("{}/{}.csv", schema::MONITORING, schema::LOGS))
 }
 
 fn sound(text: String) -> ObjectPath {

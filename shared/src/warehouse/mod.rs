@@ -5,6 +5,7 @@
 
 mod bigquery;
 mod embedded;
+pub mod schema;
 mod tables;
 
 use std::sync::Arc;

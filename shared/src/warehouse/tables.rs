@@ -49,7 +49,7 @@ where
 
 /// `bike_traffic_predictions.daily_YYYYMMDD`.
 #[derive(Serialize, Deserialize)]
-struct ForecastRecord {
+pub(super) struct ForecastRecord {
     comptage_horaire: Option<u32>,
     prediction: f64,
     model_type: String,
@@ -164,7 +164,7 @@ impl TryFrom<AuditRecord> for AuditRow {
     }
 }
 
-fn write_timestamp(timestamp: Timestamp) -> String {
+pub(super) fn write_timestamp(timestamp: Timestamp) -> String {
     timestamp.strftime(TIMESTAMP_FORMAT).to_string()
 }
 

@@ -1,0 +1,166 @@
+//! Rows of the daily tables, as they are loaded and as they are read.
+
+use std::{str::FromStr, vec};
+
+use gcp_bigquery_client::model::table_row::TableRow;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    counts::{Coordinates, Counter, Counts},
+    registry::Version,
+    time::Hour,
+    warehouse::{
+        Forecast,
+        tables::{ForecastRecord, write_timestamp},
+    },
+};
+
+/// What is selected of counts, in the order in which [`push_count`] reads it.
+///
+/// Instants are read as numbers, since servers differ in how they write a TIMESTAMP.
+pub(super) const COUNT_COLUMNS: &str = "comptage_horaire, UNIX_SECONDS(date_et_heure_de_comptage), \
+    identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques";
+
+/// What is selected of forecasts, in the order in which [`read_forecast`] reads it.
+pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_type, model_version, \
+    UNIX_MICROS(prediction_ts), identifiant_du_compteur, nom_du_compteur, UNIX_SECONDS(date_et_heure_de_comptage)";
+
+/// Writes counts as newline-delimited JSON.
+pub(super) fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
+    let ingestion_ts = write_timestamp(ingested_at);
+    let records = counts.rows().iter().map(|row| {
+        let counter = counts.counter(row.counter);
+        CountRecord {
+            comptage_horaire: row.count,
+            date_et_heure_de_comptage: write_timestamp(row.hour.timestamp()),
+            identifiant_du_compteur: counter.id.as_deref(),
+            nom_du_compteur: &counter.name,
+            coordonnees_geographiques: counter.coordinates.map(|coordinates| coordinates.to_string()),
+            ingestion_ts: &ingestion_ts,
+        }
+    });
+    write(records)
+}
+
+/// Writes forecasts as newline-delimited JSON.
+pub(super) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, serde_json::Error> {
+    write(forecasts.iter().map(ForecastRecord::from))
+}
+
+/// Adds a row of [`COUNT_COLUMNS`] to counts.
+pub(super) fn push_count(counts: &mut Counts, row: TableRow) -> Result<(), RowError> {
+    let mut row = Row::new(row);
+    let count = row.required("comptage_horaire", number)?;
+    let hour = row.required("date_et_heure_de_comptage", hour)?;
+    let counter = counts.intern(Counter {
+        id: row.optional("identifiant_du_compteur", text)?,
+        name: row.required("nom_du_compteur", text)?,
+        coordinates: row.optional("coordonnees_geographiques", Coordinates::parse)?,
+    });
+    counts.push(counter, hour, count);
+    Ok(())
+}
+
+/// Reads a row of [`FORECAST_COLUMNS`].
+pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
+    let mut row = Row::new(row);
+    Ok(Forecast {
+        actual: row.optional("comptage_horaire", number)?,
+        prediction: row.required("prediction", number)?,
+        model_type: row.required("model_type", text)?,
+        model_version: row.required("model_version", version)?,
+        predicted_at: row.required("prediction_ts", microseconds)?,
+        counter_id: row.optional("identifiant_du_compteur", text)?,
+        counter_name: row.required("nom_du_compteur", text)?,
+        hour: row.required("date_et_heure_de_comptage", hour)?,
+    })
+}
+
+/// `bike_traffic_raw.daily_YYYYMMDD`.
+#[derive(Serialize)]
+struct CountRecord<'a> {
+    comptage_horaire: u32,
+    date_et_heure_de_comptage: String,
+    identifiant_du_compteur: Option<&'a str>,
+    nom_du_compteur: &'a str,
+    coordonnees_geographiques: Option<String>,
+    ingestion_ts: &'a str,
+}
+
+fn write(records: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, serde_json::Error> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, &record)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+/// A row of a result, read cell by cell in the order of the query's columns.
+pub(super) struct Row {
+    cells: vec::IntoIter<Option<Value>>,
+}
+
+impl Row {
+    /// Begins at the first cell.
+    pub(super) fn new(row: TableRow) -> Self {
+        let cells: Vec<_> = row.columns.unwrap_or_default().into_iter().map(|cell| cell.value).collect();
+        Self { cells: cells.into_iter() }
+    }
+
+    /// Reads the next cell, which may be empty.
+    pub(super) fn optional<T>(
+        &mut self,
+        column: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, RowError> {
+        let text = match self.cells.next().flatten() {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+        };
+        parse(&text).map(Some).ok_or(RowError::Unreadable { column, text })
+    }
+
+    /// Reads the next cell, which is never empty.
+    pub(super) fn required<T>(
+        &mut self,
+        column: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, RowError> {
+        self.optional(column, parse)?.ok_or(RowError::Empty { column })
+    }
+}
+
+pub(super) fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+pub(super) fn version(text: &str) -> Option<Version> {
+    number(text).map(Version::new)
+}
+
+pub(super) fn microseconds(text: &str) -> Option<Timestamp> {
+    Timestamp::from_microsecond(number(text)?).ok()
+}
+
+fn hour(text: &str) -> Option<Hour> {
+    Hour::starting_at(Timestamp::from_second(number(text)?).ok()?)
+}
+
+/// A row that does not hold what its columns promise.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RowError {
+    /// A value is missing.
+    #[error("the column {column} is empty")]
+    Empty { column: &'static str },
+    /// A value is none of the column's.
+    #[error("the column {column} holds `{text}`")]
+    Unreadable { column: &'static str, text: String },
+}

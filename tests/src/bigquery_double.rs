@@ -1,0 +1,284 @@
+//! A double of BigQuery's REST service, for what the emulator lacks.
+//!
+//! It answers as <https://cloud.google.com/bigquery/docs/reference/rest> says: an id is used for one job only, a job is
+//! found in its own location only, jobs and queries take their time, results come in pages, and calls are refused. It
+//! knows no SQL: what a query returns is said beforehand.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State},
+    http::{StatusCode, Uri},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use shared::cloud::CloudSettings;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// Where the datasets are. It is not the default place, so a job that is looked for without it is not found.
+pub const LOCATION: &str = "europe-west1";
+
+/// A service on a port of this machine. Dropping it closes the port.
+pub struct BigQueryDouble {
+    address: SocketAddr,
+    state: Arc<Mutex<Contents>>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Contents {
+    now: u64,
+    calls: usize,
+    refusals: VecDeque<(u16, Option<Reason>)>,
+    lost_answers: usize,
+    failures: VecDeque<Reason>,
+    busy: usize,
+    asked: usize,
+    pages: Vec<Vec<Value>>,
+    jobs: BTreeMap<String, Job>,
+    tables: BTreeMap<String, Table>,
+}
+
+struct Job {
+    ended_at: u64,
+    failure: Option<Reason>,
+}
+
+struct Table {
+    changed_at: u64,
+    rows: String,
+}
+
+/// Why the service refuses a call or a job fails: a reason as in `accessDenied`, and its explanation.
+pub type Reason = (&'static str, &'static str);
+
+impl BigQueryDouble {
+    /// Opens the service on a free port, with its three datasets and nothing in them.
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(Contents::default()));
+        let router = Router::new()
+            .route("/upload/bigquery/v2/projects/{project}/jobs", post(insert_job))
+            .route("/bigquery/v2/projects/{project}/jobs/{job}", get(get_job))
+            .route("/bigquery/v2/projects/{project}/datasets/{dataset}", get(get_dataset))
+            .route("/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}", get(get_table))
+            .route("/bigquery/v2/projects/{project}/queries", post(query))
+            .route("/bigquery/v2/projects/{project}/queries/{job}", get(query_results))
+            .layer(middleware::from_fn_with_state(Arc::clone(&state), refuse))
+            .with_state(Arc::clone(&state));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, state, server }
+    }
+
+    /// Returns settings that lead here.
+    pub fn cloud(&self) -> CloudSettings {
+        let emulator = format!("http://{}", self.address).parse().unwrap();
+        CloudSettings { bigquery_emulator: Some(emulator), ..CloudSettings::default() }
+    }
+
+    /// Refuses the next calls, whatever they are; without a reason, as a proxy does that knows no JSON.
+    pub fn refuse(&self, times: usize, status: u16, reason: Option<Reason>) {
+        self.state.lock().unwrap().refusals.extend(std::iter::repeat_n((status, reason), times));
+    }
+
+    /// Carries out the next uploads, but answers 503.
+    pub fn lose_answers(&self, times: usize) {
+        self.state.lock().unwrap().lost_answers = times;
+    }
+
+    /// Lets the next new jobs fail.
+    pub fn fail_jobs(&self, times: usize, reason: Reason) {
+        self.state.lock().unwrap().failures.extend(std::iter::repeat_n(reason, times));
+    }
+
+    /// Says of every job and query so many times that it goes on.
+    pub fn be_busy(&self, times: usize) {
+        self.state.lock().unwrap().busy = times;
+    }
+
+    /// Answers queries with these rows, each a list of cells, in these pages.
+    pub fn answer_queries(&self, pages: Vec<Vec<Value>>) {
+        self.state.lock().unwrap().pages = pages;
+    }
+
+    /// Deletes a table, as a person does.
+    pub fn delete_table(&self, name: &str) {
+        self.state.lock().unwrap().tables.remove(name);
+    }
+
+    /// Returns the rows of the table `DATASET.TABLE` as they were loaded.
+    pub fn table(&self, name: &str) -> Option<String> {
+        self.state.lock().unwrap().tables.get(name).map(|table| table.rows.clone())
+    }
+
+    /// Returns the ids of all jobs.
+    pub fn jobs(&self) -> Vec<String> {
+        self.state.lock().unwrap().jobs.keys().cloned().collect()
+    }
+
+    /// Returns the number of calls.
+    pub fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
+    }
+}
+
+impl Drop for BigQueryDouble {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+type Shared = State<Arc<Mutex<Contents>>>;
+
+async fn refuse(State(state): Shared, request: Request, next: Next) -> Response {
+    let refusal = {
+        let mut service = state.lock().unwrap();
+        service.calls += 1;
+        service.refusals.pop_front()
+    };
+    match refusal {
+        None => next.run(request).await,
+        Some((status, Some((reason, message)))) => error(status, reason, message),
+        Some((status, None)) => proxy_error(status),
+    }
+}
+
+async fn insert_job(State(state): Shared, Path(project): Path<String>, body: String) -> Response {
+    let (job, rows) = read_upload(&body);
+    let id = job["jobReference"]["jobId"].as_str().unwrap().to_owned();
+    let load = &job["configuration"]["load"];
+    assert_eq!(load["writeDisposition"], "WRITE_TRUNCATE", "another disposition is not implemented");
+    if is_elsewhere(&job["jobReference"]) {
+        return error(404, "notFound", &format!("Not found: Dataset {project}:bike_traffic_raw"));
+    }
+    let mut service = state.lock().unwrap();
+    if service.jobs.contains_key(&id) {
+        return error(409, "duplicate", &format!("Already Exists: Job {project}:{LOCATION}.{id}"));
+    }
+    service.now += 1_000;
+    let (now, failure) = (service.now, service.failures.pop_front());
+    if failure.is_none() {
+        let text = |name: &str| load["destinationTable"][name].as_str().unwrap().to_owned();
+        let name = format!("{}.{}", text("datasetId"), text("tableId"));
+        service.tables.insert(name, Table { changed_at: now, rows: rows.to_owned() });
+    }
+    service.jobs.insert(id.clone(), Job { ended_at: now, failure });
+    if service.lost_answers > 0 {
+        service.lost_answers -= 1;
+        return proxy_error(503);
+    }
+    service.asked = 0;
+    describe_job(&mut service, &id).into_response()
+}
+
+async fn get_job(State(state): Shared, Path((project, id)): Path<(String, String)>, uri: Uri) -> Response {
+    let mut service = state.lock().unwrap();
+    if !service.jobs.contains_key(&id) || parameter(&uri, "location").as_deref() != Some(LOCATION) {
+        return error(404, "notFound", &format!("Not found: Job {project}:{id}"));
+    }
+    describe_job(&mut service, &id).into_response()
+}
+
+async fn get_dataset() -> Json<Value> {
+    Json(json!({ "kind": "bigquery#dataset", "location": LOCATION }))
+}
+
+async fn get_table(State(state): Shared, Path((project, dataset, table)): Path<(String, String, String)>) -> Response {
+    let service = state.lock().unwrap();
+    match service.tables.get(&format!("{dataset}.{table}")) {
+        Some(found) => Json(json!({ "lastModifiedTime": found.changed_at.to_string() })).into_response(),
+        None => error(404, "notFound", &format!("Not found: Table {project}:{dataset}.{table}")),
+    }
+}
+
+async fn query(State(state): Shared, Path(project): Path<String>, Json(query): Json<Value>) -> Response {
+    if is_elsewhere(&query) {
+        return error(404, "notFound", &format!("Not found: Dataset {project}:bike_traffic_raw"));
+    }
+    let mut service = state.lock().unwrap();
+    service.asked = 0;
+    describe_results(&mut service, 0).into_response()
+}
+
+async fn query_results(State(state): Shared, Path((_, job)): Path<(String, String)>, uri: Uri) -> Response {
+    if job != "a-query" || parameter(&uri, "location").as_deref() != Some(LOCATION) {
+        return error(404, "notFound", &format!("Not found: Job {job}"));
+    }
+    let page = parameter(&uri, "pageToken").map_or(0, |token| token.trim_start_matches("page-").parse().unwrap());
+    describe_results(&mut state.lock().unwrap(), page).into_response()
+}
+
+/// Tells whether a job is to run where the datasets are not.
+fn is_elsewhere(job: &Value) -> bool {
+    job["location"].as_str().is_some_and(|location| location != LOCATION)
+}
+
+fn describe_job(service: &mut Contents, id: &str) -> Json<Value> {
+    let reference = json!({ "projectId": "p", "jobId": id, "location": LOCATION });
+    service.asked += 1;
+    if service.asked <= service.busy {
+        return Json(json!({ "jobReference": reference, "status": { "state": "RUNNING" }, "statistics": {} }));
+    }
+    let job = &service.jobs[id];
+    let status = match job.failure {
+        None => json!({ "state": "DONE" }),
+        Some((reason, message)) => {
+            let error = json!({ "reason": reason, "message": message });
+            json!({ "state": "DONE", "errorResult": error, "errors": [error, { "reason": "invalid", "message": "row 7" }] })
+        }
+    };
+    let statistics = json!({ "endTime": job.ended_at.to_string() });
+    Json(json!({ "jobReference": reference, "status": status, "statistics": statistics }))
+}
+
+fn describe_results(service: &mut Contents, page: usize) -> Json<Value> {
+    let reference = json!({ "projectId": "p", "jobId": "a-query", "location": LOCATION });
+    service.asked += 1;
+    if service.asked <= service.busy {
+        return Json(json!({ "jobReference": reference, "jobComplete": false }));
+    }
+    let cells = |row: &Value| row.as_array().unwrap().iter().map(|cell| json!({ "v": cell })).collect::<Vec<_>>();
+    let rows = |page: &Vec<Value>| page.iter().map(|row| json!({ "f": cells(row) })).collect::<Vec<_>>();
+    let total: usize = service.pages.iter().map(Vec::len).sum();
+    let mut results = json!({ "jobReference": reference, "jobComplete": true, "totalRows": total.to_string() });
+    // A result without rows has no field for them.
+    if let Some(found) = service.pages.get(page) {
+        results["rows"] = rows(found).into();
+    }
+    if page + 1 < service.pages.len() {
+        results["pageToken"] = format!("page-{}", page + 1).into();
+    }
+    Json(results)
+}
+
+fn error(status: u16, reason: &str, message: &str) -> Response {
+    let errors = json!([{ "domain": "global", "reason": reason, "message": message }]);
+    let body = json!({ "error": { "code": status, "message": message, "errors": errors, "status": "SAID_ABOVE" } });
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+}
+
+fn proxy_error(status: u16) -> Response {
+    (StatusCode::from_u16(status).unwrap(), "upstream connect error").into_response()
+}
+
+/// Reads the two parts of a `multipart/related` body: the job, and the rows.
+fn read_upload(body: &str) -> (Value, &str) {
+    let (boundary, rest) = body.split_once("\r\n").unwrap();
+    let end = format!("\r\n{boundary}");
+    let mut parts = rest.split(&end).map(|part| part.split_once("\r\n\r\n"));
+    let (Some(Some((_, job))), Some(Some((_, rows)))) = (parts.next(), parts.next()) else { panic!("{body}") };
+    (serde_json::from_str(job).unwrap(), rows)
+}
+
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+}

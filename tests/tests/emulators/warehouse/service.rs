@@ -1,0 +1,246 @@
+//! What BigQuery does and its emulator does not, against a double.
+
+use std::{error::Error, fmt::Write};
+
+use serde_json::{Value, json};
+use shared::{
+    cloud::CloudSettings,
+    counts::{Counter, Counts},
+    time::Day,
+    warehouse::{BigQueryWarehouse, Warehouse, WarehouseError},
+};
+use tests::bigquery_double::{BigQueryDouble, LOCATION};
+use tokio::task::JoinSet;
+
+const TABLE: &str = "bike_traffic_raw.daily_20210701";
+
+async fn open() -> (BigQueryDouble, BigQueryWarehouse) {
+    let double = BigQueryDouble::start().await;
+    let warehouse = open_in(&double, None).await;
+    (double, warehouse)
+}
+
+async fn open_in(double: &BigQueryDouble, location: Option<&str>) -> BigQueryWarehouse {
+    let cloud = CloudSettings { bigquery_location: location.map(str::to_owned), ..double.cloud() };
+    BigQueryWarehouse::open(&"a-project".parse().unwrap(), &cloud).await.unwrap()
+}
+
+/// The emulator loses no answer and refuses no second job of an id.
+#[tokio::test]
+async fn an_upload_whose_answer_is_lost_is_carried_out_once() {
+    let (double, warehouse) = open().await;
+    double.lose_answers(2);
+    replace(&warehouse, 7).await.unwrap();
+    assert_eq!((double.jobs().len(), counted(&double)), (1, vec![7]));
+}
+
+/// As after a crash between the load and the ledger's entry.
+#[tokio::test]
+async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
+    let (double, warehouse) = open().await;
+    for _ in 0..3 {
+        replace(&warehouse, 7).await.unwrap();
+    }
+    let jobs = double.jobs();
+    assert_eq!((jobs.len(), counted(&double)), (1, vec![7]));
+    let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    assert!(jobs[0].chars().all(sound) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"), "{jobs:?}");
+}
+
+/// The job of the first rows is done, but it is not what made the table that is there.
+#[tokio::test]
+async fn rows_of_old_are_loaded_again_over_those_that_replaced_them() {
+    let (double, warehouse) = open().await;
+    for count in [7, 8, 7, 8, 7] {
+        replace(&warehouse, count).await.unwrap();
+        assert_eq!(counted(&double), [count]);
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_was_deleted_is_made_again() {
+    let (double, warehouse) = open().await;
+    replace(&warehouse, 7).await.unwrap();
+    double.delete_table(TABLE);
+    replace(&warehouse, 7).await.unwrap();
+    assert_eq!(counted(&double), [7]);
+}
+
+#[tokio::test]
+async fn a_job_that_failed_is_followed_by_another() {
+    let (double, warehouse) = open().await;
+    double.fail_jobs(2, ("invalid", "Error while reading data"));
+    for suffix in ["", "-2"] {
+        let text = chain(&replace(&warehouse, 7).await.unwrap_err());
+        let id = double.jobs().last().unwrap().clone();
+        assert!(id.ends_with(suffix) && text.contains(&format!("the load job {id} failed")), "{text}");
+        assert!(text.contains(&format!("cannot replace the table a-project.{TABLE}")), "{text}");
+        assert!(text.contains("invalid: Error while reading data; invalid: row 7"), "{text}");
+    }
+    assert_eq!(double.table(TABLE), None);
+    replace(&warehouse, 7).await.unwrap();
+    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![7]));
+    assert!(double.jobs()[2].ends_with("-3"), "{:?}", double.jobs());
+}
+
+#[tokio::test]
+async fn a_job_that_never_succeeds_is_given_up() {
+    let (double, warehouse) = open().await;
+    double.fail_jobs(100, ("invalid", "Error while reading data"));
+    for _ in 0..20 {
+        replace(&warehouse, 7).await.unwrap_err();
+    }
+    let text = chain(&replace(&warehouse, 7).await.unwrap_err());
+    assert!(text.contains("-20 and those before it failed"), "{text}");
+    replace(&warehouse, 8).await.unwrap_err();
+    assert_eq!(double.jobs().len(), 21);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_by_the_services_own_fault_is_followed_by_another_at_once() {
+    let (double, warehouse) = open().await;
+    double.fail_jobs(2, ("backendError", "An internal error occurred"));
+    replace(&warehouse, 7).await.unwrap();
+    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![7]));
+}
+
+/// The emulator's jobs and queries are done before they are answered.
+#[tokio::test]
+async fn jobs_and_queries_are_waited_for() {
+    let (double, warehouse) = open().await;
+    double.be_busy(3);
+    replace(&warehouse, 7).await.unwrap();
+    double.answer_queries(vec![vec![row(0, 7)]]);
+    assert_eq!(read(&warehouse).await.unwrap(), [7]);
+}
+
+/// The emulator runs every job in the United States, wherever the datasets are.
+#[tokio::test]
+async fn jobs_and_queries_run_in_the_location_that_is_set() {
+    let double = BigQueryDouble::start().await;
+    double.answer_queries(vec![vec![row(0, 7)], vec![row(1, 8)]]);
+    let here = open_in(&double, Some(LOCATION)).await;
+    for _ in 0..2 {
+        replace(&here, 7).await.unwrap();
+    }
+    assert_eq!((double.jobs().len(), read(&here).await.unwrap()), (1, vec![7, 8]));
+    let elsewhere = open_in(&double, Some("us-east1")).await;
+    for error in [replace(&elsewhere, 8).await.unwrap_err(), read(&elsewhere).await.unwrap_err()] {
+        assert!(chain(&error).contains("BQ_LOCATION"), "{}", chain(&error));
+    }
+}
+
+#[tokio::test]
+async fn passing_trouble_is_waited_out() {
+    let mut cases = JoinSet::new();
+    for (status, reason) in [
+        (503, Some(("backendError", "Visibility check was unavailable. Please retry the request"))),
+        (502, None),
+        (429, Some(("rateLimitExceeded", "Too many requests"))),
+        (403, Some(("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table"))),
+    ] {
+        cases.spawn(async move {
+            let (double, warehouse) = open().await;
+            double.answer_queries(vec![vec![row(0, 7)]]);
+            double.refuse(2, status, reason);
+            replace(&warehouse, 7).await.unwrap();
+            double.refuse(2, status, reason);
+            assert_eq!(read(&warehouse).await.unwrap(), [7], "{status}");
+            assert_eq!((double.calls(), counted(&double)), (6, vec![7]), "{status}");
+        });
+    }
+    cases.join_all().await;
+}
+
+/// The emulator has no roles.
+#[tokio::test]
+async fn a_missing_role_is_named_and_not_tried_again() {
+    let (double, warehouse) = open().await;
+    let denied =
+        ("accessDenied", "Access Denied: Project a-project: User does not have bigquery.jobs.create permission");
+    double.refuse(2, 403, Some(denied));
+    let texts = [chain(&replace(&warehouse, 7).await.unwrap_err()), chain(&read(&warehouse).await.unwrap_err())];
+    for (text, attempt) in texts.iter().zip(["cannot replace the table", "cannot read the table"]) {
+        assert!(text.contains(attempt) && text.contains("a-project.bike_traffic_raw.daily_"), "{text}");
+        assert!(text.contains("403") && text.contains(denied.1) && text.contains("roles/bigquery.jobUser"), "{text}");
+    }
+    assert_eq!(double.calls(), 2);
+}
+
+#[tokio::test]
+async fn all_pages_of_a_result_are_read() {
+    let (double, warehouse) = open().await;
+    double.answer_queries(vec![vec![row(0, 1), row(1, 2)], vec![], vec![row(2, 3), row(3, 4)], vec![row(4, 5)]]);
+    assert_eq!(read(&warehouse).await.unwrap(), [1, 2, 3, 4, 5]);
+    double.answer_queries(vec![]);
+    assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
+}
+
+/// The emulator says it in other words.
+#[tokio::test]
+async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
+    let (double, warehouse) = open().await;
+    double.refuse(1, 400, Some(("invalidQuery", "a-project:bike_traffic_raw.daily_* does not match any table.")));
+    assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
+    let missing = "Not found: Dataset a-project:bike_traffic_raw was not found in location US";
+    double.refuse(1, 404, Some(("notFound", missing)));
+    let text = chain(&read(&warehouse).await.unwrap_err());
+    assert!(text.contains("Not found: Dataset") && text.contains("BQ_LOCATION"), "{text}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_is_malformed() {
+    let (double, warehouse) = open().await;
+    for (row, column) in [
+        (json!([-1, "1625129200", null, "Quai", null]), "comptage_horaire holds `-1`"),
+        (json!([7, "1625131800", null, "Quai", null]), "date_et_heure_de_comptage holds `1625131800`"),
+        (json!([7, "1625126400", null, null, null]), "nom_du_compteur is empty"),
+        (json!([7]), "date_et_heure_de_comptage is empty"),
+    ] {
+        double.answer_queries(vec![vec![row]]);
+        let error = read(&warehouse).await.unwrap_err();
+        assert!(matches!(error, WarehouseError::Malformed { .. }), "{error:?}");
+        assert!(chain(&error).contains(column), "{}", chain(&error));
+    }
+}
+
+/// Writes an error with all its causes.
+pub(super) fn chain(error: &WarehouseError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, ": {error}").unwrap();
+        cause = error.source();
+    }
+    text
+}
+
+/// Replaces a day by a single count.
+async fn replace(warehouse: &BigQueryWarehouse, count: u32) -> Result<(), WarehouseError> {
+    let mut counts = Counts::default();
+    let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+    counts.push(quai, day().first_hour(), count);
+    warehouse.replace_counts(day(), &counts, day().at(6)).await
+}
+
+async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError> {
+    let counts = warehouse.counts(day(), day()).await?;
+    Ok(counts.rows().iter().map(|row| row.count).collect())
+}
+
+/// Returns the counts in the table.
+fn counted(double: &BigQueryDouble) -> Vec<u32> {
+    let rows = double.table(TABLE).unwrap_or_default();
+    let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    rows.lines().map(|line| serde_json::from_value(row(line)["comptage_horaire"].clone()).unwrap()).collect()
+}
+
+/// A row as the query for counts selects it: count, second, id, name and coordinates.
+fn row(hours: i32, count: u32) -> Value {
+    let second = day().first_hour().plus(hours).timestamp().as_second();
+    json!([count.to_string(), second.to_string(), null, "Quai", null])
+}
+
+fn day() -> Day {
+    "2021-07-01".parse().unwrap()
+}
