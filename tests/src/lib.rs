@@ -5,6 +5,7 @@
 //! - [`failing`]: ports that fail on demand.
 //! - [`endpoint`]: a push endpoint that keeps what it gets.
 //! - [`bigquery_double`]: a double of BigQuery, for what its emulator lacks.
+//! - [`storage_double`]: stands in front of an emulator of Cloud Storage, counts, and does what the emulator cannot.
 //!
 //! The tests themselves, and the stories told from end to end, are one program: `tests/it/main.rs`.
 
@@ -16,6 +17,7 @@ pub mod endpoint;
 pub mod failing;
 pub mod patience;
 pub mod registry_suite;
+pub mod storage_double;
 pub mod store_suite;
 pub mod warehouse_suite;
 

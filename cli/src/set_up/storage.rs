@@ -1,14 +1,27 @@
 //! The bucket.
 
+use anyhow::Context;
+use reqwest::StatusCode;
+use serde_json::json;
 use shared::{
     address::{BucketName, ProjectId},
-    cloud::CloudSettings,
+    cloud::{self, CloudSettings},
 };
 
-/// Makes the bucket.
+/// Makes the bucket on the emulator.
 ///
 /// # Errors
-/// When the service fails.
-pub async fn bucket(_project: &ProjectId, _bucket: &BucketName, _cloud: &CloudSettings) -> anyhow::Result<()> {
-    todo!()
+/// When there is no emulator, or it fails.
+pub async fn bucket(project: &ProjectId, bucket: &BucketName, cloud: &CloudSettings) -> anyhow::Result<()> {
+    let emulator = cloud.storage_emulator.as_ref();
+    let emulator = emulator.context("STORAGE_EMULATOR_HOST is missing; on Google Cloud, terraform makes the bucket")?;
+    let request = cloud::http_client()?
+        .post(format!("{}/storage/v1/b", emulator.origin()))
+        .query(&[("project", project.as_str())])
+        .json(&json!({ "name": bucket.as_str() }));
+    match cloud::send(request).await {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal.status() == Some(StatusCode::CONFLICT) => Ok(()), // It is there.
+        Err(refusal) => Err(refusal).with_context(|| format!("cannot make the bucket gs://{bucket}")),
+    }
 }

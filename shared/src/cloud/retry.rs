@@ -3,7 +3,7 @@
 //! Google's own clients are given the same numbers; the calls that they do not know (uploads to BigQuery, MLflow) go
 //! through [`send`].
 
-use std::{fmt, time::Duration};
+use std::{fmt, future::IntoFuture, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -56,7 +56,8 @@ pub async fn send_while(request: RequestBuilder, may_pass: impl Fn(&Refusal) -> 
         let text = response.text().await.unwrap_or_default();
         Err(Refusal::Status { status, text })
     };
-    attempt.retry(pauses()).when(may_pass).notify(note_repetition).await
+    let tries = attempt.retry(pauses()).when(may_pass).notify(note_repetition);
+    tokio::time::timeout(TIME_LIMIT, tries.into_future()).await.unwrap_or(Err(Refusal::TimeLimit))
 }
 
 /// Returns the pauses between the tries of a call: growing, random, few.
@@ -65,7 +66,6 @@ pub fn pauses() -> ExponentialBuilder {
         .with_min_delay(FIRST_DELAY)
         .with_max_delay(LONGEST_DELAY)
         .with_max_times(TRIES - 1)
-        .with_total_delay(Some(TIME_LIMIT))
         .with_jitter()
 }
 
@@ -88,6 +88,9 @@ pub enum Refusal {
         /// And which text.
         text: String,
     },
+    /// All tries together took too long.
+    #[error("the service has not answered within {} s", TIME_LIMIT.as_secs())]
+    TimeLimit,
     /// The request cannot be sent more than once.
     #[error("the request cannot be repeated")]
     Once,
@@ -98,14 +101,14 @@ impl Refusal {
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Connection(_) | Self::Once => None,
+            Self::Connection(_) | Self::TimeLimit | Self::Once => None,
         }
     }
 
     /// Tells whether the same call may succeed a little later.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Connection(_) => true,
+            Self::Connection(_) | Self::TimeLimit => true,
             Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             Self::Once => false,
         }

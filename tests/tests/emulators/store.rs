@@ -1,1 +1,101 @@
-//! The suite of the store port.
+//! Cloud Storage: the suite of the store port, and what this adapter promises beyond it.
+
+mod listing;
+mod lost_answer;
+mod not_downloaded_again;
+mod trouble;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use reqwest::{Method, StatusCode};
+use shared::{
+    address::{BucketName, ObjectPath},
+    cloud::{CloudSettings, EmulatorHost},
+    store::{Condition, GcsStore, Store, StoreError},
+};
+use tests::{
+    storage_double::{Fate, StorageDouble},
+    store_suite,
+};
+
+use crate::place;
+
+/// fake-gcs-server honours generations on some of its paths only: those that the suite is about must be among them.
+#[tokio::test]
+async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_uses() {
+    let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
+    let path = path("object");
+    let first = store.write(&path, "first".into(), Condition::Absent).await.unwrap();
+    let second = store.write(&path, "second".into(), Condition::Unchanged(first)).await.unwrap();
+    double.take_calls();
+    for (stale, number) in [(Condition::Absent, 0), (Condition::Unchanged(first), first.number())] {
+        store.write(&path, "third".into(), stale).await.unwrap_err();
+        let upload = &double.take_calls()[0];
+        assert!(upload.target.contains("uploadType=multipart"), "{upload:?}");
+        assert!(upload.target.contains(&format!("ifGenerationMatch={number}")), "{upload:?}");
+        assert_eq!(upload.status, StatusCode::PRECONDITION_FAILED);
+    }
+    store.write(&path, "third".into(), Condition::Unchanged(second)).await.unwrap();
+}
+
+mod suite {
+    tests::store_suite!(super::place("a-run").await);
+}
+
+/// The same promises hold of objects that are kept in memory.
+mod suite_of_kept_objects {
+    tests::store_suite!(super::place("models/a-run").await);
+}
+
+/// As the training file, which is larger than anything in the suite.
+#[tokio::test]
+async fn twenty_megabytes_are_read_back() {
+    let (store, path) = (open(&new_bucket().await, &place::cloud()).await, path("raw/large.bin"));
+    let contents = vec![7; 20_000_000];
+    let generation = store.write(&path, contents.clone().into(), Condition::Absent).await.unwrap();
+    let object = store.read(&path).await.unwrap();
+    // Not `assert_eq`, which would print them.
+    assert!(object.bytes == contents, "other bytes were read than written");
+    assert_eq!(object.generation, generation);
+}
+
+/// Makes a place in a bucket of its own, with three handles that take turns.
+async fn place(prefix: &str) -> store_suite::Place {
+    let (bucket, cloud) = (new_bucket().await, place::cloud());
+    let handles = [open(&bucket, &cloud).await, open(&bucket, &cloud).await, open(&bucket, &cloud).await];
+    let turn = AtomicUsize::new(0);
+    store_suite::Place::new(prefix, move || {
+        let next = turn.fetch_add(1, Ordering::Relaxed);
+        Arc::clone(&handles[next % handles.len()])
+    })
+}
+
+async fn new_bucket() -> BucketName {
+    let bucket = place::bucket();
+    cli::set_up::bucket(&place::project(), &bucket, &place::cloud()).await.unwrap();
+    bucket
+}
+
+async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Arc<dyn Store> {
+    Arc::new(GcsStore::open(bucket, cloud).await.unwrap())
+}
+
+/// Opens a store in a new bucket behind a double.
+async fn behind(
+    fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
+) -> (Arc<dyn Store>, StorageDouble) {
+    let emulator = place::cloud().storage_emulator.unwrap();
+    let double = StorageDouble::in_front_of(&emulator, fate).await;
+    (open(&new_bucket().await, &at(double.host())).await, double)
+}
+
+fn at(host: EmulatorHost) -> CloudSettings {
+    CloudSettings { storage_emulator: Some(host), ..CloudSettings::default() }
+}
+
+fn path(name: &str) -> ObjectPath {
+    name.parse().unwrap()
+}

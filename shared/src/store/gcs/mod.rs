@@ -1,0 +1,215 @@
+//! Objects in a bucket of Cloud Storage.
+//!
+//! Contents go through Google's client, over HTTP: it verifies checksums (CRC32C) in both directions, resumes reads
+//! and large writes, and repeats what failed in passing. What it does by gRPC only, which no emulator speaks, goes
+//! over the JSON API: [`catalogue`].
+
+mod catalogue;
+mod failure;
+mod kept;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use google_cloud_gax::{exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt};
+use google_cloud_storage::{
+    client::Storage,
+    read_object::ReadObjectResponse,
+    read_resume_policy::{ReadResumePolicyExt, Recommended},
+    retry_policy::RetryableErrors,
+};
+use reqwest::StatusCode;
+
+use self::{
+    catalogue::Catalogue,
+    failure::{Failure, within},
+    kept::Kept,
+};
+use super::{Condition, Generation, Object, Store, StoreError};
+use crate::{
+    address::{Address, BucketName, ObjectPath, OpenError},
+    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, TIME_LIMIT, TRIES},
+};
+
+/// Where the service is, if not on an emulator.
+const SERVICE: &str = "https://storage.googleapis.com";
+/// The key of an object's custom metadata that says by which call of [`Store::write`] it was written.
+const WRITE_ID: &str = "write-id";
+/// From this size on, contents are written in parts, of which each is repeated by itself: a resumable upload.
+const RESUMABLE_FROM_BYTES: usize = 16 * 1024 * 1024;
+/// Contents that take long get more time than [`TIME_LIMIT`], as long as they are not slower than this.
+const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
+
+/// A store whose objects lie in a bucket.
+///
+/// The role `roles/storage.objectUser` on the bucket suffices. Without the permission to list, which that role has,
+/// the service answers 403 where an object is missing.
+///
+/// Models and data that have been read or written are kept in memory (at most 64 MiB, the oldest go first), and the
+/// service is asked for their generation only; their contents are not downloaded again until they have changed.
+pub struct GcsStore {
+    bucket: BucketName,
+    contents: Storage,
+    catalogue: Catalogue,
+    kept: Mutex<Kept>,
+}
+
+impl GcsStore {
+    /// Opens a bucket. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Result<Self, OpenError> {
+        // The client leaves the port out of the header `Host`, from which emulators make the address of the parts.
+        let resumable_from = if cloud.storage_emulator.is_some() { usize::MAX } else { RESUMABLE_FROM_BYTES };
+        let opened = Self::connect(bucket, cloud.storage_emulator.as_ref(), resumable_from).await;
+        opened.map_err(|source| OpenError::new(&Address::Bucket(bucket.clone()), source))
+    }
+
+    async fn connect(
+        bucket: &BucketName,
+        emulator: Option<&EmulatorHost>,
+        resumable_from: usize,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let origin = emulator.map_or_else(|| SERVICE.to_owned(), EmulatorHost::origin);
+        let pauses = ExponentialBackoffBuilder::new()
+            .with_initial_delay(FIRST_DELAY)
+            .with_maximum_delay(LONGEST_DELAY)
+            .with_scaling(2.0)
+            .build()?;
+        let contents = Storage::builder()
+            .with_endpoint(&origin)
+            .with_credentials(cloud::credentials(emulator)?)
+            .with_retry_policy(RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT))
+            .with_backoff_policy(pauses)
+            .with_read_resume_policy(Recommended.with_attempt_limit(TRIES as u32))
+            .with_resumable_upload_threshold(resumable_from)
+            .build()
+            .await?;
+        let catalogue = Catalogue::new(cloud::http_client()?, cloud::access_tokens(emulator)?, &origin, bucket);
+        Ok(Self { bucket: bucket.clone(), contents, catalogue, kept: Mutex::default() })
+    }
+
+    async fn download(&self, path: &ObjectPath) -> Result<Object, Failure> {
+        let request = self.contents.read_object(self.resource(), path.as_str());
+        let reply = within(TIME_LIMIT, request.send()).await?;
+        let (generation, size) = (reply.object().generation, reply.object().size);
+        let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
+        Ok(Object { bytes, generation: Generation(generation) })
+    }
+
+    async fn upload(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+        id: &str,
+    ) -> Result<Generation, Failure> {
+        let time = time_for(bytes.len() as u64);
+        let request = self
+            .contents
+            .write_object(self.resource(), path.as_str(), bytes)
+            .set_metadata([(WRITE_ID, id)])
+            // Writing the same contents a second time does no harm, also where there is no condition.
+            .with_idempotency(true);
+        let request = match condition {
+            Condition::Always => request,
+            Condition::Absent => request.set_if_generation_match(0),
+            Condition::Unchanged(read) => request.set_if_generation_match(read.number()),
+        };
+        let written = within(time, request.send_buffered()).await?;
+        Ok(Generation(written.generation))
+    }
+
+    /// Returns the generation of an object if it is the one that the write `id` wrote.
+    ///
+    /// A write whose answer was lost is repeated by the client, and then refused: its first try has changed the
+    /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
+    /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
+    /// object has changed, which is as true.
+    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<Generation>, Failure> {
+        let found = self.catalogue.look_up(path).await?;
+        let is_own = |custom: &BTreeMap<String, String>| custom.get(WRITE_ID).is_some_and(|found| found == id);
+        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| entry.generation))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Each lock holder leaves what is kept whole, even if it panics.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resource(&self) -> String {
+        format!("projects/_/buckets/{}", self.bucket)
+    }
+}
+
+#[async_trait]
+impl Store for GcsStore {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        // The generation is asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
+        let kept = self.kept().get(path);
+        if let Some(kept) = kept
+            && self.generation(path).await? == Some(kept.generation)
+        {
+            return Ok(kept);
+        }
+        let object = self.download(path).await.map_err(|failure| match failure.status() {
+            Some(StatusCode::NOT_FOUND) => StoreError::NotFound { address: self.address_of(path) },
+            _ => failure.of("read", self.address_of(path)),
+        })?;
+        self.kept().keep(path, &object);
+        Ok(object)
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        let found = self.catalogue.look_up(path).await;
+        let found = found.map_err(|failure| failure.of("look for", self.address_of(path)))?;
+        Ok(found.map(|entry| entry.generation))
+    }
+
+    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+        let id = format!("{:032x}", rand::random::<u128>());
+        let mut written = self.upload(path, bytes.clone(), condition, &id).await.map(Some);
+        if written.as_ref().is_err_and(|failure| failure.status() == Some(StatusCode::PRECONDITION_FAILED)) {
+            written = self.find_own(path, &id).await;
+        }
+        let written = written.map_err(|failure| failure.of("write", self.address_of(path)))?;
+        let generation = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) })?;
+        self.kept().keep(path, &Object { bytes, generation });
+        Ok(generation)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        let address = || format!("gs://{}/{prefix}*", self.bucket);
+        let names = self.catalogue.names(prefix).await.map_err(|failure| failure.of("list", address()))?;
+        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
+        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        format!("gs://{}/{path}", self.bucket)
+    }
+}
+
+async fn collect(mut reply: ReadObjectResponse) -> google_cloud_storage::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(usize::try_from(reply.object().size).unwrap_or_default());
+    // The end of the stream is an error where the checksum is another than the service said.
+    while let Some(chunk) = reply.next().await.transpose()? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+const fn time_for(bytes: u64) -> Duration {
+    TIME_LIMIT.saturating_add(Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND))
+}

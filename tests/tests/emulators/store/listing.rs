@@ -1,0 +1,37 @@
+//! What a list is beyond what the suite says.
+
+use reqwest::Client;
+
+use super::*;
+
+/// The service ends a page after 1,000 names; the emulator only if it is asked to.
+#[tokio::test]
+async fn a_list_has_all_pages() {
+    let (store, double) = behind(|method, target, _| match *method {
+        Method::GET => Fate::PassedOnAs(format!("{target}&maxResults=2")),
+        _ => Fate::PassedOn,
+    })
+    .await;
+    let paths: Vec<_> = (1..=5).map(|number| path(&format!("raw/{number}.json"))).collect();
+    for path in &paths {
+        store.write(path, "{}".into(), Condition::Absent).await.unwrap();
+    }
+    double.take_calls();
+    assert_eq!(store.list("raw/").await.unwrap(), paths);
+    assert_eq!(double.take_calls().len(), 3);
+}
+
+#[tokio::test]
+async fn what_people_and_tools_leave_in_a_bucket_is_not_listed() {
+    let bucket = new_bucket().await;
+    let store = open(&bucket, &place::cloud()).await;
+    store.write(&path("data/test.csv"), "text".into(), Condition::Absent).await.unwrap();
+    let upload = format!("{}/upload/storage/v1/b/{bucket}/o", place::cloud().storage_emulator.unwrap().origin());
+    for name in ["data/", "data/.part", "data//twice", "/data"] {
+        let request = Client::new().post(&upload).query(&[("uploadType", "media"), ("name", name)]).body("text");
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+    for prefix in ["", "data/"] {
+        assert_eq!(store.list(prefix).await.unwrap(), [path("data/test.csv")], "{prefix:?}");
+    }
+}
