@@ -2,6 +2,7 @@
 
 mod card;
 mod error;
+mod mlflow;
 mod recipe;
 mod training;
 
@@ -18,6 +19,8 @@ use shared::{
 };
 use xgboost::Booster;
 
+use mlflow::Example;
+
 pub use card::{MODEL_TYPE, ModelCard, Training};
 pub use error::ModelError;
 pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
@@ -29,6 +32,7 @@ pub use xgboost::supports_cuda;
 pub struct Model {
     booster: Booster,
     card: ModelCard,
+    example: Example,
 }
 
 /// How many threads a loaded model predicts with.
@@ -75,13 +79,17 @@ impl Model {
         &self.card.features
     }
 
-    /// Writes the model's files into a folder of the store: the booster, then the card that names its checksum.
+    /// Writes the model's files into a folder of the store: the booster, what makes the folder a model of MLflow, then
+    /// the card that names the booster's checksum. Saved twice, a model has the same bytes.
     ///
     /// # Errors
     /// When XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
         store.write(&file(folder, BOOSTER_FILE), bytes.into(), Condition::Always).await?;
+        for (name, text) in mlflow::files(&self.card, &self.example) {
+            store.write(&file(folder, name), text.into(), Condition::Always).await?;
+        }
         write_json(store, &file(folder, CARD_FILE), &self.card, Condition::Always).await?;
         Ok(())
     }
@@ -101,7 +109,8 @@ impl Model {
             return Err(malformed(&**store, &path, reason).into());
         }
         let booster = Booster::load(&bytes).map_err(|source| ModelError::Load { folder: folder.clone(), source })?;
-        let mut model = Self { booster, card };
+        let example = Example::load(&**store, folder).await?;
+        let mut model = Self { booster, card, example };
         model.use_threads(threads)?;
         Ok(model)
     }

@@ -107,6 +107,57 @@ async fn a_loaded_model_forecasts_as_the_saved_one() {
 }
 
 #[tokio::test]
+async fn a_model_saved_again_has_the_same_files() {
+    let (store, folder) = saved(&trained(&counts(40, 10))).await;
+    let loaded = Model::load(&store, &folder, Threads::One).await.unwrap();
+    let (again, _) = saved(&loaded).await;
+    let files = store.list("").await.unwrap();
+    let names: Vec<_> = files.iter().map(|path| path.as_str().rsplit('/').next().unwrap()).collect();
+    let expected = [
+        "MLmodel",
+        "card.json",
+        "conda.yaml",
+        "input_example.json",
+        "model.ubj",
+        "python_env.yaml",
+        "requirements.txt",
+    ];
+    assert_eq!(names, expected);
+    for path in files {
+        assert_eq!(store.read(&path).await.unwrap().bytes, again.read(&path).await.unwrap().bytes, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_input_example_has_rows_of_the_training_and_null_for_what_is_unknown() {
+    let counts = counts(40, 10);
+    let (store, folder) = saved(&trained(&counts)).await;
+    let path = file(&folder, "input_example.json");
+    let (example, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
+    let spec = FeatureSpec::for_counters(counts.counters());
+    let frame = Frame::of_counts(&spec, &[], &counts);
+    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(example["data"].clone()).unwrap();
+    // 1,918 rows, since a day of the forty has 23 hours.
+    let first_of_each_tenth = (0..10).map(|tenth| &frame.values()[tenth * 192 * COLUMNS.len()..][..COLUMNS.len()]);
+    for (row, expected) in rows.iter().zip(first_of_each_tenth) {
+        assert_eq!(*row, expected.iter().map(|value| (!value.is_nan()).then_some(*value)).collect::<Vec<_>>());
+    }
+    assert_eq!(example["columns"], serde_json::json!(COLUMNS));
+    assert_eq!((rows.len(), rows[0][8].is_none(), rows[9][8].is_none()), (10, true, false));
+}
+
+#[tokio::test]
+async fn a_model_without_an_input_example_is_loaded_all_the_same() {
+    let model = trained(&counts(10, 1));
+    let (store, folder) = saved(&model).await;
+    let bare: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    for path in [BOOSTER_FILE, CARD_FILE].map(|name| file(&folder, name)) {
+        bare.write(&path, store.read(&path).await.unwrap().bytes, Condition::Always).await.unwrap();
+    }
+    assert_eq!(Model::load(&bare, &folder, Threads::One).await.unwrap().card(), model.card());
+}
+
+#[tokio::test]
 async fn a_model_file_cut_in_half_is_refused_by_name() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = file(&folder, BOOSTER_FILE);

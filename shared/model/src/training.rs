@@ -8,7 +8,9 @@ use shared::{
 };
 use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
 
-use crate::{Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training, checksum};
+use crate::{
+    Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training, checksum, mlflow::Example,
+};
 
 /// The share of the time, from its end, that early stopping holds out.
 const EARLY_STOPPING_SHARE: f64 = 0.2;
@@ -59,7 +61,7 @@ pub fn train(
             xgboost::train(&borrowed, &early, recipe.rounds, &[("holdout", &late)], Some(patience), &mut progress)
         }
     };
-    finish(trained.map_err(ModelError::Train)?, spec, params, training)
+    finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))
 }
 
 /// Trains a challenger: the champion's rounds, or the first of them, and new ones boosted on recent rows.
@@ -87,7 +89,7 @@ pub fn fine_tune(
     let matrix = matrix(&frame, None)?;
     let mut progress = |round: RoundProgress<'_>| report(round, on_round);
     let trained = xgboost::continue_training(start, &borrow(&params), &matrix, recipe.epochs, &[], None, &mut progress);
-    finish(trained.map_err(ModelError::Train)?, spec, params, training)
+    finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))
 }
 
 fn finish(
@@ -95,6 +97,7 @@ fn finish(
     features: FeatureSpec,
     params: Vec<(String, String)>,
     training: Training,
+    example: Example,
 ) -> Result<Model, ModelError> {
     // A booster keeps its training buffers; the one that is read back holds the model alone.
     let bytes = trained.booster.save_ubj().map_err(ModelError::Save)?;
@@ -110,7 +113,7 @@ fn finish(
         training,
         test_scores: None,
     };
-    Ok(Model { booster, card })
+    Ok(Model { booster, card, example })
 }
 
 impl Model {

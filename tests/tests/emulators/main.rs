@@ -3,7 +3,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod bus;
+mod gate;
+mod picture;
 mod place;
+mod predictions;
 mod registry;
+mod sample;
 mod store;
+mod stories;
 mod warehouse;
+mod world;

@@ -1,1 +1,86 @@
-//! The suite of the registry port.
+//! The registry on an MLflow server: the suite of the port, and what is peculiar to MLflow.
+
+// A registration that is cut short, or whose answers are lost, is one version in the end.
+mod crash;
+
+// Whatever a run holds comes back as it was; what others have registered is left alone.
+mod fidelity;
+
+// Python's MLflow loads the champion and sees what was registered.
+pub(crate) mod python;
+
+// Servers that are down, tired or want a login.
+mod trouble;
+
+mod proxy;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use reqwest::{Method, Url};
+use serde_json::Value;
+use shared::{
+    clock::SystemClock,
+    cloud::CloudSettings,
+    registry::{MlflowRegistry, Run, RunName},
+    store::{MemoryStore, Store},
+};
+use tests::registry_suite;
+
+use crate::place;
+
+mod suite {
+    tests::registry_suite!(super::suite_place());
+}
+
+/// A registered model that no other test has, with the lock and the artifacts in memory.
+fn suite_place() -> registry_suite::Place {
+    registry_suite::Place::new(Arc::new(open(&place::unique("model"), &memory())))
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::default())
+}
+
+/// Opens a handle of its own, as another process does.
+fn open(model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
+    open_at(&place::mlflow(), model, store)
+}
+
+fn open_at(url: &Url, model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
+    let settings = CloudSettings { mlflow_model: Some(model.to_owned()), ..CloudSettings::default() };
+    MlflowRegistry::open(url, &settings, Arc::clone(store), Arc::new(SystemClock)).unwrap()
+}
+
+fn run(name: &str) -> Run {
+    let name: RunName = name.parse().unwrap();
+    Run {
+        artifacts: name.artifacts(),
+        name,
+        ended_at: "2021-08-02T05:00:00.123Z".parse().unwrap(),
+        tags: [("training_type".to_owned(), "fine_tune".to_owned())].into(),
+        params: [("eta".to_owned(), "0.03".to_owned())].into(),
+        metrics: BTreeMap::from([("test_mae".to_owned(), 15.4)]),
+    }
+}
+
+/// Calls the server without the adapter.
+async fn call(method: Method, path: &str, body: Value) -> Value {
+    let url = place::mlflow().join(&format!("/api/2.0/mlflow/{path}")).unwrap();
+    let response = reqwest::Client::new().request(method, url).json(&body).send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    assert!(status.is_success(), "{path}: {status} {text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+async fn post(path: &str, body: Value) -> Value {
+    call(Method::POST, path, body).await
+}
+
+/// Returns the runs in a model's experiment, as the server tells them.
+async fn runs_of(model: &str) -> Vec<Value> {
+    let path = format!("experiments/get-by-name?experiment_name={model}");
+    let experiment = call(Method::GET, &path, Value::Null).await["experiment"]["experiment_id"].clone();
+    let found = post("runs/search", serde_json::json!({ "experiment_ids": [experiment], "max_results": 1000 })).await;
+    found["runs"].as_array().cloned().unwrap_or_default()
+}

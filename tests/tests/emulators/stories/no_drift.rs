@@ -7,7 +7,7 @@ use shared::{
     event::{DriftCheckRequested, Function},
     registry::{Alias, Version},
 };
-use tests::endpoint::Endpoint;
+use tests::{bus_suite::Inbox, endpoint::Endpoint};
 
 use crate::world::{Wishes, World};
 

@@ -1,0 +1,127 @@
+//! The files that make a model's folder one that Python's MLflow loads, as a model of its `xgboost` flavor.
+//!
+//! They are what `mlflow.xgboost.save_model` of MLflow 3.17 writes, without what differs between two savings of one
+//! model: the time, and a random id.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    address::ObjectPath,
+    features::{COLUMNS, Frame},
+    store::{Store, StoreError, read_json},
+};
+
+use crate::{BOOSTER_FILE, ModelCard, file};
+
+/// How many rows the example has at most.
+const EXAMPLE_ROWS: usize = 10;
+const EXAMPLE_FILE: &str = "input_example.json";
+/// The release of MLflow whose layout this is.
+const MLFLOW_VERSION: &str = "3.17.2";
+/// A Python for which XGBoost 3.2 and later is there.
+const PYTHON_VERSION: &str = "3.11";
+
+/// What Python needs. XGBoost before 3.2 reads the booster without its base score, and says nothing.
+const REQUIREMENTS: [&str; 2] = ["mlflow>=3", "xgboost>=3.2"];
+
+/// Rows that the model was trained on, to try it with: the counter's number and `NaN` for what is not known included.
+#[derive(Debug, Default)]
+pub(crate) struct Example(Vec<f32>);
+
+/// Rows as pandas splits them: `null` stands for `NaN`.
+#[derive(Serialize, Deserialize)]
+struct Split {
+    columns: Vec<String>,
+    data: Vec<Vec<Option<f64>>>,
+}
+
+impl Example {
+    /// Takes rows from all over a frame, so that the first ones, which have no history, are not the only ones.
+    pub(crate) fn of(frame: &Frame) -> Self {
+        let step = frame.len().div_ceil(EXAMPLE_ROWS).max(1);
+        Self(frame.values().chunks(COLUMNS.len()).step_by(step).flatten().copied().collect())
+    }
+
+    /// Reads the example of a saved model; a model may have been saved without one.
+    pub(crate) async fn load(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
+        match read_json::<Split>(store, &file(folder, EXAMPLE_FILE)).await {
+            Ok((split, _)) => {
+                // The numbers were 32 bits long when they were written.
+                let value = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
+                Ok(Self(split.data.into_iter().flatten().map(value).collect()))
+            }
+            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        let value = |value: &f32| (!value.is_nan()).then(|| f64::from(*value));
+        let split = Split {
+            columns: COLUMNS.map(str::to_owned).to_vec(),
+            data: self.0.chunks(COLUMNS.len()).map(|row| row.iter().map(value).collect()).collect(),
+        };
+        // Numbers and texts always have a JSON.
+        serde_json::to_string(&split).unwrap_or_default()
+    }
+}
+
+/// Returns the names and contents of the files.
+pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, String); 5] {
+    [
+        ("MLmodel", description(card)),
+        (EXAMPLE_FILE, example.to_json()),
+        ("requirements.txt", REQUIREMENTS.map(|requirement| format!("{requirement}\n")).concat()),
+        ("python_env.yaml", python_environment()),
+        ("conda.yaml", conda_environment()),
+    ]
+}
+
+/// Numbers are doubles, as pandas reads them; XGBoost makes 32 bits of them.
+fn description(card: &ModelCard) -> String {
+    let column = |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
+    let inputs = COLUMNS.map(column).join(", ");
+    // Half of the checksum is as long as a random id and belongs to this booster alone.
+    let id: String = card.sha256.chars().take(32).collect();
+    let xgboost_version = &card.xgboost_version;
+    format!(
+        "\
+flavors:
+  python_function:
+    data: {BOOSTER_FILE}
+    env:
+      conda: conda.yaml
+      virtualenv: python_env.yaml
+    loader_module: mlflow.xgboost
+    python_version: '{PYTHON_VERSION}'
+  xgboost:
+    code: null
+    data: {BOOSTER_FILE}
+    model_class: xgboost.core.Booster
+    model_format: ubj
+    xgb_version: {xgboost_version}
+mlflow_version: {MLFLOW_VERSION}
+model_uuid: '{id}'
+saved_input_example_info:
+  artifact_path: {EXAMPLE_FILE}
+  pandas_orient: split
+  type: dataframe
+signature:
+  inputs: '[{inputs}]'
+  outputs: '[{{\"type\": \"tensor\", \"tensor-spec\": {{\"dtype\": \"float32\", \"shape\": [-1]}}}}]'
+  params: null
+"
+    )
+}
+
+fn python_environment() -> String {
+    format!(
+        "python: '{PYTHON_VERSION}'\nbuild_dependencies:\n- pip\n- setuptools\n- wheel\ndependencies:\n- -r requirements.txt\n"
+    )
+}
+
+fn conda_environment() -> String {
+    let requirements = REQUIREMENTS.map(|requirement| format!("  - {requirement}\n")).concat();
+    format!(
+        "channels:\n- conda-forge\ndependencies:\n- python={PYTHON_VERSION}\n- pip\n- pip:\n{requirements}name: mlflow-env\n"
+    )
+}

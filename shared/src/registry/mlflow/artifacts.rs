@@ -1,0 +1,97 @@
+//! Copies the files of a model to the artifacts of its run, where Python's MLflow loads them from.
+
+use reqwest::Url;
+
+use super::{MlflowError, api::Api};
+use crate::{
+    address::{BucketName, ObjectPath},
+    cloud::CloudSettings,
+    store::{Condition, GcsStore, Store},
+};
+
+/// The folder of the model among a run's artifacts.
+const FOLDER: &str = "model";
+
+/// Where the artifacts of a run are kept.
+#[derive(Debug, PartialEq)]
+enum Place {
+    /// Behind the server, which is asked to write them.
+    Server {
+        /// The path below `mlflow-artifacts:/`.
+        path: String,
+    },
+    /// In a bucket, to which they are written at once.
+    Bucket {
+        /// The bucket.
+        bucket: BucketName,
+        /// The folder in it.
+        path: String,
+    },
+}
+
+/// Copies all objects below `folder` and returns the URI of the copy.
+///
+/// A second copy overwrites the first. `artifact_uri` is what MLflow says of the run.
+pub(super) async fn copy(
+    api: &Api,
+    cloud: &CloudSettings,
+    store: &dyn Store,
+    folder: &ObjectPath,
+    artifact_uri: &str,
+) -> Result<String, MlflowError> {
+    let place = Place::of(artifact_uri)?;
+    let prefix = format!("{folder}/");
+    let files = store.list(&prefix).await?;
+    let bucket = match &place {
+        Place::Bucket { bucket, .. } => Some(GcsStore::open(bucket, cloud).await?),
+        Place::Server { .. } => None,
+    };
+    for file in files {
+        let bytes = store.read(&file).await?.bytes;
+        let name = file.as_str().strip_prefix(&prefix).unwrap_or_default();
+        let path = format!("{}/{FOLDER}/{name}", place.path());
+        match &bucket {
+            None => api.put_artifact(&path, bytes).await?,
+            Some(bucket) => {
+                let path = path.parse().map_err(|_| MlflowError::Artifacts { uri: artifact_uri.to_owned() })?;
+                bucket.write(&path, bytes, Condition::Always).await?;
+            }
+        }
+    }
+    Ok(format!("{artifact_uri}/{FOLDER}"))
+}
+
+impl Place {
+    fn of(artifact_uri: &str) -> Result<Self, MlflowError> {
+        let unsupported = || MlflowError::Artifacts { uri: artifact_uri.to_owned() };
+        let uri: Url = artifact_uri.parse().map_err(|_| unsupported())?;
+        let path = uri.path().trim_matches('/').to_owned();
+        match (uri.scheme(), uri.host_str()) {
+            ("mlflow-artifacts", None) => Ok(Self::Server { path }),
+            ("gs", Some(bucket)) => Ok(Self::Bucket { bucket: bucket.parse().map_err(|_| unsupported())?, path }),
+            _ => Err(unsupported()),
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::Server { path } | Self::Bucket { path, .. } => path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifacts_go_through_the_server_or_to_a_bucket() {
+        let path = "1/0a1b/artifacts".to_owned();
+        assert_eq!(Place::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(), Place::Server { path: path.clone() });
+        let bucket = "a_bucket.of-ours".parse().unwrap();
+        assert_eq!(Place::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(), Place::Bucket { bucket, path });
+        for uri in ["s3://bucket/1", "/srv/mlruns/1", "file:///srv/mlruns/1", "mlflow-artifacts://other-host/1"] {
+            assert!(Place::of(uri).unwrap_err().to_string().contains(uri), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A lock that is one object in the store.
+//!
+//! It is taken by a write on condition that the object is as it was read, so of two that want it one gets it. A holder
+//! that dies leaves it behind; then it expires. The work under the lock ends well before, so that whoever has lost the
+//! lock changes nothing any more. It never waits for ever, not even where a simulated clock stands still.
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use backon::{ExponentialBuilder, Retryable};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    address::ObjectPath,
+    clock::Clock,
+    cloud::{TIME_LIMIT, TRY_TIME_LIMIT},
+    store::{Condition, Generation, Store, StoreError, read_json, write_json},
+};
+
+/// How long the work may take, and how long the lock is waited for: together as long as a call to a service.
+const WORK_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() / 2);
+const WAIT_LIMIT: Duration = WORK_LIMIT;
+/// How much longer than the work the lock holds: no request that is under way when the time is up lasts longer, and the
+/// clocks of two machines differ by less.
+const MARGIN: Duration = TRY_TIME_LIMIT;
+/// The pause before the next look at a lock that is taken; a random one as long at most is added.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A lock.
+pub(super) struct Lock {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    path: ObjectPath,
+    work_limit: Duration,
+    wait_limit: Duration,
+}
+
+/// The contents of the object.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+enum Entry {
+    /// Somebody has it.
+    Held {
+        /// What for.
+        purpose: String,
+        /// Which attempt to take the lock this is, to know one's own again.
+        key: String,
+        /// Since when.
+        since: Timestamp,
+        /// When the holder counts as dead.
+        expires: Timestamp,
+    },
+    /// Nobody has it.
+    Free {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// The lock in our hand.
+struct Taken {
+    generation: Generation,
+    deadline: Instant,
+}
+
+/// Why something was not done, or not to the end, under the lock.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LockError {
+    /// Somebody else has the lock, and keeps it.
+    #[error("the lock {address} is held to {purpose} since {since} and until {expires} at most")]
+    Held { address: String, purpose: String, since: Timestamp, expires: Timestamp },
+    /// Somebody else was faster.
+    #[error("the lock {address} was taken by others each time it was free")]
+    Race { address: String },
+    /// The work was broken off. The lock is left to expire, since the last request may still be carried out.
+    #[error("it takes longer than {seconds} s to {purpose}")]
+    TooSlow { purpose: String, seconds: u64 },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Lock {
+    /// Keeps the lock at `path` of a store.
+    pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, path: ObjectPath) -> Self {
+        Self { store, clock, path, work_limit: WORK_LIMIT, wait_limit: WAIT_LIMIT }
+    }
+
+    /// Does some work while nobody else does any under this lock. `purpose` says what for, as in "move an alias".
+    pub(super) async fn hold<T>(&self, purpose: &str, work: impl Future<Output = T> + Send) -> Result<T, LockError> {
+        let taken = self.take(purpose).await?;
+        let Ok(result) = timeout_at(taken.deadline, work).await else {
+            return Err(LockError::TooSlow { purpose: purpose.to_owned(), seconds: self.work_limit.as_secs() });
+        };
+        self.release(taken).await;
+        Ok(result)
+    }
+
+    async fn take(&self, purpose: &str) -> Result<Taken, LockError> {
+        // The standard library's way to random numbers.
+        let key = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let pauses = ExponentialBuilder::default()
+            .with_factor(1.0)
+            .with_min_delay(PAUSE)
+            .with_jitter()
+            .without_max_times()
+            .with_total_delay(Some(self.wait_limit));
+        (|| self.try_take(purpose, &key)).retry(pauses).when(LockError::may_pass).await
+    }
+
+    async fn try_take(&self, purpose: &str, key: &str) -> Result<Taken, LockError> {
+        let address = || self.store.address_of(&self.path);
+        // Read before the lock is written, so that the work does not gain the time that writing takes.
+        let (now, deadline) = (self.clock.now(), Instant::now() + self.work_limit);
+        let condition = match read_json(&*self.store, &self.path).await {
+            Err(StoreError::NotFound { .. }) => Condition::Absent,
+            Err(error) => return Err(error.into()),
+            // One's own is there where the answer to the write was lost.
+            Ok((Entry::Held { purpose, key: other, since, expires }, _)) if expires > now && other != key => {
+                return Err(LockError::Held { address: address(), purpose, since, expires });
+            }
+            Ok((_, generation)) => Condition::Unchanged(generation),
+        };
+        let expires = now.saturating_add(self.work_limit + MARGIN).unwrap_or(Timestamp::MAX);
+        let entry = Entry::Held { purpose: purpose.to_owned(), key: key.to_owned(), since: now, expires };
+        match write_json(&*self.store, &self.path, &entry, condition).await {
+            Ok(generation) => Ok(Taken { generation, deadline }),
+            Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives the lock back. Where this fails the lock expires, and the work is done all the same.
+    async fn release(&self, taken: Taken) {
+        let entry = Entry::Free { since: self.clock.now() };
+        let written = write_json(&*self.store, &self.path, &entry, Condition::Unchanged(taken.generation)).await;
+        if let Err(error) = written {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot give the lock back");
+        }
+    }
+}
+
+impl LockError {
+    const fn may_pass(&self) -> bool {
+        matches!(self, Self::Held { .. } | Self::Race { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::{
+        clock::SimulatedClock,
+        store::{MemoryStore, Object},
+    };
+
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// A lock with little patience, on a clock that stands still.
+    fn lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
+        let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+        let path = "registry/model.lock.json".parse().unwrap();
+        let lock = Lock::new(store, Arc::new(clock.clone()), path);
+        (Lock { work_limit: SHORT, wait_limit: SHORT, ..lock }, clock)
+    }
+
+    fn memory() -> Arc<dyn Store> {
+        Arc::new(MemoryStore::default())
+    }
+
+    #[tokio::test]
+    async fn what_is_done_under_the_lock_is_done_one_after_another() {
+        let (lock, _) = lock(memory());
+        let lock = Lock { wait_limit: Duration::from_secs(30), ..lock };
+        let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = async || {
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            inside.fetch_sub(1, Ordering::SeqCst);
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        let hold = async || lock.hold("work", work()).await.unwrap();
+        tokio::join!(hold(), hold(), hold(), hold());
+        assert_eq!(done.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_held_is_waited_for_until_patience_ends_and_no_longer() {
+        let (lock, _) = lock(memory());
+        let dead = lock.take("register the run fine-tune-2021-W30").await.unwrap();
+        let error = lock.hold("move an alias", async {}).await.unwrap_err().to_string();
+        let expected = "the lock memory://registry/model.lock.json is held to register the run fine-tune-2021-W30 since \
+                        2021-08-02T05:00:00Z and until 2021-08-02T05:01:00.3Z at most";
+        assert_eq!(error, expected);
+        lock.release(dead).await;
+        lock.hold("move an alias", async {}).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_left_behind_expires_and_its_holder_cannot_give_back_the_next_ones() {
+        let (lock, clock) = lock(memory());
+        let dead = lock.take("register").await.unwrap();
+        clock.set(clock.now() + SignedDuration::from_secs(61));
+        let next = lock.take("register").await.unwrap();
+        lock.release(dead).await;
+        assert!(matches!(lock.take("register").await, Err(LockError::Held { .. })));
+        lock.release(next).await;
+        assert!(lock.take("register").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn work_that_takes_too_long_is_broken_off_and_the_lock_kept() {
+        let (lock, _) = lock(memory());
+        let error = lock.hold("register", std::future::pending::<()>()).await.unwrap_err();
+        assert!(matches!(error, LockError::TooSlow { .. }), "{error}");
+        assert!(matches!(lock.take("register").await, Err(LockError::Held { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_lock_taken_by_a_write_whose_answer_was_lost_is_ones_own() {
+        let store = Arc::new(FirstAnswerLost { store: MemoryStore::default(), lost: AtomicBool::new(false) });
+        let (lock, _) = lock(Arc::clone(&store) as _);
+        lock.hold("register", async {}).await.unwrap();
+        assert!(store.lost.load(Ordering::SeqCst));
+    }
+
+    /// A store whose client writes, loses the answer, writes again and so finds that its condition does not hold.
+    struct FirstAnswerLost {
+        store: MemoryStore,
+        lost: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Store for FirstAnswerLost {
+        async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+            self.store.read(path).await
+        }
+
+        async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+            self.store.generation(path).await
+        }
+
+        async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+            let written = self.store.write(path, bytes, condition).await;
+            if self.lost.swap(true, Ordering::SeqCst) {
+                return written;
+            }
+            Err(StoreError::ConditionFailed { address: self.address_of(path) })
+        }
+
+        async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+            self.store.list(prefix).await
+        }
+
+        fn address_of(&self, path: &ObjectPath) -> String {
+            self.store.address_of(path)
+        }
+    }
+}

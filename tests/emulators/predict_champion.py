@@ -1,0 +1,45 @@
+"""Loads the champion of an MLflow server as a person would, and prints as JSON what there is to see.
+
+    MLFLOW_TRACKING_URI=http://127.0.0.1:5000 predict_champion.py MODEL FOLDER
+
+MODEL is the registered model, FOLDER the same model as files of this machine.
+"""
+
+import json
+import sys
+
+import mlflow
+import xgboost
+
+
+def main():
+    name, folder = sys.argv[1:]
+    uri = f"models:/{name}@champion"
+    downloaded = mlflow.artifacts.download_artifacts(uri)
+    example = mlflow.models.Model.load(downloaded).load_input_example(downloaded)
+    rows = xgboost.DMatrix(example)
+    client = mlflow.MlflowClient()
+    version = client.get_model_version_by_alias(name, "champion")
+    run = client.get_run(version.run_id)
+    seen = {
+        "rows": json.loads(example.to_json(orient="values", double_precision=15)),
+        "predictions": {
+            "registry": mlflow.xgboost.load_model(uri).predict(rows).tolist(),
+            "folder": mlflow.xgboost.load_model(folder).predict(rows).tolist(),
+            "function": mlflow.pyfunc.load_model(uri).predict(example).tolist(),
+        },
+        "version": {"number": version.version, "aliases": list(version.aliases), "tags": version.tags},
+        "run": {
+            "name": run.info.run_name,
+            "status": run.info.status,
+            "end_time": run.info.end_time,
+            "tags": run.data.tags,
+            "params": run.data.params,
+            "metrics": run.data.metrics,
+        },
+    }
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main()
