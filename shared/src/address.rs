@@ -81,9 +81,17 @@ impl fmt::Display for Address {
             Self::Bucket(bucket) => write!(formatter, "gs://{bucket}"),
             Self::BigQuery(project) => write!(formatter, "bigquery://{project}"),
             Self::PubSub(project) => write!(formatter, "pubsub://{project}"),
-            Self::Mlflow(url) => url.fmt(formatter),
+            Self::Mlflow(url) => without_login(url).fmt(formatter),
         }
     }
+}
+
+/// Returns a URL as it may be shown and logged.
+pub(crate) fn without_login(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Refused only for URLs that cannot have a login.
+    let _ = shown.set_username("").and_then(|()| shown.set_password(None));
+    shown
 }
 
 /// An address that names no implementation.
@@ -264,6 +272,8 @@ mod tests {
         {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+        let with_login: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
+        assert_eq!(with_login.to_string(), "https://mlflow.example/");
     }
 
     #[test]

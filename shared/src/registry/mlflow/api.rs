@@ -6,7 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::MlflowError;
-use crate::cloud::{self, MlflowLogin, Refusal};
+use crate::{
+    address::without_login,
+    cloud::{self, MlflowLogin, Refusal},
+};
 
 /// The client of a server.
 ///
@@ -82,15 +85,6 @@ impl Api {
     fn shown(&self) -> String {
         without_login(&self.server).to_string()
     }
-}
-
-/// Returns a URL as it may be shown.
-pub(super) fn without_login(url: &Url) -> Url {
-    let mut url = url.clone();
-    // These fail for URLs without a host only, which have no login either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
 }
 
 async fn send_once(request: RequestBuilder) -> Result<Response, Refusal> {

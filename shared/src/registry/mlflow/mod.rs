@@ -64,7 +64,7 @@ impl MlflowRegistry {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let model = cloud.mlflow_model.as_deref().unwrap_or(MODEL).to_owned();
-        let place = Address::Mlflow(api::without_login(url));
+        let place = Address::Mlflow(url.clone());
         if !is_sound(&model) {
             let reason = format!("`{model}` is no name of a model: letters, digits, `-`, `.` and `_`, at most 200");
             return Err(OpenError::new(&place, reason));
