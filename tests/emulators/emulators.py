@@ -32,21 +32,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["start", "stop", "run"])
     parser.add_argument("--state", type=pathlib.Path, default=HERE.parent.parent / "state" / "emulators", metavar="DIR")
-    parser.add_argument("command", nargs="*", help="for run: the command, after --")
-    arguments = parser.parse_args()
+    ours, command = split(sys.argv[1:])
+    arguments = parser.parse_args(ours)
     state = arguments.state.resolve()
     if arguments.action == "stop":
         return stop(state)
+    if arguments.action == "run" and not command:
+        parser.error("run needs a command after --")
     variables = start(state)
     if arguments.action == "start":
         return 0
-    if not arguments.command:
-        stop(state)
-        parser.error("run needs a command after --")
     try:
-        return subprocess.run(arguments.command, env=os.environ | variables, check=False).returncode
+        return subprocess.run(command, env=os.environ | variables, check=False).returncode
     finally:
         stop(state)
+
+
+def split(words):
+    """Splits a command line at the first `--`."""
+    position = words.index("--") if "--" in words else len(words)
+    return words[:position], words[position + 1:]
 
 
 def start(state):
