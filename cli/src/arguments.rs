@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use model::{FineTuneRecipe, TrainRecipe};
 use shared::{Timestamp, event::Function, policy::Policy, time::Week};
 
+use crate::set_up::Endpoint;
+
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
 #[derive(Debug, Parser)]
 #[command(name = "bike-traffic", version, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -47,6 +49,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Make the version before the last promotion, or any other, champion again.
     Rollback(RollbackArguments),
+    /// Make on emulators what terraform makes on Google Cloud: bucket, datasets, topics and subscriptions.
+    SetUp(SetUpArguments),
     /// Compare a week with the fixed test set, without writing anything.
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
@@ -288,6 +292,22 @@ pub struct RollbackArguments {
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `set-up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  make emulators && source state/emulators/env
+  export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local
+  bike-traffic set-up --push ingest=http://127.0.0.1:8080/
+  PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr target/release/ingest
+
+It may be done again and then changes endpoints only.")]
+pub struct SetUpArguments {
+    /// Push the messages of a function to a URL; may be given for each function.
+    #[arg(long, value_name = "FUNCTION=URL")]
+    pub push: Vec<Endpoint>,
 }
 
 /// Options of `drift-check`.

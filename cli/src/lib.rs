@@ -38,6 +38,7 @@ pub async fn main() -> ExitCode {
         Command::Replay(arguments) => replay::command(arguments).await,
         Command::Status(arguments) => status::command(arguments).await,
         Command::Rollback(arguments) => rollback::command(arguments).await,
+        Command::SetUp(arguments) => set_up::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
         Command::SampleData(arguments) => sample_data_command::command(&arguments),

@@ -9,3 +9,55 @@ mod tables;
 pub use pubsub::{Delivery, subscriptions};
 pub use storage::bucket;
 pub use tables::tables;
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use anyhow::{Context, bail};
+use shared::{
+    address::Address,
+    cloud::CloudSettings,
+    event::Function,
+    settings::{PortAddresses, ProcessVariables},
+};
+
+use crate::arguments::SetUpArguments;
+
+/// Where a function listens, as `ingest=http://127.0.0.1:8080/`.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    function: Function,
+    url: reqwest::Url,
+}
+
+impl FromStr for Endpoint {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let (function, url) = text.split_once('=').context("it has no `=`, as in ingest=http://127.0.0.1:8080/")?;
+        Ok(Self { function: function.parse()?, url: url.parse().with_context(|| format!("`{url}` is no URL"))? })
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
+    let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+    let (Address::Bucket(name), Address::BigQuery(warehouse), Address::PubSub(bus)) =
+        (&addresses.store, &addresses.warehouse, &addresses.bus)
+    else {
+        bail!("set GCS_BUCKET and GOOGLE_CLOUD_PROJECT: files and memory need no set-up");
+    };
+    let emulators = [&cloud.storage_emulator, &cloud.bigquery_emulator, &cloud.pubsub_emulator];
+    if emulators.iter().any(|emulator| emulator.is_none()) {
+        bail!("this is for emulators (`make emulators`); on Google Cloud, `make deploy` makes all of it");
+    }
+    let pushed = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
+    let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(pushed).collect();
+    bucket(bus, name, &cloud).await?;
+    tables(warehouse, &cloud).await?;
+    subscriptions(bus, &endpoints, &cloud, Delivery::default()).await?;
+    println!("gs://{name}, the datasets of {warehouse} and the topics of {bus} are there");
+    for (function, url) in endpoints {
+        println!("messages to {function} are pushed to {url}");
+    }
+    Ok(())
+}
