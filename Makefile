@@ -66,6 +66,10 @@ bench-pandas: venv ## Measure pandas on the same file as `make bench`: TRAIN_DAT
 build: compiler cargo ## Build everything in release mode
 	cargo build --release --locked --workspace
 
+.PHONY: dist
+dist: build ## Put the functions' release binaries into dist/ and show that each starts alone and answers
+	tests/dist.sh dist
+
 .PHONY: clean-state
 clean-state: ## Remove the local state of all runs, sample data included
 	rm -rf state
