@@ -13,6 +13,17 @@ NEXTEST := 0.9.143
 CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
 EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
 
+# Of the cloud: which environment, and which images. An earlier tag brings back what ran then.
+ENV ?= dev
+TAG ?= $(shell git describe --always --dirty --abbrev=12)
+FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
+# What infra/environments/ENV.tfvars says, and what follows from it.
+setting = $(shell sed -nE 's/^$(1) *= *"(.*)"/\1/p' infra/environments/$(ENV).tfvars)
+PLACE = $(call setting,region)-docker.pkg.dev
+REGISTRY = $(PLACE)/$(call setting,project_id)/bike-traffic
+TERRAFORM = TF_DATA_DIR=$(CURDIR)/target/terraform/$(ENV) terraform -chdir=infra
+VARIABLES = -var-file=environments/$(ENV).tfvars -var=image_tag=$(TAG)
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -73,6 +84,50 @@ dist: build ## Put the functions' release binaries into dist/ and show that each
 .PHONY: clean-state
 clean-state: ## Remove the local state of all runs, sample data included
 	rm -rf state
+
+.PHONY: infra-check
+infra-check: ## Check infra/: format, validity and tests, without an account
+	infra/check.sh
+
+.PHONY: images
+images: ## Build the images of the functions and of MLflow for ENV (dev or prod), tagged with the commit
+	for function in $(FUNCTIONS); do \
+	  docker build --build-arg FUNCTION=$$function --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(REGISTRY)/$$function:$(TAG) .; \
+	done
+	docker build --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(REGISTRY)/mlflow:$(TAG) infra/mlflow
+
+.PHONY: push
+push: environment images ## Build the images and push them to the registry of ENV
+	gcloud auth print-access-token --impersonate-service-account=$(call setting,deployer) | docker login --username oauth2accesstoken --password-stdin https://$(PLACE)
+	for image in $(FUNCTIONS) mlflow; do docker push $(REGISTRY)/$$image:$(TAG); done
+	@echo "pushed with TAG=$(TAG)"
+
+.PHONY: foundation
+foundation: terraform-init ## Make what images and secrets of ENV go into, before the first deployment
+	$(TERRAFORM) apply $(VARIABLES) -target=google_artifact_registry_repository.images -target=google_secret_manager_secret.secret -target=google_sql_database.mlflow
+
+.PHONY: plan
+plan: terraform-init ## Show what `make deploy` would change in ENV
+	$(TERRAFORM) plan $(VARIABLES)
+
+.PHONY: deploy
+deploy: terraform-init ## Bring ENV to what infra/ says, with the images of TAG, after asking
+	$(TERRAFORM) apply $(VARIABLES)
+
+.PHONY: destroy
+destroy: terraform-init ## Delete everything in ENV=dev, data included, after asking
+	@[ "$(ENV)" != prod ] || { echo "prod is protected: see docs/deploy.md, section \"The end\""; exit 1; }
+	$(TERRAFORM) destroy $(VARIABLES)
+
+# Mistakes that would be found out late.
+.PHONY: environment
+environment:
+	@[ -f infra/environments/$(ENV).tfvars ] || { echo "there is no infra/environments/$(ENV).tfvars: ENV is dev or prod"; exit 1; }
+	@[[ "$(ENV)" != prod || "$(TAG)" != *-dirty ]] || { echo "commit first: nobody could say what $(TAG) is"; exit 1; }
+
+.PHONY: terraform-init
+terraform-init: environment
+	$(TERRAFORM) init -input=false -backend-config=environments/$(ENV).gcs.tfbackend
 
 .PHONY: compiler
 compiler:

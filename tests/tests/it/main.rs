@@ -11,6 +11,9 @@ mod bus;
 // The runtime over real HTTP: the status table, envelopes, repeated deliveries, and repair after every failing step.
 mod runtime;
 
+// What terraform passes to the functions, and what they read.
+mod deployment;
+
 // Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
 mod process;
 

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Checks this folder: format, validity and tests, none of which needs an account. With the real provider where
+# terraform's registry can be reached, else with a stand-in that has its schema. With CI=true one of the two must run.
+set -euo pipefail
+cd "$(dirname "$0")"
+readonly stand_in=../../shared/tools/terraform-check/terraform-check
+
+say() { printf 'infra-check: %s\n' "$*"; }
+
+give_up() {
+  say "$*" >&2
+  # On a machine without either, somebody who works on the functions need not care.
+  [ "${CI:-}" = true ] && exit 1
+  exit 0
+}
+
+for script in ./*.sh; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then shellcheck ./*.sh; fi
+
+# What an alert names must be there: the section of the runbook, and the message in the code.
+grep -ohE 'runbook\} \\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r section; do
+  grep -qxF "### $section" ../docs/deploy.md || { say "docs/deploy.md has no section \"$section\"" >&2; exit 1; }
+done
+grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r message; do
+  grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "nothing logs \"$message\"" >&2; exit 1; }
+done
+
+command -v terraform >/dev/null || give_up "terraform is not there: https://developer.hashicorp.com/terraform/install"
+
+export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
+terraform fmt -check -recursive -diff
+
+# In a copy, so that neither the lock file nor a state that is in use changes.
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -r . "$copy/infra"
+rm -rf "$copy/infra/.terraform"
+if TF_DATA_DIR=$copy/data terraform -chdir="$copy/infra" init -backend=false -input=false -no-color >"$copy/init" 2>&1; then
+  say "with the real provider"
+  export TF_DATA_DIR=$copy/data
+  terraform -chdir="$copy/infra" validate -no-color
+  terraform -chdir="$copy/infra" test -no-color
+elif ! grep -q 'could not connect to' "$copy/init"; then
+  # The registry was there: it is the configuration that terraform does not understand.
+  cat "$copy/init" >&2
+  exit 1
+elif [ -x "$stand_in" ]; then
+  say "with $stand_in, since terraform's registry cannot be reached"
+  "$stand_in" .
+else
+  give_up "not checked: terraform's registry cannot be reached, and there is no $stand_in"
+fi

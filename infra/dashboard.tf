@@ -1,0 +1,92 @@
+locals {
+  # Two tiles a row, each half of the 12 columns wide.
+  charts = [
+    {
+      title  = "Decisions a day"
+      filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.decisions.name}\" resource.type=\"cloud_run_revision\""
+      period = "86400s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["metric.label.function", "metric.label.decision"], type = "STACKED_BAR"
+    },
+    {
+      title  = "Dead letters"
+      filter = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=ends_with(\"-dead-letter\")"
+      period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
+    },
+    {
+      title  = "Age of the oldest event that is not done (s)"
+      filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${local.all_quoted})"
+      period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
+    },
+    {
+      title  = "Answers by status"
+      filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=one_of(${local.all_quoted})"
+      period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.service_name", "metric.label.response_code"], type = "STACKED_BAR"
+    },
+    {
+      title  = "95th percentile of a delivery (ms)"
+      filter = "metric.type=\"run.googleapis.com/request_latencies\" resource.type=\"cloud_run_revision\" resource.label.service_name=one_of(${local.all_quoted})"
+      period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", group = ["resource.label.service_name"], type = "LINE"
+    },
+    {
+      title  = "Memory in use, 99th percentile"
+      filter = "metric.type=\"run.googleapis.com/container/memory/utilizations\" resource.type=\"cloud_run_revision\""
+      period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_99", group = ["resource.label.service_name"], type = "LINE"
+    },
+    {
+      title  = "MLflow: answers by status"
+      filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=starts_with(\"mlflow\")"
+      period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.service_name", "metric.label.response_code_class"], type = "STACKED_BAR"
+    },
+    {
+      title  = "MLflow: disk of the database in use"
+      filter = "metric.type=\"cloudsql.googleapis.com/database/disk/utilization\" resource.type=\"cloudsql_database\""
+      period = "3600s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.database_id"], type = "LINE"
+    },
+  ]
+
+  chart_tiles = [for position, chart in local.charts : {
+    xPos   = 6 * (position % 2)
+    yPos   = 4 * floor(position / 2)
+    width  = 6
+    height = 4
+    widget = {
+      title = chart.title
+      xyChart = {
+        dataSets = [{
+          plotType = chart.type
+          timeSeriesQuery = {
+            timeSeriesFilter = {
+              filter = chart.filter
+              aggregation = {
+                alignmentPeriod    = chart.period
+                perSeriesAligner   = chart.aligner
+                crossSeriesReducer = chart.reducer
+                groupByFields      = chart.group
+              }
+            }
+          }
+        }]
+      }
+    }
+  }]
+
+  logs_tile = {
+    xPos   = 0
+    yPos   = 4 * ceil(length(local.charts) / 2)
+    width  = 12
+    height = 4
+    widget = {
+      title = "Warnings and errors"
+      logsPanel = {
+        resourceNames = ["projects/${var.project_id}"]
+        filter        = "resource.type=\"cloud_run_revision\"\nseverity>=WARNING"
+      }
+    }
+  }
+}
+
+resource "google_monitoring_dashboard" "overview" {
+  dashboard_json = jsonencode({
+    displayName  = "bike-traffic ${var.environment}"
+    mosaicLayout = { columns = 12, tiles = concat(local.chart_tiles, [local.logs_tile]) }
+  })
+}

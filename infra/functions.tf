@@ -1,0 +1,63 @@
+locals {
+  # The map of the six functions, and what a test compares with what the programs read.
+  map       = jsondecode(file("${path.module}/functions.json"))
+  functions = local.map.functions
+
+  # Protection of what cannot be made again is bound to the environment, so that no variable takes it away.
+  protected = var.environment == "prod"
+
+  # Every setting that functions.json names has its value here, or in `secrets`.
+  settings = {
+    BQ_LOCATION              = var.region
+    ENVIRONMENT              = var.environment
+    FINE_TUNE                = var.fine_tune
+    GCS_BUCKET               = google_storage_bucket.artifacts.name
+    GOOGLE_CLOUD_PROJECT     = var.project_id
+    MLFLOW_TRACKING_URI      = module.mlflow_for_functions.uri
+    MLFLOW_TRACKING_USERNAME = local.mlflow_username
+    OPEN_DATA_URL            = var.open_data_url
+    POLICY                   = var.policy
+    # Cloud Run checks the token of each push and passes it on without its signature, so that a function could not check
+    # it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
+    PUSH_AUDIENCE = "off"
+    RUST_LOG      = var.log_level
+  }
+  secrets = {
+    MLFLOW_TRACKING_PASSWORD = google_secret_manager_secret.secret["mlflow-password"].secret_id
+  }
+
+  names = { for name, function in local.functions : name => toset(concat(local.map.environment, function.environment)) }
+}
+
+data "google_project" "this" {
+  project_id = var.project_id
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.functions
+
+  name          = each.key
+  project_id    = var.project_id
+  region        = var.region
+  image         = "${local.registry}/${each.key}:${var.image_tag}"
+  protected     = local.protected
+  pubsub_agent  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  resources     = each.value
+  input_topic   = local.topic_ids[each.value.input]
+  output_topics = { for topic in each.value.publishes : topic => local.topic_ids[topic] }
+  bucket        = google_storage_bucket.artifacts.name
+  datasets      = { for name, need in each.value.tables : google_bigquery_dataset.dataset[name].dataset_id => need }
+  audit_log     = { dataset = google_bigquery_table.logs.dataset_id, table = google_bigquery_table.logs.table_id }
+  generation    = var.secret_generation
+  callers       = each.key == "predict" ? var.predict_callers : []
+
+  environment = { for name in local.names[each.key] : name => local.settings[name] if !contains(keys(local.secrets), name) }
+  secrets     = { for name in local.names[each.key] : name => local.secrets[name] if contains(keys(local.secrets), name) }
+
+  # Whoever logs in to MLflow reaches it through the network; ingest needs the internet instead.
+  subnetwork = contains(local.names[each.key], "MLFLOW_TRACKING_PASSWORD") ? {
+    network    = google_compute_network.functions.name
+    subnetwork = google_compute_subnetwork.functions.name
+  } : null
+}

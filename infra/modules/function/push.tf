@@ -1,0 +1,57 @@
+locals {
+  # As long as the topics': what was acknowledged can be delivered again for a week.
+  retention = "604800s"
+}
+
+# What Pub/Sub shows itself as. It may call this service and do nothing else.
+resource "google_service_account" "push" {
+  account_id   = "push-${var.name}"
+  display_name = "bike-traffic push to ${var.name}"
+  description  = "What Pub/Sub calls the function ${var.name} as"
+}
+
+# Pub/Sub makes the tokens of that account.
+resource "google_service_account_iam_member" "push_tokens" {
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.emails.push}"
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = var.pubsub_agent
+}
+
+resource "google_pubsub_subscription" "push" {
+  name                       = var.name
+  topic                      = var.input_topic
+  ack_deadline_seconds       = 600
+  message_retention_duration = local.retention
+  retain_acked_messages      = true
+
+  push_config {
+    push_endpoint = "${google_cloud_run_v2_service.function.uri}/"
+
+    oidc_token {
+      service_account_email = local.emails.push
+      audience              = local.audience
+    }
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = "projects/${var.project_id}/topics/${google_pubsub_topic.dead_letters.name}"
+    max_delivery_attempts = var.resources.maximum_attempts
+  }
+
+  # Never: a weekly chain that drifts twice a year must not lose its subscriptions after a month of silence.
+  expiration_policy {
+    ttl = ""
+  }
+
+  # Else the first pushes are refused, and dead letters cannot be passed on.
+  depends_on = [
+    google_cloud_run_v2_service_iam_binding.invokers,
+    google_pubsub_topic_iam_member.dead_letters_of_pubsub,
+    google_service_account_iam_member.push_tokens,
+  ]
+}

@@ -1,0 +1,15 @@
+# Functions reach MLflow through a network of the project, since the door that is open to them is closed to the internet.
+# Only Google's own services can be reached from it: there is no NAT, and no instance has a public address.
+resource "google_compute_network" "functions" {
+  name                    = "functions"
+  description             = "From the functions to MLflow and Google's services"
+  auto_create_subnetworks = false
+}
+
+resource "google_compute_subnetwork" "functions" {
+  name                     = "functions"
+  network                  = google_compute_network.functions.name
+  region                   = var.region
+  ip_cidr_range            = var.subnet_range
+  private_ip_google_access = true
+}

@@ -1,0 +1,87 @@
+# Baselines, raw copies, models, reports, evaluations and the ledger.
+resource "google_storage_bucket" "artifacts" {
+  name                        = "${var.project_id}-bike-traffic"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = !local.protected
+
+  # An object that is overwritten or deleted by mistake can be had back.
+  versioning {
+    enabled = true
+  }
+
+  # Raw copies: read on rare occasions, and for a year at most; the counts are in the daily tables.
+  lifecycle_rule {
+    action {
+      type          = "SetStorageClass"
+      storage_class = "NEARLINE"
+    }
+    condition {
+      age                   = 30
+      matches_prefix        = ["raw/"]
+      matches_storage_class = ["STANDARD"]
+    }
+  }
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = var.raw_days
+      matches_prefix = ["raw/"]
+    }
+  }
+
+  # Models: a rule sees names and ages, not MLflow's aliases, so none may delete a live object: the champion of prod can be
+  # two years old. Only what has been overwritten or deleted goes, after a quarter. All live models of a year take less
+  # than 1 GB.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      with_state                 = "ARCHIVED"
+      days_since_noncurrent_time = 90
+      matches_prefix             = ["models/"]
+    }
+  }
+
+  # The ledger and the registry's lock are written several times for each event; what they said before helps for a week.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      with_state                 = "ARCHIVED"
+      days_since_noncurrent_time = 7
+      matches_prefix             = ["ledger/", "registry/"]
+    }
+  }
+
+  # No rule names data/: without the baselines no challenger can be compared with any champion. Nor is there a rule
+  # without a prefix, which would cover it.
+}
+
+# What MLflow keeps of each run. A bucket of its own, so that MLflow cannot touch what functions load.
+resource "google_storage_bucket" "mlflow" {
+  name                        = "${var.project_id}-bike-traffic-mlflow"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = !local.protected
+
+  versioning {
+    enabled = true
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      with_state                 = "ARCHIVED"
+      days_since_noncurrent_time = 90
+    }
+  }
+}

@@ -1,0 +1,24 @@
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 6.50"
+    }
+  }
+
+  # Bucket and prefix come from environments/ENV.gcs.tfbackend; bootstrap.sh makes the bucket.
+  backend "gcs" {}
+}
+
+provider "google" {
+  project                     = var.project_id
+  region                      = var.region
+  impersonate_service_account = var.deployer
+
+  default_labels = {
+    app         = "bike-traffic"
+    environment = var.environment
+  }
+}
