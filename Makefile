@@ -65,9 +65,9 @@ bench: compiler cargo ## Measure the figures of the README (real data if the dat
 
 .PHONY: bench-memory
 bench-memory: compiler cargo emulators-venv ## Measure the memory of functions on 900,000 rows, on emulators
-	cargo build --release --locked --workspace
-	cargo bench --locked --package cli --bench speed --no-run
-	$(EMULATORS) run --state target/emulators -- cargo bench --locked --package cli --bench speed -- memory
+	cargo build --locked --workspace --features tests/emulators --tests --benches
+	$(EMULATORS) run --state target/emulators -- \
+	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
 
 .PHONY: bench-pandas
 bench-pandas: venv ## Measure pandas on the same file as `make bench`: TRAIN_DATA_PATH must be set

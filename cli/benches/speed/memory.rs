@@ -47,7 +47,8 @@ pub(crate) async fn bench() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let settings = Settings { counters: COUNTERS, live_days: LIVE_DAYS, ..Settings::default() };
     let written = sample_data::write(&settings, folder.path(), &mut |_, _| {}).expect("sample data can be written");
-    let live = counts::read_file(&written.live.path, &mut Vec::new()).expect("the live data can be read");
+    let mut live = counts::read_file(&written.live.path, &mut Vec::new()).expect("the live data can be read");
+    live.deduplicate();
     let ports = place.open().await;
     let open_data = OpenDataServer::start(live.clone(), Arc::new(SystemClock)).await.expect("it serves");
     let variables = place.variables(&open_data);
