@@ -12,6 +12,8 @@ variables {
 }
 
 run "six_functions_with_an_account_of_their_own" {
+  command = plan
+
   assert {
     condition     = toset(keys(module.function)) == toset(["ingest", "predict", "drift-check", "fine-tune", "evaluate", "promote"])
     error_message = "There must be a service for each of the six functions."
@@ -27,6 +29,8 @@ run "six_functions_with_an_account_of_their_own" {
 }
 
 run "settings" {
+  command = plan
+
   assert {
     condition = alltrue([for name, function in module.function : toset([for variable in function.service.template[0].containers[0].env : variable.name]) ==
     toset(concat(local.map.environment, local.functions[name].environment))])
@@ -51,6 +55,8 @@ run "settings" {
 }
 
 run "push_is_authenticated" {
+  command = plan
+
   assert {
     condition     = alltrue([for name, function in module.function : function.push.push_config[0].oidc_token[0].service_account_email == "push-${name}@a-project.iam.gserviceaccount.com"])
     error_message = "A push must carry a token of the account that may call the service."
@@ -78,6 +84,8 @@ run "push_is_authenticated" {
 }
 
 run "delivery" {
+  command = plan
+
   assert {
     condition     = alltrue([for name, function in module.function : function.push.name == name && function.push.topic == "projects/a-project/topics/${local.functions[name].input}"])
     error_message = "A push subscription must have the name of its function and read the function's topic."
@@ -102,6 +110,8 @@ run "delivery" {
 }
 
 run "dead_letters_are_kept" {
+  command = plan
+
   assert {
     condition     = alltrue([for name, function in module.function : function.dead_letters.name == "${name}-dead-letter" && function.push.dead_letter_policy[0].dead_letter_topic == "projects/a-project/topics/${function.dead_letters.topic}"])
     error_message = "The topic of dead letters must have a subscription, or nobody keeps them."
@@ -117,6 +127,8 @@ run "dead_letters_are_kept" {
 }
 
 run "topics_keep_a_week" {
+  command = plan
+
   assert {
     condition     = alltrue([for topic in google_pubsub_topic.event : topic.message_retention_duration == "604800s"])
     error_message = "Topics must keep seven days of messages, or `bike-traffic replay` finds nothing."
@@ -128,6 +140,8 @@ run "topics_keep_a_week" {
 }
 
 run "schedules" {
+  command = plan
+
   assert {
     condition     = google_cloud_scheduler_job.request["ingest"].schedule == "0 6 * * *" && google_cloud_scheduler_job.request["drift-check"].schedule == "0 7 * * 1"
     error_message = "Counts are fetched at six each day, drift is checked at seven on Mondays."

@@ -9,6 +9,8 @@ variables {
 }
 
 run "prod_protects_deletion" {
+  command = plan
+
   variables {
     environment = "prod"
   }
@@ -44,6 +46,8 @@ run "prod_protects_deletion" {
 }
 
 run "dev_can_be_destroyed" {
+  command = plan
+
   variables {
     environment = "dev"
   }
@@ -59,6 +63,8 @@ run "dev_can_be_destroyed" {
 }
 
 run "life_cycle_rules_spare_what_is_needed" {
+  command = plan
+
   variables {
     environment = "prod"
   }
@@ -89,6 +95,8 @@ run "configuration" {
 }
 
 run "no_secret_value_is_in_the_state" {
+  command = plan
+
   variables {
     environment = "prod"
   }
@@ -100,6 +108,8 @@ run "no_secret_value_is_in_the_state" {
 }
 
 run "the_audit_log_has_its_columns" {
+  command = plan
+
   variables {
     environment = "prod"
   }

@@ -21,6 +21,8 @@ run "configuration" {
 }
 
 run "roles_are_from_the_list" {
+  command = plan
+
   assert {
     condition = length(setsubtract(regexall("roles/[A-Za-z.]+", run.configuration.text), [
       "roles/bigquery.dataEditor",
@@ -44,6 +46,8 @@ run "roles_are_from_the_list" {
 }
 
 run "project_wide_is_only_what_cannot_be_narrower" {
+  command = plan
+
   assert {
     condition     = alltrue([for function in module.function : function.project_roles == ["roles/bigquery.jobUser"]])
     error_message = "On the project a function may run jobs, and nothing else."
@@ -64,6 +68,8 @@ run "project_wide_is_only_what_cannot_be_narrower" {
 }
 
 run "nobody_is_public" {
+  command = plan
+
   assert {
     condition     = length(regexall("members?\\s*=[^\n]*all(?:Authenticated)?Users", run.configuration.text)) == 0
     error_message = "Nothing may be granted to everybody."
@@ -119,6 +125,8 @@ run "public_callers_are_refused" {
 }
 
 run "objects" {
+  command = plan
+
   assert {
     condition     = alltrue([for name, function in module.function : startswith(function.writes, "resource.name.startsWith('projects/_/buckets/a-project-bike-traffic/objects/ledger/${name}/')")])
     error_message = "A function must write its own part of the ledger, and only that."
@@ -138,6 +146,8 @@ run "objects" {
 }
 
 run "tables" {
+  command = plan
+
   assert {
     condition     = [for name, function in module.function : name if lookup(function.roles, "dataset bike_traffic_raw", "") == "roles/bigquery.dataEditor"] == ["ingest"]
     error_message = "Only ingest writes counts."
@@ -153,6 +163,8 @@ run "tables" {
 }
 
 run "topics" {
+  command = plan
+
   assert {
     condition = alltrue([for name, function in module.function :
       toset([for resource in keys(function.roles) : trimprefix(resource, "topic ") if startswith(resource, "topic ")]) == toset(local.functions[name].publishes)

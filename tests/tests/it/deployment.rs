@@ -54,8 +54,7 @@ fn functions_read_what_they_are_passed_and_nothing_else() {
     // A reason for a variable that nobody reads is left over.
     let read: BTreeSet<_> = read_by_all().into_values().flatten().collect();
     let reasons = deployment.functions.values().flat_map(|service| service.not_passed.keys());
-    let left_over: Vec<_> =
-        deployment.not_passed.keys().chain(reasons).filter(|name| !read.contains(*name)).collect();
+    let left_over: Vec<_> = deployment.not_passed.keys().chain(reasons).filter(|name| !read.contains(*name)).collect();
     assert!(left_over.is_empty(), "nobody reads {left_over:?}");
 }
 
@@ -112,15 +111,17 @@ fn read_by_all() -> BTreeMap<Function, BTreeSet<String>> {
 }
 
 /// Starts a function with each choice that settings offer, and returns what it asks its environment for.
-fn read_by<H: Handler>(
-    build: fn(&dyn Variables, &Ports) -> Result<H, SettingsError>,
-) -> (Function, BTreeSet<String>) {
+fn read_by<H: Handler>(build: fn(&dyn Variables, &Ports) -> Result<H, SettingsError>) -> (Function, BTreeSet<String>) {
     assert_eq!(H::FUNCTION.input(), H::Event::TOPIC);
     // Read before all else, by `runtime::run`.
     let asked = Arc::new(Mutex::new(BTreeSet::from(["RUST_LOG".to_owned()])));
     let choices = [
         [("PUSH_AUDIENCE", "off"), ("MLFLOW_TRACKING_USERNAME", "user"), ("MLFLOW_TRACKING_PASSWORD", "secret")],
-        [("PUSH_AUDIENCE", "https://a.example"), ("PUSH_SERVICE_ACCOUNT", "push@a.example"), ("MLFLOW_TRACKING_TOKEN", "t")],
+        [
+            ("PUSH_AUDIENCE", "https://a.example"),
+            ("PUSH_SERVICE_ACCOUNT", "push@a.example"),
+            ("MLFLOW_TRACKING_TOKEN", "t"),
+        ],
     ];
     for choice in choices {
         let keep = Arc::clone(&asked);
