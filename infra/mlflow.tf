@@ -9,7 +9,7 @@
 #   mlflow-operators for people: Google's token, checked by Cloud Run, of whoever is named in `operators`.
 #
 # Both pass artifacts on to their bucket, so that nobody else needs a right on it. Cloud Run takes 32 MiB in a request;
-# a model of 300 rounds has a tenth of that.
+# a model of 300 rounds has 1.2 MB.
 
 locals {
   mlflow_username = "functions"
