@@ -48,7 +48,7 @@ emulators-stop: ## End what `make emulators` started
 
 .PHONY: test-emulators
 test-emulators: compiler cargo nextest emulators-venv ## Start emulators of their own, run all tests that need them, and stop them
-	cargo build --locked --workspace --features tests/emulators --tests
+	cargo build --locked --workspace --features tests/emulators --bins --tests
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo nextest run --locked --package tests --features emulators --test emulators
 
@@ -65,7 +65,7 @@ bench: compiler cargo ## Measure the figures of the README (real data if the dat
 
 .PHONY: bench-memory
 bench-memory: compiler cargo emulators-venv ## Measure the memory of functions on 900,000 rows, on emulators
-	cargo build --locked --workspace --features tests/emulators --tests --benches
+	cargo build --locked --workspace --features tests/emulators --bins --tests --benches
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
 
