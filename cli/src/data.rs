@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Cursor, Write},
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,8 @@ use shared::{
     settings::ProcessVariables,
     store,
 };
+
+use crate::output::OutputFile;
 
 /// Counts that were read, and what could not be.
 pub(crate) struct Loaded {
@@ -78,12 +80,9 @@ async fn download(address: &str) -> anyhow::Result<Bytes> {
 /// Writes counts as gzip with the header of the public export. The file appears whole or not at all.
 pub(crate) fn save(counts: &Counts, path: &Path) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
-    let temporary = path.with_extension("partial");
-    let file = File::create(&temporary).with_context(cannot)?;
-    let mut packed = GzBuilder::new().write(std::io::BufWriter::new(file), Compression::default());
+    let mut packed = GzBuilder::new().write(OutputFile::create(path)?, Compression::default());
     counts::write_french(counts, &mut packed).with_context(cannot)?;
-    packed.finish().and_then(|mut file| file.flush()).with_context(cannot)?;
-    fs::rename(&temporary, path).with_context(cannot)
+    packed.finish().with_context(cannot)?.finish()
 }
 
 fn local(path: &str) -> anyhow::Result<PathBuf> {

@@ -5,6 +5,7 @@ mod data;
 pub mod dead_letters;
 mod drift;
 mod exit;
+mod output;
 mod progress;
 pub mod replay;
 pub mod rollback;
