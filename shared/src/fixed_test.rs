@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     address::ObjectPath,
+    baseline::{DataSet, Role},
+    checksum::Checksum,
     counts::{self, Counts},
     drift::{Column, columns_of},
     features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, TARGET},
@@ -24,6 +26,17 @@ pub const TRAIN_BASELINE: &str = "data/train_baseline.csv";
 pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
+/// How both are laid out; another number whenever that changes.
+const FORMAT: u8 = 2;
+
+/// The fixed test set, ready to be scored on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FixedTest {
+    /// Which test set it is.
+    pub data: DataSet,
+    /// The features, and the counts that were seen. The numbers of the counters are left open, see [`Frame::numbered`].
+    pub frame: Frame,
+}
 
 /// What drift is measured against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,13 +49,20 @@ pub struct TestProfile {
     pub columns: Vec<Column>,
 }
 
-/// Returns the features of the fixed test set. The numbers of the counters are left open, see [`Frame::numbered`].
+/// Builds the features of a test set. Its first weeks take their lags from the end of `before`.
+pub fn frame(before: &Counts, test: &Counts) -> Frame {
+    let Some((first_hour, _)) = test.period() else { return Frame::default() };
+    let recent = before.between(first_hour.plus(-24 * HISTORY_DAYS), first_hour.plus(-1));
+    Frame::of_counts(&FeatureSpec::for_counters([]), &[&recent], test)
+}
+
+/// Returns the fixed test set that is in use.
 ///
 /// # Errors
 /// When the baselines are missing or cannot be read.
-pub async fn frame(store: &Arc<dyn Store>) -> Result<Frame, StoreError> {
+pub async fn load(store: &Arc<dyn Store>) -> Result<FixedTest, StoreError> {
     match cached(store, FEATURES).await? {
-        Some(frame) => Ok(frame),
+        Some(fixed_test) => Ok(fixed_test),
         None => Ok(derive(store).await?.0),
     }
 }
@@ -50,7 +70,7 @@ pub async fn frame(store: &Arc<dyn Store>) -> Result<Frame, StoreError> {
 /// Returns what drift is measured against.
 ///
 /// # Errors
-/// As [`frame`].
+/// As [`load`].
 pub async fn profile(store: &Arc<dyn Store>) -> Result<TestProfile, StoreError> {
     match cached(store, PROFILE).await? {
         Some(profile) => Ok(profile),
@@ -67,6 +87,7 @@ struct Derived<T> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Sources {
+    format: u8,
     train: Generation,
     test: Generation,
     columns: usize,
@@ -77,6 +98,7 @@ impl Sources {
         let (train, test) = (path(TRAIN_BASELINE), path(TEST_BASELINE));
         let missing = |path: &ObjectPath| StoreError::NotFound { address: store.address_of(path) };
         Ok(Self {
+            format: FORMAT,
             train: store.generation(&train).await?.ok_or_else(|| missing(&train))?,
             test: store.generation(&test).await?.ok_or_else(|| missing(&test))?,
             columns: COLUMNS.len(),
@@ -98,23 +120,23 @@ async fn cached<T: DeserializeOwned>(store: &Arc<dyn Store>, name: &str) -> Resu
     }
 }
 
-async fn derive(store: &Arc<dyn Store>) -> Result<(Frame, TestProfile), StoreError> {
+async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), StoreError> {
     let sources = Sources::find(store).await?;
-    let train = read_baseline(store, TRAIN_BASELINE).await?;
-    let test = read_baseline(store, TEST_BASELINE).await?;
+    let (train, _) = read_baseline(store, TRAIN_BASELINE).await?;
+    let (test, sha256) = read_baseline(store, TEST_BASELINE).await?;
     let Some((first_hour, last_hour)) = test.period() else {
         return Err(malformed(&**store, &path(TEST_BASELINE), "it holds no counts"));
     };
-    let (frame, profile) = on_worker(move || {
-        let recent = train.between(first_hour.plus(-24 * HISTORY_DAYS), first_hour.plus(-1));
-        let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&recent], &test);
+    let (fixed_test, profile) = on_worker(move || {
+        let frame = frame(&train, &test);
         let columns = columns_of(&frame, std::iter::once(TARGET).chain(COLUMNS));
-        (frame, TestProfile { first_hour, last_hour, columns })
+        let data = DataSet::new(Role::Test, last_hour.day(), sha256);
+        (FixedTest { data, frame }, TestProfile { first_hour, last_hour, columns })
     })
     .await;
-    keep(store, FEATURES, sources, &frame).await?;
+    keep(store, FEATURES, sources, &fixed_test).await?;
     keep(store, PROFILE, sources, &profile).await?;
-    Ok((frame, profile))
+    Ok((fixed_test, profile))
 }
 
 async fn keep<T: Serialize + Sync>(
@@ -129,14 +151,14 @@ async fn keep<T: Serialize + Sync>(
     store.write(&path, bytes.into(), Condition::Always).await.map(drop)
 }
 
-async fn read_baseline(store: &Arc<dyn Store>, name: &str) -> Result<Counts, StoreError> {
+async fn read_baseline(store: &Arc<dyn Store>, name: &str) -> Result<(Counts, Checksum), StoreError> {
     let path = path(name);
     let bytes: Bytes = store.read(&path).await?.bytes;
     // Rejected rows were reported when the baseline was published.
-    let read = on_worker(move || counts::read(&*bytes, &mut Vec::new())).await;
-    let mut counts = read.map_err(|source| malformed(&**store, &path, source))?;
+    let (counts, checksum) = on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
+    let mut counts = counts.map_err(|source| malformed(&**store, &path, source))?;
     counts.deduplicate();
-    Ok(counts)
+    Ok((counts, checksum))
 }
 
 /// Runs work that takes long enough to hold up other tasks.
@@ -179,8 +201,10 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         publish(&store, TRAIN_BASELINE, day("2021-03-01"), day("2021-05-15"), 3).await;
         publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-20"), 8).await;
-        let frame = frame(&store).await.unwrap();
+        let FixedTest { data, frame } = load(&store).await.unwrap();
         assert_eq!(frame.len(), 5 * 24);
+        let csv = store.read(&path(TEST_BASELINE)).await.unwrap().bytes;
+        assert_eq!((data.name.to_string().get(..16), data.sha256), (Some("test-2021-05-20-"), Checksum::of(&csv)));
         assert_eq!((frame.column("count_24h_earlier").unwrap()[0], frame.targets()[0]), (3.0, 8.0));
         let profile = profile(&store).await.unwrap();
         assert_eq!(profile.first_hour, day("2021-05-16").first_hour());
@@ -192,19 +216,19 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         publish(&store, TRAIN_BASELINE, day("2021-04-01"), day("2021-05-15"), 3).await;
         publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-17"), 8).await;
-        let first = frame(&store).await.unwrap();
+        let first = load(&store).await.unwrap();
         let kept = store.generation(&path(FEATURES)).await.unwrap();
         // Compared by their bytes, since NaN differs from itself.
-        assert_eq!(postcard::to_stdvec(&frame(&store).await.unwrap()), postcard::to_stdvec(&first));
+        assert_eq!(postcard::to_stdvec(&load(&store).await.unwrap()), postcard::to_stdvec(&first));
         assert_eq!(store.generation(&path(FEATURES)).await.unwrap(), kept);
         publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-18"), 8).await;
-        assert_eq!(frame(&store).await.unwrap().len(), 3 * 24);
+        assert_eq!(load(&store).await.unwrap().frame.len(), 3 * 24);
     }
 
     #[tokio::test]
     async fn a_missing_baseline_is_named() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let error = frame(&store).await.unwrap_err().to_string();
+        let error = load(&store).await.unwrap_err().to_string();
         assert!(error.ends_with(TRAIN_BASELINE), "{error}");
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod address;
 pub mod audit;
+pub mod baseline;
 pub mod bus;
 pub mod calendar;
+pub mod checksum;
 pub mod clock;
 pub mod cloud;
 pub mod counts;

@@ -1,0 +1,144 @@
+//! The name of a data set, which its contents give it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{address::ObjectPath, checksum::Checksum, time::Day};
+
+/// What a data set is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Champions are trained on it.
+    Train,
+    /// The fixed test set, on which champions and challengers are scored.
+    Test,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        })
+    }
+}
+
+const DIGITS: usize = 8;
+
+/// The name of a data set: its role, its last day and the first digits of its checksum, as in `train-2021-05-15-cd4328d2`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DataSetName(String);
+
+impl DataSetName {
+    fn new(role: Role, last: Day, checksum: &Checksum) -> Self {
+        Self(format!("{role}-{last}-{}", checksum.short(DIGITS)))
+    }
+
+    /// Returns where the counts are.
+    pub fn object(&self) -> ObjectPath {
+        self.path("csv")
+    }
+
+    /// Returns where the manifest is.
+    pub fn manifest(&self) -> ObjectPath {
+        self.path("json")
+    }
+
+    fn path(&self, extension: &str) -> ObjectPath {
+        let text = format!("{}{}.{extension}", super::FOLDER, self.0);
+        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    }
+}
+
+impl FromStr for DataSetName {
+    type Err = DataSetNameError;
+
+    fn from_str(text: &str) -> Result<Self, DataSetNameError> {
+        let is_sound = || {
+            let (role, rest) = text.split_once('-')?;
+            let (day, digits) = rest.rsplit_once('-')?;
+            day.parse::<Day>().ok()?;
+            let is_digit = |letter: u8| matches!(letter, b'0'..=b'9' | b'a'..=b'f');
+            (matches!(role, "train" | "test") && digits.len() == DIGITS && digits.bytes().all(is_digit)).then_some(())
+        };
+        is_sound()
+            .map(|()| Self(text.to_owned()))
+            .ok_or_else(|| DataSetNameError { text: text.chars().take(60).collect() })
+    }
+}
+
+impl TryFrom<String> for DataSetName {
+    type Error = DataSetNameError;
+
+    fn try_from(text: String) -> Result<Self, DataSetNameError> {
+        text.parse()
+    }
+}
+
+impl From<DataSetName> for String {
+    fn from(name: DataSetName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for DataSetName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A text that names no data set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` names no data set: role, last day and eight digits, as in train-2021-05-15-cd4328d2")]
+pub struct DataSetNameError {
+    text: String,
+}
+
+/// A data set as those refer to it who were made of it: by name and whole checksum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSet {
+    /// The name.
+    pub name: DataSetName,
+    /// The checksum of the counts as they are stored.
+    pub sha256: Checksum,
+}
+
+impl DataSet {
+    /// Names counts whose checksum is known.
+    pub fn new(role: Role, last: Day, sha256: Checksum) -> Self {
+        Self { name: DataSetName::new(role, last, &sha256), sha256 }
+    }
+}
+
+impl fmt::Display for DataSet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_role_last_day_and_contents() {
+        let name = DataSetName::new(Role::Test, "2021-07-18".parse().unwrap(), &Checksum::of(b"hello"));
+        assert_eq!(name.to_string(), "test-2021-07-18-2cf24dba");
+        assert_eq!(name.object().as_str(), "data/baselines/test-2021-07-18-2cf24dba.csv");
+        assert_eq!(name.manifest().as_str(), "data/baselines/test-2021-07-18-2cf24dba.json");
+        assert_eq!(name.to_string().parse(), Ok(name));
+        for text in [
+            "",
+            "train",
+            "train-2021-05-15",
+            "train-2021-02-30-cd4328d2",
+            "live-2021-05-15-cd4328d2",
+            "train-2021-05-15-../x",
+        ] {
+            assert!(text.parse::<DataSetName>().is_err(), "{text}");
+        }
+    }
+}
