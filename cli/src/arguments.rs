@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use model::{FineTuneRecipe, TrainRecipe};
 use shared::{Timestamp, event::Function, policy::Policy, time::Week};
 
-use crate::set_up::Endpoint;
+use crate::{data_command::DataArguments, publish::PublishArguments, set_up::Endpoint};
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
 #[derive(Debug, Parser)]
@@ -51,6 +51,10 @@ pub enum Command {
     Rollback(RollbackArguments),
     /// Make on emulators what terraform makes on Google Cloud: bucket, datasets, topics and subscriptions.
     SetUp(SetUpArguments),
+    /// Make the data of a better champion the baseline.
+    PublishBaseline(PublishArguments),
+    /// Check data sets against their manifests, or show where they come from.
+    Data(DataArguments),
     /// Compare a week with the fixed test set, without writing anything.
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 use shared::{
     address::{Address, ObjectPath},
+    baseline::Source,
+    checksum::Checksum,
     cloud::CloudSettings,
     counts::{self, Counts, RejectWriter},
     settings::ProcessVariables,
@@ -27,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) duplicates: usize,
     /// How many rows could not be used.
     pub(crate) rejected: u64,
+    /// The file, as a manifest names it.
+    pub(crate) source: Source,
 }
 
 /// Reads a file or an object of a bucket; rows that cannot be used go to `rejects`, which is written only if there are
@@ -34,19 +38,23 @@ pub(crate) struct Loaded {
 pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
+        let checksum = Checksum::of(&bytes);
         let unpacked = counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
-        return keep(path, rejects, |writer| Ok(counts::read(unpacked, writer)?));
+        return keep(path, checksum, rejects, |writer| Ok(counts::read(unpacked, writer)?));
     }
     load_file(&local(path)?, rejects)
 }
 
 /// Reads a file, see [`load`].
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
-    keep(&path.display().to_string(), rejects, |writer| Ok(counts::read_file(path, writer)?))
+    let name = path.display().to_string();
+    let checksum = File::open(path).and_then(Checksum::of_reader).with_context(|| format!("cannot read {name}"))?;
+    keep(&name, checksum, rejects, |writer| Ok(counts::read_file(path, writer)?))
 }
 
 fn keep(
     path: &str,
+    checksum: Checksum,
     rejects: &Path,
     read: impl FnOnce(&mut RejectWriter<File>) -> anyhow::Result<Counts>,
 ) -> anyhow::Result<Loaded> {
@@ -64,8 +72,10 @@ fn keep(
     if counts.is_empty() {
         bail!("{path} has no row that can be used ({rejected} rejected, see {})", rejects.display());
     }
+    let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+    let source = Source { name, sha256: checksum, rows: counts.len() as u64 };
     let duplicates = counts.deduplicate();
-    Ok(Loaded { counts, duplicates, rejected })
+    Ok(Loaded { counts, duplicates, rejected, source })
 }
 
 /// Reads an object whole, given as `gs://bucket/path`.

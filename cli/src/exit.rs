@@ -1,6 +1,8 @@
 //! How a command ends.
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode};
+
+use serde::Serialize;
 
 /// A command that ended, but not well.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,19 @@ pub enum Failure {
 
 const FAILED: u8 = 1;
 const DEAD_LETTERS: u8 = 3;
+
+/// Prints the result of a command: as text, or as JSON.
+///
+/// # Errors
+/// When it has no JSON.
+pub(crate) fn print<T: Serialize + fmt::Display>(result: &T, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(result)?);
+    } else {
+        println!("{result}");
+    }
+    Ok(())
+}
 
 /// Prints an error with all its causes, and returns the exit code that the help text promises.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {

@@ -2,11 +2,13 @@
 
 mod arguments;
 mod data;
+pub mod data_command;
 pub mod dead_letters;
 mod drift;
 mod exit;
 mod output;
 mod progress;
+pub mod publish;
 pub mod replay;
 pub mod rollback;
 pub mod run;
@@ -40,6 +42,8 @@ pub async fn main() -> ExitCode {
         Command::Status(arguments) => status::command(arguments).await,
         Command::Rollback(arguments) => rollback::command(arguments).await,
         Command::SetUp(arguments) => set_up::command(arguments).await,
+        Command::PublishBaseline(arguments) => publish::command(arguments).await,
+        Command::Data(arguments) => data_command::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
         Command::SampleData(arguments) => sample_data_command::command(&arguments),

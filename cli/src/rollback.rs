@@ -88,9 +88,7 @@ mod tests {
     async fn ports() -> Ports {
         let ports = Ports::in_memory(Arc::new(SimulatedClock::new("2021-08-02T09:30:00Z".parse().unwrap())));
         for name in ["first", "second", "third"] {
-            let name: RunName = name.parse().unwrap();
-            let (tags, params, metrics) = Default::default();
-            let run = Run { artifacts: name.artifacts(), name, ended_at: ports.clock.now(), tags, params, metrics };
+            let run = Run::new(name.parse().unwrap(), ports.clock.now());
             ports.registry.register(&run).await.unwrap();
         }
         ports

@@ -249,10 +249,8 @@ mod tests {
         let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
         let ports = State::at(folder.path()).unwrap().open(shared_clock).unwrap();
         for (name, mae) in [("champion-2021-05-15", 15.5), ("fine-tune-2021-W30", 14.25)] {
-            let name: RunName = name.parse().unwrap();
-            let (tags, params) = Default::default();
             let metrics = [("test_mae".to_owned(), mae)].into();
-            let run = Run { artifacts: name.artifacts(), name, ended_at: clock.now(), tags, params, metrics };
+            let run = Run { metrics, ..Run::new(name.parse().unwrap(), clock.now()) };
             ports.registry.register(&run).await.unwrap();
         }
         ports.registry.move_alias(Alias::Champion, None, Version::new(1)).await.unwrap();

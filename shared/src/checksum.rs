@@ -1,6 +1,10 @@
 //! Checksums of contents.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Read},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +18,16 @@ impl Checksum {
     /// Computes the checksum of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(format!("{:x}", Sha256::digest(bytes)))
+    }
+
+    /// Computes the checksum of all that is left to read.
+    ///
+    /// # Errors
+    /// When the input breaks off.
+    pub fn of_reader(mut input: impl Read) -> io::Result<Self> {
+        let mut digest = Sha256::new();
+        io::copy(&mut input, &mut digest)?;
+        Ok(Self(format!("{:x}", digest.finalize())))
     }
 
     /// Returns the first digits, for names; all 64 at most.
@@ -65,6 +79,7 @@ mod tests {
     fn it_is_what_sha256sum_prints() {
         let text = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(Checksum::of(b"hello").to_string(), text);
+        assert_eq!(Checksum::of_reader(&b"hello"[..]).unwrap(), Checksum::of(b"hello"));
         assert_eq!((text.parse(), Checksum::of(b"hello").short(8)), (Ok(Checksum::of(b"hello")), "2cf24dba"));
         assert_eq!(text.to_uppercase().parse::<Checksum>(), Err(ChecksumError));
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use shared::registry::{Alias, ModelVersion, Registry, RegistryError, Run, Version};
+use shared::registry::{Alias, ModelVersion, Registry, RegistryError, Run, RunInput, Version};
 use tokio::{sync::Barrier, task::JoinSet};
 
 /// Makes a test of every promise; `$place` makes a [`Place`].
@@ -68,7 +68,7 @@ pub async fn an_empty_registry_has_no_version_and_no_alias(place: &Place) {
     assert_eq!(place.aliases().await, [None; 3]);
 }
 
-/// Tags, settings, figures and artifacts come back as they were registered.
+/// Tags, settings, figures, data sets and artifacts come back as they were registered.
 pub async fn a_version_keeps_its_run(place: &Place) {
     let texts =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
@@ -76,6 +76,7 @@ pub async fn a_version_keeps_its_run(place: &Place) {
         tags: texts(&[("training_type", "fine_tune"), ("note", "été, \"2021\"\nsemaine 30"), ("base_model", "1")]),
         params: texts(&[("eta", "0.03"), ("columns", "counter,hour,weekday")]),
         metrics: BTreeMap::from([("mae".to_owned(), 0.1 + 0.2), ("r2".to_owned(), -0.5), ("rows".to_owned(), 1e6)]),
+        inputs: ["test-2021-07-18-cd4328d2", "train-2021-05-15-0a1b2c3d"].map(input).into(),
         ..run("fine-tune-2021-W30")
     };
     let version = place.registry.register(&run).await.unwrap();
@@ -192,11 +193,13 @@ pub async fn of_sixteen_moves_at_once_one_wins(place: &Place) {
     }
 }
 
+fn input(name: &str) -> RunInput {
+    let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e".to_owned();
+    RunInput { name: name.parse().unwrap(), digest, source: format!("gs://bucket/data/baselines/{name}.csv") }
+}
+
 fn run(name: &str) -> Run {
-    let name: shared::registry::RunName = name.parse().unwrap();
-    let (tags, params, metrics) = Default::default();
-    let ended_at = "2021-08-02T05:00:00.123Z".parse().unwrap();
-    Run { artifacts: name.artifacts(), name, ended_at, tags, params, metrics }
+    Run::new(name.parse().unwrap(), "2021-08-02T05:00:00.123Z".parse().unwrap())
 }
 
 async fn register_sixteen_at_once(place: &Place, name: impl Fn(usize) -> String) -> Vec<Version> {

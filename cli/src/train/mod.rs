@@ -1,6 +1,6 @@
 //! `bike-traffic train`: a champion from the baseline.
 
-mod baseline;
+mod data;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -9,20 +9,22 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use model::{Device, Model, Threads, TrainRecipe};
 use shared::{
+    baseline,
+    checksum::Checksum,
     clock::SystemClock,
-    counts::Counts,
     features::{FeatureSpec, Frame},
-    fixed_test,
+    fixed_test::FixedTest,
     metrics::Scores,
-    registry::{Alias, Run, RunName, Version, change_champion},
+    registry::{Alias, Run, RunInput, RunName, Version, change_champion},
     runtime::Ports,
+    store::Store,
 };
 
+pub(crate) use data::TrainingData;
 pub use report::{Coronation, TrainReport};
 
 use crate::{
     arguments::{DataSource, DeviceArgument, TrainArguments},
-    data,
     progress::Progress,
     state::State,
 };
@@ -81,43 +83,55 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 
 /// Trains a champion, scores it on the fixed test set, and registers it.
 ///
-/// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set. The run is
-/// named by the data and the recipe, so the same training registered twice is one version.
+/// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set. The first
+/// champion's data are published as the baseline; later data are by [`publish_baseline`](crate::publish::publish_baseline). The run
+/// is named by the data and the recipe, so the same training registered twice is one version.
 ///
 /// # Errors
-/// When data cannot be read, training and test set overlap, or a port fails.
+/// When data cannot be read, training and test set overlap, another test set is in use, or a port fails.
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
     if plan.recipe.device == Device::Cuda && !model::supports_cuda() {
         bail!(model::ModelError::NoCuda);
     }
-    let rejects = |name: &str| state.folder().join("rejects").join(format!("{name}.csv"));
-    let train = data::load(&plan.train_path, &rejects("train_baseline")).await?;
-    let test = data::load(&plan.test_path, &rejects("test_baseline")).await?;
-    refuse_overlap(&train.counts, &test.counts)?;
-    let checksums = baseline::publish(&*ports.store, &train.counts, &test.counts).await?;
-    let fixed_test = fixed_test::frame(&ports.store).await?;
-    let spec = FeatureSpec::for_counters(train.counts.counters());
-    let frame = Frame::of_counts(&spec, &[], &train.counts);
-    let model = boost(&frame, spec, &plan.recipe)?;
-    let scores = model.score(&fixed_test)?;
-    let model = model.with_test_scores(scores);
-    let run = describe(plan, &checksums, &model, scores)?;
-    model.save(&*ports.store, &run.artifacts).await?;
-    let version = ports.registry.register(&run).await?;
-    let coronation = crown_if_better(ports, version, scores, &fixed_test).await?;
-    let report = TrainReport::new(&train, &test, &model, scores, &fixed_test)?;
-    Ok(report.with_outcome(version, coronation, ports.store.address_of(&run.artifacts)))
+    let paths = (plan.train_path.as_str(), plan.test_path.as_str());
+    let data = TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
+    let trained = fit(ports, &data, &plan.recipe, plan.data_source).await?;
+    let is_in_use = match baseline::published(&*ports.store).await? {
+        None => {
+            baseline::publish(&*ports.store, None, &data.baseline()).await?;
+            true
+        }
+        Some((baseline, _)) => baseline.train == data.train_data.name,
+    };
+    let coronation = crown_if_better(ports, &trained).await?;
+    let report = TrainReport::new(&data, &trained, is_in_use)?;
+    Ok(report.with_outcome(trained.version, coronation, ports.store.address_of(&trained.run.artifacts)))
 }
 
-/// Rows of the test period in the training data would make the test worth nothing.
-fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
-    let (Some((_, last)), Some((first, _))) = (train.period(), test.period()) else { return Ok(()) };
-    if last >= first {
-        bail!(
-            "the training data end at {last}, after the fixed test set begins at {first}; cut them with `bike-traffic split`"
-        );
-    }
-    Ok(())
+/// A model that was trained, scored on the fixed test set and registered.
+pub(crate) struct Trained {
+    pub(crate) version: Version,
+    pub(crate) run: Run,
+    pub(crate) model: Model,
+    pub(crate) scores: Scores,
+    pub(crate) fixed_test: FixedTest,
+}
+
+/// Trains a model on data, scores it, stores and registers it.
+pub(crate) async fn fit(
+    ports: &Ports,
+    data: &TrainingData,
+    recipe: &TrainRecipe,
+    data_source: &str,
+) -> anyhow::Result<Trained> {
+    let fixed_test = data.fixed_test();
+    let spec = FeatureSpec::for_counters(data.train.counts.counters());
+    let model = boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    let (model, scores) = model.tested(&fixed_test)?;
+    let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
+    model.save(&*ports.store, &run.artifacts).await?;
+    let version = ports.registry.register(&run).await?;
+    Ok(Trained { version, run, model, scores, fixed_test })
 }
 
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
@@ -131,31 +145,37 @@ fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Resu
     Ok(model)
 }
 
-fn describe(plan: &TrainPlan, checksums: &baseline::Checksums, model: &Model, scores: Scores) -> anyhow::Result<Run> {
+fn describe(
+    data: &TrainingData,
+    recipe: &TrainRecipe,
+    data_source: &str,
+    model: &Model,
+    scores: Scores,
+    store: &dyn Store,
+) -> anyhow::Result<Run> {
     let card = model.card();
-    let last_day = card.training.last_hour.day();
-    let name: RunName =
-        format!("champion-{last_day}-{}", checksums.with(&serde_json::to_string(&plan.recipe)?)).parse()?;
+    let last_hour = card.training.last_hour;
+    let recipe = serde_json::to_string(recipe)?;
+    let digest = Checksum::of(format!("{} {} {recipe}", data.train_data.sha256, data.test_data.sha256).as_bytes());
+    let name: RunName = format!("champion-{}-{}", last_hour.day(), digest.short(8)).parse()?;
     let tags = [
         ("dataset", "baseline".to_owned()),
         ("training_type", "champion".to_owned()),
-        ("data_source", plan.data_source.to_owned()),
+        ("data_source", data_source.to_owned()),
         ("train_size", card.training.rows.to_string()),
         ("test_size", scores.rows.to_string()),
     ];
     let mut params = card.params.clone();
     params.insert("rounds".to_owned(), card.rounds.to_string());
-    params.insert("train_sha256".to_owned(), checksums.train.clone());
-    params.insert("test_sha256".to_owned(), checksums.test.clone());
     let metrics = [("test_mae", scores.mae), ("test_rmse", scores.rmse), ("test_r2", scores.r2)];
+    // The data name the run, so the time is theirs too: when the last hour trained on was over.
+    let ended_at = last_hour.plus(1).timestamp().max(Timestamp::UNIX_EPOCH);
     Ok(Run {
-        artifacts: name.artifacts(),
-        name,
-        // The data name the run, so the time is theirs too: when the last hour trained on was over.
-        ended_at: card.training.last_hour.plus(1).timestamp().max(Timestamp::UNIX_EPOCH),
         tags: named(tags),
         params,
         metrics: named(metrics),
+        inputs: [&data.test_data, &data.train_data].map(|data| RunInput::new(data, store)).into(),
+        ..Run::new(name, ended_at)
     })
 }
 
@@ -164,12 +184,8 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 }
 
 /// Points the alias to a version if there is no champion, or a worse one.
-async fn crown_if_better(
-    ports: &Ports,
-    version: Version,
-    scores: Scores,
-    fixed_test: &Frame,
-) -> anyhow::Result<Coronation> {
+async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Coronation> {
+    let version = trained.version;
     let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
         ports.registry.move_alias(Alias::Champion, None, version).await?;
         return Ok(Coronation::First);
@@ -179,8 +195,8 @@ async fn crown_if_better(
         return Ok(Coronation::Already { champion });
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
-    let before = Model::load(&ports.store, &folder, Threads::All).await?.score(fixed_test)?;
-    if scores.mae >= before.mae {
+    let before = Model::load(&ports.store, &folder, Threads::All).await?.score(&trained.fixed_test.frame)?;
+    if trained.scores.mae >= before.mae {
         return Ok(Coronation::Worse { champion, champion_mae: before.mae });
     }
     change_champion(&*ports.registry, champion, version).await?;

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
-use model::Model;
 use serde::Serialize;
 use shared::{
-    features::Frame,
+    baseline::{DataSet, DataSetName},
     metrics::{Scores, standard_deviation},
     registry::Version,
 };
 
+use super::{Trained, TrainingData};
 use crate::data::Loaded;
 
 /// The outcome of a training.
@@ -34,11 +34,15 @@ pub struct TrainReport {
     pub train: DataReport,
     /// What was read as fixed test set.
     pub test: DataReport,
+    /// Whether the training data are those of the published baseline.
+    pub is_in_use: bool,
 }
 
 /// What was read from a file.
 #[derive(Clone, Debug, Serialize)]
 pub struct DataReport {
+    /// The data set as which it is kept in the store.
+    pub name: DataSetName,
     /// The counts.
     pub rows: usize,
     /// The counters.
@@ -52,9 +56,10 @@ pub struct DataReport {
 }
 
 impl DataReport {
-    fn of(loaded: &Loaded) -> Self {
+    fn of(loaded: &Loaded, data: &DataSet) -> Self {
         let period = loaded.counts.period().map(|(first, last)| format!("{first} to {last}"));
         Self {
+            name: data.name.clone(),
             rows: loaded.counts.len(),
             counters: loaded.counts.counters().len(),
             duplicates: loaded.duplicates,
@@ -92,25 +97,21 @@ pub enum Coronation {
 }
 
 impl TrainReport {
-    pub(super) fn new(
-        train: &Loaded,
-        test: &Loaded,
-        model: &Model,
-        scores: Scores,
-        fixed_test: &Frame,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(data: &TrainingData, trained: &Trained, is_in_use: bool) -> anyhow::Result<Self> {
+        let fixed_test = &trained.fixed_test.frame;
         let pairs = fixed_test.week_ago().into_iter().zip(fixed_test.targets().iter().copied());
         let (week_ago, actuals): (Vec<f32>, Vec<f32>) = pairs.filter(|(week_ago, _)| !week_ago.is_nan()).unzip();
         Ok(Self {
             version: None,
             champion: None,
             model: String::new(),
-            scores,
+            scores: trained.scores,
             week_ago: Scores::new(&week_ago, &actuals)?,
             test_std: standard_deviation(fixed_test.targets())?,
-            rounds: model.card().rounds,
-            train: DataReport::of(train),
-            test: DataReport::of(test),
+            rounds: trained.model.card().rounds,
+            train: DataReport::of(&data.train, &data.train_data),
+            test: DataReport::of(&data.test, &data.test_data),
+            is_in_use,
         })
     }
 
@@ -124,14 +125,20 @@ impl fmt::Display for TrainReport {
         for (name, data) in [("training data", &self.train), ("fixed test set", &self.test)] {
             writeln!(
                 formatter,
-                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected)",
-                data.rows, data.counters, data.period, data.duplicates, data.rejected
+                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), kept as {}",
+                data.rows, data.counters, data.period, data.duplicates, data.rejected, data.name
             )?;
         }
         writeln!(formatter, "{}", self.table())?;
         writeln!(formatter, "standard deviation of the fixed test set: {:.1}", self.test_std)?;
         if let Some(version) = self.version {
             writeln!(formatter, "version {version} ({} rounds): {}", self.rounds, self.model)?;
+        }
+        if !self.is_in_use {
+            writeln!(
+                formatter,
+                "these training data are not the published baseline: see `bike-traffic publish-baseline`"
+            )?;
         }
         match self.champion {
             None => Ok(()),

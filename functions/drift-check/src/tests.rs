@@ -6,7 +6,7 @@ use shared::{
     counts::{Coordinates, Counter, Counts, write_french},
     event::Event,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
-    registry::{Run, RunName, Version},
+    registry::{Run, Version},
     runtime::Outlook,
     time::{Day, Hour},
     warehouse::Forecast,
@@ -50,10 +50,8 @@ async fn ports(level: u32) -> Ports {
 }
 
 async fn crown(ports: &Ports, test_mae: f64) {
-    let name: RunName = "champion-test".parse().unwrap();
-    let (tags, params) = Default::default();
     let metrics = [("test_mae".to_owned(), test_mae)].into();
-    let run = Run { artifacts: name.artifacts(), name, ended_at: Timestamp::UNIX_EPOCH, tags, params, metrics };
+    let run = Run { metrics, ..Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH) };
     let version = ports.registry.register(&run).await.unwrap();
     ports.registry.move_alias(Alias::Champion, None, version).await.unwrap();
 }

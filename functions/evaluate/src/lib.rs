@@ -4,10 +4,11 @@ mod compare;
 
 use std::sync::Arc;
 
-use model::{Model, Threads};
+use model::{Model, ModelCard, Threads};
 use serde_json::json;
 use shared::{
     audit::Finding,
+    baseline::DataSet,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function},
     features::{FeatureSpec, Frame, HISTORY_DAYS},
@@ -66,9 +67,12 @@ impl Evaluate {
 
     async fn compare(&self, event: &ChallengerTrained) -> Result<Comparison, Error> {
         let (champion, challenger) = (self.load(event.champion).await?, self.load(event.challenger).await?);
-        let fixed = fixed_test::frame(&self.store).await?;
+        let fixed = fixed_test::load(&self.store).await?;
+        for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
+            refuse_other_test_set(version, model.card(), &fixed.data)?;
+        }
         let fresh = self.fresh_holdout(event.week).await?;
-        let work = move || compare(&champion, &challenger, &fixed, &fresh);
+        let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
         joined.map_err(|stopped| Error::passing("the evaluation stopped").caused_by(stopped))?
     }
@@ -101,6 +105,20 @@ impl Handler for Evaluate {
     }
 }
 
+/// Figures of different test sets say nothing about one another, and drift is measured against the champion's.
+fn refuse_other_test_set(version: Version, card: &ModelCard, present: &DataSet) -> Result<(), Error> {
+    match &card.fixed_test {
+        Some(known) if known == present => Ok(()),
+        known => {
+            let known = known.as_ref().map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
+            Err(Error::hopeless(format!(
+                "cannot evaluate version {version}: it was scored on {known}, and the fixed test set is {present}; train a \
+                 champion on this test set, or publish the former one again"
+            )))
+        }
+    }
+}
+
 fn finding(evaluation: &Evaluation) -> Finding {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
@@ -115,3 +133,6 @@ fn finding(evaluation: &Evaluation) -> Finding {
         ..Finding::new("evaluated", format!("{}; {}", verdicts.fixed_test.reason, verdicts.guarded.reason))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use shared::{
     fixed_test,
     metrics::Scores,
     policy::Policy,
-    registry::{Alias, Registry, Run, RunName, Version},
+    registry::{Alias, Registry, Run, RunInput, RunName, Version},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::Store,
@@ -58,13 +58,9 @@ impl FineTune {
     /// Trains the challenger and scores it on the fixed test set.
     async fn train(&self, champion: Version, frame: Frame) -> Result<(Model, Scores), Error> {
         let champion = Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
-        let fixed_test = fixed_test::frame(&self.store).await?;
+        let fixed_test = fixed_test::load(&self.store).await?;
         let recipe = self.recipe.clone();
-        let work = move || {
-            let challenger = fine_tune(&champion, &frame, &recipe, &mut |_| {})?;
-            let scores = challenger.score(&fixed_test)?;
-            Ok::<_, model::ModelError>((challenger.with_test_scores(scores), scores))
-        };
+        let work = move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.tested(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
         let result = joined.map_err(|stopped| Error::passing("the training stopped").caused_by(stopped))?;
         Ok(result?)
@@ -96,6 +92,7 @@ impl FineTune {
         Ok(Run {
             artifacts: name.artifacts(),
             name,
+            inputs: card.fixed_test.iter().map(|data| RunInput::new(data, &*self.store)).collect(),
             ended_at: now,
             tags: tags(event.champion, card.training.rows, scores.rows),
             params,

@@ -12,7 +12,7 @@ use shared::{
     counts::{Counter, Counts},
     event::EventId,
     features::{FeatureSpec, Frame},
-    registry::{Run, RunName},
+    registry::Run,
 };
 use tower::ServiceExt;
 
@@ -49,10 +49,8 @@ async fn crown(ports: &Ports, counts: &Counts) {
     let spec = FeatureSpec::for_counters(counts.counters());
     let recipe = TrainRecipe { rounds: 30, learning_rate: 0.3, min_child_weight: 1.0, ..TrainRecipe::default() };
     let model = model::train(&Frame::of_counts(&spec, &[], counts), spec, &recipe, &mut |_| {}).unwrap();
-    let name: RunName = "champion-test".parse().unwrap();
-    model.save(&*ports.store, &name.artifacts()).await.unwrap();
-    let (tags, params, metrics) = Default::default();
-    let run = Run { artifacts: name.artifacts(), name, ended_at: Timestamp::UNIX_EPOCH, tags, params, metrics };
+    let run = Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH);
+    model.save(&*ports.store, &run.artifacts).await.unwrap();
     let version = ports.registry.register(&run).await.unwrap();
     ports.registry.move_alias(Alias::Champion, None, version).await.unwrap();
 }

@@ -5,7 +5,7 @@ use shared::{
     clock::SimulatedClock,
     metrics::Scores,
     policy::{Comparison, ScorePair},
-    registry::{Run, RunName},
+    registry::Run,
     runtime::Outlook,
     store::{Condition, write_json},
     time::Week,
@@ -25,9 +25,7 @@ fn version(number: u32) -> Version {
 async fn ports() -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     for number in 1..=3 {
-        let name: RunName = format!("run-{number}").parse().unwrap();
-        let (tags, params, metrics) = Default::default();
-        let run = Run { artifacts: name.artifacts(), name, ended_at: Timestamp::UNIX_EPOCH, tags, params, metrics };
+        let run = Run::new(format!("run-{number}").parse().unwrap(), Timestamp::UNIX_EPOCH);
         ports.registry.register(&run).await.unwrap();
     }
     ports.registry.move_alias(Alias::Champion, None, version(1)).await.unwrap();

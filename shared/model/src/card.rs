@@ -3,7 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use shared::{features::FeatureSpec, metrics::Scores, time::Hour};
+use shared::{
+    address::ObjectPath,
+    baseline::DataSet,
+    features::FeatureSpec,
+    metrics::Scores,
+    store::{Store, StoreError, read_json},
+    time::Hour,
+};
+
+use crate::{CARD_FILE, file};
 
 /// The kind of model, as forecasts and runs name it.
 pub const MODEL_TYPE: &str = "xgboost";
@@ -25,8 +34,24 @@ pub struct ModelCard {
     pub params: BTreeMap<String, String>,
     /// The rows it was last trained on.
     pub training: Training,
+    /// The baseline that it, or the champion it was fine-tuned from, was trained on.
+    #[serde(default)]
+    pub baseline: Option<DataSet>,
     /// Its scores on the fixed test set, once it was scored there.
     pub test_scores: Option<Scores>,
+    /// The fixed test set that it was scored on.
+    #[serde(default)]
+    pub fixed_test: Option<DataSet>,
+}
+
+impl ModelCard {
+    /// Reads the card of a stored model.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub async fn read(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
+        Ok(read_json(store, &file(folder, CARD_FILE)).await?.0)
+    }
 }
 
 /// The rows of a training.

@@ -15,7 +15,7 @@ use shared::{
     metrics::{self, Scores},
     registry::{Registry, Version},
     runtime,
-    store::{Condition, Store, malformed, read_json, write_json},
+    store::{Condition, Store, malformed, write_json},
 };
 use xgboost::Booster;
 
@@ -99,7 +99,7 @@ impl Model {
     /// # Errors
     /// When a file is missing, is not whole, or belongs to other features.
     pub async fn load(store: &Arc<dyn Store>, folder: &ObjectPath, threads: Threads) -> Result<Self, ModelError> {
-        let (card, _) = read_json::<ModelCard>(&**store, &file(folder, CARD_FILE)).await?;
+        let card = ModelCard::read(&**store, folder).await?;
         card.features.check()?;
         let path = file(folder, BOOSTER_FILE);
         let bytes = store.read(&path).await?.bytes;

@@ -2,7 +2,7 @@
 
 use shared::{
     counts::{Counter, Counts},
-    store::{MemoryStore, StoreError},
+    store::{MemoryStore, StoreError, read_json},
     time::Day,
 };
 

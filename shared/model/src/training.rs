@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use shared::{
+    baseline::DataSet,
     features::{COLUMNS, FeatureSpec, Frame},
+    fixed_test::FixedTest,
+    metrics::Scores,
     time::Hour,
 };
 use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
@@ -89,7 +92,8 @@ pub fn fine_tune(
     let matrix = matrix(&frame, None)?;
     let mut progress = |round: RoundProgress<'_>| report(round, on_round);
     let trained = xgboost::continue_training(start, &borrow(&params), &matrix, recipe.epochs, &[], None, &mut progress);
-    finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))
+    let challenger = finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))?;
+    Ok(challenger.with_baseline(champion.card.baseline.clone()))
 }
 
 fn finish(
@@ -111,16 +115,29 @@ fn finish(
         rounds: booster.rounds().map_err(ModelError::Train)?,
         params: params.into_iter().collect::<BTreeMap<_, _>>(),
         training,
+        baseline: None,
         test_scores: None,
+        fixed_test: None,
     };
     Ok(Model { booster, card, example })
 }
 
 impl Model {
-    /// Notes the scores on the fixed test set in the model card.
-    #[must_use]
-    pub fn with_test_scores(mut self, scores: shared::metrics::Scores) -> Self {
+    /// Scores the model on the fixed test set and notes in its card how it did, and on which test set.
+    ///
+    /// # Errors
+    /// As [`Model::score`].
+    pub fn tested(mut self, fixed_test: &FixedTest) -> Result<(Self, Scores), ModelError> {
+        let scores = self.score(&fixed_test.frame)?;
         self.card.test_scores = Some(scores);
+        self.card.fixed_test = Some(fixed_test.data.clone());
+        Ok((self, scores))
+    }
+
+    /// Notes the baseline that it was trained on.
+    #[must_use]
+    pub fn with_baseline(mut self, baseline: Option<DataSet>) -> Self {
+        self.card.baseline = baseline;
         self
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DataSet, DataSetName, Role};
-use crate::{address::ObjectPath, checksum::Checksum, counts::Counts};
+use crate::{address::ObjectPath, checksum::Checksum};
 
 /// The format of manifests that this program writes; docs/data.md describes it.
 pub const FORMAT: u32 = 1;
@@ -30,7 +30,7 @@ pub struct Manifest {
     pub first_hour: Timestamp,
     /// When the last hour that was counted began.
     pub last_hour: Timestamp,
-    /// The names of the counters, sorted.
+    /// The names of the counters, in the order of their folded names.
     pub counters: Vec<String>,
     /// The files that it was made of, in the order in which they were merged.
     pub sources: Vec<Source>,
@@ -55,14 +55,4 @@ pub struct Source {
     pub sha256: Checksum,
     /// The rows that were read from it.
     pub rows: u64,
-}
-
-/// Returns the names of the counters that have counts, sorted.
-pub(super) fn counters(counts: &Counts) -> Vec<String> {
-    let mut is_counted = vec![false; counts.counters().len()];
-    counts.rows().iter().for_each(|row| is_counted[row.counter.position()] = true);
-    let counted = counts.counters().iter().zip(is_counted).filter(|(_, is_counted)| *is_counted);
-    let mut names: Vec<_> = counted.map(|(counter, _)| counter.name.clone()).collect();
-    names.sort_unstable();
-    names
 }

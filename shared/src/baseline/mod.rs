@@ -49,8 +49,7 @@ pub struct Packed {
 impl Packed {
     /// Writes counts down as they are stored; `None` without any. `parent` is the data set that they continue.
     ///
-    /// The counts are sorted and without duplicates, see [`Counts::deduplicate`], so that the same counts have the same
-    /// checksum.
+    /// They are normalized, see [`Counts::normalized`], so that the same counts have the same checksum.
     ///
     /// # Errors
     /// Where a name of a counter cannot be written as CSV.
@@ -60,9 +59,10 @@ impl Packed {
         sources: Vec<Source>,
         parent: Option<DataSetName>,
     ) -> Result<Option<Self>, counts::WriteError> {
+        let counts = counts.normalized();
         let Some((first_hour, last_hour)) = counts.period() else { return Ok(None) };
         let mut bytes = Vec::new();
-        counts::write_french(counts, &mut bytes)?;
+        counts::write_french(&counts, &mut bytes)?;
         let data = DataSet::new(role, last_hour.day(), Checksum::of(&bytes));
         let name = &data.name;
         let manifest = Manifest {
@@ -73,7 +73,7 @@ impl Packed {
             rows: counts.len() as u64,
             first_hour: first_hour.timestamp(),
             last_hour: last_hour.timestamp(),
-            counters: manifest::counters(counts),
+            counters: counts.counters().iter().map(|counter| counter.name.clone()).collect(),
             sources,
             // The very same counts again continue nothing.
             parent: parent.filter(|parent| parent != name),

@@ -37,6 +37,12 @@ impl DataSetName {
         Self(format!("{role}-{last}-{}", checksum.short(DIGITS)))
     }
 
+    /// Returns what the data set is for.
+    pub fn role(&self) -> Role {
+        // Every name begins with one of the two.
+        if self.0.starts_with("train") { Role::Train } else { Role::Test }
+    }
+
     /// Returns where the counts are.
     pub fn object(&self) -> ObjectPath {
         self.path("csv")

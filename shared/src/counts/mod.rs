@@ -223,6 +223,25 @@ impl Counts {
         before - self.rows.len()
     }
 
+    /// Numbers the counters that have counts by their folded names, and sorts by hour and counter without duplicates. So the
+    /// same counts are the same rows in the same order, whatever order they were read in.
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        let mut is_counted = vec![false; self.counters.len()];
+        self.rows.iter().for_each(|row| is_counted[row.counter.position()] = true);
+        let mut order: Vec<_> = self.positions.iter().filter(|(_, index)| is_counted[index.position()]).collect();
+        order.sort_unstable();
+        let mut normalized = Self::default();
+        let mut indices = vec![CounterIndex(0); self.counters.len()];
+        for (_, index) in order {
+            indices[index.position()] = normalized.intern(self.counter(*index).clone());
+        }
+        let renumber = |row: &Count| Count { counter: indices[row.counter.position()], ..*row };
+        normalized.rows = self.rows.iter().map(renumber).collect();
+        normalized.deduplicate();
+        normalized
+    }
+
     /// Returns the counts from `first` to `last`, both included, with all counters.
     #[must_use]
     pub fn between(&self, first: Hour, last: Hour) -> Self {
@@ -304,6 +323,25 @@ mod tests {
         left.extend(&right);
         let quai = left.find(&CounterKey::of_name("quai")).unwrap();
         assert_eq!(left.rows(), [Count { hour: Hour::from_number(1), counter: quai, count: 5 }]);
+    }
+
+    #[test]
+    fn counts_in_another_order_are_normalized_to_the_same_rows() {
+        let hour = Hour::from_number(400_000);
+        let rows = [("Quai", hour, 5), ("Pont", hour, 3), ("Pont", hour.plus(1), 4), ("Quai", hour, 0)];
+        let collect = |rows: &mut dyn Iterator<Item = (&str, Hour, u32)>| {
+            let mut counts = Counts::default();
+            for (name, hour, count) in rows {
+                let index = counts.intern(counter(Some(name), name));
+                counts.push(index, hour, count);
+            }
+            let _silent = counts.intern(counter(None, "Avenue"));
+            counts.normalized()
+        };
+        let (forwards, backwards) = (collect(&mut rows.into_iter()), collect(&mut rows.into_iter().rev()));
+        assert_eq!((forwards.rows(), forwards.counters()), (backwards.rows(), backwards.counters()));
+        let names: Vec<_> = forwards.counters().iter().map(|counter| counter.name.as_str()).collect();
+        assert_eq!((names, forwards.len()), (vec!["Pont", "Quai"], 3));
     }
 
     #[test]

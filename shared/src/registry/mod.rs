@@ -17,6 +17,7 @@ pub use mlflow::MlflowRegistry;
 
 use crate::{
     address::{Address, ObjectPath, OpenError},
+    baseline::{DataSet, DataSetName},
     clock::Clock,
     cloud::CloudSettings,
     store::{self, Store},
@@ -95,6 +96,46 @@ pub struct Run {
     pub metrics: BTreeMap<String, f64>,
     /// The folder of the model's files in the store.
     pub artifacts: ObjectPath,
+    /// The data sets that it was trained and scored on, in the order of their names.
+    #[serde(default)]
+    pub inputs: Vec<RunInput>,
+}
+
+impl Run {
+    /// Makes a run of which nothing is known yet but its name and time; its files are where its name says.
+    pub fn new(name: RunName, ended_at: Timestamp) -> Self {
+        Self {
+            artifacts: name.artifacts(),
+            name,
+            ended_at,
+            tags: BTreeMap::new(),
+            params: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            inputs: Vec::new(),
+        }
+    }
+}
+
+/// A data set that a run has used, shaped after MLflow's dataset inputs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunInput {
+    /// The data set's name.
+    pub name: DataSetName,
+    /// Half of its checksum, which is as much as MLflow keeps.
+    pub digest: String,
+    /// The address of the counts.
+    pub source: String,
+}
+
+impl RunInput {
+    /// Refers to a data set that is kept in a store.
+    pub fn new(data: &DataSet, store: &dyn Store) -> Self {
+        Self {
+            name: data.name.clone(),
+            digest: data.sha256.short(32).to_owned(),
+            source: store.address_of(&data.name.object()),
+        }
+    }
 }
 
 /// A registered version of the model.

@@ -21,7 +21,7 @@ use serde_json::Value;
 use shared::{
     clock::SystemClock,
     cloud::CloudSettings,
-    registry::{MlflowRegistry, Run, RunName},
+    registry::{MlflowRegistry, Run},
     store::{MemoryStore, Store},
 };
 use tests::registry_suite;
@@ -52,14 +52,11 @@ fn open_at(url: &Url, model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
 }
 
 fn run(name: &str) -> Run {
-    let name: RunName = name.parse().unwrap();
     Run {
-        artifacts: name.artifacts(),
-        name,
-        ended_at: "2021-08-02T05:00:00.123Z".parse().unwrap(),
         tags: [("training_type".to_owned(), "fine_tune".to_owned())].into(),
         params: [("eta".to_owned(), "0.03".to_owned())].into(),
         metrics: BTreeMap::from([("test_mae".to_owned(), 15.4)]),
+        ..Run::new(name.parse().unwrap(), "2021-08-02T05:00:00.123Z".parse().unwrap())
     }
 }
 

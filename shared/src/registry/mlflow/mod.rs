@@ -206,8 +206,9 @@ impl MlflowRegistry {
     }
 
     fn keep(&self, run: wire::Run) -> Arc<Measured> {
-        let measured = Arc::new(Measured::from(run.data));
-        self.measured().insert(run.info.run_id, Arc::clone(&measured));
+        let id = run.info.run_id.clone();
+        let measured = Arc::new(Measured::of(run));
+        self.measured().insert(id, Arc::clone(&measured));
         measured
     }
 

@@ -6,10 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::{MlflowError, ModelVersion, Run, Version, wire};
+use crate::{baseline::Role, registry::RunInput};
 
 /// The tag with the run's name, by which a version is found.
 pub(super) const RUN_TAG: &str = "bike_traffic.run";
+/// What MLflow's own interface reads to say what a data set was used for.
+const CONTEXT_TAG: &str = "mlflow.data.context";
 const ENDED_AT_TAG: &str = "bike_traffic.ended_at";
 const ARTIFACTS_TAG: &str = "bike_traffic.artifacts";
 /// Tags that begin so are none of the training strategy.
@@ -24,15 +29,55 @@ const TAG_CHARACTERS: usize = 8000;
 pub(super) struct Measured {
     params: BTreeMap<String, String>,
     metrics: BTreeMap<String, f64>,
+    inputs: Vec<RunInput>,
 }
 
-impl From<wire::RunData> for Measured {
-    fn from(data: wire::RunData) -> Self {
-        let metrics = data.metrics.into_iter();
+impl Measured {
+    /// Reads what a run holds.
+    pub(super) fn of(run: wire::Run) -> Self {
+        let metrics = run.data.metrics.into_iter();
         Self {
-            params: texts(data.params),
+            params: texts(run.data.params),
             metrics: metrics.filter_map(|metric| metric.value().map(|value| (metric.key, value))).collect(),
+            inputs: read_inputs(&run.inputs),
         }
+    }
+}
+
+/// Returns the data sets of a run as MLflow takes them.
+pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
+    let input = |input: &RunInput| wire::DatasetInput {
+        tags: vec![wire::Text { key: CONTEXT_TAG.to_owned(), value: context(input.name.role()).to_owned() }],
+        dataset: wire::Dataset {
+            name: input.name.to_string(),
+            digest: input.digest.clone(),
+            source_type: "code".to_owned(),
+            source: json!({ "uri": input.source }).to_string(),
+        },
+    };
+    run.inputs.iter().map(input).collect()
+}
+
+/// Reads the data sets of a run; one that was added by hand is left out.
+fn read_inputs(inputs: &wire::RunInputs) -> Vec<RunInput> {
+    let read = |wire::DatasetInput { dataset, .. }: &wire::DatasetInput| {
+        let source: Value = serde_json::from_str(&dataset.source).ok()?;
+        Some(RunInput {
+            name: dataset.name.parse().ok()?,
+            digest: dataset.digest.clone(),
+            source: source.get("uri")?.as_str()?.to_owned(),
+        })
+    };
+    let mut read: Vec<_> = inputs.dataset_inputs.iter().filter_map(read).collect();
+    // MLflow gives them back in an order of its own.
+    read.sort_unstable();
+    read
+}
+
+const fn context(role: Role) -> &'static str {
+    match role {
+        Role::Train => "training",
+        Role::Test => "evaluation",
     }
 }
 
@@ -93,10 +138,18 @@ pub(super) fn version(listed: wire::ModelVersion, measured: &Measured) -> Result
     let ended_at = take(&mut tags, version, ENDED_AT_TAG)?;
     let artifacts = take(&mut tags, version, ARTIFACTS_TAG)?;
     tags.retain(|name, _| !is_reserved(name));
-    let Measured { params, metrics } = measured;
+    let Measured { params, metrics, inputs } = measured;
     Ok(ModelVersion {
         version,
-        run: Run { name, ended_at, tags, params: params.clone(), metrics: metrics.clone(), artifacts },
+        run: Run {
+            name,
+            ended_at,
+            tags,
+            params: params.clone(),
+            metrics: metrics.clone(),
+            artifacts,
+            inputs: inputs.clone(),
+        },
     })
 }
 

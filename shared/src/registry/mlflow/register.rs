@@ -30,6 +30,7 @@ impl MlflowRegistry {
             None => make(|| self.start_run(&experiment, run), || self.find_run(&experiment, run)).await?,
         };
         self.log(&started.run_id, run).await?;
+        self.log_inputs(&started.run_id, run).await?;
         let source =
             artifacts::copy(&self.api, &self.cloud, &*self.store, &run.artifacts, &started.artifact_uri).await?;
         self.end_run(&started.run_id, run).await?;
@@ -99,6 +100,15 @@ impl MlflowRegistry {
             });
             let _: wire::Nothing = self.api.post("mlflow/runs/log-batch", &body).await?;
         }
+    }
+
+    /// Names the data sets; those that are named already stay as they are.
+    async fn log_inputs(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
+        if run.inputs.is_empty() {
+            return Ok(());
+        }
+        let body = json!({ "run_id": run_id, "datasets": record::inputs(run) });
+        self.api.post("mlflow/runs/log-inputs", &body).await.map(|_: wire::Nothing| ())
     }
 
     async fn end_run(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {

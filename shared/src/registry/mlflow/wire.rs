@@ -83,6 +83,8 @@ pub(super) struct Run {
     pub(super) info: RunInfo,
     #[serde(default)]
     pub(super) data: RunData,
+    #[serde(default)]
+    pub(super) inputs: RunInputs,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +101,27 @@ pub(super) struct RunData {
     pub(super) metrics: Vec<Metric>,
     #[serde(default)]
     pub(super) tags: Vec<Text>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RunInputs {
+    #[serde(default)]
+    pub(super) dataset_inputs: Vec<DatasetInput>,
+}
+
+/// A data set that a run has used, and for what.
+#[derive(Deserialize, Serialize)]
+pub(super) struct DatasetInput {
+    pub(super) tags: Vec<Text>,
+    pub(super) dataset: Dataset,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct Dataset {
+    pub(super) name: String,
+    pub(super) digest: String,
+    pub(super) source_type: String,
+    pub(super) source: String,
 }
 
 /// A tag or a setting.

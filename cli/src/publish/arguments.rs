@@ -1,0 +1,22 @@
+//! Options of `publish-baseline`.
+
+use clap::Args;
+
+use crate::arguments::PlaceArguments;
+
+/// Options of `publish-baseline`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bike-traffic train --cloud --data-source custom --train-path merged.csv.gz --test-path gs://BUCKET/data/test_baseline.csv
+  bike-traffic publish-baseline --cloud
+
+The former baseline stays in the bucket under data/baselines/, and `bike-traffic data history` shows the chain.")]
+pub struct PublishArguments {
+    /// The places to work on.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
