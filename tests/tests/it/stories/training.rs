@@ -64,8 +64,8 @@ async fn a_better_training_takes_the_crown_and_a_worse_one_does_not() {
 #[tokio::test]
 async fn training_data_that_reach_into_the_test_set_are_refused() {
     let (_folder, state, ports, plan) = setting();
-    let swapped = TrainPlan { train_path: plan.test_path.clone(), test_path: plan.train_path.clone(), ..plan };
-    let error = train(&ports, &state, &swapped).await.unwrap_err().to_string();
+    let same = TrainPlan { train_path: plan.test_path.clone(), ..plan };
+    let error = train(&ports, &state, &same).await.unwrap_err().to_string();
     assert!(error.contains("bike-traffic split"), "{error}");
     assert!(ports.registry.versions().await.unwrap().is_empty());
 }
