@@ -3,11 +3,29 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use drift_check::{ChampionRecord, WeekReport, check_week};
-use shared::{clock::SystemClock, registry::Alias};
+use shared::{clock::SystemClock, policy::Policy, registry::Alias, time::Week};
 
-use crate::arguments::DriftArguments;
+use crate::arguments::PlaceArguments;
+
+/// Options of `drift-check`.
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// The week, as in 2021-W30.
+    #[arg(long)]
+    pub week: Week,
+    /// The numbers of the policy that differ from the default, as JSON.
+    #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
+    pub policy: Policy,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {

@@ -1,6 +1,40 @@
 //! `bike-traffic sample-data`.
 
-use crate::{arguments::SampleDataArguments, progress::Progress, sample_data};
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::civil::Date;
+
+use crate::{progress::Progress, sample_data};
+
+/// Options of `sample-data`.
+#[derive(Debug, Args)]
+pub struct SampleDataArguments {
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The number of counters.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub counters: u32,
+    /// The same seed gives the same files, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The first day of the training data.
+    #[arg(long, default_value = "2020-09-01")]
+    pub first_day: Date,
+    /// The days of training data.
+    #[arg(long, default_value_t = 257)]
+    pub train_days: u32,
+    /// The days of the fixed test set.
+    #[arg(long, default_value_t = 64)]
+    pub test_days: u32,
+    /// The days of live data.
+    #[arg(long, default_value_t = 35)]
+    pub live_days: u32,
+    /// Make at least so many rows in all, by more days of training data.
+    #[arg(long, conflicts_with = "train_days")]
+    pub rows: Option<u64>,
+}
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {

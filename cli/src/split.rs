@@ -1,11 +1,31 @@
 //! `bike-traffic split`: training data and a fixed test set from one export.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use shared::{counts::Counts, time::Day};
 
-use crate::{arguments::SplitArguments, data};
+use crate::data;
+
+/// Options of `split`.
+#[derive(Debug, Args)]
+pub struct SplitArguments {
+    /// The export, CSV or CSV in gzip.
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The share of rows for training; the split is at the nearest midnight.
+    #[arg(long, default_value_t = 0.8, value_parser = share)]
+    pub train_share: f64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+}
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {

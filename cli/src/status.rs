@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{
@@ -14,10 +15,21 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::{arguments::StatusArguments, dead_letters::DeadLetters};
+use crate::{arguments::PlaceArguments, dead_letters::DeadLetters};
 
 /// How many of the last versions are shown.
 const VERSIONS_SHOWN: usize = 8;
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// The places to look at.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// Print the status as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The state of the system.
 #[derive(Clone, Debug, Serialize)]

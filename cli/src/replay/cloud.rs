@@ -11,13 +11,10 @@ use shared::{
 };
 
 use super::{
-    functions,
+    ReplayArguments, functions,
     list::{self, Listed},
 };
-use crate::{
-    arguments::ReplayArguments,
-    subscriptions::{Pulled, SubscriptionId, Subscriptions},
-};
+use crate::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 
 /// More messages than seven days can hold.
 const MAXIMUM_MESSAGES: usize = 100_000;

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use shared::{clock::SystemClock, event::Function};
 
-use super::{edit::edit, functions, list, list::Listed, local};
-use crate::{
-    arguments::ReplayArguments,
-    dead_letters::{DeadLetter, DeadLetters},
-};
+use super::{ReplayArguments, edit::edit, functions, list, list::Listed, local};
+use crate::dead_letters::{DeadLetter, DeadLetters};
 
 pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
     let letters = DeadLetters::open(&arguments.place).await?;

@@ -11,11 +11,10 @@ use shared::{
 };
 
 use super::{
-    functions,
+    ReplayArguments, functions,
     list::{self, Listed},
 };
 use crate::{
-    arguments::ReplayArguments,
     exit::Failure,
     stack::{LocalStack, StackSettings, open_data},
     state::State,

@@ -1,17 +1,17 @@
 //! `bike-traffic replay`: messages of the past and dead letters, delivered again.
 
+mod arguments;
 mod cloud;
 mod edit;
 mod letters;
 mod list;
 mod local;
 
+pub use arguments::ReplayArguments;
 pub use cloud::{CloudReplay, Span};
 pub use letters::{PutBack, put_back};
 pub use list::Listed;
 use shared::event::Function;
-
-use crate::arguments::ReplayArguments;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {

@@ -9,11 +9,8 @@ use std::{
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    arguments::{RunArguments, StrategyArguments},
-    progress::Progress,
-    sample_data,
-};
+use super::RunArguments;
+use crate::{arguments::StrategyArguments, progress::Progress, sample_data};
 
 /// The three files of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

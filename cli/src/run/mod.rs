@@ -1,5 +1,6 @@
 //! `bike-traffic run`: the whole loop on one machine, in simulated time.
 
+mod arguments;
 mod drive;
 mod inputs;
 mod summary;
@@ -14,13 +15,14 @@ use shared::{
     open_data::ExploreClient,
 };
 
+pub use arguments::RunArguments;
 pub use drive::{Drive, Live};
 pub use inputs::Inputs;
 pub use summary::Summary;
 pub use week::WeekEntry;
 
 use crate::{
-    arguments::{RunArguments, StrategyArguments},
+    arguments::StrategyArguments,
     exit::Failure,
     stack::{LocalStack, OpenDataServer, StackSettings},
     state::State,

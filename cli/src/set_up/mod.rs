@@ -13,6 +13,7 @@ pub use tables::tables;
 use std::{collections::BTreeMap, str::FromStr};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use shared::{
     address::Address,
     cloud::CloudSettings,
@@ -20,7 +21,21 @@ use shared::{
     settings::{PortAddresses, ProcessVariables},
 };
 
-use crate::arguments::SetUpArguments;
+/// Options of `set-up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  make emulators && source state/emulators/env
+  export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local
+  bike-traffic set-up --push ingest=http://127.0.0.1:8080/
+  PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr target/release/ingest
+
+It may be done again and then changes endpoints only.")]
+pub struct SetUpArguments {
+    /// Push the messages of a function to a URL; may be given for each function.
+    #[arg(long, value_name = "FUNCTION=URL")]
+    pub push: Vec<Endpoint>,
+}
 
 /// Where a function listens, as `ingest=http://127.0.0.1:8080/`.
 #[derive(Clone, Debug)]

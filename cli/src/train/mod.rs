@@ -1,5 +1,6 @@
 //! `bike-traffic train`: a champion from the baseline.
 
+mod arguments;
 mod baseline;
 mod report;
 
@@ -18,14 +19,11 @@ use shared::{
     runtime::Ports,
 };
 
+pub use arguments::TrainArguments;
+use arguments::{DataSource, DeviceArgument};
 pub use report::{Coronation, TrainReport};
 
-use crate::{
-    arguments::{DataSource, DeviceArgument, TrainArguments},
-    data,
-    progress::Progress,
-    state::State,
-};
+use crate::{data, progress::Progress, state::State};
 
 /// What to train from.
 #[derive(Clone, Debug)]
