@@ -7,9 +7,9 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    drift::DriftArguments, replay::ReplayArguments, rollback::RollbackArguments, run::RunArguments,
-    sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments, stack::StackArguments,
-    status::StatusArguments, train::TrainArguments,
+    completions::CompletionsArguments, drift::DriftArguments, man::ManArguments, replay::ReplayArguments,
+    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments,
+    split::SplitArguments, stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -26,10 +26,14 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  failed; the message says what was attempted, on what, and what to do
-  2  the command line cannot be understood
-  3  done, but messages became dead letters";
+  0    done
+  1    failed; the message says what was attempted, on what, and what to do
+  2    the command line cannot be understood
+  3    done, but messages became dead letters
+  130  ended by Ctrl-C, 143 by SIGTERM; files that were not finished are removed
+
+Colours and progress bars are for terminals, and NO_COLOR turns the colours off. A file .env in the working folder sets
+variables that the environment does not.";
 
 impl Arguments {
     pub(crate) fn log_filter(&self) -> &str {
@@ -60,6 +64,17 @@ pub enum Command {
     Split(SplitArguments),
     /// Write data of invented counters in the schema of the public export.
     SampleData(SampleDataArguments),
+    /// Print what a shell needs to complete this command line.
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write those of all commands.
+    Man(ManArguments),
+}
+
+impl Command {
+    /// Tells whether the command handles Ctrl-C itself.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        matches!(self, Self::Stack(_))
+    }
 }
 
 /// The places that a command works on: the local state, or those that the environment names.
@@ -108,6 +123,18 @@ mod tests {
             for argument in subcommand.get_arguments().filter(|argument| argument.get_id() != "help") {
                 assert!(argument.get_help().is_some(), "{} {}", subcommand.get_name(), argument.get_id());
             }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_prints_json_if_it_prints_a_result() {
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example") && help.contains("bike-traffic "), "{name}: {help}");
+            let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+            // The one runs until it is ended, the other prints a script.
+            assert_eq!(has_json, !["stack", "completions"].contains(&name), "{name}");
         }
     }
 

@@ -18,6 +18,11 @@ pub enum Failure {
 const FAILED: u8 = 1;
 const DEAD_LETTERS: u8 = 3;
 
+/// Returns the exit code of a process that a signal ended, as shells have it.
+pub(crate) const fn of_signal(signal: i32) -> i32 {
+    128 + signal
+}
+
 /// Prints an error with all its causes, and returns the exit code that the help text promises.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };

@@ -14,7 +14,7 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::arguments::PlaceArguments;
+use crate::{arguments::PlaceArguments, stdout};
 
 /// Options of `rollback`.
 #[derive(Debug, Args)]
@@ -68,12 +68,7 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let to = arguments.to.map(Version::new);
     let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment).await?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rollback)?);
-    } else {
-        println!("{rollback}");
-    }
-    Ok(())
+    stdout::print(&rollback, arguments.json)
 }
 
 /// Makes `to` champion, or the previous champion if not given, and says so in the audit log.

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::civil::Date;
 
-use crate::{progress::Progress, sample_data};
+use crate::{progress::Progress, sample_data, stdout};
 
 /// Options of `sample-data`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic sample-data --out data
+  bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7")]
 pub struct SampleDataArguments {
     /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
     #[arg(long, value_name = "FOLDER")]
@@ -34,6 +38,9 @@ pub struct SampleDataArguments {
     /// Make at least so many rows in all, by more days of training data.
     #[arg(long, conflicts_with = "train_days")]
     pub rows: Option<u64>,
+    /// Print the list of the files as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs the command.
@@ -53,8 +60,5 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
     let written =
         sample_data::write(&settings, &arguments.out, &mut |done, total| progress.show(done, total, String::new()))?;
     progress.finish();
-    for file in [&written.train, &written.test, &written.live] {
-        println!("{} rows in {}", file.rows, file.path.display());
-    }
-    Ok(())
+    stdout::print(&written, arguments.json)
 }

@@ -15,13 +15,17 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::{arguments::PlaceArguments, dead_letters::DeadLetters};
+use crate::{arguments::PlaceArguments, dead_letters::DeadLetters, stdout};
 
 /// How many of the last versions are shown.
 const VERSIONS_SHOWN: usize = 8;
 
 /// Options of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic status
+  bike-traffic status --cloud --json | jq .unfinished")]
 pub struct StatusArguments {
     /// The places to look at.
     #[command(flatten)]
@@ -115,12 +119,7 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let letters = DeadLetters::open(&arguments.place).await?;
     let status = look(&ports, &letters).await?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        print!("{status}");
-    }
-    Ok(())
+    stdout::print(&status, arguments.json)
 }
 
 /// Looks at everything.

@@ -54,4 +54,7 @@ pub struct ReplayArguments {
     /// The numbers of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -9,6 +9,10 @@ use crate::arguments::StrategyArguments;
 /// Options of `run`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Examples:
+  bike-traffic run
+  bike-traffic run --train-path train.csv.gz --test-path test.csv.gz --live-path live.csv.gz --json > summary.json
+
 Without data paths, sample data are made. The state lives in a folder of its own for each set of data and settings, so a
 second run on the same data finds everything done.")]
 pub struct RunArguments {
@@ -27,4 +31,7 @@ pub struct RunArguments {
     /// The numbers of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
+    /// Print the summary as JSON; the timeline goes to standard error.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -26,17 +26,19 @@ use crate::{
     exit::Failure,
     stack::{LocalStack, OpenDataServer, StackSettings},
     state::State,
+    stdout,
     train::{self, TrainPlan},
 };
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
-    let inputs = Inputs::choose(&arguments)?;
+    let as_json = arguments.json;
+    let mut tell = |line: String| stdout::tell(&line, as_json);
+    let inputs = Inputs::choose(&arguments, &mut tell)?;
     let state = State::at(&arguments.states.join(inputs.state_name(&arguments.strategy)?))?;
-    println!("state: {}", state.folder().display());
-    let summary = play(&inputs, &state, arguments.strategy, &mut |line| println!("{line}")).await?;
-    println!("{}", summary.table());
-    println!("summary: {}", summary.address);
+    tell(format!("state: {}", state.folder().display()));
+    let summary = play(&inputs, &state, arguments.strategy, &mut tell).await?;
+    stdout::print(&summary, as_json)?;
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();
         bail!(Failure::DeadLetters { letters: summary.dead_letters, address });

@@ -23,7 +23,7 @@ pub use arguments::TrainArguments;
 use arguments::{DataSource, DeviceArgument};
 pub use report::{Coronation, TrainReport};
 
-use crate::{data, progress::Progress, state::State};
+use crate::{data, progress::Progress, state::State, stdout};
 
 /// What to train from.
 #[derive(Clone, Debug)]
@@ -41,15 +41,9 @@ pub struct TrainPlan {
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.place.state)?;
-    let is_json = arguments.json;
+    let as_json = arguments.json;
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let report = train(&ports, &state, &plan(arguments)?).await?;
-    if is_json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        println!("{report}");
-    }
-    Ok(())
+    stdout::print(&train(&ports, &state, &plan(arguments)?).await?, as_json)
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
