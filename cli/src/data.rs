@@ -1,7 +1,7 @@
 //! Reading files of counts, with a reject file beside the result.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::Cursor,
     path::{Path, PathBuf},
 };
@@ -56,17 +56,18 @@ fn keep(
     path: &str,
     checksum: Checksum,
     rejects: &Path,
-    read: impl FnOnce(&mut RejectWriter<File>) -> anyhow::Result<Counts>,
+    read: impl FnOnce(&mut RejectWriter<&mut OutputFile>) -> anyhow::Result<Counts>,
 ) -> anyhow::Result<Loaded> {
-    if let Some(folder) = rejects.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
     let cannot_write = || format!("cannot write the reject file {}", rejects.display());
-    let mut writer = RejectWriter::new(File::create(rejects).with_context(cannot_write)?);
+    let mut file = OutputFile::create(rejects)?;
+    let mut writer = RejectWriter::new(&mut file);
     let counts = read(&mut writer);
     let rejected = writer.finish().with_context(cannot_write)?;
-    if rejected == 0 {
-        fs::remove_file(rejects).with_context(cannot_write)?;
+    if rejected > 0 {
+        file.finish()?;
+    } else if rejects.exists() {
+        // Of a file that was read before.
+        fs::remove_file(rejects).with_context(|| format!("cannot remove {}", rejects.display()))?;
     }
     let mut counts = counts.with_context(|| format!("cannot read {path}"))?;
     if counts.is_empty() {

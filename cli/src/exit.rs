@@ -1,8 +1,6 @@
 //! How a command ends.
 
-use std::{fmt, process::ExitCode};
-
-use serde::Serialize;
+use std::process::ExitCode;
 
 /// A command that ended, but not well.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +18,9 @@ pub enum Failure {
 const FAILED: u8 = 1;
 const DEAD_LETTERS: u8 = 3;
 
-/// Prints the result of a command: as text, or as JSON.
-///
-/// # Errors
-/// When it has no JSON.
-pub(crate) fn print<T: Serialize + fmt::Display>(result: &T, as_json: bool) -> anyhow::Result<()> {
-    if as_json {
-        println!("{}", serde_json::to_string_pretty(result)?);
-    } else {
-        println!("{result}");
-    }
-    Ok(())
+/// Returns the exit code of a process that a signal ended, as shells have it.
+pub(crate) const fn of_signal(signal: i32) -> i32 {
+    128 + signal
 }
 
 /// Prints an error with all its causes, and returns the exit code that the help text promises.

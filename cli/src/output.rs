@@ -71,11 +71,15 @@ impl Drop for OutputFile {
     }
 }
 
-/// Removes what is being written at present. For a process that ends at once.
-pub(crate) fn remove_unfinished() {
-    for path in &*unfinished() {
+/// Removes what is being written at present, for a process that ends at once. While the guard lives, no file is begun or
+/// given up, so that nobody reports the loss of a file before the process has ended.
+#[must_use]
+pub(crate) fn remove_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    let unfinished = unfinished();
+    for path in &*unfinished {
         let _ = fs::remove_file(path);
     }
+    unfinished
 }
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
@@ -115,7 +119,7 @@ mod tests {
         fs::write(&path, b"old").unwrap();
         let mut file = OutputFile::create(&path).unwrap();
         file.write_all(b"new").unwrap();
-        remove_unfinished();
+        drop(remove_unfinished());
         assert!(file.finish().is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }

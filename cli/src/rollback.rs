@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use anyhow::{Context, bail};
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
@@ -13,7 +14,34 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::arguments::RollbackArguments;
+use crate::{arguments::PlaceArguments, stdout};
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic rollback --cloud --reason \"night counts are forecast twice as high\"
+  bike-traffic rollback --cloud --to 7
+
+The functions use the other version from their next message on. An evaluation that was made against the champion before
+does not promote any more.")]
+pub struct RollbackArguments {
+    /// The places to work on.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// The version that becomes champion; the one before the last promotion if not given.
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<u32>,
+    /// Why, for the audit log.
+    #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
+    pub reason: String,
+    /// Written into the audit row, as in `dev` or `prod`.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What a rollback did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,12 +68,7 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let to = arguments.to.map(Version::new);
     let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment).await?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&rollback)?);
-    } else {
-        println!("{rollback}");
-    }
-    Ok(())
+    stdout::print(&rollback, arguments.json)
 }
 
 /// Makes `to` champion, or the previous champion if not given, and says so in the audit log.

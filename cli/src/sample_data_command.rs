@@ -1,6 +1,47 @@
 //! `bike-traffic sample-data`.
 
-use crate::{arguments::SampleDataArguments, progress::Progress, sample_data};
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::civil::Date;
+
+use crate::{progress::Progress, sample_data, stdout};
+
+/// Options of `sample-data`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic sample-data --out data
+  bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7")]
+pub struct SampleDataArguments {
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The number of counters.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub counters: u32,
+    /// The same seed gives the same files, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The first day of the training data.
+    #[arg(long, default_value = "2020-09-01")]
+    pub first_day: Date,
+    /// The days of training data.
+    #[arg(long, default_value_t = 257)]
+    pub train_days: u32,
+    /// The days of the fixed test set.
+    #[arg(long, default_value_t = 64)]
+    pub test_days: u32,
+    /// The days of live data.
+    #[arg(long, default_value_t = 35)]
+    pub live_days: u32,
+    /// Make at least so many rows in all, by more days of training data.
+    #[arg(long, conflicts_with = "train_days")]
+    pub rows: Option<u64>,
+    /// Print the list of the files as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
@@ -19,8 +60,5 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
     let written =
         sample_data::write(&settings, &arguments.out, &mut |done, total| progress.show(done, total, String::new()))?;
     progress.finish();
-    for file in [&written.train, &written.test, &written.live] {
-        println!("{} rows in {}", file.rows, file.path.display());
-    }
-    Ok(())
+    stdout::print(&written, arguments.json)
 }

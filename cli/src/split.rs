@@ -1,27 +1,103 @@
 //! `bike-traffic split`: training data and a fixed test set from one export.
 
-use std::fs;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
 use shared::{counts::Counts, time::Day};
 
-use crate::{arguments::SplitArguments, data};
+use crate::{data, stdout};
+
+/// Options of `split`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic split --input comptage-velo.csv.gz --out data
+  bike-traffic split --input comptage-velo.csv --out data --train-share 0.75 --json")]
+pub struct SplitArguments {
+    /// The export, CSV or CSV in gzip.
+    #[arg(long, value_name = "PATH")]
+    pub input: PathBuf,
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The share of rows for training; the split is at the nearest midnight.
+    #[arg(long, default_value_t = 0.8, value_parser = share)]
+    pub train_share: f64,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What an export was split into.
+#[derive(Clone, Debug, Serialize)]
+struct SplitReport {
+    /// The first day of the fixed test set.
+    first_test_day: Day,
+    /// The training data.
+    train: SplitFile,
+    /// The fixed test set.
+    test: SplitFile,
+    /// How many rows went because of another for the same counter and hour.
+    duplicates: usize,
+    /// How many rows could not be used.
+    rejected: u64,
+    /// The file with the rows that could not be used, written if there are any.
+    rejects: PathBuf,
+}
+
+/// A file of counts.
+#[derive(Clone, Debug, Serialize)]
+struct SplitFile {
+    path: PathBuf,
+    rows: usize,
+}
+
+impl fmt::Display for SplitReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first_test_day, train, test, duplicates, rejected, rejects } = self;
+        writeln!(formatter, "{} counts before {first_test_day} in {}", train.rows, train.path.display())?;
+        writeln!(formatter, "{} counts from then on in {}", test.rows, test.path.display())?;
+        write!(formatter, "{duplicates} duplicates went, {rejected} rows were rejected")?;
+        if *rejected > 0 { write!(formatter, " (see {})", rejects.display()) } else { Ok(()) }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+}
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
-    let out = &arguments.out;
-    fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let loaded = data::load_file(&arguments.input, &out.join("rejects.csv"))?;
-    let Some(first_test_day) = first_test_day(&loaded.counts, arguments.train_share) else {
-        bail!("cannot split {}: it has counts of one day only", arguments.input.display());
+    stdout::print(&split_file(&arguments.input, &arguments.out, arguments.train_share)?, arguments.json)
+}
+
+/// Splits an export and writes both parts, and the rows that could not be used, into a folder.
+fn split_file(input: &Path, out: &Path, train_share: f64) -> anyhow::Result<SplitReport> {
+    let rejects = out.join("rejects.csv");
+    let loaded = data::load_file(input, &rejects)?;
+    let Some(first_test_day) = first_test_day(&loaded.counts, train_share) else {
+        bail!("cannot split {}: it has counts of one day only", input.display());
     };
     let (train, test) = split(&loaded.counts, first_test_day);
-    data::save(&train, &out.join("train_baseline.csv.gz"))?;
-    data::save(&test, &out.join("test_baseline.csv.gz"))?;
-    println!("{} counts before {first_test_day} in {}", train.len(), out.join("train_baseline.csv.gz").display());
-    println!("{} counts from then on in {}", test.len(), out.join("test_baseline.csv.gz").display());
-    println!("{} duplicates went, {} rows were rejected", loaded.duplicates, loaded.rejected);
-    Ok(())
+    let save = |counts: &Counts, name: &str| -> anyhow::Result<SplitFile> {
+        let path = out.join(name);
+        data::save(counts, &path)?;
+        Ok(SplitFile { path, rows: counts.len() })
+    };
+    Ok(SplitReport {
+        first_test_day,
+        train: save(&train, "train_baseline.csv.gz")?,
+        test: save(&test, "test_baseline.csv.gz")?,
+        duplicates: loaded.duplicates,
+        rejected: loaded.rejected,
+        rejects,
+    })
 }
 
 /// Returns the day, not the first, before which the share of rows is nearest to `train_share`.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{
@@ -14,10 +15,25 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::{arguments::StatusArguments, dead_letters::DeadLetters};
+use crate::{arguments::PlaceArguments, dead_letters::DeadLetters, stdout};
 
 /// How many of the last versions are shown.
 const VERSIONS_SHOWN: usize = 8;
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic status
+  bike-traffic status --cloud --json | jq .unfinished")]
+pub struct StatusArguments {
+    /// The places to look at.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// Print the status as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The state of the system.
 #[derive(Clone, Debug, Serialize)]
@@ -103,12 +119,7 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let letters = DeadLetters::open(&arguments.place).await?;
     let status = look(&ports, &letters).await?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
-    } else {
-        print!("{status}");
-    }
-    Ok(())
+    stdout::print(&status, arguments.json)
 }
 
 /// Looks at everything.

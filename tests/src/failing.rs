@@ -1,6 +1,7 @@
 //! Ports that fail on demand, or meet: for what would else need luck to happen.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{Arc, Mutex},
 };
@@ -17,7 +18,7 @@ use shared::{
     runtime::Ports,
     store::{Condition, Generation, Object, Store, StoreError},
     time::Day,
-    warehouse::{Forecast, Warehouse, WarehouseError},
+    warehouse::{DayState, Forecast, Warehouse, WarehouseError},
 };
 use tokio::sync::Barrier;
 
@@ -197,6 +198,10 @@ impl Warehouse for FailingWarehouse {
 
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
         self.pass("read", "counts", self.inner.counts(first, last)).await
+    }
+
+    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+        self.pass("count", "counts", self.inner.count_days(first, last)).await
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {

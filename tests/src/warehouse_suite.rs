@@ -10,7 +10,7 @@ use shared::{
     event::{EventId, Function},
     registry::Version,
     time::{Day, Hour},
-    warehouse::{Forecast, Warehouse},
+    warehouse::{DayState, Forecast, Warehouse},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -26,6 +26,7 @@ macro_rules! warehouse_suite {
                 a_day_written_twice_is_the_day_written_last,
                 a_range_has_both_its_ends_and_leaves_gaps_out,
                 a_day_without_counts_is_empty,
+                days_with_counts_are_known_by_their_rows_and_hours,
                 a_day_has_all_its_hours_when_the_clocks_change,
                 forecasts_are_read_back_as_they_were_written,
                 forecasts_written_twice_are_those_written_last,
@@ -129,6 +130,31 @@ pub async fn a_day_without_counts_is_empty(place: &Place) {
     assert!(place.warehouse.counts(day, day).await.unwrap().is_empty());
     place.warehouse.replace_forecasts(day, &[]).await.unwrap();
     assert_eq!(place.warehouse.forecasts(day, day).await.unwrap(), []);
+}
+
+/// Rows are counts and hours are those with any count; a table without counts is as good as none.
+pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
+    let [first, empty, last] = ["2014-03-29", "2014-03-30", "2014-04-02"].map(day);
+    let ingested_at = timestamp("2014-04-03T06:00:00Z");
+    assert!(place.warehouse.count_days(first, last).await.unwrap().is_empty());
+    // Two counters, of which one was counted in two hours only.
+    let mut counts = counts_of(&[first], "Quai", 5);
+    counts.extend(&counts_of(&[first], "Pont", 0).between(hour(first, 3), hour(first, 4)));
+    place.warehouse.replace_counts(first, &counts, ingested_at).await.unwrap();
+    place.warehouse.replace_counts(empty, &Counts::default(), ingested_at).await.unwrap();
+    let few = counts_of(&[last], "Quai", 5).between(hour(last, 0), hour(last, 6));
+    place.warehouse.replace_counts(last, &few, ingested_at).await.unwrap();
+    let (full, part) = (DayState { rows: 26, hours: 24 }, DayState { rows: 7, hours: 7 });
+    let cases: [(Day, Day, &[(Day, DayState)]); 4] = [
+        (first, last, &[(first, full), (last, part)]),
+        (first.plus(1), last, &[(last, part)]),
+        (first.plus(-400), last.plus(-1), &[(first, full)]),
+        (last, first, &[]),
+    ];
+    for (first, last, expected) in cases {
+        let found = place.warehouse.count_days(first, last).await.unwrap();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{first} to {last}");
+    }
 }
 
 /// The hour that the clocks show twice is two hours, the one that they skip is none.

@@ -12,16 +12,16 @@ pub use arguments::{DataArguments, DataCommand};
 pub use history::{History, history};
 pub use verify::{Verification, verify};
 
-use crate::exit::print;
+use crate::stdout;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DataArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     match arguments.command {
-        DataCommand::History => print(&history(&*ports.store).await?, arguments.json),
+        DataCommand::History => stdout::print(&history(&*ports.store).await?, arguments.json),
         DataCommand::Verify => {
             let verification = verify(&*ports.store).await?;
-            print(&verification, arguments.json)?;
+            stdout::print(&verification, arguments.json)?;
             verification.result()
         }
     }

@@ -18,7 +18,7 @@ use shared::{
 
 pub use arguments::PublishArguments;
 
-use crate::exit::print;
+use crate::stdout;
 
 /// What a publication did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +52,7 @@ impl fmt::Display for Publication {
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    print(&publish_baseline(&ports).await?, arguments.json)
+    stdout::print(&publish_baseline(&ports).await?, arguments.json)
 }
 
 /// Makes the data that the champion was trained on the baseline, if it is better than the best version that was trained on

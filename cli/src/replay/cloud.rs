@@ -10,45 +10,42 @@ use shared::{
     settings::{PortAddresses, ProcessVariables},
 };
 
-use super::{
-    functions,
-    list::{self, Listed},
-};
-use crate::{
-    arguments::ReplayArguments,
-    subscriptions::{Pulled, SubscriptionId, Subscriptions},
-};
+use super::{Listed, ReplayArguments, ReplayReport, functions};
+use crate::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 
 /// More messages than seven days can hold.
 const MAXIMUM_MESSAGES: usize = 100_000;
 
-pub(crate) async fn command(arguments: &ReplayArguments) -> anyhow::Result<()> {
+pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let bus = PortAddresses::read(&ProcessVariables)?.bus;
     let Address::PubSub(project) = &bus else { bail!("cannot replay from {bus}: it is not Pub/Sub") };
     let replay = CloudReplay::open(project, &CloudSettings::read(&ProcessVariables)?).await?;
     let span = |from| Span { from, to: arguments.to.unwrap_or(Timestamp::MAX) };
     match (&arguments.snapshot, arguments.from, arguments.function) {
         (Some(snapshot), _, Some(function)) if arguments.dry_run => {
-            list::print(replay.since_snapshot(function, snapshot).await?);
+            Ok(ReplayReport::nothing(replay.since_snapshot(function, snapshot).await?))
         }
         (Some(snapshot), _, Some(function)) => {
             replay.to_snapshot(function, snapshot).await?;
-            println!("the subscription {function} is set back to the snapshot {snapshot}");
+            Ok(ReplayReport::SetBack { functions: vec![function], to: format!("the snapshot {snapshot}") })
         }
-        (_, Some(from), function) if arguments.dry_run => list::print(replay.published(function, span(from)).await?),
+        (_, Some(from), function) if arguments.dry_run => {
+            Ok(ReplayReport::nothing(replay.published(function, span(from)).await?))
+        }
         (_, Some(from), function) if arguments.to.is_some() => {
-            let messages = replay.publish_again(function, span(from)).await?;
-            println!("{messages} messages published again");
+            Ok(ReplayReport::Published { messages: replay.publish_again(function, span(from)).await? })
         }
         (_, Some(from), function) => {
-            for function in functions(function) {
-                replay.to_time(function, from).await?;
-                println!("the subscription {function} is set back to {from}");
+            let functions = functions(function);
+            for function in &functions {
+                replay.to_time(*function, from).await?;
+                // Should the next one fail, this one is set back all the same.
+                tracing::info!(%function, %from, "subscription set back");
             }
+            Ok(ReplayReport::SetBack { functions, to: from.to_string() })
         }
         _ => bail!("give --from, or --snapshot and --function, or --dead-letters"),
     }
-    Ok(())
 }
 
 /// From an instant, included, to another, not included.

@@ -2,33 +2,31 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use shared::{clock::SystemClock, event::Function};
 
-use super::{edit::edit, functions, list, list::Listed, local};
-use crate::{
-    arguments::ReplayArguments,
-    dead_letters::{DeadLetter, DeadLetters},
-};
+use super::{Listed, ReplayArguments, ReplayReport, edit::edit, functions, local};
+use crate::dead_letters::{DeadLetter, DeadLetters};
 
-pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
+pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let letters = DeadLetters::open(&arguments.place).await?;
     if arguments.dry_run {
-        return list_letters(&letters, arguments.function).await;
+        return list(&letters, arguments.function).await.map(ReplayReport::nothing);
     }
     let editor = arguments.edit.then_some(arguments.editor.as_str());
     let mut done = PutBack::default();
     for function in functions(arguments.function) {
         done.add(put_back(&letters, function, editor).await?);
     }
-    println!("{} dead letters put back, {} left", done.put_back, done.left);
-    if arguments.place.cloud || done.put_back == 0 {
-        return Ok(());
-    }
-    // Nobody delivers on this machine but ourselves.
-    local::deliver(&arguments, Arc::new(SystemClock)).await
+    // On this machine nobody delivers but ourselves.
+    let delivered = match arguments.place.cloud || done.put_back == 0 {
+        true => None,
+        false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
+    };
+    Ok(ReplayReport::PutBack { letters: done, delivered })
 }
 
-async fn list_letters(letters: &DeadLetters, function: Option<Function>) -> anyhow::Result<()> {
+async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for function in functions(function) {
         let letters = letters.of(function).await?;
@@ -37,12 +35,11 @@ async fn list_letters(letters: &DeadLetters, function: Option<Function>) -> anyh
             Listed { function, published_at: letter.since, message_id: letter.message_id, text }
         }));
     }
-    list::print(listed);
-    Ok(())
+    Ok(listed)
 }
 
 /// What became of dead letters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PutBack {
     /// How many went back to their topic.
     pub put_back: usize,
@@ -82,7 +79,7 @@ async fn put_one_back(letters: &DeadLetters, letter: &DeadLetter, editor: Option
     let data = match editor {
         None => Some(letter.data.clone()),
         Some(editor) => {
-            println!("{} {}: {}", letter.function, letter.message_id, letter.reason());
+            eprintln!("{} {}: {}", letter.function, letter.message_id, letter.reason());
             edit(editor, &letter.data)?
         }
     };

@@ -10,33 +10,27 @@ use shared::{
     store::read_json,
 };
 
-use super::{
-    functions,
-    list::{self, Listed},
-};
+use super::{Delivered, Listed, ReplayArguments, ReplayReport, functions};
 use crate::{
-    arguments::ReplayArguments,
-    exit::Failure,
     stack::{LocalStack, StackSettings, open_data},
     state::State,
 };
 
-pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
-    let state = state(&arguments)?;
+pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
+    let state = state(arguments)?;
     let replay = Replay {
         function: arguments.function,
         from: arguments.from.unwrap_or(Timestamp::MIN),
         to: arguments.to.unwrap_or(Timestamp::MAX),
     };
     if arguments.dry_run {
-        list::print(messages(&state, replay).await?);
-        return Ok(());
+        return Ok(ReplayReport::nothing(messages(&state, replay).await?));
     }
-    run(&arguments, &state, Arc::new(SystemClock), Some(replay)).await
+    run(arguments, &state, Arc::new(SystemClock), Some(replay)).await.map(ReplayReport::Delivered)
 }
 
 /// Brings the stack up and lets the bus deliver what it has not delivered yet.
-pub(crate) async fn deliver(arguments: &ReplayArguments, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
+pub(super) async fn deliver(arguments: &ReplayArguments, clock: Arc<dyn Clock>) -> anyhow::Result<Delivered> {
     run(arguments, &state(arguments)?, clock, None).await
 }
 
@@ -53,7 +47,7 @@ async fn run(
     state: &State,
     clock: Arc<dyn Clock>,
     replay: Option<Replay>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Delivered> {
     let letters_before = LocalStack::dead_letters(state).await?;
     let source = open_data(arguments.open_data.clone(), state, Arc::clone(&clock)).await?;
     let settings = StackSettings::new(arguments.strategy.clone(), Arc::clone(&source.client));
@@ -65,14 +59,12 @@ async fn run(
         None => 0,
     };
     stack.bus.idle().await;
-    let rows = stack.ports.warehouse.audit_log().await?.len() - rows_before;
-    println!("{messages} messages delivered again; {rows} new rows in the audit log");
-    let letters = LocalStack::dead_letters(state).await? - letters_before;
-    if letters > 0 {
-        let address = state.folder().join("bus/bus/topics").display().to_string();
-        bail!(Failure::DeadLetters { letters, address });
-    }
-    Ok(())
+    Ok(Delivered {
+        messages,
+        audit_rows: stack.ports.warehouse.audit_log().await?.len() - rows_before,
+        dead_letters: LocalStack::dead_letters(state).await? - letters_before,
+        dead_letters_in: state.folder().join("bus/bus/topics"),
+    })
 }
 
 async fn messages(state: &State, replay: Replay) -> anyhow::Result<Vec<Listed>> {

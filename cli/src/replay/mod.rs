@@ -1,24 +1,37 @@
 //! `bike-traffic replay`: messages of the past and dead letters, delivered again.
 
+mod arguments;
 mod cloud;
 mod edit;
 mod letters;
-mod list;
 mod local;
+mod report;
 
+pub use arguments::ReplayArguments;
 pub use cloud::{CloudReplay, Span};
 pub use letters::{PutBack, put_back};
-pub use list::Listed;
+pub use report::{Delivered, Listed, ReplayReport};
 use shared::event::Function;
 
-use crate::arguments::ReplayArguments;
+use crate::stdout;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
-    if arguments.dead_letters {
-        return letters::command(arguments).await;
+    let report = replay(&arguments).await?;
+    stdout::print(&report, arguments.json)?;
+    report.check()
+}
+
+/// Delivers what the arguments name.
+///
+/// # Errors
+/// When a place cannot be opened, or a bus fails. Messages that became dead letters are no error but in the report.
+pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
+    match arguments.place.cloud {
+        _ if arguments.dead_letters => letters::replay(arguments).await,
+        true => cloud::replay(arguments).await,
+        false => local::replay(arguments).await,
     }
-    if arguments.place.cloud { cloud::command(&arguments).await } else { local::command(arguments).await }
 }
 
 /// Returns the function that was named, or all.

@@ -9,11 +9,8 @@ use std::{
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    arguments::{RunArguments, StrategyArguments},
-    progress::Progress,
-    sample_data,
-};
+use super::RunArguments;
+use crate::{arguments::StrategyArguments, progress::Progress, sample_data};
 
 /// The three files of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,24 +25,24 @@ pub struct Inputs {
 
 impl Inputs {
     /// Takes the files that were named; if none was, makes sample data.
-    pub(super) fn choose(arguments: &RunArguments) -> anyhow::Result<Self> {
+    pub(super) fn choose(arguments: &RunArguments, tell: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
         let named = (&arguments.train_path, &arguments.test_path, &arguments.live_path);
         match named {
             (Some(train), Some(test), Some(live)) => {
                 Ok(Self { train: train.clone(), test: test.clone(), live: live.clone() })
             }
-            (None, None, None) => Self::make(&arguments.states.join("sample-data")),
+            (None, None, None) => Self::make(&arguments.states.join("sample-data"), tell),
             _ => bail!("give all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none for sample data"),
         }
     }
 
     /// Makes sample data in a folder.
-    fn make(folder: &Path) -> anyhow::Result<Self> {
+    fn make(folder: &Path, tell: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
         let mut progress = Progress::new("sample data", 0);
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
-        println!("sample data of invented counters: {}", folder.display());
+        tell(format!("sample data of invented counters: {}", folder.display()));
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(Self { train: text(written.train.path), test: text(written.test.path), live: text(written.live.path) })
     }

@@ -1,5 +1,6 @@
 //! `bike-traffic run`: the whole loop on one machine, in simulated time.
 
+mod arguments;
 mod drive;
 mod inputs;
 mod summary;
@@ -14,27 +15,30 @@ use shared::{
     open_data::ExploreClient,
 };
 
+pub use arguments::RunArguments;
 pub use drive::{Drive, Live};
 pub use inputs::Inputs;
 pub use summary::Summary;
 pub use week::WeekEntry;
 
 use crate::{
-    arguments::{RunArguments, StrategyArguments},
+    arguments::StrategyArguments,
     exit::Failure,
     stack::{LocalStack, OpenDataServer, StackSettings},
     state::State,
+    stdout,
     train::{self, TrainPlan},
 };
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
-    let inputs = Inputs::choose(&arguments)?;
+    let as_json = arguments.json;
+    let mut tell = |line: String| stdout::tell(&line, as_json);
+    let inputs = Inputs::choose(&arguments, &mut tell)?;
     let state = State::at(&arguments.states.join(inputs.state_name(&arguments.strategy)?))?;
-    println!("state: {}", state.folder().display());
-    let summary = play(&inputs, &state, arguments.strategy, &mut |line| println!("{line}")).await?;
-    println!("{}", summary.table());
-    println!("summary: {}", summary.address);
+    tell(format!("state: {}", state.folder().display()));
+    let summary = play(&inputs, &state, arguments.strategy, &mut tell).await?;
+    stdout::print(&summary, as_json)?;
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();
         bail!(Failure::DeadLetters { letters: summary.dead_letters, address });

@@ -1,5 +1,7 @@
 //! The end of a run: a table, and a file that says the same.
 
+use std::fmt;
+
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{
@@ -42,7 +44,7 @@ impl Summary {
     }
 
     /// Returns the weeks as a table for a terminal.
-    pub fn table(&self) -> Table {
+    fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(UTF8_HORIZONTAL_ONLY).set_header(HEADER);
         for week in &self.weeks {
@@ -66,6 +68,12 @@ impl Summary {
             timeline.join("\n"),
             self.dead_letters
         )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\nsummary: {}", self.table(), self.address)
     }
 }
 

@@ -1,8 +1,7 @@
 //! A gzip file with the columns of the public export.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,6 +9,7 @@ use flate2::write::GzEncoder;
 use super::city::Counter;
 use super::hours::Hour;
 use super::{Error, WrittenFile};
+use crate::output::OutputFile;
 
 const HEADER: [&str; 9] = [
     "Identifiant du compteur",
@@ -30,7 +30,7 @@ pub(super) struct Row<'a> {
     pub(super) count: u64,
 }
 
-type CsvGzip = csv::Writer<GzEncoder<BufWriter<File>>>;
+type CsvGzip = csv::Writer<GzEncoder<OutputFile>>;
 
 /// Writes rows as they come.
 pub(super) struct Export {
@@ -40,12 +40,14 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// Makes or empties the file and writes the header.
+    /// Begins the file and writes the header. The file takes its place when it is finished.
     pub(super) fn create(path: PathBuf) -> Result<Self, Error> {
-        match open(&path) {
-            Ok(csv) => Ok(Self { path, rows: 0, csv }),
-            Err(source) => Err(Error::Write { path, source }),
-        }
+        // The encoder's own header carries no time, so that equal rows make equal files.
+        let encoder = GzEncoder::new(OutputFile::create(&path).map_err(Error::Write)?, Compression::default());
+        let csv = csv::WriterBuilder::new().delimiter(b';').from_writer(encoder);
+        let mut export = Self { path, rows: 0, csv };
+        export.write_record(HEADER)?;
+        Ok(export)
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -55,7 +57,8 @@ impl Export {
     pub(super) fn write(&mut self, row: &Row<'_>) -> Result<(), Error> {
         let Row { counter, hour, count } = row;
         let count = count.to_string();
-        let fields = [
+        self.rows += 1;
+        self.write_record([
             &counter.id,
             &counter.name,
             &counter.site.id,
@@ -65,35 +68,23 @@ impl Export {
             &counter.site.installed,
             &counter.site.coordinates,
             hour.month(),
-        ];
-        self.rows += 1;
-        self.csv.write_record(fields).map_err(|source| self.failed(source.into()))
+        ])
     }
 
-    /// Ends the file; without this it is not whole.
+    fn write_record(&mut self, fields: [&str; 9]) -> Result<(), Error> {
+        self.csv.write_record(fields).map_err(|source| failed(&self.path, source.into()))
+    }
+
+    /// Ends the file and puts it into its place.
     pub(super) fn finish(self) -> Result<WrittenFile, Error> {
         let Self { path, rows, csv } = self;
-        match close(csv) {
-            Ok(()) => Ok(WrittenFile { path, rows }),
-            Err(source) => Err(Error::Write { path, source }),
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> Error {
-        Error::Write { path: self.path.clone(), source }
+        let encoder = csv.into_inner().map_err(|error| failed(&path, error.into_error()))?;
+        let file = encoder.finish().map_err(|source| failed(&path, source))?;
+        file.finish().map_err(Error::Write)?;
+        Ok(WrittenFile { path, rows })
     }
 }
 
-fn open(path: &PathBuf) -> io::Result<CsvGzip> {
-    let file = BufWriter::new(File::create(path)?);
-    // The encoder's own header carries no time, so that equal rows make equal files.
-    let encoder = GzEncoder::new(file, Compression::default());
-    let mut csv = csv::WriterBuilder::new().delimiter(b';').from_writer(encoder);
-    csv.write_record(HEADER)?;
-    Ok(csv)
-}
-
-fn close(csv: CsvGzip) -> io::Result<()> {
-    let encoder = csv.into_inner().map_err(|error| error.into_error())?;
-    encoder.finish()?.flush()
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Write(anyhow::Error::new(source).context(format!("cannot write {}", path.display())))
 }

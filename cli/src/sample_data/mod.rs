@@ -17,14 +17,14 @@ mod traffic;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::{Date, date};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 
 use export::Export;
 use plan::Plan;
@@ -93,7 +93,7 @@ impl Settings {
 }
 
 /// Tells what [`write()`] wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// `train_baseline.csv.gz`
     pub train: WrittenFile,
@@ -103,8 +103,15 @@ pub struct Written {
     pub live: WrittenFile,
 }
 
+impl fmt::Display for Written {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut files = [&self.train, &self.test, &self.live].into_iter();
+        files.try_for_each(|file| writeln!(formatter, "{} rows in {}", file.rows, file.path.display()))
+    }
+}
+
 /// Names one file and the number of its rows, without the header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WrittenFile {
     /// Where the file is.
     pub path: PathBuf,
@@ -142,26 +149,20 @@ pub enum Error {
         source: jiff::Error,
     },
     /// A file or its folder could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the file system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(anyhow::Error),
 }
 
 /// Writes `train_baseline.csv.gz`, `test_baseline.csv.gz` and `live.csv.gz` into the folder `out`,
 /// replacing them.
 ///
-/// The folder is made if need be. Rows are sorted by instant, then by counter. After each day
+/// Each appears whole or not at all. The folder is made if need be. Rows are sorted by instant, then by counter. After each day
 /// `progress` hears how many rows are done, of how many.
 ///
 /// # Errors
 /// When the settings name no possible data, or when a file cannot be written.
 pub fn write(settings: &Settings, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Written, Error> {
     let plan = Plan::new(settings)?;
-    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
     let total = plan.rows()?;
     let mut done = 0;
     let mut traffic = Traffic::new(settings.seed);

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use flate2::read::GzDecoder;
@@ -286,7 +286,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = write(&tiny(), &file, &mut |_, _| ()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot write {}", file.display()));
+    assert_eq!(error.to_string(), format!("cannot make the folder {}", file.display()));
 }
 
 proptest! {

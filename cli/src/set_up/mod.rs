@@ -10,9 +10,11 @@ pub use pubsub::{Delivery, subscriptions};
 pub use storage::bucket;
 pub use tables::tables;
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
 use shared::{
     address::Address,
     cloud::CloudSettings,
@@ -20,7 +22,48 @@ use shared::{
     settings::{PortAddresses, ProcessVariables},
 };
 
-use crate::arguments::SetUpArguments;
+use crate::stdout;
+
+/// Options of `set-up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  make emulators && source state/emulators/env
+  export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local
+  bike-traffic set-up --push ingest=http://127.0.0.1:8080/
+  PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr target/release/ingest
+
+It may be done again and then changes endpoints only.")]
+pub struct SetUpArguments {
+    /// Push the messages of a function to a URL; may be given for each function.
+    #[arg(long, value_name = "FUNCTION=URL")]
+    pub push: Vec<Endpoint>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is there after a set-up.
+#[derive(Clone, Debug, Serialize)]
+struct SetUp {
+    /// The bucket.
+    bucket: String,
+    /// The project of the datasets.
+    datasets_of: String,
+    /// The project of the topics and subscriptions.
+    topics_of: String,
+    /// Where messages are pushed to; those of the other functions wait to be pulled.
+    pushed_to: BTreeMap<Function, String>,
+}
+
+impl fmt::Display for SetUp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, datasets_of, topics_of, pushed_to } = self;
+        writeln!(formatter, "gs://{bucket}, the datasets of {datasets_of} and the topics of {topics_of} are there")?;
+        let mut pushed_to = pushed_to.iter();
+        pushed_to.try_for_each(|(function, url)| writeln!(formatter, "messages to {function} are pushed to {url}"))
+    }
+}
 
 /// Where a function listens, as `ingest=http://127.0.0.1:8080/`.
 #[derive(Clone, Debug)]
@@ -55,9 +98,6 @@ pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
     bucket(bus, name, &cloud).await?;
     tables(warehouse, &cloud).await?;
     subscriptions(bus, &endpoints, &cloud, Delivery::default()).await?;
-    println!("gs://{name}, the datasets of {warehouse} and the topics of {bus} are there");
-    for (function, url) in endpoints {
-        println!("messages to {function} are pushed to {url}");
-    }
-    Ok(())
+    let (bucket, datasets_of, topics_of) = (name.to_string(), warehouse.to_string(), bus.to_string());
+    stdout::print(&SetUp { bucket, datasets_of, topics_of, pushed_to: endpoints }, arguments.json)
 }

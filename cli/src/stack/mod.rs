@@ -1,5 +1,6 @@
 //! The local stack: the handlers of production behind the same HTTP interface, and an embedded bus that pushes to them.
 
+mod arguments;
 mod open_data_server;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
@@ -20,13 +21,10 @@ use shared::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use arguments::{OpenDataArguments, StackArguments};
 pub use open_data_server::OpenDataServer;
 
-use crate::{
-    arguments::{OpenDataArguments, StackArguments, StrategyArguments},
-    data,
-    state::State,
-};
+use crate::{arguments::StrategyArguments, data, state::State};
 
 /// What the functions of a stack are built with.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! `bike-traffic train`: a champion from the baseline.
 
+mod arguments;
 mod data;
 mod report;
 
@@ -20,14 +21,12 @@ use shared::{
     store::Store,
 };
 
+pub use arguments::TrainArguments;
+use arguments::{DataSource, DeviceArgument};
 pub(crate) use data::TrainingData;
 pub use report::{Coronation, TrainReport};
 
-use crate::{
-    arguments::{DataSource, DeviceArgument, TrainArguments},
-    progress::Progress,
-    state::State,
-};
+use crate::{progress::Progress, state::State, stdout};
 
 /// What to train from.
 #[derive(Clone, Debug)]
@@ -45,15 +44,9 @@ pub struct TrainPlan {
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.place.state)?;
-    let is_json = arguments.json;
+    let as_json = arguments.json;
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let report = train(&ports, &state, &plan(arguments)?).await?;
-    if is_json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        println!("{report}");
-    }
-    Ok(())
+    stdout::print(&train(&ports, &state, &plan(arguments)?).await?, as_json)
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {

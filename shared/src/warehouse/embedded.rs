@@ -1,13 +1,16 @@
 //! Tables as CSV objects in a store: files that a person can open, or memory.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    Forecast, Warehouse, WarehouseError,
+    DayState, Forecast, Warehouse, WarehouseError,
     schema::{self, PREDICTIONS, RAW},
     tables,
 };
@@ -44,6 +47,35 @@ impl EmbeddedWarehouse {
             Err(source) => Err(unavailable("read", path, source)),
         }
     }
+
+    /// Reads the counts of a day; without a table there are none.
+    async fn read_counts(&self, day: Day) -> Result<Counts, WarehouseError> {
+        let path = daily(RAW, day);
+        let Some((table, _)) = self.read(&path).await? else { return Ok(Counts::default()) };
+        let mut rejects = Vec::new();
+        let counts = counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
+        match rejects.into_iter().next() {
+            Some(reject) => Err(malformed(&path, reject.reason)),
+            None => Ok(counts),
+        }
+    }
+
+    /// Returns the days of a range that have a table, in order.
+    async fn days_with_table(&self, dataset: &str, first: Day, last: Day) -> Result<Vec<Day>, WarehouseError> {
+        let prefix = format!("{dataset}/{}", schema::DAILY_PREFIX);
+        let listed = self.store.list(&prefix).await;
+        let paths = listed.map_err(|source| WarehouseError::Unavailable {
+            verb: "list",
+            table: format!("{prefix}*"),
+            source: source.into(),
+        })?;
+        // Copies, such as daily_20210719_before_repair, are no days.
+        let day = |path: &ObjectPath| {
+            let name = path.as_str().strip_prefix(&prefix)?.strip_suffix(".csv")?;
+            Day::from_compact(name).ok()
+        };
+        Ok(paths.iter().filter_map(day).filter(|day| (first..=last).contains(day)).collect())
+    }
 }
 
 #[async_trait]
@@ -57,16 +89,21 @@ impl Warehouse for EmbeddedWarehouse {
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
         let mut all = Counts::default();
         for day in first.through(last) {
-            let path = daily(RAW, day);
-            let Some((table, _)) = self.read(&path).await? else { continue };
-            let mut rejects = Vec::new();
-            let counts = counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
-            if let Some(reject) = rejects.into_iter().next() {
-                return Err(malformed(&path, reject.reason));
-            }
-            all.extend(&counts);
+            all.extend(&self.read_counts(day).await?);
         }
         Ok(all)
+    }
+
+    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+        let mut days = BTreeMap::new();
+        for day in self.days_with_table(RAW, first, last).await? {
+            let counts = self.read_counts(day).await?;
+            let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
+            if !counts.is_empty() {
+                days.insert(day, DayState { rows: counts.len() as u64, hours: hours.len() as u64 });
+            }
+        }
+        Ok(days)
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {

@@ -8,10 +8,11 @@ mod embedded;
 pub mod schema;
 mod tables;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::Serialize;
 
 pub use bigquery::BigQueryWarehouse;
 pub use embedded::EmbeddedWarehouse;
@@ -35,6 +36,9 @@ pub trait Warehouse: Send + Sync {
     /// Returns the counts of the days from `first` to `last`, both included; days without a table are left out.
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError>;
 
+    /// Returns how complete the days from `first` to `last`, both included, are; days without any count are left out.
+    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
+
     /// Replaces the table of a day's forecasts.
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError>;
 
@@ -57,6 +61,15 @@ pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Wa
         Address::BigQuery(project) => Ok(Arc::new(BigQueryWarehouse::open(project, cloud).await?)),
         other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?))),
     }
+}
+
+/// How complete the counts of a day are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DayState {
+    /// The number of counts.
+    pub rows: u64,
+    /// The number of hours for which there is at least one count.
+    pub hours: u64,
 }
 
 /// A forecast of one counter for one hour.

@@ -11,6 +11,8 @@ mod query;
 mod rows;
 mod service;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use gcp_bigquery_client::model::table_row::TableRow;
 use jiff::Timestamp;
@@ -22,7 +24,7 @@ use self::{
     service::{Service, Table},
 };
 use super::{
-    Forecast, Warehouse, WarehouseError,
+    DayState, Forecast, Warehouse, WarehouseError,
     schema::{self, ColumnType},
 };
 use crate::{
@@ -32,6 +34,9 @@ use crate::{
     counts::Counts,
     time::Day,
 };
+
+/// The order in which daily tables are read.
+const BY_HOUR_AND_COUNTER: &str = "ORDER BY date_et_heure_de_comptage, nom_du_compteur, comptage_horaire";
 
 /// A warehouse whose tables lie in the datasets of a project.
 pub struct BigQueryWarehouse {
@@ -62,11 +67,11 @@ impl BigQueryWarehouse {
         self.service.make_table(&log, &schema::AUDIT_LOG).await.map_err(|failure| error("make", &log, failure))
     }
 
-    /// Reads the daily tables of a range by one query, in the order of the hours and counters.
+    /// Reads the daily tables of a range by one query. `order` is what follows its conditions.
     async fn read_days(
         &self,
         dataset: &'static str,
-        columns: &str,
+        (columns, order): (&str, &str),
         (first, last): (Day, Day),
         mut take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
     ) -> Result<(), WarehouseError> {
@@ -77,8 +82,7 @@ impl BigQueryWarehouse {
         // The length keeps copies out, such as daily_20210719_before_repair.
         let sql = format!(
             "SELECT {columns} FROM `{tables}` \
-             WHERE _TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8 \
-             ORDER BY date_et_heure_de_comptage, nom_du_compteur, comptage_horaire"
+             WHERE _TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8 {order}"
         );
         let parameters = vec![
             parameter("first", ColumnType::String, Some(first.compact())),
@@ -107,8 +111,15 @@ impl Warehouse for BigQueryWarehouse {
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
         let mut counts = Counts::default();
         let push = |row| rows::push_count(&mut counts, row);
-        self.read_days(schema::RAW, rows::COUNT_COLUMNS, (first, last), push).await?;
+        self.read_days(schema::RAW, (rows::COUNT_COLUMNS, BY_HOUR_AND_COUNTER), (first, last), push).await?;
         Ok(counts)
+    }
+
+    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+        let mut days = BTreeMap::new();
+        let push = |row| rows::read_day_state(row).map(|day_and_state| days.extend([day_and_state]));
+        self.read_days(schema::RAW, (rows::DAY_STATE_COLUMNS, "GROUP BY _TABLE_SUFFIX"), (first, last), push).await?;
+        Ok(days)
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
@@ -121,7 +132,7 @@ impl Warehouse for BigQueryWarehouse {
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
         let mut forecasts = Vec::new();
         let push = |row| rows::read_forecast(row).map(|forecast| forecasts.push(forecast));
-        self.read_days(schema::PREDICTIONS, rows::FORECAST_COLUMNS, (first, last), push).await?;
+        self.read_days(schema::PREDICTIONS, (rows::FORECAST_COLUMNS, BY_HOUR_AND_COUNTER), (first, last), push).await?;
         Ok(forecasts)
     }
 

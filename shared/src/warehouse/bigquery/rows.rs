@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::{
     counts::{Coordinates, Counter, Counts},
     registry::Version,
-    time::Hour,
+    time::{Day, Hour},
     warehouse::{
-        Forecast,
+        DayState, Forecast,
         tables::{ForecastRecord, write_timestamp},
     },
 };
@@ -26,6 +26,9 @@ pub(super) const COUNT_COLUMNS: &str = "comptage_horaire, UNIX_SECONDS(date_et_h
 /// What is selected of forecasts, in the order in which [`read_forecast`] reads it.
 pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_type, model_version, \
     UNIX_MICROS(prediction_ts), identifiant_du_compteur, nom_du_compteur, UNIX_SECONDS(date_et_heure_de_comptage)";
+
+/// What is selected of each day's table, in the order in which [`read_day_state`] reads it.
+pub(super) const DAY_STATE_COLUMNS: &str = "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
 
 /// Writes counts as newline-delimited JSON.
 pub(super) fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
@@ -76,6 +79,13 @@ pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
         counter_name: row.required("nom_du_compteur", text)?,
         hour: row.required("date_et_heure_de_comptage", hour)?,
     })
+}
+
+/// Reads a row of [`DAY_STATE_COLUMNS`].
+pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError> {
+    let mut row = Row::new(row);
+    let day = row.required("_TABLE_SUFFIX", |text| Day::from_compact(text).ok())?;
+    Ok((day, DayState { rows: row.required("COUNT(*)", number)?, hours: row.required("COUNT(DISTINCT)", number)? }))
 }
 
 /// `bike_traffic_raw.daily_YYYYMMDD`.

@@ -1,0 +1,25 @@
+//! `bike-traffic completions`: what a shell needs to complete the command line.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use crate::{Arguments, stdout};
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic completions bash > ~/.local/share/bash-completion/completions/bike-traffic
+  bike-traffic completions zsh > ~/.zfunc/_bike-traffic
+  bike-traffic completions fish > ~/.config/fish/completions/bike-traffic.fish")]
+pub struct CompletionsArguments {
+    /// The shell.
+    pub shell: Shell,
+}
+
+/// Runs the command.
+pub(crate) fn command(arguments: &CompletionsArguments) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "bike-traffic", &mut script);
+    stdout::write(&script)
+}

@@ -1,0 +1,102 @@
+//! `bike-traffic man`: manual pages, from the definitions of the command line.
+
+use std::{
+    fmt,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use clap::{Args, CommandFactory};
+use clap_mangen::Man;
+use serde::Serialize;
+
+use crate::{Arguments, output::OutputFile, stdout};
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic man | man -l -
+  bike-traffic man --out ~/.local/share/man/man1 && man bike-traffic-train")]
+pub struct ManArguments {
+    /// The folder for a page of each command; without it the page of `bike-traffic` is printed.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+    /// Print the list of the pages as JSON.
+    #[arg(long, requires = "out")]
+    pub json: bool,
+}
+
+/// The pages that were written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Pages {
+    /// The files.
+    pages: Vec<PathBuf>,
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pages.iter().try_for_each(|page| writeln!(formatter, "{}", page.display()))
+    }
+}
+
+/// Runs the command.
+pub(crate) fn command(arguments: &ManArguments) -> anyhow::Result<()> {
+    match &arguments.out {
+        Some(folder) => stdout::print(&write(folder)?, arguments.json),
+        None => stdout::write(&render(definition())?),
+    }
+}
+
+fn write(folder: &Path) -> anyhow::Result<Pages> {
+    let root = definition();
+    let mut pages = Vec::new();
+    for command in root.get_subcommands().chain([&root]) {
+        // As in bike-traffic-train; the name of a command alone is `train`.
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        let path = folder.join(format!("{name}.1"));
+        let mut file = OutputFile::create(&path)?;
+        file.write_all(&render(command.clone())?).with_context(|| format!("cannot write {}", path.display()))?;
+        file.finish()?;
+        pages.push(path);
+    }
+    pages.sort();
+    Ok(Pages { pages })
+}
+
+fn definition() -> clap::Command {
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn render(command: clap::Command) -> anyhow::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page).context("cannot write the manual page")?;
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_its_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let pages = write(folder.path()).unwrap().pages;
+        assert_eq!(pages.len(), Arguments::command().get_subcommands().count() + 1);
+        for command in Arguments::command().get_subcommands() {
+            let path = folder.path().join(format!("bike-traffic-{}.1", command.get_name()));
+            let page = fs::read_to_string(&path).unwrap();
+            assert!(page.contains(".SH OPTIONS") && page.contains(".SH SYNOPSIS"), "{}", path.display());
+            for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(page.contains(&argument.replace('-', "\\-")), "{} {argument}", path.display());
+            }
+        }
+        let root = fs::read_to_string(folder.path().join("bike-traffic.1")).unwrap();
+        assert!(root.contains("sample\\-data") && root.contains("Exit codes"), "{root}");
+    }
+}

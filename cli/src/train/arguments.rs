@@ -1,0 +1,78 @@
+//! The command line of `train`.
+
+use std::num::NonZeroU32;
+
+use clap::{Args, ValueEnum};
+use model::TrainRecipe;
+
+use crate::arguments::PlaceArguments;
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  TRAIN_DATA_PATH=train.csv.gz TEST_DATA_PATH=test.csv.gz bike-traffic train
+  bike-traffic train --data-source custom --train-path mine.csv --test-path test.csv.gz --early-stopping 50")]
+pub struct TrainArguments {
+    /// Where the state lives.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// The kind of model.
+    #[arg(long, value_enum, default_value_t = ModelType::Xgboost)]
+    pub model_type: ModelType,
+    /// Whether the data are the baseline of the strategy or your own.
+    #[arg(long, value_enum, default_value_t = DataSource::Baseline)]
+    pub data_source: DataSource,
+    /// The training data, CSV or CSV in gzip.
+    #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH")]
+    pub train_path: Option<String>,
+    /// The fixed test set, CSV or CSV in gzip.
+    #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
+    pub test_path: Option<String>,
+    /// Where to train; cuda needs the library of the CUDA wheel.
+    #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
+    pub device: DeviceArgument,
+    /// Boosting rounds.
+    #[arg(long, default_value_t = TrainRecipe::default().rounds, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// The weight of each round, above 0 and up to 1.
+    #[arg(long, value_name = "ETA", default_value_t = TrainRecipe::default().learning_rate, value_parser = learning_rate)]
+    pub learning_rate: f64,
+    /// Stop after so many rounds without a better MAE on the last 20 % of the time.
+    #[arg(long, value_name = "ROUNDS")]
+    pub early_stopping: Option<NonZeroU32>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_sound = rate > 0.0 && rate <= 1.0;
+    is_sound.then_some(rate).ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
+}
+
+/// The kinds of model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelType {
+    /// Gradient boosting of trees.
+    Xgboost,
+}
+
+/// Where training data come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DataSource {
+    /// The baseline of the strategy.
+    Baseline,
+    /// Files of your own.
+    Custom,
+}
+
+/// Where to train.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArgument {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA graphics card.
+    Cuda,
+}
