@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use model::{FineTuneRecipe, TrainRecipe};
 use shared::{Timestamp, event::Function, policy::Policy, time::Week};
 
-use crate::set_up::Endpoint;
+use crate::{merge::MergeArguments, set_up::Endpoint};
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
 #[derive(Debug, Parser)]
@@ -55,6 +55,8 @@ pub enum Command {
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),
+    /// Merge a baseline with newer exports into the next baseline, without the fixed test set.
+    MergeBaseline(MergeArguments),
     /// Write data of invented counters in the schema of the public export.
     SampleData(SampleDataArguments),
 }

@@ -5,6 +5,7 @@ mod data;
 pub mod dead_letters;
 mod drift;
 mod exit;
+pub mod merge;
 mod output;
 mod progress;
 pub mod replay;
@@ -42,6 +43,7 @@ pub async fn main() -> ExitCode {
         Command::SetUp(arguments) => set_up::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
+        Command::MergeBaseline(arguments) => merge::command(arguments).await,
         Command::SampleData(arguments) => sample_data_command::command(&arguments),
     };
     exit::report(result)
