@@ -7,9 +7,10 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, man::ManArguments, publish::PublishArguments, replay::ReplayArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments,
-    split::SplitArguments, stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, man::ManArguments,
+    merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments, rollback::RollbackArguments,
+    run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
+    stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -66,6 +67,8 @@ pub enum Command {
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),
+    /// Merge a baseline with newer exports into the next baseline, without the fixed test set.
+    MergeBaseline(MergeArguments),
     /// Write data of invented counters in the schema of the public export.
     SampleData(SampleDataArguments),
     /// Print what a shell needs to complete this command line.

@@ -88,12 +88,19 @@ async fn download(address: &str) -> anyhow::Result<Bytes> {
     Ok(store.read(&path).await?.bytes)
 }
 
-/// Writes counts as gzip with the header of the public export. The file appears whole or not at all.
+/// Writes counts with the header of the public export, as gzip if the name ends in `.gz`. The file appears whole or not at
+/// all.
 pub(crate) fn save(counts: &Counts, path: &Path) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
-    let mut packed = GzBuilder::new().write(OutputFile::create(path)?, Compression::default());
-    counts::write_french(counts, &mut packed).with_context(cannot)?;
-    packed.finish().with_context(cannot)?.finish()
+    let mut file = OutputFile::create(path)?;
+    if path.extension().is_some_and(|ending| ending == "gz") {
+        let mut packed = GzBuilder::new().write(&mut file, Compression::default());
+        counts::write_french(counts, &mut packed).with_context(cannot)?;
+        packed.finish().with_context(cannot)?;
+    } else {
+        counts::write_french(counts, &mut file).with_context(cannot)?;
+    }
+    file.finish()
 }
 
 fn local(path: &str) -> anyhow::Result<PathBuf> {

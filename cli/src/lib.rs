@@ -10,6 +10,7 @@ mod env_file;
 mod exit;
 mod interrupt;
 mod man;
+pub mod merge;
 mod output;
 mod progress;
 pub mod publish;
@@ -70,6 +71,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Data(arguments) => data_command::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
+        Command::MergeBaseline(arguments) => merge::command(arguments).await,
         Command::SampleData(arguments) => sample_data_command::command(&arguments),
         Command::Completions(arguments) => completions::command(&arguments),
         Command::Man(arguments) => man::command(&arguments),

@@ -48,6 +48,23 @@ pub enum RejectReason {
     OtherDay(String),
 }
 
+impl RejectReason {
+    /// Returns the reason without what stood in the row, so that rows can be counted by it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NoName => "the counter has no name",
+            Self::NoCount => "there is no count",
+            Self::BadCount(_) => "the count is no whole number",
+            Self::CountOutOfRange(_) => "the count is out of range",
+            Self::BadDate(_) => "the date cannot be read",
+            Self::NotOnTheHour(_) => "the date is not the beginning of an hour",
+            Self::ImplausibleDate(_) => "the date lies decades away",
+            Self::ShortRow { .. } => "the row is too short",
+            Self::OtherDay(_) => "the hour was not asked for",
+        }
+    }
+}
+
 /// Receives rejected rows while an input is read.
 pub trait Rejects {
     /// Keeps one row.

@@ -1,0 +1,82 @@
+//! The files that a merge reads, in the order in which they win.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+
+use super::MergePlan;
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) role: Role,
+}
+
+/// What a file is to the merge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Baseline,
+    Export,
+    /// The export named last, or one of the files of the folder named last.
+    LastExport,
+}
+
+/// Lists the baseline and all files of the exports.
+///
+/// # Errors
+/// When a folder cannot be read or has no CSV file, or when the output would be an export of the next merge.
+pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
+    let mut sources = vec![Source { path: plan.baseline.clone(), role: Role::Baseline }];
+    for (at, export) in (1..).zip(&plan.exports) {
+        let role = if at == plan.exports.len() { Role::LastExport } else { Role::Export };
+        let files = if export.is_dir() { files_of(export, plan)? } else { vec![export.clone()] };
+        sources.extend(files.into_iter().map(|path| Source { path, role }));
+    }
+    Ok(sources)
+}
+
+fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
+    for written in [&plan.output, &plan.rejects] {
+        if is_within(written, folder) {
+            bail!(
+                "cannot write {} into {}, a folder of exports: the next merge would read it as one; choose another folder",
+                written.display(),
+                folder.display()
+            );
+        }
+    }
+    let mut files = Vec::new();
+    find_csv(folder, &mut files)?;
+    if files.is_empty() {
+        bail!("the folder of exports {} has no *.csv and no *.csv.gz", folder.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_within(file: &Path, folder: &Path) -> bool {
+    let absolute = |path: &Path| fs::canonicalize(path).ok();
+    let parent = file.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    match (parent.and_then(absolute), absolute(folder)) {
+        (Some(parent), Some(folder)) => parent.starts_with(folder),
+        _ => false,
+    }
+}
+
+fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let cannot = || format!("cannot list the folder of exports {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if path.is_dir() {
+            find_csv(&path, files)?;
+        } else if name.ends_with(".csv") || name.ends_with(".csv.gz") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

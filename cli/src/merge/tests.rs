@@ -1,0 +1,357 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read,
+    path::Path,
+};
+
+use clap::Parser;
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use shared::counts::{Counter, Counts};
+
+use super::*;
+use crate::{Arguments, Command};
+
+const FRENCH: &str =
+    "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
+const SNAKE: &str =
+    "comptage_horaire,date_et_heure_de_comptage,identifiant_du_compteur,nom_du_compteur,coordonnees_geographiques\n";
+
+/// A folder with a baseline and exports in it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, bytes) in files {
+            fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
+            fs::write(place.path(name), bytes).unwrap();
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn plan(&self, baseline: &str, exports: &[&str]) -> MergePlan {
+        MergePlan {
+            baseline: self.path(baseline),
+            exports: exports.iter().map(|name| self.path(name)).collect(),
+            test_period: None,
+            output: self.path("out/next.csv"),
+            rejects: self.path("out/next.csv.rejects.csv"),
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+}
+
+fn hour(text: &str) -> Hour {
+    counts::parse_hour(text).unwrap()
+}
+
+fn row(name: &str, count: u32, hour: &str) -> String {
+    format!("1;{name};{count};2021-07-19T{hour}:00:00+02:00;48.8,2.3\n")
+}
+
+fn export(rows: &[String]) -> Vec<u8> {
+    format!("{FRENCH}{}", rows.concat()).into_bytes()
+}
+
+/// Figures of a source in the order of its table, without the rejected.
+fn figures(source: &SourceReport) -> [u64; 6] {
+    [source.rows, source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
+}
+
+#[test]
+fn the_later_source_wins_and_an_overlap_is_not_counted_twice() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00"), row("Quai", 2, "01"), row("Quai", 3, "02")])),
+        ("first.csv", &export(&[row("Quai", 2, "01"), row("Quai", 30, "02"), row("Quai", 4, "03")])),
+        ("second.csv", &export(&[row("Quai", 31, "02"), row("Quai", 4, "03")])),
+    ]);
+    let report = merge(&place.plan("old.csv", &["first.csv", "second.csv"])).unwrap();
+    let rows = [row("Quai", 1, "00"), row("Quai", 2, "01"), row("Quai", 31, "02"), row("Quai", 4, "03")];
+    assert_eq!(place.read("out/next.csv").into_bytes(), export(&rows));
+    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    assert_eq!(sources, [[3, 3, 0, 0, 0, 0], [3, 1, 1, 1, 0, 0], [2, 0, 1, 1, 0, 0]]);
+    assert_eq!((report.rows, report.counters), (4, 1));
+    assert_eq!(report.period, "2021-07-18T22:00:00Z to 2021-07-19T01:00:00Z");
+    // Turned round, what was first wins.
+    let report = merge(&place.plan("old.csv", &["second.csv", "first.csv"])).unwrap();
+    assert!(place.read("out/next.csv").contains(&row("Quai", 30, "02")));
+    assert_eq!(figures(&report.sources[2]), [3, 0, 1, 2, 0, 0]);
+}
+
+#[test]
+fn no_row_of_the_test_period_is_left_whatever_the_source() {
+    let hours = ["00", "01", "02", "03", "04"];
+    let all: Vec<_> = hours.map(|hour| row("Quai", 7, hour)).into();
+    let place = Place::new(&[("old.csv", &export(&all)), ("new.csv", &export(&all[1..]))]);
+    let mut plan = place.plan("old.csv", &["new.csv"]);
+    plan.test_period = Some((hour("2021-07-19T01:00:00+02:00"), hour("2021-07-19T03:00:00+02:00")));
+    let report = merge(&plan).unwrap();
+    assert_eq!(place.read("out/next.csv").into_bytes(), export(&[row("Quai", 7, "00"), row("Quai", 7, "04")]));
+    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    assert_eq!(sources, [[5, 2, 0, 0, 3, 0], [4, 0, 0, 1, 3, 0]]);
+    assert_eq!(report.test_period.as_deref(), Some("2021-07-18T23:00:00Z to 2021-07-19T01:00:00Z"));
+}
+
+#[test]
+fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_source() {
+    let mut cp1252 = SNAKE.as_bytes().to_vec();
+    cp1252.extend_from_slice(b"155.0,2021-07-19T02:00:00+02:00,2,90 RUE DE S\xc8VRES,\"48.84, 2.32\"\n");
+    cp1252.extend_from_slice(b"many,2021-07-19T03:00:00+02:00,2,90 RUE DE S\xc8VRES,\n");
+    let place = Place::new(&[
+        // Another offset, no id, no coordinates; a phantom 0 beside its count.
+        (
+            "old.csv",
+            format!(
+                "{FRENCH};90 Rue de Sèvres;8;2020-12-01 05:00:00 +0100;\n;90 Rue de Sèvres;0;2020-12-01 05:00:00 +0100;\n"
+            )
+            .as_bytes(),
+        ),
+        ("exports/b.csv", &cp1252),
+        ("exports/a.csv", format!("\u{feff}{SNAKE}9,2021-07-18 23:00:00 UTC,1,90 rue  de Sevres,\n").as_bytes()),
+        ("exports/notes.txt", b"not an export"),
+    ]);
+    let report = merge(&place.plan("old.csv", &["exports"])).unwrap();
+    let line = |count: u32, hour: &str| format!("2;90 Rue de Sèvres;{count};{hour};48.84,2.32\n");
+    let expected = [
+        line(8, "2020-12-01T05:00:00+01:00"),
+        line(9, "2021-07-19T01:00:00+02:00"),
+        line(155, "2021-07-19T02:00:00+02:00"),
+    ];
+    assert_eq!(place.read("out/next.csv"), format!("{FRENCH}{}", expected.concat()));
+    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    assert_eq!(sources, [[2, 1, 0, 0, 0, 1], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]]);
+    assert_eq!(report.sources[2].rejected, [("the count is no whole number", 1)].into());
+    let b = place.path("exports/b.csv");
+    assert_eq!(
+        place.read("out/next.csv.rejects.csv"),
+        format!(
+            "file,row,reason,text\n{},3,the count `many` is no whole number of bicycles,\"many,2021-07-19T03:00:00+02:00,2,90 RUE DE SÈVRES,\"\n",
+            b.display()
+        )
+    );
+    assert!(report.to_string().contains("b.csv: 1 rejected, the count is no whole number"), "{report}");
+}
+
+#[test]
+fn without_rejected_rows_there_is_no_reject_file_nor_that_of_a_merge_before() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00")])),
+        ("new.csv", &export(&[row("Quai", 2, "01")])),
+        ("out/next.csv.rejects.csv", b"of a merge before"),
+    ]);
+    let report = merge(&place.plan("old.csv", &["new.csv"])).unwrap();
+    assert_eq!(report.rejects, None);
+    assert_eq!(names(&place.path("out")), ["next.csv"]);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn counters_that_appear_and_vanish_are_named() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00"), row("Pont", 1, "00"), row("Gare", 1, "00")])),
+        ("first.csv", &export(&[row("Parc", 1, "00"), row("Pont", 1, "01")])),
+        ("last/1.csv", &export(&[row("QUAI", 1, "01")])),
+        ("last/2.csv", &export(&[row("Place", 1, "01")])),
+    ]);
+    let report = merge(&place.plan("old.csv", &["first.csv", "last"])).unwrap();
+    assert_eq!(report.appeared, ["Parc", "Place"]);
+    assert_eq!(report.vanished, ["Pont", "Gare"]);
+    assert_eq!(report.counters, 5);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00"), "1;Quai;many;2021-07-19T01:00:00+02:00;\n".to_owned()])),
+        ("broken.csv", b"a;b;c\n1;2;3\n"),
+        ("out/next.csv", b"as it was"),
+        ("empty/notes.txt", b""),
+    ]);
+    for (export, expected) in [("broken.csv", "broken.csv"), ("absent.csv", "absent.csv"), ("empty", "no *.csv")] {
+        let error = format!("{:#}", merge(&place.plan("old.csv", &[export])).unwrap_err());
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(names(&place.path("out")), ["next.csv"]);
+        assert_eq!(place.read("out/next.csv"), "as it was");
+    }
+}
+
+#[test]
+fn an_output_that_would_be_the_next_export_or_empty_is_refused() {
+    let place = Place::new(&[("old.csv", &export(&[row("Quai", 1, "00")])), ("out/1.csv", &export(&[]))]);
+    let error = merge(&place.plan("old.csv", &["out"])).unwrap_err().to_string();
+    assert!(error.contains("choose another folder"), "{error}");
+    let mut plan = place.plan("old.csv", &["out/1.csv"]);
+    plan.test_period = Some((hour("2021-01-01T00:00:00Z"), hour("2022-01-01T00:00:00Z")));
+    let error = merge(&plan).unwrap_err().to_string();
+    assert!(error.contains("nothing is left"), "{error}");
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00")])),
+        ("new.csv", &export(&[row("Pont", 2, "01"), row("Quai", 2, "01")])),
+    ]);
+    let mut plan = place.plan("old.csv", &["new.csv"]);
+    let mut packed = Vec::new();
+    for name in ["out/1.csv.gz", "out/2.csv.gz"] {
+        plan.output = place.path(name);
+        merge(&plan).unwrap();
+        packed.push(fs::read(&plan.output).unwrap());
+    }
+    assert_eq!(packed[0], packed[1]);
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed[0].as_slice()).read_to_string(&mut text).unwrap();
+    // Counters of one hour stand in the order in which they first appeared.
+    assert_eq!(text.into_bytes(), export(&[row("Quai", 1, "00"), row("Quai", 2, "01"), row("Pont", 2, "01")]));
+}
+
+#[test]
+fn the_test_set_must_be_named_or_denied() {
+    let parse = |more: &[&str]| {
+        let start = ["bike-traffic", "merge-baseline", "--baseline", "a", "--bq-export", "b", "c", "--output", "d.csv"];
+        Arguments::try_parse_from(start.iter().chain(more))
+    };
+    assert!(parse(&[]).is_err());
+    assert!(parse(&["--test-path", "t.csv", "--no-test-set"]).is_err());
+    let Command::MergeBaseline(arguments) = parse(&["--no-test-set"]).unwrap().command else {
+        panic!("another command")
+    };
+    assert_eq!(arguments.bq_export, [PathBuf::from("b"), PathBuf::from("c")]);
+}
+
+#[tokio::test]
+async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00")])),
+        ("new.csv", &export(&[row("Quai", 2, "08")])),
+        ("test.csv", &export(&[row("Pont", 1, "07"), row("Quai", 1, "02"), row("Quai", 1, "05")])),
+    ]);
+    let text = |name: &str| place.path(name).display().to_string();
+    let command = ["bike-traffic", "merge-baseline", "--baseline", &text("old.csv"), "--bq-export", &text("new.csv")];
+    let rest = ["--output", &text("out/next.csv"), "--test-path", &text("test.csv")];
+    let Command::MergeBaseline(arguments) = Arguments::parse_from(command.into_iter().chain(rest)).command else {
+        panic!("another command")
+    };
+    let plan = plan(arguments).await.unwrap();
+    assert_eq!(plan.test_period, Some((hour("2021-07-19T02:00:00+02:00"), hour("2021-07-19T07:00:00+02:00"))));
+    assert_eq!(plan.rejects, place.path("out/next.csv.rejects.csv"));
+}
+
+/// A count as a naive merge knows it: counter, hour, count.
+type Row = (u8, i32, u32);
+
+/// What a naive merge gives: the counts by hour and counter, and new, replaced, unchanged, in the test period and
+/// duplicates of each source.
+fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> (BTreeMap<(i32, u8), u32>, Vec<[u64; 5]>) {
+    let mut merged = BTreeMap::new();
+    let mut figures = Vec::new();
+    for source in sources {
+        let [mut new, mut replaced, mut unchanged, mut in_test_period] = [0; 4];
+        let mut own = BTreeMap::<(i32, u8), u32>::new();
+        for &(counter, hour, count) in source {
+            let known = own.entry((hour, counter)).or_default();
+            *known = count.max(*known);
+        }
+        let duplicates = (source.len() - own.len()) as u64;
+        for ((hour, counter), count) in own {
+            if hour >= test_period.0 && hour <= test_period.1 {
+                in_test_period += 1;
+                continue;
+            }
+            match merged.insert((hour, counter), count) {
+                None => new += 1,
+                Some(known) if known == count => unchanged += 1,
+                Some(_) => replaced += 1,
+            }
+        }
+        figures.push([new, replaced, unchanged, in_test_period, duplicates]);
+    }
+    (merged, figures)
+}
+
+const FIRST_HOUR: i32 = 450_000;
+
+/// Writes the sources as files, merges them and compares with the naive merge.
+fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32)) {
+    let place = Place::new(&[]);
+    let name = |counter: u8| format!("Compteur {counter}");
+    let paths: Vec<_> = (0..sources.len()).map(|at| format!("{at}.csv")).collect();
+    for (source, path) in sources.iter().zip(&paths) {
+        let mut counts = Counts::default();
+        for &(counter, hour, count) in source {
+            let counter = counts.intern(Counter { id: None, name: name(counter), coordinates: None });
+            counts.push(counter, Hour::from_number(FIRST_HOUR + hour), count);
+        }
+        data::save(&counts, &place.path(path)).unwrap();
+    }
+    let exports: Vec<_> = paths[1..].iter().map(String::as_str).collect();
+    let mut plan = place.plan(&paths[0], &exports);
+    let hour = |hour: i32| Hour::from_number(FIRST_HOUR + hour);
+    plan.test_period = Some((hour(test_period.0), hour(test_period.1)));
+    let (expected, expected_figures) = naive(sources, test_period);
+    if expected.is_empty() {
+        assert!(merge(&plan).unwrap_err().to_string().contains("nothing is left"));
+        return;
+    }
+    let report = merge(&plan).unwrap();
+    let figures = report.sources.iter().map(|source| {
+        assert_eq!(source.rows, figures(source)[1..].iter().sum::<u64>());
+        [source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
+    });
+    assert_eq!(figures.collect::<Vec<_>>(), expected_figures);
+    let written = counts::read_file(&plan.output, &mut Vec::new()).unwrap();
+    assert!(written.rows().is_sorted_by_key(|row| (row.hour, row.counter)));
+    let written: Vec<_> = written
+        .rows()
+        .iter()
+        .map(|row| ((row.hour.number() - FIRST_HOUR, written.counter(row.counter).name.clone()), row.count))
+        .collect();
+    assert_eq!((written.len(), report.rows), (expected.len(), expected.len()));
+    let named = expected.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
+    assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), named.collect());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn sources_are_merged_as_by_a_naive_merge(
+        // Few counters, hours and counts, so that sources overlap, agree and disagree.
+        sources in proptest::collection::vec(proptest::collection::vec((0..4_u8, 0..12_i32, 0..3_u32), 0..40), 2..5),
+        first in 0..12_i32,
+        length in 0..6_i32,
+    ) {
+        assert_merges_as_the_naive_one(&sources, (first, first + length));
+    }
+}
+
+#[test]
+fn a_hundred_thousand_rows_of_overlapping_sources_are_merged_as_by_a_naive_merge() {
+    let mut random = ChaCha8Rng::seed_from_u64(20_210_719);
+    let sources: Vec<Vec<Row>> = (0..5)
+        .map(|source| {
+            let hours = source * 300..source * 300 + 600;
+            let mut row =
+                || (random.random_range(0..60), random.random_range(hours.clone()), random.random_range(0..4));
+            (0..20_000).map(|_| row()).collect()
+        })
+        .collect();
+    assert_merges_as_the_naive_one(&sources, (700, 850));
+}

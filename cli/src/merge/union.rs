@@ -1,0 +1,95 @@
+//! Counts of several sources, of which the later wins.
+
+use std::collections::BTreeSet;
+
+use polars::error::PolarsResult;
+use shared::{counts::Counts, time::Hour};
+
+use super::{
+    columns::{Columns, Overlap},
+    inputs::Role,
+};
+
+/// The counts of all sources so far.
+pub(super) struct Union {
+    test_period: Option<(Hour, Hour)>,
+    /// The counters of all sources, without counts; first those of the baseline.
+    counters: Counts,
+    columns: Columns,
+    baseline_counters: usize,
+    in_last_export: BTreeSet<usize>,
+}
+
+/// What became of the counts of a source; each is in one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changes {
+    pub(super) new: usize,
+    pub(super) in_test_period: usize,
+    pub(super) overlap: Overlap,
+}
+
+impl Union {
+    /// Begins without counts; those of the test period, both hours included, will be left out.
+    pub(super) fn new(test_period: Option<(Hour, Hour)>) -> PolarsResult<Self> {
+        Ok(Self {
+            test_period,
+            counters: Counts::default(),
+            columns: Columns::new(Vec::new(), Vec::new())?,
+            baseline_counters: 0,
+            in_last_export: BTreeSet::new(),
+        })
+    }
+
+    /// Adds a source that has one count for each counter and hour; the baseline comes first.
+    pub(super) fn add(&mut self, source: Counts, role: Role) -> PolarsResult<Changes> {
+        let counters = source.counters().iter();
+        let positions: Vec<_> = counters.map(|counter| self.counters.intern(counter.clone()).position()).collect();
+        match role {
+            Role::Baseline => self.baseline_counters = positions.len(),
+            Role::Export => {}
+            Role::LastExport => self.in_last_export.extend(&positions),
+        }
+        let is_test = |hour: Hour| self.test_period.is_some_and(|(first, last)| (first..=last).contains(&hour));
+        let kept = source.rows().iter().filter(|row| !is_test(row.hour));
+        let (keys, counts): (Vec<_>, Vec<_>) =
+            kept.map(|row| (key(row.hour, positions[row.counter.position()]), row.count)).unzip();
+        let (all, kept) = (source.len(), keys.len());
+        // A large source is not to stay in memory twice while it is sorted.
+        drop(source);
+        let overlap = self.columns.merge(Columns::new(keys, counts)?)?;
+        Ok(Changes { new: kept - overlap.replaced - overlap.unchanged, in_test_period: all - kept, overlap })
+    }
+
+    /// Returns the names of the counters that are in exports only.
+    pub(super) fn appeared(&self) -> Vec<String> {
+        self.counters.counters().iter().skip(self.baseline_counters).map(|counter| counter.name.clone()).collect()
+    }
+
+    /// Returns the names of the counters that are in the baseline and not in the last export.
+    pub(super) fn vanished(&self) -> Vec<String> {
+        let counters = self.counters.counters().iter().take(self.baseline_counters).enumerate();
+        let vanished = counters.filter(|(position, _)| !self.in_last_export.contains(position));
+        vanished.map(|(_, counter)| counter.name.clone()).collect()
+    }
+
+    /// Returns all counts, sorted by hour and counter.
+    pub(super) fn into_counts(self) -> PolarsResult<Counts> {
+        let mut counts = self.counters;
+        let counters = counts.counters().to_vec();
+        let indices: Vec<_> = counters.into_iter().map(|counter| counts.intern(counter)).collect();
+        for (key, count) in self.columns.rows()? {
+            let (hour, position) = hour_and_position(key);
+            counts.push(indices[position], hour, count);
+        }
+        Ok(counts)
+    }
+}
+
+/// Packs an hour and the position of a counter into one number that sorts as they do: hours above, 32 bits of position.
+fn key(hour: Hour, position: usize) -> i64 {
+    (i64::from(hour.number()) << 32) | position as i64
+}
+
+fn hour_and_position(key: i64) -> (Hour, usize) {
+    (Hour::from_number((key >> 32) as i32), (key & 0xffff_ffff) as usize)
+}
