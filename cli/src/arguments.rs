@@ -8,9 +8,9 @@ use shared::policy::Policy;
 
 use crate::{
     completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, man::ManArguments,
-    merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments, rollback::RollbackArguments,
-    run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
-    stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments, retrain::RetrainArguments,
+    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments,
+    split::SplitArguments, stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -59,6 +59,8 @@ pub enum Command {
     Rollback(RollbackArguments),
     /// Make on emulators what terraform makes on Google Cloud: bucket, datasets, topics and subscriptions.
     SetUp(SetUpArguments),
+    /// Train the champion anew from the baseline and all that production has gathered.
+    Retrain(RetrainArguments),
     /// Make the data of a better champion the baseline.
     PublishBaseline(PublishArguments),
     /// Check data sets against their manifests, or show where they come from.

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 pub mod publish;
 pub mod replay;
+pub mod retrain;
 pub mod rollback;
 pub mod run;
 pub mod sample_data;
@@ -67,6 +68,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Status(arguments) => status::command(arguments).await,
         Command::Rollback(arguments) => rollback::command(arguments).await,
         Command::SetUp(arguments) => set_up::command(arguments).await,
+        Command::Retrain(arguments) => retrain::command(arguments).await,
         Command::PublishBaseline(arguments) => publish::command(arguments).await,
         Command::Data(arguments) => data_command::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use model::Model;
 use serde::{Deserialize, Serialize};
-use shared::{
-    features::Frame,
-    metrics::Scores,
-    registry::Version,
-};
+use shared::{features::Frame, metrics::Scores, registry::Version};
 
 /// How two models do on the fixed test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,12 +116,8 @@ mod tests {
             .map(|(name, before, after)| CounterComparison { name: name.to_owned(), before, after });
         assert_eq!(compared, expected);
         let scores = |mae| Scores { mae, rmse: mae, r2: 0.0, rows: 6 };
-        let comparison = Comparison {
-            champion: Version::new(1),
-            before: scores(2.0),
-            after: scores(2.0),
-            counters: compared,
-        };
+        let comparison =
+            Comparison { champion: Version::new(1), before: scores(2.0), after: scores(2.0), counters: compared };
         assert_eq!((comparison.wins_and_losses(), comparison.is_better()), ((1, 1), false));
     }
 }

@@ -128,7 +128,8 @@ impl Journal {
             return Ok(done.clone());
         }
         tracing::info!(step = name, "begins");
-        let result = work.await.with_context(|| format!("the step `{name}` failed; run the command again to go on there"))?;
+        let result =
+            work.await.with_context(|| format!("the step `{name}` failed; run the command again to go on there"))?;
         *slot(&mut self.contents.done) = Some(result.clone());
         self.save()?;
         Ok(result)

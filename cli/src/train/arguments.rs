@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
-use model::TrainRecipe;
+use model::{Device, TrainRecipe};
 
 use crate::arguments::PlaceArguments;
 
@@ -29,6 +29,17 @@ pub struct TrainArguments {
     /// The fixed test set, CSV or CSV in gzip.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
+    /// How to train.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to train.
+#[derive(Clone, Debug, Args)]
+pub struct RecipeArguments {
     /// Where to train; cuda needs the library of the CUDA wheel.
     #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
     pub device: DeviceArgument,
@@ -41,9 +52,23 @@ pub struct TrainArguments {
     /// Stop after so many rounds without a better MAE on the last 20 % of the time.
     #[arg(long, value_name = "ROUNDS")]
     pub early_stopping: Option<NonZeroU32>,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
+}
+
+impl RecipeArguments {
+    /// Returns the settings of the training.
+    pub fn recipe(&self) -> TrainRecipe {
+        let device = match self.device {
+            DeviceArgument::Cpu => Device::Cpu,
+            DeviceArgument::Cuda => Device::Cuda,
+        };
+        TrainRecipe {
+            rounds: self.rounds,
+            learning_rate: self.learning_rate,
+            early_stopping_rounds: self.early_stopping,
+            device,
+            ..TrainRecipe::default()
+        }
+    }
 }
 
 fn learning_rate(text: &str) -> Result<f64, String> {

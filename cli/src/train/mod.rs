@@ -21,8 +21,8 @@ use shared::{
     store::Store,
 };
 
-pub use arguments::TrainArguments;
-use arguments::{DataSource, DeviceArgument};
+use arguments::DataSource;
+pub use arguments::{RecipeArguments, TrainArguments};
 pub(crate) use data::TrainingData;
 pub use report::{Coronation, TrainReport};
 
@@ -60,17 +60,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         DataSource::Baseline if train_path.starts_with("gs://") => "gcs",
         DataSource::Baseline => "local",
     };
-    let device = match arguments.device {
-        DeviceArgument::Cpu => Device::Cpu,
-        DeviceArgument::Cuda => Device::Cuda,
-    };
-    let recipe = TrainRecipe {
-        rounds: arguments.rounds,
-        learning_rate: arguments.learning_rate,
-        early_stopping_rounds: arguments.early_stopping,
-        device,
-        ..TrainRecipe::default()
-    };
+    let recipe = arguments.recipe.recipe();
     Ok(TrainPlan { train_path, test_path, data_source, recipe })
 }
 
@@ -83,9 +73,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 /// # Errors
 /// When data cannot be read, training and test set overlap, another test set is in use, or a port fails.
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
-    if plan.recipe.device == Device::Cuda && !model::supports_cuda() {
-        bail!(model::ModelError::NoCuda);
-    }
+    refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
     let data = TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
     let trained = fit(ports, &data, &plan.recipe, plan.data_source).await?;
@@ -99,6 +87,14 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     let coronation = crown_if_better(ports, &trained).await?;
     let report = TrainReport::new(&data, &trained, is_in_use)?;
     Ok(report.with_outcome(trained.version, coronation, ports.store.address_of(&trained.run.artifacts)))
+}
+
+/// Says that there is no card before data are read for minutes.
+pub(crate) fn refuse_missing_device(recipe: &TrainRecipe) -> anyhow::Result<()> {
+    if recipe.device == Device::Cuda && !model::supports_cuda() {
+        bail!(model::ModelError::NoCuda);
+    }
+    Ok(())
 }
 
 /// A model that was trained, scored on the fixed test set and registered.

@@ -1,0 +1,136 @@
+//! `bike-traffic retrain`: the champion is trained anew from the baseline and all that production has gathered.
+
+mod arguments;
+mod compare;
+mod journal;
+mod plan;
+mod quarter;
+mod report;
+mod steps;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::bail;
+use shared::{clock::SystemClock, runtime::Ports, time::Day};
+
+pub use arguments::RetrainArguments;
+pub use compare::{Comparison, CounterComparison};
+pub use journal::{Done, Exported, Fitted, Merged};
+pub use plan::{Outlook, Plan, Request};
+pub use quarter::{Quarter, QuarterError};
+pub use report::RetrainReport;
+
+use crate::{state::State, stdout, train::refuse_missing_device};
+use journal::Journal;
+use steps::CrownError;
+
+/// Runs the command.
+pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
+    let (state, json) = (State::at(&arguments.place.state)?, arguments.json);
+    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let request = Request {
+        quarter: arguments.quarter,
+        from: arguments.from,
+        to: arguments.to,
+        recipe: arguments.recipe.recipe(),
+        anew: arguments.anew,
+        environment: arguments.environment,
+    };
+    if arguments.dry_run {
+        return stdout::print(&outlook(&ports, &state, &request).await?, json);
+    }
+    let tell = |outlook: &Outlook| stdout::tell(&outlook.to_string(), json);
+    stdout::print(&retrain(&ports, &state, &request, &tell).await?, json)
+}
+
+/// Returns what a retraining would do, and what of it is done. Nothing is changed.
+///
+/// # Errors
+/// When there is no champion, no baseline or nothing to export, or a port fails.
+pub async fn outlook(ports: &Ports, state: &State, request: &Request) -> anyhow::Result<Outlook> {
+    let folder = folder(ports, state, request);
+    let journal = if request.anew { None } else { Journal::open(&folder)? };
+    let (plan, done) = match journal {
+        Some(journal) => {
+            refuse_other_request(request, journal.plan())?;
+            (journal.plan().clone(), journal.done().clone())
+        }
+        None => (Plan::make(ports, request).await?, Done::default()),
+    };
+    Ok(Outlook { plan, done, folder })
+}
+
+/// Retrains the champion, or goes on where an earlier call was stopped.
+///
+/// The new model becomes champion and its data the baseline if its mean absolute error on the same fixed test set is lower
+/// than the champion's; in any case the decision is an audit row. `show` is told the plan before anything is done.
+///
+/// # Errors
+/// As [`outlook`], and when a step fails; the next call goes on with that step.
+pub async fn retrain(
+    ports: &Ports,
+    state: &State,
+    request: &Request,
+    show: &dyn Fn(&Outlook),
+) -> anyhow::Result<RetrainReport> {
+    refuse_missing_device(&request.recipe)?;
+    let outlook = outlook(ports, state, request).await?;
+    show(&outlook);
+    let Outlook { plan, folder, .. } = outlook;
+    let journal = if request.anew { None } else { Journal::open(&folder)? };
+    let mut journal = journal.map_or_else(|| Journal::begin(&folder, plan.clone()), Ok)?;
+    let export = journal.step("export", |done| &mut done.export, steps::export(ports, &plan, &folder)).await?;
+    let merge = steps::merge(ports, &plan, &export, &folder);
+    let merge = journal.step("merge", |done| &mut done.merge, merge).await?;
+    let train = steps::train(ports, &plan, &merge, &folder);
+    let train = journal.step("train", |done| &mut done.train, train).await?;
+    let compare = steps::compare(ports, &plan, &merge, &train, &folder);
+    let comparison = journal.step("compare", |done| &mut done.compare, compare).await?;
+    if comparison.is_better() {
+        crown(&mut journal, ports, &plan, &comparison, &train).await?;
+        journal.step("publish", |done| &mut done.publish, steps::publish(ports, &plan, &train)).await?;
+    }
+    let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
+    let event_id = journal.step("record", |done| &mut done.record, record).await?;
+    let is_better = comparison.is_better();
+    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder })
+}
+
+/// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
+fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
+    let is_other_day = |asked: Option<Day>, planned| asked.is_some_and(|asked| asked != planned);
+    if request.recipe != plan.recipe || is_other_day(request.from, plan.first) || is_other_day(request.to, plan.last) {
+        bail!(
+            "the retraining for {} was begun with other settings or days ({} to {}): give the same, or begin anew with --anew",
+            plan.quarter,
+            plan.first,
+            plan.last
+        );
+    }
+    Ok(())
+}
+
+/// Crowns the new model. Where another version is champion by now, the comparison is made again by the next call.
+async fn crown(
+    journal: &mut Journal,
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    train: &Fitted,
+) -> anyhow::Result<()> {
+    if journal.done().crown.is_some() {
+        return Ok(());
+    }
+    let crowned = steps::crown(ports, plan, comparison, train).await;
+    if let Err(CrownError::OtherChampion(_)) = crowned {
+        journal.forget_comparison()?;
+    }
+    let crowned = async { crowned.map(|()| train.version).map_err(anyhow::Error::from) };
+    journal.step("crown", |done| &mut done.crown, crowned).await.map(drop)
+}
+
+/// Each quarter has a folder in the state, also when the work is on the places of the cloud.
+fn folder(ports: &Ports, state: &State, request: &Request) -> PathBuf {
+    let quarter = request.quarter.unwrap_or_else(|| Quarter::of(Day::of(ports.clock.now())));
+    state.folder().join("retrain").join(quarter.to_string())
+}

@@ -1,0 +1,94 @@
+//! What a retraining prints.
+
+use std::{fmt, path::PathBuf};
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
+use shared::event::EventId;
+
+use super::{
+    Comparison, Plan,
+    compare::CounterComparison,
+    journal::{Exported, Fitted, Merged},
+};
+
+/// How many counters are shown at either end.
+const SHOWN_COUNTERS: usize = 3;
+
+/// The outcome of a retraining.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RetrainReport {
+    /// What was to be done.
+    pub plan: Plan,
+    /// The counts of the daily tables.
+    pub export: Exported,
+    /// What was trained on.
+    pub merge: Merged,
+    /// The new model.
+    pub train: Fitted,
+    /// Old against new.
+    pub comparison: Comparison,
+    /// Whether the new model is champion and its data are the baseline.
+    pub is_better: bool,
+    /// The audit row.
+    pub event_id: EventId,
+    /// The folder of the work.
+    pub folder: PathBuf,
+}
+
+impl fmt::Display for RetrainReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plan, export, merge, train, comparison, .. } = self;
+        writeln!(formatter, "exported {} counts of {} days, {} to {}", export.rows, plan.days, plan.first, plan.last)?;
+        let Merged { rows, new, replaced, .. } = merge;
+        writeln!(
+            formatter,
+            "merged with {}: {rows} rows, {new} of them new, {replaced} replaced",
+            plan.baseline.train
+        )?;
+        writeln!(formatter, "{}", self.table())?;
+        let (wins, losses) = comparison.wins_and_losses();
+        writeln!(formatter, "version {} is better at {wins} counters and worse at {losses}:", train.version)?;
+        let (first, last) =
+            (comparison.counters.iter().take(SHOWN_COUNTERS), comparison.counters.iter().skip(SHOWN_COUNTERS));
+        let last = last.clone().skip(last.count().saturating_sub(SHOWN_COUNTERS));
+        for CounterComparison { name, before, after } in first.chain(last) {
+            writeln!(formatter, "  {name}: MAE {before:.2} -> {after:.2}")?;
+        }
+        if self.is_better {
+            writeln!(formatter, "version {} is champion, and {} is the baseline", train.version, train.data)?;
+        } else {
+            writeln!(
+                formatter,
+                "version {} stays champion, and {} the baseline",
+                comparison.champion, plan.baseline.train
+            )?;
+        }
+        write!(formatter, "audit row {}: {}", self.event_id, comparison.reason(train.version))
+    }
+}
+
+impl RetrainReport {
+    fn table(&self) -> Table {
+        let Comparison { champion, before, after, .. } = &self.comparison;
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["on the fixed test set", "MAE", "RMSE", "R2", "rows"]);
+        let rows = [
+            (format!("version {champion}, champion"), before),
+            (format!("version {}, retrained", self.train.version), after),
+        ];
+        for (name, scores) in rows {
+            table.add_row([
+                name,
+                format!("{:.2}", scores.mae),
+                format!("{:.2}", scores.rmse),
+                format!("{:.3}", scores.r2),
+                scores.rows.to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}

@@ -1,0 +1,206 @@
+//! The steps. Each can be done again after it was cut short, at any moment, and then ends in the same state.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use model::{Model, Threads};
+use serde_json::json;
+use shared::{
+    audit::Finding,
+    baseline::{self, Baseline, DataSet, DataSetName, Manifest, Source},
+    checksum::Checksum,
+    event::{EventId, Function},
+    registry::{Alias, RegistryError, change_champion},
+    runtime::Ports,
+    time::Hour,
+};
+
+use super::{
+    Comparison, Plan,
+    journal::{Exported, Fitted, Merged},
+};
+use crate::{
+    export::{self, ExportPlan},
+    merge::{self, MergePlan},
+    output::OutputFile,
+    train::{TrainingData, fit},
+};
+
+/// The tag `data_source` of what is trained here: not the baseline, and not a table.
+const DATA_SOURCE: &str = "custom";
+
+/// The counts of the daily tables, in files of this machine.
+pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow::Result<Exported> {
+    let (from, to, out) = (Some(plan.first), Some(plan.last), folder.join("export"));
+    let report = export::export(ports, &ExportPlan { from, to, out, fresh: false }).await?;
+    Ok(Exported { files: report.files.into_iter().map(|file| file.path).collect(), rows: report.rows })
+}
+
+/// Baseline and exports as one file.
+pub(super) async fn merge(ports: &Ports, plan: &Plan, export: &Exported, folder: &Path) -> anyhow::Result<Merged> {
+    let baseline_file = fetch(ports, &plan.baseline.train, folder).await?;
+    let test = baseline::manifest(&*ports.store, &plan.baseline.test).await?;
+    let merge_plan = MergePlan {
+        baseline: baseline_file.clone(),
+        exports: export.files.clone(),
+        test_period: Some(period(&test)?),
+        output: folder.join("train_baseline.csv.gz"),
+        rejects: folder.join("rejects.csv"),
+    };
+    let file = merge_plan.output.clone();
+    let merged =
+        tokio::task::spawn_blocking(move || merge::merge(&merge_plan)).await.context("the merge did not end")??;
+    let of =
+        |sources: &[merge::SourceReport], pick: fn(&merge::SourceReport) -> u64| sources.iter().skip(1).map(pick).sum();
+    let files = [baseline_file].into_iter().chain(export.files.iter().cloned());
+    let rows = merged.sources.iter().map(|source| source.rows);
+    Ok(Merged {
+        file,
+        sources: files.zip(rows).map(|(path, rows)| source(&path, rows)).collect::<anyhow::Result<_>>()?,
+        rows: merged.rows as u64,
+        new: of(&merged.sources, |source| source.new),
+        replaced: of(&merged.sources, |source| source.replaced),
+    })
+}
+
+/// A model of the merged data, scored on the fixed test set and registered.
+pub(super) async fn train(ports: &Ports, plan: &Plan, merged: &Merged, folder: &Path) -> anyhow::Result<Fitted> {
+    let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
+    let rejects = folder.join("rejects");
+    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(merged.sources.clone())).await?;
+    let trained = fit(ports, &data, &plan.recipe, DATA_SOURCE).await?;
+    Ok(Fitted { version: trained.version, run: trained.run.name, data: data.train_data, scores: trained.scores })
+}
+
+/// Champion and new model on the same rows.
+pub(super) async fn compare(
+    ports: &Ports,
+    plan: &Plan,
+    merged: &Merged,
+    fitted: &Fitted,
+    folder: &Path,
+) -> anyhow::Result<Comparison> {
+    let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion any more")?;
+    let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
+    let data =
+        TrainingData::load((&train, &test), &folder.join("rejects"), &*ports.store, Some(merged.sources.clone()))
+            .await?;
+    let load = async |version| Model::load_version(&ports.store, &*ports.registry, version, Threads::All).await;
+    let (before, after) = (load(champion).await?, load(fitted.version).await?);
+    Comparison::of((champion, &before), &after, &data.fixed_test().frame)
+}
+
+/// The new model becomes champion, if the one it was compared with still is.
+pub(super) async fn crown(
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    fitted: &Fitted,
+) -> Result<(), CrownError> {
+    let (present, _) = baseline::published(&*ports.store)
+        .await
+        .map_err(|error| CrownError::Other(error.into()))?
+        .context("there is no baseline any more")
+        .map_err(CrownError::Other)?;
+    if present != plan.baseline && present != next(plan, fitted) {
+        return Err(CrownError::OtherBaseline(present));
+    }
+    match change_champion(&*ports.registry, comparison.champion, fitted.version).await {
+        Err(RegistryError::AliasMoved { found, .. }) => {
+            Err(CrownError::OtherChampion(found.map(|version| version.to_string())))
+        }
+        changed => changed.map_err(|error| CrownError::Other(error.into())),
+    }
+}
+
+/// Why a better model was not crowned.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CrownError {
+    /// Somebody has published.
+    #[error("{} is the baseline since the plan was made; begin anew with --anew", .0.train)]
+    OtherBaseline(Baseline),
+    /// Somebody has promoted or rolled back.
+    #[error(
+        "{} is champion since the comparison; run the command again to compare with it",
+        .0.as_ref().map_or_else(|| "nobody".to_owned(), |version| format!("version {version}"))
+    )]
+    OtherChampion(Option<String>),
+    /// A port.
+    #[error(transparent)]
+    Other(anyhow::Error),
+}
+
+/// The new model's data become the baseline.
+pub(super) async fn publish(ports: &Ports, plan: &Plan, fitted: &Fitted) -> anyhow::Result<DataSet> {
+    baseline::publish(&*ports.store, Some(plan.generation), &next(plan, fitted)).await?;
+    Ok(fitted.data.clone())
+}
+
+/// The audit row.
+pub(super) async fn record(
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    fitted: &Fitted,
+    env: &str,
+) -> anyhow::Result<EventId> {
+    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}", plan.quarter));
+    let is_better = comparison.is_better();
+    let reason = comparison.reason(fitted.version);
+    let finding = Finding {
+        mae: Some(comparison.after.mae),
+        rmse: Some(comparison.after.rmse),
+        r2: Some(comparison.after.r2),
+        model_improvement: Some(1.0 - comparison.after.mae / comparison.before.mae),
+        champion_version: Some(if is_better { fitted.version } else { comparison.champion }),
+        challenger_version: Some(fitted.version),
+        detail: json!({
+            "run": fitted.run,
+            "data": fitted.data.name,
+            "baseline_before": plan.baseline.train,
+            "days": [plan.first, plan.last],
+            "before": comparison.before,
+            "after": comparison.after,
+        }),
+        ..Finding::new(if is_better { "retrained" } else { "kept" }, reason)
+    };
+    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
+    ports.warehouse.record(&row).await?;
+    Ok(event_id)
+}
+
+fn next(plan: &Plan, fitted: &Fitted) -> Baseline {
+    Baseline { train: fitted.data.name.clone(), test: plan.baseline.test.clone() }
+}
+
+/// Copies a data set to this machine.
+async fn fetch(ports: &Ports, name: &DataSetName, folder: &Path) -> anyhow::Result<PathBuf> {
+    let path = folder.join(format!("{name}.csv"));
+    let manifest = baseline::manifest(&*ports.store, name).await?;
+    let bytes = baseline::read(&*ports.store, &manifest).await?;
+    let mut file = OutputFile::create(&path)?;
+    file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    file.finish()?;
+    Ok(path)
+}
+
+fn period(test: &Manifest) -> anyhow::Result<(Hour, Hour)> {
+    match (Hour::starting_at(test.first_hour), Hour::starting_at(test.last_hour)) {
+        (Some(first), Some(last)) => Ok((first, last)),
+        _ => bail!("the manifest of {} has a period that does not begin on the hour", test.name),
+    }
+}
+
+fn source(path: &Path, rows: u64) -> anyhow::Result<Source> {
+    let checksum = std::fs::File::open(path).and_then(Checksum::of_reader);
+    let sha256 = checksum.with_context(|| format!("cannot read {}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Source { name, sha256, rows })
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
