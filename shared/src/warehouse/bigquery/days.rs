@@ -5,17 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use gcp_bigquery_client::model::table_row::TableRow;
+use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::TableRow};
 
 use super::{
     BigQueryWarehouse, error,
     kept::MOST_DAYS,
+    query::parameter,
     rows::{self, RowError},
 };
 use crate::{
     counts::Counts,
     time::Day,
-    warehouse::{TableVersion, WarehouseError, schema},
+    warehouse::{
+        TableVersion, WarehouseError,
+        schema::{self, ColumnType},
+    },
 };
 
 /// The order in which daily tables are read: table by table, as the embedded warehouse reads them, so that days that are
@@ -79,7 +83,7 @@ impl BigQueryWarehouse {
         let mut tables = BTreeMap::new();
         let push = |row| rows::read_table(row).map(|table| tables.extend([table]));
         let read = self.service.read(&sql, Vec::new(), push).await;
-        read.map_err(|failure| error("look for", &self.tables(schema::RAW), failure))?;
+        read.map_err(|failure| error("read", &self.tables(schema::RAW), failure))?;
         Ok(tables)
     }
 
@@ -99,7 +103,8 @@ impl BigQueryWarehouse {
             }
             Ok(())
         };
-        self.read_tables(schema::RAW, rows::COUNT_COLUMNS, &condition, BY_DAY_HOUR_AND_COUNTER, push).await?;
+        let condition = (condition.as_str(), Vec::new());
+        self.read_tables(schema::RAW, rows::COUNT_COLUMNS, condition, BY_DAY_HOUR_AND_COUNTER, push).await?;
         Ok(counts)
     }
 
@@ -115,29 +120,35 @@ impl BigQueryWarehouse {
         if last < first {
             return Ok(());
         }
-        self.read_tables(dataset, columns, &in_range((first, last)), order, take).await
+        let condition = (IN_RANGE, range_parameters((first, last)));
+        self.read_tables(dataset, columns, condition, order, take).await
     }
 
     async fn read_tables(
         &self,
         dataset: &'static str,
         columns: &str,
-        condition: &str,
+        (condition, parameters): (&str, Vec<QueryParameter>),
         order: &str,
         take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
     ) -> Result<(), WarehouseError> {
         let tables = self.tables(dataset);
         let sql = format!("SELECT {columns} FROM `{tables}` WHERE {condition} {order}");
-        match self.service.read(&sql, Vec::new(), take).await {
+        match self.service.read(&sql, parameters, take).await {
             Err(failure) if failure.is_no_daily_table() => Ok(()),
             read => read.map_err(|failure| error("read", &tables, failure)),
         }
     }
 }
 
-/// The condition for the daily tables of a range. BigQuery reads no other tables, since the days are constants.
-pub(super) fn in_range((first, last): (Day, Day)) -> String {
-    // The length keeps copies out, such as daily_20210719_before_repair.
-    let (first, last) = (first.compact(), last.compact());
-    format!("_TABLE_SUFFIX BETWEEN '{first}' AND '{last}' AND LENGTH(_TABLE_SUFFIX) = 8")
+/// The condition for the daily tables of a range; its parameters are those of [`range_parameters`].
+///
+/// The length keeps copies out, such as daily_20210719_before_repair.
+pub(super) const IN_RANGE: &str = "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
+
+/// Returns the parameters of [`IN_RANGE`].
+pub(super) fn range_parameters((first, last): (Day, Day)) -> Vec<QueryParameter> {
+    [("first", first), ("last", last)]
+        .map(|(name, day)| parameter(name, ColumnType::String, Some(day.compact())))
+        .into()
 }

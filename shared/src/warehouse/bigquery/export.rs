@@ -2,7 +2,7 @@
 
 use super::{
     BigQueryWarehouse,
-    days::{BY_DAY_HOUR_AND_COUNTER, in_range},
+    days::{BY_DAY_HOUR_AND_COUNTER, IN_RANGE, range_parameters},
     error,
 };
 use crate::{
@@ -39,12 +39,12 @@ impl BigQueryWarehouse {
         if self.daily_tables(range).await?.is_empty() {
             return Ok(Vec::new());
         }
-        let (address, condition) = (address.replace('\'', "\\'"), in_range(range));
+        let address = address.replace('\'', "\\'");
         let sql = format!(
             "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
-             SELECT {COLUMNS} FROM `{tables}` WHERE {condition} {BY_DAY_HOUR_AND_COUNTER}"
+             SELECT {COLUMNS} FROM `{tables}` WHERE {IN_RANGE} {BY_DAY_HOUR_AND_COUNTER}"
         );
-        self.service.query(&sql, Vec::new()).await.map_err(|failure| error("export", &tables, failure))?;
+        self.service.query(&sql, range_parameters(range)).await.map_err(|failure| error("export", &tables, failure))?;
         store.list(&format!("{folder}/counts-")).await.map_err(|source| failed(source.into()))
     }
 }

@@ -29,10 +29,7 @@ use self::{
     kept::KeptDays,
     service::{Service, Table},
 };
-use super::{
-    DayState, Forecast, TableVersion, Warehouse, WarehouseError,
-    schema,
-};
+use super::{DayState, Forecast, TableVersion, Warehouse, WarehouseError, schema};
 use crate::{
     address::{Address, ObjectPath, OpenError, ProjectId},
     audit::AuditRow,
