@@ -48,7 +48,7 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
 /// Reads a file, see [`load`].
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     let name = path.display().to_string();
-    let checksum = File::open(path).and_then(Checksum::of_reader).with_context(|| format!("cannot read {name}"))?;
+    let checksum = fs::File::open(path).and_then(Checksum::of_reader).with_context(|| format!("cannot read {name}"))?;
     keep(&name, checksum, rejects, |writer| Ok(counts::read_file(path, writer)?))
 }
 
