@@ -7,10 +7,11 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, man::ManArguments,
-    merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments, retrain::RetrainArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments,
-    split::SplitArguments, stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, export::ExportArguments,
+    man::ManArguments, merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments,
+    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
+    sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments, stack::StackArguments,
+    status::StatusArguments, train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -69,6 +70,8 @@ pub enum Command {
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),
+    /// Export the counts of the daily tables into files, month by month.
+    Export(ExportArguments),
     /// Merge a baseline with newer exports into the next baseline, without the fixed test set.
     MergeBaseline(MergeArguments),
     /// Write data of invented counters in the schema of the public export.

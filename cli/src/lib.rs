@@ -8,6 +8,7 @@ pub mod dead_letters;
 mod drift;
 mod env_file;
 mod exit;
+pub mod export;
 mod interrupt;
 mod man;
 pub mod merge;
@@ -73,6 +74,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Data(arguments) => data_command::command(arguments).await,
         Command::DriftCheck(arguments) => drift::command(arguments).await,
         Command::Split(arguments) => split::command(&arguments),
+        Command::Export(arguments) => export::command(arguments).await,
         Command::MergeBaseline(arguments) => merge::command(arguments).await,
         Command::SampleData(arguments) => sample_data_command::command(&arguments),
         Command::Completions(arguments) => completions::command(&arguments),

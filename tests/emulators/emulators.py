@@ -57,7 +57,10 @@ def split(words):
 def start(state):
     if (state / "processes.json").exists():
         sys.exit(f"emulators were started in {state} before; end them with `make emulators-stop`")
-    programs = {name: make(state) for name, make in PROGRAMS.items()}
+    programs, variables = {}, {}
+    for name, make in PROGRAMS.items():
+        programs[name] = make(state, variables)
+        variables |= programs[name]["tells"]
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     processes = {}
@@ -76,7 +79,6 @@ def start(state):
     except BaseException:
         stop(state)
         raise
-    variables = {key: value for program in programs.values() for key, value in program["tells"].items()}
     (state / "env").write_text("".join(f"export {key}={value}\n" for key, value in variables.items()))
     print(f"the emulators answer; for a shell: source {state / 'env'}")
     for key, value in variables.items():
@@ -144,7 +146,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def pubsub(_state):
+def pubsub(_state, _known):
     port = free_port()
     jar = pubsub_jar()
     return {
@@ -176,7 +178,7 @@ def pubsub_jar():
     return jars[-1]
 
 
-def storage(_state):
+def storage(_state, _known):
     port = free_port()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     wheel = pathlib.Path(sys.prefix).glob(f"lib/*/site-packages/fake_gcs_server*/vendor/*/bin/*-linux-{machine}")
@@ -194,20 +196,24 @@ def storage(_state):
     }
 
 
-def bigquery(state):
+def bigquery(state, known):
     port = free_port()
     return {
         "command": [
             sys.executable, str(HERE / "bigquery.py"), "start", "--rest-port", str(port), "--grpc-port", "0",
             "--log-level", "warning",
         ],
-        "variables": {"BQEMU_GCS_LOCAL_ROOT": str(state / "bigquery-gcs")},
+        # Exports go into the folder first, and from there to the emulator of Cloud Storage.
+        "variables": {
+            "BQEMU_GCS_LOCAL_ROOT": str(state / "bigquery-gcs"),
+            "STORAGE_EMULATOR_HOST": known["STORAGE_EMULATOR_HOST"],
+        },
         "probe": f"http://127.0.0.1:{port}/bigquery/v2/projects/p/datasets",
         "tells": {"BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port}"},
     }
 
 
-def mlflow(state):
+def mlflow(state, _known):
     port = free_port()
     return {
         "command": [

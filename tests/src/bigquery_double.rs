@@ -2,7 +2,7 @@
 //!
 //! It answers as <https://cloud.google.com/bigquery/docs/reference/rest> says: an id is used for one job only, a job is
 //! found in its own location only, jobs and queries take their time, results come in pages, and calls are refused. It
-//! knows no SQL: what a query returns is said beforehand.
+//! knows no SQL: what a query returns is said beforehand, but for the list of tables of a dataset, `__TABLES__`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -41,6 +41,7 @@ struct Contents {
     failures: VecDeque<Reason>,
     busy: usize,
     asked: usize,
+    queries: Vec<String>,
     pages: Vec<Vec<Value>>,
     jobs: BTreeMap<String, Job>,
     tables: BTreeMap<String, Table>,
@@ -107,6 +108,16 @@ impl BigQueryDouble {
     /// Answers queries with these rows, each a list of cells, in these pages.
     pub fn answer_queries(&self, pages: Vec<Vec<Value>>) {
         self.state.lock().unwrap().pages = pages;
+    }
+
+    /// Returns the statements of all queries but those for lists of tables.
+    pub fn queries(&self) -> Vec<String> {
+        self.state.lock().unwrap().queries.clone()
+    }
+
+    /// Lets time pass. A job takes a second.
+    pub fn pass(&self, seconds: u64) {
+        self.state.lock().unwrap().now += seconds * 1_000;
     }
 
     /// Deletes a table, as a person does.
@@ -203,9 +214,26 @@ async fn query(State(state): Shared, Path(project): Path<String>, Json(query): J
     if is_elsewhere(&query) {
         return error(404, "notFound", &format!("Not found: Dataset {project}:bike_traffic_raw"));
     }
-    let mut service = state.lock().unwrap();
+    let (mut service, sql) = (state.lock().unwrap(), query["query"].as_str().unwrap());
+    if sql.contains("__TABLES__") {
+        return list_tables(&service, sql).into_response();
+    }
     service.asked = 0;
+    service.queries.push(sql.to_owned());
     describe_results(&mut service, 0).into_response()
+}
+
+/// Lists the tables between two names: each with its name, when it was changed, and the time.
+fn list_tables(service: &Contents, sql: &str) -> Json<Value> {
+    let mut names = sql.split('\'').skip(1).step_by(2);
+    let (first, last) = (names.next().unwrap(), names.next().unwrap());
+    let row = |(name, table): (&String, &Table)| {
+        let name = name.strip_prefix("bike_traffic_raw.").filter(|name| (first..=last).contains(name))?;
+        let cells = [name.to_owned(), table.changed_at.to_string(), service.now.to_string()];
+        Some(json!({ "f": cells.map(|cell| json!({ "v": cell })) }))
+    };
+    let rows: Vec<_> = service.tables.iter().filter_map(row).collect();
+    Json(json!({ "jobReference": { "jobId": "a-list" }, "jobComplete": true, "rows": rows }))
 }
 
 async fn query_results(State(state): Shared, Path((_, job)): Path<(String, String)>, uri: Uri) -> Response {

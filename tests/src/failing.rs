@@ -18,7 +18,7 @@ use shared::{
     runtime::Ports,
     store::{Condition, Generation, Object, Store, StoreError},
     time::Day,
-    warehouse::{DayState, Forecast, Warehouse, WarehouseError},
+    warehouse::{DayState, Forecast, TableVersion, Warehouse, WarehouseError},
 };
 use tokio::sync::Barrier;
 
@@ -200,8 +200,21 @@ impl Warehouse for FailingWarehouse {
         self.pass("read", "counts", self.inner.counts(first, last)).await
     }
 
+    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+        self.pass("look for", "counts", self.inner.table_versions(first, last)).await
+    }
+
     async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         self.pass("count", "counts", self.inner.count_days(first, last)).await
+    }
+
+    async fn export_counts(
+        &self,
+        days: (Day, Day),
+        store: &Arc<dyn Store>,
+        folder: &ObjectPath,
+    ) -> Result<Vec<ObjectPath>, WarehouseError> {
+        self.pass("export", "counts", self.inner.export_counts(days, store, folder)).await
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {

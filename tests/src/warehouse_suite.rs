@@ -1,5 +1,7 @@
 //! What every `Warehouse` promises.
 
+mod exports;
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -9,10 +11,16 @@ use shared::{
     counts::{Coordinates, Count, Counter, Counts},
     event::{EventId, Function},
     registry::Version,
+    store::Store,
     time::{Day, Hour},
     warehouse::{DayState, Forecast, Warehouse},
 };
 use tokio::{sync::Barrier, task::JoinSet};
+
+pub use exports::{
+    a_table_has_another_version_after_each_replacement, an_export_has_every_count_of_its_days_once_and_in_order,
+    an_export_of_days_without_a_table_has_no_object,
+};
 
 /// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]
@@ -27,6 +35,9 @@ macro_rules! warehouse_suite {
                 a_range_has_both_its_ends_and_leaves_gaps_out,
                 a_day_without_counts_is_empty,
                 days_with_counts_are_known_by_their_rows_and_hours,
+                a_table_has_another_version_after_each_replacement,
+                an_export_has_every_count_of_its_days_once_and_in_order,
+                an_export_of_days_without_a_table_has_no_object,
                 a_day_has_all_its_hours_when_the_clocks_change,
                 forecasts_are_read_back_as_they_were_written,
                 forecasts_written_twice_are_those_written_last,
@@ -43,13 +54,14 @@ macro_rules! warehouse_suite {
 /// Where the suite runs: each promise wants a year of daily tables of its own, and event ids of its own.
 pub struct Place {
     warehouse: Arc<dyn Warehouse>,
+    store: Arc<dyn Store>,
     name: String,
 }
 
 impl Place {
-    /// Makes a place from a name that is in no event id yet.
-    pub fn new(name: &str, warehouse: Arc<dyn Warehouse>) -> Self {
-        Self { warehouse, name: name.to_owned() }
+    /// Makes a place from a name that is in no event id yet, and a store for exports.
+    pub fn new(name: &str, warehouse: Arc<dyn Warehouse>, store: Arc<dyn Store>) -> Self {
+        Self { warehouse, store, name: name.to_owned() }
     }
 
     fn event_id(&self, subject: &str) -> EventId {

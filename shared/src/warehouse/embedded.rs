@@ -10,7 +10,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    DayState, Forecast, Warehouse, WarehouseError,
+    DayState, Forecast, TableVersion, Warehouse, WarehouseError,
     schema::{self, PREDICTIONS, RAW},
     tables,
 };
@@ -64,11 +64,7 @@ impl EmbeddedWarehouse {
     async fn days_with_table(&self, dataset: &str, first: Day, last: Day) -> Result<Vec<Day>, WarehouseError> {
         let prefix = format!("{dataset}/{}", schema::DAILY_PREFIX);
         let listed = self.store.list(&prefix).await;
-        let paths = listed.map_err(|source| WarehouseError::Unavailable {
-            verb: "list",
-            table: format!("{prefix}*"),
-            source: source.into(),
-        })?;
+        let paths = listed.map_err(|source| unavailable_tables("look for", dataset, source))?;
         // Copies, such as daily_20210719_before_repair, are no days.
         let day = |path: &ObjectPath| {
             let name = path.as_str().strip_prefix(&prefix)?.strip_suffix(".csv")?;
@@ -94,6 +90,17 @@ impl Warehouse for EmbeddedWarehouse {
         Ok(all)
     }
 
+    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+        let mut versions = BTreeMap::new();
+        for day in self.days_with_table(RAW, first, last).await? {
+            let path = daily(RAW, day);
+            let generation = self.store.generation(&path).await;
+            let generation = generation.map_err(|source| unavailable("look for", &path, source))?;
+            versions.extend(generation.map(|generation| (day, TableVersion(generation.number()))));
+        }
+        Ok(versions)
+    }
+
     async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         let mut days = BTreeMap::new();
         for day in self.days_with_table(RAW, first, last).await? {
@@ -104,6 +111,28 @@ impl Warehouse for EmbeddedWarehouse {
             }
         }
         Ok(days)
+    }
+
+    async fn export_counts(
+        &self,
+        (first, last): (Day, Day),
+        store: &Arc<dyn Store>,
+        folder: &ObjectPath,
+    ) -> Result<Vec<ObjectPath>, WarehouseError> {
+        let mut export = Vec::new();
+        for day in self.days_with_table(RAW, first, last).await? {
+            let Some((table, _)) = self.read(&daily(RAW, day)).await? else { continue };
+            // All tables have the same header, which the export has once.
+            let header = table.iter().position(|byte| *byte == b'\n').map_or(table.len(), |end| end + 1);
+            export.extend_from_slice(if export.is_empty() { &table } else { &table[header..] });
+        }
+        if export.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = sound(format!("{folder}/counts-000000000000.csv"));
+        let written = store.write(&path, export.into(), Condition::Always).await;
+        written.map_err(|source| unavailable_tables("export", RAW, source))?;
+        Ok(vec![path])
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
@@ -173,4 +202,10 @@ fn malformed(path: &ObjectPath, source: impl Into<Box<dyn std::error::Error + Se
 
 fn unavailable(verb: &'static str, path: &ObjectPath, source: StoreError) -> WarehouseError {
     WarehouseError::Unavailable { verb, table: path.to_string(), source: source.into() }
+}
+
+/// As [`unavailable`], about all daily tables of a dataset.
+fn unavailable_tables(verb: &'static str, dataset: &str, source: StoreError) -> WarehouseError {
+    let table = format!("{dataset}/{}*", schema::DAILY_PREFIX);
+    WarehouseError::Unavailable { verb, table, source: source.into() }
 }

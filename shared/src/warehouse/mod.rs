@@ -12,18 +12,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use bigquery::BigQueryWarehouse;
 pub use embedded::EmbeddedWarehouse;
 
 use crate::{
-    address::{Address, OpenError},
+    address::{Address, ObjectPath, OpenError},
     audit::AuditRow,
     cloud::CloudSettings,
     counts::{CounterKey, Counts},
     registry::Version,
-    store,
+    store::{self, Store},
     time::{Day, Hour},
 };
 
@@ -36,8 +36,27 @@ pub trait Warehouse: Send + Sync {
     /// Returns the counts of the days from `first` to `last`, both included; days without a table are left out.
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError>;
 
+    /// Returns which writing of the table of counts each day from `first` to `last`, both included, has; days without a
+    /// table are left out.
+    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError>;
+
     /// Returns how complete the days from `first` to `last`, both included, are; days without any count are left out.
     async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
+
+    /// Writes the counts of the days from `first` to `last`, both included, into a folder of a store: CSV objects with a
+    /// header and the columns of the daily tables. Returns them in the order of the days; where no day has a table there
+    /// are none.
+    ///
+    /// The folder must be new: what is in it already is taken for a part of the result.
+    ///
+    /// # Errors
+    /// When the warehouse cannot write into this store.
+    async fn export_counts(
+        &self,
+        (first, last): (Day, Day),
+        store: &Arc<dyn Store>,
+        folder: &ObjectPath,
+    ) -> Result<Vec<ObjectPath>, WarehouseError>;
 
     /// Replaces the table of a day's forecasts.
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError>;
@@ -62,6 +81,11 @@ pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Wa
         other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?))),
     }
 }
+
+/// Which writing of a table it is: each replacement of the table gives it another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TableVersion(i64);
 
 /// How complete the counts of a day are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -79,7 +79,7 @@ mod file {
 }
 
 fn warehouse_place(store: Arc<dyn Store>) -> warehouse_suite::Place {
-    warehouse_suite::Place::new("a-run", Arc::new(EmbeddedWarehouse::new(store)))
+    warehouse_suite::Place::new("a-run", Arc::new(EmbeddedWarehouse::new(store)), Arc::new(MemoryStore::default()))
 }
 
 fn registry_place(store: Arc<dyn Store>) -> registry_suite::Place {

@@ -1,46 +1,50 @@
 //! Tables in BigQuery.
 //!
-//! Daily tables are replaced by load jobs ([`load`]) and read by one query for all days of a range ([`query`],
-//! [`rows`]); audit rows are added by a statement and read through their key ([`audit`]).
+//! Daily tables are replaced by load jobs ([`load`]) and read by one query for all days of a range ([`days`],
+//! [`query`], [`rows`]), but for counts that are kept ([`kept`]); audit rows are added by a statement and read through
+//! their key ([`audit`]).
 
 mod audit;
+mod days;
+mod export;
 mod failure;
+mod kept;
 mod load;
 mod make;
 mod query;
 mod rows;
 mod service;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
-use gcp_bigquery_client::model::table_row::TableRow;
 use jiff::Timestamp;
 
 use self::{
+    days::BY_DAY_HOUR_AND_COUNTER,
     failure::Failure,
-    query::parameter,
-    rows::RowError,
+    kept::KeptDays,
     service::{Service, Table},
 };
-use super::{
-    DayState, Forecast, Warehouse, WarehouseError,
-    schema::{self, ColumnType},
-};
+use super::{DayState, Forecast, TableVersion, Warehouse, WarehouseError, schema};
 use crate::{
-    address::{Address, OpenError, ProjectId},
+    address::{Address, ObjectPath, OpenError, ProjectId},
     audit::AuditRow,
     cloud::CloudSettings,
     counts::Counts,
+    store::Store,
     time::Day,
 };
 
-/// The order in which daily tables are read.
-const BY_HOUR_AND_COUNTER: &str = "ORDER BY date_et_heure_de_comptage, nom_du_compteur, comptage_horaire";
-
 /// A warehouse whose tables lie in the datasets of a project.
+///
+/// The counts of the last days that were read are kept in memory; a table is read again when it was replaced.
 pub struct BigQueryWarehouse {
     service: Service,
+    kept: Mutex<KeptDays>,
 }
 
 impl BigQueryWarehouse {
@@ -51,7 +55,7 @@ impl BigQueryWarehouse {
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
         let service = Service::open(project, cloud).await;
         let service = service.map_err(|source| OpenError::new(&Address::BigQuery(project.clone()), source))?;
-        Ok(Self { service })
+        Ok(Self { service, kept: Mutex::default() })
     }
 
     /// Makes the datasets and the table of the audit log where there are none, as terraform does.
@@ -67,31 +71,14 @@ impl BigQueryWarehouse {
         self.service.make_table(&log, &schema::AUDIT_LOG).await.map_err(|failure| error("make", &log, failure))
     }
 
-    /// Reads the daily tables of a range by one query. `order` is what follows its conditions.
-    async fn read_days(
-        &self,
-        dataset: &'static str,
-        (columns, order): (&str, &str),
-        (first, last): (Day, Day),
-        mut take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
-    ) -> Result<(), WarehouseError> {
-        if last < first {
-            return Ok(());
-        }
-        let tables = self.service.table(dataset, format!("{}*", schema::DAILY_PREFIX));
-        // The length keeps copies out, such as daily_20210719_before_repair.
-        let sql = format!(
-            "SELECT {columns} FROM `{tables}` \
-             WHERE _TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8 {order}"
-        );
-        let parameters = vec![
-            parameter("first", ColumnType::String, Some(first.compact())),
-            parameter("last", ColumnType::String, Some(last.compact())),
-        ];
-        match self.service.read(&sql, parameters, &mut take).await {
-            Err(failure) if failure.is_no_daily_table() => Ok(()),
-            read => read.map_err(|failure| error("read", &tables, failure)),
-        }
+    /// Names all daily tables of a dataset.
+    fn tables(&self, dataset: &'static str) -> Table {
+        self.service.table(dataset, format!("{}*", schema::DAILY_PREFIX))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, KeptDays> {
+        // What was left by a panic is whole.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn audit_table(&self) -> Table {
@@ -109,17 +96,29 @@ impl Warehouse for BigQueryWarehouse {
     }
 
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
-        let mut counts = Counts::default();
-        let push = |row| rows::push_count(&mut counts, row);
-        self.read_days(schema::RAW, (rows::COUNT_COLUMNS, BY_HOUR_AND_COUNTER), (first, last), push).await?;
-        Ok(counts)
+        self.counts_of((first, last)).await
+    }
+
+    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+        let tables = self.daily_tables((first, last)).await?;
+        Ok(tables.into_iter().map(|(day, table)| (day, table.version)).collect())
     }
 
     async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         let mut days = BTreeMap::new();
         let push = |row| rows::read_day_state(row).map(|day_and_state| days.extend([day_and_state]));
-        self.read_days(schema::RAW, (rows::DAY_STATE_COLUMNS, "GROUP BY _TABLE_SUFFIX"), (first, last), push).await?;
+        let by_day = "GROUP BY _TABLE_SUFFIX";
+        self.read_range(schema::RAW, rows::DAY_STATE_COLUMNS, (first, last), by_day, push).await?;
         Ok(days)
+    }
+
+    async fn export_counts(
+        &self,
+        days: (Day, Day),
+        store: &Arc<dyn Store>,
+        folder: &ObjectPath,
+    ) -> Result<Vec<ObjectPath>, WarehouseError> {
+        self.export(days, &**store, folder).await
     }
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
@@ -132,7 +131,8 @@ impl Warehouse for BigQueryWarehouse {
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
         let mut forecasts = Vec::new();
         let push = |row| rows::read_forecast(row).map(|forecast| forecasts.push(forecast));
-        self.read_days(schema::PREDICTIONS, (rows::FORECAST_COLUMNS, BY_HOUR_AND_COUNTER), (first, last), push).await?;
+        let columns = rows::FORECAST_COLUMNS;
+        self.read_range(schema::PREDICTIONS, columns, (first, last), BY_DAY_HOUR_AND_COUNTER, push).await?;
         Ok(forecasts)
     }
 

@@ -38,11 +38,13 @@ impl Service {
 
     /// Makes a query, waits for its end and returns its pages.
     ///
-    /// A statement that changes something may run twice if an answer is lost.
+    /// The request has an id, so that one that is repeated since its answer was lost finds the job of the first: the
+    /// service remembers ids for 15 minutes.
     pub(super) async fn query(&self, sql: &str, parameters: Vec<QueryParameter>) -> Result<Pages<'_>, Failure> {
         let mut request = QueryRequest::new(sql);
         request.parameter_mode = Some("NAMED".to_owned());
         request.query_parameters = Some(parameters);
+        request.request_id = Some(format!("{:032x}", rand::random::<u128>()));
         request.location.clone_from(&self.location);
         request.max_results = Some(PAGE_ROWS);
         request.timeout_ms = Some(ANSWER_WITHIN_MS);

@@ -7,21 +7,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::days::DailyTable;
 use crate::{
     counts::{Coordinates, Counter, Counts},
     registry::Version,
     time::{Day, Hour},
     warehouse::{
-        DayState, Forecast,
+        DayState, Forecast, TableVersion, schema,
         tables::{ForecastRecord, write_timestamp},
     },
 };
 
-/// What is selected of counts, in the order in which [`push_count`] reads it.
+/// What is selected of counts, in the order in which [`read_count`] reads it.
 ///
 /// Instants are read as numbers, since servers differ in how they write a TIMESTAMP.
 pub(super) const COUNT_COLUMNS: &str = "comptage_horaire, UNIX_SECONDS(date_et_heure_de_comptage), \
-    identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques";
+    identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, _TABLE_SUFFIX";
 
 /// What is selected of forecasts, in the order in which [`read_forecast`] reads it.
 pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_type, model_version, \
@@ -29,6 +30,9 @@ pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_t
 
 /// What is selected of each day's table, in the order in which [`read_day_state`] reads it.
 pub(super) const DAY_STATE_COLUMNS: &str = "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
+
+/// What is selected of the dataset's list of tables, in the order in which [`read_table`] reads it.
+pub(super) const TABLE_COLUMNS: &str = "table_id, last_modified_time, UNIX_MILLIS(CURRENT_TIMESTAMP())";
 
 /// Writes counts as newline-delimited JSON.
 pub(super) fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
@@ -52,18 +56,35 @@ pub(super) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, serde_j
     write(forecasts.iter().map(ForecastRecord::from))
 }
 
-/// Adds a row of [`COUNT_COLUMNS`] to counts.
-pub(super) fn push_count(counts: &mut Counts, row: TableRow) -> Result<(), RowError> {
+/// A count, and the day in whose table it is.
+pub(super) struct CountOfDay {
+    pub(super) day: Day,
+    counter: Counter,
+    hour: Hour,
+    count: u32,
+}
+
+impl CountOfDay {
+    /// Adds it to counts.
+    pub(super) fn push_to(self, counts: &mut Counts) {
+        let counter = counts.intern(self.counter);
+        counts.push(counter, self.hour, self.count);
+    }
+}
+
+/// Reads a row of [`COUNT_COLUMNS`].
+pub(super) fn read_count(row: TableRow) -> Result<CountOfDay, RowError> {
     let mut row = Row::new(row);
-    let count = row.required("comptage_horaire", number)?;
-    let hour = row.required("date_et_heure_de_comptage", hour)?;
-    let counter = counts.intern(Counter {
-        id: row.optional("identifiant_du_compteur", text)?,
-        name: row.required("nom_du_compteur", text)?,
-        coordinates: row.optional("coordonnees_geographiques", Coordinates::parse)?,
-    });
-    counts.push(counter, hour, count);
-    Ok(())
+    Ok(CountOfDay {
+        count: row.required("comptage_horaire", number)?,
+        hour: row.required("date_et_heure_de_comptage", hour)?,
+        counter: Counter {
+            id: row.optional("identifiant_du_compteur", text)?,
+            name: row.required("nom_du_compteur", text)?,
+            coordinates: row.optional("coordonnees_geographiques", Coordinates::parse)?,
+        },
+        day: row.required("_TABLE_SUFFIX", suffix)?,
+    })
 }
 
 /// Reads a row of [`FORECAST_COLUMNS`].
@@ -81,10 +102,19 @@ pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
     })
 }
 
+/// Reads a row of [`TABLE_COLUMNS`].
+pub(super) fn read_table(row: TableRow) -> Result<(Day, DailyTable), RowError> {
+    let mut row = Row::new(row);
+    let day = row.required("table_id", |name| suffix(name.strip_prefix(schema::DAILY_PREFIX)?))?;
+    let changed_at: i64 = row.required("last_modified_time", number)?;
+    let now: i64 = row.required("CURRENT_TIMESTAMP()", number)?;
+    Ok((day, DailyTable { version: TableVersion(changed_at), unchanged_ms: now.saturating_sub(changed_at) }))
+}
+
 /// Reads a row of [`DAY_STATE_COLUMNS`].
 pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError> {
     let mut row = Row::new(row);
-    let day = row.required("_TABLE_SUFFIX", |text| Day::from_compact(text).ok())?;
+    let day = row.required("_TABLE_SUFFIX", suffix)?;
     Ok((day, DayState { rows: row.required("COUNT(*)", number)?, hours: row.required("COUNT(DISTINCT)", number)? }))
 }
 
@@ -158,6 +188,10 @@ pub(super) fn version(text: &str) -> Option<Version> {
 
 pub(super) fn microseconds(text: &str) -> Option<Timestamp> {
     Timestamp::from_microsecond(number(text)?).ok()
+}
+
+fn suffix(text: &str) -> Option<Day> {
+    Day::from_compact(text).ok()
 }
 
 fn hour(text: &str) -> Option<Hour> {

@@ -1,11 +1,12 @@
 //! What BigQuery does and its emulator does not, against a double.
 
-use std::{error::Error, fmt::Write};
+use std::{error::Error, fmt::Write, sync::Arc};
 
 use serde_json::{Value, json};
 use shared::{
     cloud::CloudSettings,
     counts::{Counter, Counts},
+    store::{MemoryStore, Store},
     time::Day,
     warehouse::{BigQueryWarehouse, Warehouse, WarehouseError},
 };
@@ -146,7 +147,7 @@ async fn passing_trouble_is_waited_out() {
             replace(&warehouse, 7).await.unwrap();
             double.refuse(2, status, reason);
             assert_eq!(read(&warehouse).await.unwrap(), [7], "{status}");
-            assert_eq!((double.calls(), counted(&double)), (6, vec![7]), "{status}");
+            assert_eq!((double.calls(), counted(&double)), (7, vec![7]), "{status}");
         });
     }
     cases.join_all().await;
@@ -170,6 +171,7 @@ async fn a_missing_role_is_named_and_not_tried_again() {
 #[tokio::test]
 async fn all_pages_of_a_result_are_read() {
     let (double, warehouse) = open().await;
+    replace(&warehouse, 7).await.unwrap();
     double.answer_queries(vec![vec![row(0, 1), row(1, 2)], vec![], vec![row(2, 3), row(3, 4)], vec![row(4, 5)]]);
     assert_eq!(read(&warehouse).await.unwrap(), [1, 2, 3, 4, 5]);
     double.answer_queries(vec![]);
@@ -180,8 +182,10 @@ async fn all_pages_of_a_result_are_read() {
 #[tokio::test]
 async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
     let (double, warehouse) = open().await;
-    double.refuse(1, 400, Some(("invalidQuery", "a-project:bike_traffic_raw.daily_* does not match any table.")));
-    assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
+    let no_table = ("invalidQuery", "a-project:bike_traffic_predictions.daily_* does not match any table.");
+    double.refuse(1, 400, Some(no_table));
+    assert_eq!(warehouse.forecasts(day(), day()).await.unwrap(), []);
+    assert_eq!((read(&warehouse).await.unwrap(), double.queries()), (vec![], vec![]));
     let missing = "Not found: Dataset a-project:bike_traffic_raw was not found in location US";
     double.refuse(1, 404, Some(("notFound", missing)));
     let text = chain(&read(&warehouse).await.unwrap_err());
@@ -191,10 +195,12 @@ async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
 #[tokio::test]
 async fn a_row_that_cannot_be_is_malformed() {
     let (double, warehouse) = open().await;
+    replace(&warehouse, 7).await.unwrap();
     for (row, column) in [
         (json!([-1, "1625129200", null, "Quai", null]), "comptage_horaire holds `-1`"),
         (json!([7, "1625131800", null, "Quai", null]), "date_et_heure_de_comptage holds `1625131800`"),
         (json!([7, "1625126400", null, null, null]), "nom_du_compteur is empty"),
+        (json!([7, "1625126400", null, "Quai", null, "20210732"]), "_TABLE_SUFFIX holds `20210732`"),
         (json!([7]), "date_et_heure_de_comptage is empty"),
     ] {
         double.answer_queries(vec![vec![row]]);
@@ -235,10 +241,22 @@ fn counted(double: &BigQueryDouble) -> Vec<u32> {
     rows.lines().map(|line| serde_json::from_value(row(line)["comptage_horaire"].clone()).unwrap()).collect()
 }
 
-/// A row as the query for counts selects it: count, second, id, name and coordinates.
+/// BigQuery itself answers that the URI is none of Cloud Storage's, and only after the query.
+#[tokio::test]
+async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_asked() {
+    let (double, warehouse) = open().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let exported = warehouse.export_counts((day(), day()), &store, &"exports/a".parse().unwrap()).await;
+    let text = chain(&exported.unwrap_err());
+    assert!(text.contains("cannot export the table a-project.bike_traffic_raw.daily_*"), "{text}");
+    assert!(text.contains("exports/a is in no bucket") && text.contains("GCS_BUCKET"), "{text}");
+    assert_eq!(double.calls(), 0);
+}
+
+/// A row as the query for counts selects it: count, second, id, name, coordinates and the table's day.
 fn row(hours: i32, count: u32) -> Value {
     let second = day().first_hour().plus(hours).timestamp().as_second();
-    json!([count.to_string(), second.to_string(), null, "Quai", null])
+    json!([count.to_string(), second.to_string(), null, "Quai", null, day().compact()])
 }
 
 fn day() -> Day {

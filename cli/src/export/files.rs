@@ -1,0 +1,136 @@
+//! The files of an export on this machine, and a record of where each comes from.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use shared::{address::ObjectPath, checksum::Checksum, store::Store};
+
+use super::report::ExportedFile;
+use crate::output::OutputFile;
+
+const RECORD: &str = "export.json";
+
+/// A folder with files, and what is known of them.
+pub(super) struct Files {
+    folder: PathBuf,
+    known: BTreeMap<String, Known>,
+}
+
+/// What is known of a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    /// The object it was downloaded from. Its name is never used again.
+    object: ObjectPath,
+    rows: u64,
+    bytes: u64,
+    sha256: Checksum,
+}
+
+impl Files {
+    /// Reads what is known of the files in a folder, which need not be there yet.
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        let record = folder.join(RECORD);
+        let known = match fs::read(&record) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| {
+                format!("cannot understand {}; delete it, and its files are downloaded again", record.display())
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", record.display())),
+        };
+        Ok(Self { folder: folder.to_owned(), known })
+    }
+
+    /// Makes the objects of a month, and nothing else, the files of that month. A file that holds its object already is
+    /// left as it is.
+    pub(super) async fn update(
+        &mut self,
+        store: &dyn Store,
+        month: &str,
+        objects: &[ObjectPath],
+    ) -> anyhow::Result<Vec<ExportedFile>> {
+        let name = |object: &ObjectPath| {
+            format!("{month}-{}", object.as_str().rsplit('/').next().unwrap_or_else(|| object.as_str()))
+        };
+        let names: Vec<_> = objects.iter().map(name).collect();
+        self.remove_others(month, &names)?;
+        let mut files = Vec::new();
+        for (object, name) in objects.iter().zip(names) {
+            let is_new = !self.holds(&name, object)?;
+            if is_new {
+                let known = self.download(store, object, &name).await?;
+                self.known.insert(name.clone(), known);
+                self.save()?;
+            }
+            let Known { rows, bytes, .. } = self.known[&name];
+            files.push(ExportedFile { path: self.folder.join(name), rows, bytes, is_new });
+        }
+        Ok(files)
+    }
+
+    /// Tells whether a file holds an object, by its checksum.
+    fn holds(&self, name: &str, object: &ObjectPath) -> anyhow::Result<bool> {
+        let Some(known) = self.known.get(name).filter(|known| known.object == *object) else { return Ok(false) };
+        let path = self.folder.join(name);
+        let cannot_read = || format!("cannot read {}", path.display());
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            opened => opened.with_context(cannot_read)?,
+        };
+        let has_size = file.metadata().with_context(cannot_read)?.len() == known.bytes;
+        Ok(has_size && Checksum::of_reader(file).with_context(cannot_read)? == known.sha256)
+    }
+
+    async fn download(&self, store: &dyn Store, object: &ObjectPath, name: &str) -> anyhow::Result<Known> {
+        let contents = store.read(object).await?.bytes;
+        let rows = count_rows(&contents).with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
+        let path = self.folder.join(name);
+        let mut file = OutputFile::create(&path)?;
+        file.write_all(&contents).with_context(|| format!("cannot write {}", path.display()))?;
+        file.finish()?;
+        Ok(Known { object: object.clone(), rows, bytes: contents.len() as u64, sha256: Checksum::of(&contents) })
+    }
+
+    /// Removes files of a month that came from an export of more objects.
+    fn remove_others(&mut self, month: &str, names: &[String]) -> anyhow::Result<()> {
+        let is_other = |name: &String| name.starts_with(&format!("{month}-")) && !names.contains(name);
+        let others: Vec<_> = self.known.keys().filter(|name| is_other(name)).cloned().collect();
+        for name in &others {
+            let path = self.folder.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed.with_context(|| format!("cannot remove {}", path.display()))?,
+            }
+            self.known.remove(name);
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        let path = self.folder.join(RECORD);
+        let mut file = OutputFile::create(&path)?;
+        serde_json::to_writer_pretty(&mut file, &self.known)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        file.finish()
+    }
+}
+
+/// Counts the rows of a CSV with a header.
+fn count_rows(contents: &[u8]) -> anyhow::Result<u64> {
+    let mut rows = 0;
+    let mut reader = csv::Reader::from_reader(contents);
+    if reader.byte_headers()?.is_empty() {
+        bail!("it has no header");
+    }
+    for row in reader.byte_records() {
+        row?;
+        rows += 1;
+    }
+    Ok(rows)
+}

@@ -1,0 +1,67 @@
+//! Counts that are kept in memory, so that a warm process reads only the days that are new or were replaced.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{counts::Counts, time::Day, warehouse::TableVersion};
+
+/// How many days are kept at most: a week and the 30 days before it, with as much again for a second week. A day of a
+/// hundred counters takes about 60 kB.
+pub(super) const MOST_DAYS: i32 = 62;
+
+/// The counts of the last days, each with the version of the table that they were read from.
+#[derive(Default)]
+pub(super) struct KeptDays {
+    days: BTreeMap<Day, (TableVersion, Arc<Counts>)>,
+}
+
+impl KeptDays {
+    /// Returns what is kept of these days in these versions.
+    pub(super) fn find(&self, tables: impl Iterator<Item = (Day, TableVersion)>) -> BTreeMap<Day, Arc<Counts>> {
+        let find = |(day, version)| {
+            let (kept, counts) = self.days.get(&day)?;
+            (*kept == version).then(|| (day, Arc::clone(counts)))
+        };
+        tables.filter_map(find).collect()
+    }
+
+    /// Keeps the counts of a day in place of what was kept of it, and lets go of the earliest days where there are too
+    /// many.
+    pub(super) fn keep(&mut self, day: Day, version: TableVersion, counts: Arc<Counts>) {
+        self.days.insert(day, (version, counts));
+        while self.days.len() > MOST_DAYS.unsigned_abs() as usize {
+            self.days.pop_first();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(days: i32) -> Day {
+        "2021-07-01".parse::<Day>().unwrap().plus(days)
+    }
+
+    fn found(kept: &KeptDays, tables: impl Iterator<Item = (i32, i64)>) -> Vec<Day> {
+        kept.find(tables.map(|(number, version)| (day(number), TableVersion(version)))).into_keys().collect()
+    }
+
+    #[test]
+    fn a_day_is_found_in_the_version_that_was_read() {
+        let mut kept = KeptDays::default();
+        kept.keep(day(0), TableVersion(5), Arc::default());
+        kept.keep(day(1), TableVersion(5), Arc::default());
+        kept.keep(day(1), TableVersion(6), Arc::default());
+        assert_eq!(found(&kept, [(0, 5), (1, 5), (2, 5)].into_iter()), [day(0)]);
+        assert_eq!(found(&kept, [(0, 4), (1, 6)].into_iter()), [day(1)]);
+    }
+
+    #[test]
+    fn the_earliest_days_go_when_there_are_too_many() {
+        let mut kept = KeptDays::default();
+        for number in (0..70).rev() {
+            kept.keep(day(number), TableVersion(1), Arc::default());
+        }
+        assert_eq!(found(&kept, (0..70).map(|number| (number, 1))), (8..70).map(day).collect::<Vec<_>>());
+    }
+}
