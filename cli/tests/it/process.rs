@@ -1,7 +1,5 @@
 //! `bike-traffic` as a process: exit codes, `.env`, Ctrl-C, and what it prints where.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
-
 use std::{
     collections::BTreeSet,
     fs::{self, File},

@@ -1,0 +1,82 @@
+//! Which data become the baseline.
+
+use std::fs::File;
+
+use cli::{
+    publish::publish_baseline,
+    train::{Coronation, TrainPlan, train},
+};
+use shared::{
+    baseline::{self, Baseline},
+    counts,
+    registry::{Version, change_champion},
+};
+
+use crate::world::{World, recipe};
+
+async fn in_use(world: &World) -> Baseline {
+    baseline::published(&*world.ports.store).await.unwrap().unwrap().0
+}
+
+/// Trains on the days after the test set, which nobody has published.
+async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
+    let after = world.test.period().unwrap().1.plus(1).day();
+    let counts = world.ports.warehouse.counts(after, world.last_day).await.unwrap();
+    let path = world.folder.path().join("later.csv");
+    counts::write_french(&counts, File::create(&path).unwrap()).unwrap();
+    let plan = TrainPlan {
+        train_path: path.to_string_lossy().into_owned(),
+        test_path: world.test_path.clone(),
+        data_source: "custom",
+        recipe: recipe(rounds),
+    };
+    train(&world.ports, &world.state, &plan).await.unwrap().champion
+}
+
+#[tokio::test]
+async fn the_data_of_a_better_champion_are_published_once() {
+    let world = World::with_champion(1).await;
+    let before = in_use(&world).await;
+    let coronation = train_on_later_days(&world, 60).await;
+    assert!(matches!(coronation, Some(Coronation::Better { .. })), "{coronation:?}");
+    assert_eq!(in_use(&world).await, before);
+
+    let publication = publish_baseline(&world.ports).await.unwrap();
+    let (former, former_mae) = publication.former.unwrap();
+    assert_eq!((publication.champion, former), (Version::new(2), Version::new(1)));
+    assert!(publication.mae < former_mae, "{publication}");
+    let after = in_use(&world).await;
+    assert_eq!((&after.train, &publication.from), (&publication.to, &before.train));
+    assert_ne!(after.train, before.train);
+    assert_eq!(publish_baseline(&world.ports).await.unwrap().to, after.train);
+    assert_eq!(baseline::history(&*world.ports.store, &after.train).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_data_of_a_worse_champion_are_not_published() {
+    let world = World::with_champion(60).await;
+    let before = in_use(&world).await;
+    train_on_later_days(&world, 1).await;
+    // By hand, since nothing else makes a worse version champion.
+    change_champion(&*world.ports.registry, Version::new(1), Version::new(2)).await.unwrap();
+    let error = publish_baseline(&world.ports).await.unwrap_err().to_string();
+    assert!(error.starts_with("the baseline stays"), "{error}");
+    assert_eq!(in_use(&world).await, before);
+}
+
+#[tokio::test]
+async fn another_test_set_is_refused_while_one_is_in_use() {
+    let world = World::with_champion(3).await;
+    let path = world.folder.path().join("other.csv");
+    let (first, last) = world.test.period().unwrap();
+    counts::write_french(&world.test.between(first, last.plus(-24)), File::create(&path).unwrap()).unwrap();
+    let plan = TrainPlan {
+        train_path: world.folder.path().join("baseline.csv").to_string_lossy().into_owned(),
+        test_path: path.to_string_lossy().into_owned(),
+        data_source: "local",
+        recipe: recipe(3),
+    };
+    let error = train(&world.ports, &world.state, &plan).await.unwrap_err().to_string();
+    assert!(error.starts_with("the fixed test set is test-"), "{error}");
+    assert_eq!(world.ports.registry.versions().await.unwrap().len(), 1);
+}

@@ -1,0 +1,179 @@
+//! The quarterly retraining, from daily tables to a new champion and its baseline.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
+use serde_json::Value;
+use shared::{
+    baseline::{self, Baseline},
+    counts,
+    fixed_test::TRAIN_BASELINE,
+    registry::{Alias, Version, change_champion},
+};
+
+use crate::world::{World, assert_same, copy, recipe, snapshot};
+
+const STEPS: [&str; 7] = ["export", "merge", "train", "compare", "crown", "publish", "record"];
+
+fn request(rounds: u32) -> Request {
+    Request { quarter: None, from: None, to: None, recipe: recipe(rounds), anew: false, environment: "test".to_owned() }
+}
+
+async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
+    retrain(&world.ports, &world.state, &request(rounds), &|_| {}).await
+}
+
+async fn in_use(world: &World) -> Baseline {
+    baseline::published(&*world.ports.store).await.unwrap().unwrap().0
+}
+
+async fn aliases(world: &World) -> [Option<Version>; 2] {
+    let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
+    [champion.await.unwrap(), previous.await.unwrap()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
+    let world = World::with_champion(3).await;
+    let before = in_use(&world).await;
+    let report = run(&world, 60).await.unwrap();
+    assert!(report.is_better, "{report}");
+    assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
+
+    let after = in_use(&world).await;
+    assert_eq!((&after.train, &after.test), (&report.train.data.name, &before.test));
+    let manifest = baseline::manifest(&*world.ports.store, &after.train).await.unwrap();
+    assert_eq!(manifest.parent, Some(before.train));
+    // The baseline before, and the months of the exports.
+    assert_eq!(manifest.sources.len(), 1 + report.export.files.len());
+    assert!(report.export.files.len() >= 3, "{:?}", report.export.files);
+
+    let published = world.ports.store.read(&TRAIN_BASELINE.parse().unwrap()).await.unwrap().bytes;
+    let counts = counts::read(&*published, &mut Vec::new()).unwrap();
+    let (first, last) = world.test.period().unwrap();
+    assert!(counts.rows().iter().all(|row| row.hour < first || row.hour > last));
+    assert_eq!(counts.period().unwrap().1.day(), world.last_day);
+    assert_eq!(manifest.rows, counts.len() as u64);
+
+    let log = world.ports.warehouse.audit_log().await.unwrap();
+    let [row] = &log[..] else { panic!("{log:?}") };
+    let quarter = report.plan.quarter;
+    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", format!("promote/retrain-{quarter}")));
+    assert_eq!((row.champion_version, row.env.as_str()), (Some(Version::new(2)), "test"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
+    let world = World::with_champion(60).await;
+    let before = in_use(&world).await;
+    let report = run(&world, 2).await.unwrap();
+    assert!(!report.is_better, "{report}");
+    assert_eq!((aliases(&world).await, in_use(&world).await), ([Some(Version::new(1)), None], before));
+    let log = world.ports.warehouse.audit_log().await.unwrap();
+    let [row] = &log[..] else { panic!("{log:?}") };
+    assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
+    assert!(row.reason.contains("is not lower than"), "{}", row.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_is_not_done_again() {
+    let world = World::with_champion(3).await;
+    let first = run(&world, 60).await.unwrap();
+    let before = snapshot(world.state.folder());
+    assert_eq!(run(&world, 60).await.unwrap(), first);
+    assert_same(&before, &snapshot(world.state.folder()));
+    let error = run(&world, 61).await.unwrap_err().to_string();
+    assert!(error.contains("--anew"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_the_plan_and_changes_nothing() {
+    let world = World::with_champion(3).await;
+    let before = snapshot(world.state.folder());
+    let Outlook { plan, done, folder } = outlook(&world.ports, &world.state, &request(60)).await.unwrap();
+    assert_eq!((plan.champion, plan.last, plan.days), (Version::new(1), world.last_day, 84));
+    assert_eq!((done.export, folder.exists()), (None, false));
+    assert_same(&before, &snapshot(world.state.folder()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_champion_that_came_in_between_is_compared_with_first() {
+    let world = World::with_champion(3).await;
+    let report = run(&world, 60).await.unwrap();
+    // As if it had been stopped after the comparison, and another version promoted since.
+    let journal = report.folder.join("journal.json");
+    let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
+    for step in ["crown", "publish", "record"] {
+        contents["done"][step] = Value::Null;
+    }
+    fs::write(&journal, contents.to_string()).unwrap();
+    let registry = &*world.ports.registry;
+    let third = shared::registry::Run {
+        artifacts: registry.version(Version::new(1)).await.unwrap().run.artifacts,
+        ..shared::registry::Run::new("by-hand".parse().unwrap(), world.ports.clock.now())
+    };
+    let third = registry.register(&third).await.unwrap();
+    change_champion(registry, Version::new(2), third).await.unwrap();
+
+    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
+    assert!(error.contains("version 3 is champion since the comparison"), "{error}");
+    assert_eq!(aliases(&world).await[0], Some(third));
+    let report = run(&world, 60).await.unwrap();
+    assert_eq!((report.comparison.champion, aliases(&world).await[0]), (third, Some(Version::new(2))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_any_step_and_run_again_it_ends_in_the_same_state() {
+    let world = World::with_champion(3).await;
+    let (state, prepared) = (world.state.folder(), world.folder.path().join("prepared"));
+    copy(state, &prepared);
+    assert!(command(state).status().unwrap().success());
+    let expected = snapshot(state);
+    for step in STEPS {
+        fs::remove_dir_all(state).unwrap();
+        copy(&prepared, state);
+        kill_after(step, state);
+        assert!(command(state).status().unwrap().success(), "after it was killed after {step}");
+        assert_same(&expected, &snapshot(state));
+        let left: Vec<_> = fs::read_dir(work(state)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
+    }
+}
+
+fn command(state: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bike-traffic"));
+    command.args(["retrain", "--quarterly", "--rounds", "60", "--learning-rate", "0.1", "--state"]).arg(state);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Starts the command, and kills it as soon as its journal says that a step is done.
+fn kill_after(step: &str, state: &Path) {
+    let mut process = command(state).spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(60);
+    let is_done = || {
+        let journal = fs::read(work(state).join("journal.json")).ok()?;
+        let contents: Value = serde_json::from_slice(&journal).ok()?;
+        (!contents["done"][step].is_null()).then_some(())
+    };
+    while is_done().is_none() && process.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < limit, "the step {step} was never done");
+        thread::sleep(Duration::from_millis(1));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(is_done().is_some(), "it ended before the step {step}");
+}
+
+/// The folder of the one retraining.
+fn work(state: &Path) -> std::path::PathBuf {
+    let folder = state.join("retrain");
+    let quarter = fs::read_dir(&folder).ok().and_then(|mut folders| folders.next()?.ok());
+    quarter.map_or(folder, |quarter| quarter.path())
+}
