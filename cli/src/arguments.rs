@@ -7,9 +7,10 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    completions::CompletionsArguments, drift::DriftArguments, man::ManArguments, replay::ReplayArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments, set_up::SetUpArguments,
-    split::SplitArguments, stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    backfill::IngestArguments, completions::CompletionsArguments, drift::DriftArguments, man::ManArguments,
+    replay::ReplayArguments, rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments,
+    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
+    train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -52,6 +53,8 @@ pub enum Command {
     Stack(StackArguments),
     /// Deliver messages of the past again.
     Replay(ReplayArguments),
+    /// Ask for days whose counts are missing.
+    Ingest(IngestArguments),
     /// Show champion and challengers, the last event of each function, unfinished events and dead letters.
     Status(StatusArguments),
     /// Make the version before the last promotion, or any other, champion again.
