@@ -7,9 +7,9 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments, export::ExportArguments,
-    man::ManArguments, merge::MergeArguments, publish::PublishArguments, replay::ReplayArguments,
-    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
+    backfill::IngestArguments, completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments,
+    export::ExportArguments, man::ManArguments, merge::MergeArguments, publish::PublishArguments,
+    replay::ReplayArguments, retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
     sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments, stack::StackArguments,
     status::StatusArguments, train::TrainArguments,
 };
@@ -54,6 +54,8 @@ pub enum Command {
     Stack(StackArguments),
     /// Deliver messages of the past again.
     Replay(ReplayArguments),
+    /// Ask for days whose counts are missing.
+    Ingest(IngestArguments),
     /// Show champion and challengers, the last event of each function, unfinished events and dead letters.
     Status(StatusArguments),
     /// Make the version before the last promotion, or any other, champion again.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arguments;
+pub mod backfill;
 mod completions;
 mod data;
 pub mod data_command;
@@ -66,6 +67,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Run(arguments) => run::command(arguments).await,
         Command::Stack(arguments) => stack::command(arguments).await,
         Command::Replay(arguments) => replay::command(arguments).await,
+        Command::Ingest(arguments) => backfill::command(arguments).await,
         Command::Status(arguments) => status::command(arguments).await,
         Command::Rollback(arguments) => rollback::command(arguments).await,
         Command::SetUp(arguments) => set_up::command(arguments).await,

@@ -199,6 +199,25 @@ pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, Store
     Ok(found)
 }
 
+/// Returns when a function last completed an event about a subject: the event of that id, or one whose id goes on after
+/// it, such as that of the same day again.
+///
+/// # Errors
+/// When the store fails.
+pub async fn last_completed(
+    store: &dyn Store,
+    function: Function,
+    event_id: &EventId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut last = None;
+    for path in store.list(&format!("ledger/{function}/{event_id}")).await? {
+        if let (Entry::Complete { at, .. }, _) = read_json(store, &path).await? {
+            last = last.max(Some(at));
+        }
+    }
+    Ok(last)
+}
+
 const READS_AT_ONCE: usize = 32;
 
 async fn read_entry(store: Arc<dyn Store>, path: ObjectPath) -> Result<Option<Unfinished>, StoreError> {
@@ -301,6 +320,24 @@ mod tests {
         let expected =
             expected.map(|(id, entry)| Unfinished { function: Function::FineTune, event_id: id.clone(), entry });
         assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn the_last_completion_counts_the_same_day_again_and_nothing_unfinished() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let ledger = Ledger::new(Arc::clone(&store), Function::Ingest, SignedDuration::from_mins(1));
+        let now = "2021-08-02T05:00:00Z".parse().unwrap();
+        let id = |subject: &str| EventId::of(Function::Ingest, subject);
+        let last = async || last_completed(&*store, Function::Ingest, &id("2021-07-19")).await.unwrap();
+        let begun = lease(&ledger, &id("2021-07-19"), now).await;
+        assert_eq!(last().await, None);
+        ledger.complete(&begun, now, "ingested", &[]).await.unwrap();
+        assert_eq!(last().await, Some(now));
+        for (subject, minutes) in [("2021-07-19@2021-08-02T05-00-00Z", 5), ("2021-07-20", 9)] {
+            let begun = lease(&ledger, &id(subject), now).await;
+            ledger.complete(&begun, after(now, minutes), "ingested", &[]).await.unwrap();
+        }
+        assert_eq!(last().await, Some(after(now, 5)), "the next day is another subject");
     }
 
     #[tokio::test]

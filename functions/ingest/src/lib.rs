@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::{
     audit::Finding,
     clock::Clock,
-    event::{DayIngested, EventId, Function, IngestRequested},
+    event::{DayIngested, Function, IngestRequested},
     open_data::{ExploreClient, OpenData},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, required},
@@ -68,7 +68,7 @@ impl Handler for Ingest {
         let reason = format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
         let finding = Finding { detail: json!({ "days": reports }), ..Finding::new("ingested", reason) };
         let ingested = |report: &DayReport| DayIngested {
-            event_id: EventId::of(Function::Ingest, report.day),
+            event_id: event.id_of_day(report.day),
             day: report.day,
             rows: report.rows,
         };

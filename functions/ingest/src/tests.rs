@@ -64,6 +64,14 @@ async fn the_schedulers_request_ingests_yesterday() {
 }
 
 #[tokio::test]
+async fn a_day_that_is_ingested_again_is_told_again() {
+    let request = r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;
+    let outcome = handle(Ok(TWO_COUNTERS), &ports(), request).await.0.unwrap();
+    let id = r#""event_id":"ingest/2021-07-19@2021-07-20T03-00-00Z""#;
+    assert!(outcome.events()[0].data.contains(id), "{}", outcome.events()[0].data);
+}
+
+#[tokio::test]
 async fn the_reply_and_the_rejected_records_are_kept() {
     let ports = ports();
     let (outcome, _) = handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;

@@ -85,6 +85,21 @@ impl Predict {
     }
 }
 
+impl Predict {
+    /// Settles the forecasts of a day that was ingested late or again. The forecasts of the day after, which is over, stay
+    /// as they were made: the live error is that of what was known the day before.
+    async fn settle_only(&self, day: Day, history: &History) -> Result<Outcome, Error> {
+        let settled = settle(&*self.warehouse, history, day).await?;
+        *self.served.lock().await = None;
+        let reason =
+            format!("{settled} forecasts of {day} got their counts; those of {}, which is over, stay", day.plus(1));
+        Ok(Outcome::of(Finding {
+            detail: json!({ "settled_day": day, "settled_forecasts": settled }),
+            ..Finding::new("settled", reason)
+        }))
+    }
+}
+
 impl Handler for Predict {
     const FUNCTION: Function = Function::Predict;
     type Event = DayIngested;
@@ -93,6 +108,9 @@ impl Handler for Predict {
         let champion = self.champion().await?;
         let history = self.history(event.day).await?;
         let target = event.day.plus(1);
+        if target < Day::of(context.now) && !self.warehouse.forecasts(target, target).await?.is_empty() {
+            return self.settle_only(event.day, &history).await;
+        }
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
             let advice = "ingest the day again and replay the message";

@@ -95,6 +95,28 @@ async fn forecasts_of_the_day_that_is_over_get_their_counts() {
 }
 
 #[tokio::test]
+async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_again() {
+    let ports = ports(true).await;
+    for text in ["2021-07-17", "2021-07-18"] {
+        assert!(ingested(&ports, text).await.is_ok());
+    }
+    let before = ports.warehouse.forecasts(day("2021-07-18"), day("2021-07-19")).await.unwrap();
+    assert_eq!(before.len(), 48);
+    let mut more = Counts::default();
+    let quai = more.intern(Counter { id: Some("7".to_owned()), name: "Quai E-O".to_owned(), coordinates: None });
+    day("2021-07-17").hours().for_each(|hour| more.push(quai, hour, 900));
+    ports.warehouse.replace_counts(day("2021-07-17"), &more, Timestamp::UNIX_EPOCH).await.unwrap();
+    let outcome = ingested(&ports, "2021-07-17").await.unwrap();
+    assert_eq!(outcome.finding().decision, "settled");
+    assert_eq!(ports.warehouse.forecasts(day("2021-07-18"), day("2021-07-19")).await.unwrap(), before);
+
+    // That of today is made anew: it is still to come.
+    assert!(ingested(&ports, "2021-07-19").await.is_ok());
+    let outcome = ingested(&ports, "2021-07-19").await.unwrap();
+    assert_eq!(outcome.finding().decision, "forecast");
+}
+
+#[tokio::test]
 async fn without_a_champion_or_counts_the_message_is_hopeless_and_says_what_to_do() {
     let error = ingested(&ports(false).await, "2021-07-19").await.unwrap_err();
     assert!(error.to_string().contains("bike-traffic train"), "{error}");

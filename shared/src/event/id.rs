@@ -19,7 +19,7 @@ impl EventId {
 
     /// Returns the id of what `function` does about a subject.
     pub fn of(function: Function, subject: impl fmt::Display) -> Self {
-        // Names of functions, days and weeks are sound segments.
+        // Names of functions, days, weeks and instants are sound segments.
         let text = format!("{function}/{subject}");
         Self(text.parse().unwrap_or_else(|_| unreachable!("{text} is a sound path")))
     }

@@ -1,5 +1,7 @@
 //! The events themselves: each a struct, and the topic it travels on.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,10 @@ pub struct IngestRequested {
     /// The last day; the first one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Day>,
+    /// Ingest the days though that was done before: when it was. The request has an id of its own, so it is done once more
+    /// after that instant, and no more often however many times it is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Timestamp>,
 }
 
 impl IngestRequested {
@@ -27,6 +33,21 @@ impl IngestRequested {
         let first = self.from.or(self.to).unwrap_or_else(|| Day::of(published_at).plus(-1));
         (first, self.to.unwrap_or(first))
     }
+
+    /// Returns the id of what is done about one of the days.
+    pub fn id_of_day(&self, day: Day) -> EventId {
+        self.id_of(day)
+    }
+
+    fn id_of(&self, subject: impl fmt::Display) -> EventId {
+        match self.again {
+            None => EventId::of(Function::Ingest, subject),
+            // Without colons, since ledger entries are files on some machines.
+            Some(instant) => {
+                EventId::of(Function::Ingest, format_args!("{subject}@{}", instant.to_string().replace(':', "-")))
+            }
+        }
+    }
 }
 
 impl Event for IngestRequested {
@@ -34,8 +55,8 @@ impl Event for IngestRequested {
 
     fn event_id(&self, published_at: Timestamp) -> EventId {
         match self.days(published_at) {
-            (first, last) if first == last => EventId::of(Function::Ingest, first),
-            (first, last) => EventId::of(Function::Ingest, format_args!("{first}..{last}")),
+            (first, last) if first == last => self.id_of_day(first),
+            (first, last) => self.id_of(format_args!("{first}..{last}")),
         }
     }
 }

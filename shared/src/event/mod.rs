@@ -125,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_is_ingested_again_has_an_id_of_its_own() {
+        let text = br#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00.5Z"}"#;
+        let request: IngestRequested = decode(text).unwrap();
+        let id = request.event_id(Timestamp::UNIX_EPOCH);
+        assert_eq!(id.to_string(), "ingest/2021-07-19@2021-08-01T09-00-00.5Z");
+        assert_eq!(request.id_of_day("2021-07-19".parse().unwrap()), id);
+        assert_eq!(encode(&request), text);
+        assert_eq!(EventId::try_from(id.to_string()).unwrap(), id);
+    }
+
+    #[test]
     fn what_is_not_the_expected_event_is_refused() {
         let cases: [(&[u8], &str); 5] = [
             (b"{", "no JSON"),

@@ -11,7 +11,7 @@ async fn messages_twice_and_out_of_order_lead_to_the_same_tables_and_rows() {
     let last = world.last_day;
     let days: Vec<_> = last.plus(-2).through(last).collect();
     for day in days.iter().rev().chain(&days) {
-        world.publish(&IngestRequested { from: Some(*day), to: None }).await;
+        world.publish(&IngestRequested { from: Some(*day), ..IngestRequested::default() }).await;
     }
     for _ in 0..3 {
         world.publish(&DriftCheckRequested { week: Some(last.plus(-7).week()) }).await;

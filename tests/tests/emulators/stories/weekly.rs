@@ -14,7 +14,7 @@ use crate::{
 async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquery() {
     let world = World::with(Wishes::default()).await;
     let day = world.last_day;
-    world.publish(&IngestRequested { from: Some(day), to: None }).await;
+    world.publish(&IngestRequested { from: Some(day), ..IngestRequested::default() }).await;
     world.decided(Function::Predict, "forecast").await;
     assert_eq!(world.ports.warehouse.counts(day, day).await.unwrap().len(), world.known.days(day, day).len());
     let forecasts = world.ports.warehouse.forecasts(day.plus(1), day.plus(1)).await.unwrap();

@@ -1,5 +1,6 @@
 //! Stories from end to end on the embedded stack, one per file.
 
+mod backfill;
 mod paris;
 mod poison;
 mod promotion;

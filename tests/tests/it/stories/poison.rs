@@ -40,7 +40,7 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
         let message = Message { data: data.to_vec().into(), ..Message::default() };
         publisher.publish(Topic::IngestRequested, message).await.unwrap();
     }
-    stack.publish(&IngestRequested { from: Some(day), to: None }).await.unwrap();
+    stack.publish(&IngestRequested { from: Some(day), ..IngestRequested::default() }).await.unwrap();
     // No champion was trained, so the check cannot be made, nor the day after forecast.
     stack.publish(&DriftCheckRequested::default()).await.unwrap();
     stack.bus.idle().await;

@@ -54,7 +54,7 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     // Published while no stack is up, as after a crash of all of it.
     let ports = state.open(Arc::clone(&clock)).unwrap();
     for day in first.through(last) {
-        let request = IngestRequested { from: Some(day), to: None };
+        let request = IngestRequested { from: Some(day), ..IngestRequested::default() };
         ports
             .publisher
             .publish(shared::event::Topic::IngestRequested, shared::bus::Message::of_event(&request))
