@@ -73,7 +73,6 @@ impl Drop for OutputFile {
 
 /// Removes what is being written at present, for a process that ends at once. While the guard lives, no file is begun or
 /// given up, so that nobody reports the loss of a file before the process has ended.
-#[must_use]
 pub(crate) fn remove_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     let unfinished = unfinished();
     for path in &*unfinished {
