@@ -1,5 +1,5 @@
-# What a person on call may do: `bike-traffic train`, `status`, `rollback` and `replay` with --cloud, and look at MLflow
-# (its invokers are in mlflow.tf). No function has any of these.
+# What a person on call may do: `bike-traffic train`, `export`, `status`, `rollback` and `replay` with --cloud, and look at
+# MLflow (its invokers are in mlflow.tf). No function has any of these.
 
 locals {
   # One entry for each operator and resource.
@@ -7,7 +7,7 @@ locals {
   operator_datasets = { for pair in setproduct(var.operators, keys(local.datasets)) : join(" ", pair) => pair }
 }
 
-# Baselines and champions are written from a person's machine, and the ledger is read there.
+# Baselines, champions and exports are written from a person's machine, and the ledger is read there.
 resource "google_storage_bucket_iam_member" "operators" {
   for_each = var.operators
 

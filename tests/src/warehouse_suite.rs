@@ -157,11 +157,11 @@ pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
     let few = counts_of(&[last], "Quai", 5).between(hour(last, 0), hour(last, 6));
     place.warehouse.replace_counts(last, &few, ingested_at).await.unwrap();
     let (full, part) = (DayState { rows: 26, hours: 24 }, DayState { rows: 7, hours: 7 });
-    let cases: [(Day, Day, &[(Day, DayState)]); 4] = [
-        (first, last, &[(first, full), (last, part)]),
-        (first.plus(1), last, &[(last, part)]),
-        (first.plus(-400), last.plus(-1), &[(first, full)]),
-        (last, first, &[]),
+    let cases = [
+        (first, last, vec![(first, full), (last, part)]),
+        (first.plus(1), last, vec![(last, part)]),
+        (first.plus(-400), last.plus(-1), vec![(first, full)]),
+        (last, first, vec![]),
     ];
     for (first, last, expected) in cases {
         let found = place.warehouse.count_days(first, last).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod bus;
+mod export;
 mod gate;
 mod picture;
 mod place;

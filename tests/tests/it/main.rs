@@ -17,6 +17,9 @@ mod deployment;
 // Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
 mod process;
 
+// Exports that are stopped and run again.
+mod export;
+
 // Stories from end to end on the local stack; the one on the real counts of Paris needs the reference data.
 mod stories;
 
