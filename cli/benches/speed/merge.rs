@@ -38,7 +38,7 @@ pub(crate) fn bench(train: &Path) {
 /// The merge of the paths that the command line ends with, in this process.
 pub(crate) fn alone() {
     let paths: Vec<_> = std::env::args_os().map(PathBuf::from).collect();
-    let [.., baseline, exports, output] = paths.as_slice() else { panic!("three paths are to be given") };
+    let [.., baseline, exports, output] = paths.as_slice() else { unreachable!("`bench` gives three paths") };
     let plan = MergePlan {
         baseline: baseline.clone(),
         exports: vec![exports.clone()],

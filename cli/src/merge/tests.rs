@@ -265,11 +265,17 @@ async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
 /// A count as a naive merge knows it: counter, hour, count.
 type Row = (u8, i32, u32);
 
-/// What a naive merge gives: the counts by hour and counter, and new, replaced, unchanged, in the test period and
-/// duplicates of each source.
-fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> (BTreeMap<(i32, u8), u32>, Vec<[u64; 5]>) {
-    let mut merged = BTreeMap::new();
-    let mut figures = Vec::new();
+/// What a naive merge gives.
+#[derive(Default)]
+struct Naive {
+    /// The counts by hour and counter.
+    counts: BTreeMap<(i32, u8), u32>,
+    /// New, replaced, unchanged, in the test period and duplicates of each source.
+    figures: Vec<[u64; 5]>,
+}
+
+fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
+    let mut merged = Naive::default();
     for source in sources {
         let [mut new, mut replaced, mut unchanged, mut in_test_period] = [0; 4];
         let mut own = BTreeMap::<(i32, u8), u32>::new();
@@ -283,15 +289,15 @@ fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> (BTreeMap<(i32, u8), 
                 in_test_period += 1;
                 continue;
             }
-            match merged.insert((hour, counter), count) {
+            match merged.counts.insert((hour, counter), count) {
                 None => new += 1,
                 Some(known) if known == count => unchanged += 1,
                 Some(_) => replaced += 1,
             }
         }
-        figures.push([new, replaced, unchanged, in_test_period, duplicates]);
+        merged.figures.push([new, replaced, unchanged, in_test_period, duplicates]);
     }
-    (merged, figures)
+    merged
 }
 
 const FIRST_HOUR: i32 = 450_000;
@@ -314,8 +320,8 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
     let mut plan = place.plan(&paths[0], &exports);
     let hour = |hour: i32| Hour::from_number(FIRST_HOUR + hour);
     plan.test_period = Some((hour(test_period.0), hour(test_period.1)));
-    let (expected, expected_figures) = naive(sources, test_period);
-    if expected.is_empty() {
+    let expected = naive(sources, test_period);
+    if expected.counts.is_empty() {
         assert!(merge(&plan).unwrap_err().to_string().contains("nothing is left"));
         return;
     }
@@ -324,13 +330,13 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
         assert_eq!(source.rows, figures(source)[1..].iter().sum::<u64>());
         [source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
     });
-    assert_eq!(figures.collect::<Vec<_>>(), expected_figures);
+    assert_eq!(figures.collect::<Vec<_>>(), expected.figures);
     let written = counts::read_file(&plan.output, &mut Vec::new()).unwrap();
     let written = written
         .rows()
         .iter()
         .map(|row| ((row.hour.number() - FIRST_HOUR, written.counter(row.counter).name.clone()), row.count));
-    let expected = expected.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
+    let expected = expected.counts.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
     assert_eq!(written.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
