@@ -6,6 +6,7 @@
 
 mod features;
 mod memory;
+mod merge;
 mod processes;
 mod serving;
 mod timing;
@@ -19,10 +20,11 @@ async fn main() {
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("the project has a root");
     // `cargo bench` passes `--bench`; a name that follows chooses one part.
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    // Both need emulators, so they are part of nothing but `make bench-memory`.
+    // The first two need emulators, so they are part of nothing but `make bench-memory`.
     match part.as_deref() {
         Some("memory") => return memory::bench().await,
         Some(memory::QUERY) => return memory::query_alone().await,
+        Some(merge::ALONE) => return merge::alone(),
         _ => {}
     }
     let is_chosen = |name: &str| part.as_deref().is_none_or(|part| part == name);
@@ -30,6 +32,9 @@ async fn main() {
     println!("data: {}", data.train.display());
     if is_chosen("features") {
         features::bench(&data.train);
+    }
+    if is_chosen("merge") {
+        merge::bench(&data.train);
     }
     if is_chosen("processes") {
         processes::bench(&data).await;

@@ -28,7 +28,7 @@ pub struct MergeArguments {
     /// The fixed test set, a path or gs://: rows from its first to its last hour are left out.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
-    /// There is no fixed test set yet: leave nothing out.
+    /// There is no fixed test set yet: leave nothing out. TEST_DATA_PATH must be unset.
     #[arg(long)]
     pub no_test_set: bool,
     /// The file for rows that cannot be used; without this, OUTPUT.rejects.csv.

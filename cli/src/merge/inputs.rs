@@ -58,13 +58,12 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Tells whether a file that may not be there yet would lie in the folder or below it.
 fn is_within(file: &Path, folder: &Path) -> bool {
-    let absolute = |path: &Path| fs::canonicalize(path).ok();
-    let parent = file.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
-    match (parent.and_then(absolute), absolute(folder)) {
-        (Some(parent), Some(folder)) => parent.starts_with(folder),
-        _ => false,
-    }
+    let here_if_empty = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
+    let mut ancestors = file.ancestors().skip(1).map(here_if_empty);
+    let existing = ancestors.find_map(|ancestor| fs::canonicalize(ancestor).ok());
+    existing.zip(fs::canonicalize(folder).ok()).is_some_and(|(existing, folder)| existing.starts_with(folder))
 }
 
 fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

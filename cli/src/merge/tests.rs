@@ -1,18 +1,12 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    io::Read,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
-use clap::Parser;
+use clap::{Args, FromArgMatches};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shared::counts::{Counter, Counts};
 
 use super::*;
-use crate::{Arguments, Command};
 
 const FRENCH: &str =
     "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
@@ -194,12 +188,30 @@ fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
 #[test]
 fn an_output_that_would_be_the_next_export_or_empty_is_refused() {
     let place = Place::new(&[("old.csv", &export(&[row("Quai", 1, "00")])), ("out/1.csv", &export(&[]))]);
-    let error = merge(&place.plan("old.csv", &["out"])).unwrap_err().to_string();
-    assert!(error.contains("choose another folder"), "{error}");
+    // The second folder is that above the output's.
+    for folder in ["out", ""] {
+        let error = merge(&place.plan("old.csv", &[folder])).unwrap_err().to_string();
+        assert!(error.contains("choose another folder"), "{error}");
+    }
     let mut plan = place.plan("old.csv", &["out/1.csv"]);
     plan.test_period = Some((hour("2021-01-01T00:00:00Z"), hour("2022-01-01T00:00:00Z")));
     let error = merge(&plan).unwrap_err().to_string();
     assert!(error.contains("nothing is left"), "{error}");
+}
+
+#[test]
+fn a_result_that_is_merged_again_with_nothing_new_gives_the_same_bytes() {
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "01"), row("Gare", 1, "02")])),
+        ("new.csv", &export(&[row("Pont", 2, "00"), row("Pont", 2, "01"), row("gare", 3, "02")])),
+    ]);
+    let mut plan = place.plan("old.csv", &["new.csv"]);
+    merge(&plan).unwrap();
+    let once = fs::read(&plan.output).unwrap();
+    plan.baseline = plan.output.clone();
+    let report = merge(&plan).unwrap();
+    assert_eq!(fs::read(&plan.output).unwrap(), once);
+    assert_eq!(report.sources.iter().map(figures).collect::<Vec<_>>(), [[4, 4, 0, 0, 0, 0], [3, 0, 0, 3, 0, 0]]);
 }
 
 #[test]
@@ -218,38 +230,34 @@ fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
     assert_eq!(packed[0], packed[1]);
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed[0].as_slice()).read_to_string(&mut text).unwrap();
-    // Counters of one hour stand in the order in which they first appeared.
-    assert_eq!(text.into_bytes(), export(&[row("Quai", 1, "00"), row("Quai", 2, "01"), row("Pont", 2, "01")]));
+    // Counters of one hour stand in the order of their names.
+    assert_eq!(text.into_bytes(), export(&[row("Quai", 1, "00"), row("Pont", 2, "01"), row("Quai", 2, "01")]));
+}
+
+/// Parses the options of `merge-baseline`, whatever the environment of the tests says of the test set.
+fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<MergeArguments, clap::Error> {
+    let command = MergeArguments::augment_args(clap::Command::new("merge-baseline").no_binary_name(true));
+    let without_environment = command.mut_arg("test_path", |argument| argument.env(clap::builder::Resettable::Reset));
+    MergeArguments::from_arg_matches(&without_environment.try_get_matches_from(options)?)
 }
 
 #[test]
 fn the_test_set_must_be_named_or_denied() {
-    let parse = |more: &[&str]| {
-        let start = ["bike-traffic", "merge-baseline", "--baseline", "a", "--bq-export", "b", "c", "--output", "d.csv"];
-        Arguments::try_parse_from(start.iter().chain(more))
-    };
-    assert!(parse(&[]).is_err());
-    assert!(parse(&["--test-path", "t.csv", "--no-test-set"]).is_err());
-    let Command::MergeBaseline(arguments) = parse(&["--no-test-set"]).unwrap().command else {
-        panic!("another command")
-    };
-    assert_eq!(arguments.bq_export, [PathBuf::from("b"), PathBuf::from("c")]);
+    let start = ["--baseline", "a", "--bq-export", "b", "c", "--output", "d.csv"];
+    let parse_with = |more: &[&'static str]| parse(start.into_iter().chain(more.iter().copied()));
+    assert!(parse_with(&[]).is_err());
+    assert!(parse_with(&["--test-path", "t.csv", "--no-test-set"]).is_err());
+    assert_eq!(parse_with(&["--test-path", "t.csv"]).unwrap().test_path.as_deref(), Some("t.csv"));
+    assert_eq!(parse_with(&["--no-test-set"]).unwrap().bq_export, [PathBuf::from("b"), PathBuf::from("c")]);
 }
 
 #[tokio::test]
 async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
-    let place = Place::new(&[
-        ("old.csv", &export(&[row("Quai", 1, "00")])),
-        ("new.csv", &export(&[row("Quai", 2, "08")])),
-        ("test.csv", &export(&[row("Pont", 1, "07"), row("Quai", 1, "02"), row("Quai", 1, "05")])),
-    ]);
-    let text = |name: &str| place.path(name).display().to_string();
-    let command = ["bike-traffic", "merge-baseline", "--baseline", &text("old.csv"), "--bq-export", &text("new.csv")];
-    let rest = ["--output", &text("out/next.csv"), "--test-path", &text("test.csv")];
-    let Command::MergeBaseline(arguments) = Arguments::parse_from(command.into_iter().chain(rest)).command else {
-        panic!("another command")
-    };
-    let plan = plan(arguments).await.unwrap();
+    let place =
+        Place::new(&[("test.csv", &export(&[row("Pont", 1, "07"), row("Quai", 1, "02"), row("Quai", 1, "05")]))]);
+    let [test, output] = ["test.csv", "out/next.csv"].map(|name| place.path(name).display().to_string());
+    let options = ["--baseline", "a", "--bq-export", "b", "--output", &output, "--test-path", &test];
+    let plan = plan(parse(options).unwrap()).await.unwrap();
     assert_eq!(plan.test_period, Some((hour("2021-07-19T02:00:00+02:00"), hour("2021-07-19T07:00:00+02:00"))));
     assert_eq!(plan.rejects, place.path("out/next.csv.rejects.csv"));
 }
@@ -257,11 +265,17 @@ async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
 /// A count as a naive merge knows it: counter, hour, count.
 type Row = (u8, i32, u32);
 
-/// What a naive merge gives: the counts by hour and counter, and new, replaced, unchanged, in the test period and
-/// duplicates of each source.
-fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> (BTreeMap<(i32, u8), u32>, Vec<[u64; 5]>) {
-    let mut merged = BTreeMap::new();
-    let mut figures = Vec::new();
+/// What a naive merge gives.
+#[derive(Default)]
+struct Naive {
+    /// The counts by hour and counter.
+    counts: BTreeMap<(i32, u8), u32>,
+    /// New, replaced, unchanged, in the test period and duplicates of each source.
+    figures: Vec<[u64; 5]>,
+}
+
+fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
+    let mut merged = Naive::default();
     for source in sources {
         let [mut new, mut replaced, mut unchanged, mut in_test_period] = [0; 4];
         let mut own = BTreeMap::<(i32, u8), u32>::new();
@@ -275,15 +289,15 @@ fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> (BTreeMap<(i32, u8), 
                 in_test_period += 1;
                 continue;
             }
-            match merged.insert((hour, counter), count) {
+            match merged.counts.insert((hour, counter), count) {
                 None => new += 1,
                 Some(known) if known == count => unchanged += 1,
                 Some(_) => replaced += 1,
             }
         }
-        figures.push([new, replaced, unchanged, in_test_period, duplicates]);
+        merged.figures.push([new, replaced, unchanged, in_test_period, duplicates]);
     }
-    (merged, figures)
+    merged
 }
 
 const FIRST_HOUR: i32 = 450_000;
@@ -291,7 +305,8 @@ const FIRST_HOUR: i32 = 450_000;
 /// Writes the sources as files, merges them and compares with the naive merge.
 fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32)) {
     let place = Place::new(&[]);
-    let name = |counter: u8| format!("Compteur {counter}");
+    // Names that sort as the numbers do.
+    let name = |counter: u8| format!("Compteur {counter:02}");
     let paths: Vec<_> = (0..sources.len()).map(|at| format!("{at}.csv")).collect();
     for (source, path) in sources.iter().zip(&paths) {
         let mut counts = Counts::default();
@@ -305,8 +320,8 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
     let mut plan = place.plan(&paths[0], &exports);
     let hour = |hour: i32| Hour::from_number(FIRST_HOUR + hour);
     plan.test_period = Some((hour(test_period.0), hour(test_period.1)));
-    let (expected, expected_figures) = naive(sources, test_period);
-    if expected.is_empty() {
+    let expected = naive(sources, test_period);
+    if expected.counts.is_empty() {
         assert!(merge(&plan).unwrap_err().to_string().contains("nothing is left"));
         return;
     }
@@ -315,17 +330,14 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
         assert_eq!(source.rows, figures(source)[1..].iter().sum::<u64>());
         [source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
     });
-    assert_eq!(figures.collect::<Vec<_>>(), expected_figures);
+    assert_eq!(figures.collect::<Vec<_>>(), expected.figures);
     let written = counts::read_file(&plan.output, &mut Vec::new()).unwrap();
-    assert!(written.rows().is_sorted_by_key(|row| (row.hour, row.counter)));
-    let written: Vec<_> = written
+    let written = written
         .rows()
         .iter()
-        .map(|row| ((row.hour.number() - FIRST_HOUR, written.counter(row.counter).name.clone()), row.count))
-        .collect();
-    assert_eq!((written.len(), report.rows), (expected.len(), expected.len()));
-    let named = expected.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
-    assert_eq!(written.into_iter().collect::<BTreeSet<_>>(), named.collect());
+        .map(|row| ((row.hour.number() - FIRST_HOUR, written.counter(row.counter).name.clone()), row.count));
+    let expected = expected.counts.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
+    assert_eq!(written.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 proptest! {

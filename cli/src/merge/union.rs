@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use polars::error::PolarsResult;
-use shared::{counts::Counts, time::Hour};
+use shared::{
+    counts::{Counter, Counts},
+    time::Hour,
+};
 
 use super::{
     columns::{Columns, Overlap},
@@ -72,15 +75,24 @@ impl Union {
         vanished.map(|(_, counter)| counter.name.clone()).collect()
     }
 
-    /// Returns all counts, sorted by hour and counter.
+    /// Returns all counts, sorted by hour and by the folded name of the counter.
+    ///
+    /// By name, so that a result that is merged again, with nothing new, gives the same bytes.
     pub(super) fn into_counts(self) -> PolarsResult<Counts> {
-        let mut counts = self.counters;
-        let counters = counts.counters().to_vec();
-        let indices: Vec<_> = counters.into_iter().map(|counter| counts.intern(counter)).collect();
+        let known = self.counters.counters();
+        let mut by_name = known.to_vec();
+        by_name.sort_by_cached_key(Counter::key);
+        let mut counts = Counts::default();
+        for counter in by_name {
+            let _ = counts.intern(counter);
+        }
+        let indices: Vec<_> = known.iter().map(|counter| counts.intern(counter.clone())).collect();
         for (key, count) in self.columns.rows()? {
             let (hour, position) = hour_and_position(key);
             counts.push(indices[position], hour, count);
         }
+        // Each is there once: this only sorts them.
+        counts.deduplicate();
         Ok(counts)
     }
 }
