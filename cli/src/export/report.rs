@@ -66,14 +66,10 @@ impl fmt::Display for ExportReport {
             let (first, last) = self.asked;
             return write!(formatter, "no day from {first} to {last} has a table: there is nothing to export");
         };
-        let (files, written) = (self.files.len(), self.months_written.len());
-        let downloaded = self.files.iter().filter(|file| file.is_new).count();
-        let folder = self.folder.display();
-        writeln!(formatter, "{} counts from {first} to {last} in {files} files in {folder}", self.rows)?;
-        write!(
-            formatter,
-            "{written} of {} months were exported and {downloaded} files downloaded; the others were there",
-            self.months
-        )
+        let (written, months) = (self.months_written.len(), self.months);
+        let (downloaded, files) = (self.files.iter().filter(|file| file.is_new).count(), self.files.len());
+        writeln!(formatter, "counts from {first} to {last} in {}: {}", self.folder.display(), self.rows)?;
+        write!(formatter, "months exported: {written} of {months}; files downloaded: {downloaded} of {files}; ")?;
+        formatter.write_str("the others were there already")
     }
 }
