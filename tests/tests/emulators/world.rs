@@ -141,6 +141,13 @@ impl World {
         log.into_iter().map(|row| (row.function, row.decision)).collect()
     }
 
+    /// Makes a command of a program that works on the places of this world.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(program(name));
+        command.env_clear().envs(&self.variables);
+        command
+    }
+
     /// Ends a function as a power cut does.
     pub(crate) fn kill(&mut self, function: Function) {
         self.processes.get_mut(&function).unwrap().kill();
@@ -228,7 +235,7 @@ struct Process {
 
 impl Process {
     fn start(function: Function, port: u16, variables: &BTreeMap<&str, String>) -> Self {
-        let mut command = Command::new(program(function));
+        let mut command = Command::new(program(function.name()));
         command.env_clear().envs(variables).env("PORT", port.to_string());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (stderr, messages) = (BufReader::new(child.stderr.take().unwrap()), Arc::new(Mutex::new(Vec::new())));
@@ -263,10 +270,10 @@ impl Drop for Process {
     }
 }
 
-/// Finds a function's program, which cargo puts two folders above that of a test.
-fn program(function: Function) -> PathBuf {
+/// Finds a program, which cargo puts two folders above that of a test.
+fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join(function.name());
+    let program = test.ancestors().nth(2).unwrap().join(name);
     assert!(program.is_file(), "{} is not built: run these tests with `make test-emulators`", program.display());
     program
 }

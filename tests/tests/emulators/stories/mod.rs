@@ -5,5 +5,6 @@ mod no_drift;
 mod poison;
 mod registry_away;
 mod replay;
+mod retraining;
 mod twice_and_out_of_order;
 mod weekly;
