@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Child, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -12,7 +13,6 @@ use shared::{
     event::Function,
     registry::{Alias, Version},
 };
-use tests::patience::eventually;
 
 use crate::{
     predictions::assert_python_agrees,
@@ -28,10 +28,7 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
     let (before, _) = baseline::published(store).await.unwrap().unwrap();
     let folder = tempfile::tempdir().unwrap();
     for step in STEPS {
-        let mut process = start(&world, folder.path());
-        eventually(&format!("the step {step}"), async || is_done(step, folder.path()).then_some(())).await;
-        process.kill().unwrap();
-        process.wait().unwrap();
+        kill_after(step, &world, folder.path()).await;
     }
     assert!(start(&world, folder.path()).wait().unwrap().success());
 
@@ -50,6 +47,23 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
     assert_eq!(inputs.into_iter().map(|input| input.name).collect::<Vec<_>>(), [after.test, after.train]);
     assert_eq!(world.decisions().await, [(Function::Promote, "retrained".to_owned())]);
     assert_python_agrees(&world.ports, &world.cloud, second).await;
+}
+
+/// Starts the command, again where it fails, and kills it as soon as its journal says that a step is done.
+///
+/// It fails while the registry's lock is that of a process that was killed: the lock expires within a minute.
+async fn kill_after(step: &str, world: &World, state: &Path) {
+    let mut process = start(world, state);
+    let limit = Instant::now() + Duration::from_secs(180);
+    while !is_done(step, state) {
+        assert!(Instant::now() < limit, "the step {step} was never done");
+        if process.try_wait().unwrap().is_some() {
+            process = start(world, state);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
 }
 
 fn start(world: &World, state: &Path) -> Child {
