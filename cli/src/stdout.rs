@@ -17,7 +17,7 @@ pub(crate) fn print<R: Serialize + fmt::Display>(report: &R, as_json: bool) -> a
     write(format!("{}\n", text.trim_end()).as_bytes())
 }
 
-/// Writes to standard output, see [`print`].
+/// Writes bytes to standard output, as [`print()`] does.
 pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
