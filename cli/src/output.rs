@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -21,19 +22,22 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Begins to write a file; its folder is made if there is none.
+    /// Begins to write a file; its folder is made if there is none. What a killed process has left of the file is removed.
     ///
     /// # Errors
     /// When the folder or the file cannot be made.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let mut name = path.file_name().with_context(|| format!("{} names no file", path.display()))?.to_owned();
+        let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
+        remove_abandoned(folder, name);
+        let mut name = name.to_owned();
         // Two processes that write one file do not write into one another's.
         name.push(format!(".{}.partial", std::process::id()));
         let temporary = folder.join(name);
         unfinished().insert(temporary.clone());
-        match File::create(&temporary) {
+        // The lock says that somebody still writes, see `remove_abandoned`; where there are no locks, nothing is removed.
+        match File::create(&temporary).inspect(|file| drop(file.try_lock())) {
             Ok(file) => Ok(Self { file: BufWriter::new(file), path: path.to_owned(), temporary }),
             Err(error) => {
                 unfinished().remove(&temporary);
@@ -68,6 +72,22 @@ impl Drop for OutputFile {
         // Finished, it is gone already.
         let _ = fs::remove_file(&self.temporary);
         unfinished().remove(&self.temporary);
+    }
+}
+
+/// Removes what processes that were killed have left of a file: what nobody holds a lock on. A file that cannot be removed
+/// stays, and harms nobody.
+fn remove_abandoned(folder: &Path, name: &OsStr) {
+    let is_of_this_file = |entry: &fs::DirEntry| {
+        let temporary = entry.file_name();
+        let middle = temporary.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let process = middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".partial"));
+        process.is_some_and(|process| process.iter().all(u8::is_ascii_digit))
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_of_this_file) {
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -109,6 +129,22 @@ mod tests {
         file.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(names(path.parent().unwrap()), ["counts.csv"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["counts.csv.1.partial", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"] {
+            fs::write(at(name), b"half").unwrap();
+        }
+        let another = File::open(at("counts.csv.2.partial")).unwrap();
+        another.lock().unwrap();
+        OutputFile::create(&at("counts.csv")).unwrap().finish().unwrap();
+        let mut left = names(folder.path());
+        left.sort();
+        let kept = ["counts.csv", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"];
+        assert_eq!(left, kept);
     }
 
     #[test]
