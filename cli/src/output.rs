@@ -135,7 +135,9 @@ mod tests {
     fn what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in ["counts.csv.1.partial", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"] {
+        for name in
+            ["counts.csv.1.partial", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"]
+        {
             fs::write(at(name), b"half").unwrap();
         }
         let another = File::open(at("counts.csv.2.partial")).unwrap();

@@ -23,8 +23,9 @@ use super::{
 use crate::time::Hour;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const CHUNK_BYTES: usize = 1 << 18;
-const CHUNKS_AHEAD: usize = 8;
+// Unpacking begins each chunk with a copy of its window, so small ones are slower.
+const CHUNK_BYTES: usize = 1 << 20;
+const CHUNKS_AHEAD: usize = 4;
 
 /// Reads a CSV of counts: either header, either delimiter, UTF-8 or cp1252, every known spelling of an hour.
 ///

@@ -1,7 +1,5 @@
 //! The feature matrix.
 
-use std::{panic::resume_unwind, thread::ScopedJoinHandle};
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
 };
 use crate::{
     calendar::is_public_holiday,
-    counts::{Count, Counter, Counts},
+    counts::{Counter, Counts},
     time::{Day, Hour},
 };
 
@@ -45,38 +43,31 @@ impl Frame {
         let history = History::new(&parts);
         let positions: Vec<_> =
             rows.counters().iter().map(|counter| history.position(&counter.key()).unwrap_or_default()).collect();
-        let build = |rows: &[Count]| {
-            let keys = rows.iter().map(|row| (positions[row.counter.position()], row.hour));
-            Self { targets: rows.iter().map(|row| row.count as f32).collect(), ..Self::of_rows(spec, &history, keys) }
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
-        let mut shares = rows.rows().chunks(share);
-        let first = shares.next().unwrap_or_default();
-        std::thread::scope(|scope| {
-            let others: Vec<_> = shares.map(|share| scope.spawn(|| build(share))).collect();
-            // A panic of a thread goes on here.
-            let join = |thread: ScopedJoinHandle<'_, Self>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-            others.into_iter().map(join).fold(build(first), Self::followed_by)
-        })
+        let keys = rows.rows().iter().map(|row| (positions[row.counter.position()], row.hour));
+        let targets = rows.rows().iter().map(|row| row.count as f32).collect();
+        Self { targets, ..Self::of_rows(spec, &history, keys) }
     }
 
     /// Builds the features of any rows, given as positions in [`History::counters`] and hours.
     ///
     /// The targets are what the history knows, `NaN` for the hours to come.
     pub fn of_rows(spec: &FeatureSpec, history: &History, rows: impl Iterator<Item = (usize, Hour)>) -> Self {
+        let row = |(counter, hour)| FrameRow { counter: u32::try_from(counter).unwrap_or(u32::MAX), hour };
+        let rows: Vec<_> = rows.map(row).collect();
         let numbers = spec.numbers(history.counters());
-        let mut frame = Self { counters: history.counters().to_vec(), ..Self::default() };
-        frame.reserve(rows.size_hint().0);
-        // Rows come hour by hour, and the calendar is the same for all counters of an hour.
-        let mut last: Option<(Hour, CalendarFeatures)> = None;
-        for (counter, hour) in rows {
-            let calendar =
-                last.filter(|(known, _)| *known == hour).map_or_else(|| CalendarFeatures::of(hour), |(_, known)| known);
-            last = Some((hour, calendar));
-            frame.push_row(history, counter, hour, numbers[counter], calendar);
-        }
-        frame
+        let mut values = vec![0.0; rows.len() * COLUMNS.len()];
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
+        let mut shares = rows.chunks(share).zip(values.chunks_mut(share * COLUMNS.len()));
+        let first = shares.next();
+        std::thread::scope(|scope| {
+            for (rows, values) in shares {
+                scope.spawn(|| fill(history, &numbers, rows, values));
+            }
+            first.into_iter().for_each(|(rows, values)| fill(history, &numbers, rows, values));
+        });
+        let targets = rows.iter().map(|row| history.count(row.counter as usize, row.hour)).collect();
+        Self { counters: history.counters().to_vec(), rows, values, targets }
     }
 
     /// Returns the counters that rows point to.
@@ -149,38 +140,38 @@ impl Frame {
         }
         frame
     }
+}
 
-    fn followed_by(mut self, other: Self) -> Self {
-        self.rows.extend(other.rows);
-        self.values.extend(other.values);
-        self.targets.extend(other.targets);
-        self
+/// Writes the features of some rows, [`COLUMNS`] by [`COLUMNS`].
+fn fill(history: &History, numbers: &[f32], rows: &[FrameRow], values: &mut [f32]) {
+    // Rows come hour by hour, and the calendar is the same for all counters of an hour.
+    let mut last: Option<(Hour, CalendarFeatures)> = None;
+    for (row, values) in rows.iter().zip(values.as_chunks_mut().0) {
+        let known = last.filter(|(hour, _)| *hour == row.hour);
+        let calendar = known.map_or_else(|| CalendarFeatures::of(row.hour), |(_, calendar)| calendar);
+        last = Some((row.hour, calendar));
+        *values = features(history, numbers, *row, calendar);
     }
+}
 
-    fn reserve(&mut self, rows: usize) {
-        self.rows.reserve(rows);
-        self.targets.reserve(rows);
-        self.values.reserve(rows * COLUMNS.len());
-    }
-
-    fn push_row(&mut self, history: &History, counter: usize, hour: Hour, number: f32, calendar: CalendarFeatures) {
-        let coordinates = history.counters()[counter].coordinates;
-        // Degrees as f32 are exact to about 30 cm.
-        let (latitude, longitude) =
-            coordinates.map_or((f32::NAN, f32::NAN), |place| (place.latitude as f32, place.longitude as f32));
-        let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
-        let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
-        let (weekly_mean, weekly_median) = mean_and_median(weekly);
-        let last = hour.plus(-FORECAST_GAP_HOURS);
-        let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
-        self.values.extend_from_slice(&[number, calendar.hour, calendar.weekday, latitude, longitude]);
-        self.values.extend_from_slice(&calendar.holidays);
-        self.values.extend_from_slice(&lags);
-        self.values.extend_from_slice(&[weekly_mean, weekly_median]);
-        self.values.extend_from_slice(&means);
-        self.targets.push(history.count(counter, hour));
-        self.rows.push(FrameRow { counter: u32::try_from(counter).unwrap_or(u32::MAX), hour });
-    }
+fn features(history: &History, numbers: &[f32], row: FrameRow, calendar: CalendarFeatures) -> [f32; COLUMNS.len()] {
+    let (counter, hour) = (row.counter as usize, row.hour);
+    let coordinates = history.counters()[counter].coordinates;
+    // Degrees as f32 are exact to about 30 cm.
+    let (latitude, longitude) =
+        coordinates.map_or((f32::NAN, f32::NAN), |place| (place.latitude as f32, place.longitude as f32));
+    let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
+    let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
+    let (weekly_mean, weekly_median) = mean_and_median(weekly);
+    let last = hour.plus(-FORECAST_GAP_HOURS);
+    let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
+    let mut features = [f32::NAN; COLUMNS.len()];
+    features[..5].copy_from_slice(&[numbers[counter], calendar.hour, calendar.weekday, latitude, longitude]);
+    features[5..8].copy_from_slice(&calendar.holidays);
+    features[8..18].copy_from_slice(&lags);
+    features[18..20].copy_from_slice(&[weekly_mean, weekly_median]);
+    features[20..].copy_from_slice(&means);
+    features
 }
 
 /// What the calendar says of an hour, the same for all counters.
