@@ -98,8 +98,13 @@ pub async fn retrain(
 
 /// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
 fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
-    let is_other_day = |asked: Option<Day>, planned| asked.is_some_and(|asked| asked != planned);
-    if request.recipe != plan.recipe || is_other_day(request.from, plan.first) || is_other_day(request.to, plan.last) {
+    // A plan has days with tables only; whoever names its ends means the same as whoever asked for days around them.
+    let is_other_day = |asked: Option<Day>, before: Option<Day>, planned: Day| {
+        asked.is_some_and(|asked| asked != planned && Some(asked) != before)
+    };
+    let is_other_range =
+        is_other_day(request.from, plan.asked.0, plan.first) || is_other_day(request.to, plan.asked.1, plan.last);
+    if request.recipe != plan.recipe || is_other_range {
         bail!(
             "the retraining for {} was begun with other settings or days ({} to {}): give the same, or begin anew with --anew",
             plan.quarter,

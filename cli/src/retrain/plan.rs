@@ -40,9 +40,11 @@ pub struct Request {
 pub struct Plan {
     /// The quarter.
     pub quarter: Quarter,
-    /// The first day to export.
+    /// The first and the last day that were asked for, each if one was.
+    pub asked: (Option<Day>, Option<Day>),
+    /// The first day to export, which has a table.
     pub first: Day,
-    /// The last day to export.
+    /// The last day to export, which has a table.
     pub last: Day,
     /// How many days between them have counts.
     pub days: usize,
@@ -78,6 +80,7 @@ impl Plan {
         };
         Ok(Self {
             quarter: request.quarter.unwrap_or_else(|| Quarter::of(today)),
+            asked: (request.from, request.to),
             first: *first,
             last: *last,
             days: counted.len(),

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -12,9 +13,11 @@ use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
 use serde_json::Value;
 use shared::{
     baseline::{self, Baseline},
+    clock::SimulatedClock,
     counts,
     fixed_test::TRAIN_BASELINE,
     registry::{Alias, Version, change_champion},
+    time::Day,
 };
 
 use crate::world::{World, assert_same, copy, recipe, snapshot};
@@ -90,6 +93,28 @@ async fn what_is_done_is_not_done_again() {
     assert_same(&before, &snapshot(world.state.folder()));
     let error = run(&world, 61).await.unwrap_err().to_string();
     assert!(error.contains("--anew"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
+    let world = World::with_champion(3).await;
+    // Days later, so that the last days have no tables either.
+    let later = world.last_day.plus(4).at(9);
+    let ports = world.state.open(Arc::new(SimulatedClock::new(later))).unwrap();
+    let (from, to) = ("2015-01-01".parse::<Day>().unwrap(), world.last_day.plus(2));
+    let ask = async |from: Day, to: Day| {
+        let request = Request { from: Some(from), to: Some(to), ..request(60) };
+        retrain(&ports, &world.state, &request, &|_| {}).await
+    };
+    let plan = ask(from, to).await.unwrap().plan;
+    assert_eq!((plan.asked, plan.last), ((Some(from), Some(to)), world.last_day));
+    ask(from, to).await.unwrap();
+    // As the message about other days names them.
+    ask(plan.first, plan.last).await.unwrap();
+    for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
+        let error = ask(from, to).await.unwrap_err().to_string();
+        assert!(error.contains("other settings or days") && error.contains("--anew"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
