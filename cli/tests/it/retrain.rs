@@ -12,7 +12,7 @@ use std::{
 use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
 use serde_json::Value;
 use shared::{
-    baseline::{self, Baseline},
+    baseline,
     clock::SimulatedClock,
     counts,
     fixed_test::TRAIN_BASELINE,
@@ -32,10 +32,6 @@ async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
     retrain(&world.ports, &world.state, &request(rounds), &|_| {}).await
 }
 
-async fn in_use(world: &World) -> Baseline {
-    baseline::published(&*world.ports.store).await.unwrap().unwrap().0
-}
-
 async fn aliases(world: &World) -> [Option<Version>; 2] {
     let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
     [champion.await.unwrap(), previous.await.unwrap()]
@@ -44,12 +40,12 @@ async fn aliases(world: &World) -> [Option<Version>; 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
     let world = World::with_champion(3).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     let report = run(&world, 60).await.unwrap();
     assert!(report.is_better, "{report}");
     assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
 
-    let after = in_use(&world).await;
+    let after = world.in_use().await;
     assert_eq!((&after.train, &after.test), (&report.train.data.name, &before.test));
     let manifest = baseline::manifest(&*world.ports.store, &after.train).await.unwrap();
     assert_eq!(manifest.parent, Some(before.train));
@@ -74,10 +70,10 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
     let world = World::with_champion(60).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     let report = run(&world, 2).await.unwrap();
     assert!(!report.is_better, "{report}");
-    assert_eq!((aliases(&world).await, in_use(&world).await), ([Some(Version::new(1)), None], before));
+    assert_eq!((aliases(&world).await, world.in_use().await), ([Some(Version::new(1)), None], before));
     let log = world.ports.warehouse.audit_log().await.unwrap();
     let [row] = &log[..] else { panic!("{log:?}") };
     assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
