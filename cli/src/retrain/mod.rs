@@ -79,6 +79,7 @@ pub async fn retrain(
     let Outlook { plan, folder, .. } = outlook;
     let journal = if request.anew { None } else { Journal::open(&folder)? };
     let mut journal = journal.map_or_else(|| Journal::begin(&folder, plan.clone()), Ok)?;
+    let done_before = journal.done().record.is_some();
     let export = journal.step("export", |done| &mut done.export, steps::export(ports, &plan, &folder)).await?;
     let merge = steps::merge(ports, &plan, &export, &folder);
     let merge = journal.step("merge", |done| &mut done.merge, merge).await?;
@@ -86,14 +87,15 @@ pub async fn retrain(
     let train = journal.step("train", |done| &mut done.train, train).await?;
     let compare = steps::compare(ports, &plan, &merge, &train, &folder);
     let comparison = journal.step("compare", |done| &mut done.compare, compare).await?;
-    if comparison.is_better() {
+    let is_better = comparison.makes_champion(train.version);
+    if is_better {
         crown(&mut journal, ports, &plan, &comparison, &train).await?;
-        journal.step("publish", |done| &mut done.publish, steps::publish(ports, &plan, &train)).await?;
+        let publish = steps::publish(ports, &plan, &comparison, &train);
+        journal.step("publish", |done| &mut done.publish, publish).await?;
     }
     let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
     let event_id = journal.step("record", |done| &mut done.record, record).await?;
-    let is_better = comparison.is_better();
-    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder })
+    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder, done_before })
 }
 
 /// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.

@@ -34,11 +34,20 @@ pub struct RetrainReport {
     pub event_id: EventId,
     /// The folder of the work.
     pub folder: PathBuf,
+    /// Whether all of it was done by an earlier call.
+    pub done_before: bool,
 }
 
 impl fmt::Display for RetrainReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, export, merge, train, comparison, .. } = self;
+        if self.done_before {
+            let quarter = plan.quarter;
+            writeln!(
+                formatter,
+                "the retraining for {quarter} was done before; --anew takes in what was gathered since"
+            )?;
+        }
         writeln!(formatter, "exported {} counts of {} days, {} to {}", export.rows, plan.days, plan.first, plan.last)?;
         let Merged { rows, new, replaced, .. } = merge;
         writeln!(

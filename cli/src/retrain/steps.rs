@@ -15,6 +15,7 @@ use shared::{
     event::{EventId, Function},
     registry::{Alias, RegistryError, change_champion},
     runtime::Ports,
+    store::Generation,
     time::Hour,
 };
 
@@ -26,6 +27,7 @@ use crate::{
     export::{self, ExportPlan},
     merge::{self, MergePlan},
     output::OutputFile,
+    publish::refuse_unless_better,
     train::{TrainingData, fit},
 };
 
@@ -100,15 +102,20 @@ pub(super) async fn crown(
     comparison: &Comparison,
     fitted: &Fitted,
 ) -> Result<(), CrownError> {
-    let (present, _) = baseline::published(&*ports.store)
-        .await
-        .map_err(|error| CrownError::Other(error.into()))?
-        .context("there is no baseline any more")
-        .map_err(CrownError::Other)?;
+    let (present, _) = in_use(ports).await.map_err(CrownError::Other)?;
     if present != plan.baseline && present != next(plan, fitted) {
         return Err(CrownError::OtherBaseline(present));
     }
-    match change_champion(&*ports.registry, comparison.champion, fitted.version).await {
+    let registry = &*ports.registry;
+    if comparison.is_with_itself(fitted.version) {
+        // Crowned once more, it would be its own predecessor.
+        let found = registry.alias(Alias::Champion).await.map_err(|error| CrownError::Other(error.into()))?;
+        return match found {
+            Some(found) if found == fitted.version => Ok(()),
+            found => Err(CrownError::OtherChampion(found.map(|version| version.to_string()))),
+        };
+    }
+    match change_champion(registry, comparison.champion, fitted.version).await {
         Err(RegistryError::AliasMoved { found, .. }) => {
             Err(CrownError::OtherChampion(found.map(|version| version.to_string())))
         }
@@ -134,8 +141,28 @@ pub(super) enum CrownError {
 }
 
 /// The new model's data become the baseline.
-pub(super) async fn publish(ports: &Ports, plan: &Plan, fitted: &Fitted) -> anyhow::Result<DataSet> {
-    baseline::publish(&*ports.store, Some(plan.generation), &next(plan, fitted)).await?;
+pub(super) async fn publish(
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    fitted: &Fitted,
+) -> anyhow::Result<DataSet> {
+    let (present, generation) = in_use(ports).await?;
+    let next = next(plan, fitted);
+    if present != plan.baseline && present != next {
+        bail!(
+            "version {} is champion, but {} is the baseline since the plan was made: `bike-traffic publish-baseline` puts {} \
+             in its place if it is better; or begin anew with --anew",
+            fitted.version,
+            present.train,
+            fitted.data
+        );
+    }
+    if present != next && comparison.is_with_itself(fitted.version) {
+        // That it is better was shown by an earlier retraining, of which nothing is known here.
+        refuse_unless_better(ports, fitted.version, &fitted.data, &present).await?;
+    }
+    baseline::publish(&*ports.store, Some(generation), &next).await?;
     Ok(fitted.data.clone())
 }
 
@@ -147,8 +174,14 @@ pub(super) async fn record(
     fitted: &Fitted,
     env: &str,
 ) -> anyhow::Result<EventId> {
-    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}", plan.quarter));
-    let is_better = comparison.is_better();
+    // A quarter may have more than one retraining, each with a reason of its own.
+    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}-{}", plan.quarter, fitted.run));
+    let is_better = comparison.makes_champion(fitted.version);
+    let decision = if is_better { "retrained" } else { "kept" };
+    if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, decision).await? {
+        // That row has the figures by which it became champion.
+        return Ok(event_id);
+    }
     let reason = comparison.reason(fitted.version);
     let finding = Finding {
         mae: Some(comparison.after.mae),
@@ -165,11 +198,20 @@ pub(super) async fn record(
             "before": comparison.before,
             "after": comparison.after,
         }),
-        ..Finding::new(if is_better { "retrained" } else { "kept" }, reason)
+        ..Finding::new(decision, reason)
     };
     let row = finding.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
     ports.warehouse.record(&row).await?;
     Ok(event_id)
+}
+
+async fn is_recorded(ports: &Ports, event_id: &EventId, decision: &str) -> anyhow::Result<bool> {
+    let log = ports.warehouse.audit_log().await?;
+    Ok(log.iter().any(|row| (&row.event_id, row.decision.as_str()) == (event_id, decision)))
+}
+
+async fn in_use(ports: &Ports) -> anyhow::Result<(Baseline, Generation)> {
+    baseline::published(&*ports.store).await?.context("there is no baseline any more")
 }
 
 fn next(plan: &Plan, fitted: &Fitted) -> Baseline {

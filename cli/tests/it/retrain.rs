@@ -1,10 +1,11 @@
 //! The quarterly retraining, from daily tables to a new champion and its baseline.
 
+mod again;
+
 use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -12,12 +13,9 @@ use std::{
 use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
 use serde_json::Value;
 use shared::{
-    baseline,
-    clock::SimulatedClock,
-    counts,
+    baseline, counts,
     fixed_test::TRAIN_BASELINE,
-    registry::{Alias, Version, change_champion},
-    time::Day,
+    registry::{Alias, Version},
 };
 
 use crate::world::{World, assert_same, copy, recipe, snapshot};
@@ -62,8 +60,8 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
 
     let log = world.ports.warehouse.audit_log().await.unwrap();
     let [row] = &log[..] else { panic!("{log:?}") };
-    let quarter = report.plan.quarter;
-    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", format!("promote/retrain-{quarter}")));
+    let event_id = format!("promote/retrain-{}-{}", report.plan.quarter, report.train.run);
+    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", event_id));
     assert_eq!((row.champion_version, row.env.as_str()), (Some(Version::new(2)), "test"));
 }
 
@@ -81,39 +79,6 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_is_not_done_again() {
-    let world = World::with_champion(3).await;
-    let first = run(&world, 60).await.unwrap();
-    let before = snapshot(world.state.folder());
-    assert_eq!(run(&world, 60).await.unwrap(), first);
-    assert_same(&before, &snapshot(world.state.folder()));
-    let error = run(&world, 61).await.unwrap_err().to_string();
-    assert!(error.contains("--anew"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
-    let world = World::with_champion(3).await;
-    // Days later, so that the last days have no tables either.
-    let later = world.last_day.plus(4).at(9);
-    let ports = world.state.open(Arc::new(SimulatedClock::new(later))).unwrap();
-    let (from, to) = ("2015-01-01".parse::<Day>().unwrap(), world.last_day.plus(2));
-    let ask = async |from: Day, to: Day| {
-        let request = Request { from: Some(from), to: Some(to), ..request(60) };
-        retrain(&ports, &world.state, &request, &|_| {}).await
-    };
-    let plan = ask(from, to).await.unwrap().plan;
-    assert_eq!((plan.asked, plan.last), ((Some(from), Some(to)), world.last_day));
-    ask(from, to).await.unwrap();
-    // As the message about other days names them.
-    ask(plan.first, plan.last).await.unwrap();
-    for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
-        let error = ask(from, to).await.unwrap_err().to_string();
-        assert!(error.contains("other settings or days") && error.contains("--anew"), "{error}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let world = World::with_champion(3).await;
     let before = snapshot(world.state.folder());
@@ -121,32 +86,6 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     assert_eq!((plan.champion, plan.last, plan.days), (Version::new(1), world.last_day, 84));
     assert_eq!((done.export, folder.exists()), (None, false));
     assert_same(&before, &snapshot(world.state.folder()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_champion_that_came_in_between_is_compared_with_first() {
-    let world = World::with_champion(3).await;
-    let report = run(&world, 60).await.unwrap();
-    // As if it had been stopped after the comparison, and another version promoted since.
-    let journal = report.folder.join("journal.json");
-    let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
-    for step in ["crown", "publish", "record"] {
-        contents["done"][step] = Value::Null;
-    }
-    fs::write(&journal, contents.to_string()).unwrap();
-    let registry = &*world.ports.registry;
-    let third = shared::registry::Run {
-        artifacts: registry.version(Version::new(1)).await.unwrap().run.artifacts,
-        ..shared::registry::Run::new("by-hand".parse().unwrap(), world.ports.clock.now())
-    };
-    let third = registry.register(&third).await.unwrap();
-    change_champion(registry, Version::new(2), third).await.unwrap();
-
-    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
-    assert!(error.contains("version 3 is champion since the comparison"), "{error}");
-    assert_eq!(aliases(&world).await[0], Some(third));
-    let report = run(&world, 60).await.unwrap();
-    assert_eq!((report.comparison.champion, aliases(&world).await[0]), (third, Some(Version::new(2))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
