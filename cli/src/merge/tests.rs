@@ -8,6 +8,8 @@ use shared::counts::{Counter, Counts};
 
 use super::*;
 
+mod files;
+
 const FRENCH: &str =
     "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 const SNAKE: &str =
