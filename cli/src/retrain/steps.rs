@@ -28,7 +28,7 @@ use crate::{
     merge::{self, MergePlan},
     output::OutputFile,
     publish::refuse_unless_better,
-    train::{TrainingData, fit},
+    train::{Origin, TrainingData, fit},
 };
 
 /// The tag `data_source` of what is trained here: not the baseline, and not a table.
@@ -55,24 +55,17 @@ pub(super) async fn merge(ports: &Ports, plan: &Plan, export: &Exported, folder:
     let file = merge_plan.output.clone();
     let merged =
         tokio::task::spawn_blocking(move || merge::merge(&merge_plan)).await.context("the merge did not end")??;
-    let of =
-        |sources: &[merge::SourceReport], pick: fn(&merge::SourceReport) -> u64| sources.iter().skip(1).map(pick).sum();
-    let files = [baseline_file].into_iter().chain(export.files.iter().cloned());
+    let files = [&baseline_file].into_iter().chain(&export.files);
     let rows = merged.sources.iter().map(|source| source.rows);
-    Ok(Merged {
-        file,
-        sources: files.zip(rows).map(|(path, rows)| source(&path, rows)).collect::<anyhow::Result<_>>()?,
-        rows: merged.rows as u64,
-        new: of(&merged.sources, |source| source.new),
-        replaced: of(&merged.sources, |source| source.replaced),
-    })
+    let sources = files.zip(rows).map(|(path, rows)| source(path, rows)).collect::<anyhow::Result<_>>()?;
+    Ok(Merged::of(merged, file, sources))
 }
 
 /// A model of the merged data, scored on the fixed test set and registered.
 pub(super) async fn train(ports: &Ports, plan: &Plan, merged: &Merged, folder: &Path) -> anyhow::Result<Fitted> {
     let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
     let rejects = folder.join("rejects");
-    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(merged.sources.clone())).await?;
+    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
     let trained = fit(ports, &data, &plan.recipe, DATA_SOURCE).await?;
     Ok(Fitted { version: trained.version, run: trained.run.name, data: data.train_data, scores: trained.scores })
 }
@@ -87,9 +80,8 @@ pub(super) async fn compare(
 ) -> anyhow::Result<Comparison> {
     let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion any more")?;
     let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
-    let data =
-        TrainingData::load((&train, &test), &folder.join("rejects"), &*ports.store, Some(merged.sources.clone()))
-            .await?;
+    let rejects = folder.join("rejects");
+    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
     let load = async |version| Model::load_version(&ports.store, &*ports.registry, version, Threads::All).await;
     let (before, after) = (load(champion).await?, load(fitted.version).await?);
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)
@@ -212,6 +204,11 @@ async fn is_recorded(ports: &Ports, event_id: &EventId, decision: &str) -> anyho
 
 async fn in_use(ports: &Ports) -> anyhow::Result<(Baseline, Generation)> {
     baseline::published(&*ports.store).await?.context("there is no baseline any more")
+}
+
+/// The baseline that was merged, whatever is in use by now.
+fn origin(plan: &Plan, merged: &Merged) -> Origin {
+    Origin { sources: merged.sources.clone(), parent: plan.baseline.train.clone() }
 }
 
 fn next(plan: &Plan, fitted: &Fitted) -> Baseline {

@@ -13,7 +13,8 @@ use std::{
 use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
 use serde_json::Value;
 use shared::{
-    baseline, counts,
+    baseline,
+    counts::{self, Counter},
     fixed_test::TRAIN_BASELINE,
     registry::{Alias, Version},
 };
@@ -76,6 +77,22 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
     let [row] = &log[..] else { panic!("{log:?}") };
     assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
     assert!(row.reason.contains("is not lower than"), "{}", row.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_tells_what_the_merge_found() {
+    let world = World::with_champion(3).await;
+    let mut counts = world.ports.warehouse.counts(world.last_day, world.last_day).await.unwrap();
+    let parc = counts.intern(Counter { id: None, name: "Parc".to_owned(), coordinates: None });
+    world.last_day.hours().for_each(|hour| counts.push(parc, hour, 1));
+    world.ports.warehouse.replace_counts(world.last_day, &counts, world.ports.clock.now()).await.unwrap();
+    let report = run(&world, 60).await.unwrap();
+    assert_eq!(report.merge.appeared, ["Parc"]);
+    assert!(report.to_string().contains("1 counters appeared: Parc"), "{report}");
+    // A later call has it from the journal.
+    let again = run(&world, 60).await.unwrap();
+    assert_eq!(again.merge, report.merge);
+    assert_eq!(serde_json::to_value(&again).unwrap()["merge"]["appeared"][0], "Parc");
 }
 
 #[tokio::test(flavor = "multi_thread")]
