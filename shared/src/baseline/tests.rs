@@ -189,9 +189,15 @@ async fn verification_finds_what_is_missing_or_changed() {
     write_json(&*store, &missing.manifest.name.manifest(), &missing.manifest, Condition::Absent).await.unwrap();
     let broken = "data/baselines/train-2021-05-17-00000000.json".parse().unwrap();
     store.write(&broken, Bytes::from_static(b"{"), Condition::Always).await.unwrap();
-    let found = states(verify(&*store).await.unwrap());
+    // As after the loss of a manifest.
+    let left = "data/baselines/train-2021-05-18-00000000.csv".parse().unwrap();
+    store.write(&left, Bytes::from_static(b"x"), Condition::Always).await.unwrap();
+    let findings = verify(&*store).await.unwrap();
+    let undescribed = findings.iter().filter(|finding| finding.state == State::Undescribed);
+    assert_eq!(undescribed.map(|finding| finding.data_set.as_str()).collect::<Vec<_>>(), ["train-2021-05-18-00000000"]);
+    let found = states(findings);
     let changed = State::Changed { sha256: Checksum::of(b"hello"), bytes: 5 };
-    assert_eq!((found.len(), found.contains(&changed), found.contains(&State::Missing)), (6, true, true));
+    assert_eq!((found.len(), found.contains(&changed), found.contains(&State::Missing)), (7, true, true));
     assert!(
         found.iter().any(|state| matches!(state, State::Unreadable(reason) if reason.contains("EOF"))),
         "{found:?}"
