@@ -228,6 +228,8 @@ mod tests {
             vec!["bike-traffic", "drift-check", "--week", "2021-W60"],
             vec!["bike-traffic", "drift-check", "--week", "2021-W30", "--policy", r#"{"drift_share":-1}"#],
             vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "1.5"],
+            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "0.5", "--at", "2021-05-16"],
+            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--at", "2021-02-30"],
             vec!["bike-traffic", "train", "--rounds", "0"],
         ] {
             assert!(Arguments::try_parse_from(&arguments).is_err(), "{arguments:?}");
