@@ -129,7 +129,8 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
     let request = Request { quarter: Some("2019-Q1".parse().unwrap()), ..request(60) };
     retrain(&world.ports, &world.state, &request, &|_| {}).await.unwrap();
     assert_eq!((world.in_use().await, aliases(&world).await), (published, crowned));
-    let [_, (decision, reason)] = &decisions(&world).await[..] else { panic!("there are two rows") };
+    let decisions = decisions(&world).await;
+    let [_, (decision, reason)] = &decisions[..] else { panic!("there are two rows: {decisions:?}") };
     assert!(decision == "retrained" && reason.contains("is champion already"), "{decision}: {reason}");
 }
 
@@ -164,8 +165,9 @@ async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
     let world = World::with_champion(60).await;
     run(&world, 2).await.unwrap();
     run_anew(&world, 3).await.unwrap();
-    let [(first, first_reason), (second, second_reason)] = &decisions(&world).await[..] else {
-        panic!("there are two rows")
+    let decisions = decisions(&world).await;
+    let [(first, first_reason), (second, second_reason)] = &decisions[..] else {
+        panic!("there are two rows: {decisions:?}")
     };
     assert_eq!((first.as_str(), second.as_str()), ("kept", "kept"));
     assert!(first_reason.contains("of version 2 is") && second_reason.contains("of version 3 is"), "{second_reason}");
