@@ -124,32 +124,102 @@ pub struct StrategyArguments {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, FromArgMatches, builder::Resettable};
 
     use super::*;
 
+    /// Returns a command with all below it, each with the words that call it, as in `data verify`.
+    fn commands(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let mut all = Vec::new();
+        for subcommand in command.get_subcommands() {
+            let words = format!("{words} {}", subcommand.get_name());
+            all.extend(commands(subcommand, &words));
+            all.push((words, subcommand.clone()));
+        }
+        all
+    }
+
+    fn all_commands() -> Vec<(String, clap::Command)> {
+        commands(&Arguments::command(), "bike-traffic")
+    }
+
     #[test]
     fn the_command_line_is_sound_and_every_option_is_explained() {
-        let mut command = Arguments::command();
-        command.build();
-        command.clone().debug_assert();
-        for subcommand in command.get_subcommands() {
-            for argument in subcommand.get_arguments().filter(|argument| argument.get_id() != "help") {
-                assert!(argument.get_help().is_some(), "{} {}", subcommand.get_name(), argument.get_id());
+        Arguments::command().debug_assert();
+        for (words, command) in all_commands() {
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{words} {}", argument.get_id());
             }
         }
     }
 
     #[test]
     fn every_command_has_an_example_and_prints_json_if_it_prints_a_result() {
-        for command in Arguments::command().get_subcommands() {
-            let name = command.get_name();
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example") && help.contains("bike-traffic "), "{name}: {help}");
+        for (words, command) in all_commands() {
+            let examples = examples(&command);
+            assert!(examples.iter().any(|example| example.contains(&words)), "{words}: {examples:?}");
             let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
-            // The one runs until it is ended, the other prints a script.
-            assert_eq!(has_json, !["stack", "completions"].contains(&name), "{name}");
+            // The one runs until it is ended, the next prints a script, and the last leaves the work to those below it.
+            let prints_no_result = ["stack", "completions", "data"].contains(&command.get_name());
+            assert_eq!(has_json, !prints_no_result, "{words}");
         }
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        // Whatever the environment of the tests sets, such as the path of the test set.
+        let definition = without_environment(Arguments::command());
+        let mut understood = 0;
+        for (_, command) in all_commands() {
+            for example in examples(&command) {
+                let mut arguments = arguments_of(&example);
+                // What it sets in the environment stands for options.
+                let first = arguments.iter().position(|word| word == "bike-traffic").unwrap();
+                for setting in arguments.drain(..first).collect::<Vec<_>>() {
+                    let (variable, value) = setting.split_once('=').unwrap();
+                    let mut options = command.get_arguments();
+                    let option = options.find(|option| option.get_env().is_some_and(|name| name == variable));
+                    arguments.extend([format!("--{}", option.unwrap().get_long().unwrap()), value.to_owned()]);
+                }
+                let parsed = definition.clone().try_get_matches_from(&arguments);
+                let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+                assert!(parsed.is_ok(), "{example}\n{}", parsed.unwrap_err());
+                understood += 1;
+            }
+        }
+        assert!(understood > 40, "only {understood} examples were found");
+    }
+
+    /// Returns the lines of a command's help that call `bike-traffic`.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let indented = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let calls = |line: &&str| {
+            let mut words = line.split(' ').skip_while(|word| word.contains('='));
+            words.next() == Some("bike-traffic")
+        };
+        indented.filter(calls).map(str::to_owned).collect()
+    }
+
+    /// Splits a line as a shell does, up to what goes to a file or to another command.
+    fn arguments_of(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for letter in line.chars() {
+            match (letter, quote) {
+                ('|' | '>' | '&', None) => break,
+                (' ', None) => words.push(std::mem::take(&mut word)),
+                ('\'' | '"', None) => quote = Some(letter),
+                (_, Some(end)) if letter == end => quote = None,
+                _ => word.push(letter),
+            }
+        }
+        words.push(word);
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    fn without_environment(command: clap::Command) -> clap::Command {
+        command.mut_args(|argument| argument.env(Resettable::Reset)).mut_subcommands(without_environment)
     }
 
     #[test]
@@ -158,6 +228,8 @@ mod tests {
             vec!["bike-traffic", "drift-check", "--week", "2021-W60"],
             vec!["bike-traffic", "drift-check", "--week", "2021-W30", "--policy", r#"{"drift_share":-1}"#],
             vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "1.5"],
+            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "0.5", "--at", "2021-05-16"],
+            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--at", "2021-02-30"],
             vec!["bike-traffic", "train", "--rounds", "0"],
         ] {
             assert!(Arguments::try_parse_from(&arguments).is_err(), "{arguments:?}");

@@ -52,7 +52,7 @@ pub(crate) fn command(arguments: &ManArguments) -> anyhow::Result<()> {
 fn write(folder: &Path) -> anyhow::Result<Pages> {
     let root = definition();
     let mut pages = Vec::new();
-    for command in root.get_subcommands().chain([&root]) {
+    for command in with_subcommands(&root) {
         // As in bike-traffic-train; the name of a command alone is `train`.
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = folder.join(format!("{name}.1"));
@@ -63,6 +63,13 @@ fn write(folder: &Path) -> anyhow::Result<Pages> {
     }
     pages.sort();
     Ok(Pages { pages })
+}
+
+/// Returns a command and all below it.
+fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
+    let mut all = vec![command];
+    command.get_subcommands().for_each(|subcommand| all.extend(with_subcommands(subcommand)));
+    all
 }
 
 fn definition() -> clap::Command {
@@ -87,14 +94,19 @@ mod tests {
     fn every_command_has_its_page() {
         let folder = tempfile::tempdir().unwrap();
         let pages = write(folder.path()).unwrap().pages;
-        assert_eq!(pages.len(), Arguments::command().get_subcommands().count() + 1);
-        for command in Arguments::command().get_subcommands() {
-            let path = folder.path().join(format!("bike-traffic-{}.1", command.get_name()));
+        let root = definition();
+        let commands = with_subcommands(&root);
+        assert_eq!(pages.len(), commands.len());
+        for command in &commands[1..] {
+            let path = folder.path().join(format!("{}.1", command.get_display_name().unwrap()));
             let page = fs::read_to_string(&path).unwrap();
             assert!(page.contains(".SH OPTIONS") && page.contains(".SH SYNOPSIS"), "{}", path.display());
             for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
                 assert!(page.contains(&argument.replace('-', "\\-")), "{} {argument}", path.display());
             }
+        }
+        for name in ["bike-traffic-train.1", "bike-traffic-data.1", "bike-traffic-data-verify.1"] {
+            assert!(folder.path().join(name).exists(), "{name}: {pages:?}");
         }
         let root = fs::read_to_string(folder.path().join("bike-traffic.1")).unwrap();
         assert!(root.contains("sample\\-data") && root.contains("Exit codes"), "{root}");

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 use shared::{counts::Counts, time::Day};
@@ -17,7 +17,8 @@ use crate::{data, stdout};
 #[command(after_help = "\
 Examples:
   bike-traffic split --input comptage-velo.csv.gz --out data
-  bike-traffic split --input comptage-velo.csv --out data --train-share 0.75 --json")]
+  bike-traffic split --input comptage-velo.csv --out data --train-share 0.75 --json
+  bike-traffic split --input comptage-velo.csv.gz --out data --at 2021-05-16")]
 pub struct SplitArguments {
     /// The export, CSV or CSV in gzip.
     #[arg(long, value_name = "PATH")]
@@ -26,8 +27,11 @@ pub struct SplitArguments {
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// The share of rows for training; the split is at the nearest midnight.
-    #[arg(long, default_value_t = 0.8, value_parser = share)]
+    #[arg(long, default_value_t = 0.8, value_parser = share, value_name = "SHARE")]
     pub train_share: f64,
+    /// The first day of the fixed test set, instead of a share.
+    #[arg(long, value_name = "DAY", conflicts_with = "train_share")]
+    pub at: Option<Day>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -74,15 +78,30 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
-    stdout::print(&split_file(&arguments.input, &arguments.out, arguments.train_share)?, arguments.json)
+    let border = arguments.at.map_or(Border::Share(arguments.train_share), Border::Day);
+    stdout::print(&split_file(&arguments.input, &arguments.out, border)?, arguments.json)
+}
+
+/// Where to split.
+#[derive(Clone, Copy, Debug)]
+enum Border {
+    /// At the midnight before which the share of rows is nearest to this one.
+    Share(f64),
+    /// At the beginning of this day.
+    Day(Day),
 }
 
 /// Splits an export and writes both parts, and the rows that could not be used, into a folder.
-fn split_file(input: &Path, out: &Path, train_share: f64) -> anyhow::Result<SplitReport> {
+fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitReport> {
     let rejects = out.join("rejects.csv");
     let loaded = data::load_file(input, &rejects)?;
-    let Some(first_test_day) = first_test_day(&loaded.counts, train_share) else {
-        bail!("cannot split {}: it has counts of one day only", input.display());
+    let first_test_day = match border {
+        Border::Share(share) => first_test_day(&loaded.counts, share)
+            .with_context(|| format!("cannot split {}: it has counts of one day only", input.display()))?,
+        Border::Day(day) => {
+            refuse_empty_part(&loaded.counts, day).with_context(|| format!("cannot split {}", input.display()))?;
+            day
+        }
     };
     let (train, test) = split(&loaded.counts, first_test_day);
     let save = |counts: &Counts, name: &str| -> anyhow::Result<SplitFile> {
@@ -98,6 +117,19 @@ fn split_file(input: &Path, out: &Path, train_share: f64) -> anyhow::Result<Spli
         rejected: loaded.rejected,
         rejects,
     })
+}
+
+fn refuse_empty_part(counts: &Counts, first_test_day: Day) -> anyhow::Result<()> {
+    let days = counts.rows_per_day();
+    let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value()) else {
+        bail!("it has no counts");
+    };
+    if first_test_day <= *first || first_test_day > *last {
+        bail!(
+            "a part would have no counts: they are of {first} to {last}, and the second part begins on {first_test_day}"
+        );
+    }
+    Ok(())
 }
 
 /// Returns the day, not the first, before which the share of rows is nearest to `train_share`.
@@ -145,5 +177,27 @@ mod tests {
             assert!(train.period().unwrap().1 < test.period().unwrap().0);
         }
         assert_eq!(first_test_day(&counts(1), 0.8), None);
+    }
+
+    #[test]
+    fn the_split_is_at_the_day_that_was_named_if_both_parts_have_counts_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, out) = (folder.path().join("export.csv"), folder.path().join("out"));
+        data::save(&counts(10), &input).unwrap();
+        let split_at = |day: &str| split_file(&input, &out, Border::Day(day.parse().unwrap()));
+        for day in ["2021-04-30", "2021-05-01", "2021-05-11"] {
+            let error = format!("{:#}", split_at(day).unwrap_err());
+            assert!(
+                error.contains("2021-05-01 to 2021-05-10") && !out.join("train_baseline.csv.gz").exists(),
+                "{error}"
+            );
+        }
+        let report = split_at("2021-05-03").unwrap();
+        assert_eq!(
+            (report.first_test_day.to_string().as_str(), report.train.rows, report.test.rows),
+            ("2021-05-03", 48, 192)
+        );
+        let test = data::load_file(&report.test.path, &out.join("rejects.csv")).unwrap().counts;
+        assert_eq!(test.period().unwrap().0.day(), report.first_test_day);
     }
 }

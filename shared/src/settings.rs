@@ -59,6 +59,14 @@ pub enum SettingsError {
         /// The variable.
         name: &'static str,
     },
+    /// Neither it is there nor what stands for it on Google Cloud.
+    #[error("the environment variable {name} is not set, and neither is {cloud}, which stands for it on Google Cloud")]
+    MissingPlace {
+        /// The variable.
+        name: &'static str,
+        /// The variable that is usually set instead.
+        cloud: &'static str,
+    },
     /// It cannot be used.
     #[error("the environment variable {name} cannot be used: {reason}")]
     Invalid {
@@ -91,29 +99,40 @@ impl PortAddresses {
     /// # Errors
     /// When one is missing, is no address, or is the address of another port.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
-        let project = optional::<ProjectId>(variables, "GOOGLE_CLOUD_PROJECT")?;
-        let bucket = optional::<BucketName>(variables, "GCS_BUCKET")?;
+        let project = optional::<ProjectId>(variables, PROJECT)?;
+        let bucket = optional::<BucketName>(variables, BUCKET)?;
+        let (warehouse, bus) = (project.clone().map(Address::BigQuery), project.map(Address::PubSub));
+        let store = Cloud { name: BUCKET, address: bucket.map(Address::Bucket) };
+        let [warehouse, bus] = [warehouse, bus].map(|address| Cloud { name: PROJECT, address });
         Ok(Self {
-            store: address(variables, "STORE_URL", bucket.map(Address::Bucket), Address::is_store)?,
-            warehouse: address(
-                variables,
-                "WAREHOUSE_URL",
-                project.clone().map(Address::BigQuery),
-                Address::is_warehouse,
-            )?,
+            store: address(variables, "STORE_URL", Some(store), Address::is_store)?,
+            warehouse: address(variables, "WAREHOUSE_URL", Some(warehouse), Address::is_warehouse)?,
             registry: address(variables, "MLFLOW_TRACKING_URI", None, Address::is_registry)?,
-            bus: address(variables, "BUS_URL", project.map(Address::PubSub), Address::is_bus)?,
+            bus: address(variables, "BUS_URL", Some(bus), Address::is_bus)?,
         })
     }
+}
+
+const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
+const BUCKET: &str = "GCS_BUCKET";
+
+/// A variable that stands for an address on Google Cloud, and the address if it is set.
+struct Cloud {
+    name: &'static str,
+    address: Option<Address>,
 }
 
 fn address(
     variables: &dyn Variables,
     name: &'static str,
-    cloud: Option<Address>,
+    cloud: Option<Cloud>,
     suits: impl Fn(&Address) -> bool,
 ) -> Result<Address, SettingsError> {
-    let address = optional::<Address>(variables, name)?.or(cloud).ok_or(SettingsError::Missing { name })?;
+    let address = match (optional::<Address>(variables, name)?, cloud) {
+        (Some(address), _) | (None, Some(Cloud { address: Some(address), .. })) => address,
+        (None, Some(cloud)) => return Err(SettingsError::MissingPlace { name, cloud: cloud.name }),
+        (None, None) => return Err(SettingsError::Missing { name }),
+    };
     if suits(&address) {
         return Ok(address);
     }
@@ -131,7 +150,12 @@ mod tests {
     #[test]
     fn the_error_names_the_variable() {
         let missing = PortAddresses::read(&variables(&[("STORE_URL", "memory://")])).unwrap_err();
-        assert_eq!(missing, SettingsError::Missing { name: "WAREHOUSE_URL" });
+        assert_eq!(missing, SettingsError::MissingPlace { name: "WAREHOUSE_URL", cloud: "GOOGLE_CLOUD_PROJECT" });
+        let nothing = PortAddresses::read(&variables(&[])).unwrap_err().to_string();
+        assert!(nothing.contains("STORE_URL is not set") && nothing.contains("GCS_BUCKET"), "{nothing}");
+        let only = [("GCS_BUCKET", "a-bucket"), ("GOOGLE_CLOUD_PROJECT", "a-project")];
+        let missing = PortAddresses::read(&variables(&only)).unwrap_err();
+        assert_eq!(missing, SettingsError::Missing { name: "MLFLOW_TRACKING_URI" });
         let wrong = PortAddresses::read(&variables(&[("STORE_URL", "here")])).unwrap_err().to_string();
         assert!(wrong.contains("STORE_URL") && wrong.contains("`here`"), "{wrong}");
     }

@@ -16,19 +16,45 @@ pub struct DataArguments {
     /// What to do.
     #[command(subcommand)]
     pub command: DataCommand,
+}
+
+/// What to do with data sets.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DataCommand {
+    /// Read every data set and find those that are missing or not what their manifest says.
+    Verify(VerifyArguments),
+    /// Show the training data in use and all that they continue.
+    History(HistoryArguments),
+}
+
+/// Options of `data verify`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic data verify --cloud
+  bike-traffic data verify --state state/run-1a2b3c4d --json
+
+It ends with 1 where something is missing or changed.")]
+pub struct VerifyArguments {
     /// The places to look at.
     #[command(flatten)]
     pub place: PlaceArguments,
     /// Print the result as JSON.
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
-/// What to do with data sets.
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub enum DataCommand {
-    /// Read every data set and find those that are missing or not what their manifest says.
-    Verify,
-    /// Show the training data in use and all that they continue.
-    History,
+/// Options of `data history`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic data history
+  bike-traffic data history --cloud --json | jq '.train[].name'")]
+pub struct HistoryArguments {
+    /// The places to look at.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }

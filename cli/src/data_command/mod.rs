@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use shared::clock::SystemClock;
 
-pub use arguments::{DataArguments, DataCommand};
+pub use arguments::{DataArguments, DataCommand, HistoryArguments, VerifyArguments};
 pub use history::{History, history};
 pub use verify::{Verification, verify};
 
@@ -16,12 +16,15 @@ use crate::stdout;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DataArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     match arguments.command {
-        DataCommand::History => stdout::print(&history(&*ports.store).await?, arguments.json),
-        DataCommand::Verify => {
+        DataCommand::History(HistoryArguments { place, json }) => {
+            let ports = place.open(Arc::new(SystemClock)).await?;
+            stdout::print(&history(&*ports.store).await?, json)
+        }
+        DataCommand::Verify(VerifyArguments { place, json }) => {
+            let ports = place.open(Arc::new(SystemClock)).await?;
             let verification = verify(&*ports.store).await?;
-            stdout::print(&verification, arguments.json)?;
+            stdout::print(&verification, json)?;
             verification.result()
         }
     }

@@ -12,7 +12,7 @@ use shared::{
 /// What was found about the data sets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// One for each object that a manifest describes.
+    /// One for each object that a manifest describes, or should.
     pub findings: Vec<Finding>,
 }
 
@@ -47,6 +47,7 @@ impl fmt::Display for Verification {
                     writeln!(formatter, "changed     {data_set}  {object} ({bytes} bytes, SHA-256 {sha256})")?;
                 }
                 State::Unreadable(reason) => writeln!(formatter, "unreadable  {data_set}  {reason}")?,
+                State::Undescribed => writeln!(formatter, "no manifest {data_set}  {object}")?,
             }
         }
         write!(formatter, "{} objects, {} of them sound", self.findings.len(), self.findings.len() - self.unsound())

@@ -16,7 +16,11 @@ Examples:
   bike-traffic export --state state/run-1a2b3c4d --json
 
 Stopped at any moment and run again, it goes on with the first month that is not complete. The folder holds a file for
-each object of a month, as in 2021-04-counts-000000000000.csv: give it to `bike-traffic merge-baseline --bq-export`.")]
+each object of a month, as in 2021-04-counts-000000000000.csv: give it to `bike-traffic merge-baseline --bq-export`.
+
+A range that leaves out days of a month that have tables makes files of that part, as in
+2021-04-from-05-to-20-counts-000000000000.csv, and leaves those of the whole month as they are. They go when the whole month
+or a larger part is exported into the folder; parts that overlap are kept up to date together.")]
 pub struct ExportArguments {
     /// The places to export from.
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The files of an export on this machine, and a record of where each comes from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -11,7 +11,10 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use shared::{address::ObjectPath, checksum::Checksum, store::Store};
 
-use super::report::ExportedFile;
+use super::{
+    month::{Month, Part},
+    report::ExportedFile,
+};
 use crate::output::OutputFile;
 
 const RECORD: &str = "export.json";
@@ -25,6 +28,8 @@ pub(super) struct Files {
 /// What is known of a file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Known {
+    /// The days it was exported for, if that was not the whole month.
+    part: Option<Part>,
     /// The object it was downloaded from. Its name is never used again.
     object: ObjectPath,
     rows: u64,
@@ -46,31 +51,48 @@ impl Files {
         Ok(Self { folder: folder.to_owned(), known })
     }
 
-    /// Makes the objects of a month, and nothing else, the files of that month. A file that holds its object already is
-    /// left as it is.
+    /// Makes the objects of a month or of a part of it, and nothing else, the files of that month or part. A file that holds
+    /// its object already is left as it is.
     pub(super) async fn update(
         &mut self,
         store: &dyn Store,
-        month: &str,
+        month: &Month,
         objects: &[ObjectPath],
     ) -> anyhow::Result<Vec<ExportedFile>> {
+        let label = month.label();
         let name = |object: &ObjectPath| {
-            format!("{month}-{}", object.as_str().rsplit('/').next().unwrap_or_else(|| object.as_str()))
+            format!("{label}-{}", object.as_str().rsplit('/').next().unwrap_or_else(|| object.as_str()))
         };
         let names: Vec<_> = objects.iter().map(name).collect();
-        self.remove_others(month, &names)?;
         let mut files = Vec::new();
-        for (object, name) in objects.iter().zip(names) {
-            let is_new = !self.holds(&name, object)?;
+        for (object, name) in objects.iter().zip(&names) {
+            let is_new = !self.holds(name, object)?;
             if is_new {
-                let known = self.download(store, object, &name).await?;
+                let known = self.download(store, object, name, month.part).await?;
                 self.known.insert(name.clone(), known);
                 self.save()?;
             }
-            let Known { rows, bytes, .. } = self.known[&name];
+            let Known { rows, bytes, .. } = self.known[name];
             files.push(ExportedFile { path: self.folder.join(name), rows, bytes, is_new });
         }
+        // Of an export of more objects.
+        self.remove(&month.name, |name, part| part == month.part && names.iter().all(|kept| kept != name))?;
         Ok(files)
+    }
+
+    /// Removes the files of smaller parts, whose days the files of this month or part have too.
+    pub(super) fn remove_parts_of(&mut self, month: &Month) -> anyhow::Result<()> {
+        self.remove(&month.name, |_, part| part != month.part && part.is_some_and(|part| month.contains(part)))
+    }
+
+    /// Returns the parts of a month that there are files of.
+    pub(super) fn parts(&self, month: &str) -> BTreeSet<Part> {
+        self.of_month(month).filter_map(|(_, known)| known.part).collect()
+    }
+
+    fn of_month(&self, month: &str) -> impl Iterator<Item = (&String, &Known)> {
+        let start = format!("{month}-");
+        self.known.iter().filter(move |(name, _)| name.starts_with(&start))
     }
 
     /// Tells whether a file holds an object, by its checksum.
@@ -86,21 +108,27 @@ impl Files {
         Ok(has_size && Checksum::of_reader(file).with_context(cannot_read)? == known.sha256)
     }
 
-    async fn download(&self, store: &dyn Store, object: &ObjectPath, name: &str) -> anyhow::Result<Known> {
+    async fn download(
+        &self,
+        store: &dyn Store,
+        object: &ObjectPath,
+        name: &str,
+        part: Option<Part>,
+    ) -> anyhow::Result<Known> {
         let contents = store.read(object).await?.bytes;
         let rows = count_rows(&contents).with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
         let path = self.folder.join(name);
         let mut file = OutputFile::create(&path)?;
         file.write_all(&contents).with_context(|| format!("cannot write {}", path.display()))?;
         file.finish()?;
-        Ok(Known { object: object.clone(), rows, bytes: contents.len() as u64, sha256: Checksum::of(&contents) })
+        Ok(Known { part, object: object.clone(), rows, bytes: contents.len() as u64, sha256: Checksum::of(&contents) })
     }
 
-    /// Removes files of a month that came from an export of more objects.
-    fn remove_others(&mut self, month: &str, names: &[String]) -> anyhow::Result<()> {
-        let is_other = |name: &String| name.starts_with(&format!("{month}-")) && !names.contains(name);
-        let others: Vec<_> = self.known.keys().filter(|name| is_other(name)).cloned().collect();
-        for name in &others {
+    /// Removes files of a month, chosen by their names and parts. What nobody has downloaded stays.
+    fn remove(&mut self, month: &str, is_chosen: impl Fn(&str, Option<Part>) -> bool) -> anyhow::Result<()> {
+        let chosen = self.of_month(month).filter(|(name, known)| is_chosen(name, known.part));
+        let names: Vec<_> = chosen.map(|(name, _)| name.clone()).collect();
+        for name in &names {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -3,6 +3,8 @@
 //! It goes month by month: the warehouse writes a month into the store, and its objects are downloaded. A record beside
 //! the objects names the versions of the tables they were made from, and one beside the files names the objects they were
 //! downloaded from; what these say is there is not done again.
+//!
+//! A range that leaves out days of a month makes objects and files of their own, so that those of the whole month stay.
 
 mod arguments;
 mod files;
@@ -12,17 +14,17 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context, bail};
-use shared::{clock::SystemClock, runtime::Ports, time::Day, time::Hour, warehouse::TableVersion};
+use shared::{clock::SystemClock, runtime::Ports, time::Day, time::Hour};
 
 pub use arguments::ExportArguments;
 pub use report::{ExportReport, ExportedFile};
 
 use crate::{progress::Progress, stdout};
 use files::Files;
-use month::Month;
+use month::{Month, month_of};
 
 /// What to export.
 #[derive(Clone, Debug)]
@@ -53,34 +55,39 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
 pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportReport> {
     // Hours are counted from there, so no day before it has counts.
     let first = plan.from.unwrap_or_else(|| Hour::from_number(0).day());
-    let last = plan.to.unwrap_or_else(|| Day::of(ports.clock.now()).plus(-1));
+    let yesterday = Day::of(ports.clock.now()).plus(-1);
+    let last = plan.to.unwrap_or(yesterday);
     if last < first {
         bail!("cannot export the days from {first} to {last}: the last day comes before the first");
     }
-    let months = months(ports.warehouse.table_versions(first, last).await?);
+    let tables = ports.warehouse.table_versions(month_of(first).0, month_of(last).1).await?;
+    let months = Month::of_range(&tables, (first, last), yesterday);
     let mut files = Files::open(&plan.out)?;
     let mut report = ExportReport::new(&plan.out, (first, last));
     let (total, mut progress) = (months.len() as u64, Progress::new("exporting", months.len() as u64));
     for (done, month) in (0..).zip(&months) {
         progress.show(done, total, month.name.clone());
-        let (objects, is_new) = month.objects(ports, plan.fresh).await?;
-        let exported = files.update(&*ports.store, &month.name, &objects).await;
-        report.add(month, is_new, exported.with_context(|| format!("cannot bring {} here", month.name))?);
+        let (is_new, exported) = bring(month, ports, &mut files, plan.fresh).await?;
+        report.add(month, is_new, exported);
+        files.remove_parts_of(month)?;
+        // Days that two parts have are to be the same in both, since in a merge either may win.
+        for part in files.parts(&month.name).into_iter().filter(|part| Some(*part) != month.part) {
+            bring(&Month::part(part, &tables), ports, &mut files, false).await?;
+        }
         progress.show(done + 1, total, month.name.clone());
     }
     progress.finish();
     Ok(report)
 }
 
-/// Sorts days into months.
-fn months(versions: BTreeMap<Day, TableVersion>) -> Vec<Month> {
-    let mut months: Vec<Month> = Vec::new();
-    for (day, version) in versions {
-        let name = day.date().strftime("%Y-%m").to_string();
-        match months.last_mut().filter(|month| month.name == name) {
-            Some(month) => drop(month.tables.insert(day, version)),
-            None => months.push(Month { name, tables: [(day, version)].into() }),
-        }
-    }
-    months
+/// Brings a month, or a part of it, into files, and tells whether it had to be exported for that.
+async fn bring(
+    month: &Month,
+    ports: &Ports,
+    files: &mut Files,
+    fresh: bool,
+) -> anyhow::Result<(bool, Vec<ExportedFile>)> {
+    let (objects, is_new) = month.objects(ports, fresh).await?;
+    let exported = files.update(&*ports.store, month, &objects).await;
+    Ok((is_new, exported.with_context(|| format!("cannot bring {} here", month.label()))?))
 }

@@ -1,6 +1,6 @@
 //! A month in the store: objects that the warehouse has written, and a record of what they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,18 @@ use shared::{
     warehouse::TableVersion,
 };
 
+/// The first and the last day of a range that leaves out days of a month that have tables.
+pub(super) type Part = (Day, Day);
+
 /// A month, or as much of it as is exported.
 #[derive(Clone, Debug)]
 pub(super) struct Month {
     /// As in `2021-04`.
     pub(super) name: String,
+    /// The days it stands for, whether they have tables or not.
+    pub(super) days: (Day, Day),
+    /// Those days again, if it is not the whole month. Whole, it is as much of the month as there is by yesterday.
+    pub(super) part: Option<Part>,
     /// The tables of its days.
     pub(super) tables: BTreeMap<Day, TableVersion>,
 }
@@ -31,12 +38,52 @@ struct Record {
 }
 
 impl Month {
+    /// Sorts the tables of a range into months. `tables` are all of these months, which tells what is a part.
+    pub(super) fn of_range(tables: &BTreeMap<Day, TableVersion>, range: (Day, Day), yesterday: Day) -> Vec<Self> {
+        let asked = between(tables, range);
+        let months: BTreeSet<_> = asked.keys().map(|day| month_of(*day)).collect();
+        months.into_iter().map(|month| Self::of(month, tables, range, yesterday)).collect()
+    }
+
+    fn of((first, last): (Day, Day), all: &BTreeMap<Day, TableVersion>, asked: (Day, Day), yesterday: Day) -> Self {
+        let (from, to) = (first.max(asked.0), last.min(asked.1));
+        let tables = between(all, (from, to));
+        let is_whole = tables.keys().all(|day| *day <= yesterday)
+            && between(all, (first, last.min(yesterday))).keys().all(|day| tables.contains_key(day));
+        let name = first.date().strftime("%Y-%m").to_string();
+        if is_whole {
+            return Self { name, days: (first, to), part: None, tables };
+        }
+        Self { name, days: (from, to), part: Some((from, to)), tables }
+    }
+
+    /// Returns a part of a month.
+    pub(super) fn part(part: Part, all: &BTreeMap<Day, TableVersion>) -> Self {
+        let name = part.0.date().strftime("%Y-%m").to_string();
+        Self { name, days: part, part: Some(part), tables: between(all, part) }
+    }
+
+    /// Returns the name, and of a part its days, as in `2021-04` or `2021-04-from-05-to-20`. A part comes after its month in
+    /// the order of names, so that in a merge of both it wins.
+    pub(super) fn label(&self) -> String {
+        let Self { name, part, .. } = self;
+        part.map_or_else(
+            || name.clone(),
+            |(first, last)| format!("{name}-from-{}-to-{}", first.date().strftime("%d"), last.date().strftime("%d")),
+        )
+    }
+
+    /// Tells whether all days of a part are days of this one.
+    pub(super) fn contains(&self, (first, last): Part) -> bool {
+        self.days.0 <= first && last <= self.days.1
+    }
+
     /// Returns the objects of the month, and whether they had to be made.
     ///
     /// A table that is replaced while the month is exported has another version the next time, and so makes the month be
     /// exported again.
     pub(super) async fn objects(&self, ports: &Ports, fresh: bool) -> anyhow::Result<(Vec<ObjectPath>, bool)> {
-        let folder = format!("exports/{}", self.name);
+        let folder = format!("exports/{}", self.label());
         let record: ObjectPath = format!("{folder}/export.json").parse()?;
         if !fresh && let Some(objects) = self.complete(&*ports.store, &folder, &record).await? {
             return Ok((objects, false));
@@ -70,4 +117,15 @@ impl Month {
         let is_complete = tables == self.tables && objects.iter().all(|object| there.binary_search(object).is_ok());
         Ok(is_complete.then_some(objects))
     }
+}
+
+fn between(tables: &BTreeMap<Day, TableVersion>, (first, last): (Day, Day)) -> BTreeMap<Day, TableVersion> {
+    let is_within = |(day, _): &(&Day, &TableVersion)| first <= **day && **day <= last;
+    tables.iter().filter(is_within).map(|(day, version)| (*day, *version)).collect()
+}
+
+/// Returns the first and the last day of the month that a day lies in.
+pub(super) fn month_of(day: Day) -> (Day, Day) {
+    let date = day.date();
+    (Day::from_date(date.first_of_month()), Day::from_date(date.last_of_month()))
 }

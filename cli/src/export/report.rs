@@ -23,7 +23,8 @@ pub struct ExportReport {
     pub files: Vec<ExportedFile>,
     /// The counts in all files.
     pub rows: u64,
-    /// The months, as in `2021-04`, that the warehouse has written; it had written the others before.
+    /// The months, as in `2021-04`, or parts, as in `2021-04-from-05-to-20`, that the warehouse has written; it had written
+    /// the others before.
     pub months_written: Vec<String>,
     /// How many months there are in all.
     pub months: usize,
@@ -54,7 +55,7 @@ impl ExportReport {
             self.exported = Some((self.exported.map_or(*first, |(first, _)| first), *last));
         }
         self.months += 1;
-        self.months_written.extend(is_new.then(|| month.name.clone()));
+        self.months_written.extend(is_new.then(|| month.label()));
         self.rows += files.iter().map(|file| file.rows).sum::<u64>();
         self.files.extend(files);
     }

@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use shared::{
     clock::SimulatedClock,
@@ -58,6 +58,20 @@ impl Place {
         files
     }
 
+    fn names(&self) -> Vec<String> {
+        self.files().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Returns the count of each day as a merge of the folder has it, in which the later name wins.
+    fn merged(&self) -> BTreeMap<String, u32> {
+        let mut merged = BTreeMap::new();
+        for name in self.names() {
+            let counts = counts::read_file(&self.out().join(name), &mut Vec::new()).unwrap();
+            merged.extend(counts.rows().iter().map(|row| (row.hour.day().to_string(), row.count)));
+        }
+        merged
+    }
+
     async fn objects(&self) -> Vec<String> {
         let listed = self.ports.store.list("exports/").await.unwrap();
         listed.iter().map(|path| path.to_string()).filter(|path| path.ends_with(".csv")).collect()
@@ -66,6 +80,11 @@ impl Place {
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
+}
+
+fn only(first: &str, last: &str) -> impl FnOnce(&mut ExportPlan) + use<> {
+    let range = (Some(day(first)), Some(day(last)));
+    move |plan: &mut ExportPlan| (plan.from, plan.to) = range
 }
 
 fn days(file: &Path) -> Vec<(String, usize)> {
@@ -157,7 +176,7 @@ async fn files_of_an_earlier_export_of_more_objects_go_and_others_stay() {
         fs::write(place.out().join(name), "").unwrap();
     }
     place.export().await;
-    assert_eq!(place.files().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), [MAY, "2021-05-own.csv"]);
+    assert_eq!(place.names(), [MAY, "2021-05-own.csv"]);
 }
 
 #[tokio::test]
@@ -176,16 +195,56 @@ async fn the_range_ends_yesterday_unless_told_otherwise() {
     let place = Place::with(&["2021-07-31", "2021-08-01", "2021-08-02"]).await;
     let found = place.export().await.exported;
     assert_eq!(found, Some((day("2021-07-31"), day("2021-08-01"))));
-    let only = |text: &str| {
-        let text = day(text);
-        move |plan: &mut ExportPlan| (plan.from, plan.to) = (Some(text), Some(text))
-    };
-    let report = place.export_as(only("2021-08-02")).await.unwrap();
+    let report = place.export_as(only("2021-08-02", "2021-08-02")).await.unwrap();
     assert_eq!(report.exported, Some((day("2021-08-02"), day("2021-08-02"))));
-    let report = place.export_as(only("2021-06-01")).await.unwrap();
+    // That of a day that is not over does not stand in for the month.
+    assert_eq!(
+        place.names()[1..],
+        ["2021-08-counts-000000000000.csv", "2021-08-from-02-to-02-counts-000000000000.csv"]
+    );
+    let report = place.export_as(only("2021-06-01", "2021-06-01")).await.unwrap();
     assert_eq!((report.files.len(), report.exported), (0, None));
     assert_eq!(report.to_string(), "no day from 2021-06-01 to 2021-06-01 has a table: there is nothing to export");
-    let reversed = |plan: &mut ExportPlan| (plan.from, plan.to) = (Some(day("2021-08-02")), Some(day("2021-08-01")));
-    let error = place.export_as(reversed).await.unwrap_err().to_string();
+    let error = place.export_as(only("2021-08-02", "2021-08-01")).await.unwrap_err().to_string();
     assert!(error.contains("the last day comes before the first"), "{error}");
+}
+
+#[tokio::test]
+async fn a_part_of_a_month_leaves_the_whole_month_as_it_is_until_that_is_exported_again() {
+    let place = Place::with(&["2021-05-29", "2021-05-30", "2021-05-31"]).await;
+    // All days that there are make the month, whoever asks for them.
+    place.export_as(only("2021-05-20", "2021-05-31")).await.unwrap();
+    let whole = place.files();
+    assert_eq!(place.names(), [MAY]);
+
+    let part = place.export_as(only("2021-05-30", "2021-05-30")).await.unwrap();
+    assert_eq!((part.rows, part.months_written), (24, vec!["2021-05-from-30-to-30".to_owned()]));
+    assert_eq!((&place.files()[..1], place.files().len()), (&whole[..], 2));
+    // Neither were the objects of the month touched.
+    assert!(place.export().await.months_written.is_empty());
+    assert_eq!(place.files(), whole);
+
+    place.write("2021-05-30", 9).await;
+    place.export_as(only("2021-05-30", "2021-05-30")).await.unwrap();
+    let expected = [("2021-05-29", 7), ("2021-05-30", 9), ("2021-05-31", 7)];
+    let expected = BTreeMap::from(expected.map(|(day, count)| (day.to_owned(), count)));
+    assert_eq!(place.merged(), expected);
+    place.export().await;
+    assert_eq!((place.names(), place.merged()), (vec![MAY.to_owned()], expected));
+}
+
+#[tokio::test]
+async fn parts_that_overlap_hold_the_same_and_go_with_a_part_that_has_their_days() {
+    let place = Place::with(&["2021-05-10", "2021-05-11", "2021-05-12", "2021-05-13", "2021-05-14"]).await;
+    place.export_as(only("2021-05-11", "2021-05-13")).await.unwrap();
+    place.write("2021-05-12", 9).await;
+    let report = place.export_as(only("2021-05-10", "2021-05-12")).await.unwrap();
+    assert_eq!((report.rows, report.files.len(), place.names().len()), (72, 1, 2));
+    assert_eq!(place.merged()["2021-05-12"], 9);
+    // A smaller part that is asked for is there, too.
+    let report = place.export_as(only("2021-05-11", "2021-05-11")).await.unwrap();
+    assert!(report.files[0].path.exists());
+    place.export_as(only("2021-05-10", "2021-05-13")).await.unwrap();
+    assert_eq!(place.names(), ["2021-05-from-10-to-13-counts-000000000000.csv"]);
+    assert_eq!(place.merged().into_values().collect::<Vec<_>>(), [7, 7, 9, 7]);
 }

@@ -31,7 +31,7 @@ pub struct MergeArguments {
     /// There is no fixed test set yet: leave nothing out. TEST_DATA_PATH must be unset.
     #[arg(long)]
     pub no_test_set: bool,
-    /// The file for rows that cannot be used; without this, OUTPUT.rejects.csv.
+    /// The file for rows that cannot be used; without this, OUTPUT.rejects.csv. One of an earlier merge is replaced.
     #[arg(long, value_name = "PATH")]
     pub rejects: Option<PathBuf>,
     /// Print the result as JSON.

@@ -28,7 +28,8 @@ pub(super) enum Role {
 /// Lists the baseline and all files of the exports.
 ///
 /// # Errors
-/// When a folder cannot be read or has no CSV file, or when the output would be an export of the next merge.
+/// When a folder cannot be read or has no CSV file, when the output would be an export of the next merge, or when the
+/// reject file is one that is read or the output.
 pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
     let mut sources = vec![Source { path: plan.baseline.clone(), role: Role::Baseline }];
     for (at, export) in (1..).zip(&plan.exports) {
@@ -36,7 +37,30 @@ pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
         let files = if export.is_dir() { files_of(export, plan)? } else { vec![export.clone()] };
         sources.extend(files.into_iter().map(|path| Source { path, role }));
     }
+    refuse_same_file(&plan.rejects, "the output", &plan.output)?;
+    for source in &sources {
+        refuse_same_file(&plan.rejects, "an input of the merge", &source.path)?;
+    }
     Ok(sources)
+}
+
+/// Refuses to write a file, or to remove it where there is nothing to write, that is needed as something else.
+pub(super) fn refuse_same_file(written: &Path, what: &str, needed: &Path) -> anyhow::Result<()> {
+    if place(written) == place(needed) {
+        bail!("cannot write to {}, which is {what}: choose another file with --output or --rejects", written.display());
+    }
+    Ok(())
+}
+
+/// Returns where a file is or would be, by whatever path it is named.
+fn place(file: &Path) -> PathBuf {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    for ancestor in file.ancestors() {
+        if let (Ok(found), Ok(rest)) = (fs::canonicalize(ancestor), file.strip_prefix(ancestor)) {
+            return found.join(rest);
+        }
+    }
+    file
 }
 
 fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {

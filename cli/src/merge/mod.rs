@@ -51,11 +51,21 @@ pub(crate) async fn command(arguments: MergeArguments) -> anyhow::Result<()> {
 
 async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
     let MergeArguments { baseline, bq_export, output, test_path, rejects, .. } = arguments;
+    let rejects = rejects.unwrap_or_else(|| beside(&output, ".rejects.csv"));
     let test_period = match test_path {
-        Some(path) => Some(test_period(&path, &beside(&output, ".test-rejects.csv")).await?),
+        Some(path) => {
+            let test_rejects = beside(&output, ".test-rejects.csv");
+            let test = Path::new(path.strip_prefix("file://").unwrap_or(&path));
+            for written in [&output, &rejects, &test_rejects] {
+                inputs::refuse_same_file(written, "the fixed test set", test)?;
+            }
+            for read in [&baseline].into_iter().chain(&bq_export) {
+                inputs::refuse_same_file(&test_rejects, "an input of the merge", read)?;
+            }
+            Some(test_period(&path, &test_rejects).await?)
+        }
         None => None,
     };
-    let rejects = rejects.unwrap_or_else(|| beside(&output, ".rejects.csv"));
     Ok(MergePlan { baseline, exports: bq_export, test_period, output, rejects })
 }
 
@@ -82,8 +92,8 @@ pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Ho
 /// `spawn_blocking`.
 ///
 /// # Errors
-/// When a source cannot be read at all, when nothing is left, or when a file cannot be written; the output is then as it
-/// was before.
+/// When a source cannot be read at all, when nothing is left, or when a file cannot be written; output and reject file are
+/// then as they were before, unless it is the reject file that cannot be written, which comes last.
 pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
     let sources = inputs::sources(plan)?;
     let steps = sources.len() as u64 + 1;
@@ -104,8 +114,8 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
         );
     };
     progress.show(steps - 1, steps, format!("writing {}", plan.output.display()));
-    let rejects = rejects.finish()?;
     data::save(&counts, &plan.output)?;
+    let rejects = rejects.finish()?;
     progress.finish();
     Ok(MergeReport {
         output: plan.output.display().to_string(),

@@ -27,7 +27,7 @@ pub struct Publication {
     pub champion: Version,
     /// Its mean absolute error on the fixed test set, in bicycles an hour.
     pub mae: f64,
-    /// The best champion of the former baseline, and its error on the same rows; none where no version of it is known.
+    /// The best champion of the former baseline, and its error on the same rows; none where the data were in use already.
     pub former: Option<(Version, f64)>,
     /// The training data that were in use.
     pub from: DataSetName,
@@ -59,8 +59,8 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
 /// the present baseline. Both are scored on the same rows. Done a second time it finishes what the first time left open.
 ///
 /// # Errors
-/// When there is no champion or no baseline yet, when the champion is not better or was scored on another test set, when
-/// somebody else publishes at the same time, or a port fails.
+/// When there is no champion or no baseline yet, when the champion is not better, or nothing is known to compare it with,
+/// or it was scored on another test set, when somebody else publishes at the same time, or a port fails.
 pub async fn publish_baseline(ports: &Ports) -> anyhow::Result<Publication> {
     let store = &*ports.store;
     let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion: train one first")?;
@@ -71,15 +71,44 @@ pub async fn publish_baseline(ports: &Ports) -> anyhow::Result<Publication> {
     let data = card.baseline.with_context(|| format!("version {champion} does not name the data it was trained on"))?;
     let next = Baseline { train: data.name.clone(), test: present.test.clone() };
     let (mae, former) = compare(ports, champion, &data, card.fixed_test.as_ref(), &present).await?;
-    if let Some((version, former_mae)) = former.filter(|(_, former_mae)| mae >= *former_mae && next != present) {
-        bail!(
-            "the baseline stays {}: on the same fixed test set version {champion} has MAE {mae:.2} and version {version}, \
-             trained on the present baseline, {former_mae:.2}",
-            present.train
-        );
+    if next != present {
+        refuse_without_proof((champion, mae), former, &present)?;
     }
     baseline::publish(store, Some(generation), &next).await.context("cannot publish the baseline")?;
     Ok(Publication { champion, mae, former, from: present.train, to: data.name })
+}
+
+/// As [`publish_baseline`] asks for it: refuses a version that is not better than all that were trained on the present
+/// baseline. `data` are what it was trained on.
+pub(crate) async fn refuse_unless_better(
+    ports: &Ports,
+    version: Version,
+    data: &DataSet,
+    present: &Baseline,
+) -> anyhow::Result<()> {
+    let (mae, former) = compare(ports, version, data, None, present).await?;
+    refuse_without_proof((version, mae), former, present)
+}
+
+fn refuse_without_proof(
+    (version, mae): (Version, f64),
+    former: Option<(Version, f64)>,
+    present: &Baseline,
+) -> anyhow::Result<()> {
+    match former {
+        Some((_, former_mae)) if mae < former_mae => Ok(()),
+        Some((former, former_mae)) => bail!(
+            "the baseline stays {}: on the same fixed test set version {version} has MAE {mae:.2} and version {former}, \
+             trained on the present baseline, {former_mae:.2}",
+            present.train
+        ),
+        None => bail!(
+            "the baseline stays {}: no version is known that was trained on it, so nothing shows that version {version} is \
+             better; train one on {} with `bike-traffic train`, then publish again",
+            present.train,
+            present.train.object()
+        ),
+    }
 }
 
 /// Returns the errors of the champion and of the best version of the present baseline, on the same rows.

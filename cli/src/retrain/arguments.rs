@@ -39,7 +39,7 @@ pub struct RetrainArguments {
     /// Show the plan, and what of it is done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Begin anew, whatever was done for this quarter before.
+    /// Begin anew, whatever was done for this quarter before, and take in what was gathered since.
     #[arg(long)]
     pub anew: bool,
     /// Written into the audit row, as in `dev` or `prod`.

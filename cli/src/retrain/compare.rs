@@ -54,6 +54,16 @@ impl Comparison {
         self.after.mae < self.before.mae
     }
 
+    /// Tells whether the retrained model is the champion itself, crowned by an earlier retraining on the same data.
+    pub fn is_with_itself(&self, retrained: Version) -> bool {
+        self.champion == retrained
+    }
+
+    /// Tells whether the retrained model is to be champion: it is better, or it is champion already.
+    pub fn makes_champion(&self, retrained: Version) -> bool {
+        self.is_better() || self.is_with_itself(retrained)
+    }
+
     /// Returns at how many counters the retrained model is better, and at how many it is worse.
     pub fn wins_and_losses(&self) -> (usize, usize) {
         let count = |sign: f64| self.counters.iter().filter(|counter| counter.gain() * sign > 0.0).count();
@@ -62,6 +72,12 @@ impl Comparison {
 
     /// Says what the figures mean.
     pub(super) fn reason(&self, version: Version) -> String {
+        if self.is_with_itself(version) {
+            return format!(
+                "version {version}, trained on the same data before, is champion already, with MAE {:.2} on the fixed test set",
+                self.after.mae
+            );
+        }
         let verdict = if self.is_better() { "lower than" } else { "not lower than" };
         let (wins, losses) = self.wins_and_losses();
         format!(
@@ -119,5 +135,7 @@ mod tests {
         let comparison =
             Comparison { champion: Version::new(1), before: scores(2.0), after: scores(2.0), counters: compared };
         assert_eq!((comparison.wins_and_losses(), comparison.is_better()), ((1, 1), false));
+        let makes_champion = [1, 2].map(|version| comparison.makes_champion(Version::new(version)));
+        assert_eq!(makes_champion, [true, false], "the champion stays what it is");
     }
 }

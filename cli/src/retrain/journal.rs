@@ -1,6 +1,7 @@
 //! What a retraining has done, so that it goes on where it was stopped.
 
 use std::{
+    collections::BTreeMap,
     fs,
     future::Future,
     io::{ErrorKind, Write},
@@ -17,7 +18,7 @@ use shared::{
 };
 
 use super::{Comparison, Plan};
-use crate::output::OutputFile;
+use crate::{merge::MergeReport, output::OutputFile};
 
 /// What each step has left behind; a step that has left nothing is still to be done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,6 +61,37 @@ pub struct Merged {
     pub new: u64,
     /// The counts that the baseline had otherwise.
     pub replaced: u64,
+    /// The rows of all sources that could not be used, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// The file with these rows, if there are any.
+    pub rejects: Option<PathBuf>,
+    /// The counters that the baseline did not have.
+    pub appeared: Vec<String>,
+    /// The counters of the baseline that have no count in the last export.
+    pub vanished: Vec<String>,
+}
+
+impl Merged {
+    /// Keeps of a merge what is told when all is done.
+    pub(super) fn of(report: MergeReport, file: PathBuf, sources: Vec<Source>) -> Self {
+        let mut rejected = BTreeMap::<String, u64>::new();
+        for (reason, rows) in report.sources.iter().flat_map(|source| &source.rejected) {
+            *rejected.entry((*reason).to_owned()).or_default() += *rows;
+        }
+        // The first source is the baseline itself.
+        let exports = || report.sources.iter().skip(1);
+        Self {
+            file,
+            sources,
+            rows: report.rows as u64,
+            new: exports().map(|source| source.new).sum(),
+            replaced: exports().map(|source| source.replaced).sum(),
+            rejected,
+            rejects: report.rejects.map(PathBuf::from),
+            appeared: report.appeared,
+            vanished: report.vanished,
+        }
+    }
 }
 
 /// A registered model.
@@ -151,4 +183,44 @@ impl Journal {
 
 fn file(folder: &Path) -> PathBuf {
     folder.join("journal.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::SourceReport;
+
+    #[test]
+    fn what_a_merge_rejected_is_added_up_over_its_sources() {
+        let source = |new, rejected: &[(&'static str, u64)]| SourceReport {
+            file: "export.csv".to_owned(),
+            rows: 9,
+            new,
+            replaced: 1,
+            unchanged: 0,
+            in_test_period: 0,
+            duplicates: 0,
+            rejected: rejected.iter().copied().collect(),
+        };
+        let report = MergeReport {
+            output: "next.csv".to_owned(),
+            rows: 20,
+            counters: 2,
+            period: String::new(),
+            test_period: None,
+            sources: vec![
+                source(9, &[("there is no count", 1)]),
+                source(3, &[("there is no count", 2), ("the counter has no name", 1)]),
+                source(2, &[]),
+            ],
+            appeared: vec!["Parc".to_owned()],
+            vanished: vec!["Pont".to_owned()],
+            rejects: Some("rejects.csv".to_owned()),
+        };
+        let merged = Merged::of(report, "next.csv".into(), Vec::new());
+        let expected = [("the counter has no name", 1), ("there is no count", 3)];
+        assert_eq!(merged.rejected, BTreeMap::from(expected.map(|(reason, rows)| (reason.to_owned(), rows))));
+        assert_eq!((merged.new, merged.replaced, merged.rejects), (5, 2, Some("rejects.csv".into())));
+        assert_eq!((merged.appeared, merged.vanished), (vec!["Parc".to_owned()], vec!["Pont".to_owned()]));
+    }
 }

@@ -79,6 +79,7 @@ pub async fn retrain(
     let Outlook { plan, folder, .. } = outlook;
     let journal = if request.anew { None } else { Journal::open(&folder)? };
     let mut journal = journal.map_or_else(|| Journal::begin(&folder, plan.clone()), Ok)?;
+    let done_before = journal.done().record.is_some();
     let export = journal.step("export", |done| &mut done.export, steps::export(ports, &plan, &folder)).await?;
     let merge = steps::merge(ports, &plan, &export, &folder);
     let merge = journal.step("merge", |done| &mut done.merge, merge).await?;
@@ -86,20 +87,26 @@ pub async fn retrain(
     let train = journal.step("train", |done| &mut done.train, train).await?;
     let compare = steps::compare(ports, &plan, &merge, &train, &folder);
     let comparison = journal.step("compare", |done| &mut done.compare, compare).await?;
-    if comparison.is_better() {
+    let is_better = comparison.makes_champion(train.version);
+    if is_better {
         crown(&mut journal, ports, &plan, &comparison, &train).await?;
-        journal.step("publish", |done| &mut done.publish, steps::publish(ports, &plan, &train)).await?;
+        let publish = steps::publish(ports, &plan, &comparison, &train);
+        journal.step("publish", |done| &mut done.publish, publish).await?;
     }
     let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
     let event_id = journal.step("record", |done| &mut done.record, record).await?;
-    let is_better = comparison.is_better();
-    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder })
+    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder, done_before })
 }
 
 /// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
 fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
-    let is_other_day = |asked: Option<Day>, planned| asked.is_some_and(|asked| asked != planned);
-    if request.recipe != plan.recipe || is_other_day(request.from, plan.first) || is_other_day(request.to, plan.last) {
+    // A plan has days with tables only; whoever names its ends means the same as whoever asked for days around them.
+    let is_other_day = |asked: Option<Day>, before: Option<Day>, planned: Day| {
+        asked.is_some_and(|asked| asked != planned && Some(asked) != before)
+    };
+    let is_other_range =
+        is_other_day(request.from, plan.asked.0, plan.first) || is_other_day(request.to, plan.asked.1, plan.last);
+    if request.recipe != plan.recipe || is_other_range {
         bail!(
             "the retraining for {} was begun with other settings or days ({} to {}): give the same, or begin anew with --anew",
             plan.quarter,

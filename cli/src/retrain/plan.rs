@@ -9,7 +9,6 @@ use shared::{
     baseline::{self, Baseline},
     registry::{Alias, Version},
     runtime::Ports,
-    store::Generation,
     time::Day,
 };
 
@@ -40,9 +39,11 @@ pub struct Request {
 pub struct Plan {
     /// The quarter.
     pub quarter: Quarter,
-    /// The first day to export.
+    /// The first and the last day that were asked for, each if one was.
+    pub asked: (Option<Day>, Option<Day>),
+    /// The first day to export, which has a table.
     pub first: Day,
-    /// The last day to export.
+    /// The last day to export, which has a table.
     pub last: Day,
     /// How many days between them have counts.
     pub days: usize,
@@ -50,8 +51,6 @@ pub struct Plan {
     pub rows: u64,
     /// The data sets in use.
     pub baseline: Baseline,
-    /// Which writing of the object that says so was read.
-    pub generation: Generation,
     /// The champion when the plan was made.
     pub champion: Version,
     /// The settings of the training.
@@ -65,7 +64,7 @@ impl Plan {
         let champion = ports.registry.alias(Alias::Champion).await?;
         let champion = champion.context("there is no champion yet: train the first with `bike-traffic train`")?;
         let published = baseline::published(&*ports.store).await?;
-        let (baseline, generation) =
+        let (baseline, _) =
             published.context("there is no baseline yet: `bike-traffic train` publishes that of the first champion")?;
         let last = request.to.unwrap_or_else(|| today.plus(-1));
         if last >= today {
@@ -78,12 +77,12 @@ impl Plan {
         };
         Ok(Self {
             quarter: request.quarter.unwrap_or_else(|| Quarter::of(today)),
+            asked: (request.from, request.to),
             first: *first,
             last: *last,
             days: counted.len(),
             rows: counted.values().map(|state| state.rows).sum(),
             baseline,
-            generation,
             champion,
             recipe: request.recipe.clone(),
         })

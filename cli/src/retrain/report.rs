@@ -34,26 +34,25 @@ pub struct RetrainReport {
     pub event_id: EventId,
     /// The folder of the work.
     pub folder: PathBuf,
+    /// Whether all of it was done by an earlier call.
+    pub done_before: bool,
 }
 
 impl fmt::Display for RetrainReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, export, merge, train, comparison, .. } = self;
+        if self.done_before {
+            let quarter = plan.quarter;
+            writeln!(
+                formatter,
+                "the retraining for {quarter} was done before; --anew takes in what was gathered since"
+            )?;
+        }
         writeln!(formatter, "exported {} counts of {} days, {} to {}", export.rows, plan.days, plan.first, plan.last)?;
-        let Merged { rows, new, replaced, .. } = merge;
-        writeln!(
-            formatter,
-            "merged with {}: {rows} rows, {new} of them new, {replaced} replaced",
-            plan.baseline.train
-        )?;
+        self.write_merge(merge, formatter)?;
         writeln!(formatter, "{}", self.table())?;
-        let (wins, losses) = comparison.wins_and_losses();
-        writeln!(formatter, "version {} is better at {wins} counters and worse at {losses}:", train.version)?;
-        let (first, last) =
-            (comparison.counters.iter().take(SHOWN_COUNTERS), comparison.counters.iter().skip(SHOWN_COUNTERS));
-        let last = last.clone().skip(last.count().saturating_sub(SHOWN_COUNTERS));
-        for CounterComparison { name, before, after } in first.chain(last) {
-            writeln!(formatter, "  {name}: MAE {before:.2} -> {after:.2}")?;
+        if !comparison.is_with_itself(train.version) {
+            self.write_counters(formatter)?;
         }
         if self.is_better {
             writeln!(formatter, "version {} is champion, and {} is the baseline", train.version, train.data)?;
@@ -69,6 +68,37 @@ impl fmt::Display for RetrainReport {
 }
 
 impl RetrainReport {
+    fn write_merge(&self, merge: &Merged, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Merged { rows, new, replaced, rejected, rejects, appeared, vanished, .. } = merge;
+        let baseline = &self.plan.baseline.train;
+        writeln!(formatter, "merged with {baseline}: {rows} rows, {new} of them new, {replaced} replaced")?;
+        for (reason, rows) in rejected {
+            writeln!(formatter, "  {rows} rows rejected: {reason}")?;
+        }
+        if let Some(rejects) = rejects {
+            writeln!(formatter, "  rejected rows: {}", rejects.display())?;
+        }
+        for (what, names) in [("appeared", appeared), ("vanished", vanished)] {
+            if !names.is_empty() {
+                writeln!(formatter, "  {} counters {what}: {}", names.len(), names.join("; "))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_counters(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { comparison, train, .. } = self;
+        let (wins, losses) = comparison.wins_and_losses();
+        writeln!(formatter, "version {} is better at {wins} counters and worse at {losses}:", train.version)?;
+        let (first, last) =
+            (comparison.counters.iter().take(SHOWN_COUNTERS), comparison.counters.iter().skip(SHOWN_COUNTERS));
+        let last = last.clone().skip(last.count().saturating_sub(SHOWN_COUNTERS));
+        for CounterComparison { name, before, after } in first.chain(last) {
+            writeln!(formatter, "  {name}: MAE {before:.2} -> {after:.2}")?;
+        }
+        Ok(())
+    }
+
     fn table(&self) -> Table {
         let Comparison { champion, before, after, .. } = &self.comparison;
         let mut table = Table::new();

@@ -15,6 +15,7 @@ use shared::{
     event::{EventId, Function},
     registry::{Alias, RegistryError, change_champion},
     runtime::Ports,
+    store::Generation,
     time::Hour,
 };
 
@@ -26,7 +27,8 @@ use crate::{
     export::{self, ExportPlan},
     merge::{self, MergePlan},
     output::OutputFile,
-    train::{TrainingData, fit},
+    publish::refuse_unless_better,
+    train::{Origin, TrainingData, fit},
 };
 
 /// The tag `data_source` of what is trained here: not the baseline, and not a table.
@@ -53,24 +55,17 @@ pub(super) async fn merge(ports: &Ports, plan: &Plan, export: &Exported, folder:
     let file = merge_plan.output.clone();
     let merged =
         tokio::task::spawn_blocking(move || merge::merge(&merge_plan)).await.context("the merge did not end")??;
-    let of =
-        |sources: &[merge::SourceReport], pick: fn(&merge::SourceReport) -> u64| sources.iter().skip(1).map(pick).sum();
-    let files = [baseline_file].into_iter().chain(export.files.iter().cloned());
+    let files = [&baseline_file].into_iter().chain(&export.files);
     let rows = merged.sources.iter().map(|source| source.rows);
-    Ok(Merged {
-        file,
-        sources: files.zip(rows).map(|(path, rows)| source(&path, rows)).collect::<anyhow::Result<_>>()?,
-        rows: merged.rows as u64,
-        new: of(&merged.sources, |source| source.new),
-        replaced: of(&merged.sources, |source| source.replaced),
-    })
+    let sources = files.zip(rows).map(|(path, rows)| source(path, rows)).collect::<anyhow::Result<_>>()?;
+    Ok(Merged::of(merged, file, sources))
 }
 
 /// A model of the merged data, scored on the fixed test set and registered.
 pub(super) async fn train(ports: &Ports, plan: &Plan, merged: &Merged, folder: &Path) -> anyhow::Result<Fitted> {
     let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
     let rejects = folder.join("rejects");
-    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(merged.sources.clone())).await?;
+    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
     let trained = fit(ports, &data, &plan.recipe, DATA_SOURCE).await?;
     Ok(Fitted { version: trained.version, run: trained.run.name, data: data.train_data, scores: trained.scores })
 }
@@ -85,9 +80,8 @@ pub(super) async fn compare(
 ) -> anyhow::Result<Comparison> {
     let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion any more")?;
     let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
-    let data =
-        TrainingData::load((&train, &test), &folder.join("rejects"), &*ports.store, Some(merged.sources.clone()))
-            .await?;
+    let rejects = folder.join("rejects");
+    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
     let load = async |version| Model::load_version(&ports.store, &*ports.registry, version, Threads::All).await;
     let (before, after) = (load(champion).await?, load(fitted.version).await?);
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)
@@ -100,15 +94,20 @@ pub(super) async fn crown(
     comparison: &Comparison,
     fitted: &Fitted,
 ) -> Result<(), CrownError> {
-    let (present, _) = baseline::published(&*ports.store)
-        .await
-        .map_err(|error| CrownError::Other(error.into()))?
-        .context("there is no baseline any more")
-        .map_err(CrownError::Other)?;
+    let (present, _) = in_use(ports).await.map_err(CrownError::Other)?;
     if present != plan.baseline && present != next(plan, fitted) {
         return Err(CrownError::OtherBaseline(present));
     }
-    match change_champion(&*ports.registry, comparison.champion, fitted.version).await {
+    let registry = &*ports.registry;
+    if comparison.is_with_itself(fitted.version) {
+        // Crowned once more, it would be its own predecessor.
+        let found = registry.alias(Alias::Champion).await.map_err(|error| CrownError::Other(error.into()))?;
+        return match found {
+            Some(found) if found == fitted.version => Ok(()),
+            found => Err(CrownError::OtherChampion(found.map(|version| version.to_string()))),
+        };
+    }
+    match change_champion(registry, comparison.champion, fitted.version).await {
         Err(RegistryError::AliasMoved { found, .. }) => {
             Err(CrownError::OtherChampion(found.map(|version| version.to_string())))
         }
@@ -134,8 +133,28 @@ pub(super) enum CrownError {
 }
 
 /// The new model's data become the baseline.
-pub(super) async fn publish(ports: &Ports, plan: &Plan, fitted: &Fitted) -> anyhow::Result<DataSet> {
-    baseline::publish(&*ports.store, Some(plan.generation), &next(plan, fitted)).await?;
+pub(super) async fn publish(
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    fitted: &Fitted,
+) -> anyhow::Result<DataSet> {
+    let (present, generation) = in_use(ports).await?;
+    let next = next(plan, fitted);
+    if present != plan.baseline && present != next {
+        bail!(
+            "version {} is champion, but {} is the baseline since the plan was made: `bike-traffic publish-baseline` puts {} \
+             in its place if it is better; or begin anew with --anew",
+            fitted.version,
+            present.train,
+            fitted.data
+        );
+    }
+    if present != next && comparison.is_with_itself(fitted.version) {
+        // That it is better was shown by an earlier retraining, of which nothing is known here.
+        refuse_unless_better(ports, fitted.version, &fitted.data, &present).await?;
+    }
+    baseline::publish(&*ports.store, Some(generation), &next).await?;
     Ok(fitted.data.clone())
 }
 
@@ -147,8 +166,14 @@ pub(super) async fn record(
     fitted: &Fitted,
     env: &str,
 ) -> anyhow::Result<EventId> {
-    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}", plan.quarter));
-    let is_better = comparison.is_better();
+    // A quarter may have more than one retraining, each with a reason of its own.
+    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}-{}", plan.quarter, fitted.run));
+    let is_better = comparison.makes_champion(fitted.version);
+    let decision = if is_better { "retrained" } else { "kept" };
+    if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, decision).await? {
+        // That row has the figures by which it became champion.
+        return Ok(event_id);
+    }
     let reason = comparison.reason(fitted.version);
     let finding = Finding {
         mae: Some(comparison.after.mae),
@@ -165,11 +190,25 @@ pub(super) async fn record(
             "before": comparison.before,
             "after": comparison.after,
         }),
-        ..Finding::new(if is_better { "retrained" } else { "kept" }, reason)
+        ..Finding::new(decision, reason)
     };
     let row = finding.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
     ports.warehouse.record(&row).await?;
     Ok(event_id)
+}
+
+async fn is_recorded(ports: &Ports, event_id: &EventId, decision: &str) -> anyhow::Result<bool> {
+    let log = ports.warehouse.audit_log().await?;
+    Ok(log.iter().any(|row| (&row.event_id, row.decision.as_str()) == (event_id, decision)))
+}
+
+async fn in_use(ports: &Ports) -> anyhow::Result<(Baseline, Generation)> {
+    baseline::published(&*ports.store).await?.context("there is no baseline any more")
+}
+
+/// The baseline that was merged, whatever is in use by now.
+fn origin(plan: &Plan, merged: &Merged) -> Origin {
+    Origin { sources: merged.sources.clone(), parent: plan.baseline.train.clone() }
 }
 
 fn next(plan: &Plan, fitted: &Fitted) -> Baseline {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use shared::{
-    baseline::{self, Baseline, DataSet, Packed, Role, Source},
+    baseline::{self, Baseline, DataSet, DataSetName, Packed, Role, Source},
     counts::Counts,
     features::{FeatureSpec, Frame},
     fixed_test::{self, FixedTest},
@@ -21,9 +21,17 @@ pub(crate) struct TrainingData {
     pub(crate) test_data: DataSet,
 }
 
+/// Where training data come from that were made before they are trained on.
+pub(crate) struct Origin {
+    /// The files that they were made of.
+    pub(crate) sources: Vec<Source>,
+    /// The data set that they continue.
+    pub(crate) parent: DataSetName,
+}
+
 impl TrainingData {
-    /// Reads both files and keeps them in the store as data sets, the training data as one that continues those in use.
-    /// Rows that cannot be used go to files in the folder `rejects`.
+    /// Reads both files and keeps them in the store as data sets. Training data without an origin come from their file
+    /// alone and continue those in use. Rows that cannot be used go to files in the folder `rejects`.
     ///
     /// # Errors
     /// When a file cannot be read, training data lie in the period of the test set, or another test set is in use.
@@ -31,7 +39,7 @@ impl TrainingData {
         (train_path, test_path): (&str, &str),
         rejects: &Path,
         store: &dyn Store,
-        sources: Option<Vec<Source>>,
+        origin: Option<Origin>,
     ) -> anyhow::Result<Self> {
         let train = load(train_path, &rejects.join("train_baseline.csv")).await?;
         let test = load(test_path, &rejects.join("test_baseline.csv")).await?;
@@ -39,8 +47,11 @@ impl TrainingData {
         let in_use = baseline::published(store).await?.map(|(baseline, _)| baseline);
         let test_set = pack(Role::Test, &test, vec![test.source.clone()], None)?;
         refuse_other_test_set(&test_set.data, in_use.as_ref())?;
-        let sources = sources.unwrap_or_else(|| vec![train.source.clone()]);
-        let train_set = pack(Role::Train, &train, sources, in_use.map(|baseline| baseline.train))?;
+        let (sources, parent) = match origin {
+            Some(Origin { sources, parent }) => (sources, Some(parent)),
+            None => (vec![train.source.clone()], in_use.map(|baseline| baseline.train)),
+        };
+        let train_set = pack(Role::Train, &train, sources, parent)?;
         let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
         baseline::keep(store, train_set).await?;
         baseline::keep(store, test_set).await?;
@@ -70,12 +81,7 @@ async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     Ok(Loaded { counts: loaded.counts.normalized(), ..loaded })
 }
 
-fn pack(
-    role: Role,
-    loaded: &Loaded,
-    sources: Vec<Source>,
-    parent: Option<baseline::DataSetName>,
-) -> anyhow::Result<Packed> {
+fn pack(role: Role, loaded: &Loaded, sources: Vec<Source>, parent: Option<DataSetName>) -> anyhow::Result<Packed> {
     let packed = Packed::new(role, &loaded.counts, sources, parent)?;
     packed.with_context(|| format!("{} has no counts", loaded.source.name))
 }
@@ -108,7 +114,7 @@ fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::
 
 #[cfg(test)]
 mod tests {
-    use shared::{counts::Counter, time::Day};
+    use shared::{counts::Counter, store::MemoryStore, time::Day};
 
     use super::*;
 
@@ -128,5 +134,29 @@ mod tests {
         assert!(refuse_overlap(&counts(&[("2021-05-01", "2021-05-15"), ("2021-06-01", "2021-06-30")]), &test).is_ok());
         let error = refuse_overlap(&counts(&[("2021-05-01", "2021-05-16")]), &test).unwrap_err().to_string();
         assert!(error.starts_with("24 rows of the training data"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn data_with_an_origin_continue_it_whatever_is_in_use_by_now() {
+        let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::default());
+        let write = |name: &str, counts: &Counts| {
+            let path = folder.path().join(name);
+            data::save(counts, &path).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        let test = write("test.csv", &counts(&[("2021-05-16", "2021-05-31")]));
+        let load = async |last: &str, origin: Option<Origin>| {
+            let train = write("train.csv", &counts(&[("2021-05-01", last)]));
+            let data = TrainingData::load((&train, &test), folder.path(), &store, origin).await.unwrap();
+            (baseline::manifest(&store, &data.train_data.name).await.unwrap(), data.baseline())
+        };
+        let (merged, _) = load("2021-05-10", None).await;
+        let (_, others) = load("2021-05-11", None).await;
+        baseline::publish(&store, None, &others).await.unwrap();
+        let origin = Origin { sources: merged.sources.clone(), parent: merged.name.clone() };
+        let (with_origin, _) = load("2021-05-12", Some(origin)).await;
+        assert_eq!((with_origin.parent, with_origin.sources), (Some(merged.name), merged.sources));
+        let (without, _) = load("2021-05-13", None).await;
+        assert_eq!(without.parent, Some(others.train));
     }
 }

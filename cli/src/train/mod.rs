@@ -23,7 +23,7 @@ use shared::{
 
 use arguments::DataSource;
 pub use arguments::{RecipeArguments, TrainArguments};
-pub(crate) use data::TrainingData;
+pub(crate) use data::{Origin, TrainingData};
 pub use report::{Coronation, TrainReport};
 
 use crate::{progress::Progress, state::State, stdout};

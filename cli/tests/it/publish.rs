@@ -7,16 +7,11 @@ use cli::{
     train::{Coronation, TrainPlan, train},
 };
 use shared::{
-    baseline::{self, Baseline},
-    counts,
+    baseline, counts,
     registry::{Version, change_champion},
 };
 
 use crate::world::{World, recipe};
-
-async fn in_use(world: &World) -> Baseline {
-    baseline::published(&*world.ports.store).await.unwrap().unwrap().0
-}
 
 /// Trains on the days after the test set, which nobody has published.
 async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
@@ -36,16 +31,16 @@ async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
 #[tokio::test]
 async fn the_data_of_a_better_champion_are_published_once() {
     let world = World::with_champion(1).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     let coronation = train_on_later_days(&world, 60).await;
     assert!(matches!(coronation, Some(Coronation::Better { .. })), "{coronation:?}");
-    assert_eq!(in_use(&world).await, before);
+    assert_eq!(world.in_use().await, before);
 
     let publication = publish_baseline(&world.ports).await.unwrap();
     let (former, former_mae) = publication.former.unwrap();
     assert_eq!((publication.champion, former), (Version::new(2), Version::new(1)));
     assert!(publication.mae < former_mae, "{publication}");
-    let after = in_use(&world).await;
+    let after = world.in_use().await;
     assert_eq!((&after.train, &publication.from), (&publication.to, &before.train));
     assert_ne!(after.train, before.train);
     assert_eq!(publish_baseline(&world.ports).await.unwrap().to, after.train);
@@ -55,13 +50,23 @@ async fn the_data_of_a_better_champion_are_published_once() {
 #[tokio::test]
 async fn the_data_of_a_worse_champion_are_not_published() {
     let world = World::with_champion(60).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     train_on_later_days(&world, 1).await;
     // By hand, since nothing else makes a worse version champion.
     change_champion(&*world.ports.registry, Version::new(1), Version::new(2)).await.unwrap();
     let error = publish_baseline(&world.ports).await.unwrap_err().to_string();
     assert!(error.starts_with("the baseline stays"), "{error}");
-    assert_eq!(in_use(&world).await, before);
+    assert_eq!(world.in_use().await, before);
+}
+
+#[tokio::test]
+async fn data_are_not_published_where_nothing_shows_that_their_champion_is_better() {
+    let world = World::with_champion(1).await;
+    train_on_later_days(&world, 60).await;
+    let others = world.put_others_into_use().await;
+    let error = publish_baseline(&world.ports).await.unwrap_err().to_string();
+    assert!(error.starts_with("the baseline stays") && error.contains("no version is known"), "{error}");
+    assert_eq!(world.in_use().await, others);
 }
 
 #[tokio::test]

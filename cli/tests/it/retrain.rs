@@ -1,5 +1,7 @@
 //! The quarterly retraining, from daily tables to a new champion and its baseline.
 
+mod again;
+
 use std::{
     fs,
     path::Path,
@@ -11,10 +13,10 @@ use std::{
 use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
 use serde_json::Value;
 use shared::{
-    baseline::{self, Baseline},
-    counts,
+    baseline,
+    counts::{self, Counter},
     fixed_test::TRAIN_BASELINE,
-    registry::{Alias, Version, change_champion},
+    registry::{Alias, Version},
 };
 
 use crate::world::{World, assert_same, copy, recipe, snapshot};
@@ -29,10 +31,6 @@ async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
     retrain(&world.ports, &world.state, &request(rounds), &|_| {}).await
 }
 
-async fn in_use(world: &World) -> Baseline {
-    baseline::published(&*world.ports.store).await.unwrap().unwrap().0
-}
-
 async fn aliases(world: &World) -> [Option<Version>; 2] {
     let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
     [champion.await.unwrap(), previous.await.unwrap()]
@@ -41,12 +39,12 @@ async fn aliases(world: &World) -> [Option<Version>; 2] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
     let world = World::with_champion(3).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     let report = run(&world, 60).await.unwrap();
     assert!(report.is_better, "{report}");
     assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
 
-    let after = in_use(&world).await;
+    let after = world.in_use().await;
     assert_eq!((&after.train, &after.test), (&report.train.data.name, &before.test));
     let manifest = baseline::manifest(&*world.ports.store, &after.train).await.unwrap();
     assert_eq!(manifest.parent, Some(before.train));
@@ -63,18 +61,18 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
 
     let log = world.ports.warehouse.audit_log().await.unwrap();
     let [row] = &log[..] else { panic!("{log:?}") };
-    let quarter = report.plan.quarter;
-    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", format!("promote/retrain-{quarter}")));
+    let event_id = format!("promote/retrain-{}-{}", report.plan.quarter, report.train.run);
+    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", event_id));
     assert_eq!((row.champion_version, row.env.as_str()), (Some(Version::new(2)), "test"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
     let world = World::with_champion(60).await;
-    let before = in_use(&world).await;
+    let before = world.in_use().await;
     let report = run(&world, 2).await.unwrap();
     assert!(!report.is_better, "{report}");
-    assert_eq!((aliases(&world).await, in_use(&world).await), ([Some(Version::new(1)), None], before));
+    assert_eq!((aliases(&world).await, world.in_use().await), ([Some(Version::new(1)), None], before));
     let log = world.ports.warehouse.audit_log().await.unwrap();
     let [row] = &log[..] else { panic!("{log:?}") };
     assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
@@ -82,14 +80,19 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_is_not_done_again() {
+async fn the_report_tells_what_the_merge_found() {
     let world = World::with_champion(3).await;
-    let first = run(&world, 60).await.unwrap();
-    let before = snapshot(world.state.folder());
-    assert_eq!(run(&world, 60).await.unwrap(), first);
-    assert_same(&before, &snapshot(world.state.folder()));
-    let error = run(&world, 61).await.unwrap_err().to_string();
-    assert!(error.contains("--anew"), "{error}");
+    let mut counts = world.ports.warehouse.counts(world.last_day, world.last_day).await.unwrap();
+    let parc = counts.intern(Counter { id: None, name: "Parc".to_owned(), coordinates: None });
+    world.last_day.hours().for_each(|hour| counts.push(parc, hour, 1));
+    world.ports.warehouse.replace_counts(world.last_day, &counts, world.ports.clock.now()).await.unwrap();
+    let report = run(&world, 60).await.unwrap();
+    assert_eq!(report.merge.appeared, ["Parc"]);
+    assert!(report.to_string().contains("1 counters appeared: Parc"), "{report}");
+    // A later call has it from the journal.
+    let again = run(&world, 60).await.unwrap();
+    assert_eq!(again.merge, report.merge);
+    assert_eq!(serde_json::to_value(&again).unwrap()["merge"]["appeared"][0], "Parc");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,32 +103,6 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     assert_eq!((plan.champion, plan.last, plan.days), (Version::new(1), world.last_day, 84));
     assert_eq!((done.export, folder.exists()), (None, false));
     assert_same(&before, &snapshot(world.state.folder()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_champion_that_came_in_between_is_compared_with_first() {
-    let world = World::with_champion(3).await;
-    let report = run(&world, 60).await.unwrap();
-    // As if it had been stopped after the comparison, and another version promoted since.
-    let journal = report.folder.join("journal.json");
-    let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
-    for step in ["crown", "publish", "record"] {
-        contents["done"][step] = Value::Null;
-    }
-    fs::write(&journal, contents.to_string()).unwrap();
-    let registry = &*world.ports.registry;
-    let third = shared::registry::Run {
-        artifacts: registry.version(Version::new(1)).await.unwrap().run.artifacts,
-        ..shared::registry::Run::new("by-hand".parse().unwrap(), world.ports.clock.now())
-    };
-    let third = registry.register(&third).await.unwrap();
-    change_champion(registry, Version::new(2), third).await.unwrap();
-
-    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
-    assert!(error.contains("version 3 is champion since the comparison"), "{error}");
-    assert_eq!(aliases(&world).await[0], Some(third));
-    let report = run(&world, 60).await.unwrap();
-    assert_eq!((report.comparison.champion, aliases(&world).await[0]), (third, Some(Version::new(2))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

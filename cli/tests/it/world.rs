@@ -14,6 +14,7 @@ use cli::{
 };
 use model::TrainRecipe;
 use shared::{
+    baseline::{self, Baseline, Packed, Role},
     clock::SimulatedClock,
     counts::{self, Counts},
     runtime::Ports,
@@ -67,6 +68,27 @@ impl World {
             ports.warehouse.replace_counts(day, &counts, day.plus(1).at(6)).await.unwrap();
         }
         Self { state, ports, folder, test_path, test, last_day }
+    }
+
+    /// Returns the data sets in use.
+    pub(crate) async fn in_use(&self) -> Baseline {
+        baseline::published(&*self.ports.store).await.unwrap().unwrap().0
+    }
+
+    /// Puts data sets into use, whatever is in use.
+    pub(crate) async fn put_into_use(&self, baseline: &Baseline) {
+        let (_, generation) = baseline::published(&*self.ports.store).await.unwrap().unwrap();
+        baseline::publish(&*self.ports.store, Some(generation), baseline).await.unwrap();
+    }
+
+    /// Puts training data into use that no version was trained on, as somebody else may, and returns what is in use then.
+    pub(crate) async fn put_others_into_use(&self) -> Baseline {
+        let counts = self.ports.warehouse.counts(self.last_day, self.last_day).await.unwrap();
+        let others = Packed::new(Role::Train, &counts, Vec::new(), None).unwrap().unwrap();
+        let baseline = Baseline { train: others.data.name.clone(), ..self.in_use().await };
+        baseline::keep(&*self.ports.store, others).await.unwrap();
+        self.put_into_use(&baseline).await;
+        baseline
     }
 }
 

@@ -3,7 +3,7 @@
 //! A data set is a CSV of counts, `data/baselines/NAME.csv`, and its [`Manifest`] beside it. Both are written once; the
 //! name holds a part of the contents' checksum. Which two are in use is said by one object, [`PUBLISHED`], that moves by
 //! compare-and-swap. The objects that people and functions read, `data/train_baseline.csv` and
-//! `data/test_baseline.csv`, are copies of what it names, made right after.
+//! `data/test_baseline.csv`, are copies of what it names, made right after by whoever moved it.
 
 mod manifest;
 mod name;
@@ -161,13 +161,45 @@ pub async fn published(store: &dyn Store) -> Result<Option<(Baseline, Generation
 /// fails.
 pub async fn publish(store: &dyn Store, expected: Option<Generation>, baseline: &Baseline) -> Result<(), StoreError> {
     // What is to be published can be read before anything points to it.
-    let train = read(store, &manifest(store, &baseline.train).await?).await?;
-    let test = read(store, &manifest(store, &baseline.test).await?).await?;
+    let contents = read_both(store, baseline).await?;
     let present = published(store).await?;
     if present.is_none_or(|(present, _)| present != *baseline) {
         let condition = expected.map_or(Condition::Absent, Condition::Unchanged);
         write_json(store, &path(PUBLISHED), baseline, condition).await?;
     }
+    copy_in_use(store, baseline.clone(), contents).await
+}
+
+/// Reads training data and test set.
+async fn read_both(store: &dyn Store, baseline: &Baseline) -> Result<[Bytes; 2], StoreError> {
+    let train = read(store, &manifest(store, &baseline.train).await?).await?;
+    let test = read(store, &manifest(store, &baseline.test).await?).await?;
+    Ok([train, test])
+}
+
+/// Makes the copies of what was put into use, or of what others have put into use since.
+///
+/// Whoever is slow may write over the copies of one who published later. So everybody looks afterwards whether the copies
+/// are still those of what is in use, and the last to write has seen the last publication.
+async fn copy_in_use(store: &dyn Store, mut copied: Baseline, mut contents: [Bytes; 2]) -> Result<(), StoreError> {
+    loop {
+        let is_copied = match copy_both(store, contents.clone()).await {
+            Ok(()) => true,
+            // Somebody else is copying.
+            Err(StoreError::ConditionFailed { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        let Some((in_use, _)) = published(store).await? else { return Ok(()) };
+        if in_use != copied {
+            contents = read_both(store, &in_use).await?;
+            copied = in_use;
+        } else if is_copied {
+            return Ok(());
+        }
+    }
+}
+
+async fn copy_both(store: &dyn Store, [train, test]: [Bytes; 2]) -> Result<(), StoreError> {
     copy(store, TRAIN_BASELINE, train).await?;
     copy(store, TEST_BASELINE, test).await
 }

@@ -1,7 +1,13 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 
 use super::*;
-use crate::{counts::Counter, store::MemoryStore, time::Day};
+use crate::{
+    counts::Counter,
+    store::{MemoryStore, Object},
+    time::Day,
+};
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
@@ -84,6 +90,75 @@ async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
+    let sets = ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
+    let test = packed(Role::Test, "2021-05-31", None);
+    let store = store_with(&[&sets[0], &sets[1], &sets[2], &test]).await;
+    publish(&*store, None, &baseline(&sets[0], &test)).await.unwrap();
+    let (_, generation) = published(&*store).await.unwrap().unwrap();
+    for moment in [Moment::BeforeItLooks, Moment::BeforeItWrites] {
+        let (_, before) = published(&*store).await.unwrap().unwrap();
+        let other = Mutex::new(Some(baseline(&sets[2], &test)));
+        let overtaken = Overtaken { store: Arc::clone(&store), moment, other };
+        publish(&overtaken, Some(before), &baseline(&sets[1], &test)).await.unwrap();
+        assert_eq!(*overtaken.other.lock().unwrap(), None, "nobody was faster");
+        assert_eq!(published(&*store).await.unwrap().unwrap().0, baseline(&sets[2], &test));
+        assert_eq!(store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes, sets[2].bytes, "{moment:?}");
+    }
+    assert_ne!(published(&*store).await.unwrap().unwrap().1, generation);
+}
+
+/// When somebody else publishes while a copy of training data is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    BeforeItLooks,
+    BeforeItWrites,
+}
+
+/// A store in which somebody else publishes once, and copies, while training data are copied.
+struct Overtaken {
+    store: Arc<dyn Store>,
+    moment: Moment,
+    other: Mutex<Option<Baseline>>,
+}
+
+impl Overtaken {
+    async fn reach(&self, moment: Moment, object: &ObjectPath) {
+        if moment != self.moment || object.as_str() != TRAIN_BASELINE {
+            return;
+        }
+        let Some(other) = self.other.lock().unwrap().take() else { return };
+        let (_, generation) = published(&*self.store).await.unwrap().unwrap();
+        publish(&*self.store, Some(generation), &other).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Store for Overtaken {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        self.reach(Moment::BeforeItLooks, path).await;
+        self.store.read(path).await
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        self.store.generation(path).await
+    }
+
+    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+        self.reach(Moment::BeforeItWrites, path).await;
+        self.store.write(path, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        self.store.list(prefix).await
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        self.store.address_of(path)
+    }
+}
+
+#[tokio::test]
 async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
     let (train, test) = (packed(Role::Train, "2021-05-15", None), packed(Role::Test, "2021-05-31", None));
     let store = store_with(&[&train, &test]).await;
@@ -114,9 +189,15 @@ async fn verification_finds_what_is_missing_or_changed() {
     write_json(&*store, &missing.manifest.name.manifest(), &missing.manifest, Condition::Absent).await.unwrap();
     let broken = "data/baselines/train-2021-05-17-00000000.json".parse().unwrap();
     store.write(&broken, Bytes::from_static(b"{"), Condition::Always).await.unwrap();
-    let found = states(verify(&*store).await.unwrap());
+    // As after the loss of a manifest.
+    let left = "data/baselines/train-2021-05-18-00000000.csv".parse().unwrap();
+    store.write(&left, Bytes::from_static(b"x"), Condition::Always).await.unwrap();
+    let findings = verify(&*store).await.unwrap();
+    let undescribed = findings.iter().filter(|finding| finding.state == State::Undescribed);
+    assert_eq!(undescribed.map(|finding| finding.data_set.as_str()).collect::<Vec<_>>(), ["train-2021-05-18-00000000"]);
+    let found = states(findings);
     let changed = State::Changed { sha256: Checksum::of(b"hello"), bytes: 5 };
-    assert_eq!((found.len(), found.contains(&changed), found.contains(&State::Missing)), (6, true, true));
+    assert_eq!((found.len(), found.contains(&changed), found.contains(&State::Missing)), (7, true, true));
     assert!(
         found.iter().any(|state| matches!(state, State::Unreadable(reason) if reason.contains("EOF"))),
         "{found:?}"

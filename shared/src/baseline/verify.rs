@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{DataSetName, FOLDER, Manifest, manifest, path, published};
 use crate::{
+    address::ObjectPath,
     checksum::Checksum,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     store::{Store, StoreError},
@@ -26,6 +27,8 @@ pub enum State {
     },
     /// The manifest itself cannot be read, for this reason.
     Unreadable(String),
+    /// It is there, and its manifest is not: that is gone, or whoever kept the data set was stopped before writing it.
+    Undescribed,
 }
 
 /// What was found about one object.
@@ -39,18 +42,18 @@ pub struct Finding {
     pub state: State,
 }
 
-/// Reads every data set that has a manifest, and the copies of those in use, and compares them with their manifests.
+/// Reads every data set that has a manifest, and the copies of those in use, and compares them with their manifests. Data
+/// sets without a manifest are found, too.
 ///
 /// # Errors
 /// When the store fails; what is missing or changed is no error.
 pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
-    let mut findings = Vec::new();
-    for object in store.list(FOLDER).await? {
-        let Some(name) = object.as_str().strip_prefix(FOLDER).and_then(|file| file.strip_suffix(".json")) else {
-            continue;
-        };
+    let objects = store.list(FOLDER).await?;
+    let mut findings: Vec<_> = objects.iter().filter_map(|object| undescribed(store, object, &objects)).collect();
+    for object in &objects {
+        let Some(name) = name(object, ".json") else { continue };
         let unreadable = |reason: String| Finding {
-            object: store.address_of(&object),
+            object: store.address_of(object),
             data_set: name.to_owned(),
             state: State::Unreadable(reason),
         };
@@ -77,6 +80,20 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
         }
     }
     Ok(findings)
+}
+
+/// Finds counts that no manifest lies beside.
+fn undescribed(store: &dyn Store, object: &ObjectPath, all: &[ObjectPath]) -> Option<Finding> {
+    let data_set = name(object, ".csv")?;
+    let is_described = all.iter().any(|other| name(other, ".json") == Some(data_set));
+    let finding =
+        || Finding { object: store.address_of(object), data_set: data_set.to_owned(), state: State::Undescribed };
+    (!is_described).then(finding)
+}
+
+/// Returns the name of a data set whose file ends so.
+fn name<'a>(object: &'a ObjectPath, ending: &str) -> Option<&'a str> {
+    object.as_str().strip_prefix(FOLDER)?.strip_suffix(ending)
 }
 
 async fn compare(store: &dyn Store, object: &str, manifest: &Manifest) -> Result<Finding, StoreError> {

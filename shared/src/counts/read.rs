@@ -64,8 +64,9 @@ pub fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Counts, ReadE
 /// # Errors
 /// When the file cannot be opened or its first bytes cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
+    let cannot_open = |source| ReadError::Open { path: path.to_owned(), source };
     let in_file = |source| ReadError::File { path: path.to_owned(), source: Box::new(ReadError::Io(source)) };
-    unpack(File::open(path).map_err(in_file)?).map_err(in_file)
+    unpack(File::open(path).map_err(cannot_open)?).map_err(in_file)
 }
 
 /// Unpacks an input on a thread of its own when it begins as gzip does; any other is passed on as it is.
@@ -81,6 +82,14 @@ pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
 /// An input that cannot be read as counts at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// The file is not there, or not for everybody.
+    #[error("cannot open the file of counts {path}", path = path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The file, and what is wrong with it.
     #[error("cannot read counts from {path}", path = path.display())]
     File {
@@ -364,6 +373,12 @@ mod tests {
         assert_eq!(read_file(&whole, &mut Vec::new()).unwrap().len(), 50_000);
         let error = read_file(&cut, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().ends_with("cut.gz"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_does_not_break_off() {
+        let error = read_file(Path::new("absent.csv"), &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, ReadError::Open { .. }), "{error:?}");
     }
 
     proptest! {

@@ -176,7 +176,7 @@ impl World {
 }
 
 /// Trains a champion of three rounds, so that any fine-tuning is better, and writes the tables of all days but the last.
-async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
+pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
     let inputs = sample::small(&folder.join("data"));
     let state = State::at(&folder.join("state")).unwrap();
     let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };

@@ -20,7 +20,7 @@ mod process;
 // Exports that are stopped and run again.
 mod export;
 
-// Stories from end to end on the local stack; the one on the real counts of Paris needs the reference data.
+// Stories from end to end on the local stack; the two on the real counts of Paris need the reference data.
 mod stories;
 
 #[path = "../../../shared/tests/it/reference_data.rs"]

@@ -5,6 +5,7 @@ mod paris;
 mod poison;
 mod promotion;
 mod restart;
+mod retraining;
 mod training;
 
 use std::{

@@ -1,0 +1,174 @@
+//! Retrainings that are called again, after others have done something in between or after they were killed.
+
+use std::{fs, sync::Arc};
+
+use cli::retrain::{Request, RetrainReport, retrain};
+use serde_json::Value;
+use shared::{
+    clock::SimulatedClock,
+    registry::{Run, Version, change_champion},
+    time::Day,
+};
+
+use super::{STEPS, aliases, request, run};
+use crate::world::{World, assert_same, snapshot};
+
+async fn run_anew(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
+    retrain(&world.ports, &world.state, &Request { anew: true, ..request(rounds) }, &|_| {}).await
+}
+
+/// Returns the decisions of the audit log with their reasons.
+async fn decisions(world: &World) -> Vec<(String, String)> {
+    let log = world.ports.warehouse.audit_log().await.unwrap();
+    log.into_iter().map(|row| (row.decision, row.reason)).collect()
+}
+
+/// Makes the journal forget steps, as if the process had been killed between what they did and their entries.
+fn forget(report: &RetrainReport, steps: &[&str]) {
+    let journal = report.folder.join("journal.json");
+    let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
+    for step in steps {
+        assert!(contents["done"][*step].take() != Value::Null, "{step} was not done");
+    }
+    fs::write(&journal, contents.to_string()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_is_not_done_again_and_the_report_says_so() {
+    let world = World::with_champion(3).await;
+    let first = run(&world, 60).await.unwrap();
+    assert!(!first.to_string().contains("done before"), "{first}");
+    let before = snapshot(world.state.folder());
+    let second = run(&world, 60).await.unwrap();
+    assert!(second.to_string().contains("was done before") && second.to_string().contains("--anew"), "{second}");
+    assert_eq!(second, RetrainReport { done_before: true, ..first });
+    assert_same(&before, &snapshot(world.state.folder()));
+    let error = run(&world, 61).await.unwrap_err().to_string();
+    assert!(error.contains("--anew"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
+    let world = World::with_champion(3).await;
+    // Days later, so that the last days have no tables either.
+    let later = world.last_day.plus(4).at(9);
+    let ports = world.state.open(Arc::new(SimulatedClock::new(later))).unwrap();
+    let (from, to) = ("2015-01-01".parse::<Day>().unwrap(), world.last_day.plus(2));
+    let ask = async |from: Day, to: Day| {
+        let request = Request { from: Some(from), to: Some(to), ..request(60) };
+        retrain(&ports, &world.state, &request, &|_| {}).await
+    };
+    let plan = ask(from, to).await.unwrap().plan;
+    assert_eq!((plan.asked, plan.last), ((Some(from), Some(to)), world.last_day));
+    ask(from, to).await.unwrap();
+    // As the message about other days names them.
+    ask(plan.first, plan.last).await.unwrap();
+    for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
+        let error = ask(from, to).await.unwrap_err().to_string();
+        assert!(error.contains("other settings or days") && error.contains("--anew"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_champion_that_came_in_between_is_compared_with_first() {
+    let world = World::with_champion(3).await;
+    let report = run(&world, 60).await.unwrap();
+    // As if it had been stopped after the comparison, and another version promoted since.
+    forget(&report, &["crown", "publish", "record"]);
+    let registry = &*world.ports.registry;
+    let third = Run {
+        artifacts: registry.version(Version::new(1)).await.unwrap().run.artifacts,
+        ..Run::new("by-hand".parse().unwrap(), world.ports.clock.now())
+    };
+    let third = registry.register(&third).await.unwrap();
+    change_champion(registry, Version::new(2), third).await.unwrap();
+
+    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
+    assert!(error.contains("version 3 is champion since the comparison"), "{error}");
+    assert_eq!(aliases(&world).await[0], Some(third));
+    let report = run(&world, 60).await.unwrap();
+    assert_eq!((report.comparison.champion, aliases(&world).await[0]), (third, Some(Version::new(2))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_what_a_step_does_and_its_entry_it_ends_in_the_same_state() {
+    let world = World::with_champion(3).await;
+    let first = run(&world, 60).await.unwrap();
+    let before = snapshot(world.state.folder());
+    for step in ["record", "publish", "crown"] {
+        let from = STEPS.iter().position(|known| *known == step).unwrap();
+        forget(&first, &STEPS[from..]);
+        assert_eq!(run(&world, 60).await.unwrap(), first, "{step}");
+        assert_same(&before, &snapshot(world.state.folder()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
+    let world = World::with_champion(3).await;
+    let before = world.in_use().await;
+    let first = run(&world, 60).await.unwrap();
+    let (published, crowned) = (world.in_use().await, [Some(Version::new(2)), Some(Version::new(1))]);
+    let recorded = decisions(&world).await;
+
+    // Killed after the coronation, while the same baseline was written once more.
+    forget(&first, &["publish", "record"]);
+    world.put_into_use(&before).await;
+    run(&world, 60).await.unwrap();
+    assert_eq!((world.in_use().await, aliases(&world).await), (published.clone(), crowned));
+
+    // Begun anew, the same data give the version that is champion; the row by which it became so stays.
+    world.put_into_use(&before).await;
+    let report = run_anew(&world, 60).await.unwrap();
+    assert!(report.is_better && report.comparison.is_with_itself(Version::new(2)), "{report}");
+    assert_eq!((world.in_use().await, aliases(&world).await), (published.clone(), crowned));
+    assert_eq!(decisions(&world).await, recorded);
+
+    // As if that row had not been written either: another quarter has none.
+    world.put_into_use(&before).await;
+    let request = Request { quarter: Some("2019-Q1".parse().unwrap()), ..request(60) };
+    retrain(&world.ports, &world.state, &request, &|_| {}).await.unwrap();
+    assert_eq!((world.in_use().await, aliases(&world).await), (published, crowned));
+    let decisions = decisions(&world).await;
+    let [_, (decision, reason)] = &decisions[..] else { panic!("there are two rows: {decisions:?}") };
+    assert!(decision == "retrained" && reason.contains("is champion already"), "{decision}: {reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worse_model_that_is_champion_by_hand_does_not_bring_its_data_along() {
+    let world = World::with_champion(60).await;
+    let before = world.in_use().await;
+    let report = run(&world, 2).await.unwrap();
+    change_champion(&*world.ports.registry, Version::new(1), Version::new(2)).await.unwrap();
+    let error = format!("{:#}", run_anew(&world, 2).await.unwrap_err());
+    assert!(!report.is_better && error.contains("the baseline stays"), "{error}");
+    assert_eq!(world.in_use().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_published_after_the_coronation_stays_and_it_is_said_what_to_do() {
+    let world = World::with_champion(3).await;
+    let first = run(&world, 60).await.unwrap();
+    let published = world.in_use().await;
+    forget(&first, &["publish", "record"]);
+    let others = world.put_others_into_use().await;
+    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
+    assert!(error.contains("bike-traffic publish-baseline") && error.contains("--anew"), "{error}");
+    assert_eq!(world.in_use().await, others);
+    // As that command leaves it.
+    world.put_into_use(&published).await;
+    assert_eq!(run(&world, 60).await.unwrap(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
+    let world = World::with_champion(60).await;
+    run(&world, 2).await.unwrap();
+    run_anew(&world, 3).await.unwrap();
+    let decisions = decisions(&world).await;
+    let [(first, first_reason), (second, second_reason)] = &decisions[..] else {
+        panic!("there are two rows: {decisions:?}")
+    };
+    assert_eq!((first.as_str(), second.as_str()), ("kept", "kept"));
+    assert!(first_reason.contains("of version 2 is") && second_reason.contains("of version 3 is"), "{second_reason}");
+}
