@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
@@ -24,9 +25,10 @@ use super::{
     status::{Answer, MAXIMUM_BODY_BYTES},
 };
 use crate::{
-    bus::{FIRST_PUBLISHED_ATTRIBUTE, Message, dead_letter},
+    bus::{Message, dead_letter::Letter},
     event::{Event, EventId, Topic, decode},
     ledger::{Begun, Lease, Ledger, RecordedEvent},
+    store::Condition,
 };
 
 /// A handler with everything around it.
@@ -223,23 +225,28 @@ impl<H: Handler> Service<H> {
     }
 
     /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
+    ///
+    /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
     async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Answer {
-        let Envelope { mut attributes, data, published_at, .. } = envelope;
-        let chain = error.chain();
-        tracing::error!(event_id = %event_id, error = %chain, "the message is hopeless and becomes a dead letter");
-        attributes.insert(dead_letter::REASON_ATTRIBUTE.to_owned(), chain);
-        attributes.insert(dead_letter::EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string());
-        attributes.extend(published_at.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())));
-        let topic = Topic::DeadLetter(H::FUNCTION);
-        let kept = self.ports.publisher.publish(topic, Message { data, attributes }).await;
-        if let Err(error) = kept {
-            return try_later("cannot keep a dead letter", error.into());
+        let Envelope { attributes, data, published_at, .. } = envelope;
+        let mut finding = error.into_dead_letter();
+        let reason = finding.error_message.clone().unwrap_or_default();
+        tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
+        let letter = Letter::new(H::FUNCTION, event_id, &reason, published_at, Message { data, attributes });
+        if let Some((path, contents)) = letter.set_aside {
+            finding.detail = json!({ "message": path });
+            if let Err(error) = self.ports.store.write(&path, contents, Condition::Always).await {
+                return try_later("cannot set the message of a dead letter aside", error.into());
+            }
         }
         let now = self.ports.clock.now();
-        let row = error.into_dead_letter().into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
-        match self.ports.warehouse.record(&row).await {
-            Ok(()) => Answer::DeadLettered,
-            Err(error) => try_later("cannot write the audit row", error.into()),
+        let row = finding.into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
+        if let Err(error) = self.ports.warehouse.record(&row).await {
+            return try_later("cannot write the audit row", error.into());
+        }
+        match self.ports.publisher.publish(Topic::DeadLetter(H::FUNCTION), letter.message).await {
+            Ok(_) => Answer::DeadLettered,
+            Err(error) => try_later("cannot keep a dead letter", error.into()),
         }
     }
 }
