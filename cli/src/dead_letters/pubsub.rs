@@ -15,7 +15,7 @@ use crate::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 const MAXIMUM_LETTERS: usize = 1_000;
 
 /// The dead-letter subscriptions of a project.
-pub struct Topics {
+pub(super) struct Topics {
     subscriptions: Subscriptions,
     publisher: PubSubPublisher,
 }

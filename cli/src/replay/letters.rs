@@ -31,7 +31,11 @@ async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Resu
     for function in functions(function) {
         let letters = letters.of(function).await?;
         listed.extend(letters.into_iter().map(|letter| {
-            let text = format!("{}\n{}", String::from_utf8_lossy(&letter.data), letter.reason());
+            let data = match letter.object() {
+                None => String::from_utf8_lossy(&letter.data),
+                Some(object) => format!("too large for a letter, kept as {object}").into(),
+            };
+            let text = format!("{data}\n{}", letter.reason());
             Listed { function, published_at: letter.since, message_id: letter.message_id, text }
         }));
     }
@@ -76,15 +80,16 @@ pub async fn put_back(letters: &DeadLetters, function: Function, editor: Option<
 
 /// Tells whether the letter was put back, and not left.
 async fn put_one_back(letters: &DeadLetters, letter: &DeadLetter, editor: Option<&str>) -> anyhow::Result<bool> {
+    let whole = letters.whole(letter).await?;
     let data = match editor {
-        None => Some(letter.data.clone()),
+        None => Some(whole.data.clone()),
         Some(editor) => {
             eprintln!("{} {}: {}", letter.function, letter.message_id, letter.reason());
-            edit(editor, &letter.data)?
+            edit(editor, &whole.data)?
         }
     };
     match data {
-        Some(data) => letters.put_back(letter, data).await.map(|()| true),
+        Some(data) => letters.put_back(&whole, data).await.map(|()| true),
         None => letters.leave(std::slice::from_ref(letter)).await.map(|()| false),
     }
 }
@@ -95,7 +100,7 @@ mod tests {
         bus::{FIRST_PUBLISHED_ATTRIBUTE, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
         clock::{Clock, SimulatedClock},
         event::Topic,
-        store::read_json,
+        store::{Condition, read_json},
     };
 
     use super::*;
@@ -105,6 +110,10 @@ mod tests {
 
     /// Keeps a dead letter in the log of a folder, and returns the folder and its dead letters.
     async fn with_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
+        with_letter_about(data, ("origin", "scheduler")).await
+    }
+
+    async fn with_letter_about(data: &'static str, more: (&str, &str)) -> (tempfile::TempDir, DeadLetters) {
         let folder = tempfile::tempdir().unwrap();
         let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
@@ -112,7 +121,7 @@ mod tests {
         let attributes = [
             (dead_letter::REASON_ATTRIBUTE, "the week cannot exist"),
             (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
-            ("origin", "scheduler"),
+            more,
         ];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let message = Message { data: data.into(), attributes };
@@ -144,6 +153,27 @@ mod tests {
         let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
         assert_eq!(message.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert_eq!(message.data.to_bytes(), "{}");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_large_for_its_letter_is_put_back_whole() {
+        let object = "dead-letters/drift-check/a-checksum.json";
+        let (folder, letters) = with_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
+        let listed = list(&letters, Some(Function::DriftCheck)).await.unwrap();
+        assert!(listed[0].text.contains(object), "{}", listed[0].text);
+        let error = put_back(&letters, Function::DriftCheck, None).await.unwrap_err().to_string();
+        assert!(error.contains("cannot read the message of the dead letter"), "{error}");
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = State::at(folder.path()).unwrap().open(clock).unwrap().store;
+        let message = r#"{"attributes":{"origin":"scheduler"},"text":"a long message"}"#;
+        store.write(&object.parse().unwrap(), message.into(), Condition::Absent).await.unwrap();
+        let done = put_back(&letters, Function::DriftCheck, None).await.unwrap();
+        assert_eq!(done, PutBack { put_back: 1, left: 0 });
+        let published = published(folder.path()).await;
+        assert_eq!(published[0].data.to_bytes(), "a long message");
+        let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
+        assert_eq!(published[0].attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[tokio::test]

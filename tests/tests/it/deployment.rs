@@ -31,6 +31,7 @@ struct Deployment {
 struct Service {
     input: Topic,
     publishes: BTreeSet<Topic>,
+    objects: BTreeSet<String>,
     environment: BTreeSet<String>,
     #[serde(default)]
     not_passed: BTreeMap<String, String>,
@@ -70,6 +71,14 @@ fn functions_are_deployed_on_the_topics_of_the_flow() {
     let requests = BTreeSet::from([Topic::IngestRequested, Topic::DriftCheckRequested]);
     let expected: BTreeSet<_> = Topic::EVENTS.into_iter().filter(|topic| !requests.contains(topic)).collect();
     assert_eq!(published, expected, "every event but the scheduler's is published by a function");
+}
+
+/// The messages that are too large for a letter.
+#[test]
+fn functions_may_write_what_they_set_aside() {
+    for (function, service) in deployment().functions {
+        assert!(service.objects.contains(&format!("dead-letters/{function}/")), "{function}");
+    }
 }
 
 #[test]
