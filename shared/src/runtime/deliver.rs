@@ -2,7 +2,7 @@
 //!
 //! The order is artifact, audit row, ledger, events, answer; a crash between any two is repaired by the next delivery.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -155,22 +155,35 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back; while
-    /// it works, its lease is renewed.
+    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back.
     async fn handle(&self, event: H::Event, context: Context, lease: &mut Lease) -> Result<Outcome, Error> {
         let handler = Arc::clone(&self.handler);
-        let mut work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
-        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
-        let handled = loop {
-            tokio::select! {
-                handled = &mut work => break handled,
-                () = tokio::time::sleep(third_of_lease) => self.renew(lease).await,
-            }
-        };
-        handled.unwrap_or_else(|panic| {
+        let work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        self.under(lease, work).await.unwrap_or_else(|panic| {
             tracing::error!(error = %panic, "the handler panicked");
             Err(Error::passing("the handler panicked").caused_by(panic))
         })
+    }
+
+    /// Waits for work, and renews the lease of the event meanwhile.
+    async fn under<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
+        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(third_of_lease) => {}
+            }
+            let mut renewal = pin!(self.renew(lease));
+            tokio::select! {
+                done = &mut work => {
+                    // Broken off, it could have changed the entry without anybody knowing its new generation.
+                    renewal.await;
+                    return done;
+                }
+                () = &mut renewal => {}
+            }
+        }
     }
 
     async fn renew(&self, lease: &mut Lease) {
@@ -180,12 +193,14 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    async fn finish(&self, context: &Context, lease: Lease, outcome: Outcome) -> Answer {
+    /// Writes down what came of an event. Its lease is renewed until the entry is written that completes it: the audit log
+    /// may take longer than a lease.
+    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Answer {
         let now = self.ports.clock.now();
         let Outcome { finding, events } = outcome;
         let (decision, reason) = (finding.decision, finding.reason.clone());
         let row = finding.into_row(now, H::FUNCTION, context.event_id.clone(), &self.settings.environment);
-        if let Err(error) = self.ports.warehouse.record(&row).await {
+        if let Err(error) = self.under(&mut lease, self.ports.warehouse.record(&row)).await {
             self.release(lease, "the audit row could not be written").await;
             return try_later("cannot write the audit row", error.into());
         }
