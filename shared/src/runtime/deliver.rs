@@ -149,7 +149,8 @@ impl<H: Handler> Service<H> {
             }
             Err(error) => return try_later("cannot read the ledger", error.into()),
         };
-        match self.handle(event, context.clone(), &mut lease).await {
+        let handled = self.handle(event, context.clone(), &mut lease).await;
+        match handled.and_then(within_rights::<H>) {
             Ok(outcome) => self.finish(&context, lease, outcome).await,
             Err(error) => self.fail(&context, lease, envelope, error).await,
         }
@@ -262,6 +263,18 @@ impl<H: Handler> Service<H> {
         match self.ports.publisher.publish(Topic::DeadLetter(H::FUNCTION), letter.message).await {
             Ok(_) => Answer::DeadLettered,
             Err(error) => try_later("cannot keep a dead letter", error.into()),
+        }
+    }
+}
+
+/// Refuses an outcome that leads to a topic which the function does not name: in the cloud it has no right to it, and would
+/// find that out when the event is complete.
+fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
+    let mut topics = outcome.events.iter().map(|event| event.topic);
+    match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
+        None => Ok(outcome),
+        Some(topic) => {
+            Err(Error::hopeless(format!("{} may not publish to {topic}; name it in its PUBLISHES", H::FUNCTION)))
         }
     }
 }

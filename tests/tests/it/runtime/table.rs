@@ -1,7 +1,7 @@
 //! What a delivery gets back, row by row, and what it leaves behind.
 
 use axum::http::StatusCode;
-use shared::{bus::dead_letter::SetAside, ledger::Entry, runtime::MAXIMUM_BODY_BYTES, store::read_json};
+use shared::{bus::dead_letter::SetAside, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES, store::read_json};
 
 use super::{DAYS, DAYS_ID, Service, Turn, payload, timestamp, wrapped};
 
@@ -119,6 +119,16 @@ async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
     assert_eq!(service.push(DAYS).await, DONE);
     assert_dead_letter(&service, DAYS, DAYS_ID, &["the day cannot be ingested: the cause of it"]).await;
     assert_eq!(service.dead_letters().await[0].attributes["origin"], "scheduler");
+    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
+}
+
+/// In the cloud it has no right to that topic, and nobody would get the event.
+#[tokio::test]
+async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes_a_dead_letter() {
+    let service = Service::start(&[Turn::ExceedRights]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    assert_dead_letter(&service, DAYS, DAYS_ID, &["ingest may not publish to drift-check-requested"]).await;
+    assert!(service.messages(Topic::DriftCheckRequested).await.is_empty());
     assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
 }
 
