@@ -36,7 +36,7 @@ use self::{
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
     address::{Address, BucketName, ObjectPath, OpenError},
-    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, TIME_LIMIT, TRIES},
+    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, Noted, TIME_LIMIT, TRIES},
 };
 
 /// Where the service is, if not on an emulator.
@@ -85,10 +85,11 @@ impl GcsStore {
             .with_maximum_delay(LONGEST_DELAY)
             .with_scaling(2.0)
             .build()?;
+        let tries = RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(cloud::credentials(emulator)?)
-            .with_retry_policy(RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT))
+            .with_retry_policy(Noted::new("Cloud Storage", tries))
             .with_backoff_policy(pauses)
             .with_read_resume_policy(Recommended.with_attempt_limit(TRIES as u32))
             .with_resumable_upload_threshold(resumable_from)

@@ -30,15 +30,16 @@ impl Service {
     pub(super) async fn load(&self, table: &Table, columns: &[Column], rows: &[u8]) -> Result<(), Failure> {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, rows);
-        let mut pauses = cloud::pauses().build();
+        let mut pauses = cloud::pauses().build().zip(1..);
         for number in 1..=MOST_IDS {
             let id = if number == 1 { name.clone() } else { format!("{name}-{number}") };
             match self.run(table, &configuration, rows, &id).await? {
                 Outcome::Loaded => return Ok(()),
-                Outcome::Failed(failure) if failure.may_pass() => match pauses.next() {
-                    Some(pause) => sleep(pause).await,
-                    None => return Err(failure),
-                },
+                Outcome::Failed(failure) if failure.may_pass() => {
+                    let Some((pause, attempt)) = pauses.next() else { return Err(failure) };
+                    cloud::note_repetition(&format!("a load into {table}"), attempt, &failure, pause);
+                    sleep(pause).await;
+                }
                 Outcome::Failed(failure) => return Err(failure),
                 Outcome::Past => {}
             }
