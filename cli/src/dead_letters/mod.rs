@@ -102,6 +102,15 @@ impl DeadLetters {
         Ok(letters)
     }
 
+    /// As [`DeadLetters::of`], of all functions at once and in their order: each takes a while to show that there are none.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    pub async fn of_all(&self) -> anyhow::Result<[Vec<DeadLetter>; Function::ALL.len()]> {
+        let [first, second, third, fourth, fifth, sixth] = Function::ALL.map(|function| self.of(function));
+        Ok(tokio::try_join!(first, second, third, fourth, fifth, sixth)?.into())
+    }
+
     /// Takes those of a function, oldest first, to be put back or left.
     ///
     /// # Errors
@@ -121,6 +130,17 @@ impl DeadLetters {
         match &self.bus {
             Bus::Local(_) => Ok(()),
             Bus::PubSub(topics) => topics.leave(letters).await,
+        }
+    }
+
+    /// Keeps letters of one function that were taken, as long again as the bus allows.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    pub async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+        match &self.bus {
+            Bus::Local(_) => Ok(()),
+            Bus::PubSub(topics) => topics.keep(letters).await,
         }
     }
 
