@@ -27,6 +27,8 @@ pub(super) struct Catalogue {
 /// What it knows about one.
 pub(super) struct Entry {
     pub(super) generation: Generation,
+    /// The MD5 of the contents in base64; missing where an object was composed of others.
+    pub(super) md5: Option<String>,
     /// The custom metadata.
     pub(super) custom: BTreeMap<String, String>,
 }
@@ -39,7 +41,7 @@ impl Catalogue {
     /// Returns what is known about an object, or `None` where there is none.
     pub(super) async fn look_up(&self, path: &ObjectPath) -> Result<Option<Entry>, Failure> {
         let address = format!("{}/{}", self.objects, utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC));
-        let request = self.http.get(address).query(&[("fields", "generation,metadata")]);
+        let request = self.http.get(address).query(&[("fields", "generation,md5Hash,metadata")]);
         match self.answer::<EntryReply>(request).await {
             Ok(reply) => reply.try_into().map(Some),
             Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -80,6 +82,8 @@ impl Catalogue {
 struct EntryReply {
     /// A number; JSON's would not hold all of its digits.
     generation: String,
+    #[serde(rename = "md5Hash")]
+    md5: Option<String>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
@@ -90,7 +94,7 @@ impl TryFrom<EntryReply> for Entry {
     fn try_from(reply: EntryReply) -> Result<Self, Failure> {
         let generation = reply.generation.parse().map(Generation::from_number);
         let generation = generation.map_err(|error| Failure::Answer(error.into()))?;
-        Ok(Self { generation, custom: reply.metadata })
+        Ok(Self { generation, md5: reply.md5, custom: reply.metadata })
     }
 }
 

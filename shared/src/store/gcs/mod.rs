@@ -18,10 +18,12 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use google_cloud_gax::{exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt};
 use google_cloud_storage::{
     client::Storage,
+    model::ObjectChecksums,
     read_object::ReadObjectResponse,
     read_resume_policy::{ReadResumePolicyExt, Recommended},
     retry_policy::RetryableErrors,
@@ -31,7 +33,7 @@ use reqwest::StatusCode;
 use self::{
     catalogue::Catalogue,
     failure::{Failure, within},
-    kept::Kept,
+    kept::{Contents, Kept},
 };
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
@@ -54,7 +56,8 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
 /// the service answers 403 where an object is missing.
 ///
 /// Models and data that have been read or written are kept in memory (at most 64 MiB, the oldest go first), and the
-/// service is asked for their generation only; their contents are not downloaded again until they have changed.
+/// service is asked for their generation and checksum only; their contents are not downloaded again until they have
+/// changed, also where the same was written once more.
 pub struct GcsStore {
     bucket: BucketName,
     contents: Storage,
@@ -99,12 +102,26 @@ impl GcsStore {
         Ok(Self { bucket: bucket.clone(), contents, catalogue, kept: Mutex::default() })
     }
 
-    async fn download(&self, path: &ObjectPath) -> Result<Object, Failure> {
+    async fn download(&self, path: &ObjectPath) -> Result<Contents, Failure> {
         let request = self.contents.read_object(self.resource(), path.as_str());
         let reply = within(TIME_LIMIT, request.send()).await?;
-        let (generation, size) = (reply.object().generation, reply.object().size);
+        let found = reply.object();
+        let (generation, size, md5) = (found.generation, found.size, md5(found.checksums.as_ref()));
         let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
-        Ok(Object { bytes, generation: Generation(generation) })
+        Ok(Contents { bytes, generation: Generation(generation), md5 })
+    }
+
+    /// Returns what is kept of an object, if it still is what the service has.
+    async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
+        let kept = self.kept().get(path);
+        let Some(kept) = kept else { return Ok(None) };
+        // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
+        let Some(present) = self.catalogue.look_up(path).await? else { return Ok(None) };
+        let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
+        Ok(unchanged.map(|contents| {
+            self.kept().keep(path, &contents);
+            contents.into()
+        }))
     }
 
     async fn upload(
@@ -113,7 +130,7 @@ impl GcsStore {
         bytes: Bytes,
         condition: Condition,
         id: &str,
-    ) -> Result<Generation, Failure> {
+    ) -> Result<(Generation, Option<String>), Failure> {
         let time = time_for(bytes.len() as u64);
         let request = self
             .contents
@@ -127,19 +144,19 @@ impl GcsStore {
             Condition::Unchanged(read) => request.set_if_generation_match(read.number()),
         };
         let written = within(time, request.send_buffered()).await?;
-        Ok(Generation(written.generation))
+        Ok((Generation(written.generation), md5(written.checksums.as_ref())))
     }
 
-    /// Returns the generation of an object if it is the one that the write `id` wrote.
+    /// Returns the generation and the checksum of an object if it is the one that the write `id` wrote.
     ///
     /// A write whose answer was lost is repeated by the client, and then refused: its first try has changed the
     /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
     /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
     /// object has changed, which is as true.
-    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<Generation>, Failure> {
+    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<(Generation, Option<String>)>, Failure> {
         let found = self.catalogue.look_up(path).await?;
         let is_own = |custom: &BTreeMap<String, String>| custom.get(WRITE_ID).is_some_and(|found| found == id);
-        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| entry.generation))
+        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| (entry.generation, entry.md5)))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -155,19 +172,16 @@ impl GcsStore {
 #[async_trait]
 impl Store for GcsStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
-        // The generation is asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
-        let kept = self.kept().get(path);
-        if let Some(kept) = kept
-            && self.generation(path).await? == Some(kept.generation)
-        {
-            return Ok(kept);
+        let unchanged = self.unchanged(path).await;
+        if let Some(object) = unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))? {
+            return Ok(object);
         }
-        let object = self.download(path).await.map_err(|failure| match failure.status() {
+        let contents = self.download(path).await.map_err(|failure| match failure.status() {
             Some(StatusCode::NOT_FOUND) => StoreError::NotFound { address: self.address_of(path) },
             _ => failure.of("read", self.address_of(path)),
         })?;
-        self.kept().keep(path, &object);
-        Ok(object)
+        self.kept().keep(path, &contents);
+        Ok(contents.into())
     }
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
@@ -183,8 +197,9 @@ impl Store for GcsStore {
             written = self.find_own(path, &id).await;
         }
         let written = written.map_err(|failure| failure.of("write", self.address_of(path)))?;
-        let generation = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) })?;
-        self.kept().keep(path, &Object { bytes, generation });
+        let written = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) });
+        let (generation, md5) = written?;
+        self.kept().keep(path, &Contents { bytes, generation, md5 });
         Ok(generation)
     }
 
@@ -200,6 +215,12 @@ impl Store for GcsStore {
     fn address_of(&self, path: &ObjectPath) -> String {
         format!("gs://{}/{path}", self.bucket)
     }
+}
+
+/// Returns the MD5 in base64, as [`catalogue`] has it, where there is one.
+fn md5(checksums: Option<&ObjectChecksums>) -> Option<String> {
+    let md5 = &checksums?.md5_hash;
+    (!md5.is_empty()).then(|| BASE64_STANDARD.encode(md5))
 }
 
 async fn collect(mut reply: ReadObjectResponse) -> google_cloud_storage::Result<Bytes> {
