@@ -28,6 +28,7 @@ use serde_json::json;
 
 use self::{
     api::Api,
+    artifacts::Buckets,
     error::MlflowError,
     lock::{Held, Lock},
     record::Measured,
@@ -55,7 +56,7 @@ pub struct MlflowRegistry {
     model: String,
     lock: Lock,
     store: Arc<dyn Store>,
-    cloud: CloudSettings,
+    buckets: Buckets,
     measured: Mutex<BTreeMap<String, Arc<Measured>>>,
 }
 
@@ -83,7 +84,7 @@ impl MlflowRegistry {
             model,
             lock: Lock::new(Arc::clone(&store), clock, lock),
             store,
-            cloud: cloud.clone(),
+            buckets: Buckets::new(cloud),
             measured: Mutex::default(),
         })
     }

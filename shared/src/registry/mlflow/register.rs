@@ -36,7 +36,7 @@ impl MlflowRegistry {
         self.log(&started.run_id, run).await?;
         self.log_inputs(&started.run_id, run).await?;
         let source =
-            artifacts::copy(&self.api, &self.cloud, &*self.store, &run.artifacts, &started.artifact_uri).await?;
+            artifacts::copy(&self.api, &self.buckets, &*self.store, &run.artifacts, &started.artifact_uri).await?;
         self.end_run(&started.run_id, run).await?;
         self.make_model().await?;
         let make_version = || self.make_version(&started.run_id, &source, run);
