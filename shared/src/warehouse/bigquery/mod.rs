@@ -27,6 +27,7 @@ use self::{
     days::BY_DAY_HOUR_AND_COUNTER,
     failure::Failure,
     kept::KeptDays,
+    rows::Rows,
     service::{Service, Table},
 };
 use super::{DayState, Forecast, TableVersion, Warehouse, WarehouseError, schema};
@@ -90,7 +91,7 @@ impl BigQueryWarehouse {
 impl Warehouse for BigQueryWarehouse {
     async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
         let table = self.service.table(schema::RAW, schema::daily_table(day));
-        let rows = rows::write_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
+        let rows = Rows::of_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::COUNTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
     }
@@ -123,7 +124,7 @@ impl Warehouse for BigQueryWarehouse {
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
         let table = self.service.table(schema::PREDICTIONS, schema::daily_table(day));
-        let rows = rows::write_forecasts(forecasts).map_err(|source| malformed(&table, source))?;
+        let rows = Rows::of_forecasts(forecasts).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::FORECASTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
     }
