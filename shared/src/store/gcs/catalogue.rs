@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use google_cloud_auth::credentials::AccessTokenCredentials;
+use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -49,18 +50,19 @@ impl Catalogue {
         }
     }
 
-    /// Returns the names that begin with `prefix`, of all pages.
-    pub(super) async fn names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+    /// Returns the names that begin with `prefix`, of all pages; of objects that were written before `since`, none.
+    pub(super) async fn names(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let mut page_token = None;
         loop {
             let request = self.http.get(&self.objects).query(&[
                 ("prefix", Some(prefix)),
-                ("fields", Some("items/name,nextPageToken")),
+                ("fields", Some("items(name,updated),nextPageToken")),
                 ("pageToken", page_token.as_deref()),
             ]);
             let page: Page = self.answer(request).await?;
-            names.extend(page.items.into_iter().map(|item| item.name));
+            let is_wanted = |item: &Item| since.is_none_or(|since| item.updated.is_none_or(|updated| updated >= since));
+            names.extend(page.items.into_iter().filter(is_wanted).map(|item| item.name));
             page_token = page.next_page_token;
             if page_token.is_none() {
                 return Ok(names);
@@ -110,4 +112,5 @@ struct Page {
 #[derive(Deserialize)]
 struct Item {
     name: String,
+    updated: Option<Timestamp>,
 }

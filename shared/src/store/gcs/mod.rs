@@ -28,6 +28,7 @@ use google_cloud_storage::{
     read_resume_policy::{ReadResumePolicyExt, Recommended},
     retry_policy::RetryableErrors,
 };
+use jiff::Timestamp;
 use reqwest::StatusCode;
 
 use self::{
@@ -159,6 +160,15 @@ impl GcsStore {
         Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| (entry.generation, entry.md5)))
     }
 
+    async fn paths(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<ObjectPath>, StoreError> {
+        let address = || format!("gs://{}/{prefix}*", self.bucket);
+        let names = self.catalogue.names(prefix, since).await.map_err(|failure| failure.of("list", address()))?;
+        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
+        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Each lock holder leaves what is kept whole, even if it panics.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -204,12 +214,11 @@ impl Store for GcsStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
-        let address = || format!("gs://{}/{prefix}*", self.bucket);
-        let names = self.catalogue.names(prefix).await.map_err(|failure| failure.of("list", address()))?;
-        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
-        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
-        paths.sort();
-        Ok(paths)
+        self.paths(prefix, None).await
+    }
+
+    async fn list_written_since(&self, prefix: &str, since: Timestamp) -> Result<Vec<ObjectPath>, StoreError> {
+        self.paths(prefix, Some(since)).await
     }
 
     fn address_of(&self, path: &ObjectPath) -> String {

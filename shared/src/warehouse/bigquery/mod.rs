@@ -85,6 +85,15 @@ impl BigQueryWarehouse {
     fn audit_table(&self) -> Table {
         self.service.table(schema::MONITORING, schema::LOGS)
     }
+
+    async fn read_audit_log(&self, since: Option<Timestamp>) -> Result<Vec<AuditRow>, WarehouseError> {
+        let (table, mut log) = (self.audit_table(), Vec::new());
+        let push = |row| audit::read(row).map(|row| log.push(row));
+        let (sql, parameters) = audit::selection(&table, since);
+        let read = self.service.read(&sql, parameters, push).await;
+        read.map_err(|failure| error("read", &table, failure))?;
+        Ok(log)
+    }
 }
 
 #[async_trait]
@@ -144,11 +153,11 @@ impl Warehouse for BigQueryWarehouse {
     }
 
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {
-        let (table, mut log) = (self.audit_table(), Vec::new());
-        let push = |row| audit::read(row).map(|row| log.push(row));
-        let read = self.service.read(&audit::selection(&table), Vec::new(), push).await;
-        read.map_err(|failure| error("read", &table, failure))?;
-        Ok(log)
+        self.read_audit_log(None).await
+    }
+
+    async fn audit_log_since(&self, since: Timestamp) -> Result<Vec<AuditRow>, WarehouseError> {
+        self.read_audit_log(Some(since)).await
     }
 }
 
