@@ -24,8 +24,8 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// A set of keys behind an address.
 pub(super) struct Keys {
     url: Url,
-    /// Made when it is needed first: where no token is asked for, it never is. A connection that has become stale by the time
-    /// that the next set is due is not used again.
+    /// Made when it is needed first: where no token is asked for, it never is. A connection that is stale when the next set
+    /// is due is not used again.
     http: OnceCell<Client>,
     known: RwLock<Known>,
     turn: Mutex<()>,

@@ -86,8 +86,8 @@ fn functions_are_deployed_on_the_topics_of_the_flow() {
     assert_eq!(published, expected, "every event but the scheduler's is published by a function");
 }
 
-/// A process that dies leaves its event to the next delivery, which may begin when the lease is over: a message that is given
-/// up before becomes a dead letter for nothing.
+/// A process that dies leaves its event to the next delivery, which may begin when the lease is over: a message that is
+/// given up before becomes a dead letter for nothing.
 #[test]
 fn the_attempts_of_a_message_outlast_the_lease() {
     let lease = ServiceSettings::default().lease.unsigned_abs();
