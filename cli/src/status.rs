@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
     Timestamp,
@@ -15,21 +16,31 @@ use shared::{
     runtime::Ports,
 };
 
-use crate::{arguments::PlaceArguments, dead_letters::DeadLetters, stdout};
+use crate::{
+    arguments::PlaceArguments,
+    dead_letters::{DeadLetter, DeadLetters},
+    stdout,
+};
 
 /// How many of the last versions are shown.
 const VERSIONS_SHOWN: usize = 8;
+/// How far back is looked by default. The ledger and the audit log keep everything; messages are kept for a week.
+const USUAL_SPAN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Options of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bike-traffic status
-  bike-traffic status --cloud --json | jq .unfinished")]
+  bike-traffic status --cloud --json | jq .unfinished
+  bike-traffic status --cloud --since 2021-01-01T00:00:00Z")]
 pub struct StatusArguments {
     /// The places to look at.
     #[command(flatten)]
     pub place: PlaceArguments,
+    /// Events and audit rows since this instant; those of the last 30 days if not given.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
     /// Print the status as JSON.
     #[arg(long)]
     pub json: bool,
@@ -40,6 +51,8 @@ pub struct StatusArguments {
 pub struct Status {
     /// When it was looked at.
     pub at: Timestamp,
+    /// How far back.
+    pub since: Timestamp,
     /// The last versions of the model, newest first, and whoever has an alias.
     pub versions: Vec<VersionStatus>,
     /// Each function, in the order of the flow.
@@ -68,7 +81,7 @@ pub struct VersionStatus {
 pub struct FunctionStatus {
     /// Which.
     pub function: Function,
-    /// The last event in its audit log.
+    /// The last event in its audit log, in the time that was looked at.
     pub last: Option<LastEvent>,
     /// How many dead letters it has.
     pub dead_letters: usize,
@@ -118,25 +131,29 @@ pub enum UnfinishedState {
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
     let letters = DeadLetters::open(&arguments.place).await?;
-    let status = look(&ports, &letters).await?;
+    let status = look(&ports, &letters, arguments.since).await?;
     stdout::print(&status, arguments.json)
 }
 
-/// Looks at everything.
+/// Looks at everything; at events as far back as `since`, or 30 days.
 ///
 /// # Errors
 /// When a port fails.
-pub async fn look(ports: &Ports, letters: &DeadLetters) -> anyhow::Result<Status> {
+pub async fn look(ports: &Ports, letters: &DeadLetters, since: Option<Timestamp>) -> anyhow::Result<Status> {
     let at = ports.clock.now();
-    let log = ports.warehouse.audit_log().await?;
-    let mut functions = Vec::new();
-    for function in Function::ALL {
-        let last = log.iter().filter(|row| row.function == function).max_by_key(|row| row.timestamp).map(LastEvent::of);
-        functions.push(FunctionStatus { function, last, dead_letters: letters.of(function).await?.len() });
-    }
-    let unfinished = ledger::unfinished(&ports.store).await?;
+    let since = since.unwrap_or_else(|| at.saturating_sub(USUAL_SPAN).unwrap_or(Timestamp::MIN));
+    let log = ports.warehouse.audit_log_since(since).await?;
+    let last = |function: Function| log.iter().filter(|row| row.function == function).max_by_key(|row| row.timestamp);
+    let letters = letters.of_all().await?;
+    let function = |(function, letters): (Function, Vec<DeadLetter>)| FunctionStatus {
+        function,
+        last: last(function).map(LastEvent::of),
+        dead_letters: letters.len(),
+    };
+    let functions = Function::ALL.into_iter().zip(letters).map(function).collect();
+    let unfinished = ledger::unfinished_since(&ports.store, since).await?;
     let unfinished = unfinished.into_iter().filter_map(|unfinished| UnfinishedStatus::of(unfinished, at)).collect();
-    Ok(Status { at, versions: versions(ports).await?, functions, unfinished })
+    Ok(Status { at, since, versions: versions(ports).await?, functions, unfinished })
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -206,7 +223,8 @@ impl fmt::Display for Status {
                 status.dead_letters.to_string(),
             ]);
         }
-        writeln!(formatter, "{versions}\n{functions}")?;
+        let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
+        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
         if self.unfinished.is_empty() {
             return writeln!(formatter, "no event is in progress");
         }
@@ -242,7 +260,6 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use shared::{
         audit::Finding,
         clock::{Clock, SimulatedClock},
@@ -284,7 +301,8 @@ mod tests {
         }
 
         let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
-        let status = look(&ports, &DeadLetters::open(&place).await.unwrap()).await.unwrap();
+        let letters = DeadLetters::open(&place).await.unwrap();
+        let status = look(&ports, &letters, None).await.unwrap();
 
         let versions: Vec<_> = status.versions.iter().map(|known| (known.version, &known.aliases[..])).collect();
         let expected = [(Version::new(2), &[Alias::Challenger][..]), (Version::new(1), &[Alias::Champion][..])];
@@ -299,8 +317,27 @@ mod tests {
         ];
         assert_eq!(states, expected);
         let text = status.to_string();
-        for expected in ["14.25", "fine-tune-2021-W30", "overdue", "the store was away"] {
+        for expected in ["14.25", "fine-tune-2021-W30", "overdue", "the store was away", "since 2021-07-03 05:02:00Z"] {
             assert!(text.contains(expected), "{text}");
+        }
+        let later = look(&ports, &letters, Some("2021-08-02T05:00:01Z".parse().unwrap())).await.unwrap();
+        assert!(later.functions.iter().all(|status| status.last.is_none()), "{:?}", later.functions);
+    }
+
+    #[tokio::test]
+    async fn it_looks_back_thirty_days_or_as_far_as_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+        let ports = State::at(folder.path()).unwrap().open(Arc::new(clock)).unwrap();
+        let promoted_at: Timestamp = "2021-07-03T04:59:59Z".parse().unwrap();
+        let id = EventId::of(Function::Promote, "2021-W26");
+        let row = Finding::new("promoted", "a reason").into_row(promoted_at, Function::Promote, id, "dev");
+        ports.warehouse.record(&row).await.unwrap();
+        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let letters = DeadLetters::open(&place).await.unwrap();
+        for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
+            let status = look(&ports, &letters, since).await.unwrap();
+            assert_eq!(status.functions[5].last.as_ref().map(|last| last.at), expected);
         }
     }
 }

@@ -3,34 +3,73 @@
 //! Spoken over REST, since Google's client has no pull that ends: it streams for as long as one listens. See
 //! <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+#[cfg(test)]
+pub(crate) mod double;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::{
     Timestamp,
     address::ProjectId,
-    cloud::{self, CloudSettings, Tokens},
+    cloud::{self, CloudSettings, Refusal, Tokens},
     event::{Function, Topic},
 };
 
 const SERVICE: &str = "https://pubsub.googleapis.com";
 const PULLED_AT_ONCE: u32 = 100;
-/// A pull may come back empty although there are messages; only so many in a row mean that there are none.
-const EMPTY_PULLS: u32 = 3;
-const PAUSE_AFTER_EMPTY_PULL: Duration = Duration::from_millis(400);
+/// How long the service waits for an acknowledgement at most.
+const LONGEST_DEADLINE_SECONDS: u32 = 600;
 /// A subscription for looking is deleted after use; if that fails, by Pub/Sub after a day, the shortest it knows.
 const TEMPORARY_TTL: &str = "86400s";
+
+/// How long to listen. A pull may come back empty although there are messages; only when nothing new has come for a while,
+/// all has come.
+#[derive(Clone, Copy, Debug)]
+struct Listening {
+    /// How long one pull waits for a message; where it does not, it answers at once.
+    wait: Option<Duration>,
+    /// The pause after a pull that brought nothing new.
+    pause: Duration,
+    /// How long nothing new must have come.
+    quiet: Duration,
+    /// The same after a seek, which takes a while to show.
+    quiet_after_seek: Duration,
+}
+
+/// To the service. It waits for longer by itself; what it gives to a pull that was broken off comes again when its deadline
+/// is over.
+const SERVICE_LISTENING: Listening = Listening {
+    wait: Some(Duration::from_secs(5)),
+    pause: Duration::from_millis(400),
+    quiet: Duration::from_secs(5),
+    quiet_after_seek: Duration::from_secs(12),
+};
+/// To the emulator, which has all at hand. To pulls that were broken off it gives messages long afterwards, so none waits.
+const EMULATOR_LISTENING: Listening = Listening {
+    wait: None,
+    pause: Duration::from_millis(400),
+    quiet: Duration::from_secs(1),
+    quiet_after_seek: Duration::from_secs(1),
+};
 
 /// The subscriptions of a project.
 pub(crate) struct Subscriptions {
     http: reqwest::Client,
     project: String,
     tokens: Tokens,
+    listening: Listening,
 }
 
 /// A message that was pulled and not acknowledged.
@@ -73,26 +112,68 @@ impl Subscriptions {
             http: cloud::http_client()?,
             project: format!("{origin}/v1/projects/{project}"),
             tokens: Tokens::of(emulator).context("cannot find Google Cloud credentials")?,
+            listening: if emulator.is_some() { EMULATOR_LISTENING } else { SERVICE_LISTENING },
         })
     }
 
-    /// Returns what a subscription holds, up to `limit` messages, all of which are the caller's until they are
-    /// acknowledged or released.
+    /// Returns what a subscription holds, oldest first and up to some `limit` messages, all of which are the caller's until
+    /// they are acknowledged or released.
     pub(crate) async fn pull(&self, subscription: &SubscriptionId, limit: usize) -> anyhow::Result<Vec<Pulled>> {
-        let request = json!({ "maxMessages": PULLED_AT_ONCE, "returnImmediately": true });
-        let (mut pulled, mut empty) = (Vec::new(), 0);
-        while empty < EMPTY_PULLS && pulled.len() < limit {
-            let reply = self.call(Method::POST, &format!("{subscription}:pull"), Some(&request)).await?;
-            let reply: PullReply = serde_json::from_value(reply).context("cannot understand a pull")?;
-            if reply.received_messages.is_empty() {
-                empty += 1;
-                tokio::time::sleep(PAUSE_AFTER_EMPTY_PULL).await;
+        self.listen(subscription, limit, self.listening.quiet).await
+    }
+
+    /// As [`Subscriptions::pull`], of a subscription that was set back just now.
+    pub(crate) async fn pull_after_seek(
+        &self,
+        subscription: &SubscriptionId,
+        limit: usize,
+    ) -> anyhow::Result<Vec<Pulled>> {
+        self.listen(subscription, limit, self.listening.quiet_after_seek).await
+    }
+
+    async fn listen(
+        &self,
+        subscription: &SubscriptionId,
+        limit: usize,
+        quiet: Duration,
+    ) -> anyhow::Result<Vec<Pulled>> {
+        let (mut pulled, mut last_new) = (BTreeMap::new(), Instant::now());
+        while pulled.len() < limit && last_new.elapsed() < quiet {
+            let known = pulled.len();
+            for received in self.pull_once(subscription).await? {
+                // A message may come twice; then only its last handle counts.
+                let message = received.open()?;
+                pulled.insert(message.message_id.clone(), message);
             }
-            for received in reply.received_messages {
-                pulled.push(received.open()?);
+            if pulled.len() > known {
+                last_new = Instant::now();
+            } else {
+                tokio::time::sleep(self.listening.pause).await;
             }
         }
+        let mut pulled: Vec<_> = pulled.into_values().collect();
+        pulled.sort_by(|one, other| (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id)));
         Ok(pulled)
+    }
+
+    /// Pulls once. A pull that has waited in vain has found nothing.
+    async fn pull_once(&self, subscription: &SubscriptionId) -> anyhow::Result<Vec<Received>> {
+        let cannot = || format!("cannot pull from the subscription {subscription}");
+        let request = self.http.post(format!("{}/subscriptions/{subscription}:pull", self.project));
+        let request = match self.listening.wait {
+            None => request.json(&json!({ "maxMessages": PULLED_AT_ONCE, "returnImmediately": true })),
+            Some(wait) => request.json(&json!({ "maxMessages": PULLED_AT_ONCE })).timeout(wait),
+        };
+        let request = self.tokens.authorize(request).await.with_context(cannot)?;
+        let may_pass = |refusal: &Refusal| refusal.may_pass() && !is_in_vain(refusal);
+        let response = match cloud::send_while(request, may_pass).await {
+            Err(refusal) if is_in_vain(&refusal) => return Ok(Vec::new()),
+            response => response.with_context(cannot)?,
+        };
+        match response.json::<PullReply>().await {
+            Err(error) if error.is_timeout() => Ok(Vec::new()),
+            reply => Ok(reply.with_context(cannot)?.received_messages),
+        }
     }
 
     /// Takes messages out of a subscription for good.
@@ -104,12 +185,21 @@ impl Subscriptions {
         self.call(Method::POST, &format!("{subscription}:acknowledge"), Some(&request)).await.map(drop)
     }
 
+    /// Keeps messages that were pulled for as long again as can be.
+    pub(crate) async fn keep(&self, subscription: &SubscriptionId, ack_ids: &[&str]) -> anyhow::Result<()> {
+        self.put_off(subscription, ack_ids, LONGEST_DEADLINE_SECONDS).await
+    }
+
     /// Gives messages back at once, as if they had not been pulled.
     pub(crate) async fn release(&self, subscription: &SubscriptionId, ack_ids: &[&str]) -> anyhow::Result<()> {
+        self.put_off(subscription, ack_ids, 0).await
+    }
+
+    async fn put_off(&self, subscription: &SubscriptionId, ack_ids: &[&str], seconds: u32) -> anyhow::Result<()> {
         if ack_ids.is_empty() {
             return Ok(());
         }
-        let request = json!({ "ackIds": ack_ids, "ackDeadlineSeconds": 0 });
+        let request = json!({ "ackIds": ack_ids, "ackDeadlineSeconds": seconds });
         self.call(Method::POST, &format!("{subscription}:modifyAckDeadline"), Some(&request)).await.map(drop)
     }
 
@@ -132,7 +222,7 @@ impl Subscriptions {
         let project = self.project.rsplit_once("/v1/").map_or("", |(_, project)| project);
         let request = json!({
             "topic": format!("{project}/topics/{topic}"),
-            "ackDeadlineSeconds": 600,
+            "ackDeadlineSeconds": LONGEST_DEADLINE_SECONDS,
             "expirationPolicy": { "ttl": TEMPORARY_TTL },
         });
         self.call(Method::PUT, &id.to_string(), Some(&request)).await?;
@@ -162,6 +252,14 @@ fn verb<'a>(method: &Method, path: &'a str) -> &'a str {
         (&Method::PUT, None) => "make",
         (&Method::DELETE, None) => "delete",
         _ => "use",
+    }
+}
+
+/// Tells whether a pull has waited for a message until its time was over, by our clock or the service's.
+fn is_in_vain(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Connection(error) => error.is_timeout() && !error.is_connect(),
+        refusal => refusal.status() == Some(StatusCode::GATEWAY_TIMEOUT),
     }
 }
 

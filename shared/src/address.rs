@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 /// The address of a store, bus, warehouse or registry; its scheme chooses the implementation.
 ///
-/// A missing address is never a fallback: a program without one does not start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A missing address is never a fallback: a program without one does not start. Nothing that shows an address shows a login
+/// in it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// `memory://`: kept in the process and gone with it. Any port.
     Memory,
@@ -54,7 +55,7 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let error = |reason| AddressError { text: text.to_owned(), reason };
+        let error = |reason| AddressError { text: hide_login(text), reason };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| error("it has no scheme such as file://"))?;
         let place = rest.trim_end_matches('/');
         match scheme {
@@ -84,6 +85,19 @@ impl fmt::Display for Address {
             Self::Mlflow(url) => without_login(url).fmt(formatter),
         }
     }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Address({self})")
+    }
+}
+
+/// Hides in a text that should be an address what may be a login: all between the first `//` and the last `@`.
+fn hide_login(text: &str) -> String {
+    let Some(end) = text.rfind('@') else { return text.to_owned() };
+    let start = text[..end].find("//").map_or(0, |slashes| slashes + 2);
+    format!("{}…{}", &text[..start], &text[end..])
 }
 
 /// Returns a URL as it may be shown and logged.
@@ -274,6 +288,25 @@ mod tests {
         }
         let with_login: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
         assert_eq!(with_login.to_string(), "https://mlflow.example/");
+    }
+
+    #[test]
+    fn a_login_is_not_shown_whether_the_address_can_be_used_or_not() {
+        let usable: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
+        assert_eq!(format!("{usable:?}"), "Address(https://mlflow.example/)");
+        for text in [
+            "https://zoe:geheim@mlflow.example:port/",
+            "https://zoe:ge//h@eim@mlflow example/",
+            "https:/zoe:geheim@mlflow.example/",
+            "htps://zoe:geheim@mlflow.example/",
+            "//zoe:geheim@mlflow.example/",
+            "zoe:geheim@mlflow.example",
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("…@mlflow"), "{shown}");
+            assert!(["zoe", "geheim", "ge//h", "eim"].iter().all(|part| !shown.contains(*part)), "{shown}");
+        }
     }
 
     #[test]

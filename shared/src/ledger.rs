@@ -187,8 +187,17 @@ pub struct Unfinished {
 /// # Errors
 /// When the store fails.
 pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, StoreError> {
+    unfinished_since(store, Timestamp::MIN).await
+}
+
+/// As [`unfinished`], without the events about which nothing was entered since an instant, as far as the store knows: of
+/// what is there, most was completed long ago.
+///
+/// # Errors
+/// When the store fails.
+pub async fn unfinished_since(store: &Arc<dyn Store>, since: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
     let mut found = Vec::new();
-    for paths in store.list("ledger/").await?.chunks(READS_AT_ONCE) {
+    for paths in store.list_written_since("ledger/", since).await?.chunks(READS_AT_ONCE) {
         let reads: Vec<_> =
             paths.iter().cloned().map(|path| tokio::spawn(read_entry(Arc::clone(store), path))).collect();
         for read in reads {

@@ -45,6 +45,7 @@ macro_rules! warehouse_suite {
                 audit_rows_are_read_back_as_they_were_written,
                 audit_rows_are_known_by_function_event_and_decision,
                 the_audit_log_is_in_the_order_of_recording,
+                the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later,
                 of_twenty_rows_recorded_at_once_none_is_lost,
             ]
         );
@@ -70,8 +71,11 @@ impl Place {
 
     /// Returns the rows of the audit log that this place has recorded.
     async fn audit_log(&self) -> Vec<AuditRow> {
+        self.own(self.warehouse.audit_log().await.unwrap())
+    }
+
+    fn own(&self, rows: Vec<AuditRow>) -> Vec<AuditRow> {
         let own = format!("{}/{}-", Function::DriftCheck, self.name);
-        let rows = self.warehouse.audit_log().await.unwrap();
         rows.into_iter().filter(|row| row.event_id.to_string().starts_with(&own)).collect()
     }
 }
@@ -284,6 +288,21 @@ pub async fn the_audit_log_is_in_the_order_of_recording(place: &Place) {
     }
     let found: Vec<_> = place.audit_log().await.into_iter().map(|row| row.event_id).collect();
     assert_eq!(found, subjects.map(|subject| place.event_id(subject)));
+}
+
+/// Also where a row is recorded long afterwards.
+pub async fn the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later(place: &Place) {
+    for (subject, decided_at) in
+        [("3", "2021-08-03T05:00:00Z"), ("1", "2021-08-01T05:00:00Z"), ("2", "2021-08-02T05:00:00Z")]
+    {
+        let row = AuditRow { timestamp: timestamp(decided_at), ..audit_row(place.event_id(subject)) };
+        place.warehouse.record(&row).await.unwrap();
+    }
+    for (since, expected) in [("2021-08-01T05:00:00.000001Z", &["3", "2"][..]), ("2021-08-03T05:00:00Z", &["3"][..])] {
+        let log = place.own(place.warehouse.audit_log_since(timestamp(since)).await.unwrap());
+        let found: Vec<_> = log.into_iter().map(|row| row.event_id).collect();
+        assert_eq!(found, expected.iter().map(|subject| place.event_id(subject)).collect::<Vec<_>>(), "{since}");
+    }
 }
 
 /// Functions record while others do.

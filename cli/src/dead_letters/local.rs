@@ -16,7 +16,7 @@ use super::DeadLetter;
 use crate::state::State;
 
 /// The log of the embedded bus.
-pub struct Log {
+pub(super) struct Log {
     store: Arc<dyn Store>,
     publisher: LogPublisher,
 }

@@ -3,25 +3,35 @@
 mod local;
 mod pubsub;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use anyhow::Context;
 use bytes::Bytes;
 use shared::{
     Timestamp,
-    address::{Address, ProjectId},
-    bus::dead_letter,
+    address::{Address, ObjectPath, ProjectId},
+    bus::dead_letter::{self, SetAside},
+    clock::SystemClock,
     cloud::CloudSettings,
     event::Function,
     settings::{PortAddresses, ProcessVariables},
+    store::{self, Store, read_json},
 };
 
 use crate::{arguments::PlaceArguments, state::State};
 
 /// The dead letters of all functions.
-pub enum DeadLetters {
-    /// Those in the log of the embedded bus.
+pub struct DeadLetters {
+    bus: Bus,
+    /// Has the messages that are too large for a letter.
+    store: Arc<dyn Store>,
+}
+
+/// Where the letters are.
+enum Bus {
+    /// In the log of the embedded bus.
     Local(local::Log),
-    /// Those in the subscriptions of Pub/Sub.
+    /// In the subscriptions of Pub/Sub.
     PubSub(pubsub::Topics),
 }
 
@@ -47,6 +57,11 @@ impl DeadLetter {
     pub fn reason(&self) -> String {
         dead_letter::reason(&self.attributes)
     }
+
+    /// Returns the path of the object that has the message, where it is too large for a letter.
+    pub fn object(&self) -> Option<&str> {
+        self.attributes.get(dead_letter::OBJECT_ATTRIBUTE).map(String::as_str)
+    }
 }
 
 impl DeadLetters {
@@ -56,21 +71,25 @@ impl DeadLetters {
     /// When the place cannot be opened.
     pub async fn open(place: &PlaceArguments) -> anyhow::Result<Self> {
         if !place.cloud {
-            return Ok(Self::Local(local::Log::open(&State::at(&place.state)?)?));
+            let state = State::at(&place.state)?;
+            let store = state.open(Arc::new(SystemClock))?.store;
+            return Ok(Self { bus: Bus::Local(local::Log::open(&state)?), store });
         }
-        match PortAddresses::read(&ProcessVariables)?.bus {
-            Address::PubSub(project) => Self::of_project(&project, &CloudSettings::read(&ProcessVariables)?).await,
-            Address::File(folder) => Ok(Self::Local(local::Log::in_folder(&folder)?)),
+        let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+        let store = store::open(&addresses.store, &cloud).await?;
+        match addresses.bus {
+            Address::PubSub(project) => Self::of_project(&project, &cloud, store).await,
+            Address::File(folder) => Ok(Self { bus: Bus::Local(local::Log::in_folder(&folder)?), store }),
             other => anyhow::bail!("there are no dead letters in {other}"),
         }
     }
 
-    /// Opens those in the subscriptions of a project.
+    /// Opens those in the subscriptions of a project; the store has what is too large for a letter.
     ///
     /// # Errors
     /// When there are no credentials.
-    pub async fn of_project(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
-        Ok(Self::PubSub(pubsub::Topics::open(project, cloud).await?))
+    pub async fn of_project(project: &ProjectId, cloud: &CloudSettings, store: Arc<dyn Store>) -> anyhow::Result<Self> {
+        Ok(Self { bus: Bus::PubSub(pubsub::Topics::open(project, cloud).await?), store })
     }
 
     /// Returns those of a function, oldest first, and leaves them where they are.
@@ -83,14 +102,23 @@ impl DeadLetters {
         Ok(letters)
     }
 
+    /// As [`DeadLetters::of`], of all functions at once and in their order: each takes a while to show that there are none.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    pub async fn of_all(&self) -> anyhow::Result<[Vec<DeadLetter>; Function::ALL.len()]> {
+        let [first, second, third, fourth, fifth, sixth] = Function::ALL.map(|function| self.of(function));
+        Ok(tokio::try_join!(first, second, third, fourth, fifth, sixth)?.into())
+    }
+
     /// Takes those of a function, oldest first, to be put back or left.
     ///
     /// # Errors
     /// When the bus fails.
     pub async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
-        match self {
-            Self::Local(log) => log.letters(function).await,
-            Self::PubSub(topics) => topics.take(function).await,
+        match &self.bus {
+            Bus::Local(log) => log.letters(function).await,
+            Bus::PubSub(topics) => topics.take(function).await,
         }
     }
 
@@ -99,10 +127,37 @@ impl DeadLetters {
     /// # Errors
     /// When the bus fails.
     pub async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
-        match self {
-            Self::Local(_) => Ok(()),
-            Self::PubSub(topics) => topics.leave(letters).await,
+        match &self.bus {
+            Bus::Local(_) => Ok(()),
+            Bus::PubSub(topics) => topics.leave(letters).await,
         }
+    }
+
+    /// Keeps letters of one function that were taken, as long again as the bus allows.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    pub async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+        match &self.bus {
+            Bus::Local(_) => Ok(()),
+            Bus::PubSub(topics) => topics.keep(letters).await,
+        }
+    }
+
+    /// Returns a letter with the message that it only names, where the message is too large for a letter.
+    ///
+    /// # Errors
+    /// When the message cannot be read.
+    pub async fn whole(&self, letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
+        let mut whole = letter.clone();
+        if let Some(object) = letter.object() {
+            let cannot = || format!("cannot read the message of the dead letter {}", letter.message_id);
+            let path: ObjectPath = object.parse().with_context(cannot)?;
+            let (message, _) = read_json::<SetAside>(&*self.store, &path).await.with_context(cannot)?;
+            whole.attributes.extend(message.attributes);
+            whole.data = message.data.to_bytes();
+        }
+        Ok(whole)
     }
 
     /// Publishes a letter, with this payload, to the topic that its function reads, and takes it off the dead letters.
@@ -112,9 +167,9 @@ impl DeadLetters {
     /// # Errors
     /// When the bus fails.
     pub async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
-        match self {
-            Self::Local(log) => log.put_back(letter, data).await,
-            Self::PubSub(topics) => topics.put_back(letter, data).await,
+        match &self.bus {
+            Bus::Local(log) => log.put_back(letter, data).await,
+            Bus::PubSub(topics) => topics.put_back(letter, data).await,
         }
     }
 }

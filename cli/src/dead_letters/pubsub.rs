@@ -15,7 +15,7 @@ use crate::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 const MAXIMUM_LETTERS: usize = 1_000;
 
 /// The dead-letter subscriptions of a project.
-pub struct Topics {
+pub(super) struct Topics {
     subscriptions: Subscriptions,
     publisher: PubSubPublisher,
 }
@@ -38,9 +38,14 @@ impl Topics {
             attributes: pulled.attributes,
             data: pulled.data,
         };
-        let mut letters: Vec<_> = pulled.into_iter().map(letter).collect();
-        letters.sort_by(|one, other| (one.since, &one.message_id).cmp(&(other.since, &other.message_id)));
-        Ok(letters)
+        Ok(pulled.into_iter().map(letter).collect())
+    }
+
+    /// Keeps letters that were taken for as long again as can be.
+    pub(super) async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+        let Some(first) = letters.first() else { return Ok(()) };
+        let handles: Vec<_> = letters.iter().map(|letter| letter.handle.as_str()).collect();
+        self.subscriptions.keep(&SubscriptionId::of_dead_letters(first.function), &handles).await
     }
 
     pub(super) async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {

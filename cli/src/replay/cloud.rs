@@ -153,7 +153,7 @@ impl CloudReplay {
             Back::To(time) => self.subscriptions.seek(temporary, time).await?,
             Back::ToSnapshot(snapshot) => self.subscriptions.seek_to_snapshot(temporary, snapshot).await?,
         }
-        self.subscriptions.pull(temporary, MAXIMUM_MESSAGES).await
+        self.subscriptions.pull_after_seek(temporary, MAXIMUM_MESSAGES).await
     }
 }
 

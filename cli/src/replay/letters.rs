@@ -1,12 +1,18 @@
 //! Dead letters, put back on the topic that their function reads.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use anyhow::Context;
+use bytes::Bytes;
 use serde::Serialize;
 use shared::{clock::SystemClock, event::Function};
+use tokio::task::JoinHandle;
 
 use super::{Listed, ReplayArguments, ReplayReport, edit::edit, functions, local};
 use crate::dead_letters::{DeadLetter, DeadLetters};
+
+/// How often letters are kept while an editor is open: well within the ten minutes for which that is possible.
+const KEPT_EVERY: Duration = Duration::from_secs(120);
 
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let letters = DeadLetters::open(&arguments.place).await?;
@@ -27,15 +33,19 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
 }
 
 async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Result<Vec<Listed>> {
-    let mut listed = Vec::new();
-    for function in functions(function) {
-        let letters = letters.of(function).await?;
-        listed.extend(letters.into_iter().map(|letter| {
-            let text = format!("{}\n{}", String::from_utf8_lossy(&letter.data), letter.reason());
-            Listed { function, published_at: letter.since, message_id: letter.message_id, text }
-        }));
-    }
-    Ok(listed)
+    let found = match function {
+        Some(function) => letters.of(function).await?,
+        None => letters.of_all().await?.into_iter().flatten().collect(),
+    };
+    let list = |letter: DeadLetter| {
+        let data = match letter.object() {
+            None => String::from_utf8_lossy(&letter.data),
+            Some(object) => format!("too large for a letter, kept as {object}").into(),
+        };
+        let text = format!("{data}\n{}", letter.reason());
+        Listed { function: letter.function, published_at: letter.since, message_id: letter.message_id, text }
+    };
+    Ok(found.into_iter().map(list).collect())
 }
 
 /// What became of dead letters.
@@ -59,33 +69,75 @@ impl PutBack {
 /// # Errors
 /// When the bus or the editor fails; what was not put back by then stays a dead letter.
 pub async fn put_back(letters: &DeadLetters, function: Function, editor: Option<&str>) -> anyhow::Result<PutBack> {
+    put_back_keeping(letters, function, editor, KEPT_EVERY).await
+}
+
+async fn put_back_keeping(
+    letters: &DeadLetters,
+    function: Function,
+    editor: Option<&str>,
+    kept_every: Duration,
+) -> anyhow::Result<PutBack> {
     let taken = letters.take(function).await?;
-    let mut done = PutBack::default();
-    for (position, letter) in taken.iter().enumerate() {
-        match put_one_back(letters, letter, editor).await {
+    let (mut done, mut waiting) = (PutBack::default(), &taken[..]);
+    while let Some((_, others)) = waiting.split_first() {
+        match put_first_back(letters, waiting, editor, kept_every).await {
             Ok(true) => done.put_back += 1,
             Ok(false) => done.left += 1,
             Err(error) => {
-                letters.leave(&taken[position..]).await?;
+                letters.leave(waiting).await?;
                 return Err(error);
             }
         }
+        waiting = others;
     }
     Ok(done)
 }
 
-/// Tells whether the letter was put back, and not left.
-async fn put_one_back(letters: &DeadLetters, letter: &DeadLetter, editor: Option<&str>) -> anyhow::Result<bool> {
+/// Tells whether the first of the letters that wait was put back, and not left.
+async fn put_first_back(
+    letters: &DeadLetters,
+    waiting: &[DeadLetter],
+    editor: Option<&str>,
+    kept_every: Duration,
+) -> anyhow::Result<bool> {
+    let Some(letter) = waiting.first() else { return Ok(false) };
+    let whole = letters.whole(letter).await?;
     let data = match editor {
-        None => Some(letter.data.clone()),
+        None => Some(whole.data.clone()),
         Some(editor) => {
             eprintln!("{} {}: {}", letter.function, letter.message_id, letter.reason());
-            edit(editor, &letter.data)?
+            let edited = tokio::task::spawn_blocking({
+                let (editor, data) = (editor.to_owned(), whole.data.clone());
+                move || edit(&editor, &data)
+            });
+            keep_until(edited, letters, waiting, kept_every).await?
         }
     };
     match data {
-        Some(data) => letters.put_back(letter, data).await.map(|()| true),
+        Some(data) => letters.put_back(&whole, data).await.map(|()| true),
         None => letters.leave(std::slice::from_ref(letter)).await.map(|()| false),
+    }
+}
+
+/// Waits for somebody who edits the first of the letters that wait, and keeps all of them meanwhile: their deadlines are
+/// shorter than a person may take.
+async fn keep_until(
+    mut edited: JoinHandle<anyhow::Result<Option<Bytes>>>,
+    letters: &DeadLetters,
+    waiting: &[DeadLetter],
+    kept_every: Duration,
+) -> anyhow::Result<Option<Bytes>> {
+    loop {
+        tokio::select! {
+            edited = &mut edited => return edited.context("the editing broke off")?,
+            () = tokio::time::sleep(kept_every) => {
+                // The person goes on; at worst the bus delivers the letters once more.
+                if let Err(error) = letters.keep(waiting).await {
+                    tracing::warn!(error = format!("{error:#}"), "cannot keep the dead letters any longer");
+                }
+            }
+        }
     }
 }
 
@@ -95,16 +147,23 @@ mod tests {
         bus::{FIRST_PUBLISHED_ATTRIBUTE, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
         clock::{Clock, SimulatedClock},
         event::Topic,
-        store::read_json,
+        store::{Condition, read_json},
     };
 
     use super::*;
-    use crate::{PlaceArguments, State};
+    use crate::{
+        PlaceArguments, State,
+        subscriptions::double::{PubSubDouble, Pull},
+    };
 
     const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
 
     /// Keeps a dead letter in the log of a folder, and returns the folder and its dead letters.
     async fn with_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
+        with_letter_about(data, ("origin", "scheduler")).await
+    }
+
+    async fn with_letter_about(data: &'static str, more: (&str, &str)) -> (tempfile::TempDir, DeadLetters) {
         let folder = tempfile::tempdir().unwrap();
         let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
@@ -112,7 +171,7 @@ mod tests {
         let attributes = [
             (dead_letter::REASON_ATTRIBUTE, "the week cannot exist"),
             (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
-            ("origin", "scheduler"),
+            more,
         ];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let message = Message { data: data.into(), attributes };
@@ -147,6 +206,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_that_is_too_large_for_its_letter_is_put_back_whole() {
+        let object = "dead-letters/drift-check/a-checksum.json";
+        let (folder, letters) = with_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
+        let listed = list(&letters, Some(Function::DriftCheck)).await.unwrap();
+        assert!(listed[0].text.contains(object), "{}", listed[0].text);
+        let error = put_back(&letters, Function::DriftCheck, None).await.unwrap_err().to_string();
+        assert!(error.contains("cannot read the message of the dead letter"), "{error}");
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = State::at(folder.path()).unwrap().open(clock).unwrap().store;
+        let message = r#"{"attributes":{"origin":"scheduler"},"text":"a long message"}"#;
+        store.write(&object.parse().unwrap(), message.into(), Condition::Absent).await.unwrap();
+        let done = put_back(&letters, Function::DriftCheck, None).await.unwrap();
+        assert_eq!(done, PutBack { put_back: 1, left: 0 });
+        let published = published(folder.path()).await;
+        assert_eq!(published[0].data.to_bytes(), "a long message");
+        let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
+        assert_eq!(published[0].attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[tokio::test]
     async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
         let (folder, letters) = with_letter(r#"{"week":"2021-W54"}"#).await;
         let done = put_back(&letters, Function::DriftCheck, Some("truncate -s 0")).await.unwrap();
@@ -156,5 +236,27 @@ mod tests {
         assert!(error.contains("the letter stays where it is"), "{error}");
         put_back(&letters, Function::DriftCheck, Some("sed -i s/W54/W30/")).await.unwrap();
         assert_eq!(published(folder.path()).await[0].data.to_bytes(), r#"{"week":"2021-W30"}"#);
+    }
+
+    #[tokio::test]
+    async fn letters_are_kept_while_one_of_them_is_edited() {
+        let double = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
+        let folder = tempfile::tempdir().unwrap();
+        let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
+        let letters = DeadLetters::of_project(&"a-project".parse().unwrap(), &double.cloud(), store).await.unwrap();
+        let script = folder.path().join("editor.sh");
+        std::fs::write(&script, "sleep 0.5\n: > \"$1\"\n").unwrap();
+        let (editor, every) = (format!("sh {}", script.display()), Duration::from_millis(100));
+        let done = put_back_keeping(&letters, Function::Ingest, Some(&editor), every).await.unwrap();
+        assert_eq!(done, PutBack { put_back: 0, left: 2 });
+
+        let calls = double.calls("modifyAckDeadline");
+        let of_seconds = |seconds: u64| calls.iter().filter(move |call| call["ackDeadlineSeconds"] == seconds);
+        let (first, second) = ("1 of call 1", "2 of call 1");
+        let mut kept: Vec<_> = of_seconds(600).map(|call| call["ackIds"].clone()).collect();
+        kept.dedup();
+        assert_eq!(kept, [serde_json::json!([first, second]), serde_json::json!([second])]);
+        let given_back: Vec<_> = of_seconds(0).map(|call| call["ackIds"].clone()).collect();
+        assert_eq!(given_back, [serde_json::json!([first]), serde_json::json!([second])]);
     }
 }

@@ -17,7 +17,7 @@ use shared::{
 
 /// How long topics and subscriptions keep messages, acknowledged ones too, so that they can be delivered again.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long a function may take to answer: the longest that Pub/Sub allows.
+/// How long a function may take to answer, and a person to look at a dead letter: the longest that Pub/Sub allows.
 const ACKNOWLEDGEMENT_DEADLINE_SECONDS: i32 = 600;
 
 /// How often and how patiently push subscriptions deliver.
@@ -56,7 +56,7 @@ impl Default for Delivery {
 /// function whose endpoint is given.
 ///
 /// A push subscription has the name of its function, a pull subscription that of its topic. What is there stays as it is,
-/// but push subscriptions take on the endpoint and the delivery.
+/// but push subscriptions take on the endpoint and the delivery, and pull subscriptions the time that a person may take.
 ///
 /// # Errors
 /// When the service fails or refuses a name or number.
@@ -72,7 +72,7 @@ pub async fn subscriptions(
     }
     for function in Function::ALL {
         let letters = service.subscription(Topic::DeadLetter(function).to_string(), Topic::DeadLetter(function));
-        service.make_subscription(letters, &[]).await?;
+        service.make_subscription(letters, &["ack_deadline_seconds"]).await?;
     }
     for (function, endpoint) in endpoints {
         let push = service.push_subscription(*function, endpoint, delivery);
@@ -131,7 +131,6 @@ impl<'a> Service<'a> {
             .set_max_delivery_attempts(delivery.maximum_attempts.cast_signed());
         self.subscription(function.to_string(), function.input())
             .set_push_config(PushConfig::new().set_push_endpoint(endpoint))
-            .set_ack_deadline_seconds(ACKNOWLEDGEMENT_DEADLINE_SECONDS)
             .set_retry_policy(retry)
             .set_dead_letter_policy(dead_letters)
             .set_retain_acked_messages(true)
@@ -142,6 +141,7 @@ impl<'a> Service<'a> {
         Subscription::new()
             .set_name(format!("projects/{}/subscriptions/{name}", self.project))
             .set_topic(self.topic_name(topic))
+            .set_ack_deadline_seconds(ACKNOWLEDGEMENT_DEADLINE_SECONDS)
             .set_message_retention_duration(duration(RETENTION))
             .set_expiration_policy(ExpirationPolicy::new())
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::{
     address::ObjectPath,
     audit::Finding,
-    event::{DriftCheckRequested, DriftDetected, Function},
+    event::{DriftCheckRequested, DriftDetected, Function, Topic},
     policy::Policy,
     registry::{Alias, Registry},
     runtime::{Context, Error, Handler, Outcome, Ports},
@@ -61,6 +61,7 @@ impl DriftCheck {
 
 impl Handler for DriftCheck {
     const FUNCTION: Function = Function::DriftCheck;
+    const PUBLISHES: &'static [Topic] = &[Topic::DriftDetected];
     type Event = DriftCheckRequested;
 
     async fn handle(&self, event: DriftCheckRequested, context: &Context) -> Result<Outcome, Error> {

@@ -10,7 +10,7 @@ use shared::{
     audit::Finding,
     baseline::DataSet,
     evaluation::Evaluation,
-    event::{ChallengerEvaluated, ChallengerTrained, EventId, Function},
+    event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
     features::{FeatureSpec, Frame, HISTORY_DAYS},
     fixed_test,
     policy::{Comparison, Policy},
@@ -80,6 +80,7 @@ impl Evaluate {
 
 impl Handler for Evaluate {
     const FUNCTION: Function = Function::Evaluate;
+    const PUBLISHES: &'static [Topic] = &[Topic::ChallengerEvaluated];
     type Event = ChallengerTrained;
 
     async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {

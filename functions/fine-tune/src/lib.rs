@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::{
     Timestamp,
     audit::Finding,
-    event::{ChallengerTrained, DriftDetected, Function},
+    event::{ChallengerTrained, DriftDetected, Function, Topic},
     features::Frame,
     fixed_test,
     metrics::Scores,
@@ -105,6 +105,7 @@ impl FineTune {
 
 impl Handler for FineTune {
     const FUNCTION: Function = Function::FineTune;
+    const PUBLISHES: &'static [Topic] = &[Topic::ChallengerTrained];
     type Event = DriftDetected;
 
     async fn handle(&self, event: DriftDetected, context: &Context) -> Result<Outcome, Error> {

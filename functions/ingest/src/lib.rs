@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::{
     audit::Finding,
     clock::Clock,
-    event::{DayIngested, Function, IngestRequested},
+    event::{DayIngested, Function, IngestRequested, Topic},
     open_data::{ExploreClient, OpenData},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, required},
@@ -53,6 +53,7 @@ impl Ingest {
 
 impl Handler for Ingest {
     const FUNCTION: Function = Function::Ingest;
+    const PUBLISHES: &'static [Topic] = &[Topic::DayIngested];
     type Event = IngestRequested;
 
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {

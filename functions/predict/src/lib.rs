@@ -11,7 +11,7 @@ use serde_json::json;
 use shared::{
     audit::Finding,
     clock::Clock,
-    event::{DayIngested, Function},
+    event::{DayIngested, Function, Topic},
     features::{HISTORY_DAYS, History},
     registry::{Alias, Registry, Version},
     runtime::{Context, Error, Handler, Outcome, Ports},
@@ -102,6 +102,7 @@ impl Predict {
 
 impl Handler for Predict {
     const FUNCTION: Function = Function::Predict;
+    const PUBLISHES: &'static [Topic] = &[];
     type Event = DayIngested;
 
     async fn handle(&self, event: DayIngested, context: &Context) -> Result<Outcome, Error> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::{
     audit::Finding,
     evaluation::Evaluation,
-    event::{ChallengerEvaluated, ChampionDecided, EventId, Function},
+    event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     policy::Policy,
     registry::{Alias, Registry, RegistryError, Version, change_champion},
     runtime::{Context, Error, Handler, Outcome, Ports},
@@ -65,6 +65,7 @@ impl Promote {
 
 impl Handler for Promote {
     const FUNCTION: Function = Function::Promote;
+    const PUBLISHES: &'static [Topic] = &[Topic::ChampionDecided];
     type Event = ChallengerEvaluated;
 
     async fn handle(&self, event: ChallengerEvaluated, _context: &Context) -> Result<Outcome, Error> {

@@ -2,12 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::FIRST_PUBLISHED_ATTRIBUTE;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-/// The attribute with why the message could not be used.
+use super::{FIRST_PUBLISHED_ATTRIBUTE, Message, log::Payload};
+use crate::{
+    address::ObjectPath,
+    checksum::Checksum,
+    event::{EventId, Function},
+};
+
+/// The attribute with why the message could not be used. What Pub/Sub has no room for is cut off; the audit log has it.
 pub const REASON_ATTRIBUTE: &str = "dead_letter_reason";
 /// The attribute with the id of the event, under which the audit log has it.
 pub const EVENT_ID_ATTRIBUTE: &str = "dead_letter_event_id";
+/// The attribute with the object that holds the message, where it is too large for a letter; see [`SetAside`].
+pub const OBJECT_ATTRIBUTE: &str = "dead_letter_object";
+
+/// What Pub/Sub takes, see <https://cloud.google.com/pubsub/quotas#resource_limits>.
+const MOST_ATTRIBUTES: usize = 100;
+const LONGEST_NAME_BYTES: usize = 256;
+const LONGEST_VALUE_BYTES: usize = 1_024;
+/// A request to publish has 10 MB at most, some of which are about the message and not in it.
+const LARGEST_MESSAGE_BYTES: usize = 9_900_000;
+const ELLIPSIS: &str = "…";
 
 /// What Pub/Sub adds when the attempts have run out, see <https://cloud.google.com/pubsub/docs/dead-letter-topics>.
 const PUBSUB_PREFIX: &str = "CloudPubSubDeadLetter";
@@ -19,6 +38,72 @@ pub(super) const SUBSCRIPTION_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubs
 pub(super) const PROJECT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscriptionProject";
 /// When it was published to the topic that the subscription reads.
 pub(super) const PUBLISH_TIME_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceTopicPublishTime";
+
+/// What is published to the dead letters of a function.
+pub(crate) struct Letter {
+    /// The message with its reason, or the reason alone.
+    pub(crate) message: Message,
+    /// The message itself, where Pub/Sub would refuse it together with its reason: an object, and its contents.
+    pub(crate) set_aside: Option<(ObjectPath, Bytes)>,
+}
+
+/// A message that is too large for a letter, stored at `dead-letters/FUNCTION/CHECKSUM.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// The attributes that it came with.
+    pub attributes: BTreeMap<String, String>,
+    /// Its payload.
+    #[serde(flatten)]
+    pub data: Payload,
+}
+
+impl Letter {
+    /// Makes the letter of a message that a function could not use.
+    pub(crate) fn new(
+        function: Function,
+        event_id: &EventId,
+        reason: &str,
+        first_published: Option<Timestamp>,
+        message: Message,
+    ) -> Self {
+        let mut about = BTreeMap::from([
+            (REASON_ATTRIBUTE.to_owned(), cut(reason, LONGEST_VALUE_BYTES)),
+            (EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string()),
+        ]);
+        about.extend(first_published.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())));
+        let Message { data, attributes: own } = message;
+        let together: BTreeMap<_, _> = own.clone().into_iter().chain(about.clone()).collect();
+        if is_accepted(&data, &together) {
+            return Self { message: Message { data, attributes: together }, set_aside: None };
+        }
+        let set_aside = SetAside { attributes: own, data: Payload::of(&data) };
+        // Texts are all there is in it: JSON has room for them.
+        let contents: Bytes = serde_json::to_vec(&set_aside).unwrap_or_default().into();
+        // Of the same message it is the same object, and of another one another.
+        let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
+        let path: ObjectPath = path.parse().unwrap_or_else(|_| unreachable!("{path} is made of sound segments"));
+        about.insert(OBJECT_ATTRIBUTE.to_owned(), path.to_string());
+        Self { message: Message { data: Bytes::new(), attributes: about }, set_aside: Some((path, contents)) }
+    }
+}
+
+/// Tells whether Pub/Sub takes a message.
+fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
+    let bytes = data.len() + attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let is_short = |(name, value): (&String, &String)| {
+        (1..=LONGEST_NAME_BYTES).contains(&name.len()) && value.len() <= LONGEST_VALUE_BYTES
+    };
+    bytes <= LARGEST_MESSAGE_BYTES && attributes.len() <= MOST_ATTRIBUTES && attributes.iter().all(is_short)
+}
+
+/// Cuts a text that is longer than so many bytes, at the end of a letter, and shows that by an ellipsis.
+pub(crate) fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes.saturating_sub(ELLIPSIS.len()));
+    format!("{}{ELLIPSIS}", &text[..end])
+}
 
 /// Says why a message became a dead letter, from its attributes.
 pub fn reason(attributes: &BTreeMap<String, String>) -> String {
@@ -32,8 +117,9 @@ pub fn reason(attributes: &BTreeMap<String, String>) -> String {
 
 /// Returns the attributes that the message had before it became a dead letter, and when it was published first.
 pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_of_letter =
-        |name: &str| name.starts_with(PUBSUB_PREFIX) || matches!(name, REASON_ATTRIBUTE | EVENT_ID_ATTRIBUTE);
+    let is_of_letter = |name: &str| {
+        name.starts_with(PUBSUB_PREFIX) || matches!(name, REASON_ATTRIBUTE | EVENT_ID_ATTRIBUTE | OBJECT_ATTRIBUTE)
+    };
     let mut restored: BTreeMap<_, _> = attributes
         .iter()
         .filter(|(name, _)| !is_of_letter(name))
@@ -77,5 +163,45 @@ mod tests {
         ]);
         assert_eq!(reason(&letter), "the day cannot exist");
         assert_eq!(restore(&letter), map(&[(FIRST_PUBLISHED_ATTRIBUTE, "2021-08-01T05:00:00Z")]));
+    }
+
+    fn letter(reason: &str, message: Message) -> Letter {
+        Letter::new(Function::Ingest, &EventId::of_message("7"), reason, None, message)
+    }
+
+    #[test]
+    fn a_text_is_cut_at_the_end_of_a_letter() {
+        assert_eq!(cut("vélo", 5), "vélo");
+        for (bytes, expected) in [(9, "vélos…"), (8, "vélo…"), (7, "vél…"), (6, "vé…"), (5, "v…"), (4, "v…"), (3, "…")]
+        {
+            assert_eq!(cut("vélos à Paris", bytes), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_letter_has_no_more_than_pubsub_takes_and_what_does_not_fit_is_set_aside_whole() {
+        let small = Message { data: "{}".into(), attributes: map(&[("origin", "scheduler")]) };
+        let large = Message { data: vec![b'x'; LARGEST_MESSAGE_BYTES - 40].into(), ..small.clone() };
+        let many = (0..99).map(|number| (number.to_string(), String::new())).collect();
+        let messages = [
+            large,
+            Message { data: vec![0xff; 10 * 1024 * 1024].into(), ..small.clone() },
+            Message { attributes: map(&[("origin", "é".repeat(513).as_str())]), ..small.clone() },
+            Message { attributes: map(&[("n".repeat(257).as_str(), "")]), ..small.clone() },
+            Message { attributes: many, ..small.clone() },
+        ];
+        for message in messages {
+            let Letter { message: published, set_aside } = letter("too large", message.clone());
+            let (path, contents) = set_aside.unwrap();
+            assert_eq!(published.attributes[OBJECT_ATTRIBUTE], path.to_string());
+            assert!(is_accepted(&published.data, &published.attributes));
+            let kept: SetAside = serde_json::from_slice(&contents).unwrap();
+            assert!(kept.data.to_bytes() == message.data && kept.attributes == message.attributes, "{path}");
+            assert_eq!(letter("again", message).set_aside.unwrap().0, path, "the same message has the same object");
+        }
+        let kept = letter(&"é".repeat(2_000), small);
+        assert_eq!((kept.message.data, kept.set_aside), ("{}".into(), None));
+        assert_eq!(kept.message.attributes[REASON_ATTRIBUTE].len(), 1_023);
+        assert_eq!(kept.message.attributes["origin"], "scheduler");
     }
 }

@@ -49,7 +49,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    fn of(data: &[u8]) -> Self {
+    pub(super) fn of(data: &[u8]) -> Self {
         let text = std::str::from_utf8(data).map(str::to_owned);
         text.map_or_else(|_| Self::Base64(BASE64_STANDARD.encode(data)), Self::Text)
     }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 pub use deliver::{Delivery, DeliveryPolicy};
 pub use embedded::{EmbeddedBus, Replay, Subscription};
-pub use log::{LogPublisher, LoggedMessage};
+pub use log::{LogPublisher, LoggedMessage, Payload};
 pub use pubsub::PubSubPublisher;
 
 use crate::{

@@ -19,7 +19,7 @@ use google_cloud_pubsub::{
 use super::{BusError, Message, MessageId, Publisher};
 use crate::{
     address::{Address, OpenError, ProjectId},
-    cloud::{self, CloudSettings},
+    cloud::{self, CloudSettings, Noted},
     event::Topic,
 };
 
@@ -69,9 +69,10 @@ async fn client(cloud: &CloudSettings) -> Result<BasePublisher, Box<dyn std::err
     let pauses = ExponentialBackoffBuilder::new()
         .with_initial_delay(cloud::FIRST_DELAY)
         .with_maximum_delay(cloud::LONGEST_DELAY);
+    let tries = RetryableErrors.with_time_limit(cloud::TIME_LIMIT).with_attempt_limit(cloud::TRIES as u32);
     let mut builder = BasePublisher::builder()
         .with_credentials(cloud::credentials(emulator)?)
-        .with_retry_policy(RetryableErrors.with_time_limit(cloud::TIME_LIMIT).with_attempt_limit(cloud::TRIES as u32))
+        .with_retry_policy(Noted::new("Pub/Sub", tries))
         .with_backoff_policy(pauses.build()?);
     if let Some(emulator) = emulator {
         builder = builder.with_endpoint(emulator.origin());

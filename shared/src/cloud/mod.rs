@@ -13,8 +13,8 @@ use google_cloud_auth::{
 use reqwest::{RequestBuilder, Url};
 
 pub use retry::{
-    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client,
-    note_repetition, pauses, send, send_while,
+    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Noted, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client,
+    note_repetition, pauses, send, send_while, tried,
 };
 
 use crate::settings::{SettingsError, Variables, optional};

@@ -1,12 +1,17 @@
 //! How often and how long a call over HTTP is tried: once per client, the same for all of them.
 //!
 //! Google's own clients are given the same numbers; the calls that they do not know (uploads to BigQuery, MLflow) go
-//! through [`send`].
+//! through [`send`], those of a client that tries once through [`tried`]. Each repetition is a line of the log.
 
-use std::{fmt, future::IntoFuture, time::Duration};
+use std::{fmt, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
+use google_cloud_gax::{
+    error::Error as ClientError, retry_policy::RetryPolicy, retry_result::RetryResult, retry_state::RetryState,
+    throttle_result::ThrottleResult,
+};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use tokio::time::timeout;
 
 /// How long a connection may take to come about.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,7 +50,7 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
 /// # Errors
 /// As [`send`].
 pub async fn send_while(request: RequestBuilder, may_pass: impl Fn(&Refusal) -> bool) -> Result<Response, Refusal> {
-    let attempt = || async {
+    let call = || async {
         // Only a body that is streamed cannot be copied, and none is.
         let copy = request.try_clone().ok_or(Refusal::Once)?;
         let response = copy.send().await.map_err(Refusal::Connection)?;
@@ -56,8 +61,57 @@ pub async fn send_while(request: RequestBuilder, may_pass: impl Fn(&Refusal) -> 
         let text = response.text().await.unwrap_or_default();
         Err(Refusal::Status { status, text })
     };
-    let tries = attempt.retry(pauses()).when(may_pass).notify(note_repetition);
-    tokio::time::timeout(TIME_LIMIT, tries.into_future()).await.unwrap_or(Err(Refusal::TimeLimit))
+    tried(|| name_of(&request), call, may_pass).await
+}
+
+/// Tries a call as often and as long as [`send`] does, where the call itself is one try and may take for ever. `what` names
+/// it in the log.
+///
+/// # Errors
+/// What the call said in the end.
+pub async fn tried<T, E, Call>(
+    what: impl Fn() -> String,
+    call: impl Fn() -> Call,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    E: fmt::Display + From<Refusal>,
+    Call: Future<Output = Result<T, E>>,
+{
+    tried_within((TRY_TIME_LIMIT, TIME_LIMIT), what, call, may_pass).await
+}
+
+/// As [`tried`], with limits of time for one try and for all.
+async fn tried_within<T, E, Call>(
+    (of_one, of_all): (Duration, Duration),
+    what: impl Fn() -> String,
+    call: impl Fn() -> Call,
+    may_pass: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    E: fmt::Display + From<Refusal>,
+    Call: Future<Output = Result<T, E>>,
+{
+    let too_slow = |limit| Err(Refusal::TimeLimit { limit }.into());
+    let attempt = || {
+        let call = timeout(of_one, call());
+        async move { call.await.unwrap_or_else(|_| too_slow(of_one)) }
+    };
+    let mut failed = 0;
+    let note = |error: &E, pause| {
+        failed += 1;
+        note_repetition(&what(), failed, error, pause);
+    };
+    let tries = attempt.retry(pauses()).when(may_pass).notify(note);
+    timeout(of_all, tries).await.unwrap_or_else(|_| too_slow(of_all))
+}
+
+/// Names a request for the log: its method and its address, without a query.
+fn name_of(request: &RequestBuilder) -> String {
+    let Some(Ok(request)) = request.try_clone().map(RequestBuilder::build) else { return "a request".to_owned() };
+    let mut url = request.url().clone();
+    url.set_query(None);
+    format!("{} {url}", request.method())
 }
 
 /// Returns the pauses between the tries of a call: growing, random, few.
@@ -69,9 +123,41 @@ pub fn pauses() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Logs that a call is tried again.
-pub fn note_repetition(error: &impl fmt::Display, pause: Duration) {
-    tracing::debug!(%error, pause_ms = pause.as_millis(), "trying again");
+/// Logs that a call is tried again after so many failed attempts and a pause.
+pub fn note_repetition(what: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
+    tracing::info!(what, attempt, %error, pause_ms = pause.as_millis(), "trying again");
+}
+
+/// A policy of one of Google's clients, which by themselves do not log that they try again.
+#[derive(Debug)]
+pub struct Noted<P> {
+    what: &'static str,
+    policy: P,
+}
+
+impl<P> Noted<P> {
+    /// Names the client in the log.
+    pub const fn new(what: &'static str, policy: P) -> Self {
+        Self { what, policy }
+    }
+}
+
+impl<P: RetryPolicy> RetryPolicy for Noted<P> {
+    fn on_error(&self, state: &RetryState, error: ClientError) -> RetryResult {
+        let result = self.policy.on_error(state, error);
+        if let RetryResult::Continue(error) = &result {
+            tracing::info!(what = self.what, attempt = state.attempt_count, %error, "trying again");
+        }
+        result
+    }
+
+    fn on_throttle(&self, state: &RetryState, error: ClientError) -> ThrottleResult {
+        self.policy.on_throttle(state, error)
+    }
+
+    fn remaining_time(&self, state: &RetryState) -> Option<Duration> {
+        self.policy.remaining_time(state)
+    }
 }
 
 /// Why a service did not do what was asked.
@@ -88,9 +174,12 @@ pub enum Refusal {
         /// And which text.
         text: String,
     },
-    /// All tries together took too long.
-    #[error("the service has not answered within {} s", TIME_LIMIT.as_secs())]
-    TimeLimit,
+    /// A try, or all tries together, took too long.
+    #[error("the service has not answered within {} s", .limit.as_secs())]
+    TimeLimit {
+        /// How long it could have taken.
+        limit: Duration,
+    },
     /// The request cannot be sent more than once.
     #[error("the request cannot be repeated")]
     Once,
@@ -101,14 +190,14 @@ impl Refusal {
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } => Some(*status),
-            Self::Connection(_) | Self::TimeLimit | Self::Once => None,
+            Self::Connection(_) | Self::TimeLimit { .. } | Self::Once => None,
         }
     }
 
     /// Tells whether the same call may succeed a little later.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Connection(_) | Self::TimeLimit => true,
+            Self::Connection(_) | Self::TimeLimit { .. } => true,
             Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
             Self::Once => false,
         }
@@ -127,9 +216,12 @@ impl fmt::Display for Shown<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    use std::{
+        io::{self, Write},
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
     use axum::{Router, routing::get};
@@ -169,5 +261,50 @@ mod tests {
         let refusal = send(http_client().unwrap().get(address)).await.unwrap_err();
         assert_eq!((calls.load(Ordering::SeqCst), refusal.status()), (1, Some(StatusCode::NOT_FOUND)));
         assert_eq!(refusal.to_string(), "the service answered 404 Not Found: no really");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_hangs_is_tried_again_and_given_up() {
+        let (of_one, of_all) = (Duration::from_millis(10), Duration::from_secs(1));
+        let calls = AtomicUsize::new(0);
+        let hang = || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<Result<(), Refusal>>()
+        };
+        let what = || "a call that hangs".to_owned();
+        let refusal = tried_within((of_one, of_all), what, hang, Refusal::may_pass).await.unwrap_err();
+        assert!(matches!(refusal, Refusal::TimeLimit { .. }), "{refusal}");
+        assert!((2..=TRIES).contains(&calls.load(Ordering::SeqCst)), "{calls:?}");
+    }
+
+    /// What has been logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repetition_is_a_line_of_the_log() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let (address, _) = server(StatusCode::SERVICE_UNAVAILABLE, 2).await;
+        send(http_client().unwrap().get(format!("{address}?token=secret"))).await.unwrap();
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let logged: Vec<_> = text.lines().filter(|line| line.contains("trying again")).collect();
+        assert_eq!(logged.len(), 2, "{text}");
+        for (line, attempt) in logged.iter().zip(["attempt=1", "attempt=2"]) {
+            assert!(line.contains(" INFO ") && line.contains(attempt) && line.contains("pause_ms="), "{line}");
+            assert!(line.contains(&format!("GET {address}")) && !line.contains("secret"), "{line}");
+        }
     }
 }

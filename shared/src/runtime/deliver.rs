@@ -2,7 +2,7 @@
 //!
 //! The order is artifact, audit row, ledger, events, answer; a crash between any two is repaired by the next delivery.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
@@ -24,9 +25,10 @@ use super::{
     status::{Answer, MAXIMUM_BODY_BYTES},
 };
 use crate::{
-    bus::{FIRST_PUBLISHED_ATTRIBUTE, Message, dead_letter},
+    bus::{Message, dead_letter::Letter},
     event::{Event, EventId, Topic, decode},
     ledger::{Begun, Lease, Ledger, RecordedEvent},
+    store::Condition,
 };
 
 /// A handler with everything around it.
@@ -147,28 +149,42 @@ impl<H: Handler> Service<H> {
             }
             Err(error) => return try_later("cannot read the ledger", error.into()),
         };
-        match self.handle(event, context.clone(), &mut lease).await {
+        let handled = self.handle(event, context.clone(), &mut lease).await;
+        match handled.and_then(within_rights::<H>) {
             Ok(outcome) => self.finish(&context, lease, outcome).await,
             Err(error) => self.fail(&context, lease, envelope, error).await,
         }
     }
 
-    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back; while
-    /// it works, its lease is renewed.
+    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back.
     async fn handle(&self, event: H::Event, context: Context, lease: &mut Lease) -> Result<Outcome, Error> {
         let handler = Arc::clone(&self.handler);
-        let mut work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
-        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
-        let handled = loop {
-            tokio::select! {
-                handled = &mut work => break handled,
-                () = tokio::time::sleep(third_of_lease) => self.renew(lease).await,
-            }
-        };
-        handled.unwrap_or_else(|panic| {
+        let work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        self.under(lease, work).await.unwrap_or_else(|panic| {
             tracing::error!(error = %panic, "the handler panicked");
             Err(Error::passing("the handler panicked").caused_by(panic))
         })
+    }
+
+    /// Waits for work, and renews the lease of the event meanwhile.
+    async fn under<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
+        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(third_of_lease) => {}
+            }
+            let mut renewal = pin!(self.renew(lease));
+            tokio::select! {
+                done = &mut work => {
+                    // Broken off, it could have changed the entry without anybody knowing its new generation.
+                    renewal.await;
+                    return done;
+                }
+                () = &mut renewal => {}
+            }
+        }
     }
 
     async fn renew(&self, lease: &mut Lease) {
@@ -178,12 +194,14 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    async fn finish(&self, context: &Context, lease: Lease, outcome: Outcome) -> Answer {
+    /// Writes down what came of an event. Its lease is renewed until the entry is written that completes it: the audit log
+    /// may take longer than a lease.
+    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Answer {
         let now = self.ports.clock.now();
         let Outcome { finding, events } = outcome;
         let (decision, reason) = (finding.decision, finding.reason.clone());
         let row = finding.into_row(now, H::FUNCTION, context.event_id.clone(), &self.settings.environment);
-        if let Err(error) = self.ports.warehouse.record(&row).await {
+        if let Err(error) = self.under(&mut lease, self.ports.warehouse.record(&row)).await {
             self.release(lease, "the audit row could not be written").await;
             return try_later("cannot write the audit row", error.into());
         }
@@ -223,23 +241,40 @@ impl<H: Handler> Service<H> {
     }
 
     /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
+    ///
+    /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
     async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Answer {
-        let Envelope { mut attributes, data, published_at, .. } = envelope;
-        let chain = error.chain();
-        tracing::error!(event_id = %event_id, error = %chain, "the message is hopeless and becomes a dead letter");
-        attributes.insert(dead_letter::REASON_ATTRIBUTE.to_owned(), chain);
-        attributes.insert(dead_letter::EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string());
-        attributes.extend(published_at.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())));
-        let topic = Topic::DeadLetter(H::FUNCTION);
-        let kept = self.ports.publisher.publish(topic, Message { data, attributes }).await;
-        if let Err(error) = kept {
-            return try_later("cannot keep a dead letter", error.into());
+        let Envelope { attributes, data, published_at, .. } = envelope;
+        let mut finding = error.into_dead_letter();
+        let reason = finding.error_message.clone().unwrap_or_default();
+        tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
+        let letter = Letter::new(H::FUNCTION, event_id, &reason, published_at, Message { data, attributes });
+        if let Some((path, contents)) = letter.set_aside {
+            finding.detail = json!({ "message": path });
+            if let Err(error) = self.ports.store.write(&path, contents, Condition::Always).await {
+                return try_later("cannot set the message of a dead letter aside", error.into());
+            }
         }
         let now = self.ports.clock.now();
-        let row = error.into_dead_letter().into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
-        match self.ports.warehouse.record(&row).await {
-            Ok(()) => Answer::DeadLettered,
-            Err(error) => try_later("cannot write the audit row", error.into()),
+        let row = finding.into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
+        if let Err(error) = self.ports.warehouse.record(&row).await {
+            return try_later("cannot write the audit row", error.into());
+        }
+        match self.ports.publisher.publish(Topic::DeadLetter(H::FUNCTION), letter.message).await {
+            Ok(_) => Answer::DeadLettered,
+            Err(error) => try_later("cannot keep a dead letter", error.into()),
+        }
+    }
+}
+
+/// Refuses an outcome that leads to a topic which the function does not name: in the cloud it has no right to it, and would
+/// find that out when the event is complete.
+fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
+    let mut topics = outcome.events.iter().map(|event| event.topic);
+    match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
+        None => Ok(outcome),
+        Some(topic) => {
+            Err(Error::hopeless(format!("{} may not publish to {topic}; name it in its PUBLISHES", H::FUNCTION)))
         }
     }
 }

@@ -3,9 +3,18 @@
 use std::{error::Error as StdError, fmt};
 
 use crate::{
-    audit::Finding, bus::BusError, counts::WriteError, event::DecodeError, features::FeatureError,
-    registry::RegistryError, store::StoreError, warehouse::WarehouseError,
+    audit::Finding,
+    bus::{BusError, dead_letter::cut},
+    counts::WriteError,
+    event::DecodeError,
+    features::FeatureError,
+    registry::RegistryError,
+    store::StoreError,
+    warehouse::WarehouseError,
 };
+
+/// Errors quote what they are about, which may be a message of megabytes; a line of the log has at most 256 kB.
+const LONGEST_TEXT_BYTES: usize = 100_000;
 
 /// Whether it helps to try the same message again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +85,8 @@ impl Error {
 
     /// Makes the finding of a message that becomes a dead letter.
     pub(super) fn into_dead_letter(self) -> Finding {
-        let error_message = Some(self.chain());
-        Finding { error_message, ..Finding::new("dead-lettered", self.to_string()) }
+        let error_message = Some(cut(&self.chain(), LONGEST_TEXT_BYTES));
+        Finding { error_message, ..Finding::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES)) }
     }
 
     fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {

@@ -10,7 +10,8 @@ use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, JwkSet},
 };
-use reqwest::Url;
+use reqwest::{Client, Url};
+use tokio::sync::{Mutex, OnceCell};
 
 use super::Error;
 use crate::cloud;
@@ -23,8 +24,11 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// A set of keys behind an address.
 pub(super) struct Keys {
     url: Url,
+    /// Made when it is needed first: where no token is asked for, it never is. A connection that is stale when the next set
+    /// is due is not used again.
+    http: OnceCell<Client>,
     known: RwLock<Known>,
-    turn: tokio::sync::Mutex<()>,
+    turn: Mutex<()>,
 }
 
 /// Why there is no key of an id.
@@ -38,7 +42,7 @@ pub(super) enum NoKey {
 
 impl Keys {
     pub(super) fn at(url: Url) -> Self {
-        Self { url, known: RwLock::default(), turn: tokio::sync::Mutex::default() }
+        Self { url, http: OnceCell::new(), known: RwLock::default(), turn: Mutex::default() }
     }
 
     /// Returns the key of an id. If it is not known, one delivery at a time asks the issuer; those whose keys are known
@@ -52,9 +56,17 @@ impl Keys {
         if let Some(answer) = self.look_up(id, now) {
             return answer;
         }
-        let fetched = fetch(&self.url).await;
+        let fetched = self.fetch().await;
         self.known.write().unwrap_or_else(PoisonError::into_inner).learn(fetched, now);
         self.look_up(id, now).unwrap_or(Err(NoKey::Unavailable))
+    }
+
+    async fn fetch(&self) -> Result<JwkSet, Error> {
+        let attempt = || Error::passing(format!("cannot fetch {}", self.url));
+        let http = self.http.get_or_try_init(|| async { cloud::http_client() }).await;
+        let request = http.map_err(|error| attempt().caused_by(error))?.get(self.url.clone());
+        let response = cloud::send(request).await.map_err(|error| attempt().caused_by(error))?;
+        response.json().await.map_err(|error| attempt().caused_by(error))
     }
 
     fn look_up(&self, id: &str, now: Timestamp) -> Option<Result<Arc<DecodingKey>, NoKey>> {
@@ -104,10 +116,39 @@ impl Known {
     }
 }
 
-/// Fetches a set of keys, over a connection of its own: it would be stale when the next set is due.
-async fn fetch(url: &Url) -> Result<JwkSet, Error> {
-    let attempt = || Error::passing(format!("cannot fetch {url}"));
-    let http = cloud::http_client().map_err(|error| attempt().caused_by(error))?;
-    let response = cloud::send(http.get(url.clone())).await.map_err(|error| attempt().caused_by(error))?;
-    response.json().await.map_err(|error| attempt().caused_by(error))
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use axum::{Router, routing::get, serve::ListenerExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_client_fetches_all_sets_of_keys() {
+        let (connections, fetches) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (connected, fetched) = (Arc::clone(&connections), Arc::clone(&fetches));
+        let answer = get(move || async move {
+            fetched.fetch_add(1, Ordering::SeqCst);
+            r#"{"keys":[]}"#
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let keys = Keys::at(format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap());
+        let listener = listener.tap_io(move |_| {
+            connected.fetch_add(1, Ordering::SeqCst);
+        });
+        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", answer)).await });
+        let start: Timestamp = "2021-08-02T05:00:00Z".parse().unwrap();
+        for number in 0..3 {
+            let now = start + PAUSE * (2 * number);
+            assert_eq!(keys.get("unknown", now).await.err(), Some(NoKey::Unknown));
+            // The connection is free again a moment after the answer has been read.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!((fetches.load(Ordering::SeqCst), connections.load(Ordering::SeqCst)), (3, 1));
+    }
 }

@@ -29,7 +29,7 @@ pub use status::{Answer, MAXIMUM_BODY_BYTES};
 
 use crate::{
     audit::Finding,
-    event::{Event, EventId, Function, encode},
+    event::{Event, EventId, Function, Topic, encode},
     ledger::RecordedEvent,
 };
 
@@ -37,6 +37,9 @@ use crate::{
 pub trait Handler: Send + Sync + 'static {
     /// Which function it is.
     const FUNCTION: Function;
+
+    /// The topics that it publishes to. In the cloud it may publish to these and no others.
+    const PUBLISHES: &'static [Topic];
 
     /// The event that it reacts to.
     type Event: Event;

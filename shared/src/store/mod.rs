@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use file::FileStore;
@@ -40,6 +41,12 @@ pub trait Store: Send + Sync {
 
     /// Returns the paths that begin with `prefix`, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError>;
+
+    /// As [`Store::list`], without the objects that were last written before an instant. A store that does not know when an
+    /// object was written lists it all the same.
+    async fn list_written_since(&self, prefix: &str, _since: Timestamp) -> Result<Vec<ObjectPath>, StoreError> {
+        self.list(prefix).await
+    }
 
     /// Returns the address under which a person finds an object.
     fn address_of(&self, path: &ObjectPath) -> String;

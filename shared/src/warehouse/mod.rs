@@ -69,6 +69,12 @@ pub trait Warehouse: Send + Sync {
 
     /// Returns the audit log in the order of recording.
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError>;
+
+    /// As [`Warehouse::audit_log`], without what was decided before an instant.
+    async fn audit_log_since(&self, since: Timestamp) -> Result<Vec<AuditRow>, WarehouseError> {
+        let log = self.audit_log().await?;
+        Ok(log.into_iter().filter(|row| row.timestamp >= since).collect())
+    }
 }
 
 /// Opens the warehouse at an address.

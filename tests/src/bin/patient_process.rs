@@ -6,7 +6,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use shared::{
     address::ObjectPath,
     audit::Finding,
-    event::{Function, IngestRequested},
+    event::{Function, IngestRequested, Topic},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables},
     store::Store,
@@ -29,6 +29,7 @@ fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Patient, SettingsE
 
 impl Handler for Patient {
     const FUNCTION: Function = Function::Ingest;
+    const PUBLISHES: &'static [Topic] = &[];
     type Event = IngestRequested;
 
     async fn handle(&self, _event: IngestRequested, _context: &Context) -> Result<Outcome, Error> {

@@ -5,8 +5,10 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use cli::set_up::Delivery;
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -31,9 +33,11 @@ struct Deployment {
 struct Service {
     input: Topic,
     publishes: BTreeSet<Topic>,
+    objects: BTreeSet<String>,
     environment: BTreeSet<String>,
     #[serde(default)]
     not_passed: BTreeMap<String, String>,
+    maximum_attempts: u32,
 }
 
 #[test]
@@ -62,14 +66,49 @@ fn functions_read_what_they_are_passed_and_nothing_else() {
 fn functions_are_deployed_on_the_topics_of_the_flow() {
     let deployment = deployment();
     assert_eq!(deployment.functions.keys().copied().collect::<Vec<_>>(), sorted(Function::ALL));
+    let published_by_all: BTreeMap<_, _> = [
+        published_by::<ingest::Ingest>(),
+        published_by::<predict::Predict>(),
+        published_by::<drift_check::DriftCheck>(),
+        published_by::<fine_tune::FineTune>(),
+        published_by::<evaluate::Evaluate>(),
+        published_by::<promote::Promote>(),
+    ]
+    .into();
     for (function, service) in &deployment.functions {
         assert_eq!(service.input, function.input(), "{function}");
+        assert_eq!(service.publishes, published_by_all[function], "{function}");
     }
     let published: BTreeSet<_> =
         deployment.functions.values().flat_map(|service| service.publishes.iter().copied()).collect();
     let requests = BTreeSet::from([Topic::IngestRequested, Topic::DriftCheckRequested]);
     let expected: BTreeSet<_> = Topic::EVENTS.into_iter().filter(|topic| !requests.contains(topic)).collect();
     assert_eq!(published, expected, "every event but the scheduler's is published by a function");
+}
+
+/// A process that dies leaves its event to the next delivery, which may begin when the lease is over: a message that is
+/// given up before becomes a dead letter for nothing.
+#[test]
+fn the_attempts_of_a_message_outlast_the_lease() {
+    let lease = ServiceSettings::default().lease.unsigned_abs();
+    let push = fs::read_to_string(infra().join("modules/function/push.tf")).unwrap();
+    let seconds = |line: &str| line.split_once('"')?.1.strip_suffix("s\"")?.parse::<u64>().ok();
+    let backoff = push.lines().find(|line| line.trim_start().starts_with("minimum_backoff ")).and_then(seconds);
+    let minimum_backoff = Duration::from_secs(backoff.unwrap());
+    for (function, service) in deployment().functions {
+        let pauses = (service.maximum_attempts - 1) * minimum_backoff;
+        assert!(pauses > lease, "{function}: {pauses:?} of pauses, {lease:?} of lease");
+    }
+    let Delivery { minimum_backoff, maximum_attempts, .. } = Delivery::default();
+    assert!((maximum_attempts - 1) * minimum_backoff > lease, "the same holds on emulators");
+}
+
+/// The messages that are too large for a letter.
+#[test]
+fn functions_may_write_what_they_set_aside() {
+    for (function, service) in deployment().functions {
+        assert!(service.objects.contains(&format!("dead-letters/{function}/")), "{function}");
+    }
 }
 
 #[test]
@@ -108,6 +147,10 @@ fn read_by_all() -> BTreeMap<Function, BTreeSet<String>> {
         read_by(promote::build),
     ]
     .into()
+}
+
+fn published_by<H: Handler>() -> (Function, BTreeSet<Topic>) {
+    (H::FUNCTION, H::PUBLISHES.iter().copied().collect())
 }
 
 /// Starts a function with each choice that settings offer, and returns what it asks its environment for.

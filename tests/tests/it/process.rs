@@ -51,6 +51,18 @@ async fn a_variable_that_cannot_be_used_is_named() {
     }
 }
 
+#[tokio::test]
+async fn a_login_in_an_address_that_cannot_be_used_is_not_logged() {
+    let mut variables = memory();
+    variables.insert("MLFLOW_TRACKING_URI", "https://zoe:geheim@mlflow.example:port/".to_owned());
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_CONFIG));
+    ended.assert_error("the environment variable MLFLOW_TRACKING_URI cannot be used");
+    ended.assert_error("https://…@mlflow.example:port/");
+    let said = format!("{:?}", ended.lines);
+    assert!(!said.contains("zoe") && !said.contains("geheim"), "{said}");
+}
+
 /// Nobody is let in by forgetting a variable.
 #[tokio::test]
 async fn who_may_deliver_is_said_in_so_many_words() {

@@ -1,10 +1,13 @@
 //! Copies the files of a model to the artifacts of its run, where Python's MLflow loads them from.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use reqwest::Url;
+use tokio::sync::Mutex;
 
 use super::{MlflowError, api::Api};
 use crate::{
-    address::{BucketName, ObjectPath},
+    address::{BucketName, ObjectPath, OpenError},
     cloud::CloudSettings,
     store::{Condition, GcsStore, Store},
 };
@@ -29,12 +32,34 @@ enum Place {
     },
 }
 
+/// The buckets that artifacts are written to, each opened once.
+pub(super) struct Buckets {
+    cloud: CloudSettings,
+    opened: Mutex<BTreeMap<String, Arc<GcsStore>>>,
+}
+
+impl Buckets {
+    pub(super) fn new(cloud: &CloudSettings) -> Self {
+        Self { cloud: cloud.clone(), opened: Mutex::default() }
+    }
+
+    async fn open(&self, bucket: &BucketName) -> Result<Arc<GcsStore>, OpenError> {
+        let mut opened = self.opened.lock().await;
+        if let Some(known) = opened.get(bucket.as_str()) {
+            return Ok(Arc::clone(known));
+        }
+        let store = Arc::new(GcsStore::open(bucket, &self.cloud).await?);
+        opened.insert(bucket.to_string(), Arc::clone(&store));
+        Ok(store)
+    }
+}
+
 /// Copies all objects below `folder` and returns the URI of the copy.
 ///
 /// A second copy overwrites the first. `artifact_uri` is what MLflow says of the run.
 pub(super) async fn copy(
     api: &Api,
-    cloud: &CloudSettings,
+    buckets: &Buckets,
     store: &dyn Store,
     folder: &ObjectPath,
     artifact_uri: &str,
@@ -43,7 +68,7 @@ pub(super) async fn copy(
     let prefix = format!("{folder}/");
     let files = store.list(&prefix).await?;
     let bucket = match &place {
-        Place::Bucket { bucket, .. } => Some(GcsStore::open(bucket, cloud).await?),
+        Place::Bucket { bucket, .. } => Some(buckets.open(bucket).await?),
         Place::Server { .. } => None,
     };
     for file in files {
@@ -83,6 +108,16 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_bucket_is_opened_once_for_all_registrations() {
+        let emulator = Some("127.0.0.1:1".parse().unwrap());
+        let buckets = Buckets::new(&CloudSettings { storage_emulator: emulator, ..CloudSettings::default() });
+        let [one, other] = ["a-bucket", "another"].map(|name| name.parse().unwrap());
+        let first = buckets.open(&one).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &buckets.open(&one).await.unwrap()));
+        assert!(!Arc::ptr_eq(&first, &buckets.open(&other).await.unwrap()));
+    }
 
     #[test]
     fn artifacts_go_through_the_server_or_to_a_bucket() {

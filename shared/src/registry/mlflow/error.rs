@@ -1,6 +1,6 @@
 //! What can go wrong with an MLflow server.
 
-use super::{RunName, Version, wire};
+use super::{RunName, Version, lock::LockError, wire};
 use crate::{address::OpenError, cloud::Refusal, store::StoreError};
 
 /// Why MLflow did not do what was asked.
@@ -24,6 +24,9 @@ pub(super) enum MlflowError {
     /// A place of artifacts that cannot be written to.
     #[error("cannot write artifacts to {uri}: a server's artifacts are at mlflow-artifacts:/… or gs://…")]
     Artifacts { uri: String },
+    /// The lock cannot be had, or the time to work under it is over.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The store of the models' files failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,8 +1,10 @@
 //! A lock that is one object in the store.
 //!
 //! It is taken by a write on condition that the object is as it was read, so of two that want it one gets it. A holder
-//! that dies leaves it behind; then it expires. The work under the lock ends well before, so that whoever has lost the
-//! lock changes nothing any more. It never waits for ever, not even where a simulated clock stands still.
+//! that dies leaves it behind; then it expires, [`WORK_LIMIT`] and [`MARGIN`] after it was taken. The work under the lock
+//! ends well before, so that whoever has lost the lock changes nothing any more: it is broken off, and looks at its time
+//! once more before a change that cannot be taken back, since a process that stood still is not broken off before it has
+//! gone on. The lock never waits for ever, not even where a simulated clock stands still.
 
 use std::{
     future::Future,
@@ -66,7 +68,33 @@ enum Entry {
 /// The lock in our hand.
 struct Taken {
     generation: Generation,
+    held: Held,
+}
+
+/// The time in which the work has to be done.
+#[derive(Clone)]
+pub(super) struct Held {
+    purpose: String,
+    limit: Duration,
+    clock: Arc<dyn Clock>,
+    /// By the time of the process, which goes on while the clock is set.
     deadline: Instant,
+    /// By the clock, which goes on while the machine sleeps.
+    until: Timestamp,
+}
+
+impl Held {
+    /// Fails where the time is over.
+    pub(super) fn check(&self) -> Result<(), LockError> {
+        if Instant::now() < self.deadline && self.clock.now() < self.until {
+            return Ok(());
+        }
+        Err(self.too_slow())
+    }
+
+    fn too_slow(&self) -> LockError {
+        LockError::TooSlow { purpose: self.purpose.clone(), seconds: self.limit.as_secs() }
+    }
 }
 
 /// Why something was not done, or not to the end, under the lock.
@@ -92,11 +120,19 @@ impl Lock {
         Self { store, clock, path, work_limit: WORK_LIMIT, wait_limit: WAIT_LIMIT }
     }
 
-    /// Does some work while nobody else does any under this lock. `purpose` says what for, as in "move an alias".
-    pub(super) async fn hold<T>(&self, purpose: &str, work: impl Future<Output = T> + Send) -> Result<T, LockError> {
+    /// Does some work while nobody else does any under this lock. `purpose` says what for, as in "move an alias". The work
+    /// is to check before each change that cannot be taken back whether it still has time.
+    pub(super) async fn hold<T, Work>(
+        &self,
+        purpose: &str,
+        work: impl FnOnce(Held) -> Work + Send,
+    ) -> Result<T, LockError>
+    where
+        Work: Future<Output = T> + Send,
+    {
         let taken = self.take(purpose).await?;
-        let Ok(result) = timeout_at(taken.deadline, work).await else {
-            return Err(LockError::TooSlow { purpose: purpose.to_owned(), seconds: self.work_limit.as_secs() });
+        let Ok(result) = timeout_at(taken.held.deadline, work(taken.held.clone())).await else {
+            return Err(taken.held.too_slow());
         };
         self.release(taken).await;
         Ok(result)
@@ -127,10 +163,15 @@ impl Lock {
             }
             Ok((_, generation)) => Condition::Unchanged(generation),
         };
-        let expires = now.saturating_add(self.work_limit + MARGIN).unwrap_or(Timestamp::MAX);
+        let after = |time: Duration| now.saturating_add(time).unwrap_or(Timestamp::MAX);
+        let expires = after(self.work_limit + MARGIN);
         let entry = Entry::Held { purpose: purpose.to_owned(), key: key.to_owned(), since: now, expires };
         match write_json(&*self.store, &self.path, &entry, condition).await {
-            Ok(generation) => Ok(Taken { generation, deadline }),
+            Ok(generation) => {
+                let (purpose, clock) = (purpose.to_owned(), Arc::clone(&self.clock));
+                let held = Held { purpose, limit: self.work_limit, clock, deadline, until: after(self.work_limit) };
+                Ok(Taken { generation, held })
+            }
             Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
             Err(error) => Err(error.into()),
         }
@@ -191,7 +232,7 @@ mod tests {
             inside.fetch_sub(1, Ordering::SeqCst);
             done.fetch_add(1, Ordering::SeqCst);
         };
-        let hold = async || lock.hold("work", work()).await.unwrap();
+        let hold = async || lock.hold("work", |_| work()).await.unwrap();
         tokio::join!(hold(), hold(), hold(), hold());
         assert_eq!(done.load(Ordering::SeqCst), 4);
     }
@@ -200,12 +241,12 @@ mod tests {
     async fn a_lock_that_is_held_is_waited_for_until_patience_ends_and_no_longer() {
         let (lock, _) = lock(memory());
         let dead = lock.take("register the run fine-tune-2021-W30").await.unwrap();
-        let error = lock.hold("move an alias", async {}).await.unwrap_err().to_string();
+        let error = lock.hold("move an alias", |_| async {}).await.unwrap_err().to_string();
         let expected = "the lock memory://registry/model.lock.json is held to register the run fine-tune-2021-W30 since \
                         2021-08-02T05:00:00Z and until 2021-08-02T05:01:00.3Z at most";
         assert_eq!(error, expected);
         lock.release(dead).await;
-        lock.hold("move an alias", async {}).await.unwrap();
+        lock.hold("move an alias", |_| async {}).await.unwrap();
     }
 
     #[tokio::test]
@@ -223,16 +264,37 @@ mod tests {
     #[tokio::test]
     async fn work_that_takes_too_long_is_broken_off_and_the_lock_kept() {
         let (lock, _) = lock(memory());
-        let error = lock.hold("register", std::future::pending::<()>()).await.unwrap_err();
+        let error = lock.hold("register", |_| std::future::pending::<()>()).await.unwrap_err();
         assert!(matches!(error, LockError::TooSlow { .. }), "{error}");
         assert!(matches!(lock.take("register").await, Err(LockError::Held { .. })));
+    }
+
+    /// Nothing breaks off work that goes on after a standstill before it has got to its next pause.
+    #[tokio::test]
+    async fn work_that_stood_still_until_its_time_was_over_is_told_so() {
+        let (lock, clock) = lock(memory());
+        let stand_still = |held: Held| async move {
+            held.check()?;
+            std::thread::sleep(SHORT);
+            held.check()
+        };
+        let sleep = |held: Held| async move {
+            held.check()?;
+            clock.set(clock.now() + SignedDuration::from_secs(1));
+            held.check()
+        };
+        let told =
+            [lock.hold("move an alias", stand_still).await.unwrap(), lock.hold("move an alias", sleep).await.unwrap()];
+        for told in told {
+            assert!(matches!(told, Err(LockError::TooSlow { .. })), "{told:?}");
+        }
     }
 
     #[tokio::test]
     async fn a_lock_taken_by_a_write_whose_answer_was_lost_is_ones_own() {
         let store = Arc::new(FirstAnswerLost { store: MemoryStore::default(), lost: AtomicBool::new(false) });
         let (lock, _) = lock(Arc::clone(&store) as _);
-        lock.hold("register", async {}).await.unwrap();
+        lock.hold("register", |_| async {}).await.unwrap();
         assert!(store.lost.load(Ordering::SeqCst));
     }
 

@@ -12,6 +12,8 @@ mod error;
 mod lock;
 mod record;
 mod register;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{
@@ -20,15 +22,22 @@ use std::{
 };
 
 use async_trait::async_trait;
+use backon::BackoffBuilder;
 use reqwest::Url;
 use serde_json::json;
 
-use self::{api::Api, error::MlflowError, lock::Lock, record::Measured};
+use self::{
+    api::Api,
+    artifacts::Buckets,
+    error::MlflowError,
+    lock::{Held, Lock},
+    record::Measured,
+};
 use super::{Alias, MODEL, ModelVersion, Registry, RegistryError, Run, RunName, Version};
 use crate::{
     address::{Address, OpenError},
     clock::Clock,
-    cloud::CloudSettings,
+    cloud::{self, CloudSettings},
     store::Store,
 };
 
@@ -47,7 +56,7 @@ pub struct MlflowRegistry {
     model: String,
     lock: Lock,
     store: Arc<dyn Store>,
-    cloud: CloudSettings,
+    buckets: Buckets,
     measured: Mutex<BTreeMap<String, Arc<Measured>>>,
 }
 
@@ -75,7 +84,7 @@ impl MlflowRegistry {
             model,
             lock: Lock::new(Arc::clone(&store), clock, lock),
             store,
-            cloud: cloud.clone(),
+            buckets: Buckets::new(cloud),
             measured: Mutex::default(),
         })
     }
@@ -161,9 +170,22 @@ impl MlflowRegistry {
         }
     }
 
-    async fn write_alias(&self, alias: Alias, to: Version) -> Result<(), MlflowError> {
+    /// Points an alias to a version. The lock is looked at before each try: a process that stood still for so long that
+    /// the lock expired would overwrite what the next holder has written.
+    async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
+        let call = "mlflow/registered-models/alias";
         let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
-        self.api.post("mlflow/registered-models/alias", &body).await.map(|_: wire::Nothing| ())
+        let mut pauses = cloud::pauses().build().zip(1..);
+        loop {
+            held.check()?;
+            let error = match self.api.post_once::<wire::Nothing>(call, &body).await {
+                Err(error) if error.may_pass() => error,
+                written => return written.map(drop),
+            };
+            let Some((pause, attempt)) = pauses.next() else { return Err(error) };
+            cloud::note_repetition(call, attempt, &error, pause);
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// Reads the runs that are not known yet, all in one search where there are few.
@@ -227,7 +249,7 @@ impl Registry for MlflowRegistry {
     async fn register(&self, run: &Run) -> Result<Version, RegistryError> {
         let verb = "register a version";
         record::check(run).map_err(|error| unavailable(verb, error))?;
-        let work = self.register_alone(run);
+        let work = |_| self.register_alone(run);
         let registered = self.lock.hold(&format!("register the run {}", run.name), work).await;
         registered.map_err(|error| unavailable(verb, error))?.map_err(|error| unavailable(verb, error))
     }
@@ -247,13 +269,13 @@ impl Registry for MlflowRegistry {
 
     async fn move_alias(&self, alias: Alias, expected: Option<Version>, to: Version) -> Result<(), RegistryError> {
         let verb = "move an alias";
-        let work = async {
+        let work = |held: Held| async move {
             let found = self.alias(alias).await?;
             if found != expected {
                 return Err(RegistryError::AliasMoved { alias, expected, found });
             }
             self.version(to).await?;
-            self.write_alias(alias, to).await.map_err(|error| unavailable(verb, error))
+            self.write_alias(&held, alias, to).await.map_err(|error| unavailable(verb, error))
         };
         let moved = self.lock.hold(&format!("move the alias `{alias}` to version {to}"), work).await;
         moved.map_err(|error| unavailable(verb, error))?

@@ -6,6 +6,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::{Value, json};
 
 use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
+use crate::cloud;
 
 /// How often a call that makes something new is tried, and the first pause.
 const TRIES: usize = 5;
@@ -27,15 +28,19 @@ impl MlflowRegistry {
         let experiment = self.make_experiment().await?;
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
-            None => make(|| self.start_run(&experiment, run), || self.find_run(&experiment, run)).await?,
+            None => {
+                make("mlflow/runs/create", || self.start_run(&experiment, run), || self.find_run(&experiment, run))
+                    .await?
+            }
         };
         self.log(&started.run_id, run).await?;
         self.log_inputs(&started.run_id, run).await?;
         let source =
-            artifacts::copy(&self.api, &self.cloud, &*self.store, &run.artifacts, &started.artifact_uri).await?;
+            artifacts::copy(&self.api, &self.buckets, &*self.store, &run.artifacts, &started.artifact_uri).await?;
         self.end_run(&started.run_id, run).await?;
         self.make_model().await?;
-        make(|| self.make_version(&started.run_id, &source, run), || self.version_of(&run.name)).await
+        let make_version = || self.make_version(&started.run_id, &source, run);
+        make("mlflow/model-versions/create", make_version, || self.version_of(&run.name)).await
     }
 
     async fn make_experiment(&self) -> Result<String, MlflowError> {
@@ -125,6 +130,7 @@ impl MlflowRegistry {
 
 /// Makes something new; after passing trouble it looks whether it has been made before it tries again.
 async fn make<T, Making, Looking>(
+    what: &str,
     make: impl Fn() -> Making + Send,
     look: impl Fn() -> Looking + Send,
 ) -> Result<T, MlflowError>
@@ -133,14 +139,14 @@ where
     Looking: Future<Output = Result<Option<T>, MlflowError>> + Send,
 {
     let pauses = ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_max_times(TRIES - 1).with_jitter();
-    let mut pauses = pauses.build();
+    let mut pauses = pauses.build().zip(1..);
     loop {
         let error = match make().await {
             Err(error) if error.may_pass() => error,
             result => return result,
         };
-        let Some(pause) = pauses.next() else { return Err(error) };
-        tracing::debug!(%error, pause_ms = pause.as_millis(), "looking whether it was done");
+        let Some((pause, attempt)) = pauses.next() else { return Err(error) };
+        cloud::note_repetition(what, attempt, &error, pause);
         tokio::time::sleep(pause).await;
         if let Some(made) = look().await? {
             return Ok(made);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use google_cloud_auth::credentials::AccessTokenCredentials;
+use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -27,6 +28,8 @@ pub(super) struct Catalogue {
 /// What it knows about one.
 pub(super) struct Entry {
     pub(super) generation: Generation,
+    /// The MD5 of the contents in base64; missing where an object was composed of others.
+    pub(super) md5: Option<String>,
     /// The custom metadata.
     pub(super) custom: BTreeMap<String, String>,
 }
@@ -39,7 +42,7 @@ impl Catalogue {
     /// Returns what is known about an object, or `None` where there is none.
     pub(super) async fn look_up(&self, path: &ObjectPath) -> Result<Option<Entry>, Failure> {
         let address = format!("{}/{}", self.objects, utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC));
-        let request = self.http.get(address).query(&[("fields", "generation,metadata")]);
+        let request = self.http.get(address).query(&[("fields", "generation,md5Hash,metadata")]);
         match self.answer::<EntryReply>(request).await {
             Ok(reply) => reply.try_into().map(Some),
             Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -47,18 +50,19 @@ impl Catalogue {
         }
     }
 
-    /// Returns the names that begin with `prefix`, of all pages.
-    pub(super) async fn names(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+    /// Returns the names that begin with `prefix`, of all pages; of objects that were written before `since`, none.
+    pub(super) async fn names(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let mut page_token = None;
         loop {
             let request = self.http.get(&self.objects).query(&[
                 ("prefix", Some(prefix)),
-                ("fields", Some("items/name,nextPageToken")),
+                ("fields", Some("items(name,updated),nextPageToken")),
                 ("pageToken", page_token.as_deref()),
             ]);
             let page: Page = self.answer(request).await?;
-            names.extend(page.items.into_iter().map(|item| item.name));
+            let is_wanted = |item: &Item| since.is_none_or(|since| item.updated.is_none_or(|updated| updated >= since));
+            names.extend(page.items.into_iter().filter(is_wanted).map(|item| item.name));
             page_token = page.next_page_token;
             if page_token.is_none() {
                 return Ok(names);
@@ -80,6 +84,8 @@ impl Catalogue {
 struct EntryReply {
     /// A number; JSON's would not hold all of its digits.
     generation: String,
+    #[serde(rename = "md5Hash")]
+    md5: Option<String>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
 }
@@ -90,7 +96,7 @@ impl TryFrom<EntryReply> for Entry {
     fn try_from(reply: EntryReply) -> Result<Self, Failure> {
         let generation = reply.generation.parse().map(Generation::from_number);
         let generation = generation.map_err(|error| Failure::Answer(error.into()))?;
-        Ok(Self { generation, custom: reply.metadata })
+        Ok(Self { generation, md5: reply.md5, custom: reply.metadata })
     }
 }
 
@@ -106,4 +112,5 @@ struct Page {
 #[derive(Deserialize)]
 struct Item {
     name: String,
+    updated: Option<Timestamp>,
 }

@@ -18,25 +18,28 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use google_cloud_gax::{exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt};
 use google_cloud_storage::{
     client::Storage,
+    model::ObjectChecksums,
     read_object::ReadObjectResponse,
     read_resume_policy::{ReadResumePolicyExt, Recommended},
     retry_policy::RetryableErrors,
 };
+use jiff::Timestamp;
 use reqwest::StatusCode;
 
 use self::{
     catalogue::Catalogue,
     failure::{Failure, within},
-    kept::Kept,
+    kept::{Contents, Kept},
 };
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
     address::{Address, BucketName, ObjectPath, OpenError},
-    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, TIME_LIMIT, TRIES},
+    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, Noted, TIME_LIMIT, TRIES},
 };
 
 /// Where the service is, if not on an emulator.
@@ -54,7 +57,8 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
 /// the service answers 403 where an object is missing.
 ///
 /// Models and data that have been read or written are kept in memory (at most 64 MiB, the oldest go first), and the
-/// service is asked for their generation only; their contents are not downloaded again until they have changed.
+/// service is asked for their generation and checksum only; their contents are not downloaded again until they have
+/// changed, also where the same was written once more.
 pub struct GcsStore {
     bucket: BucketName,
     contents: Storage,
@@ -85,10 +89,11 @@ impl GcsStore {
             .with_maximum_delay(LONGEST_DELAY)
             .with_scaling(2.0)
             .build()?;
+        let tries = RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(cloud::credentials(emulator)?)
-            .with_retry_policy(RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT))
+            .with_retry_policy(Noted::new("Cloud Storage", tries))
             .with_backoff_policy(pauses)
             .with_read_resume_policy(Recommended.with_attempt_limit(TRIES as u32))
             .with_resumable_upload_threshold(resumable_from)
@@ -98,12 +103,26 @@ impl GcsStore {
         Ok(Self { bucket: bucket.clone(), contents, catalogue, kept: Mutex::default() })
     }
 
-    async fn download(&self, path: &ObjectPath) -> Result<Object, Failure> {
+    async fn download(&self, path: &ObjectPath) -> Result<Contents, Failure> {
         let request = self.contents.read_object(self.resource(), path.as_str());
         let reply = within(TIME_LIMIT, request.send()).await?;
-        let (generation, size) = (reply.object().generation, reply.object().size);
+        let found = reply.object();
+        let (generation, size, md5) = (found.generation, found.size, md5(found.checksums.as_ref()));
         let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
-        Ok(Object { bytes, generation: Generation(generation) })
+        Ok(Contents { bytes, generation: Generation(generation), md5 })
+    }
+
+    /// Returns what is kept of an object, if it still is what the service has.
+    async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
+        let kept = self.kept().get(path);
+        let Some(kept) = kept else { return Ok(None) };
+        // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
+        let Some(present) = self.catalogue.look_up(path).await? else { return Ok(None) };
+        let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
+        Ok(unchanged.map(|contents| {
+            self.kept().keep(path, &contents);
+            contents.into()
+        }))
     }
 
     async fn upload(
@@ -112,7 +131,7 @@ impl GcsStore {
         bytes: Bytes,
         condition: Condition,
         id: &str,
-    ) -> Result<Generation, Failure> {
+    ) -> Result<(Generation, Option<String>), Failure> {
         let time = time_for(bytes.len() as u64);
         let request = self
             .contents
@@ -126,19 +145,28 @@ impl GcsStore {
             Condition::Unchanged(read) => request.set_if_generation_match(read.number()),
         };
         let written = within(time, request.send_buffered()).await?;
-        Ok(Generation(written.generation))
+        Ok((Generation(written.generation), md5(written.checksums.as_ref())))
     }
 
-    /// Returns the generation of an object if it is the one that the write `id` wrote.
+    /// Returns the generation and the checksum of an object if it is the one that the write `id` wrote.
     ///
     /// A write whose answer was lost is repeated by the client, and then refused: its first try has changed the
     /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
     /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
     /// object has changed, which is as true.
-    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<Generation>, Failure> {
+    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<(Generation, Option<String>)>, Failure> {
         let found = self.catalogue.look_up(path).await?;
         let is_own = |custom: &BTreeMap<String, String>| custom.get(WRITE_ID).is_some_and(|found| found == id);
-        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| entry.generation))
+        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| (entry.generation, entry.md5)))
+    }
+
+    async fn paths(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<ObjectPath>, StoreError> {
+        let address = || format!("gs://{}/{prefix}*", self.bucket);
+        let names = self.catalogue.names(prefix, since).await.map_err(|failure| failure.of("list", address()))?;
+        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
+        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
+        paths.sort();
+        Ok(paths)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -154,19 +182,16 @@ impl GcsStore {
 #[async_trait]
 impl Store for GcsStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
-        // The generation is asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
-        let kept = self.kept().get(path);
-        if let Some(kept) = kept
-            && self.generation(path).await? == Some(kept.generation)
-        {
-            return Ok(kept);
+        let unchanged = self.unchanged(path).await;
+        if let Some(object) = unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))? {
+            return Ok(object);
         }
-        let object = self.download(path).await.map_err(|failure| match failure.status() {
+        let contents = self.download(path).await.map_err(|failure| match failure.status() {
             Some(StatusCode::NOT_FOUND) => StoreError::NotFound { address: self.address_of(path) },
             _ => failure.of("read", self.address_of(path)),
         })?;
-        self.kept().keep(path, &object);
-        Ok(object)
+        self.kept().keep(path, &contents);
+        Ok(contents.into())
     }
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
@@ -182,23 +207,29 @@ impl Store for GcsStore {
             written = self.find_own(path, &id).await;
         }
         let written = written.map_err(|failure| failure.of("write", self.address_of(path)))?;
-        let generation = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) })?;
-        self.kept().keep(path, &Object { bytes, generation });
+        let written = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) });
+        let (generation, md5) = written?;
+        self.kept().keep(path, &Contents { bytes, generation, md5 });
         Ok(generation)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
-        let address = || format!("gs://{}/{prefix}*", self.bucket);
-        let names = self.catalogue.names(prefix).await.map_err(|failure| failure.of("list", address()))?;
-        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
-        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
-        paths.sort();
-        Ok(paths)
+        self.paths(prefix, None).await
+    }
+
+    async fn list_written_since(&self, prefix: &str, since: Timestamp) -> Result<Vec<ObjectPath>, StoreError> {
+        self.paths(prefix, Some(since)).await
     }
 
     fn address_of(&self, path: &ObjectPath) -> String {
         format!("gs://{}/{path}", self.bucket)
     }
+}
+
+/// Returns the MD5 in base64, as [`catalogue`] has it, where there is one.
+fn md5(checksums: Option<&ObjectChecksums>) -> Option<String> {
+    let md5 = &checksums?.md5_hash;
+    (!md5.is_empty()).then(|| BASE64_STANDARD.encode(md5))
 }
 
 async fn collect(mut reply: ReadObjectResponse) -> google_cloud_storage::Result<Bytes> {

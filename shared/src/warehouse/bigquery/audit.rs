@@ -6,6 +6,7 @@
 //! its answer was lost does no harm.
 
 use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::TableRow};
+use jiff::Timestamp;
 
 use super::{
     query::parameter,
@@ -31,16 +32,21 @@ pub(super) fn parameters(row: &AuditRow) -> Vec<QueryParameter> {
     with_value.map(|(column, value)| parameter(column.name, sent_as(column.kind), value)).collect()
 }
 
-/// Returns the query for the log in the order of recording, whose rows [`read`] reads.
-pub(super) fn selection(table: &Table) -> String {
+/// Returns the query for the log in the order of recording, whose rows [`read`] reads, and its parameters. Without what was
+/// decided before `since`.
+pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec<QueryParameter>) {
     let columns: Vec<_> = AUDIT_LOG.iter().map(selected).collect();
+    let condition = if since.is_some() { "WHERE `timestamp` >= TIMESTAMP_MICROS(@since)" } else { "" };
+    let value = |since: Timestamp| Some(since.as_microsecond().to_string());
+    let parameters = since.map(|since| parameter("since", sent_as(ColumnType::Timestamp), value(since)));
     // Rows of one instant come in the order of their keys, so that the log is the same each time that it is read.
-    format!(
-        "SELECT {columns}, MIN(recorded_at) OVER ({KEY}) AS first_recorded_at FROM `{table}` \
+    let sql = format!(
+        "SELECT {columns}, MIN(recorded_at) OVER ({KEY}) AS first_recorded_at FROM `{table}` {condition} \
          QUALIFY ROW_NUMBER() OVER ({KEY} ORDER BY recorded_at DESC, `timestamp` DESC) = 1 \
          ORDER BY first_recorded_at, `function`, event_id, decision",
         columns = columns.join(", "),
-    )
+    );
+    (sql, parameters.into_iter().collect())
 }
 
 /// Reads a row of [`selection`].

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::{
     failure::Failure,
+    rows::Rows,
     service::{Patience, Service, Table},
 };
 use crate::{cloud, warehouse::schema::Column};
@@ -22,23 +23,25 @@ const MOST_IDS: u32 = 20;
 const BOUNDARY: &str = "job-and-rows";
 
 impl Service {
-    /// Replaces a table by `rows`, newline-delimited JSON, and makes it where there is none.
+    /// Replaces a table by `rows`, and makes it where there is none.
     ///
-    /// The job's id is derived from table and rows. So a request that is repeated since its answer was lost, by this
-    /// call or a later one, does not load again: BigQuery refuses the second job of an id with 409, and the first one
-    /// is looked at instead.
-    pub(super) async fn load(&self, table: &Table, columns: &[Column], rows: &[u8]) -> Result<(), Failure> {
+    /// The job's id is derived from the table and from what the rows say but for when they were written. So a request that
+    /// is repeated since its answer was lost, by this call or by another delivery of the event, does not load again:
+    /// BigQuery refuses the second job of an id with 409, and the first one is looked at instead. Where the table holds the
+    /// rows already, the times in it stay those of their first writing.
+    pub(super) async fn load(&self, table: &Table, columns: &[Column], rows: &Rows) -> Result<(), Failure> {
         let configuration = configuration(table, columns);
-        let name = job_name(table, &configuration, rows);
-        let mut pauses = cloud::pauses().build();
+        let name = job_name(table, &configuration, &rows.digest);
+        let mut pauses = cloud::pauses().build().zip(1..);
         for number in 1..=MOST_IDS {
             let id = if number == 1 { name.clone() } else { format!("{name}-{number}") };
-            match self.run(table, &configuration, rows, &id).await? {
+            match self.run(table, &configuration, &rows.lines, &id).await? {
                 Outcome::Loaded => return Ok(()),
-                Outcome::Failed(failure) if failure.may_pass() => match pauses.next() {
-                    Some(pause) => sleep(pause).await,
-                    None => return Err(failure),
-                },
+                Outcome::Failed(failure) if failure.may_pass() => {
+                    let Some((pause, attempt)) = pauses.next() else { return Err(failure) };
+                    cloud::note_repetition(&format!("a load into {table}"), attempt, &failure, pause);
+                    sleep(pause).await;
+                }
                 Outcome::Failed(failure) => return Err(failure),
                 Outcome::Past => {}
             }
@@ -145,8 +148,8 @@ fn configuration(table: &Table, columns: &[Column]) -> Value {
 }
 
 /// Derives the job's id: letters, digits, `-` and `_`, since no other is allowed.
-fn job_name(table: &Table, configuration: &Value, rows: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(configuration.to_string()).chain_update(rows).finalize();
+fn job_name(table: &Table, configuration: &Value, rows_digest: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(configuration.to_string()).chain_update(rows_digest).finalize();
     format!("{}-{}-{digest:x}", table.dataset, table.name)
 }
 

@@ -27,6 +27,7 @@ use self::{
     days::BY_DAY_HOUR_AND_COUNTER,
     failure::Failure,
     kept::KeptDays,
+    rows::Rows,
     service::{Service, Table},
 };
 use super::{DayState, Forecast, TableVersion, Warehouse, WarehouseError, schema};
@@ -84,13 +85,22 @@ impl BigQueryWarehouse {
     fn audit_table(&self) -> Table {
         self.service.table(schema::MONITORING, schema::LOGS)
     }
+
+    async fn read_audit_log(&self, since: Option<Timestamp>) -> Result<Vec<AuditRow>, WarehouseError> {
+        let (table, mut log) = (self.audit_table(), Vec::new());
+        let push = |row| audit::read(row).map(|row| log.push(row));
+        let (sql, parameters) = audit::selection(&table, since);
+        let read = self.service.read(&sql, parameters, push).await;
+        read.map_err(|failure| error("read", &table, failure))?;
+        Ok(log)
+    }
 }
 
 #[async_trait]
 impl Warehouse for BigQueryWarehouse {
     async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
         let table = self.service.table(schema::RAW, schema::daily_table(day));
-        let rows = rows::write_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
+        let rows = Rows::of_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::COUNTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
     }
@@ -123,7 +133,7 @@ impl Warehouse for BigQueryWarehouse {
 
     async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
         let table = self.service.table(schema::PREDICTIONS, schema::daily_table(day));
-        let rows = rows::write_forecasts(forecasts).map_err(|source| malformed(&table, source))?;
+        let rows = Rows::of_forecasts(forecasts).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::FORECASTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
     }
@@ -143,11 +153,11 @@ impl Warehouse for BigQueryWarehouse {
     }
 
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {
-        let (table, mut log) = (self.audit_table(), Vec::new());
-        let push = |row| audit::read(row).map(|row| log.push(row));
-        let read = self.service.read(&audit::selection(&table), Vec::new(), push).await;
-        read.map_err(|failure| error("read", &table, failure))?;
-        Ok(log)
+        self.read_audit_log(None).await
+    }
+
+    async fn audit_log_since(&self, since: Timestamp) -> Result<Vec<AuditRow>, WarehouseError> {
+        self.read_audit_log(Some(since)).await
     }
 }
 

@@ -1,6 +1,5 @@
 //! Queries whose results come in pages.
 
-use backon::Retryable;
 use gcp_bigquery_client::model::{
     get_query_results_parameters::GetQueryResultsParameters, job_reference::JobReference,
     query_parameter::QueryParameter, query_parameter_type::QueryParameterType,
@@ -49,7 +48,7 @@ impl Service {
         request.max_results = Some(PAGE_ROWS);
         request.timeout_ms = Some(ANSWER_WITHIN_MS);
         let ask = || async { sound(self.client.job().query(self.project.as_str(), request.clone()).await?) };
-        let mut response = again(ask).await?;
+        let mut response = again("a query", ask).await?;
         let job = response.job_reference.take().unwrap_or_default();
         let mut patience = Patience::begin();
         while !response.job_complete.unwrap_or_default() {
@@ -72,7 +71,7 @@ impl Service {
             let results = self.client.job().get_query_results(self.project.as_str(), id, parameters.clone());
             sound(results.await?.into())
         };
-        again(ask).await
+        again("the results of a query", ask).await
     }
 }
 
@@ -106,12 +105,12 @@ pub(super) fn parameter(name: &str, kind: ColumnType, value: Option<String>) -> 
     }
 }
 
-/// Tries a call of the client, which itself tries once, as often as [`cloud::send`] does.
-async fn again<F>(ask: impl Fn() -> F) -> Result<QueryResponse, Failure>
+/// Tries a call of the client, which itself tries once, as often and as long as [`cloud::send`] does.
+async fn again<F>(what: &str, ask: impl Fn() -> F) -> Result<QueryResponse, Failure>
 where
     F: Future<Output = Result<QueryResponse, Failure>>,
 {
-    ask.retry(cloud::pauses()).when(Failure::may_pass).notify(cloud::note_repetition).await
+    cloud::tried(|| format!("{what} of BigQuery"), ask, Failure::may_pass).await
 }
 
 /// A query that failed may be answered with 200: its errors say so.

@@ -6,6 +6,7 @@ use gcp_bigquery_client::model::table_row::TableRow;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::days::DailyTable;
 use crate::{
@@ -34,8 +35,40 @@ pub(super) const DAY_STATE_COLUMNS: &str = "_TABLE_SUFFIX, COUNT(*), COUNT(DISTI
 /// What is selected of the dataset's list of tables, in the order in which [`read_table`] reads it.
 pub(super) const TABLE_COLUMNS: &str = "table_id, last_modified_time, UNIX_MILLIS(CURRENT_TIMESTAMP())";
 
-/// Writes counts as newline-delimited JSON.
-pub(super) fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
+/// Rows to be loaded.
+pub(super) struct Rows {
+    /// The rows as newline-delimited JSON.
+    pub(super) lines: Vec<u8>,
+    /// A digest of all that the rows say but when they were written, which each delivery of the same event says anew.
+    pub(super) digest: Vec<u8>,
+}
+
+impl Rows {
+    /// Writes counts.
+    pub(super) fn of_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Self, serde_json::Error> {
+        Self::written(|time| write_counts(counts, time.unwrap_or(ingested_at)))
+    }
+
+    /// Writes forecasts.
+    pub(super) fn of_forecasts(forecasts: &[Forecast]) -> Result<Self, serde_json::Error> {
+        Self::written(|time| {
+            write(forecasts.iter().map(|forecast| {
+                let predicted_at = time.unwrap_or(forecast.predicted_at);
+                ForecastRecord::from(&Forecast { predicted_at, ..forecast.clone() })
+            }))
+        })
+    }
+
+    /// Has the rows written as they are, and as if they had been written at an instant that is always the same.
+    fn written(
+        write: impl Fn(Option<Timestamp>) -> Result<Vec<u8>, serde_json::Error>,
+    ) -> Result<Self, serde_json::Error> {
+        let digest = Sha256::digest(write(Some(Timestamp::UNIX_EPOCH))?).to_vec();
+        Ok(Self { lines: write(None)?, digest })
+    }
+}
+
+fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
     let ingestion_ts = write_timestamp(ingested_at);
     let records = counts.rows().iter().map(|row| {
         let counter = counts.counter(row.counter);
@@ -49,11 +82,6 @@ pub(super) fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Ve
         }
     });
     write(records)
-}
-
-/// Writes forecasts as newline-delimited JSON.
-pub(super) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, serde_json::Error> {
-    write(forecasts.iter().map(ForecastRecord::from))
 }
 
 /// A count, and the day in whose table it is.

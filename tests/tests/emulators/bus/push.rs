@@ -27,6 +27,8 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
     assert!(push.topic.ends_with("/topics/ingest-requested"), "{}", push.topic);
     assert!(letters.topic.ends_with("/topics/ingest-dead-letter"), "{}", letters.topic);
     assert_eq!((push.ack_deadline_seconds, push.retain_acked_messages), (600, true));
+    // As infra/modules/function/dead_letters.tf has it: as long as a person needs.
+    assert_eq!(letters.ack_deadline_seconds, 600);
     assert_eq!((endpoint_of(&push), endpoint_of(&letters)), (endpoint.url(), String::new()));
     let dead_letters = push.dead_letter_policy.unwrap();
     assert_eq!((dead_letters.dead_letter_topic, dead_letters.max_delivery_attempts), (letters.topic, 5));

@@ -1,6 +1,9 @@
 //! What a list is beyond what the suite says.
 
+use std::time::Duration;
+
 use reqwest::Client;
+use shared::clock::{Clock, SystemClock};
 
 use super::*;
 
@@ -19,6 +22,20 @@ async fn a_list_has_all_pages() {
     double.take_calls();
     assert_eq!(store.list("raw/").await.unwrap(), paths);
     assert_eq!(double.take_calls().len(), 3);
+}
+
+#[tokio::test]
+async fn a_list_of_what_was_written_since_an_instant_leaves_out_what_was_written_before() {
+    let store = open(&new_bucket().await, &place::cloud()).await;
+    let [old, new] = ["ledger/a.json", "ledger/b.json"].map(path);
+    let write = async |path: &ObjectPath| store.write(path, "{}".into(), Condition::Always).await.unwrap();
+    write(&old).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let since = SystemClock.now();
+    write(&new).await;
+    assert_eq!(store.list_written_since("ledger/", since).await.unwrap(), [new.clone()]);
+    write(&old).await;
+    assert_eq!(store.list_written_since("ledger/", since).await.unwrap(), [old, new]);
 }
 
 #[tokio::test]

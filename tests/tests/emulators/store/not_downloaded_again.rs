@@ -31,6 +31,26 @@ async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
     }
 }
 
+/// As a fine-tuning that is done once more writes it.
+#[tokio::test]
+async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded() {
+    let bucket = new_bucket().await;
+    let emulator = place::cloud().storage_emulator.unwrap();
+    let double = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
+    let (reader, writer) = (open(&bucket, &at(double.host())).await, open(&bucket, &place::cloud()).await);
+    let path = path("models/bike-traffic/fine-tune/model.ubj");
+    writer.write(&path, model(1).into(), Condition::Always).await.unwrap();
+    reader.read(&path).await.unwrap();
+    for _ in 0..2 {
+        let generation = writer.write(&path, model(1).into(), Condition::Always).await.unwrap();
+        double.take_calls();
+        let object = reader.read(&path).await.unwrap();
+        assert!(object.bytes == model(1), "other contents were read than written");
+        assert_eq!(object.generation, generation);
+        assert!(received_bytes(&double) < 2_000);
+    }
+}
+
 #[tokio::test]
 async fn what_was_written_here_is_not_downloaded() {
     let (store, double) = behind(|_, _, _| Fate::PassedOn).await;

@@ -2,6 +2,7 @@
 
 mod killed;
 mod no_drift;
+mod on_call;
 mod poison;
 mod registry_away;
 mod replay;

@@ -1,5 +1,7 @@
 //! What cannot be used is kept with its reason, and can be put right.
 
+use std::sync::Arc;
+
 use cli::{
     dead_letters::DeadLetters,
     replay::{PutBack, put_back},
@@ -19,7 +21,8 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
     let message = Message { data: poison.into(), attributes: [("origin".to_owned(), "a-test".to_owned())].into() };
     world.publish_message(Topic::IngestRequested, message).await;
 
-    let letters = DeadLetters::of_project(&world.project, &world.cloud).await.unwrap();
+    let store = Arc::clone(&world.ports.store);
+    let letters = DeadLetters::of_project(&world.project, &world.cloud, store).await.unwrap();
     let found = eventually("a dead letter", async || letters.of(Function::Ingest).await.unwrap().pop()).await;
     assert_eq!((&found.data[..], found.attributes["origin"].as_str()), (poison.as_bytes(), "a-test"));
     assert!(found.reason().contains("2021-02-30"), "{}", found.reason());

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use shared::{
     cloud::CloudSettings,
     counts::{Counter, Counts},
+    registry::Version,
     store::{MemoryStore, Store},
     time::Day,
-    warehouse::{BigQueryWarehouse, Warehouse, WarehouseError},
+    warehouse::{BigQueryWarehouse, Forecast, Warehouse, WarehouseError},
 };
 use tests::bigquery_double::{BigQueryDouble, LOCATION};
 use tokio::task::JoinSet;
@@ -46,6 +47,30 @@ async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
     assert_eq!((jobs.len(), counted(&double)), (1, vec![7]));
     let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     assert!(jobs[0].chars().all(sound) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"), "{jobs:?}");
+}
+
+/// As a second delivery of the same event writes them.
+#[tokio::test]
+async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() {
+    let (double, warehouse) = open().await;
+    for hour in [6, 7] {
+        warehouse.replace_counts(day(), &count(7), day().at(hour)).await.unwrap();
+        let forecast = Forecast {
+            counter_id: None,
+            counter_name: "Quai".to_owned(),
+            hour: day().first_hour(),
+            prediction: 15.4,
+            actual: None,
+            model_type: "xgboost".to_owned(),
+            model_version: Version::new(3),
+            predicted_at: day().at(hour),
+        };
+        warehouse.replace_forecasts(day(), &[forecast]).await.unwrap();
+    }
+    assert_eq!(double.jobs().len(), 2, "one of each table");
+    assert!(double.table(TABLE).unwrap().contains("2021-07-01 04:00:00"), "when they were written first");
+    warehouse.replace_counts(day(), &count(8), day().at(7)).await.unwrap();
+    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![8]));
 }
 
 /// The job of the first rows is done, but it is not what made the table that is there.
@@ -222,11 +247,15 @@ pub(super) fn chain(error: &WarehouseError) -> String {
 }
 
 /// Replaces a day by a single count.
-async fn replace(warehouse: &BigQueryWarehouse, count: u32) -> Result<(), WarehouseError> {
+async fn replace(warehouse: &BigQueryWarehouse, counted: u32) -> Result<(), WarehouseError> {
+    warehouse.replace_counts(day(), &count(counted), day().at(6)).await
+}
+
+fn count(counted: u32) -> Counts {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
-    counts.push(quai, day().first_hour(), count);
-    warehouse.replace_counts(day(), &counts, day().at(6)).await
+    counts.push(quai, day().first_hour(), counted);
+    counts
 }
 
 async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError> {

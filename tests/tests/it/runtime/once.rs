@@ -89,6 +89,28 @@ async fn a_handler_that_works_for_long_keeps_its_lease() {
 }
 
 #[tokio::test]
+async fn an_audit_row_that_takes_long_does_not_cost_the_lease() {
+    let service = Service::with_lease(&[], SignedDuration::from_millis(30)).await;
+    // The row is not answered before somebody looks for the gate.
+    service.faults.meet(&["add to logs", "look for gate"]);
+    let store = service.faults.wrap_store(&service.ports.store);
+    let (answer, ()) = tokio::join!(service.push(DAYS), async {
+        let is_begun = async || service.faults.calls().iter().any(|call| call == "add to logs").then_some(());
+        eventually("the audit row", is_begun).await;
+        service.clock.set(service.clock.now() + SignedDuration::from_mins(5));
+        eventually("a renewed lease", async || match service.ledger(DAYS_ID).await {
+            Some(Entry::InProgress { expires, .. }) if expires > service.clock.now() => Some(()),
+            _ => None,
+        })
+        .await;
+        assert_eq!(service.push(DAYS).await, TRY_LATER);
+        store.generation(&"gate".parse().unwrap()).await.unwrap();
+    });
+    assert_eq!((answer, service.probe.runs()), (DONE, 1));
+    service.assert_handled(1).await;
+}
+
+#[tokio::test]
 async fn a_delivery_that_outlives_its_lease_loses_to_the_one_that_took_over() {
     let service = Service::start(&[Turn::WaitAndSucceed, Turn::Succeed]).await;
     let (late, second) = tokio::join!(service.push(DAYS), async {

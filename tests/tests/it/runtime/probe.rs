@@ -12,7 +12,7 @@ use axum::{Router, routing::get};
 use shared::{
     address::ObjectPath,
     audit::Finding,
-    event::{DayIngested, EventId, Function, IngestRequested},
+    event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested, Topic},
     runtime::{Context, Error, Handler, Outcome},
     store::{Condition, Store},
 };
@@ -25,6 +25,8 @@ pub(super) enum Turn {
     Succeed,
     /// Succeed, but only after [`Probe::open_gate`].
     WaitAndSucceed,
+    /// Lead to an event of a topic that the function does not name.
+    ExceedRights,
     FailHopelessly,
     FailForTheMoment,
     Panic,
@@ -103,6 +105,7 @@ impl Probe {
 
 impl Handler for Probe {
     const FUNCTION: Function = Function::Ingest;
+    const PUBLISHES: &'static [Topic] = &[Topic::DayIngested];
     type Event = IngestRequested;
 
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
@@ -115,6 +118,10 @@ impl Handler for Probe {
             Turn::WaitAndSucceed => {
                 self.gate.acquire().await.unwrap().forget();
                 self.succeed(&event, context).await
+            }
+            Turn::ExceedRights => {
+                let outcome = Outcome::of(Finding::new("ingested", "it was told to"));
+                Ok(outcome.publish(&DriftCheckRequested::default()))
             }
             Turn::FailHopelessly => Err(Error::hopeless("the day cannot be ingested").caused_by(cause)),
             Turn::FailForTheMoment => Err(Error::passing("the city does not answer").caused_by(cause)),

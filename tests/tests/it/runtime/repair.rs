@@ -27,6 +27,13 @@ async fn the_steps_of_a_delivery_are_artifact_audit_row_ledger_events() {
 }
 
 #[tokio::test]
+async fn the_steps_of_a_hopeless_message_are_audit_row_dead_letter() {
+    let service = Service::start(&[]).await;
+    assert_eq!(service.push("no event").await, DONE);
+    assert_eq!(service.faults.calls(), ["add to logs", "publish to ingest-dead-letter"]);
+}
+
+#[tokio::test]
 async fn a_step_that_is_refused_is_repaired_by_the_next_delivery() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
@@ -83,8 +90,12 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
         service.faults.plan(step, fault);
         assert_eq!(service.push("no event").await, TRY_LATER);
         assert_eq!(service.push("no event").await, DONE);
+        let failed = service.faults.calls()[step].clone();
         let letters = service.dead_letters().await;
-        assert!(!letters.is_empty() && letters.iter().all(|letter| payload(letter) == "no event"), "{letters:?}");
+        // Only a letter whose own answer is lost comes twice: a row that cannot be written leaves none behind.
+        let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost { 2 } else { 1 };
+        assert_eq!(letters.len(), expected, "{failed}");
+        assert!(letters.iter().all(|letter| payload(letter) == "no event"), "{letters:?}");
         let row = ("message/136969346945".to_owned(), "dead-lettered".to_owned());
         assert_eq!(service.audit_log().await, [row]);
     }

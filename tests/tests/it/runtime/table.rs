@@ -1,7 +1,7 @@
 //! What a delivery gets back, row by row, and what it leaves behind.
 
 use axum::http::StatusCode;
-use shared::{ledger::Entry, runtime::MAXIMUM_BODY_BYTES};
+use shared::{bus::dead_letter::SetAside, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES, store::read_json};
 
 use super::{DAYS, DAYS_ID, Service, Turn, payload, timestamp, wrapped};
 
@@ -75,12 +75,60 @@ async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
     }
 }
 
+/// Pub/Sub refuses an attribute of more than 1,024 bytes, and the letter with it.
+#[tokio::test]
+async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_audit_log() {
+    let service = Service::start(&[]).await;
+    let day = "é".repeat(2_000);
+    assert_eq!(service.push(&format!(r#"{{"type":"ingest-requested","from":"{day}"}}"#)).await, DONE);
+    let [letter] = &service.dead_letters().await[..] else { panic!("there is one dead letter") };
+    let reason = &letter.attributes["dead_letter_reason"];
+    let cut = reason.strip_suffix('…').unwrap();
+    assert!((1_000..=1_024).contains(&reason.len()), "{}", reason.len());
+    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
+    let whole = row.error_message.as_ref().unwrap();
+    assert!(whole.starts_with(cut) && whole.contains(&day), "{whole}");
+}
+
+/// Pub/Sub takes 10 MB together with the reason, the door 10 MiB.
+#[tokio::test]
+async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names_it() {
+    let service = Service::start(&[]).await;
+    let body = vec![b'x'; MAXIMUM_BODY_BYTES];
+    for _ in 0..2 {
+        assert_eq!(service.post(body.clone(), &[]).await, DONE);
+    }
+    let letters = service.dead_letters().await;
+    let [letter, _] = &letters[..] else { panic!("there is a dead letter of each delivery") };
+    assert_eq!(payload(letter), "");
+    assert!(letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
+    let kept = service.ports.store.list("dead-letters/ingest/").await.unwrap();
+    assert_eq!(
+        kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [letter.attributes["dead_letter_object"].clone()]
+    );
+    let (set_aside, _) = read_json::<SetAside>(&*service.ports.store, &kept[0]).await.unwrap();
+    assert!(set_aside.data.to_bytes() == body, "it is not the body");
+    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
+    assert_eq!(row.detail["message"], letter.attributes["dead_letter_object"].as_str());
+}
+
 #[tokio::test]
 async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
     let service = Service::start(&[Turn::FailHopelessly]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_dead_letter(&service, DAYS, DAYS_ID, &["the day cannot be ingested: the cause of it"]).await;
     assert_eq!(service.dead_letters().await[0].attributes["origin"], "scheduler");
+    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
+}
+
+/// In the cloud it has no right to that topic, and nobody would get the event.
+#[tokio::test]
+async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes_a_dead_letter() {
+    let service = Service::start(&[Turn::ExceedRights]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    assert_dead_letter(&service, DAYS, DAYS_ID, &["ingest may not publish to drift-check-requested"]).await;
+    assert!(service.messages(Topic::DriftCheckRequested).await.is_empty());
     assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
 }
 
