@@ -1,4 +1,4 @@
-//! Whole processes: the check of a week, and each function from its start until it listens.
+//! Whole processes: the check of a week, and each function: its size, its start until it listens, its memory at rest.
 
 use std::{
     io::{BufRead, BufReader},
@@ -9,10 +9,14 @@ use std::{
 
 use clap::Parser;
 use cli::{State, run};
+use serde_json::json;
+use shared::counts;
 
 use crate::{Data, timing};
 
 const RUNS: usize = 15;
+/// After so long nothing is left of what was needed for the start alone.
+const AT_REST: Duration = Duration::from_millis(100);
 const FUNCTIONS: [&str; 6] = ["ingest", "predict", "drift-check", "fine-tune", "evaluate", "promote"];
 
 pub(crate) async fn bench(data: &Data) {
@@ -26,9 +30,12 @@ pub(crate) async fn bench(data: &Data) {
     let summary = run::play(&inputs, &state, arguments.strategy, &mut |_| {}).await.expect("the loop runs");
     weeks.extend(summary.weeks.iter().map(|week| week.week.to_string()));
     drift_check(state.folder(), weeks.last().expect("there is a week"));
+    let files = on_files(state.folder());
+    let cloud = on_google_cloud(state.folder());
     for function in FUNCTIONS {
-        start_to_listening(state.folder(), function);
+        of_a_function(function, &files, &cloud);
     }
+    predict_with_its_model(&files, &data.live).await;
 }
 
 fn drift_check(state: &Path, week: &str) {
@@ -45,38 +52,81 @@ fn drift_check(state: &Path, week: &str) {
     timing::print("drift-check of one week as a whole process", &mut durations);
 }
 
-fn start_to_listening(state: &Path, function: &str) {
-    if !binary(function).exists() {
-        println!("{function}: not measured, build it first with `cargo build --release --workspace`");
-        return;
-    }
-    let mut durations: Vec<_> = (0..RUNS).map(|_| start_once(state, function)).collect();
-    timing::print(&format!("{function} from process start to listening"), &mut durations);
+/// The settings of a process.
+type Environment = Vec<(&'static str, String)>;
+
+fn on_files(state: &Path) -> Environment {
+    let part = |name: &str| format!("file://{}", state.join(name).display());
+    vec![
+        ("STORE_URL", part("objects")),
+        ("WAREHOUSE_URL", part("warehouse")),
+        ("MLFLOW_TRACKING_URI", part("registry")),
+        ("BUS_URL", part("bus")),
+    ]
 }
 
-fn start_once(state: &Path, function: &str) -> Duration {
-    let part = |name: &str| format!("file://{}", state.join(name).display());
+/// The real clients with the credentials of a user whom nobody knows: nothing is sent before the first message comes.
+fn on_google_cloud(folder: &Path) -> Environment {
+    let credentials = folder.join("credentials.json");
+    let user = r#"{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c"}"#;
+    std::fs::write(&credentials, user).expect("credentials can be written");
+    vec![
+        ("GOOGLE_CLOUD_PROJECT", "bench-project".to_owned()),
+        ("GCS_BUCKET", "bench-bucket".to_owned()),
+        ("MLFLOW_TRACKING_URI", "https://mlflow.invalid".to_owned()),
+        ("GOOGLE_APPLICATION_CREDENTIALS", credentials.to_string_lossy().into_owned()),
+    ]
+}
+
+fn of_a_function(function: &str, files: &Environment, cloud: &Environment) {
+    let Ok(program) = std::fs::metadata(binary(function)) else {
+        println!("{function}: not measured, build it first with `cargo build --release --workspace`");
+        return;
+    };
+    println!("{function}: a program of {:.1} MB", program.len() as f64 / 1e6);
+    for (places, environment) in [("files", files), ("Google Cloud's clients", cloud)] {
+        let (mut durations, mut memory) = (Vec::new(), 0);
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            let (mut process, _) = listening(function, environment);
+            durations.push(start.elapsed());
+            std::thread::sleep(AT_REST);
+            memory = memory.max(timing::memory_kib(process.id()));
+            process.kill().expect("it can be stopped");
+            process.wait().expect("it ends");
+        }
+        timing::print(&format!("{function} on {places} from process start to listening"), &mut durations);
+        println!("{function} on {places} at rest: {:.1} MB", memory as f64 * 1024.0 / 1e6);
+    }
+}
+
+/// What `predict` holds when it has read its champion and the last days of counts.
+async fn predict_with_its_model(files: &Environment, live: &Path) {
+    let live = counts::read_file(live, &mut Vec::new()).expect("the live data can be read");
+    let (_, last) = live.period().expect("there are live data");
+    let record = json!({
+        "nom_du_compteur": live.counters()[0].name,
+        "date_et_heure_de_comptage": last.day().plus(1).first_hour().to_string(),
+    });
+    let (mut process, port) = listening("predict", files);
+    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/v1/predict"));
+    let reply = request.json(&json!({ "records": [record] })).send().await.expect("it answers");
+    assert!(reply.status().is_success(), "{}", reply.text().await.unwrap_or_default());
+    let memory = timing::memory_kib(process.id()) as f64 * 1024.0 / 1e6;
+    println!("predict with its model: {memory:.1} MB");
+    process.kill().expect("it can be stopped");
+    process.wait().expect("it ends");
+}
+
+/// Starts a function and waits until it listens.
+fn listening(function: &str, environment: &Environment) -> (Child, u16) {
     let port = free_port();
-    let start = Instant::now();
-    let mut child = Command::new(binary(function))
-        .env_clear()
-        .envs([
-            ("STORE_URL", part("objects")),
-            ("WAREHOUSE_URL", part("warehouse")),
-            ("MLFLOW_TRACKING_URI", part("registry")),
-            ("BUS_URL", part("bus")),
-            ("OPEN_DATA_URL", "http://127.0.0.1:9".to_owned()),
-            ("PORT", port.to_string()),
-            ("PUSH_AUDIENCE", "off".to_owned()),
-        ])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let own = [("OPEN_DATA_URL", "http://127.0.0.1:9"), ("PORT", &port.to_string()), ("PUSH_AUDIENCE", "off")];
+    let mut command = Command::new(binary(function));
+    command.env_clear().envs(environment.iter().map(|(name, value)| (name, value))).envs(own).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
     wait_until_it_listens(&mut child);
-    let elapsed = start.elapsed();
-    child.kill().expect("it can be stopped");
-    child.wait().expect("it ends");
-    elapsed
+    (child, port)
 }
 
 pub(crate) fn wait_until_it_listens(child: &mut Child) {

@@ -18,7 +18,16 @@ pub(crate) fn print(what: &str, durations: &mut [Duration]) {
 
 /// Returns the peak resident memory of this process in MiB, 0 where the system does not say.
 pub(crate) fn peak_memory_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default() / 1024
+    status_kib("self", "VmHWM:") / 1024
+}
+
+/// Returns the present resident memory of a process in KiB, 0 where the system does not say.
+pub(crate) fn memory_kib(process: u32) -> u64 {
+    status_kib(&process.to_string(), "VmRSS:")
+}
+
+fn status_kib(process: &str, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(field));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
 }
