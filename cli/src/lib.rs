@@ -10,6 +10,7 @@ mod drift;
 mod env_file;
 mod exit;
 pub mod export;
+mod former;
 mod interrupt;
 mod man;
 pub mod merge;

@@ -15,7 +15,7 @@ use crate::{
     checksum::Checksum,
     counts::{self, Counts},
     drift::{Column, columns_of},
-    features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, TARGET},
+    features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, PIPELINE_VERSION, TARGET},
     store::{Condition, Generation, Store, StoreError, malformed},
     time::Hour,
 };
@@ -27,7 +27,7 @@ pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
 /// How both are laid out; another number whenever that changes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// The fixed test set, ready to be scored on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +90,7 @@ struct Sources {
     format: u8,
     train: Generation,
     test: Generation,
+    pipeline: u32,
     columns: usize,
 }
 
@@ -101,6 +102,7 @@ impl Sources {
             format: FORMAT,
             train: store.generation(&train).await?.ok_or_else(|| missing(&train))?,
             test: store.generation(&test).await?.ok_or_else(|| missing(&test))?,
+            pipeline: PIPELINE_VERSION,
             columns: COLUMNS.len(),
         })
     }

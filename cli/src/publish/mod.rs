@@ -5,7 +5,7 @@ mod arguments;
 use std::{fmt, sync::Arc};
 
 use anyhow::{Context, bail};
-use model::{Model, ModelCard, Threads};
+use model::ModelCard;
 use serde::Serialize;
 use shared::{
     baseline::{self, Baseline, DataSet, DataSetName},
@@ -18,7 +18,7 @@ use shared::{
 
 pub use arguments::PublishArguments;
 
-use crate::stdout;
+use crate::{former::Former, stdout};
 
 /// What a publication did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -125,7 +125,7 @@ async fn compare(
     let (train, test) = (read(ports, &data.name).await?, read(ports, &present.test).await?);
     let frame = fixed_test::frame(&train, &test);
     let score = async |version: &ModelVersion| -> anyhow::Result<f64> {
-        Ok(Model::load(&ports.store, &version.run.artifacts, Threads::All).await?.score(&frame)?.mae)
+        Ok(Former::load(ports, &version.run.artifacts, &present.test).await?.scores(&frame)?.mae)
     };
     let mae = score(&ports.registry.version(champion).await?).await?;
     let mut best: Option<(Version, f64)> = None;

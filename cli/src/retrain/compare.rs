@@ -6,6 +6,8 @@ use model::Model;
 use serde::{Deserialize, Serialize};
 use shared::{features::Frame, metrics::Scores, registry::Version};
 
+use crate::former::Former;
+
 /// How two models do on the fixed test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -15,7 +17,7 @@ pub struct Comparison {
     pub before: Scores,
     /// How the retrained model does.
     pub after: Scores,
-    /// Each counter of the test set, the greatest gain first.
+    /// Each counter of the test set, the greatest gain first; none where the champion reads other features.
     pub counters: Vec<CounterComparison>,
 }
 
@@ -38,15 +40,15 @@ impl CounterComparison {
 
 impl Comparison {
     /// Scores both models on the same rows.
-    pub(super) fn of(champion: (Version, &Model), retrained: &Model, frame: &Frame) -> anyhow::Result<Self> {
+    pub(super) fn of(champion: (Version, &Former), retrained: &Model, frame: &Frame) -> anyhow::Result<Self> {
         let (version, champion) = champion;
-        let (before, after) = (champion.predict(frame)?, retrained.predict(frame)?);
-        Ok(Self {
-            champion: version,
-            before: Scores::new(&before, frame.targets())?,
-            after: Scores::new(&after, frame.targets())?,
-            counters: by_counter(frame, &before, &after),
-        })
+        let after = retrained.predict(frame)?;
+        let counters = match champion {
+            Former::Model(champion) => by_counter(frame, &champion.predict(frame)?, &after),
+            Former::Recorded(_) => Vec::new(),
+        };
+        let after = Scores::new(&after, frame.targets())?;
+        Ok(Self { champion: version, before: champion.scores(frame)?, after, counters })
     }
 
     /// Tells whether the retrained model has the lower mean absolute error.
@@ -80,9 +82,13 @@ impl Comparison {
         }
         let verdict = if self.is_better() { "lower than" } else { "not lower than" };
         let (wins, losses) = self.wins_and_losses();
+        let by_counter = match self.counters.is_empty() {
+            true => ", which reads other features".to_owned(),
+            false => format!("; it is better at {wins} counters and worse at {losses}"),
+        };
         format!(
             "on the same fixed test set the MAE {:.2} of version {version} is {verdict} the {:.2} of the champion, version \
-             {}; it is better at {wins} counters and worse at {losses}",
+             {}{by_counter}",
             self.after.mae, self.before.mae, self.champion
         )
     }

@@ -51,7 +51,7 @@ impl fmt::Display for RetrainReport {
         writeln!(formatter, "exported {} counts of {} days, {} to {}", export.rows, plan.days, plan.first, plan.last)?;
         self.write_merge(merge, formatter)?;
         writeln!(formatter, "{}", self.table())?;
-        if !comparison.is_with_itself(train.version) {
+        if !comparison.is_with_itself(train.version) && !comparison.counters.is_empty() {
             self.write_counters(formatter)?;
         }
         if self.is_better {

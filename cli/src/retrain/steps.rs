@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     export::{self, ExportPlan},
+    former::Former,
     merge::{self, MergePlan},
     output::OutputFile,
     publish::refuse_unless_better,
@@ -82,8 +83,9 @@ pub(super) async fn compare(
     let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
     let rejects = folder.join("rejects");
     let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
-    let load = async |version| Model::load_version(&ports.store, &*ports.registry, version, Threads::All).await;
-    let (before, after) = (load(champion).await?, load(fitted.version).await?);
+    let folder = ports.registry.version(champion).await?.run.artifacts;
+    let before = Former::load(ports, &folder, &plan.baseline.test).await?;
+    let after = Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All).await?;
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)
 }
 

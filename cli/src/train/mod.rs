@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use model::{Device, Model, Threads, TrainRecipe};
+use model::{Device, Model, TrainRecipe};
 use shared::{
     baseline,
     checksum::Checksum,
@@ -26,7 +26,7 @@ pub use arguments::{RecipeArguments, TrainArguments};
 pub(crate) use data::{Origin, TrainingData};
 pub use report::{Coronation, TrainReport};
 
-use crate::{progress::Progress, state::State, stdout};
+use crate::{former::Former, progress::Progress, state::State, stdout};
 
 /// What to train from.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 ///
 /// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set. The first
 /// champion's data are published as the baseline; later data are by [`publish_baseline`](crate::publish::publish_baseline). The run
-/// is named by the data and the recipe, so the same training registered twice is one version.
+/// is named by the data, the recipe and the features, so the same training registered twice is one version.
 ///
 /// # Errors
 /// When data cannot be read, training and test set overlap, another test set is in use, or a port fails.
@@ -144,8 +144,9 @@ fn describe(
 ) -> anyhow::Result<Run> {
     let card = model.card();
     let last_hour = card.training.last_hour;
-    let recipe = serde_json::to_string(recipe)?;
-    let digest = Checksum::of(format!("{} {} {recipe}", data.train_data.sha256, data.test_data.sha256).as_bytes());
+    let (recipe, features) = (serde_json::to_string(recipe)?, serde_json::to_string(model.features())?);
+    let (train, test) = (&data.train_data.sha256, &data.test_data.sha256);
+    let digest = Checksum::of(format!("{train} {test} {recipe} {features}").as_bytes());
     let name: RunName = format!("champion-{}-{}", last_hour.day(), digest.short(8)).parse()?;
     let tags = [
         ("dataset", "baseline".to_owned()),
@@ -184,7 +185,8 @@ async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Cor
         return Ok(Coronation::Already { champion });
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
-    let before = Model::load(&ports.store, &folder, Threads::All).await?.score(&trained.fixed_test.frame)?;
+    let FixedTest { data: test, frame } = &trained.fixed_test;
+    let before = Former::load(ports, &folder, &test.name).await?.scores(frame)?;
     if trained.scores.mae >= before.mae {
         return Ok(Coronation::Worse { champion, champion_mae: before.mae });
     }

@@ -63,7 +63,7 @@ pub const WEEK_AGO_COLUMN: usize = 14;
 const COUNTER_COLUMN: usize = 0;
 
 /// The number of a change to the pipeline that makes other values of the same columns.
-const PIPELINE_VERSION: u32 = 1;
+pub(crate) const PIPELINE_VERSION: u32 = 1;
 
 /// What a model was trained on: the pipeline's version, the columns, and the number that stands for each counter.
 ///

@@ -5,8 +5,10 @@ use std::{fs, sync::Arc};
 use cli::retrain::{Request, RetrainReport, retrain};
 use serde_json::Value;
 use shared::{
+    address::ObjectPath,
     clock::SimulatedClock,
-    registry::{Run, Version, change_champion},
+    registry::{Alias, Run, Version, change_champion},
+    store::{Condition, read_json, write_json},
     time::Day,
 };
 
@@ -171,4 +173,31 @@ async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
     };
     assert_eq!((first.as_str(), second.as_str()), ("kept", "kept"));
     assert!(first_reason.contains("of version 2 is") && second_reason.contains("of version 3 is"), "{second_reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_champion_that_reads_other_features_is_compared_with_by_what_was_recorded_of_it() {
+    let world = World::with_champion(3).await;
+    let (store, registry) = (&*world.ports.store, &*world.ports.registry);
+    let folder = registry.version(Version::new(1)).await.unwrap().run.artifacts;
+    let card: ObjectPath = format!("{folder}/card.json").parse().unwrap();
+    let mut contents: Value = read_json(store, &card).await.unwrap().0;
+    contents["features"]["pipeline_version"] = 0.into();
+    write_json(store, &card, &contents, Condition::Always).await.unwrap();
+
+    let report = run(&world, 60).await.unwrap();
+    assert!(report.is_better && report.comparison.counters.is_empty(), "{report}");
+    assert_eq!(report.comparison.before.mae, contents["test_scores"]["mae"].as_f64().unwrap());
+    assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
+    assert_ne!(world.in_use().await.train, report.plan.baseline.train);
+    let (_, reason) = decisions(&world).await.pop().unwrap();
+    assert!(reason.ends_with("which reads other features"), "{reason}");
+
+    // What was recorded on another test set says nothing.
+    contents["fixed_test"]["name"] = "test-2020-01-01-00000000".into();
+    write_json(store, &card, &contents, Condition::Always).await.unwrap();
+    registry.move_alias(Alias::Champion, Some(Version::new(2)), Version::new(1)).await.unwrap();
+    forget(&report, &["compare", "crown", "publish", "record"]);
+    let error = format!("{:#}", run(&world, 60).await.unwrap_err());
+    assert!(error.contains("was never scored on test-") && error.contains("retrain the model"), "{error}");
 }
