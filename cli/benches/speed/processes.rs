@@ -100,18 +100,15 @@ fn of_a_function(function: &str, files: &Environment, cloud: &Environment) {
     }
 }
 
-/// What `predict` holds when it has read its champion and the last days of counts.
+/// What `predict` holds when it has forecast a day, with its champion and the counts of the days before.
 async fn predict_with_its_model(files: &Environment, live: &Path) {
     let live = counts::read_file(live, &mut Vec::new()).expect("the live data can be read");
     let (_, last) = live.period().expect("there are live data");
-    let record = json!({
-        "nom_du_compteur": live.counters()[0].name,
-        "date_et_heure_de_comptage": last.day().plus(1).first_hour().to_string(),
-    });
+    let event = json!({ "type": "day-ingested", "event_id": "ingest/bench", "day": last.day(), "rows": live.len() });
     let (mut process, port) = listening("predict", files);
-    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/v1/predict"));
-    let reply = request.json(&json!({ "records": [record] })).send().await.expect("it answers");
-    assert!(reply.status().is_success(), "{}", reply.text().await.unwrap_or_default());
+    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/")).json(&event);
+    let status = request.send().await.expect("it answers").status();
+    assert_eq!(status, reqwest::StatusCode::NO_CONTENT, "nothing was forecast");
     let memory = timing::memory_kib(process.id()) as f64 * 1024.0 / 1e6;
     println!("predict with its model: {memory:.1} MB");
     process.kill().expect("it can be stopped");
