@@ -17,6 +17,9 @@ EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
 ENV ?= dev
 TAG ?= $(shell git describe --always --dirty --abbrev=12)
 FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
+# Whose accounts terraform may act as is said long before it does: a right takes minutes to be known everywhere.
+FOUNDATION = google_artifact_registry_repository.images google_secret_manager_secret.secret google_sql_database.mlflow \
+  google_service_account_iam_member.deployer $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_service_account_iam_member.deployer)
 # What infra/environments/ENV.tfvars says, and what follows from it.
 setting = $(shell sed -nE 's/^$(1) *= *"(.*)"/\1/p' infra/environments/$(ENV).tfvars)
 PLACE = $(call setting,region)-docker.pkg.dev
@@ -86,7 +89,7 @@ clean-state: ## Remove the local state of all runs, sample data included
 	rm -rf state
 
 .PHONY: infra-check
-infra-check: ## Check infra/: format, validity and tests, without an account
+infra-check: shellcheck ## Check infra/: scripts, format, validity and tests, without an account
 	infra/check.sh
 
 .PHONY: images
@@ -104,7 +107,7 @@ push: environment images ## Build the images and push them to the registry of EN
 
 .PHONY: foundation
 foundation: terraform-init ## Make what images and secrets of ENV go into, before the first deployment
-	$(TERRAFORM) apply $(VARIABLES) -target=google_artifact_registry_repository.images -target=google_secret_manager_secret.secret -target=google_sql_database.mlflow
+	$(TERRAFORM) apply $(VARIABLES) $(foreach address,$(FOUNDATION),-target='$(address)')
 
 .PHONY: plan
 plan: terraform-init ## Show what `make deploy` would change in ENV
@@ -136,6 +139,11 @@ compiler:
 .PHONY: cargo
 cargo: compiler
 	@command -v cargo >/dev/null || { echo "installing Rust"; curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --component clippy --component rustfmt; }
+
+# Where it cannot be had, infra/check.sh says what is not checked, and with CI=true fails.
+.PHONY: shellcheck
+shellcheck:
+	@command -v shellcheck >/dev/null || ! command -v apt-get >/dev/null || { echo "installing shellcheck"; $$(command -v sudo) apt-get update -qq && $$(command -v sudo) apt-get install -y -qq shellcheck; } || true
 
 # The prebuilt program where it can be had, else built from source.
 .PHONY: nextest

@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# Checks this folder: format, validity and tests, none of which needs an account. With the real provider where
-# terraform's registry can be reached, else with a stand-in that has its schema. With CI=true one of the two must run.
+# Checks this folder: scripts, format, validity and tests, none of which needs an account. With the real provider where
+# terraform's registry can be reached, else with a stand-in that has its schema. With CI=true nothing may be left out.
 set -euo pipefail
 cd "$(dirname "$0")"
 readonly stand_in=../../shared/tools/terraform-check/terraform-check
 
 say() { printf 'infra-check: %s\n' "$*"; }
 
-give_up() {
-  say "$*" >&2
-  # On a machine without either, somebody who works on the functions need not care.
-  [ "${CI:-}" = true ] && exit 1
-  exit 0
+not_checked() { # WHAT
+  say "NOT CHECKED: $*" >&2
+  # On another machine somebody who works on the functions need not care.
+  if [ "${CI:-}" = true ]; then exit 1; fi
 }
 
-for script in ./*.sh; do bash -n "$script"; done
-if command -v shellcheck >/dev/null; then shellcheck ./*.sh; fi
+readonly scripts=(./*.sh tests/*.sh ../tests/*.sh ../.ci/run)
+for script in "${scripts[@]}"; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then
+  shellcheck "${scripts[@]}"
+else
+  not_checked "the scripts: there is no shellcheck; on Debian \`make infra-check\` installs it"
+fi
+tests/bootstrap.sh
 
 # What an alert names must be there: the section of the runbook, and the message in the code.
 grep -ohE 'runbook\} \\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r section; do
@@ -25,7 +30,10 @@ grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= re
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "nothing logs \"$message\"" >&2; exit 1; }
 done
 
-command -v terraform >/dev/null || give_up "terraform is not there: https://developer.hashicorp.com/terraform/install"
+if ! command -v terraform >/dev/null; then
+  not_checked "*.tf: there is no terraform: https://developer.hashicorp.com/terraform/install"
+  exit 0
+fi
 
 export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 terraform fmt -check -recursive -diff
@@ -48,5 +56,5 @@ elif [ -x "$stand_in" ]; then
   say "with $stand_in, since terraform's registry cannot be reached"
   "$stand_in" .
 else
-  give_up "not checked: terraform's registry cannot be reached, and there is no $stand_in"
+  not_checked "*.tf: terraform's registry cannot be reached, and there is no $stand_in"
 fi

@@ -36,6 +36,15 @@ resource "google_service_account" "mlflow" {
   description  = "What MLflow's server runs as"
 }
 
+# Whoever deploys a service must be allowed to act as its account: on this one, and not on all of the project.
+resource "google_service_account_iam_member" "deployer" {
+  count = var.deployer == null ? 0 : 1
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.mlflow_email}"
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${var.deployer}"
+}
+
 resource "google_sql_database_instance" "mlflow" {
   name                = "mlflow"
   database_version    = "POSTGRES_16"
@@ -92,7 +101,12 @@ module "mlflow_for_functions" {
   login           = { username = local.mlflow_username, password_secret = google_secret_manager_secret.secret["mlflow-password"].secret_id }
   invoker_members = []
 
-  depends_on = [google_sql_database.mlflow, google_secret_manager_secret_iam_member.mlflow, google_project_iam_member.mlflow_database]
+  depends_on = [
+    google_project_iam_member.mlflow_database,
+    google_secret_manager_secret_iam_member.mlflow,
+    google_service_account_iam_member.deployer,
+    google_sql_database.mlflow,
+  ]
 }
 
 module "mlflow_for_operators" {

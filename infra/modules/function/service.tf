@@ -101,7 +101,7 @@ resource "google_cloud_run_v2_service" "function" {
   }
 
   # Cloud Run looks whether the account may read the secrets when a revision is made.
-  depends_on = [google_secret_manager_secret_iam_member.reads]
+  depends_on = [google_secret_manager_secret_iam_member.reads, google_service_account_iam_member.deployer]
 }
 
 # Who may call it, and nobody else: what is granted by hand is taken away at the next apply.

@@ -33,6 +33,12 @@ variable "datasets" {
   }
 }
 
+variable "deployer" {
+  description = "The service account that terraform acts as, which is allowed to act as the function's accounts; null where a person with that right deploys."
+  type        = string
+  default     = null
+}
+
 variable "environment" {
   description = "Settings and their values."
   type        = map(string)
