@@ -30,6 +30,20 @@ grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= re
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "nothing logs \"$message\"" >&2; exit 1; }
 done
 
+# What an image must say of itself, and what the Makefile must tell it for that.
+for label in title description version revision created source url licenses base.name base.digest; do
+  for file in ../Dockerfile mlflow/Dockerfile; do
+    grep -qF "org.opencontainers.image.$label=" "$file" || { say "$file has no label org.opencontainers.image.$label" >&2; exit 1; }
+  done
+done
+images() { env --unset=MAKEFLAGS make --directory=.. --no-print-directory --dry-run images "ENV=$1" TAG=0123abc; }
+for argument in VERSION REVISION CREATED SOURCE; do
+  [ "$(images dev | grep -c -- "--build-arg $argument=")" = 2 ] || { say "make images does not give every image $argument" >&2; exit 1; }
+done
+grep -q 'there is no infra/environments/nowhere.tfvars' < <(images nowhere 2>/dev/null) || { say "make images takes any ENV" >&2; exit 1; }
+diff <(sed -n 's/^FUNCTIONS := //p' ../Makefile | xargs -n1) <(sed -nE 's/^    "(.*)": \{$/\1/p' functions.json | sort) ||
+  { say "Makefile and functions.json do not name the same functions" >&2; exit 1; }
+
 if ! command -v terraform >/dev/null; then
   not_checked "*.tf: there is no terraform: https://developer.hashicorp.com/terraform/install"
   exit 0

@@ -43,6 +43,10 @@ run "prod_protects_deletion" {
     condition     = alltrue([for secret in google_secret_manager_secret.secret : secret.deletion_protection])
     error_message = "Secrets must be protected."
   }
+  assert {
+    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "Nobody may put another image under a tag that was deployed."
+  }
 }
 
 run "dev_can_be_destroyed" {
@@ -59,6 +63,10 @@ run "dev_can_be_destroyed" {
   assert {
     condition     = google_storage_bucket.artifacts.force_destroy && !google_sql_database_instance.mlflow.deletion_protection && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.delete_contents_on_destroy])
     error_message = "Buckets, tables and database of dev must be deletable."
+  }
+  assert {
+    condition     = !google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "In dev a tag may be pushed again."
   }
 }
 
