@@ -144,8 +144,8 @@ variable "raw_days" {
   nullable    = false
 
   validation {
-    condition     = var.raw_days >= 30
-    error_message = "It must be 30 at least: replays reach back that far."
+    condition     = var.raw_days >= 30 && floor(var.raw_days) == var.raw_days
+    error_message = "It must be a whole number from 30: they are moved to a cheaper class after 30 days, and deleted after that."
   }
 }
 

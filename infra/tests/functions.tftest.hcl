@@ -1,6 +1,8 @@
 # What holds for every function, whatever the environment.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   environment     = "dev"

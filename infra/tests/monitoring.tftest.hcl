@@ -1,6 +1,8 @@
 # Whoever is on call hears of what needs a person.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   environment = "prod"

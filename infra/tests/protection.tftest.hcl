@@ -1,6 +1,8 @@
 # What cannot be made again is protected in prod, can be destroyed in dev, and is never eaten by a life-cycle rule.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   project_id  = "a-project"

@@ -1,6 +1,8 @@
 # Who may do what: least rights, on named resources, and nobody public.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   environment = "prod"
