@@ -30,6 +30,16 @@ run "six_functions_with_an_account_of_their_own" {
   }
 }
 
+run "the_latest_revision_serves" {
+  command = plan
+
+  assert {
+    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow_for_functions.service, module.mlflow_for_operators.service]) :
+    [for target in service.traffic : "${target.type} ${target.percent}"] == ["TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST 100"]])
+    error_message = "A deployment must bring back whatever was pinned to a revision by hand."
+  }
+}
+
 run "settings" {
   command = plan
 
