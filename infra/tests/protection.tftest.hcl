@@ -101,7 +101,7 @@ run "life_cycle_rules_spare_what_is_needed" {
   }
   assert {
     condition = alltrue(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition :
-    rule.action.*.type != ["Delete"] || condition.with_state == "ARCHIVED" if anytrue([for prefix in condition.matches_prefix : startswith(prefix, "models") || startswith("models/bike-traffic/fine-tune-2021-W30/model.ubj", prefix)])]]))
+    one(rule.action).type != "Delete" || condition.with_state == "ARCHIVED" if anytrue([for prefix in condition.matches_prefix : startswith(prefix, "models") || startswith("models/bike-traffic/fine-tune-2021-W30/model.ubj", prefix)])]]))
     error_message = "A rule cannot know who is champion, so none may delete a live model."
   }
   assert {
