@@ -5,7 +5,8 @@
 # when nothing happens.
 #
 # A caller has one Authorization header, so each door asks for the one thing that its callers can show:
-#   mlflow           for functions: a password (MLflow's own basic-auth app). Only reached from the project's network.
+#   mlflow           for functions: a password (MLflow's own basic-auth app). Only reached from the project's network. Why
+#                    not a token of Google's, which Cloud Run would check: docs/deploy.md, section "What protects it".
 #   mlflow-operators for people: Google's token, checked by Cloud Run, of whoever is named in `operators`.
 #
 # Both pass artifacts on to their bucket, so that nobody else needs a right on it. Cloud Run takes 32 MiB in a request;
