@@ -36,7 +36,7 @@ for label in title description version revision created source url licenses base
     grep -qF "org.opencontainers.image.$label=" "$file" || { say "$file has no label org.opencontainers.image.$label" >&2; exit 1; }
   done
 done
-images() { env --unset=MAKEFLAGS make --directory=.. --no-print-directory --dry-run images "ENV=$1" TAG=0123abc; }
+images() { env -u MAKEFLAGS make --directory=.. --no-print-directory --dry-run images "ENV=$1" TAG=0123abc; }
 for argument in VERSION REVISION CREATED SOURCE; do
   [ "$(images dev | grep -c -- "--build-arg $argument=")" = 2 ] || { say "make images does not give every image $argument" >&2; exit 1; }
 done

@@ -91,7 +91,7 @@ variable "open_data_url" {
 }
 
 variable "operators" {
-  description = "Who trains, looks at the status, rolls back and replays, as IAM members: `group:on-call@example.com`."
+  description = "Who trains and retrains, looks at status and logs, rolls back, replays and asks for days, as IAM members: `group:on-call@example.com`."
   type        = set(string)
   default     = []
   nullable    = false
