@@ -13,14 +13,23 @@ NEXTEST := 0.9.143
 CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
 EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
 
-# Of the cloud: which environment, and which images. An earlier tag brings back what ran then.
+# Of the cloud: which environment, and which images. An earlier tag brings back what ran then. What is not committed is
+# told apart by a checksum, so that a deployment sees that images have changed.
 ENV ?= dev
-TAG ?= $(shell git describe --always --dirty --abbrev=12)
+TAG ?= $(shell git describe --always --abbrev=12 --dirty=-$$(git diff HEAD | git hash-object --stdin | cut -c1-8)-dirty)
+# Where the sources are, as images say it: a web address, without a login.
+SOURCE ?= $(shell git config --get remote.origin.url | sed -E 's|^git@([^:]+):|https://\1/|; s|^ssh://|https://|; s|//[^/@]*@|//|; s|\.git$$||')
 FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
+# Whose accounts terraform may act as is said long before it does: a right takes minutes to be known everywhere.
+FOUNDATION = google_artifact_registry_repository.images google_secret_manager_secret.secret google_sql_database.mlflow \
+  google_service_account_iam_member.deployer $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_service_account_iam_member.deployer)
 # What infra/environments/ENV.tfvars says, and what follows from it.
 setting = $(shell sed -nE 's/^$(1) *= *"(.*)"/\1/p' infra/environments/$(ENV).tfvars)
 PLACE = $(call setting,region)-docker.pkg.dev
 REGISTRY = $(PLACE)/$(call setting,project_id)/bike-traffic
+# The time is that of the commit, so that one commit makes one image. Attestations need another builder: docs/deploy.md.
+BUILD = docker build --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+  --build-arg CREATED=$$(git show --no-patch --format=%cI HEAD) --build-arg SOURCE='$(SOURCE)'
 TERRAFORM = TF_DATA_DIR=$(CURDIR)/target/terraform/$(ENV) terraform -chdir=infra
 VARIABLES = -var-file=environments/$(ENV).tfvars -var=image_tag=$(TAG)
 
@@ -86,25 +95,23 @@ clean-state: ## Remove the local state of all runs, sample data included
 	rm -rf state
 
 .PHONY: infra-check
-infra-check: ## Check infra/: format, validity and tests, without an account
+infra-check: shellcheck ## Check infra/: scripts, format, validity and tests, without an account
 	infra/check.sh
 
 .PHONY: images
-images: ## Build the images of the functions and of MLflow for ENV (dev or prod), tagged with the commit
-	for function in $(FUNCTIONS); do \
-	  docker build --build-arg FUNCTION=$$function --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(REGISTRY)/$$function:$(TAG) .; \
-	done
-	docker build --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(REGISTRY)/mlflow:$(TAG) infra/mlflow
+images: environment ## Build the images of the functions and of MLflow for ENV (dev or prod), tagged with the commit
+	for function in $(FUNCTIONS); do $(BUILD) --build-arg FUNCTION=$$function --tag $(REGISTRY)/$$function:$(TAG) .; done
+	$(BUILD) --tag $(REGISTRY)/mlflow:$(TAG) infra/mlflow
 
 .PHONY: push
-push: environment images ## Build the images and push them to the registry of ENV
+push: images ## Build the images and push them to the registry of ENV
 	gcloud auth print-access-token --impersonate-service-account=$(call setting,deployer) | docker login --username oauth2accesstoken --password-stdin https://$(PLACE)
 	for image in $(FUNCTIONS) mlflow; do docker push $(REGISTRY)/$$image:$(TAG); done
 	@echo "pushed with TAG=$(TAG)"
 
 .PHONY: foundation
 foundation: terraform-init ## Make what images and secrets of ENV go into, before the first deployment
-	$(TERRAFORM) apply $(VARIABLES) -target=google_artifact_registry_repository.images -target=google_secret_manager_secret.secret -target=google_sql_database.mlflow
+	$(TERRAFORM) apply $(VARIABLES) $(foreach address,$(FOUNDATION),-target='$(address)')
 
 .PHONY: plan
 plan: terraform-init ## Show what `make deploy` would change in ENV
@@ -136,6 +143,11 @@ compiler:
 .PHONY: cargo
 cargo: compiler
 	@command -v cargo >/dev/null || { echo "installing Rust"; curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --component clippy --component rustfmt; }
+
+# Where it cannot be had, infra/check.sh says what is not checked, and with CI=true fails.
+.PHONY: shellcheck
+shellcheck:
+	@command -v shellcheck >/dev/null || ! command -v apt-get >/dev/null || { echo "installing shellcheck"; $$(command -v sudo) apt-get update -qq && $$(command -v sudo) apt-get install -y -qq shellcheck; } || true
 
 # The prebuilt program where it can be had, else built from source.
 .PHONY: nextest

@@ -6,13 +6,21 @@ locals {
   # Functions with the same limit share a condition: conditions cost money.
   overdue = { for name, function in local.functions : tostring(function.overdue_after_seconds) => name... }
   slow    = { for name, function in local.functions : tostring(function.slow_after_seconds) => name... }
-  # The city publishes late at times, and until then every delivery to ingest is put off, which is no fault.
-  prompt = [for name in keys(local.functions) : name if name != "ingest"]
+
+  # Answers that are faults. 401 and 403: the push is not let in. 413: a message is too large. Another 4xx is the fault of
+  # whoever calls POST /v1/predict.
+  fault = "metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
+  # Until the city has published, which it does late at times, every delivery to ingest is put off with 503. That is no
+  # fault, and counts for nothing.
+  answers = {
+    "ingest" = "${local.requests} AND resource.labels.service_name=\"ingest\" AND metric.labels.response_code!=\"503\""
+    "others" = "${local.requests} AND resource.labels.service_name=one_of(${join(", ", [for name, quoted in local.quoted : quoted if name != "ingest"])})"
+  }
+  requests = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\""
 
   # As one_of() of Monitoring's filters takes them.
-  quoted        = { for name in keys(local.functions) : name => "\"${name}\"" }
-  all_quoted    = join(", ", values(local.quoted))
-  prompt_quoted = join(", ", [for name in local.prompt : local.quoted[name]])
+  quoted     = { for name in keys(local.functions) : name => "\"${name}\"" }
+  all_quoted = join(", ", values(local.quoted))
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -187,27 +195,29 @@ resource "google_monitoring_alert_policy" "errors" {
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
 
-  conditions {
-    display_name = "more than half of the deliveries of six hours failed"
-    condition_threshold {
-      # 401 and 403: the push is not let in. Another 4xx is the fault of whoever calls POST /v1/predict.
-      filter             = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\" AND resource.labels.service_name=one_of(${local.prompt_quoted}) AND metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
-      denominator_filter = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\" AND resource.labels.service_name=one_of(${local.prompt_quoted})"
-      comparison         = "COMPARISON_GT"
-      # One failure and one success is what a retry looks like. The window is long since events are rare.
-      threshold_value = 0.5
-      duration        = "0s"
-      aggregations {
-        alignment_period     = "21600s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-        group_by_fields      = ["resource.labels.service_name"]
-      }
-      denominator_aggregations {
-        alignment_period     = "21600s"
-        per_series_aligner   = "ALIGN_DELTA"
-        cross_series_reducer = "REDUCE_SUM"
-        group_by_fields      = ["resource.labels.service_name"]
+  dynamic "conditions" {
+    for_each = local.answers
+    content {
+      display_name = "more than half of the answers of six hours were faults: ${conditions.key}"
+      condition_threshold {
+        filter             = "${conditions.value} AND ${local.fault}"
+        denominator_filter = conditions.value
+        comparison         = "COMPARISON_GT"
+        # One failure and one success is what a retry looks like. The window is long since events are rare.
+        threshold_value = 0.5
+        duration        = "0s"
+        aggregations {
+          alignment_period     = "21600s"
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+          group_by_fields      = ["resource.labels.service_name"]
+        }
+        denominator_aggregations {
+          alignment_period     = "21600s"
+          per_series_aligner   = "ALIGN_DELTA"
+          cross_series_reducer = "REDUCE_SUM"
+          group_by_fields      = ["resource.labels.service_name"]
+        }
       }
     }
   }

@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# Checks this folder: format, validity and tests, none of which needs an account. With the real provider where
-# terraform's registry can be reached, else with a stand-in that has its schema. With CI=true one of the two must run.
+# Checks this folder: scripts, format, validity and tests, none of which needs an account. With the real provider where
+# terraform's registry can be reached, else with a stand-in that has its schema. With CI=true nothing may be left out.
 set -euo pipefail
 cd "$(dirname "$0")"
 readonly stand_in=../../shared/tools/terraform-check/terraform-check
 
 say() { printf 'infra-check: %s\n' "$*"; }
 
-give_up() {
-  say "$*" >&2
-  # On a machine without either, somebody who works on the functions need not care.
-  [ "${CI:-}" = true ] && exit 1
-  exit 0
+not_checked() { # WHAT
+  say "NOT CHECKED: $*" >&2
+  # On another machine somebody who works on the functions need not care.
+  if [ "${CI:-}" = true ]; then exit 1; fi
 }
 
-for script in ./*.sh; do bash -n "$script"; done
-if command -v shellcheck >/dev/null; then shellcheck ./*.sh; fi
+readonly scripts=(./*.sh tests/*.sh ../tests/*.sh ../.ci/run)
+for script in "${scripts[@]}"; do bash -n "$script"; done
+if command -v shellcheck >/dev/null; then
+  shellcheck "${scripts[@]}"
+else
+  not_checked "the scripts: there is no shellcheck; on Debian \`make infra-check\` installs it"
+fi
+tests/bootstrap.sh
 
 # What an alert names must be there: the section of the runbook, and the message in the code.
 grep -ohE 'runbook\} \\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r section; do
@@ -25,7 +30,24 @@ grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= re
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "nothing logs \"$message\"" >&2; exit 1; }
 done
 
-command -v terraform >/dev/null || give_up "terraform is not there: https://developer.hashicorp.com/terraform/install"
+# What an image must say of itself, and what the Makefile must tell it for that.
+for label in title description version revision created source url licenses base.name base.digest; do
+  for file in ../Dockerfile mlflow/Dockerfile; do
+    grep -qF "org.opencontainers.image.$label=" "$file" || { say "$file has no label org.opencontainers.image.$label" >&2; exit 1; }
+  done
+done
+images() { env -u MAKEFLAGS make --directory=.. --no-print-directory --dry-run images "ENV=$1" TAG=0123abc; }
+for argument in VERSION REVISION CREATED SOURCE; do
+  [ "$(images dev | grep -c -- "--build-arg $argument=")" = 2 ] || { say "make images does not give every image $argument" >&2; exit 1; }
+done
+grep -q 'there is no infra/environments/nowhere.tfvars' < <(images nowhere 2>/dev/null) || { say "make images takes any ENV" >&2; exit 1; }
+diff <(sed -n 's/^FUNCTIONS := //p' ../Makefile | xargs -n1) <(sed -nE 's/^    "(.*)": \{$/\1/p' functions.json | sort) ||
+  { say "Makefile and functions.json do not name the same functions" >&2; exit 1; }
+
+if ! command -v terraform >/dev/null; then
+  not_checked "*.tf: there is no terraform: https://developer.hashicorp.com/terraform/install"
+  exit 0
+fi
 
 export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 terraform fmt -check -recursive -diff
@@ -48,5 +70,5 @@ elif [ -x "$stand_in" ]; then
   say "with $stand_in, since terraform's registry cannot be reached"
   "$stand_in" .
 else
-  give_up "not checked: terraform's registry cannot be reached, and there is no $stand_in"
+  not_checked "*.tf: terraform's registry cannot be reached, and there is no $stand_in"
 fi

@@ -42,6 +42,7 @@ module "function" {
   region        = var.region
   image         = "${local.registry}/${each.key}:${var.image_tag}"
   protected     = local.protected
+  deployer      = var.deployer
   pubsub_agent  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
   resources     = each.value
   input_topic   = local.topic_ids[each.value.input]

@@ -8,9 +8,9 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   format        = "DOCKER"
 
-  # A tag means one image for ever: going back to it brings back what ran.
+  # In prod a tag means one image for ever: going back to it brings back what ran. In dev it may be pushed again.
   docker_config {
-    immutable_tags = true
+    immutable_tags = local.protected
   }
 
   # Both policies apply: what is old goes, but never the last twenty of an image.

@@ -5,7 +5,8 @@
 # when nothing happens.
 #
 # A caller has one Authorization header, so each door asks for the one thing that its callers can show:
-#   mlflow           for functions: a password (MLflow's own basic-auth app). Only reached from the project's network.
+#   mlflow           for functions: a password (MLflow's own basic-auth app). Only reached from the project's network. Why
+#                    not a token of Google's, which Cloud Run would check: docs/deploy.md, section "What protects it".
 #   mlflow-operators for people: Google's token, checked by Cloud Run, of whoever is named in `operators`.
 #
 # Both pass artifacts on to their bucket, so that nobody else needs a right on it. Cloud Run takes 32 MiB in a request;
@@ -34,6 +35,15 @@ resource "google_service_account" "mlflow" {
   account_id   = "mlflow"
   display_name = "bike-traffic MLflow"
   description  = "What MLflow's server runs as"
+}
+
+# Whoever deploys a service must be allowed to act as its account: on this one, and not on all of the project.
+resource "google_service_account_iam_member" "deployer" {
+  count = var.deployer == null ? 0 : 1
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.mlflow_email}"
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${var.deployer}"
 }
 
 resource "google_sql_database_instance" "mlflow" {
@@ -92,7 +102,12 @@ module "mlflow_for_functions" {
   login           = { username = local.mlflow_username, password_secret = google_secret_manager_secret.secret["mlflow-password"].secret_id }
   invoker_members = []
 
-  depends_on = [google_sql_database.mlflow, google_secret_manager_secret_iam_member.mlflow, google_project_iam_member.mlflow_database]
+  depends_on = [
+    google_project_iam_member.mlflow_database,
+    google_secret_manager_secret_iam_member.mlflow,
+    google_service_account_iam_member.deployer,
+    google_sql_database.mlflow,
+  ]
 }
 
 module "mlflow_for_operators" {

@@ -1,13 +1,18 @@
-# What a person on call may do: `bike-traffic train`, `export`, `status`, `rollback` and `replay` with --cloud, and look at
-# MLflow (its invokers are in mlflow.tf). No function has any of these.
+# What a person on call may do: every command of `bike-traffic` that takes --cloud (train, retrain, publish-baseline, data,
+# export, ingest, status, replay, rollback, drift-check), look at MLflow (its invokers are in mlflow.tf), and see what the
+# runbook tells him to look at. No function has any of these.
 
 locals {
-  # One entry for each operator and resource.
+  # One entry for each operator and resource, or role.
   operator_topics   = { for pair in setproduct(var.operators, keys(google_pubsub_topic.event)) : join(" ", pair) => pair }
   operator_datasets = { for pair in setproduct(var.operators, keys(local.datasets)) : join(" ", pair) => pair }
+  operator_roles    = { for pair in setproduct(var.operators, keys(local.project_roles)) : join(" ", pair) => pair }
+
+  # The project's own, which bootstrap.sh makes: see there what is in them, and why terraform may not.
+  project_roles = { for name in ["bikeTrafficOnCall", "bikeTrafficReplay"] : name => "projects/${var.project_id}/roles/${name}" }
 }
 
-# Baselines, champions and exports are written from a person's machine, and the ledger is read there.
+# Baselines, champions and exports are written and read from a person's machine, and the ledger is read there.
 resource "google_storage_bucket_iam_member" "operators" {
   for_each = var.operators
 
@@ -24,7 +29,7 @@ resource "google_bigquery_dataset_iam_member" "operators" {
   member     = each.value[0]
 }
 
-# A rollback leaves a row in the audit log.
+# A retraining and a rollback each leave a row in the audit log.
 resource "google_bigquery_table_iam_member" "operators" {
   for_each = var.operators
 
@@ -42,7 +47,7 @@ resource "google_project_iam_member" "operators_jobs" {
   member  = each.value
 }
 
-# Dead letters go back to the topics that the functions read, and requests are published by hand.
+# Dead letters go back to the topics that the functions read, and days and weeks are asked for.
 resource "google_pubsub_topic_iam_member" "operators" {
   for_each = local.operator_topics
 
@@ -51,32 +56,10 @@ resource "google_pubsub_topic_iam_member" "operators" {
   member = each.value[0]
 }
 
-# Replay sets subscriptions back and looks through topics by subscriptions that live for a minute; the right to make
-# those can only be had on the project.
-resource "google_project_iam_custom_role" "replay" {
-  role_id     = "bikeTrafficReplay"
-  title       = "bike-traffic replay"
-  description = "Look through topics, set subscriptions back, take dead letters"
-  permissions = [
-    "pubsub.snapshots.create",
-    "pubsub.snapshots.delete",
-    "pubsub.snapshots.list",
-    "pubsub.snapshots.seek",
-    "pubsub.subscriptions.consume",
-    "pubsub.subscriptions.create",
-    "pubsub.subscriptions.delete",
-    "pubsub.subscriptions.get",
-    "pubsub.subscriptions.list",
-    "pubsub.topics.attachSubscription",
-    "pubsub.topics.get",
-    "pubsub.topics.list",
-  ]
-}
-
-resource "google_project_iam_member" "operators_replay" {
-  for_each = var.operators
+resource "google_project_iam_member" "operators" {
+  for_each = local.operator_roles
 
   project = var.project_id
-  role    = "projects/${var.project_id}/roles/${google_project_iam_custom_role.replay.role_id}"
-  member  = each.value
+  role    = local.project_roles[each.value[1]]
+  member  = each.value[0]
 }

@@ -33,9 +33,32 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
+  # Exports: what `bike-traffic export` and `retrain` have written to be downloaded. A month that is gone is exported again.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 90
+      matches_prefix = ["exports/"]
+    }
+  }
+
   # Models: a rule sees names and ages, not MLflow's aliases, so none may delete a live object: the champion of prod can be
-  # two years old. Only what has been overwritten or deleted goes, after a quarter. All live models of a year take less
-  # than 1 GB.
+  # two years old. Fine-tuned ones that are older than a quarter, and so than the last retraining, are moved to where they
+  # cost half: hardly one of them is still loaded, and the one that was promoted is read from there as fast. Champions that
+  # a person has trained stay where they are. What has been overwritten or deleted goes after a quarter.
+  lifecycle_rule {
+    action {
+      type          = "SetStorageClass"
+      storage_class = "NEARLINE"
+    }
+    condition {
+      age                   = 120
+      matches_prefix        = ["models/bike-traffic/fine-tune-"]
+      matches_storage_class = ["STANDARD"]
+    }
+  }
   lifecycle_rule {
     action {
       type = "Delete"

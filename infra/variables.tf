@@ -91,7 +91,7 @@ variable "open_data_url" {
 }
 
 variable "operators" {
-  description = "Who trains, looks at the status, rolls back and replays, as IAM members: `group:on-call@example.com`."
+  description = "Who trains and retrains, looks at status and logs, rolls back, replays and asks for days, as IAM members: `group:on-call@example.com`."
   type        = set(string)
   default     = []
   nullable    = false
@@ -144,8 +144,8 @@ variable "raw_days" {
   nullable    = false
 
   validation {
-    condition     = var.raw_days >= 30
-    error_message = "It must be 30 at least: replays reach back that far."
+    condition     = var.raw_days >= 30 && floor(var.raw_days) == var.raw_days
+    error_message = "It must be a whole number from 30: they are moved to a cheaper class after 30 days, and deleted after that."
   }
 }
 

@@ -1,35 +1,66 @@
 #!/usr/bin/env bash
 # Puts the six functions' release binaries into a folder, as an image has them, and shows that each is complete: it starts
-# with nothing in its environment but its settings, answers its readiness probe, and ends when asked. Prints size, needed
-# shared libraries and memory at rest.
+# with nothing in its environment but its settings, answers its readiness probe, and ends when asked. Prints size, memory
+# at rest and needed shared libraries, and fails where one is beyond its limit.
 #
 #   tests/dist.sh FOLDER        after cargo build --release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly folder=${1:?name a folder}
 readonly functions="drift-check evaluate fine-tune ingest predict promote"
+# What the Dockerfile counts on that images have, and the loader.
+readonly expected_libraries="ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 libgcc_s.so.1 libm.so.6"
+
+# Bytes of the stripped binary: two carry no XGBoost.
+size_limit() { case $1 in ingest | promote) echo 20000000 ;; *) echo 40000000 ;; esac; }
+# Bytes of memory that an instance has while it waits; predict with its model.
+memory_limit() { case $1 in predict) echo 120000000 ;; *) echo 25000000 ;; esac; }
+
+megabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
+
+beyond=0
+at_most() { # FUNCTION WHAT BYTES LIMIT
+  if [ "$3" -gt "$4" ]; then
+    printf '%s: %s is %s bytes, and the limit is %s\n' "$1" "$2" "$3" "$4" >&2
+    beyond=1
+  fi
+}
+
+process=
+trap '[ -z "$process" ] || kill "$process" 2>/dev/null || true' EXIT
 
 mkdir -p "$folder"
 printf '%-12s %8s %10s  %s\n' function size 'at rest' 'shared libraries'
 for function in $functions; do
-  cp "target/release/$function" "$folder/$function"
+  install --mode=0755 "target/release/$function" "$folder/$function"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   env -i PORT="$port" PUSH_AUDIENCE=off OPEN_DATA_URL=http://127.0.0.1:9 \
     STORE_URL=memory:// WAREHOUSE_URL=memory:// MLFLOW_TRACKING_URI=memory:// BUS_URL=memory:// \
     "$folder/$function" 2>"$folder/$function.log" &
   process=$!
-  trap 'kill $process 2>/dev/null || true' EXIT
+  ready=no
   for _ in $(seq 100); do
     curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && ready=yes && break
-    ready=no
     sleep 0.05
   done
-  [ "$ready" = yes ] || { echo "$function does not answer its readiness probe:" >&2; cat "$folder/$function.log" >&2; exit 1; }
-  memory=$(awk '/^VmRSS/ { printf "%.1f MB", $2 / 1000 }' "/proc/$process/status")
+  [ "$ready" = yes ] || { echo "$function: does not answer its readiness probe:" >&2; cat "$folder/$function.log" >&2; exit 1; }
+  memory=$(awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$process/status")
   kill "$process"
-  wait "$process" || { echo "$function did not end well when asked to" >&2; exit 1; }
-  trap - EXIT
-  size=$(stat --format=%s "$folder/$function" | awk '{ printf "%.1f MB", $1 / 1e6 }')
-  libraries=$(ldd "$folder/$function" | awk '/=>/ { printf "%s ", $1 }')
-  printf '%-12s %8s %10s  %s\n' "$function" "$size" "$memory" "$libraries"
+  wait "$process" || { echo "$function: did not end well when asked to" >&2; exit 1; }
+  process=
+
+  size=$(stat --format=%s "$folder/$function")
+  libraries=$(readelf --dynamic "$folder/$function" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | sort | xargs)
+  printf '%-12s %8s %10s  %s\n' "$function" "$(megabytes "$size")" "$(megabytes "$memory")" "$libraries"
+
+  at_most "$function" "the size" "$size" "$(size_limit "$function")"
+  at_most "$function" "the memory at rest" "$memory" "$(memory_limit "$function")"
+  if readelf --sections "$folder/$function" | grep -q ' \.symtab '; then
+    echo "$function: is not stripped" >&2
+    beyond=1
+  fi
+  for library in $libraries; do
+    [[ " $expected_libraries " == *" $library "* ]] || { echo "$function: needs $library, which the Dockerfile does not count on" >&2; beyond=1; }
+  done
 done
+exit "$beyond"

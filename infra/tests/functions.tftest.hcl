@@ -1,6 +1,8 @@
 # What holds for every function, whatever the environment.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   environment     = "dev"
@@ -25,6 +27,16 @@ run "six_functions_with_an_account_of_their_own" {
   assert {
     condition     = alltrue([for name, function in module.function : function.service.template[0].service_account == "fn-${name}@a-project.iam.gserviceaccount.com"])
     error_message = "A service must run as its own account."
+  }
+}
+
+run "the_latest_revision_serves" {
+  command = plan
+
+  assert {
+    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow_for_functions.service, module.mlflow_for_operators.service]) :
+    [for target in service.traffic : "${target.type} ${target.percent}"] == ["TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST 100"]])
+    error_message = "A deployment must bring back whatever was pinned to a revision by hand."
   }
 }
 

@@ -1,6 +1,8 @@
 # Whoever is on call hears of what needs a person.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   environment = "prod"
@@ -42,6 +44,32 @@ run "alerts" {
     condition = alltrue([for function in local.functions : function.overdue_after_seconds >
     sum([for attempt in range(function.maximum_attempts - 1) : min(600, 10 * pow(2, min(attempt, 6)))])])
     error_message = "An event is overdue only when its attempts are over."
+  }
+}
+
+run "faults" {
+  command = plan
+
+  assert {
+    condition = alltrue([for name in keys(local.functions) :
+      sum([for condition in google_monitoring_alert_policy.errors.conditions : length(regexall("\"${name}\"", condition.condition_threshold[0].filter))]) == 1
+    ])
+    error_message = "The faults of every function must be watched, once."
+  }
+  assert {
+    condition = alltrue([for condition in google_monitoring_alert_policy.errors.conditions :
+      [for code in ["200", "204", "400", "401", "403", "404", "413", "500", "502", "503", "504"] : code
+      if can(regex("^(?:${one(regex("response_code=monitoring.regex.full_match\\(\"(.*)\"\\)", condition.condition_threshold[0].filter))})$", code))] ==
+      ["401", "403", "413", "500", "502", "503", "504"]
+    ])
+    error_message = "A push that is not let in, a message that is too large and a broken release must be faults."
+  }
+  assert {
+    condition = alltrue([for condition in google_monitoring_alert_policy.errors.conditions :
+      startswith(condition.condition_threshold[0].filter, "${condition.condition_threshold[0].denominator_filter} AND ") &&
+      strcontains(condition.condition_threshold[0].denominator_filter, "response_code!=\"503\"") == strcontains(condition.condition_threshold[0].filter, "\"ingest\"")
+    ])
+    error_message = "Faults must be compared with all answers; of ingest without those that say that the city is late."
   }
 }
 

@@ -1,6 +1,8 @@
 # What cannot be made again is protected in prod, can be destroyed in dev, and is never eaten by a life-cycle rule.
 
-mock_provider "google" {}
+mock_provider "google" {
+  source = "./tests/mock"
+}
 
 variables {
   project_id  = "a-project"
@@ -43,6 +45,10 @@ run "prod_protects_deletion" {
     condition     = alltrue([for secret in google_secret_manager_secret.secret : secret.deletion_protection])
     error_message = "Secrets must be protected."
   }
+  assert {
+    condition     = google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "Nobody may put another image under a tag that was deployed."
+  }
 }
 
 run "dev_can_be_destroyed" {
@@ -59,6 +65,10 @@ run "dev_can_be_destroyed" {
   assert {
     condition     = google_storage_bucket.artifacts.force_destroy && !google_sql_database_instance.mlflow.deletion_protection && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.delete_contents_on_destroy])
     error_message = "Buckets, tables and database of dev must be deletable."
+  }
+  assert {
+    condition     = !google_artifact_registry_repository.images.docker_config[0].immutable_tags
+    error_message = "In dev a tag may be pushed again."
   }
 }
 
@@ -78,13 +88,38 @@ run "life_cycle_rules_spare_what_is_needed" {
     error_message = "A rule without a prefix would cover the baselines."
   }
   assert {
-    condition     = !contains(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition : condition.matches_prefix]]), "data/")
+    # A prefix covers an object if the object's name begins with it.
+    condition = alltrue(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition : [for prefix in condition.matches_prefix :
+    [for object in ["data/train_baseline.csv", "data/test_baseline.csv", "data/baseline.json", "data/baselines/"] : !startswith(object, prefix) && !startswith(prefix, "data")]]]]))
     error_message = "No rule may touch the baselines."
   }
   assert {
+    condition = alltrue(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition : condition.with_state == "ARCHIVED" || !anytrue([
+      for prefix in condition.matches_prefix : startswith("models/bike-traffic/champion-2021-05-15/model.ubj", prefix) || startswith(prefix, "models/bike-traffic/champion")
+    ])]]))
+    error_message = "No rule may touch a champion that a person has trained."
+  }
+  assert {
     condition = alltrue(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition :
-    condition.with_state == "ARCHIVED" if length([for prefix in condition.matches_prefix : prefix if startswith(prefix, "models")]) > 0]]))
+    one(rule.action).type != "Delete" || condition.with_state == "ARCHIVED" if anytrue([for prefix in condition.matches_prefix : startswith(prefix, "models") || startswith("models/bike-traffic/fine-tune-2021-W30/model.ubj", prefix)])]]))
     error_message = "A rule cannot know who is champion, so none may delete a live model."
+  }
+  assert {
+    condition = alltrue(flatten([for rule in google_storage_bucket.artifacts.lifecycle_rule : [for condition in rule.condition :
+    condition.with_state == "ARCHIVED" || alltrue([for prefix in condition.matches_prefix : contains(["exports/", "models/bike-traffic/fine-tune-", "raw/"], prefix)])]]))
+    error_message = "Of live objects only raw copies, exports and fine-tuned models grow old: not the ledger, nor reports and evaluations."
+  }
+  assert {
+    condition     = one([for rule in google_storage_bucket.artifacts.lifecycle_rule : one(rule.condition).age if one(rule.action).type == "Delete" && one(rule.condition).matches_prefix == tolist(["exports/"])]) == 90
+    error_message = "Exports must be deleted after 90 days."
+  }
+  assert {
+    condition     = one([for rule in google_storage_bucket.artifacts.lifecycle_rule : one(rule.condition).age if try(one(rule.action).storage_class, "") == "NEARLINE" && one(rule.condition).matches_prefix == tolist(["models/bike-traffic/fine-tune-"])]) == 120
+    error_message = "Fine-tuned models older than a quarter must cost less."
+  }
+  assert {
+    condition     = alltrue([for rule in google_storage_bucket.mlflow.lifecycle_rule : alltrue([for condition in rule.condition : condition.with_state == "ARCHIVED"])])
+    error_message = "What MLflow keeps is its own to delete."
   }
 }
 

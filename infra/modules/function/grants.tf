@@ -1,4 +1,4 @@
-# What the function may do, each on a named resource.
+# What the function may do, each on a named resource; and at the end, who may deploy it.
 
 locals {
   objects  = "projects/_/buckets/${var.bucket}/objects/"
@@ -62,4 +62,15 @@ resource "google_secret_manager_secret_iam_member" "reads" {
   secret_id = each.value
   role      = "roles/secretmanager.secretAccessor"
   member    = local.members.function
+}
+
+# Whoever deploys a service or a push must be allowed to act as its account: on these two, and not on all of the project.
+# Terraform gives this right to itself, since it makes the accounts. A condition on a right on the project could not name
+# them: https://cloud.google.com/iam/docs/conditions-resource-attributes knows no service accounts.
+resource "google_service_account_iam_member" "deployer" {
+  for_each = var.deployer == null ? {} : local.emails
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${each.value}"
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${var.deployer}"
 }

@@ -8,14 +8,44 @@ output "dead_letters" {
   value       = google_pubsub_subscription.dead_letters
 }
 
+output "deployers" {
+  description = "Who may deploy the function: a role and a member by the account that it is on."
+  value       = { for grant in google_service_account_iam_member.deployer : grant.service_account_id => "${grant.role} ${grant.member}" }
+}
+
 output "invokers" {
   description = "The members that may call the service."
   value       = google_cloud_run_v2_service_iam_binding.invokers.members
 }
 
+output "members" {
+  description = "Who has the roles: the function's account and nobody else."
+  value = toset(concat(
+    values(google_pubsub_topic_iam_member.publishes)[*].member,
+    values(google_bigquery_dataset_iam_member.uses)[*].member,
+    values(google_secret_manager_secret_iam_member.reads)[*].member,
+    [
+      google_bigquery_table_iam_member.audits.member,
+      google_project_iam_member.runs_jobs.member,
+      google_pubsub_topic_iam_member.dead_letters_of_function.member,
+      google_storage_bucket_iam_member.reads.member,
+      google_storage_bucket_iam_member.writes.member,
+    ],
+  ))
+}
+
 output "project_roles" {
   description = "The roles that the function has on the project as a whole."
   value       = [google_project_iam_member.runs_jobs.role]
+}
+
+output "pubsub_roles" {
+  description = "What Pub/Sub's service agent may do, with the resource it is on."
+  value = {
+    "dead letters" = google_pubsub_topic_iam_member.dead_letters_of_pubsub.role
+    "push"         = google_pubsub_subscription_iam_member.dead_letters_of_pubsub.role
+    "push account" = google_service_account_iam_member.push_tokens.role
+  }
 }
 
 output "push" {
@@ -30,11 +60,11 @@ output "roles" {
     { for name, grant in google_bigquery_dataset_iam_member.uses : "dataset ${name}" => grant.role },
     { for name, grant in google_secret_manager_secret_iam_member.reads : "secret ${name}" => grant.role },
     {
-      "bucket"             = google_storage_bucket_iam_member.reads.role
-      "bucket, conditions" = google_storage_bucket_iam_member.writes.role
-      "dead letters"       = google_pubsub_topic_iam_member.dead_letters_of_function.role
-      "project"            = google_project_iam_member.runs_jobs.role
-      "table logs"         = google_bigquery_table_iam_member.audits.role
+      "bucket ${google_storage_bucket_iam_member.reads.bucket}"               = google_storage_bucket_iam_member.reads.role
+      "bucket ${google_storage_bucket_iam_member.writes.bucket}, own objects" = google_storage_bucket_iam_member.writes.role
+      "dead letters"                                                          = google_pubsub_topic_iam_member.dead_letters_of_function.role
+      "project"                                                               = google_project_iam_member.runs_jobs.role
+      "table ${google_bigquery_table_iam_member.audits.table_id}"             = google_bigquery_table_iam_member.audits.role
     },
   )
 }

@@ -52,6 +52,7 @@ resource "google_pubsub_subscription" "push" {
   depends_on = [
     google_cloud_run_v2_service_iam_binding.invokers,
     google_pubsub_topic_iam_member.dead_letters_of_pubsub,
+    google_service_account_iam_member.deployer,
     google_service_account_iam_member.push_tokens,
   ]
 }

@@ -100,8 +100,14 @@ resource "google_cloud_run_v2_service" "function" {
     }
   }
 
+  # Said although it is what Cloud Run does: else what gcloud has pinned to a revision, in a hurry, would stay pinned.
+  traffic {
+    type    = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+    percent = 100
+  }
+
   # Cloud Run looks whether the account may read the secrets when a revision is made.
-  depends_on = [google_secret_manager_secret_iam_member.reads]
+  depends_on = [google_secret_manager_secret_iam_member.reads, google_service_account_iam_member.deployer]
 }
 
 # Who may call it, and nobody else: what is granted by hand is taken away at the next apply.

@@ -94,6 +94,12 @@ resource "google_cloud_run_v2_service" "door" {
       }
     }
   }
+
+  # Said although it is what Cloud Run does: else what gcloud has pinned to a revision, in a hurry, would stay pinned.
+  traffic {
+    type    = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+    percent = 100
+  }
 }
 
 resource "google_cloud_run_v2_service_iam_binding" "invokers" {

@@ -1,3 +1,8 @@
+output "invokers" {
+  description = "The members that Cloud Run lets in, where it checks who calls."
+  value       = flatten(google_cloud_run_v2_service_iam_binding.invokers[*].members)
+}
+
 output "service" {
   description = "The Cloud Run service."
   value       = google_cloud_run_v2_service.door

@@ -1,0 +1,13 @@
+# What Google would answer, where the shape of it is looked at.
+
+mock_data "google_project" {
+  defaults = {
+    number = "123456789012"
+  }
+}
+
+mock_resource "google_sql_database_instance" {
+  defaults = {
+    connection_name = "a-project:europe-west1:mlflow"
+  }
+}
