@@ -59,7 +59,13 @@ pub(crate) async fn bench() {
         &variables,
         &ports,
         folder.path(),
-        TrainPlan { train_path, test_path, data_source: "local", recipe: TrainRecipe::default() },
+        TrainPlan {
+            train_path,
+            test_path,
+            data_source: "local",
+            recipe: TrainRecipe::default(),
+            environment: "local".to_owned(),
+        },
         &live,
     )
     .await;

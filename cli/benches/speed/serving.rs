@@ -37,6 +37,7 @@ pub(crate) async fn bench(data: &Data) {
         test_path: text(&data.test),
         data_source: "local",
         recipe: TrainRecipe::default(),
+        environment: "local".to_owned(),
     };
     train::train(&ports, &state, &plan).await.expect("the champion can be trained");
 

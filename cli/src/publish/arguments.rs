@@ -16,6 +16,9 @@ pub struct PublishArguments {
     /// The places to work on.
     #[command(flatten)]
     pub place: PlaceArguments,
+    /// Written into the audit row, as in `dev` or `prod`.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -7,10 +7,13 @@ use std::{fmt, sync::Arc};
 use anyhow::{Context, bail};
 use model::ModelCard;
 use serde::Serialize;
+use serde_json::json;
 use shared::{
+    audit::Finding,
     baseline::{self, Baseline, DataSet, DataSetName},
     clock::SystemClock,
     counts::{self, Counts},
+    event::{EventId, Function},
     fixed_test,
     registry::{Alias, ModelVersion, Version},
     runtime::Ports,
@@ -52,7 +55,7 @@ impl fmt::Display for Publication {
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    stdout::print(&publish_baseline(&ports).await?, arguments.json)
+    stdout::print(&publish_baseline(&ports, &arguments.environment).await?, arguments.json)
 }
 
 /// Makes the data that the champion was trained on the baseline, if it is better than the best version that was trained on
@@ -61,7 +64,7 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
 /// # Errors
 /// When there is no champion or no baseline yet, when the champion is not better, or nothing is known to compare it with,
 /// or it was scored on another test set, when somebody else publishes at the same time, or a port fails.
-pub async fn publish_baseline(ports: &Ports) -> anyhow::Result<Publication> {
+pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Publication> {
     let store = &*ports.store;
     let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion: train one first")?;
     let (present, generation) = baseline::published(store)
@@ -75,7 +78,27 @@ pub async fn publish_baseline(ports: &Ports) -> anyhow::Result<Publication> {
         refuse_without_proof((champion, mae), former, &present)?;
     }
     baseline::publish(store, Some(generation), &next).await.context("cannot publish the baseline")?;
-    Ok(Publication { champion, mae, former, from: present.train, to: data.name })
+    let publication = Publication { champion, mae, former, from: present.train, to: data.name };
+    if publication.from != publication.to {
+        record(ports, &publication, env).await?;
+    }
+    Ok(publication)
+}
+
+/// The audit row.
+async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::Result<()> {
+    let Publication { champion, mae, former, from, to } = publication;
+    let finding = Finding {
+        mae: Some(*mae),
+        model_improvement: former.map(|(_, former_mae)| 1.0 - mae / former_mae),
+        champion_version: Some(*champion),
+        detail: json!({ "from": from, "to": to, "former": former.map(|(version, _)| version) }),
+        ..Finding::new("published", publication.to_string())
+    };
+    let event_id = EventId::of(Function::Promote, format_args!("publish-{to}"));
+    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
+    let unrecorded = || format!("{to} is the baseline, but the audit log does not say so: record it by hand");
+    ports.warehouse.record(&row).await.with_context(unrecorded)
 }
 
 /// As [`publish_baseline`] asks for it: refuses a version that is not better than all that were trained on the present

@@ -65,6 +65,7 @@ pub async fn play(
         test_path: inputs.test.clone(),
         data_source: "local",
         recipe: TrainRecipe { device: Device::Cpu, ..TrainRecipe::default() },
+        environment: "local".to_owned(),
     };
     let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;
     tell(trained.to_string());

@@ -32,6 +32,9 @@ pub struct TrainArguments {
     /// How to train.
     #[command(flatten)]
     pub recipe: RecipeArguments,
+    /// Written into the audit row, as in `dev` or `prod`.
+    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    pub environment: String,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

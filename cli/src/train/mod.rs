@@ -9,10 +9,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use model::{Device, Model, TrainRecipe};
+use serde_json::json;
 use shared::{
+    audit::Finding,
     baseline,
     checksum::Checksum,
     clock::SystemClock,
+    event::{EventId, Function},
     features::{FeatureSpec, Frame},
     fixed_test::FixedTest,
     metrics::Scores,
@@ -39,6 +42,8 @@ pub struct TrainPlan {
     pub data_source: &'static str,
     /// The settings of the training.
     pub recipe: TrainRecipe,
+    /// Written into the audit row, as in `dev` or `prod`.
+    pub environment: String,
 }
 
 /// Runs the command.
@@ -61,12 +66,13 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         DataSource::Baseline => "local",
     };
     let recipe = arguments.recipe.recipe();
-    Ok(TrainPlan { train_path, test_path, data_source, recipe })
+    Ok(TrainPlan { train_path, test_path, data_source, recipe, environment: arguments.environment })
 }
 
 /// Trains a champion, scores it on the fixed test set, and registers it.
 ///
-/// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set. The first
+/// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set, and the audit
+/// log says which. The first
 /// champion's data are published as the baseline; later data are by [`publish_baseline`](crate::publish::publish_baseline). The run
 /// is named by the data, the recipe and the features, so the same training registered twice is one version.
 ///
@@ -85,6 +91,7 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         Some((baseline, _)) => baseline.train == data.train_data.name,
     };
     let coronation = crown_if_better(ports, &trained).await?;
+    record(ports, &trained, coronation, &plan.environment).await?;
     let report = TrainReport::new(&data, &trained, is_in_use)?;
     Ok(report.with_outcome(trained.version, coronation, ports.store.address_of(&trained.run.artifacts)))
 }
@@ -192,4 +199,45 @@ async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Cor
     }
     change_champion(&*ports.registry, champion, version).await?;
     Ok(Coronation::Better { champion, champion_mae: before.mae })
+}
+
+/// The audit row. Whoever is champion already has one.
+async fn record(ports: &Ports, trained: &Trained, coronation: Coronation, env: &str) -> anyhow::Result<()> {
+    let Trained { version, run, scores, .. } = trained;
+    let mae = scores.mae;
+    let (decision, former, reason) = match coronation {
+        Coronation::Already { .. } => return Ok(()),
+        Coronation::First => (
+            "trained",
+            None,
+            format!("version {version} is the first champion, with MAE {mae:.2} on the fixed test set"),
+        ),
+        Coronation::Better { champion, champion_mae } => {
+            let found =
+                format!("MAE {mae:.2} of version {version} is lower than the {champion_mae:.2} of version {champion}");
+            ("trained", Some((champion, champion_mae)), format!("on the same fixed test set the {found}"))
+        }
+        Coronation::Worse { champion, champion_mae } => {
+            let found = format!(
+                "MAE {mae:.2} of version {version} is not lower than the {champion_mae:.2} of version {champion}"
+            );
+            ("kept", Some((champion, champion_mae)), format!("on the same fixed test set the {found}"))
+        }
+    };
+    let finding = Finding {
+        mae: Some(mae),
+        rmse: Some(scores.rmse),
+        r2: Some(scores.r2),
+        model_improvement: former.map(|(_, champion_mae)| 1.0 - mae / champion_mae),
+        champion_version: Some(
+            former.map_or(*version, |(champion, _)| if decision == "kept" { champion } else { *version }),
+        ),
+        challenger_version: Some(*version),
+        detail: json!({ "run": run.name, "former": former.map(|(champion, _)| champion) }),
+        ..Finding::new(decision, reason)
+    };
+    let event_id = EventId::of(Function::Promote, format_args!("train-{}", run.name));
+    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
+    let unrecorded = || format!("the decision about version {version} is not in the audit log: record it by hand");
+    ports.warehouse.record(&row).await.with_context(unrecorded)
 }

@@ -60,7 +60,7 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
     assert_eq!(manifest.rows, counts.len() as u64);
 
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    let [row] = &log[..] else { panic!("{log:?}") };
+    let [_trained, row] = &log[..] else { panic!("{log:?}") };
     let event_id = format!("promote/retrain-{}-{}", report.plan.quarter, report.train.run);
     assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", event_id));
     assert_eq!((row.champion_version, row.env.as_str()), (Some(Version::new(2)), "test"));
@@ -74,7 +74,7 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
     assert!(!report.is_better, "{report}");
     assert_eq!((aliases(&world).await, world.in_use().await), ([Some(Version::new(1)), None], before));
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    let [row] = &log[..] else { panic!("{log:?}") };
+    let [_trained, row] = &log[..] else { panic!("{log:?}") };
     assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
     assert!(row.reason.contains("is not lower than"), "{}", row.reason);
 }

@@ -57,6 +57,7 @@ impl World {
             test_path: test_path.clone(),
             data_source: "local",
             recipe: recipe(rounds),
+            environment: "local".to_owned(),
         };
         train(&ports, &state, &plan).await.unwrap();
 

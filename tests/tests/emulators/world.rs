@@ -135,10 +135,10 @@ impl World {
         .await
     }
 
-    /// Returns what was decided, in the order of the audit log.
+    /// Returns what was decided since the champion was trained, in the order of the audit log.
     pub(crate) async fn decisions(&self) -> Vec<(Function, String)> {
         let log = self.ports.warehouse.audit_log().await.unwrap();
-        log.into_iter().map(|row| (row.function, row.decision)).collect()
+        log.into_iter().skip(1).map(|row| (row.function, row.decision)).collect()
     }
 
     /// Makes a command of a program that works on the places of this world.
@@ -182,7 +182,13 @@ pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
     let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };
     let mut known = counts::read_file(inputs.test.as_ref(), &mut Vec::new()).unwrap();
     known.extend(&counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap());
-    let plan = TrainPlan { train_path: inputs.train, test_path: inputs.test, data_source: "local", recipe };
+    let plan = TrainPlan {
+        train_path: inputs.train,
+        test_path: inputs.test,
+        data_source: "local",
+        recipe,
+        environment: "local".to_owned(),
+    };
     train(ports, &state, &plan).await.unwrap();
     let last_day = known.period().unwrap().1.day();
     let days: Vec<_> = known.rows_per_day().into_keys().filter(|day| *day < last_day).collect();

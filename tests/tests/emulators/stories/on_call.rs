@@ -39,7 +39,7 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
     let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
     let [first, second] = [1, 2].map(Version::new);
     assert_eq!([champion.await.unwrap(), previous.await.unwrap()], [Some(first), Some(second)]);
-    let [row] = &world.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
+    let [_trained, row] = &world.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("two audit rows") };
     assert_eq!((row.decision.as_str(), row.env.as_str()), ("rolled-back", "test"));
 
     let event_id = leave_trouble(&world).await;

@@ -76,7 +76,7 @@ async fn a_worse_model_leaves_champion_and_baseline_as_they_are_and_its_audit_ro
     assert_eq!((before.aliases, after.aliases), ([Some(first), None], [Some(first), None]));
     assert_eq!((&after.baseline, &after.train_baseline), (&before.baseline, &before.train_baseline));
     assert_eq!((before.versions.len(), after.versions.len()), (1, 2));
-    let [row] = &after.rows[..] else { panic!("there is one row: {:?}", after.rows) };
+    let [_trained, row] = &after.rows[..] else { panic!("there are two rows: {:?}", after.rows) };
     assert_eq!((row.function, row.decision.as_str()), (Function::Promote, "kept"));
     assert_eq!((row.champion_version, row.challenger_version), (Some(first), Some(second)));
     assert!(row.reason.contains("is not lower than"), "{}", row.reason);

@@ -32,7 +32,13 @@ async fn a_better_challenger_becomes_champion_and_stays_it_on_replay() {
     let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(last.plus(1).at(7)));
     let stack = start(&state, Arc::clone(&clock)).await;
     let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };
-    let plan = TrainPlan { train_path: inputs.train, test_path: inputs.test, data_source: "local", recipe };
+    let plan = TrainPlan {
+        train_path: inputs.train,
+        test_path: inputs.test,
+        data_source: "local",
+        recipe,
+        environment: "local".to_owned(),
+    };
     train(&stack.ports, &state, &plan).await.unwrap();
     fill_tables(&stack, &known).await;
 
@@ -82,14 +88,15 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
     let rows: Vec<_> = audit_log.iter().map(|row| (row.function, row.decision.as_str())).collect();
     let expected = [
+        (Function::Promote, "trained"),
         (Function::DriftCheck, "drift"),
         (Function::FineTune, "challenger-trained"),
         (Function::Evaluate, "evaluated"),
         (Function::Promote, "promoted"),
     ];
     assert_eq!(rows, expected);
-    assert!(audit_log.iter().all(|row| row.event_id.subject() == week.to_string()));
-    assert!(audit_log[3].model_improvement.unwrap() > 0.05, "{:?}", audit_log[3]);
+    assert!(audit_log.iter().skip(1).all(|row| row.event_id.subject() == week.to_string()));
+    assert!(audit_log[4].model_improvement.unwrap() > 0.05, "{:?}", audit_log[4]);
 
     let bus = state.open_bus_store().unwrap();
     let decided = bus.list(&format!("bus/topics/{}/", Topic::ChampionDecided)).await.unwrap();

@@ -73,6 +73,7 @@ async fn train_on_winter(all: &Counts, test_path: String, ports: &Ports, state: 
         test_path,
         data_source: "local",
         recipe: TrainRecipe::default(),
+        environment: "local".to_owned(),
     };
     train(ports, state, &plan).await.unwrap();
     for day in border.plus(1).through(last.day()) {

@@ -21,7 +21,13 @@ fn setting() -> (tempfile::TempDir, State, Ports, TrainPlan) {
     let state = State::at(&folder.path().join("state")).unwrap();
     let ports = state.open(Arc::new(SystemClock)).unwrap();
     let recipe = TrainRecipe { rounds: 60, learning_rate: 0.1, ..TrainRecipe::default() };
-    let plan = TrainPlan { train_path: inputs.train, test_path: inputs.test, data_source: "local", recipe };
+    let plan = TrainPlan {
+        train_path: inputs.train,
+        test_path: inputs.test,
+        data_source: "local",
+        recipe,
+        environment: "local".to_owned(),
+    };
     (folder, state, ports, plan)
 }
 
