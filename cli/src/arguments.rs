@@ -34,7 +34,7 @@ Exit codes:
   3    done, but messages became dead letters
   130  ended by Ctrl-C, 143 by SIGTERM; files that were not finished are removed
 
-Colours and progress bars are for terminals, and NO_COLOR turns the colours off. A file .env in the working folder sets
+Colours and progress bars are for terminals, and NO_COLOR turns the colours off. A file .env in the working folder sets \
 variables that the environment does not.";
 
 impl Arguments {

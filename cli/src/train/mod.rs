@@ -6,9 +6,9 @@ mod report;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use jiff::Timestamp;
-use model::{Device, Model, TrainRecipe};
+use model::{Model, TrainRecipe};
 use serde_json::json;
 use shared::{
     audit::Finding,
@@ -98,10 +98,7 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
 
 /// Says that there is no card before data are read for minutes.
 pub(crate) fn refuse_missing_device(recipe: &TrainRecipe) -> anyhow::Result<()> {
-    if recipe.device == Device::Cuda && !model::supports_cuda() {
-        bail!(model::ModelError::NoCuda);
-    }
-    Ok(())
+    Ok(model::check_device(recipe.device)?)
 }
 
 /// A model that was trained, scored on the fixed test set and registered.

@@ -27,6 +27,12 @@ pub enum ModelError {
          folder of libxgboost.so of the Python package `xgboost` 3.4.1 (the CUDA wheel), see shared/xgboost/README.md"
     )]
     NoCuda,
+    /// The machine has no card that XGBoost can use.
+    #[error(
+        "cannot train on cuda: XGBoost finds no NVIDIA card on this machine; `nvidia-smi` shows cards and drivers, and \
+         --device cpu trains without one"
+    )]
+    NoCard,
     /// Training failed.
     #[error("cannot train the model")]
     Train(#[source] xgboost::Error),

@@ -24,8 +24,7 @@ use mlflow::Example;
 pub use card::{MODEL_TYPE, ModelCard, Training};
 pub use error::ModelError;
 pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
-pub use training::{Round, fine_tune, train};
-pub use xgboost::supports_cuda;
+pub use training::{Round, check_device, fine_tune, train};
 
 /// A model that can forecast.
 #[derive(Debug)]

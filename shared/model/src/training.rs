@@ -42,9 +42,7 @@ pub fn train(
     recipe: &TrainRecipe,
     on_round: &mut dyn FnMut(Round),
 ) -> Result<Model, ModelError> {
-    if recipe.device == Device::Cuda && !xgboost::supports_cuda() {
-        return Err(ModelError::NoCuda);
-    }
+    check_device(recipe.device)?;
     let frame = frame.clone().numbered(&spec);
     let training = describe(&frame)?;
     let params = recipe.params();
@@ -65,6 +63,26 @@ pub fn train(
         }
     };
     finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))
+}
+
+/// Checks that there is what `cuda` needs; XGBoost would train on the processor without a word.
+///
+/// # Errors
+/// When the library is not of the CUDA wheel, or finds no card.
+pub fn check_device(device: Device) -> Result<(), ModelError> {
+    if device == Device::Cpu {
+        return Ok(());
+    }
+    if !xgboost::supports_cuda() {
+        return Err(ModelError::NoCuda);
+    }
+    // XGBoost looks for a card when it has seen data.
+    let data = DMatrix::dense(&[0.0], 1).map_err(ModelError::Train)?;
+    let booster = Booster::new(&[("device", device.name())], &[&data]);
+    match booster.and_then(|booster| booster.device()).map_err(ModelError::Train)? {
+        found if found.starts_with(device.name()) => Ok(()),
+        _ => Err(ModelError::NoCard),
+    }
 }
 
 /// Trains a challenger: the champion's rounds, or the first of them, and new ones boosted on recent rows.

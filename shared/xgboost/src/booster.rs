@@ -218,6 +218,17 @@ impl Booster {
         sliced.map(|()| Self { handle })
     }
 
+    /// Returns where the booster trains, `cpu` or `cuda:0`. XGBoost falls back to the processor where it finds no card.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Xgboost`] for parameters that do not fit together, and for a booster that has seen no data.
+    pub fn device(&self) -> Result<String> {
+        let during = "ask where a model is trained";
+        let device = &self.config(during)?["learner"]["generic_param"]["device"];
+        device.as_str().map(str::to_owned).ok_or_else(|| Error::Answer { during, answer: device.to_string() })
+    }
+
     pub(crate) fn handle(&self) -> Handle {
         self.handle
     }
@@ -229,18 +240,21 @@ impl Booster {
     /// Also configures the booster, so that what does not fit together in a model is found.
     fn refuse_linear(&self) -> Result<()> {
         let during = "load a model";
+        match self.config(during)?["learner"]["gradient_booster"]["name"] == LINEAR {
+            true => Err(linear(during)),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns what XGBoost has made of the parameters.
+    fn config(&self, during: &'static str) -> Result<Value> {
         let mut length = 0;
         let mut json = ptr::null();
         // SAFETY: the handle is a booster; the others are valid for writes.
         call(during, || unsafe { ffi::XGBoosterSaveJsonConfig(self.handle, &mut length, &mut json) })?;
         // SAFETY: on success it is the thread's own text, valid until the thread's next call.
         let text = unsafe { CStr::from_ptr(json) }.to_string_lossy();
-        let config: Value =
-            serde_json::from_str(&text).map_err(|_| Error::Answer { during, answer: text.into_owned() })?;
-        if config["learner"]["gradient_booster"]["name"] == LINEAR {
-            return Err(linear(during));
-        }
-        Ok(())
+        serde_json::from_str(&text).map_err(|_| Error::Answer { during, answer: text.into_owned() })
     }
 
     fn save(&self, config: &CStr) -> Result<Vec<u8>> {

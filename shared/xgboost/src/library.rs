@@ -53,7 +53,7 @@ pub fn build_info() -> Result<Value> {
 
 /// Tells whether the linked library was compiled for CUDA (`device=cuda`).
 ///
-/// Whether the machine has a device that works is found out by the first training round.
+/// Whether the machine has a device, [`Booster::device`](crate::Booster::device) tells.
 #[must_use]
 pub fn supports_cuda() -> bool {
     build_info().is_ok_and(|info| info["USE_CUDA"] == Value::Bool(true))

@@ -281,3 +281,12 @@ fn assert_history(history: &[Vec<Score>], case: &Case, datasets: &[&str]) {
         }
     }
 }
+
+#[test]
+fn a_booster_tells_where_it_trains() {
+    let data = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
+    let device = |name: &str| Booster::new(&[("device", name)], &[&data]).unwrap().device().unwrap();
+    assert_eq!(device("cpu"), "cpu");
+    // Without a card, or a library for cards, that is what XGBoost makes of it.
+    assert!(["cpu", "cuda:0"].contains(&device("cuda").as_str()));
+}
