@@ -7,11 +7,12 @@ use model::FineTuneRecipe;
 use shared::policy::Policy;
 
 use crate::{
-    backfill::IngestArguments, completions::CompletionsArguments, data_command::DataArguments, drift::DriftArguments,
-    export::ExportArguments, man::ManArguments, merge::MergeArguments, publish::PublishArguments,
-    replay::ReplayArguments, retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
-    sample_data_command::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments, stack::StackArguments,
-    status::StatusArguments, train::TrainArguments,
+    backfill::IngestArguments, completions::CompletionsArguments, data_command::DataArguments,
+    drift::DriftArguments, export::ExportArguments, man::ManArguments, merge::MergeArguments,
+    publish::PublishArguments, replay::ReplayArguments, retrain::RetrainArguments,
+    rollback::RollbackArguments, run::RunArguments, sample_data_command::SampleDataArguments,
+    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
+    train::TrainArguments,
 };
 
 /// Trains, runs and replays the bicycle forecast of Paris on one machine.
@@ -22,7 +23,13 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// Which logs to write to standard error, in the syntax of RUST_LOG.
-    #[arg(long, global = true, env = "RUST_LOG", default_value = "error,cli=info", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "RUST_LOG",
+        default_value = "error,cli=info",
+        value_name = "FILTER"
+    )]
     log: String,
 }
 
@@ -95,7 +102,12 @@ impl Command {
 #[derive(Debug, Clone, Args)]
 pub struct PlaceArguments {
     /// The folder of the local state: objects, tables, registry and bus; reject files in any case.
-    #[arg(long, env = "BIKE_TRAFFIC_STATE", default_value = "state/local", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "BIKE_TRAFFIC_STATE",
+        default_value = "state/local",
+        value_name = "FOLDER"
+    )]
     pub state: PathBuf,
     /// Work on the places that the environment names, as the functions do: GCS_BUCKET, GOOGLE_CLOUD_PROJECT,
     /// MLFLOW_TRACKING_URI and the others of the README.
@@ -107,7 +119,12 @@ pub struct PlaceArguments {
 #[derive(Debug, Clone, Args)]
 pub struct StateArguments {
     /// The folder of the local state: objects, tables, registry and bus.
-    #[arg(long, env = "BIKE_TRAFFIC_STATE", default_value = "state/local", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "BIKE_TRAFFIC_STATE",
+        default_value = "state/local",
+        value_name = "FOLDER"
+    )]
     pub state: PathBuf,
 }
 
@@ -148,7 +165,11 @@ mod tests {
         Arguments::command().debug_assert();
         for (words, command) in all_commands() {
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{words} {}", argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{words} {}",
+                    argument.get_id()
+                );
             }
         }
     }
@@ -157,8 +178,13 @@ mod tests {
     fn every_command_has_an_example_and_prints_json_if_it_prints_a_result() {
         for (words, command) in all_commands() {
             let examples = examples(&command);
-            assert!(examples.iter().any(|example| example.contains(&words)), "{words}: {examples:?}");
-            let has_json = command.get_arguments().any(|argument| argument.get_long() == Some("json"));
+            assert!(
+                examples.iter().any(|example| example.contains(&words)),
+                "{words}: {examples:?}"
+            );
+            let has_json = command
+                .get_arguments()
+                .any(|argument| argument.get_long() == Some("json"));
             // The one runs until it is ended, the next prints a script, and the last leaves the work to those below it.
             let prints_no_result = ["stack", "completions", "data"].contains(&command.get_name());
             assert_eq!(has_json, !prints_no_result, "{words}");
@@ -174,12 +200,19 @@ mod tests {
             for example in examples(&command) {
                 let mut arguments = arguments_of(&example);
                 // What it sets in the environment stands for options.
-                let first = arguments.iter().position(|word| word == "bike-traffic").unwrap();
+                let first = arguments
+                    .iter()
+                    .position(|word| word == "bike-traffic")
+                    .unwrap();
                 for setting in arguments.drain(..first).collect::<Vec<_>>() {
                     let (variable, value) = setting.split_once('=').unwrap();
                     let mut options = command.get_arguments();
-                    let option = options.find(|option| option.get_env().is_some_and(|name| name == variable));
-                    arguments.extend([format!("--{}", option.unwrap().get_long().unwrap()), value.to_owned()]);
+                    let option = options
+                        .find(|option| option.get_env().is_some_and(|name| name == variable));
+                    arguments.extend([
+                        format!("--{}", option.unwrap().get_long().unwrap()),
+                        value.to_owned(),
+                    ]);
                 }
                 let parsed = definition.clone().try_get_matches_from(&arguments);
                 let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -192,7 +225,10 @@ mod tests {
 
     /// Returns the lines of a command's help that call `bike-traffic`.
     fn examples(command: &clap::Command) -> Vec<String> {
-        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let indented = help.lines().filter_map(|line| line.strip_prefix("  "));
         let calls = |line: &&str| {
             let mut words = line.split(' ').skip_while(|word| word.contains('='));
@@ -219,20 +255,61 @@ mod tests {
     }
 
     fn without_environment(command: clap::Command) -> clap::Command {
-        command.mut_args(|argument| argument.env(Resettable::Reset)).mut_subcommands(without_environment)
+        command
+            .mut_args(|argument| argument.env(Resettable::Reset))
+            .mut_subcommands(without_environment)
     }
 
     #[test]
     fn a_week_or_policy_that_makes_no_sense_is_refused() {
         for arguments in [
             vec!["bike-traffic", "drift-check", "--week", "2021-W60"],
-            vec!["bike-traffic", "drift-check", "--week", "2021-W30", "--policy", r#"{"drift_share":-1}"#],
-            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "1.5"],
-            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--train-share", "0.5", "--at", "2021-05-16"],
-            vec!["bike-traffic", "split", "--input", "a", "--out", "b", "--at", "2021-02-30"],
+            vec![
+                "bike-traffic",
+                "drift-check",
+                "--week",
+                "2021-W30",
+                "--policy",
+                r#"{"drift_share":-1}"#,
+            ],
+            vec![
+                "bike-traffic",
+                "split",
+                "--input",
+                "a",
+                "--out",
+                "b",
+                "--train-share",
+                "1.5",
+            ],
+            vec![
+                "bike-traffic",
+                "split",
+                "--input",
+                "a",
+                "--out",
+                "b",
+                "--train-share",
+                "0.5",
+                "--at",
+                "2021-05-16",
+            ],
+            vec![
+                "bike-traffic",
+                "split",
+                "--input",
+                "a",
+                "--out",
+                "b",
+                "--at",
+                "2021-02-30",
+            ],
             vec!["bike-traffic", "train", "--rounds", "0"],
         ] {
-            assert!(Arguments::try_parse_from(&arguments).is_err(), "{arguments:?}");
+            assert!(
+                Arguments::try_parse_from(&arguments).is_err(),
+                "{arguments:?}"
+            );
         }
     }
 }

@@ -98,9 +98,19 @@ impl fmt::Display for Backfill {
                 Some(at) => writeln!(formatter, ", ingested at {at}")?,
             }
         }
-        let Self { from, to, days, skipped, published, asked } = self;
+        let Self {
+            from,
+            to,
+            days,
+            skipped,
+            published,
+            asked,
+        } = self;
         let asked = asked.len();
-        write!(formatter, "{from} to {to}: {days} days, {skipped} complete ones skipped, {asked} asked for, ")?;
+        write!(
+            formatter,
+            "{from} to {to}: {days} days, {skipped} complete ones skipped, {asked} asked for, "
+        )?;
         write!(formatter, "{published} messages published")
     }
 }
@@ -108,8 +118,27 @@ impl fmt::Display for Backfill {
 /// Runs the command.
 pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let IngestArguments { from, to, force, dry_run, json, .. } = arguments;
-    stdout::print(&ask(&ports, Wishes { from, to, force, dry_run }).await?, json)
+    let IngestArguments {
+        from,
+        to,
+        force,
+        dry_run,
+        json,
+        ..
+    } = arguments;
+    stdout::print(
+        &ask(
+            &ports,
+            Wishes {
+                from,
+                to,
+                force,
+                dry_run,
+            },
+        )
+        .await?,
+        json,
+    )
 }
 
 /// Publishes a request for each day that is not complete, in the order of the days.
@@ -124,7 +153,9 @@ pub async fn ask(ports: &Ports, wishes: Wishes) -> anyhow::Result<Backfill> {
     let today = Day::of(ports.clock.now());
     let (from, to) = (wishes.from, wishes.to.unwrap_or(today.plus(-1)));
     if to >= today {
-        bail!("cannot ask for {from} to {to}: on {today} that day is not over; give an earlier day with --to");
+        bail!(
+            "cannot ask for {from} to {to}: on {today} that day is not over; give an earlier day with --to"
+        );
     }
     if to < from {
         bail!("cannot ask for {from} to {to}: the range ends before it begins");
@@ -136,17 +167,34 @@ pub async fn ask(ports: &Ports, wishes: Wishes) -> anyhow::Result<Backfill> {
     // A day that was completed before its entry was read, and after its table was, is not asked for again.
     let still_wanted = wanted(ports, from, to, wishes.force).await?;
     asked.retain(|asked| still_wanted.iter().any(|wanted| wanted.day == asked.day));
-    let published = if wishes.dry_run { 0 } else { publish_all(ports, &asked).await? };
+    let published = if wishes.dry_run {
+        0
+    } else {
+        publish_all(ports, &asked).await?
+    };
     let days = from.through(to).count();
-    Ok(Backfill { from, to, days, skipped: days - asked.len(), published, asked })
+    Ok(Backfill {
+        from,
+        to,
+        days,
+        skipped: days - asked.len(),
+        published,
+        asked,
+    })
 }
 
 /// Returns the days that are not complete, or all.
 async fn wanted(ports: &Ports, from: Day, to: Day, all: bool) -> anyhow::Result<Vec<AskedDay>> {
     let known = ports.warehouse.count_days(from, to).await?;
     let hours = |day: Day| known.get(&day).map_or(0, |state| state.hours);
-    let days = from.through(to).map(|day| AskedDay { day, hours: hours(day), again: None });
-    Ok(days.filter(|asked| all || asked.hours < hours_of(asked.day)).collect())
+    let days = from.through(to).map(|day| AskedDay {
+        day,
+        hours: hours(day),
+        again: None,
+    });
+    Ok(days
+        .filter(|asked| all || asked.hours < hours_of(asked.day))
+        .collect())
 }
 
 async fn publish_all(ports: &Ports, asked: &[AskedDay]) -> anyhow::Result<usize> {
@@ -169,15 +217,28 @@ fn hours_of(day: Day) -> u64 {
 async fn last_ingested(ports: &Ports, day: Day) -> anyhow::Result<Option<Timestamp>> {
     let event_id = IngestRequested::default().id_of_day(day);
     let cannot = || format!("cannot read from the ledger when {day} was ingested");
-    let ingested = last_completed(&*ports.store, Function::Ingest, &event_id).await.with_context(cannot)?;
-    let forecast = last_completed(&*ports.store, Function::Predict, &event_id).await.with_context(cannot)?;
+    let ingested = last_completed(&*ports.store, Function::Ingest, &event_id)
+        .await
+        .with_context(cannot)?;
+    let forecast = last_completed(&*ports.store, Function::Predict, &event_id)
+        .await
+        .with_context(cannot)?;
     Ok(ingested.max(forecast))
 }
 
 async fn publish(ports: &Ports, day: Day, again: Option<Timestamp>) -> anyhow::Result<()> {
-    let request = IngestRequested { from: Some(day), to: None, again };
-    let published = ports.publisher.publish(IngestRequested::TOPIC, Message::of_event(&request)).await;
-    published.map(drop).with_context(|| format!("cannot ask for {day}; the days before are asked for, so run it again"))
+    let request = IngestRequested {
+        from: Some(day),
+        to: None,
+        again,
+    };
+    let published = ports
+        .publisher
+        .publish(IngestRequested::TOPIC, Message::of_event(&request))
+        .await;
+    published.map(drop).with_context(|| {
+        format!("cannot ask for {day}; the days before are asked for, so run it again")
+    })
 }
 
 #[cfg(test)]
@@ -195,18 +256,35 @@ mod tests {
 
     async fn with_hours(ports: &Ports, day: Day, hours: usize) {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
-        day.hours().take(hours).for_each(|hour| counts.push(quai, hour, 1));
-        ports.warehouse.replace_counts(day, &counts, Timestamp::UNIX_EPOCH).await.unwrap();
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
+        day.hours()
+            .take(hours)
+            .for_each(|hour| counts.push(quai, hour, 1));
+        ports
+            .warehouse
+            .replace_counts(day, &counts, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
     }
 
     fn wishes(from: &str, to: Option<&str>) -> Wishes {
-        Wishes { from: day(from), to: to.map(day), force: false, dry_run: true }
+        Wishes {
+            from: day(from),
+            to: to.map(day),
+            force: false,
+            dry_run: true,
+        }
     }
 
     #[tokio::test]
     async fn a_day_is_complete_with_counts_in_every_hour_that_the_city_publishes() {
-        let ports = Ports::in_memory(Arc::new(SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap())));
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
+            "2021-07-20T04:00:00Z".parse().unwrap(),
+        )));
         // In spring a day has 23 hours; in autumn it has 25, of which 24 are published.
         for (text, hours, is_complete) in [
             ("2021-07-17", 24, true),
@@ -229,12 +307,20 @@ mod tests {
     #[tokio::test]
     async fn days_that_are_not_over_are_refused_and_yesterday_is_the_last() {
         // In Paris that is 2021-07-20, half past midnight.
-        let ports = Ports::in_memory(Arc::new(SimulatedClock::new("2021-07-19T22:30:00Z".parse().unwrap())));
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
+            "2021-07-19T22:30:00Z".parse().unwrap(),
+        )));
         let backfill = ask(&ports, wishes("2021-07-15", None)).await.unwrap();
         assert_eq!((backfill.to, backfill.asked.len()), (day("2021-07-19"), 5));
-        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-20"))).await.unwrap_err().to_string();
+        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-20")))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("not over"), "{refused}");
-        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-14"))).await.unwrap_err().to_string();
+        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-14")))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("before it begins"), "{refused}");
     }
 }

@@ -20,6 +20,11 @@ pub struct CompletionsArguments {
 /// Runs the command.
 pub(crate) fn command(arguments: &CompletionsArguments) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "bike-traffic", &mut script);
+    clap_complete::generate(
+        arguments.shell,
+        &mut Arguments::command(),
+        "bike-traffic",
+        &mut script,
+    );
     stdout::write(&script)
 }

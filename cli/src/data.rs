@@ -39,8 +39,11 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
-        let unpacked = counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
-        return keep(path, checksum, rejects, |writer| Ok(counts::read(unpacked, writer)?));
+        let unpacked =
+            counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
+        return keep(path, checksum, rejects, |writer| {
+            Ok(counts::read(unpacked, writer)?)
+        });
     }
     load_file(&local(path)?, rejects)
 }
@@ -48,8 +51,12 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
 /// Reads a file, see [`load`].
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     let name = path.display().to_string();
-    let checksum = fs::File::open(path).and_then(Checksum::of_reader).with_context(|| format!("cannot read {name}"))?;
-    keep(&name, checksum, rejects, |writer| Ok(counts::read_file(path, writer)?))
+    let checksum = fs::File::open(path)
+        .and_then(Checksum::of_reader)
+        .with_context(|| format!("cannot read {name}"))?;
+    keep(&name, checksum, rejects, |writer| {
+        Ok(counts::read_file(path, writer)?)
+    })
 }
 
 fn keep(
@@ -71,18 +78,32 @@ fn keep(
     }
     let mut counts = counts.with_context(|| format!("cannot read {path}"))?;
     if counts.is_empty() {
-        bail!("{path} has no row that can be used ({rejected} rejected, see {})", rejects.display());
+        bail!(
+            "{path} has no row that can be used ({rejected} rejected, see {})",
+            rejects.display()
+        );
     }
     let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-    let source = Source { name, sha256: checksum, rows: counts.len() as u64 };
+    let source = Source {
+        name,
+        sha256: checksum,
+        rows: counts.len() as u64,
+    };
     let duplicates = counts.deduplicate();
-    Ok(Loaded { counts, duplicates, rejected, source })
+    Ok(Loaded {
+        counts,
+        duplicates,
+        rejected,
+        source,
+    })
 }
 
 /// Reads an object whole, given as `gs://bucket/path`.
 async fn download(address: &str) -> anyhow::Result<Bytes> {
     let rest = address.trim_start_matches("gs://");
-    let (bucket, path) = rest.split_once('/').with_context(|| format!("{address} names a bucket and no object"))?;
+    let (bucket, path) = rest
+        .split_once('/')
+        .with_context(|| format!("{address} names a bucket and no object"))?;
     let (bucket, path): (_, ObjectPath) = (Address::Bucket(bucket.parse()?), path.parse()?);
     let store = store::open(&bucket, &CloudSettings::read(&ProcessVariables)?).await?;
     Ok(store.read(&path).await?.bytes)
@@ -108,7 +129,9 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
         None => Ok(PathBuf::from(path)),
         Some(("file", rest)) => Ok(PathBuf::from(rest)),
         Some((scheme, _)) => {
-            bail!("cannot read {path}: there is no way to {scheme}://; give a path, or gs:// and an object of a bucket")
+            bail!(
+                "cannot read {path}: there is no way to {scheme}://; give a path, or gs:// and an object of a bucket"
+            )
         }
     }
 }

@@ -35,13 +35,31 @@ pub struct DriftArguments {
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let no_champion =
-        || format!("there is no champion in {}; train one with `bike-traffic train`", arguments.place.describe());
-    let version = ports.registry.alias(Alias::Champion).await?.with_context(no_champion)?;
+    let no_champion = || {
+        format!(
+            "there is no champion in {}; train one with `bike-traffic train`",
+            arguments.place.describe()
+        )
+    };
+    let version = ports
+        .registry
+        .alias(Alias::Champion)
+        .await?
+        .with_context(no_champion)?;
     let run = ports.registry.version(version).await?.run;
-    let test_mae = *run.metrics.get("test_mae").with_context(|| format!("version {version} has no metric test_mae"))?;
+    let test_mae = *run
+        .metrics
+        .get("test_mae")
+        .with_context(|| format!("version {version} has no metric test_mae"))?;
     let champion = ChampionRecord { version, test_mae };
-    let report = check_week(&ports.store, &*ports.warehouse, &arguments.policy, champion, arguments.week).await?;
+    let report = check_week(
+        &ports.store,
+        &*ports.warehouse,
+        &arguments.policy,
+        champion,
+        arguments.week,
+    )
+    .await?;
     stdout::print(&Printed(report), arguments.json)
 }
 
@@ -54,7 +72,13 @@ impl fmt::Display for Printed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(report) = self;
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["column", "test", "threshold", "score", "drifted"]);
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+            "column",
+            "test",
+            "threshold",
+            "score",
+            "drifted",
+        ]);
         for column in &report.drift.columns {
             let method = serde_json::to_value(column.method).map_err(|_| fmt::Error)?;
             table.add_row([
@@ -68,6 +92,10 @@ impl fmt::Display for Printed {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        write!(formatter, "{table}\n{}: {}", report.week, report.verdict.reason)
+        write!(
+            formatter,
+            "{table}\n{}: {}",
+            report.week, report.verdict.reason
+        )
     }
 }

@@ -25,7 +25,9 @@ pub(crate) const fn of_signal(signal: i32) -> i32 {
 
 /// Prints an error with all its causes, and returns the exit code that the help text promises.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
     eprintln!("error: {error:#}");
     match error.downcast_ref::<Failure>() {
         Some(Failure::DeadLetters { .. }) => ExitCode::from(DEAD_LETTERS),

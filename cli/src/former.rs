@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use model::{Model, ModelCard, ModelError, Threads};
-use shared::{address::ObjectPath, baseline::DataSetName, features::Frame, metrics::Scores, runtime::Ports};
+use shared::{
+    address::ObjectPath, baseline::DataSetName, features::Frame, metrics::Scores, runtime::Ports,
+};
 
 /// What is known of a former version.
 pub(crate) enum Former {
@@ -18,13 +20,19 @@ impl Former {
     ///
     /// # Errors
     /// When the files cannot be read, or the version reads other features and was not scored on the same fixed test set.
-    pub(crate) async fn load(ports: &Ports, folder: &ObjectPath, test: &DataSetName) -> anyhow::Result<Self> {
+    pub(crate) async fn load(
+        ports: &Ports,
+        folder: &ObjectPath,
+        test: &DataSetName,
+    ) -> anyhow::Result<Self> {
         match Model::load(&ports.store, folder, Threads::All).await {
             Err(ModelError::Features(error)) => {
                 let card = ModelCard::read(&*ports.store, folder).await?;
                 let is_same_test = card.fixed_test.is_some_and(|data| data.name == *test);
                 let recorded = card.test_scores.filter(|_| is_same_test);
-                let scores = recorded.ok_or(error).with_context(|| format!("{folder} was never scored on {test}"))?;
+                let scores = recorded
+                    .ok_or(error)
+                    .with_context(|| format!("{folder} was never scored on {test}"))?;
                 tracing::warn!(model = %folder, "reads other features; its recorded scores are compared with");
                 Ok(Self::Recorded(scores))
             }

@@ -53,12 +53,19 @@ fn run_process() -> anyhow::Result<()> {
     shared::runtime::init_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
-        tracing::info!(variables, "{} sets what the environment does not", env_file::NAME);
+        tracing::info!(
+            variables,
+            "{} sets what the environment does not",
+            env_file::NAME
+        );
     }
     if !arguments.command.ends_by_itself() {
         interrupt::end_on_signals()?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
     runtime.block_on(run_command(arguments.command))
 }
 

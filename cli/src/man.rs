@@ -37,7 +37,9 @@ pub(crate) struct Pages {
 
 impl fmt::Display for Pages {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pages.iter().try_for_each(|page| writeln!(formatter, "{}", page.display()))
+        self.pages
+            .iter()
+            .try_for_each(|page| writeln!(formatter, "{}", page.display()))
     }
 }
 
@@ -57,7 +59,8 @@ fn write(folder: &Path) -> anyhow::Result<Pages> {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = folder.join(format!("{name}.1"));
         let mut file = OutputFile::create(&path)?;
-        file.write_all(&render(command.clone())?).with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(&render(command.clone())?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         file.finish()?;
         pages.push(path);
     }
@@ -68,7 +71,9 @@ fn write(folder: &Path) -> anyhow::Result<Pages> {
 /// Returns a command and all below it.
 fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
     let mut all = vec![command];
-    command.get_subcommands().for_each(|subcommand| all.extend(with_subcommands(subcommand)));
+    command
+        .get_subcommands()
+        .for_each(|subcommand| all.extend(with_subcommands(subcommand)));
     all
 }
 
@@ -80,7 +85,9 @@ fn definition() -> clap::Command {
 
 fn render(command: clap::Command) -> anyhow::Result<Vec<u8>> {
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).context("cannot write the manual page")?;
+    Man::new(command)
+        .render(&mut page)
+        .context("cannot write the manual page")?;
     Ok(page)
 }
 
@@ -98,17 +105,34 @@ mod tests {
         let commands = with_subcommands(&root);
         assert_eq!(pages.len(), commands.len());
         for command in &commands[1..] {
-            let path = folder.path().join(format!("{}.1", command.get_display_name().unwrap()));
+            let path = folder
+                .path()
+                .join(format!("{}.1", command.get_display_name().unwrap()));
             let page = fs::read_to_string(&path).unwrap();
-            assert!(page.contains(".SH OPTIONS") && page.contains(".SH SYNOPSIS"), "{}", path.display());
+            assert!(
+                page.contains(".SH OPTIONS") && page.contains(".SH SYNOPSIS"),
+                "{}",
+                path.display()
+            );
             for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
-                assert!(page.contains(&argument.replace('-', "\\-")), "{} {argument}", path.display());
+                assert!(
+                    page.contains(&argument.replace('-', "\\-")),
+                    "{} {argument}",
+                    path.display()
+                );
             }
         }
-        for name in ["bike-traffic-train.1", "bike-traffic-data.1", "bike-traffic-data-verify.1"] {
+        for name in [
+            "bike-traffic-train.1",
+            "bike-traffic-data.1",
+            "bike-traffic-data-verify.1",
+        ] {
             assert!(folder.path().join(name).exists(), "{name}: {pages:?}");
         }
         let root = fs::read_to_string(folder.path().join("bike-traffic.1")).unwrap();
-        assert!(root.contains("sample\\-data") && root.contains("Exit codes"), "{root}");
+        assert!(
+            root.contains("sample\\-data") && root.contains("Exit codes"),
+            "{root}"
+        );
     }
 }

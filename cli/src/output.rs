@@ -27,9 +27,15 @@ impl OutputFile {
     /// # Errors
     /// When the folder or the file cannot be made.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let name = path.file_name().with_context(|| format!("{} names no file", path.display()))?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let name = path
+            .file_name()
+            .with_context(|| format!("{} names no file", path.display()))?;
         remove_abandoned(folder, name);
         let mut name = name.to_owned();
         // Two processes that write one file do not write into one another's.
@@ -38,7 +44,11 @@ impl OutputFile {
         unfinished().insert(temporary.clone());
         // The lock says that somebody still writes, see `remove_abandoned`; where there are no locks, nothing is removed.
         match File::create(&temporary).inspect(|file| drop(file.try_lock())) {
-            Ok(file) => Ok(Self { file: BufWriter::new(file), path: path.to_owned(), temporary }),
+            Ok(file) => Ok(Self {
+                file: BufWriter::new(file),
+                path: path.to_owned(),
+                temporary,
+            }),
             Err(error) => {
                 unfinished().remove(&temporary);
                 Err(error).with_context(|| format!("cannot write {}", path.display()))
@@ -51,7 +61,10 @@ impl OutputFile {
     /// # Errors
     /// When what was written does not reach the disk.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        let written = self
+            .file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_all());
         let moved = written.and_then(|()| fs::rename(&self.temporary, &self.path));
         moved.with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -80,11 +93,18 @@ impl Drop for OutputFile {
 fn remove_abandoned(folder: &Path, name: &OsStr) {
     let is_of_this_file = |entry: &fs::DirEntry| {
         let temporary = entry.file_name();
-        let middle = temporary.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+        let middle = temporary
+            .as_encoded_bytes()
+            .strip_prefix(name.as_encoded_bytes());
         let process = middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".partial"));
         process.is_some_and(|process| process.iter().all(u8::is_ascii_digit))
     };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(is_of_this_file) {
+    for entry in fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(is_of_this_file)
+    {
         if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = fs::remove_file(entry.path());
         }
@@ -112,7 +132,9 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[test]
@@ -135,17 +157,28 @@ mod tests {
     fn what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        for name in
-            ["counts.csv.1.partial", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"]
-        {
+        for name in [
+            "counts.csv.1.partial",
+            "counts.csv.2.partial",
+            "counts.csv.gz.1.partial",
+            "counts.csv.old.partial",
+        ] {
             fs::write(at(name), b"half").unwrap();
         }
         let another = File::open(at("counts.csv.2.partial")).unwrap();
         another.lock().unwrap();
-        OutputFile::create(&at("counts.csv")).unwrap().finish().unwrap();
+        OutputFile::create(&at("counts.csv"))
+            .unwrap()
+            .finish()
+            .unwrap();
         let mut left = names(folder.path());
         left.sort();
-        let kept = ["counts.csv", "counts.csv.2.partial", "counts.csv.gz.1.partial", "counts.csv.old.partial"];
+        let kept = [
+            "counts.csv",
+            "counts.csv.2.partial",
+            "counts.csv.gz.1.partial",
+            "counts.csv.old.partial",
+        ];
         assert_eq!(left, kept);
     }
 

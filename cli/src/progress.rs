@@ -15,7 +15,11 @@ impl Progress {
     /// Begins to show a piece of work of `total` steps.
     pub(crate) fn new(what: &'static str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(what, total));
-        Self { bar, what, last_tenth: 0 }
+        Self {
+            bar,
+            what,
+            last_tenth: 0,
+        }
     }
 
     /// Shows that `done` of `total` steps are done, and a word on how it goes.

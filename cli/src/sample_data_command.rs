@@ -57,8 +57,9 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
         settings = settings.with_rows(rows)?;
     }
     let mut progress = Progress::new("writing", 0);
-    let written =
-        sample_data::write(&settings, &arguments.out, &mut |done, total| progress.show(done, total, String::new()))?;
+    let written = sample_data::write(&settings, &arguments.out, &mut |done, total| {
+        progress.show(done, total, String::new())
+    })?;
     progress.finish();
     stdout::print(&written, arguments.json)
 }

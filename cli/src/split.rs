@@ -63,23 +63,56 @@ struct SplitFile {
 
 impl fmt::Display for SplitReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first_test_day, train, test, duplicates, rejected, rejects } = self;
-        writeln!(formatter, "{} counts before {first_test_day} in {}", train.rows, train.path.display())?;
-        writeln!(formatter, "{} counts from then on in {}", test.rows, test.path.display())?;
-        write!(formatter, "{duplicates} duplicates went, {rejected} rows were rejected")?;
-        if *rejected > 0 { write!(formatter, " (see {})", rejects.display()) } else { Ok(()) }
+        let Self {
+            first_test_day,
+            train,
+            test,
+            duplicates,
+            rejected,
+            rejects,
+        } = self;
+        writeln!(
+            formatter,
+            "{} counts before {first_test_day} in {}",
+            train.rows,
+            train.path.display()
+        )?;
+        writeln!(
+            formatter,
+            "{} counts from then on in {}",
+            test.rows,
+            test.path.display()
+        )?;
+        write!(
+            formatter,
+            "{duplicates} duplicates went, {rejected} rows were rejected"
+        )?;
+        if *rejected > 0 {
+            write!(formatter, " (see {})", rejects.display())
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
-    if share > 0.0 && share < 1.0 { Ok(share) } else { Err("a share lies between 0 and 1".to_owned()) }
+    if share > 0.0 && share < 1.0 {
+        Ok(share)
+    } else {
+        Err("a share lies between 0 and 1".to_owned())
+    }
 }
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
-    let border = arguments.at.map_or(Border::Share(arguments.train_share), Border::Day);
-    stdout::print(&split_file(&arguments.input, &arguments.out, border)?, arguments.json)
+    let border = arguments
+        .at
+        .map_or(Border::Share(arguments.train_share), Border::Day);
+    stdout::print(
+        &split_file(&arguments.input, &arguments.out, border)?,
+        arguments.json,
+    )
 }
 
 /// Where to split.
@@ -96,10 +129,15 @@ fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitR
     let rejects = out.join("rejects.csv");
     let loaded = data::load_file(input, &rejects)?;
     let first_test_day = match border {
-        Border::Share(share) => first_test_day(&loaded.counts, share)
-            .with_context(|| format!("cannot split {}: it has counts of one day only", input.display()))?,
+        Border::Share(share) => first_test_day(&loaded.counts, share).with_context(|| {
+            format!(
+                "cannot split {}: it has counts of one day only",
+                input.display()
+            )
+        })?,
         Border::Day(day) => {
-            refuse_empty_part(&loaded.counts, day).with_context(|| format!("cannot split {}", input.display()))?;
+            refuse_empty_part(&loaded.counts, day)
+                .with_context(|| format!("cannot split {}", input.display()))?;
             day
         }
     };
@@ -107,7 +145,10 @@ fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitR
     let save = |counts: &Counts, name: &str| -> anyhow::Result<SplitFile> {
         let path = out.join(name);
         data::save(counts, &path)?;
-        Ok(SplitFile { path, rows: counts.len() })
+        Ok(SplitFile {
+            path,
+            rows: counts.len(),
+        })
     };
     Ok(SplitReport {
         first_test_day,
@@ -121,7 +162,8 @@ fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitR
 
 fn refuse_empty_part(counts: &Counts, first_test_day: Day) -> anyhow::Result<()> {
     let days = counts.rows_per_day();
-    let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value()) else {
+    let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value())
+    else {
         bail!("it has no counts");
     };
     if first_test_day <= *first || first_test_day > *last {
@@ -148,9 +190,14 @@ fn first_test_day(counts: &Counts, train_share: f64) -> Option<Day> {
 }
 
 fn split(counts: &Counts, first_test_day: Day) -> (Counts, Counts) {
-    let Some((first, last)) = counts.period() else { return (Counts::default(), Counts::default()) };
+    let Some((first, last)) = counts.period() else {
+        return (Counts::default(), Counts::default());
+    };
     let border = first_test_day.first_hour();
-    (counts.between(first, border.plus(-1)), counts.between(border, last))
+    (
+        counts.between(first, border.plus(-1)),
+        counts.between(border, last),
+    )
 }
 
 #[cfg(test)]
@@ -160,9 +207,16 @@ mod tests {
 
     fn counts(days: i32) -> Counts {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
         let first: Day = "2021-05-01".parse().unwrap();
-        first.through(first.plus(days - 1)).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, 1));
+        first
+            .through(first.plus(days - 1))
+            .flat_map(Day::hours)
+            .for_each(|hour| counts.push(quai, hour, 1));
         counts
     }
 
@@ -188,16 +242,23 @@ mod tests {
         for day in ["2021-04-30", "2021-05-01", "2021-05-11"] {
             let error = format!("{:#}", split_at(day).unwrap_err());
             assert!(
-                error.contains("2021-05-01 to 2021-05-10") && !out.join("train_baseline.csv.gz").exists(),
+                error.contains("2021-05-01 to 2021-05-10")
+                    && !out.join("train_baseline.csv.gz").exists(),
                 "{error}"
             );
         }
         let report = split_at("2021-05-03").unwrap();
         assert_eq!(
-            (report.first_test_day.to_string().as_str(), report.train.rows, report.test.rows),
+            (
+                report.first_test_day.to_string().as_str(),
+                report.train.rows,
+                report.test.rows
+            ),
             ("2021-05-03", 48, 192)
         );
-        let test = data::load_file(&report.test.path, &out.join("rejects.csv")).unwrap().counts;
+        let test = data::load_file(&report.test.path, &out.join("rejects.csv"))
+            .unwrap()
+            .counts;
         assert_eq!(test.period().unwrap().0.day(), report.first_test_day);
     }
 }

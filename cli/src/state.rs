@@ -53,7 +53,9 @@ impl State {
     /// When the folder cannot be made.
     pub fn open_bus_store(&self) -> anyhow::Result<Arc<dyn Store>> {
         let opened = FileStore::open(&self.folder.join("bus"));
-        Ok(Arc::new(opened.with_context(|| format!("cannot open the bus in {}", self.folder.display()))?))
+        Ok(Arc::new(opened.with_context(|| {
+            format!("cannot open the bus in {}", self.folder.display())
+        })?))
     }
 }
 
@@ -66,7 +68,10 @@ impl PlaceArguments {
         if !self.cloud {
             return State::at(&self.state)?.open(clock);
         }
-        let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+        let (addresses, cloud) = (
+            PortAddresses::read(&ProcessVariables)?,
+            CloudSettings::read(&ProcessVariables)?,
+        );
         Ok(Ports::open(&addresses, &cloud, clock).await?)
     }
 

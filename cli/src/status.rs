@@ -139,21 +139,42 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When a port fails.
-pub async fn look(ports: &Ports, letters: &DeadLetters, since: Option<Timestamp>) -> anyhow::Result<Status> {
+pub async fn look(
+    ports: &Ports,
+    letters: &DeadLetters,
+    since: Option<Timestamp>,
+) -> anyhow::Result<Status> {
     let at = ports.clock.now();
     let since = since.unwrap_or_else(|| at.saturating_sub(USUAL_SPAN).unwrap_or(Timestamp::MIN));
     let log = ports.warehouse.audit_log_since(since).await?;
-    let last = |function: Function| log.iter().filter(|row| row.function == function).max_by_key(|row| row.timestamp);
+    let last = |function: Function| {
+        log.iter()
+            .filter(|row| row.function == function)
+            .max_by_key(|row| row.timestamp)
+    };
     let letters = letters.of_all().await?;
     let function = |(function, letters): (Function, Vec<DeadLetter>)| FunctionStatus {
         function,
         last: last(function).map(LastEvent::of),
         dead_letters: letters.len(),
     };
-    let functions = Function::ALL.into_iter().zip(letters).map(function).collect();
+    let functions = Function::ALL
+        .into_iter()
+        .zip(letters)
+        .map(function)
+        .collect();
     let unfinished = ledger::unfinished_since(&ports.store, since).await?;
-    let unfinished = unfinished.into_iter().filter_map(|unfinished| UnfinishedStatus::of(unfinished, at)).collect();
-    Ok(Status { at, since, versions: versions(ports).await?, functions, unfinished })
+    let unfinished = unfinished
+        .into_iter()
+        .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
+        .collect();
+    Ok(Status {
+        at,
+        since,
+        versions: versions(ports).await?,
+        functions,
+        unfinished,
+    })
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -164,8 +185,9 @@ async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
         }
     }
     let all = ports.registry.versions().await?;
-    let shown =
-        |(position, known): &(usize, &ModelVersion)| *position < VERSIONS_SHOWN || aliases.contains_key(&known.version);
+    let shown = |(position, known): &(usize, &ModelVersion)| {
+        *position < VERSIONS_SHOWN || aliases.contains_key(&known.version)
+    };
     let status = |(_, known): (usize, &ModelVersion)| VersionStatus {
         version: known.version,
         aliases: aliases.get(&known.version).cloned().unwrap_or_default(),
@@ -173,7 +195,13 @@ async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
         training_type: known.run.tags.get("training_type").cloned(),
         test_mae: known.run.metrics.get("test_mae").copied(),
     };
-    Ok(all.iter().rev().enumerate().filter(shown).map(status).collect())
+    Ok(all
+        .iter()
+        .rev()
+        .enumerate()
+        .filter(shown)
+        .map(status)
+        .collect())
 }
 
 impl LastEvent {
@@ -189,14 +217,26 @@ impl LastEvent {
 
 impl UnfinishedStatus {
     fn of(unfinished: Unfinished, now: Timestamp) -> Option<Self> {
-        let Unfinished { function, event_id, entry } = unfinished;
+        let Unfinished {
+            function,
+            event_id,
+            entry,
+        } = unfinished;
         let (state, since, reason) = match entry {
-            Entry::InProgress { since, expires } if expires > now => (UnfinishedState::InProgress, since, None),
+            Entry::InProgress { since, expires } if expires > now => {
+                (UnfinishedState::InProgress, since, None)
+            }
             Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
             Entry::Released { at, reason } => (UnfinishedState::Failed, at, Some(reason)),
             Entry::Complete { .. } => return None,
         };
-        Some(Self { function, event_id, state, since, reason })
+        Some(Self {
+            function,
+            event_id,
+            state,
+            since,
+            reason,
+        })
     }
 }
 
@@ -206,15 +246,24 @@ impl fmt::Display for Status {
         for known in &self.versions {
             versions.add_row([
                 known.version.to_string(),
-                known.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                known
+                    .aliases
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 known.run.to_string(),
                 known.training_type.clone().unwrap_or_default(),
-                known.test_mae.map(|mae| format!("{mae:.2}")).unwrap_or_default(),
+                known
+                    .test_mae
+                    .map(|mae| format!("{mae:.2}"))
+                    .unwrap_or_default(),
             ]);
         }
         let mut functions = table(["function", "last event", "decision", "at", "dead letters"]);
         for status in &self.functions {
-            let last = |text: fn(&LastEvent) -> String| status.last.as_ref().map(text).unwrap_or_default();
+            let last =
+                |text: fn(&LastEvent) -> String| status.last.as_ref().map(text).unwrap_or_default();
             functions.add_row([
                 status.function.to_string(),
                 last(|last| last.event_id.to_string()),
@@ -275,41 +324,82 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
         let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
-        let ports = State::at(folder.path()).unwrap().open(shared_clock).unwrap();
+        let ports = State::at(folder.path())
+            .unwrap()
+            .open(shared_clock)
+            .unwrap();
         for (name, mae) in [("champion-2021-05-15", 15.5), ("fine-tune-2021-W30", 14.25)] {
             let metrics = [("test_mae".to_owned(), mae)].into();
-            let run = Run { metrics, ..Run::new(name.parse().unwrap(), clock.now()) };
+            let run = Run {
+                metrics,
+                ..Run::new(name.parse().unwrap(), clock.now())
+            };
             ports.registry.register(&run).await.unwrap();
         }
-        ports.registry.move_alias(Alias::Champion, None, Version::new(1)).await.unwrap();
-        ports.registry.move_alias(Alias::Challenger, None, Version::new(2)).await.unwrap();
+        ports
+            .registry
+            .move_alias(Alias::Champion, None, Version::new(1))
+            .await
+            .unwrap();
+        ports
+            .registry
+            .move_alias(Alias::Challenger, None, Version::new(2))
+            .await
+            .unwrap();
         for (hour, decision) in [(5, "drift"), (3, "no-drift")] {
             let id = EventId::of(Function::DriftCheck, format_args!("2021-W{hour}"));
             let at = format!("2021-08-02T0{hour}:00:00Z").parse().unwrap();
-            let row = Finding::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
+            let row =
+                Finding::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
             ports.warehouse.record(&row).await.unwrap();
         }
-        let ledger = Ledger::new(Arc::clone(&ports.store), Function::FineTune, SignedDuration::from_secs(60));
+        let ledger = Ledger::new(
+            Arc::clone(&ports.store),
+            Function::FineTune,
+            SignedDuration::from_secs(60),
+        );
         for week in ["2021-W29", "2021-W30", "2021-W31"] {
-            let begun = ledger.begin(&EventId::of(Function::DriftCheck, week), clock.now()).await.unwrap();
-            let Begun::Yours(lease) = begun else { panic!("{begun:?}") };
+            let begun = ledger
+                .begin(&EventId::of(Function::DriftCheck, week), clock.now())
+                .await
+                .unwrap();
+            let Begun::Yours(lease) = begun else {
+                panic!("{begun:?}")
+            };
             match week {
                 "2021-W29" => clock.set("2021-08-02T05:02:00Z".parse().unwrap()),
-                "2021-W30" => ledger.release(lease, clock.now(), "the store was away").await.unwrap(),
+                "2021-W30" => ledger
+                    .release(lease, clock.now(), "the store was away")
+                    .await
+                    .unwrap(),
                 _ => {}
             }
         }
 
-        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let place = PlaceArguments {
+            state: folder.path().to_owned(),
+            cloud: false,
+        };
         let letters = DeadLetters::open(&place).await.unwrap();
         let status = look(&ports, &letters, None).await.unwrap();
 
-        let versions: Vec<_> = status.versions.iter().map(|known| (known.version, &known.aliases[..])).collect();
-        let expected = [(Version::new(2), &[Alias::Challenger][..]), (Version::new(1), &[Alias::Champion][..])];
+        let versions: Vec<_> = status
+            .versions
+            .iter()
+            .map(|known| (known.version, &known.aliases[..]))
+            .collect();
+        let expected = [
+            (Version::new(2), &[Alias::Challenger][..]),
+            (Version::new(1), &[Alias::Champion][..]),
+        ];
         assert_eq!(versions, expected);
         let drift_check = &status.functions[2];
         assert_eq!(drift_check.last.as_ref().unwrap().decision, "drift");
-        let states: Vec<_> = status.unfinished.iter().map(|event| (event.event_id.subject(), event.state)).collect();
+        let states: Vec<_> = status
+            .unfinished
+            .iter()
+            .map(|event| (event.event_id.subject(), event.state))
+            .collect();
         let expected = [
             ("2021-W29", UnfinishedState::Overdue),
             ("2021-W30", UnfinishedState::Failed),
@@ -317,27 +407,57 @@ mod tests {
         ];
         assert_eq!(states, expected);
         let text = status.to_string();
-        for expected in ["14.25", "fine-tune-2021-W30", "overdue", "the store was away", "since 2021-07-03 05:02:00Z"] {
+        for expected in [
+            "14.25",
+            "fine-tune-2021-W30",
+            "overdue",
+            "the store was away",
+            "since 2021-07-03 05:02:00Z",
+        ] {
             assert!(text.contains(expected), "{text}");
         }
-        let later = look(&ports, &letters, Some("2021-08-02T05:00:01Z".parse().unwrap())).await.unwrap();
-        assert!(later.functions.iter().all(|status| status.last.is_none()), "{:?}", later.functions);
+        let later = look(
+            &ports,
+            &letters,
+            Some("2021-08-02T05:00:01Z".parse().unwrap()),
+        )
+        .await
+        .unwrap();
+        assert!(
+            later.functions.iter().all(|status| status.last.is_none()),
+            "{:?}",
+            later.functions
+        );
     }
 
     #[tokio::test]
     async fn it_looks_back_thirty_days_or_as_far_as_it_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
-        let ports = State::at(folder.path()).unwrap().open(Arc::new(clock)).unwrap();
+        let ports = State::at(folder.path())
+            .unwrap()
+            .open(Arc::new(clock))
+            .unwrap();
         let promoted_at: Timestamp = "2021-07-03T04:59:59Z".parse().unwrap();
         let id = EventId::of(Function::Promote, "2021-W26");
-        let row = Finding::new("promoted", "a reason").into_row(promoted_at, Function::Promote, id, "dev");
+        let row = Finding::new("promoted", "a reason").into_row(
+            promoted_at,
+            Function::Promote,
+            id,
+            "dev",
+        );
         ports.warehouse.record(&row).await.unwrap();
-        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let place = PlaceArguments {
+            state: folder.path().to_owned(),
+            cloud: false,
+        };
         let letters = DeadLetters::open(&place).await.unwrap();
         for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
             let status = look(&ports, &letters, since).await.unwrap();
-            assert_eq!(status.functions[5].last.as_ref().map(|last| last.at), expected);
+            assert_eq!(
+                status.functions[5].last.as_ref().map(|last| last.at),
+                expected
+            );
         }
     }
 }

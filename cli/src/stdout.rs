@@ -13,7 +13,11 @@ use serde::Serialize;
 /// # Errors
 /// When standard output cannot be written; a reader that has seen enough, as `head` does, is no error.
 pub(crate) fn print<R: Serialize + fmt::Display>(report: &R, as_json: bool) -> anyhow::Result<()> {
-    let text = if as_json { serde_json::to_string_pretty(report)? } else { report.to_string() };
+    let text = if as_json {
+        serde_json::to_string_pretty(report)?
+    } else {
+        report.to_string()
+    };
     write(format!("{}\n", text.trim_end()).as_bytes())
 }
 
@@ -29,5 +33,9 @@ pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
 /// Tells a line while the work goes on: to standard output, or to standard error if the report is to be JSON.
 pub(crate) fn tell(line: &str, as_json: bool) {
     // A line that nobody reads is no reason to stop the work.
-    let _ = if as_json { writeln!(io::stderr(), "{line}") } else { writeln!(io::stdout(), "{line}") };
+    let _ = if as_json {
+        writeln!(io::stderr(), "{line}")
+    } else {
+        writeln!(io::stdout(), "{line}")
+    };
 }

@@ -112,13 +112,21 @@ impl Subscriptions {
             http: cloud::http_client()?,
             project: format!("{origin}/v1/projects/{project}"),
             tokens: Tokens::of(emulator).context("cannot find Google Cloud credentials")?,
-            listening: if emulator.is_some() { EMULATOR_LISTENING } else { SERVICE_LISTENING },
+            listening: if emulator.is_some() {
+                EMULATOR_LISTENING
+            } else {
+                SERVICE_LISTENING
+            },
         })
     }
 
     /// Returns what a subscription holds, oldest first and up to some `limit` messages, all of which are the caller's until
     /// they are acknowledged or released.
-    pub(crate) async fn pull(&self, subscription: &SubscriptionId, limit: usize) -> anyhow::Result<Vec<Pulled>> {
+    pub(crate) async fn pull(
+        &self,
+        subscription: &SubscriptionId,
+        limit: usize,
+    ) -> anyhow::Result<Vec<Pulled>> {
         self.listen(subscription, limit, self.listening.quiet).await
     }
 
@@ -128,7 +136,8 @@ impl Subscriptions {
         subscription: &SubscriptionId,
         limit: usize,
     ) -> anyhow::Result<Vec<Pulled>> {
-        self.listen(subscription, limit, self.listening.quiet_after_seek).await
+        self.listen(subscription, limit, self.listening.quiet_after_seek)
+            .await
     }
 
     async fn listen(
@@ -152,17 +161,26 @@ impl Subscriptions {
             }
         }
         let mut pulled: Vec<_> = pulled.into_values().collect();
-        pulled.sort_by(|one, other| (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id)));
+        pulled.sort_by(|one, other| {
+            (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id))
+        });
         Ok(pulled)
     }
 
     /// Pulls once. A pull that has waited in vain has found nothing.
     async fn pull_once(&self, subscription: &SubscriptionId) -> anyhow::Result<Vec<Received>> {
         let cannot = || format!("cannot pull from the subscription {subscription}");
-        let request = self.http.post(format!("{}/subscriptions/{subscription}:pull", self.project));
+        let request = self.http.post(format!(
+            "{}/subscriptions/{subscription}:pull",
+            self.project
+        ));
         let request = match self.listening.wait {
-            None => request.json(&json!({ "maxMessages": PULLED_AT_ONCE, "returnImmediately": true })),
-            Some(wait) => request.json(&json!({ "maxMessages": PULLED_AT_ONCE })).timeout(wait),
+            None => {
+                request.json(&json!({ "maxMessages": PULLED_AT_ONCE, "returnImmediately": true }))
+            }
+            Some(wait) => request
+                .json(&json!({ "maxMessages": PULLED_AT_ONCE }))
+                .timeout(wait),
         };
         let request = self.tokens.authorize(request).await.with_context(cannot)?;
         let may_pass = |refusal: &Refusal| refusal.may_pass() && !is_in_vain(refusal);
@@ -177,72 +195,143 @@ impl Subscriptions {
     }
 
     /// Takes messages out of a subscription for good.
-    pub(crate) async fn acknowledge(&self, subscription: &SubscriptionId, ack_ids: &[&str]) -> anyhow::Result<()> {
+    pub(crate) async fn acknowledge(
+        &self,
+        subscription: &SubscriptionId,
+        ack_ids: &[&str],
+    ) -> anyhow::Result<()> {
         if ack_ids.is_empty() {
             return Ok(());
         }
         let request = json!({ "ackIds": ack_ids });
-        self.call(Method::POST, &format!("{subscription}:acknowledge"), Some(&request)).await.map(drop)
+        self.call(
+            Method::POST,
+            &format!("{subscription}:acknowledge"),
+            Some(&request),
+        )
+        .await
+        .map(drop)
     }
 
     /// Keeps messages that were pulled for as long again as can be.
-    pub(crate) async fn keep(&self, subscription: &SubscriptionId, ack_ids: &[&str]) -> anyhow::Result<()> {
-        self.put_off(subscription, ack_ids, LONGEST_DEADLINE_SECONDS).await
+    pub(crate) async fn keep(
+        &self,
+        subscription: &SubscriptionId,
+        ack_ids: &[&str],
+    ) -> anyhow::Result<()> {
+        self.put_off(subscription, ack_ids, LONGEST_DEADLINE_SECONDS)
+            .await
     }
 
     /// Gives messages back at once, as if they had not been pulled.
-    pub(crate) async fn release(&self, subscription: &SubscriptionId, ack_ids: &[&str]) -> anyhow::Result<()> {
+    pub(crate) async fn release(
+        &self,
+        subscription: &SubscriptionId,
+        ack_ids: &[&str],
+    ) -> anyhow::Result<()> {
         self.put_off(subscription, ack_ids, 0).await
     }
 
-    async fn put_off(&self, subscription: &SubscriptionId, ack_ids: &[&str], seconds: u32) -> anyhow::Result<()> {
+    async fn put_off(
+        &self,
+        subscription: &SubscriptionId,
+        ack_ids: &[&str],
+        seconds: u32,
+    ) -> anyhow::Result<()> {
         if ack_ids.is_empty() {
             return Ok(());
         }
         let request = json!({ "ackIds": ack_ids, "ackDeadlineSeconds": seconds });
-        self.call(Method::POST, &format!("{subscription}:modifyAckDeadline"), Some(&request)).await.map(drop)
+        self.call(
+            Method::POST,
+            &format!("{subscription}:modifyAckDeadline"),
+            Some(&request),
+        )
+        .await
+        .map(drop)
     }
 
     /// Sets a subscription back: what was published at `time` or later is delivered again.
-    pub(crate) async fn seek(&self, subscription: &SubscriptionId, time: Timestamp) -> anyhow::Result<()> {
+    pub(crate) async fn seek(
+        &self,
+        subscription: &SubscriptionId,
+        time: Timestamp,
+    ) -> anyhow::Result<()> {
         let request = json!({ "time": time.to_string() });
-        self.call(Method::POST, &format!("{subscription}:seek"), Some(&request)).await.map(drop)
+        self.call(
+            Method::POST,
+            &format!("{subscription}:seek"),
+            Some(&request),
+        )
+        .await
+        .map(drop)
     }
 
     /// Sets a subscription back to a snapshot.
-    pub(crate) async fn seek_to_snapshot(&self, subscription: &SubscriptionId, snapshot: &str) -> anyhow::Result<()> {
-        let project = self.project.rsplit_once("/v1/").map_or("", |(_, project)| project);
+    pub(crate) async fn seek_to_snapshot(
+        &self,
+        subscription: &SubscriptionId,
+        snapshot: &str,
+    ) -> anyhow::Result<()> {
+        let project = self
+            .project
+            .rsplit_once("/v1/")
+            .map_or("", |(_, project)| project);
         let request = json!({ "snapshot": format!("{project}/snapshots/{snapshot}") });
-        self.call(Method::POST, &format!("{subscription}:seek"), Some(&request)).await.map(drop)
+        self.call(
+            Method::POST,
+            &format!("{subscription}:seek"),
+            Some(&request),
+        )
+        .await
+        .map(drop)
     }
 
     /// Makes a subscription for looking at what a topic still keeps; see [`Subscriptions::delete`].
     pub(crate) async fn make_temporary(&self, topic: Topic) -> anyhow::Result<SubscriptionId> {
         let id = SubscriptionId(format!("look-{topic}-{:016x}", rand::random::<u64>()));
-        let project = self.project.rsplit_once("/v1/").map_or("", |(_, project)| project);
+        let project = self
+            .project
+            .rsplit_once("/v1/")
+            .map_or("", |(_, project)| project);
         let request = json!({
             "topic": format!("{project}/topics/{topic}"),
             "ackDeadlineSeconds": LONGEST_DEADLINE_SECONDS,
             "expirationPolicy": { "ttl": TEMPORARY_TTL },
         });
-        self.call(Method::PUT, &id.to_string(), Some(&request)).await?;
+        self.call(Method::PUT, &id.to_string(), Some(&request))
+            .await?;
         Ok(id)
     }
 
     pub(crate) async fn delete(&self, subscription: &SubscriptionId) -> anyhow::Result<()> {
-        self.call(Method::DELETE, &subscription.to_string(), None).await.map(drop)
+        self.call(Method::DELETE, &subscription.to_string(), None)
+            .await
+            .map(drop)
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Value> {
         let cannot = || format!("cannot {} the subscription {path}", verb(&method, path));
-        let mut request = self.http.request(method.clone(), format!("{}/subscriptions/{path}", self.project));
+        let mut request = self.http.request(
+            method.clone(),
+            format!("{}/subscriptions/{path}", self.project),
+        );
         if let Some(body) = body {
             request = request.json(body);
         }
         let request = self.tokens.authorize(request).await.with_context(cannot)?;
         let response = cloud::send(request).await.with_context(cannot)?;
         let text = response.text().await.with_context(cannot)?;
-        if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).with_context(cannot) }
+        if text.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&text).with_context(cannot)
+        }
     }
 }
 
@@ -293,7 +382,9 @@ impl Received {
         let Self { ack_id, message } = self;
         let data = BASE64_STANDARD.decode(&message.data);
         Ok(Pulled {
-            data: data.with_context(|| format!("message {} is not in base64", message.message_id))?.into(),
+            data: data
+                .with_context(|| format!("message {} is not in base64", message.message_id))?
+                .into(),
             ack_id,
             message_id: message.message_id,
             published_at: message.publish_time,

@@ -55,18 +55,37 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let error = |reason| AddressError { text: hide_login(text), reason };
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| error("it has no scheme such as file://"))?;
+        let error = |reason| AddressError {
+            text: hide_login(text),
+            reason,
+        };
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| error("it has no scheme such as file://"))?;
         let place = rest.trim_end_matches('/');
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
             "memory" => Err(error("memory:// takes no path")),
             "file" if rest.starts_with('/') => Ok(Self::File(PathBuf::from(rest))),
-            "file" => Err(error("file:// needs an absolute path, as in file:///var/lib/bike-traffic")),
-            "gs" => place.parse().map(Self::Bucket).map_err(|_| error("gs:// needs a bucket's name and nothing else")),
-            "bigquery" => place.parse().map(Self::BigQuery).map_err(|_| error("bigquery:// needs a project's id")),
-            "pubsub" => place.parse().map(Self::PubSub).map_err(|_| error("pubsub:// needs a project's id")),
-            "http" | "https" => text.parse().map(Self::Mlflow).map_err(|_| error("it is no URL")),
+            "file" => Err(error(
+                "file:// needs an absolute path, as in file:///var/lib/bike-traffic",
+            )),
+            "gs" => place
+                .parse()
+                .map(Self::Bucket)
+                .map_err(|_| error("gs:// needs a bucket's name and nothing else")),
+            "bigquery" => place
+                .parse()
+                .map(Self::BigQuery)
+                .map_err(|_| error("bigquery:// needs a project's id")),
+            "pubsub" => place
+                .parse()
+                .map(Self::PubSub)
+                .map_err(|_| error("pubsub:// needs a project's id")),
+            "http" | "https" => text
+                .parse()
+                .map(Self::Mlflow)
+                .map_err(|_| error("it is no URL")),
             _ => Err(error(
                 "the schemes are memory://, file://, gs://, bigquery://, pubsub:// and http(s):// for MLflow",
             )),
@@ -95,7 +114,9 @@ impl fmt::Debug for Address {
 
 /// Hides in a text that should be an address what may be a login: all between the first `//` and the last `@`.
 fn hide_login(text: &str) -> String {
-    let Some(end) = text.rfind('@') else { return text.to_owned() };
+    let Some(end) = text.rfind('@') else {
+        return text.to_owned();
+    };
     let start = text[..end].find("//").map_or(0, |slashes| slashes + 2);
     format!("{}…{}", &text[..start], &text[end..])
 }
@@ -104,7 +125,9 @@ fn hide_login(text: &str) -> String {
 pub(crate) fn without_login(url: &Url) -> Url {
     let mut shown = url.clone();
     // Refused only for URLs that cannot have a login.
-    let _ = shown.set_username("").and_then(|()| shown.set_password(None));
+    let _ = shown
+        .set_username("")
+        .and_then(|()| shown.set_password(None));
     shown
 }
 
@@ -126,8 +149,14 @@ pub struct OpenError {
 
 impl OpenError {
     /// Says which place, and why not.
-    pub fn new(address: &Address, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { address: address.to_string(), source: source.into() }
+    pub fn new(
+        address: &Address,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            address: address.to_string(),
+            source: source.into(),
+        }
     }
 }
 
@@ -147,9 +176,17 @@ impl FromStr for ProjectId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         // Letters, digits and hyphens; older projects have a domain in front, as in `example.com:project`.
-        let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':');
+        let sound =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':');
         let is_sound = (1..=100).contains(&text.len()) && text.chars().all(sound);
-        if is_sound { Ok(Self(text.to_owned())) } else { Err(NameError { what: "project", text: text.to_owned() }) }
+        if is_sound {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError {
+                what: "project",
+                text: text.to_owned(),
+            })
+        }
     }
 }
 
@@ -174,10 +211,20 @@ impl FromStr for BucketName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let sound =
-            |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_' | '.');
+        let sound = |letter: char| {
+            letter.is_ascii_lowercase()
+                || letter.is_ascii_digit()
+                || matches!(letter, '-' | '_' | '.')
+        };
         let is_sound = (3..=222).contains(&text.len()) && text.chars().all(sound);
-        if is_sound { Ok(Self(text.to_owned())) } else { Err(NameError { what: "bucket", text: text.to_owned() }) }
+        if is_sound {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError {
+                what: "bucket",
+                text: text.to_owned(),
+            })
+        }
     }
 }
 
@@ -214,9 +261,18 @@ impl FromStr for ObjectPath {
     type Err = ObjectPathError;
 
     fn from_str(text: &str) -> Result<Self, ObjectPathError> {
-        let sound = |segment: &str| !segment.is_empty() && !segment.starts_with('.') && !segment.contains('\\');
-        let is_sound = text.len() <= 1024 && text.split('/').all(sound) && !text.chars().any(char::is_control);
-        if is_sound { Ok(Self(text.to_owned())) } else { Err(ObjectPathError { text: text.to_owned() }) }
+        let sound = |segment: &str| {
+            !segment.is_empty() && !segment.starts_with('.') && !segment.contains('\\')
+        };
+        let is_sound =
+            text.len() <= 1024 && text.split('/').all(sound) && !text.chars().any(char::is_control);
+        if is_sound {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ObjectPathError {
+                text: text.to_owned(),
+            })
+        }
     }
 }
 
@@ -256,11 +312,26 @@ mod tests {
     #[test]
     fn the_scheme_chooses() {
         assert_eq!("memory://".parse(), Ok(Address::Memory));
-        assert_eq!("file:///srv/state".parse(), Ok(Address::File("/srv/state".into())));
-        assert_eq!("gs://a-bucket".parse(), Ok(Address::Bucket("a-bucket".parse().unwrap())));
-        assert_eq!("bigquery://a-project".parse(), Ok(Address::BigQuery("a-project".parse().unwrap())));
-        assert_eq!("pubsub://a-project".parse(), Ok(Address::PubSub("a-project".parse().unwrap())));
-        assert_eq!("https://mlflow.example".parse(), Ok(Address::Mlflow("https://mlflow.example".parse().unwrap())));
+        assert_eq!(
+            "file:///srv/state".parse(),
+            Ok(Address::File("/srv/state".into()))
+        );
+        assert_eq!(
+            "gs://a-bucket".parse(),
+            Ok(Address::Bucket("a-bucket".parse().unwrap()))
+        );
+        assert_eq!(
+            "bigquery://a-project".parse(),
+            Ok(Address::BigQuery("a-project".parse().unwrap()))
+        );
+        assert_eq!(
+            "pubsub://a-project".parse(),
+            Ok(Address::PubSub("a-project".parse().unwrap()))
+        );
+        assert_eq!(
+            "https://mlflow.example".parse(),
+            Ok(Address::Mlflow("https://mlflow.example".parse().unwrap()))
+        );
         for text in [
             "",
             "state",
@@ -281,9 +352,14 @@ mod tests {
 
     #[test]
     fn an_address_is_written_as_it_was_read() {
-        for text in
-            ["memory://", "file:///srv", "gs://a-bucket", "bigquery://p", "pubsub://p", "http://127.0.0.1:5000/"]
-        {
+        for text in [
+            "memory://",
+            "file:///srv",
+            "gs://a-bucket",
+            "bigquery://p",
+            "pubsub://p",
+            "http://127.0.0.1:5000/",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         let with_login: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
@@ -305,14 +381,29 @@ mod tests {
             let error = text.parse::<Address>().unwrap_err();
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("…@mlflow"), "{shown}");
-            assert!(["zoe", "geheim", "ge//h", "eim"].iter().all(|part| !shown.contains(*part)), "{shown}");
+            assert!(
+                ["zoe", "geheim", "ge//h", "eim"]
+                    .iter()
+                    .all(|part| !shown.contains(*part)),
+                "{shown}"
+            );
         }
     }
 
     #[test]
     fn an_object_path_cannot_leave_its_store() {
         assert!("data/train_baseline.csv".parse::<ObjectPath>().is_ok());
-        for text in ["", "/etc/passwd", "a//b", "../a", "a/../b", "a/.hidden", "a\\b", "a\nb", "a/"] {
+        for text in [
+            "",
+            "/etc/passwd",
+            "a//b",
+            "../a",
+            "a/../b",
+            "a/.hidden",
+            "a\\b",
+            "a\nb",
+            "a/",
+        ] {
             assert!(text.parse::<ObjectPath>().is_err(), "{text:?}");
         }
         assert!("a".repeat(1025).parse::<ObjectPath>().is_err());

@@ -81,11 +81,21 @@ pub struct Finding {
 impl Finding {
     /// Begins a finding with what was decided and why.
     pub fn new(decision: &'static str, reason: impl Into<String>) -> Self {
-        Self { decision, reason: reason.into(), ..Self::default() }
+        Self {
+            decision,
+            reason: reason.into(),
+            ..Self::default()
+        }
     }
 
     /// Makes the row.
-    pub fn into_row(self, timestamp: Timestamp, function: Function, event_id: EventId, env: &str) -> AuditRow {
+    pub fn into_row(
+        self,
+        timestamp: Timestamp,
+        function: Function,
+        event_id: EventId,
+        env: &str,
+    ) -> AuditRow {
         AuditRow {
             timestamp,
             function,

@@ -22,8 +22,17 @@ fn is_fixed_holiday(date: Date) -> bool {
     let armistice_of_1918 = (11, 11);
     let christmas = (12, 25);
 
-    [new_year, labour_day, victory_of_1945, national_day, assumption, all_saints, armistice_of_1918, christmas]
-        .contains(&(date.month(), date.day()))
+    [
+        new_year,
+        labour_day,
+        victory_of_1945,
+        national_day,
+        assumption,
+        all_saints,
+        armistice_of_1918,
+        christmas,
+    ]
+    .contains(&(date.month(), date.day()))
 }
 
 fn is_movable_holiday(date: Date) -> bool {

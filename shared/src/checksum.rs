@@ -42,7 +42,11 @@ impl FromStr for Checksum {
     fn from_str(text: &str) -> Result<Self, ChecksumError> {
         let is_digit = |letter: u8| matches!(letter, b'0'..=b'9' | b'a'..=b'f');
         let is_sound = text.len() == 64 && text.bytes().all(is_digit);
-        if is_sound { Ok(Self(text.to_owned())) } else { Err(ChecksumError) }
+        if is_sound {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ChecksumError)
+        }
     }
 }
 
@@ -79,8 +83,14 @@ mod tests {
     fn it_is_what_sha256sum_prints() {
         let text = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(Checksum::of(b"hello").to_string(), text);
-        assert_eq!(Checksum::of_reader(&b"hello"[..]).unwrap(), Checksum::of(b"hello"));
-        assert_eq!((text.parse(), Checksum::of(b"hello").short(8)), (Ok(Checksum::of(b"hello")), "2cf24dba"));
+        assert_eq!(
+            Checksum::of_reader(&b"hello"[..]).unwrap(),
+            Checksum::of(b"hello")
+        );
+        assert_eq!(
+            (text.parse(), Checksum::of(b"hello").short(8)),
+            (Ok(Checksum::of(b"hello")), "2cf24dba")
+        );
         assert_eq!(text.to_uppercase().parse::<Checksum>(), Err(ChecksumError));
     }
 }

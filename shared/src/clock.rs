@@ -19,7 +19,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the machine's clock"
+        )]
         Timestamp::now()
     }
 }
@@ -52,7 +55,10 @@ mod tests {
 
     #[test]
     fn a_simulated_clock_stands_until_it_is_set() {
-        let (start, later) = ("2021-07-19T06:00:00Z".parse().unwrap(), "2021-07-26T05:00:00Z".parse().unwrap());
+        let (start, later) = (
+            "2021-07-19T06:00:00Z".parse().unwrap(),
+            "2021-07-26T05:00:00Z".parse().unwrap(),
+        );
         let clock = SimulatedClock::new(start);
         let same = clock.clone();
         assert_eq!((clock.now(), clock.now()), (start, start));

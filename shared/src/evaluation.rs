@@ -28,6 +28,7 @@ impl Evaluation {
     /// Returns where the evaluation of a week is stored.
     pub fn path(week: Week) -> ObjectPath {
         let text = format!("evaluations/{week}.json");
-        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        text.parse()
+            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
     }
 }

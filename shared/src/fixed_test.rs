@@ -51,7 +51,9 @@ pub struct TestProfile {
 
 /// Builds the features of a test set. Its first weeks take their lags from the end of `before`.
 pub fn frame(before: &Counts, test: &Counts) -> Frame {
-    let Some((first_hour, _)) = test.period() else { return Frame::default() };
+    let Some((first_hour, _)) = test.period() else {
+        return Frame::default();
+    };
     let recent = before.between(first_hour.plus(-24 * HISTORY_DAYS), first_hour.plus(-1));
     Frame::of_counts(&FeatureSpec::for_counters([]), &[&recent], test)
 }
@@ -97,18 +99,29 @@ struct Sources {
 impl Sources {
     async fn find(store: &Arc<dyn Store>) -> Result<Self, StoreError> {
         let (train, test) = (path(TRAIN_BASELINE), path(TEST_BASELINE));
-        let missing = |path: &ObjectPath| StoreError::NotFound { address: store.address_of(path) };
+        let missing = |path: &ObjectPath| StoreError::NotFound {
+            address: store.address_of(path),
+        };
         Ok(Self {
             format: FORMAT,
-            train: store.generation(&train).await?.ok_or_else(|| missing(&train))?,
-            test: store.generation(&test).await?.ok_or_else(|| missing(&test))?,
+            train: store
+                .generation(&train)
+                .await?
+                .ok_or_else(|| missing(&train))?,
+            test: store
+                .generation(&test)
+                .await?
+                .ok_or_else(|| missing(&test))?,
             pipeline: PIPELINE_VERSION,
             columns: COLUMNS.len(),
         })
     }
 }
 
-async fn cached<T: DeserializeOwned>(store: &Arc<dyn Store>, name: &str) -> Result<Option<T>, StoreError> {
+async fn cached<T: DeserializeOwned>(
+    store: &Arc<dyn Store>,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
     let bytes = match store.read(&path(name)).await {
         Ok(object) => object.bytes,
         Err(StoreError::NotFound { .. }) => return Ok(None),
@@ -127,13 +140,24 @@ async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), Stor
     let (train, _) = read_baseline(store, TRAIN_BASELINE).await?;
     let (test, sha256) = read_baseline(store, TEST_BASELINE).await?;
     let Some((first_hour, last_hour)) = test.period() else {
-        return Err(malformed(&**store, &path(TEST_BASELINE), "it holds no counts"));
+        return Err(malformed(
+            &**store,
+            &path(TEST_BASELINE),
+            "it holds no counts",
+        ));
     };
     let (fixed_test, profile) = on_worker(move || {
         let frame = frame(&train, &test);
         let columns = columns_of(&frame, std::iter::once(TARGET).chain(COLUMNS));
         let data = DataSet::new(Role::Test, last_hour.day(), sha256);
-        (FixedTest { data, frame }, TestProfile { first_hour, last_hour, columns })
+        (
+            FixedTest { data, frame },
+            TestProfile {
+                first_hour,
+                last_hour,
+                columns,
+            },
+        )
     })
     .await;
     keep(store, FEATURES, sources, &fixed_test).await?;
@@ -148,16 +172,23 @@ async fn keep<T: Serialize + Sync>(
     value: &T,
 ) -> Result<(), StoreError> {
     let path = path(name);
-    let bytes =
-        postcard::to_stdvec(&Derived { sources, value }).map_err(|source| malformed(&**store, &path, source))?;
-    store.write(&path, bytes.into(), Condition::Always).await.map(drop)
+    let bytes = postcard::to_stdvec(&Derived { sources, value })
+        .map_err(|source| malformed(&**store, &path, source))?;
+    store
+        .write(&path, bytes.into(), Condition::Always)
+        .await
+        .map(drop)
 }
 
-async fn read_baseline(store: &Arc<dyn Store>, name: &str) -> Result<(Counts, Checksum), StoreError> {
+async fn read_baseline(
+    store: &Arc<dyn Store>,
+    name: &str,
+) -> Result<(Counts, Checksum), StoreError> {
     let path = path(name);
     let bytes: Bytes = store.read(&path).await?.bytes;
     // Rejected rows were reported when the baseline was published.
-    let (counts, checksum) = on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
+    let (counts, checksum) =
+        on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
     let mut counts = counts.map_err(|source| malformed(&**store, &path, source))?;
     counts.deduplicate();
     Ok((counts, checksum))
@@ -173,7 +204,8 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 }
 
 fn path(name: &str) -> ObjectPath {
-    name.parse().unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
+    name.parse()
+        .unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
 }
 
 #[cfg(test)]
@@ -191,23 +223,56 @@ mod tests {
 
     async fn publish(store: &Arc<dyn Store>, name: &str, first: Day, last: Day, count: u32) {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
-        first.through(last).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, count));
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
+        first
+            .through(last)
+            .flat_map(Day::hours)
+            .for_each(|hour| counts.push(quai, hour, count));
         let mut csv = Vec::new();
         write_french(&counts, &mut csv).unwrap();
-        store.write(&path(name), csv.into(), Condition::Always).await.unwrap();
+        store
+            .write(&path(name), csv.into(), Condition::Always)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
     async fn the_first_weeks_take_their_lags_from_the_end_of_the_training_data() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        publish(&store, TRAIN_BASELINE, day("2021-03-01"), day("2021-05-15"), 3).await;
-        publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-20"), 8).await;
+        publish(
+            &store,
+            TRAIN_BASELINE,
+            day("2021-03-01"),
+            day("2021-05-15"),
+            3,
+        )
+        .await;
+        publish(
+            &store,
+            TEST_BASELINE,
+            day("2021-05-16"),
+            day("2021-05-20"),
+            8,
+        )
+        .await;
         let FixedTest { data, frame } = load(&store).await.unwrap();
         assert_eq!(frame.len(), 5 * 24);
         let csv = store.read(&path(TEST_BASELINE)).await.unwrap().bytes;
-        assert_eq!((data.name.to_string().get(..16), data.sha256), (Some("test-2021-05-20-"), Checksum::of(&csv)));
-        assert_eq!((frame.column("count_24h_earlier").unwrap()[0], frame.targets()[0]), (3.0, 8.0));
+        assert_eq!(
+            (data.name.to_string().get(..16), data.sha256),
+            (Some("test-2021-05-20-"), Checksum::of(&csv))
+        );
+        assert_eq!(
+            (
+                frame.column("count_24h_earlier").unwrap()[0],
+                frame.targets()[0]
+            ),
+            (3.0, 8.0)
+        );
         let profile = profile(&store).await.unwrap();
         assert_eq!(profile.first_hour, day("2021-05-16").first_hour());
         assert_eq!(profile.columns.len(), COLUMNS.len() + 1);
@@ -216,14 +281,38 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_is_used_until_a_baseline_changes() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        publish(&store, TRAIN_BASELINE, day("2021-04-01"), day("2021-05-15"), 3).await;
-        publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-17"), 8).await;
+        publish(
+            &store,
+            TRAIN_BASELINE,
+            day("2021-04-01"),
+            day("2021-05-15"),
+            3,
+        )
+        .await;
+        publish(
+            &store,
+            TEST_BASELINE,
+            day("2021-05-16"),
+            day("2021-05-17"),
+            8,
+        )
+        .await;
         let first = load(&store).await.unwrap();
         let kept = store.generation(&path(FEATURES)).await.unwrap();
         // Compared by their bytes, since NaN differs from itself.
-        assert_eq!(postcard::to_stdvec(&load(&store).await.unwrap()), postcard::to_stdvec(&first));
+        assert_eq!(
+            postcard::to_stdvec(&load(&store).await.unwrap()),
+            postcard::to_stdvec(&first)
+        );
         assert_eq!(store.generation(&path(FEATURES)).await.unwrap(), kept);
-        publish(&store, TEST_BASELINE, day("2021-05-16"), day("2021-05-18"), 8).await;
+        publish(
+            &store,
+            TEST_BASELINE,
+            day("2021-05-16"),
+            day("2021-05-18"),
+            8,
+        )
+        .await;
         assert_eq!(load(&store).await.unwrap().frame.len(), 3 * 24);
     }
 

@@ -97,7 +97,11 @@ pub struct Lease {
 impl Ledger {
     /// Opens a function's ledger. A delivery counts as dead after `lease`.
     pub fn new(store: Arc<dyn Store>, function: Function, lease: SignedDuration) -> Self {
-        Self { store, function, lease }
+        Self {
+            store,
+            function,
+            lease,
+        }
     }
 
     /// Enters an event as in progress, if it may be worked on.
@@ -110,12 +114,30 @@ impl Ledger {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
             Err(error) => return Err(error),
             Ok((Entry::Complete { events, .. }, _)) => return Ok(Begun::Before(events)),
-            Ok((Entry::InProgress { expires, .. }, _)) if expires > now => return Ok(Begun::Elsewhere { expires }),
-            Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => Condition::Unchanged(generation),
+            Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
+                return Ok(Begun::Elsewhere { expires });
+            }
+            Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => {
+                Condition::Unchanged(generation)
+            }
         };
         let expires = self.expiry(now);
-        match write_json(&*self.store, &path, &Entry::InProgress { since: now, expires }, condition).await {
-            Ok(generation) => Ok(Begun::Yours(Lease { path, since: now, generation })),
+        match write_json(
+            &*self.store,
+            &path,
+            &Entry::InProgress {
+                since: now,
+                expires,
+            },
+            condition,
+        )
+        .await
+        {
+            Ok(generation) => Ok(Begun::Yours(Lease {
+                path,
+                since: now,
+                generation,
+            })),
             Err(StoreError::ConditionFailed { .. }) => Ok(Begun::Elsewhere { expires }),
             Err(error) => Err(error),
         }
@@ -126,7 +148,10 @@ impl Ledger {
     /// # Errors
     /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
     pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
-        let entry = Entry::InProgress { since: lease.since, expires: self.expiry(now) };
+        let entry = Entry::InProgress {
+            since: lease.since,
+            expires: self.expiry(now),
+        };
         let condition = Condition::Unchanged(lease.generation);
         lease.generation = write_json(&*self.store, &lease.path, &entry, condition).await?;
         Ok(())
@@ -148,17 +173,43 @@ impl Ledger {
         decision: &str,
         events: &[RecordedEvent],
     ) -> Result<(), StoreError> {
-        let entry = Entry::Complete { at: now, decision: decision.to_owned(), events: events.to_vec() };
-        write_json(&*self.store, &lease.path, &entry, Condition::Unchanged(lease.generation)).await.map(drop)
+        let entry = Entry::Complete {
+            at: now,
+            decision: decision.to_owned(),
+            events: events.to_vec(),
+        };
+        write_json(
+            &*self.store,
+            &lease.path,
+            &entry,
+            Condition::Unchanged(lease.generation),
+        )
+        .await
+        .map(drop)
     }
 
     /// Gives an event back after a failure, so that the next delivery need not wait for the lease to expire.
     ///
     /// # Errors
     /// As [`Ledger::complete`].
-    pub async fn release(&self, lease: Lease, now: Timestamp, reason: &str) -> Result<(), StoreError> {
-        let entry = Entry::Released { at: now, reason: reason.to_owned() };
-        write_json(&*self.store, &lease.path, &entry, Condition::Unchanged(lease.generation)).await.map(drop)
+    pub async fn release(
+        &self,
+        lease: Lease,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::Released {
+            at: now,
+            reason: reason.to_owned(),
+        };
+        write_json(
+            &*self.store,
+            &lease.path,
+            &entry,
+            Condition::Unchanged(lease.generation),
+        )
+        .await
+        .map(drop)
     }
 
     fn expiry(&self, now: Timestamp) -> Timestamp {
@@ -167,7 +218,8 @@ impl Ledger {
 
     fn path(&self, event_id: &EventId) -> ObjectPath {
         let text = format!("ledger/{}/{event_id}.json", self.function);
-        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        text.parse()
+            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
     }
 }
 
@@ -195,13 +247,25 @@ pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, Store
 ///
 /// # Errors
 /// When the store fails.
-pub async fn unfinished_since(store: &Arc<dyn Store>, since: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+pub async fn unfinished_since(
+    store: &Arc<dyn Store>,
+    since: Timestamp,
+) -> Result<Vec<Unfinished>, StoreError> {
     let mut found = Vec::new();
-    for paths in store.list_written_since("ledger/", since).await?.chunks(READS_AT_ONCE) {
-        let reads: Vec<_> =
-            paths.iter().cloned().map(|path| tokio::spawn(read_entry(Arc::clone(store), path))).collect();
+    for paths in store
+        .list_written_since("ledger/", since)
+        .await?
+        .chunks(READS_AT_ONCE)
+    {
+        let reads: Vec<_> = paths
+            .iter()
+            .cloned()
+            .map(|path| tokio::spawn(read_entry(Arc::clone(store), path)))
+            .collect();
         for read in reads {
-            let unfinished = read.await.unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))?;
+            let unfinished = read
+                .await
+                .unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))?;
             found.extend(unfinished);
         }
     }
@@ -229,14 +293,27 @@ pub async fn last_completed(
 
 const READS_AT_ONCE: usize = 32;
 
-async fn read_entry(store: Arc<dyn Store>, path: ObjectPath) -> Result<Option<Unfinished>, StoreError> {
-    let named = path.as_str().strip_prefix("ledger/").and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
-    let names = named.and_then(|(function, id)| Some((function.parse().ok()?, id.to_owned().try_into().ok()?)));
+async fn read_entry(
+    store: Arc<dyn Store>,
+    path: ObjectPath,
+) -> Result<Option<Unfinished>, StoreError> {
+    let named = path
+        .as_str()
+        .strip_prefix("ledger/")
+        .and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
+    let names = named
+        .and_then(|(function, id)| Some((function.parse().ok()?, id.to_owned().try_into().ok()?)));
     // What somebody else put there is none of ours.
-    let Some((function, event_id)) = names else { return Ok(None) };
+    let Some((function, event_id)) = names else {
+        return Ok(None);
+    };
     match read_json::<Entry>(&*store, &path).await?.0 {
         Entry::Complete { .. } => Ok(None),
-        entry => Ok(Some(Unfinished { function, event_id, entry })),
+        entry => Ok(Some(Unfinished {
+            function,
+            event_id,
+            entry,
+        })),
     }
 }
 
@@ -246,8 +323,16 @@ mod tests {
     use crate::store::MemoryStore;
 
     fn ledger() -> (Ledger, EventId, Timestamp) {
-        let ledger = Ledger::new(Arc::new(MemoryStore::default()), Function::FineTune, SignedDuration::from_mins(10));
-        (ledger, EventId::of(Function::DriftCheck, "2021-W30"), "2021-08-02T05:00:00Z".parse().unwrap())
+        let ledger = Ledger::new(
+            Arc::new(MemoryStore::default()),
+            Function::FineTune,
+            SignedDuration::from_mins(10),
+        );
+        (
+            ledger,
+            EventId::of(Function::DriftCheck, "2021-W30"),
+            "2021-08-02T05:00:00Z".parse().unwrap(),
+        )
     }
 
     fn after(start: Timestamp, minutes: i64) -> Timestamp {
@@ -265,8 +350,14 @@ mod tests {
     async fn a_complete_event_answers_with_the_events_it_led_to() {
         let (ledger, id, now) = ledger();
         let lease = lease(&ledger, &id, now).await;
-        let events = [RecordedEvent { topic: Topic::ChallengerTrained, data: "{}".to_owned() }];
-        ledger.complete(&lease, now, "trained", &events).await.unwrap();
+        let events = [RecordedEvent {
+            topic: Topic::ChallengerTrained,
+            data: "{}".to_owned(),
+        }];
+        ledger
+            .complete(&lease, now, "trained", &events)
+            .await
+            .unwrap();
         for minutes in [0, 10_000] {
             match ledger.begin(&id, after(now, minutes)).await.unwrap() {
                 Begun::Before(recorded) => assert_eq!(recorded, events),
@@ -279,11 +370,22 @@ mod tests {
     async fn an_event_in_progress_is_left_alone_until_it_expires() {
         let (ledger, id, now) = ledger();
         let first = lease(&ledger, &id, now).await;
-        assert!(matches!(ledger.begin(&id, after(now, 9)).await.unwrap(), Begun::Elsewhere { .. }));
+        assert!(matches!(
+            ledger.begin(&id, after(now, 9)).await.unwrap(),
+            Begun::Elsewhere { .. }
+        ));
         let second = lease(&ledger, &id, after(now, 10)).await;
-        let late = ledger.complete(&first, after(now, 11), "trained", &[]).await;
-        assert!(matches!(late, Err(StoreError::ConditionFailed { .. })), "the expired run must not complete");
-        ledger.complete(&second, after(now, 11), "trained", &[]).await.unwrap();
+        let late = ledger
+            .complete(&first, after(now, 11), "trained", &[])
+            .await;
+        assert!(
+            matches!(late, Err(StoreError::ConditionFailed { .. })),
+            "the expired run must not complete"
+        );
+        ledger
+            .complete(&second, after(now, 11), "trained", &[])
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -291,18 +393,30 @@ mod tests {
         let (ledger, id, now) = ledger();
         let mut first = lease(&ledger, &id, now).await;
         ledger.renew(&mut first, after(now, 9)).await.unwrap();
-        assert!(matches!(ledger.begin(&id, after(now, 18)).await.unwrap(), Begun::Elsewhere { .. }));
+        assert!(matches!(
+            ledger.begin(&id, after(now, 18)).await.unwrap(),
+            Begun::Elsewhere { .. }
+        ));
         let second = lease(&ledger, &id, after(now, 19)).await;
         let lost = ledger.renew(&mut first, after(now, 19)).await;
-        assert!(matches!(lost, Err(StoreError::ConditionFailed { .. })), "{lost:?}");
-        ledger.complete(&second, after(now, 20), "trained", &[]).await.unwrap();
+        assert!(
+            matches!(lost, Err(StoreError::ConditionFailed { .. })),
+            "{lost:?}"
+        );
+        ledger
+            .complete(&second, after(now, 20), "trained", &[])
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
     async fn a_released_event_may_begin_at_once() {
         let (ledger, id, now) = ledger();
         let first = lease(&ledger, &id, now).await;
-        ledger.release(first, now, "the store was away").await.unwrap();
+        ledger
+            .release(first, now, "the store was away")
+            .await
+            .unwrap();
         let _second = lease(&ledger, &id, now).await;
     }
 
@@ -310,43 +424,88 @@ mod tests {
     async fn what_is_complete_is_not_unfinished() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let now = "2021-08-02T05:00:00Z".parse().unwrap();
-        let ids = ["2021-W29", "2021-W30", "2021-W31"].map(|week| EventId::of(Function::DriftCheck, week));
-        let ledger = Ledger::new(Arc::clone(&store), Function::FineTune, SignedDuration::from_mins(1));
+        let ids = ["2021-W29", "2021-W30", "2021-W31"]
+            .map(|week| EventId::of(Function::DriftCheck, week));
+        let ledger = Ledger::new(
+            Arc::clone(&store),
+            Function::FineTune,
+            SignedDuration::from_mins(1),
+        );
         for id in &ids {
             let _ = lease(&ledger, id, now).await;
         }
         let done = lease(&ledger, &ids[0], after(now, 1)).await;
         ledger.complete(&done, now, "trained", &[]).await.unwrap();
         let failed = lease(&ledger, &ids[1], after(now, 1)).await;
-        ledger.release(failed, now, "the store was away").await.unwrap();
-        store.write(&"ledger/a-note".parse().unwrap(), "of mine".into(), Condition::Always).await.unwrap();
+        ledger
+            .release(failed, now, "the store was away")
+            .await
+            .unwrap();
+        store
+            .write(
+                &"ledger/a-note".parse().unwrap(),
+                "of mine".into(),
+                Condition::Always,
+            )
+            .await
+            .unwrap();
 
         let found = unfinished(&store).await.unwrap();
         let expected = [
-            (&ids[1], Entry::Released { at: now, reason: "the store was away".to_owned() }),
-            (&ids[2], Entry::InProgress { since: now, expires: after(now, 1) }),
+            (
+                &ids[1],
+                Entry::Released {
+                    at: now,
+                    reason: "the store was away".to_owned(),
+                },
+            ),
+            (
+                &ids[2],
+                Entry::InProgress {
+                    since: now,
+                    expires: after(now, 1),
+                },
+            ),
         ];
-        let expected =
-            expected.map(|(id, entry)| Unfinished { function: Function::FineTune, event_id: id.clone(), entry });
+        let expected = expected.map(|(id, entry)| Unfinished {
+            function: Function::FineTune,
+            event_id: id.clone(),
+            entry,
+        });
         assert_eq!(found, expected);
     }
 
     #[tokio::test]
     async fn the_last_completion_counts_the_same_day_again_and_nothing_unfinished() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let ledger = Ledger::new(Arc::clone(&store), Function::Ingest, SignedDuration::from_mins(1));
+        let ledger = Ledger::new(
+            Arc::clone(&store),
+            Function::Ingest,
+            SignedDuration::from_mins(1),
+        );
         let now = "2021-08-02T05:00:00Z".parse().unwrap();
         let id = |subject: &str| EventId::of(Function::Ingest, subject);
-        let last = async || last_completed(&*store, Function::Ingest, &id("2021-07-19")).await.unwrap();
+        let last = async || {
+            last_completed(&*store, Function::Ingest, &id("2021-07-19"))
+                .await
+                .unwrap()
+        };
         let begun = lease(&ledger, &id("2021-07-19"), now).await;
         assert_eq!(last().await, None);
         ledger.complete(&begun, now, "ingested", &[]).await.unwrap();
         assert_eq!(last().await, Some(now));
         for (subject, minutes) in [("2021-07-19@2021-08-02T05-00-00Z", 5), ("2021-07-20", 9)] {
             let begun = lease(&ledger, &id(subject), now).await;
-            ledger.complete(&begun, after(now, minutes), "ingested", &[]).await.unwrap();
+            ledger
+                .complete(&begun, after(now, minutes), "ingested", &[])
+                .await
+                .unwrap();
         }
-        assert_eq!(last().await, Some(after(now, 5)), "the next day is another subject");
+        assert_eq!(
+            last().await,
+            Some(after(now, 5)),
+            "the next day is another subject"
+        );
     }
 
     #[tokio::test]
@@ -355,9 +514,16 @@ mod tests {
         let mut begun = tokio::task::JoinSet::new();
         for _ in 0..16 {
             let (ledger, id) = (ledger.clone(), id.clone());
-            begun.spawn(async move { matches!(ledger.begin(&id, now).await.unwrap(), Begun::Yours(_)) });
+            begun.spawn(
+                async move { matches!(ledger.begin(&id, now).await.unwrap(), Begun::Yours(_)) },
+            );
         }
-        let winners = begun.join_all().await.into_iter().filter(|won| *won).count();
+        let winners = begun
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|won| *won)
+            .count();
         assert_eq!(winners, 1);
     }
 }

@@ -36,10 +36,20 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        let calendar = ["weekday", "holiday", "holiday_day_before", "holiday_week_before"];
-        let inputs = features::COLUMNS.into_iter().filter(|column| !calendar.contains(column));
+        let calendar = [
+            "weekday",
+            "holiday",
+            "holiday_day_before",
+            "holiday_week_before",
+        ];
+        let inputs = features::COLUMNS
+            .into_iter()
+            .filter(|column| !calendar.contains(column));
         Self {
-            drift_columns: std::iter::once(features::TARGET).chain(inputs).map(str::to_owned).collect(),
+            drift_columns: std::iter::once(features::TARGET)
+                .chain(inputs)
+                .map(str::to_owned)
+                .collect(),
             drift_share: 0.5,
             live_mae_tolerance: 0.10,
             live_mae_major: 0.30,
@@ -67,9 +77,13 @@ impl FromStr for Policy {
 
 impl Policy {
     fn check(&self) -> Result<(), PolicyError> {
-        let known = |column: &String| column == features::TARGET || features::COLUMNS.contains(&column.as_str());
+        let known = |column: &String| {
+            column == features::TARGET || features::COLUMNS.contains(&column.as_str())
+        };
         if let Some(column) = self.drift_columns.iter().find(|column| !known(column)) {
-            return Err(PolicyError::Nonsense(format!("drift_columns: there is no feature `{column}`")));
+            return Err(PolicyError::Nonsense(format!(
+                "drift_columns: there is no feature `{column}`"
+            )));
         }
         let shares = [
             ("drift_share", self.drift_share),
@@ -79,27 +93,50 @@ impl Policy {
             ("fresh_improvement", self.fresh_improvement),
             ("fixed_test_tolerance", self.fixed_test_tolerance),
         ];
-        if let Some((name, share)) = shares.into_iter().find(|(_, share)| !(0.0..=10.0).contains(share)) {
-            return Err(PolicyError::Nonsense(format!("{name} is {share}, which is no share")));
+        if let Some((name, share)) = shares
+            .into_iter()
+            .find(|(_, share)| !(0.0..=10.0).contains(share))
+        {
+            return Err(PolicyError::Nonsense(format!(
+                "{name} is {share}, which is no share"
+            )));
         }
         let wrong = [
             (self.drift_columns.is_empty(), "drift_columns is empty"),
-            (self.live_mae_major < self.live_mae_tolerance, "live_mae_major is below live_mae_tolerance"),
-            (self.fresh_holdout_days < 2, "fresh_holdout_days is below 2, too few to resample days"),
-            (self.fine_tune_days <= self.fresh_holdout_days, "fine_tune_days leaves no day to train on"),
+            (
+                self.live_mae_major < self.live_mae_tolerance,
+                "live_mae_major is below live_mae_tolerance",
+            ),
+            (
+                self.fresh_holdout_days < 2,
+                "fresh_holdout_days is below 2, too few to resample days",
+            ),
+            (
+                self.fine_tune_days <= self.fresh_holdout_days,
+                "fine_tune_days leaves no day to train on",
+            ),
         ];
         let wrong = wrong.into_iter().find(|(is_wrong, _)| *is_wrong);
-        wrong.map_or(Ok(()), |(_, reason)| Err(PolicyError::Nonsense(reason.to_owned())))
+        wrong.map_or(Ok(()), |(_, reason)| {
+            Err(PolicyError::Nonsense(reason.to_owned()))
+        })
     }
 
     /// Judges a week by its drift and by the live error of the champion, where forecasts and counts exist.
     pub fn judge_week(&self, drifted_share: f64, live: Option<LiveError>) -> WeekVerdict {
         let dataset_drift = drifted_share >= self.drift_share;
         let excess = live.map(|live| live.mae / live.test_mae - 1.0);
-        let is_above = |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
-        let (worse, major) = (is_above(self.live_mae_tolerance), is_above(self.live_mae_major));
-        let drift =
-            format!("{:.0} % of the columns drifted (limit {:.0} %)", drifted_share * 100.0, self.drift_share * 100.0);
+        let is_above =
+            |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
+        let (worse, major) = (
+            is_above(self.live_mae_tolerance),
+            is_above(self.live_mae_major),
+        );
+        let drift = format!(
+            "{:.0} % of the columns drifted (limit {:.0} %)",
+            drifted_share * 100.0,
+            self.drift_share * 100.0
+        );
         let error = match (live, excess) {
             (Some(live), Some(excess)) => format!(
                 "live MAE {:.1} is {:+.0} % of the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",
@@ -111,7 +148,12 @@ impl Policy {
             ),
             _ => "no forecasts to compare with counts".to_owned(),
         };
-        WeekVerdict { dataset_drift, fine_tune: dataset_drift || worse, major, reason: format!("{drift}; {error}") }
+        WeekVerdict {
+            dataset_drift,
+            fine_tune: dataset_drift || worse,
+            major,
+            reason: format!("{drift}; {error}"),
+        }
     }
 
     /// Decides on promotion by both policies; [`Verdicts::acting`] is the one that the setting chose.
@@ -138,17 +180,37 @@ impl Policy {
 
     fn judge_guarded(&self, comparison: &Comparison) -> Verdict {
         let Some(fresh) = &comparison.fresh else {
-            return Verdict { promote: false, reason: "there is no fresh holdout to compare on".to_owned() };
+            return Verdict {
+                promote: false,
+                reason: "there is no fresh holdout to compare on".to_owned(),
+            };
         };
         let improvement = fresh.scores.improvement();
         let worsening = -comparison.fixed_test.improvement();
         let conditions = [
-            (improvement >= self.fresh_improvement, "the fresh holdout's MAE is not low enough"),
-            (fresh.bootstrap_lower_bound > 0.0, "the bootstrap bound is not above 0"),
-            (worsening <= self.fixed_test_tolerance, "the fixed test set's MAE is too much worse"),
+            (
+                improvement >= self.fresh_improvement,
+                "the fresh holdout's MAE is not low enough",
+            ),
+            (
+                fresh.bootstrap_lower_bound > 0.0,
+                "the bootstrap bound is not above 0",
+            ),
+            (
+                worsening <= self.fixed_test_tolerance,
+                "the fixed test set's MAE is too much worse",
+            ),
         ];
-        let failed: Vec<_> = conditions.iter().filter(|(holds, _)| !holds).map(|(_, failure)| *failure).collect();
-        let summary = if failed.is_empty() { "all three conditions hold".to_owned() } else { failed.join(", ") };
+        let failed: Vec<_> = conditions
+            .iter()
+            .filter(|(holds, _)| !holds)
+            .map(|(_, failure)| *failure)
+            .collect();
+        let summary = if failed.is_empty() {
+            "all three conditions hold".to_owned()
+        } else {
+            failed.join(", ")
+        };
         let reason = format!(
             "{summary}: fresh holdout MAE {:.2} against {:.2} ({:+.1} %), 95 % bound {:+.2}; fixed test {:+.1} %",
             fresh.scores.challenger.mae,
@@ -157,7 +219,10 @@ impl Policy {
             fresh.bootstrap_lower_bound,
             worsening * 100.0
         );
-        Verdict { promote: failed.is_empty(), reason }
+        Verdict {
+            promote: failed.is_empty(),
+            reason,
+        }
     }
 }
 
@@ -273,15 +338,30 @@ mod tests {
     use super::*;
 
     fn scores(mae: f64) -> Scores {
-        Scores { mae, rmse: mae * 2.0, r2: 0.9, rows: 100 }
+        Scores {
+            mae,
+            rmse: mae * 2.0,
+            r2: 0.9,
+            rows: 100,
+        }
     }
 
     fn pair(champion: f64, challenger: f64) -> ScorePair {
-        ScorePair { champion: scores(champion), challenger: scores(challenger) }
+        ScorePair {
+            champion: scores(champion),
+            challenger: scores(challenger),
+        }
     }
 
-    fn fresh(champion: f64, challenger: f64, bootstrap_lower_bound: f64) -> Option<FreshComparison> {
-        Some(FreshComparison { scores: pair(champion, challenger), bootstrap_lower_bound })
+    fn fresh(
+        champion: f64,
+        challenger: f64,
+        bootstrap_lower_bound: f64,
+    ) -> Option<FreshComparison> {
+        Some(FreshComparison {
+            scores: pair(champion, challenger),
+            bootstrap_lower_bound,
+        })
     }
 
     #[test]
@@ -294,7 +374,12 @@ mod tests {
     #[test]
     fn a_week_is_judged_by_drift_and_by_live_error() {
         let policy = Policy::default();
-        let live = |mae| Some(LiveError { mae, test_mae: 10.0 });
+        let live = |mae| {
+            Some(LiveError {
+                mae,
+                test_mae: 10.0,
+            })
+        };
         let rows = [
             // share, live error -> dataset drift, fine-tune, major
             (0.49, live(10.0), (false, false, false)),
@@ -307,15 +392,24 @@ mod tests {
         ];
         for (share, live, expected) in rows {
             let verdict = policy.judge_week(share, live);
-            assert_eq!((verdict.dataset_drift, verdict.fine_tune, verdict.major), expected, "{}", verdict.reason);
+            assert_eq!(
+                (verdict.dataset_drift, verdict.fine_tune, verdict.major),
+                expected,
+                "{}",
+                verdict.reason
+            );
         }
     }
 
     #[test]
     fn the_fixed_test_wants_more_than_five_percent() {
         let policy = Policy::default();
-        for (challenger, expected) in [(9.49, true), (9.5, false), (9.6, false), (f64::NAN, false)] {
-            let verdicts = policy.judge_challenger(&Comparison { fixed_test: pair(10.0, challenger), fresh: None });
+        for (challenger, expected) in [(9.49, true), (9.5, false), (9.6, false), (f64::NAN, false)]
+        {
+            let verdicts = policy.judge_challenger(&Comparison {
+                fixed_test: pair(10.0, challenger),
+                fresh: None,
+            });
             assert_eq!(verdicts.acting().promote, expected, "{challenger}");
         }
     }
@@ -331,8 +425,16 @@ mod tests {
             (9.0, None, false),
         ];
         for (challenger, fresh, expected) in rows {
-            let verdicts = policy.judge_challenger(&Comparison { fixed_test: pair(10.0, challenger), fresh });
-            assert_eq!(verdicts.acting().promote, expected, "{}", verdicts.acting().reason);
+            let verdicts = policy.judge_challenger(&Comparison {
+                fixed_test: pair(10.0, challenger),
+                fresh,
+            });
+            assert_eq!(
+                verdicts.acting().promote,
+                expected,
+                "{}",
+                verdicts.acting().reason
+            );
         }
     }
 

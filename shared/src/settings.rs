@@ -16,7 +16,10 @@ pub struct ProcessVariables;
 
 impl Variables for ProcessVariables {
     fn get(&self, name: &str) -> Option<String> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the environment"
+        )]
         std::env::var(name).ok()
     }
 }
@@ -42,12 +45,22 @@ where
 ///
 /// # Errors
 /// When it cannot be parsed.
-pub fn optional<T>(variables: &dyn Variables, name: &'static str) -> Result<Option<T>, SettingsError>
+pub fn optional<T>(
+    variables: &dyn Variables,
+    name: &'static str,
+) -> Result<Option<T>, SettingsError>
 where
     T: FromStr<Err: fmt::Display>,
 {
-    let Some(text) = variables.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    text.parse().map(Some).map_err(|reason: T::Err| SettingsError::Invalid { name, reason: reason.to_string() })
+    let Some(text) = variables.get(name).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|reason: T::Err| SettingsError::Invalid {
+            name,
+            reason: reason.to_string(),
+        })
 }
 
 /// A setting that a program cannot start with.
@@ -60,7 +73,9 @@ pub enum SettingsError {
         name: &'static str,
     },
     /// Neither it is there nor what stands for it on Google Cloud.
-    #[error("the environment variable {name} is not set, and neither is {cloud}, which stands for it on Google Cloud")]
+    #[error(
+        "the environment variable {name} is not set, and neither is {cloud}, which stands for it on Google Cloud"
+    )]
     MissingPlace {
         /// The variable.
         name: &'static str,
@@ -101,12 +116,26 @@ impl PortAddresses {
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
         let project = optional::<ProjectId>(variables, PROJECT)?;
         let bucket = optional::<BucketName>(variables, BUCKET)?;
-        let (warehouse, bus) = (project.clone().map(Address::BigQuery), project.map(Address::PubSub));
-        let store = Cloud { name: BUCKET, address: bucket.map(Address::Bucket) };
-        let [warehouse, bus] = [warehouse, bus].map(|address| Cloud { name: PROJECT, address });
+        let (warehouse, bus) = (
+            project.clone().map(Address::BigQuery),
+            project.map(Address::PubSub),
+        );
+        let store = Cloud {
+            name: BUCKET,
+            address: bucket.map(Address::Bucket),
+        };
+        let [warehouse, bus] = [warehouse, bus].map(|address| Cloud {
+            name: PROJECT,
+            address,
+        });
         Ok(Self {
             store: address(variables, "STORE_URL", Some(store), Address::is_store)?,
-            warehouse: address(variables, "WAREHOUSE_URL", Some(warehouse), Address::is_warehouse)?,
+            warehouse: address(
+                variables,
+                "WAREHOUSE_URL",
+                Some(warehouse),
+                Address::is_warehouse,
+            )?,
             registry: address(variables, "MLFLOW_TRACKING_URI", None, Address::is_registry)?,
             bus: address(variables, "BUS_URL", Some(bus), Address::is_bus)?,
         })
@@ -129,14 +158,29 @@ fn address(
     suits: impl Fn(&Address) -> bool,
 ) -> Result<Address, SettingsError> {
     let address = match (optional::<Address>(variables, name)?, cloud) {
-        (Some(address), _) | (None, Some(Cloud { address: Some(address), .. })) => address,
-        (None, Some(cloud)) => return Err(SettingsError::MissingPlace { name, cloud: cloud.name }),
+        (Some(address), _)
+        | (
+            None,
+            Some(Cloud {
+                address: Some(address),
+                ..
+            }),
+        ) => address,
+        (None, Some(cloud)) => {
+            return Err(SettingsError::MissingPlace {
+                name,
+                cloud: cloud.name,
+            });
+        }
         (None, None) => return Err(SettingsError::Missing { name }),
     };
     if suits(&address) {
         return Ok(address);
     }
-    Err(SettingsError::Invalid { name, reason: format!("{address} is the address of another kind of place") })
+    Err(SettingsError::Invalid {
+        name,
+        reason: format!("{address} is the address of another kind of place"),
+    })
 }
 
 #[cfg(test)]
@@ -144,20 +188,49 @@ mod tests {
     use super::*;
 
     fn variables<'a>(known: &'a [(&'a str, &'a str)]) -> impl Variables + 'a {
-        move |name: &str| known.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        move |name: &str| {
+            known
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
     }
 
     #[test]
     fn the_error_names_the_variable() {
         let missing = PortAddresses::read(&variables(&[("STORE_URL", "memory://")])).unwrap_err();
-        assert_eq!(missing, SettingsError::MissingPlace { name: "WAREHOUSE_URL", cloud: "GOOGLE_CLOUD_PROJECT" });
-        let nothing = PortAddresses::read(&variables(&[])).unwrap_err().to_string();
-        assert!(nothing.contains("STORE_URL is not set") && nothing.contains("GCS_BUCKET"), "{nothing}");
-        let only = [("GCS_BUCKET", "a-bucket"), ("GOOGLE_CLOUD_PROJECT", "a-project")];
+        assert_eq!(
+            missing,
+            SettingsError::MissingPlace {
+                name: "WAREHOUSE_URL",
+                cloud: "GOOGLE_CLOUD_PROJECT"
+            }
+        );
+        let nothing = PortAddresses::read(&variables(&[]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            nothing.contains("STORE_URL is not set") && nothing.contains("GCS_BUCKET"),
+            "{nothing}"
+        );
+        let only = [
+            ("GCS_BUCKET", "a-bucket"),
+            ("GOOGLE_CLOUD_PROJECT", "a-project"),
+        ];
         let missing = PortAddresses::read(&variables(&only)).unwrap_err();
-        assert_eq!(missing, SettingsError::Missing { name: "MLFLOW_TRACKING_URI" });
-        let wrong = PortAddresses::read(&variables(&[("STORE_URL", "here")])).unwrap_err().to_string();
-        assert!(wrong.contains("STORE_URL") && wrong.contains("`here`"), "{wrong}");
+        assert_eq!(
+            missing,
+            SettingsError::Missing {
+                name: "MLFLOW_TRACKING_URI"
+            }
+        );
+        let wrong = PortAddresses::read(&variables(&[("STORE_URL", "here")]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            wrong.contains("STORE_URL") && wrong.contains("`here`"),
+            "{wrong}"
+        );
     }
 
     #[test]
@@ -168,16 +241,31 @@ mod tests {
             ("MLFLOW_TRACKING_URI", "https://mlflow.example/"),
         ];
         let addresses = PortAddresses::read(&variables(&cloud)).unwrap();
-        let found =
-            [&addresses.store, &addresses.warehouse, &addresses.registry, &addresses.bus].map(ToString::to_string);
-        assert_eq!(found, ["gs://a-bucket", "bigquery://a-project", "https://mlflow.example/", "pubsub://a-project"]);
+        let found = [
+            &addresses.store,
+            &addresses.warehouse,
+            &addresses.registry,
+            &addresses.bus,
+        ]
+        .map(ToString::to_string);
+        assert_eq!(
+            found,
+            [
+                "gs://a-bucket",
+                "bigquery://a-project",
+                "https://mlflow.example/",
+                "pubsub://a-project"
+            ]
+        );
     }
 
     #[test]
     fn a_place_of_another_kind_is_refused() {
-        for (name, text) in
-            [("STORE_URL", "pubsub://p"), ("BUS_URL", "gs://bucket"), ("MLFLOW_TRACKING_URI", "bigquery://p")]
-        {
+        for (name, text) in [
+            ("STORE_URL", "pubsub://p"),
+            ("BUS_URL", "gs://bucket"),
+            ("MLFLOW_TRACKING_URI", "bigquery://p"),
+        ] {
             let mut all = vec![
                 ("STORE_URL", "memory://"),
                 ("WAREHOUSE_URL", "memory://"),
@@ -187,7 +275,10 @@ mod tests {
             all.retain(|(known, _)| *known != name);
             all.push((name, text));
             let error = PortAddresses::read(&variables(&all)).unwrap_err();
-            assert!(matches!(&error, SettingsError::Invalid { name: named, .. } if *named == name), "{error:?}");
+            assert!(
+                matches!(&error, SettingsError::Invalid { name: named, .. } if *named == name),
+                "{error:?}"
+            );
         }
     }
 

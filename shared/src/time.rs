@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 const SECONDS_PER_HOUR: i64 = 3600;
 
 static PARIS: LazyLock<TimeZone> = LazyLock::new(|| {
-    #[expect(clippy::expect_used, reason = "the time zone database is compiled into the program")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the time zone database is compiled into the program"
+    )]
     TimeZone::get("Europe/Paris").expect("Europe/Paris is in the bundled time zone database")
 });
 
@@ -67,7 +70,10 @@ impl Hour {
     /// Reads the hour off the clocks of Paris.
     pub fn local(self) -> LocalHour {
         let local = PARIS.to_datetime(self.timestamp());
-        LocalHour { date: local.date(), hour: local.hour() }
+        LocalHour {
+            date: local.date(),
+            hour: local.hour(),
+        }
     }
 
     /// Returns the local day that the hour belongs to.
@@ -126,12 +132,17 @@ impl Day {
 
     /// Returns the day `days` later (earlier when negative). Saturates at the ends of the calendar.
     pub fn plus(self, days: i32) -> Self {
-        Self(self.0.saturating_add(jiff::Span::new().try_days(days).unwrap_or_default()))
+        Self(
+            self.0
+                .saturating_add(jiff::Span::new().try_days(days).unwrap_or_default()),
+        )
     }
 
     /// Returns the first hour of the day.
     pub fn first_hour(self) -> Hour {
-        let start = PARIS.to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0)).compatible();
+        let start = PARIS
+            .to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0))
+            .compatible();
         start.map_or(Hour(i32::MAX), |zoned| Hour::containing(zoned.timestamp()))
     }
 
@@ -142,13 +153,16 @@ impl Day {
 
     /// Returns the instant at which the clocks of Paris show `hour` o'clock on this day.
     pub fn at(self, hour: i8) -> Timestamp {
-        let start = PARIS.to_ambiguous_zoned_datetime(self.0.at(hour.clamp(0, 23), 0, 0, 0)).compatible();
+        let start = PARIS
+            .to_ambiguous_zoned_datetime(self.0.at(hour.clamp(0, 23), 0, 0, 0))
+            .compatible();
         start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     }
 
     /// Returns the days from `self` to `last`, both included.
     pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(self), |day| Some(day.plus(1))).take_while(move |day| *day <= last)
+        std::iter::successors(Some(self), |day| Some(day.plus(1)))
+            .take_while(move |day| *day <= last)
     }
 
     /// Returns the number of days from `self` to `later`, negative when `later` comes before.
@@ -163,13 +177,21 @@ impl Day {
 
     /// Reads a day from the name of a daily table.
     pub fn from_compact(text: &str) -> Result<Self, TimeError> {
-        Date::strptime("%Y%m%d", text).map(Self).map_err(|source| TimeError::Day { text: text.to_owned(), source })
+        Date::strptime("%Y%m%d", text)
+            .map(Self)
+            .map_err(|source| TimeError::Day {
+                text: text.to_owned(),
+                source,
+            })
     }
 
     /// Returns the ISO week of the day.
     pub fn week(self) -> Week {
         let iso = self.0.iso_week_date();
-        Week { year: iso.year(), week: iso.week() }
+        Week {
+            year: iso.year(),
+            week: iso.week(),
+        }
     }
 }
 
@@ -183,7 +205,10 @@ impl FromStr for Day {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        text.parse().map(Self).map_err(|source| TimeError::Day { text: text.to_owned(), source })
+        text.parse().map(Self).map_err(|source| TimeError::Day {
+            text: text.to_owned(),
+            source,
+        })
     }
 }
 
@@ -212,7 +237,8 @@ pub struct Week {
 impl Week {
     /// Returns the Monday.
     pub fn first_day(self) -> Day {
-        ISOWeekDate::new(self.year, self.week, Weekday::Monday).map_or(Day(Date::MAX), |iso| Day(iso.date()))
+        ISOWeekDate::new(self.year, self.week, Weekday::Monday)
+            .map_or(Day(Date::MAX), |iso| Day(iso.date()))
     }
 
     /// Returns the Sunday.
@@ -231,12 +257,21 @@ impl FromStr for Week {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let wrong = || TimeError::Week { text: text.to_owned() };
+        let wrong = || TimeError::Week {
+            text: text.to_owned(),
+        };
         let (year, week) = text.split_once("-W").ok_or_else(wrong)?;
         let two_digits = week.len() == 2 && year.len() == 4;
-        let (year, week) = (year.parse().map_err(|_| wrong())?, week.parse().map_err(|_| wrong())?);
+        let (year, week) = (
+            year.parse().map_err(|_| wrong())?,
+            week.parse().map_err(|_| wrong())?,
+        );
         let exists = ISOWeekDate::new(year, week, Weekday::Monday).is_ok();
-        if two_digits && exists { Ok(Self { year, week }) } else { Err(wrong()) }
+        if two_digits && exists {
+            Ok(Self { year, week })
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -285,7 +320,10 @@ mod tests {
     fn days_have_23_24_or_25_hours() {
         for (text, hours) in [("2021-03-28", 23), ("2021-07-19", 24), ("2020-10-25", 25)] {
             assert_eq!(day(text).hours().count(), hours, "{text}");
-            assert!(day(text).hours().all(|hour| hour.day() == day(text)), "{text}");
+            assert!(
+                day(text).hours().all(|hour| hour.day() == day(text)),
+                "{text}"
+            );
         }
     }
 
@@ -302,7 +340,10 @@ mod tests {
         assert_eq!(day("2021-07-19").week().to_string(), "2021-W29");
         assert_eq!(day("2021-01-03").week().to_string(), "2020-W53");
         let week: Week = "2026-W47".parse().unwrap();
-        assert_eq!((week.first_day(), week.last_day()), (day("2026-11-16"), day("2026-11-22")));
+        assert_eq!(
+            (week.first_day(), week.last_day()),
+            (day("2026-11-16"), day("2026-11-22"))
+        );
         for text in ["2021-W53", "2021-W00", "2021W30", "2021-W3"] {
             assert!(text.parse::<Week>().is_err(), "{text}");
         }
@@ -311,10 +352,19 @@ mod tests {
     #[test]
     fn local_hours_follow_the_clocks_of_paris() {
         let hour = Hour::starting_at("2021-07-18T22:00:00Z".parse().unwrap()).unwrap();
-        assert_eq!(hour.local(), LocalHour { date: day("2021-07-19").date(), hour: 0 });
+        assert_eq!(
+            hour.local(),
+            LocalHour {
+                date: day("2021-07-19").date(),
+                hour: 0
+            }
+        );
         assert_eq!(hour.local().weekday(), 0);
         assert_eq!(day("2021-07-19").first_hour(), hour);
-        assert_eq!(Hour::starting_at("2021-07-18T22:00:01Z".parse().unwrap()), None);
+        assert_eq!(
+            Hour::starting_at("2021-07-18T22:00:01Z".parse().unwrap()),
+            None
+        );
     }
 
     #[test]
@@ -322,6 +372,9 @@ mod tests {
         assert_eq!(day("2021-02-28").plus(1), day("2021-03-01"));
         assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
         assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);
-        assert_eq!(Day::from_compact(&day("2021-07-19").compact()).unwrap(), day("2021-07-19"));
+        assert_eq!(
+            Day::from_compact(&day("2021-07-19").compact()).unwrap(),
+            day("2021-07-19")
+        );
     }
 }

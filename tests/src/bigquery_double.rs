@@ -65,29 +65,52 @@ impl BigQueryDouble {
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(Contents::default()));
         let router = Router::new()
-            .route("/upload/bigquery/v2/projects/{project}/jobs", post(insert_job))
+            .route(
+                "/upload/bigquery/v2/projects/{project}/jobs",
+                post(insert_job),
+            )
             .route("/bigquery/v2/projects/{project}/jobs/{job}", get(get_job))
-            .route("/bigquery/v2/projects/{project}/datasets/{dataset}", get(get_dataset))
-            .route("/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}", get(get_table))
+            .route(
+                "/bigquery/v2/projects/{project}/datasets/{dataset}",
+                get(get_dataset),
+            )
+            .route(
+                "/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}",
+                get(get_table),
+            )
             .route("/bigquery/v2/projects/{project}/queries", post(query))
-            .route("/bigquery/v2/projects/{project}/queries/{job}", get(query_results))
+            .route(
+                "/bigquery/v2/projects/{project}/queries/{job}",
+                get(query_results),
+            )
             .layer(middleware::from_fn_with_state(Arc::clone(&state), refuse))
             .with_state(Arc::clone(&state));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, state, server }
+        Self {
+            address,
+            state,
+            server,
+        }
     }
 
     /// Returns settings that lead here.
     pub fn cloud(&self) -> CloudSettings {
         let emulator = format!("http://{}", self.address).parse().unwrap();
-        CloudSettings { bigquery_emulator: Some(emulator), ..CloudSettings::default() }
+        CloudSettings {
+            bigquery_emulator: Some(emulator),
+            ..CloudSettings::default()
+        }
     }
 
     /// Refuses the next calls, whatever they are; without a reason, as a proxy does that knows no JSON.
     pub fn refuse(&self, times: usize, status: u16, reason: Option<Reason>) {
-        self.state.lock().unwrap().refusals.extend(std::iter::repeat_n((status, reason), times));
+        self.state
+            .lock()
+            .unwrap()
+            .refusals
+            .extend(std::iter::repeat_n((status, reason), times));
     }
 
     /// Carries out the next uploads, but answers 503.
@@ -97,7 +120,11 @@ impl BigQueryDouble {
 
     /// Lets the next new jobs fail.
     pub fn fail_jobs(&self, times: usize, reason: Reason) {
-        self.state.lock().unwrap().failures.extend(std::iter::repeat_n(reason, times));
+        self.state
+            .lock()
+            .unwrap()
+            .failures
+            .extend(std::iter::repeat_n(reason, times));
     }
 
     /// Says of every job and query so many times that it goes on.
@@ -127,7 +154,12 @@ impl BigQueryDouble {
 
     /// Returns the rows of the table `DATASET.TABLE` as they were loaded.
     pub fn table(&self, name: &str) -> Option<String> {
-        self.state.lock().unwrap().tables.get(name).map(|table| table.rows.clone())
+        self.state
+            .lock()
+            .unwrap()
+            .tables
+            .get(name)
+            .map(|table| table.rows.clone())
     }
 
     /// Returns the ids of all jobs.
@@ -166,22 +198,45 @@ async fn insert_job(State(state): Shared, Path(project): Path<String>, body: Str
     let (job, rows) = read_upload(&body);
     let id = job["jobReference"]["jobId"].as_str().unwrap().to_owned();
     let load = &job["configuration"]["load"];
-    assert_eq!(load["writeDisposition"], "WRITE_TRUNCATE", "another disposition is not implemented");
+    assert_eq!(
+        load["writeDisposition"], "WRITE_TRUNCATE",
+        "another disposition is not implemented"
+    );
     if is_elsewhere(&job["jobReference"]) {
-        return error(404, "notFound", &format!("Not found: Dataset {project}:bike_traffic_raw"));
+        return error(
+            404,
+            "notFound",
+            &format!("Not found: Dataset {project}:bike_traffic_raw"),
+        );
     }
     let mut service = state.lock().unwrap();
     if service.jobs.contains_key(&id) {
-        return error(409, "duplicate", &format!("Already Exists: Job {project}:{LOCATION}.{id}"));
+        return error(
+            409,
+            "duplicate",
+            &format!("Already Exists: Job {project}:{LOCATION}.{id}"),
+        );
     }
     service.now += 1_000;
     let (now, failure) = (service.now, service.failures.pop_front());
     if failure.is_none() {
         let text = |name: &str| load["destinationTable"][name].as_str().unwrap().to_owned();
         let name = format!("{}.{}", text("datasetId"), text("tableId"));
-        service.tables.insert(name, Table { changed_at: now, rows: rows.to_owned() });
+        service.tables.insert(
+            name,
+            Table {
+                changed_at: now,
+                rows: rows.to_owned(),
+            },
+        );
     }
-    service.jobs.insert(id.clone(), Job { ended_at: now, failure });
+    service.jobs.insert(
+        id.clone(),
+        Job {
+            ended_at: now,
+            failure,
+        },
+    );
     if service.lost_answers > 0 {
         service.lost_answers -= 1;
         return proxy_error(503);
@@ -190,7 +245,11 @@ async fn insert_job(State(state): Shared, Path(project): Path<String>, body: Str
     describe_job(&mut service, &id).into_response()
 }
 
-async fn get_job(State(state): Shared, Path((project, id)): Path<(String, String)>, uri: Uri) -> Response {
+async fn get_job(
+    State(state): Shared,
+    Path((project, id)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
     let mut service = state.lock().unwrap();
     if !service.jobs.contains_key(&id) || parameter(&uri, "location").as_deref() != Some(LOCATION) {
         return error(404, "notFound", &format!("Not found: Job {project}:{id}"));
@@ -202,17 +261,34 @@ async fn get_dataset() -> Json<Value> {
     Json(json!({ "kind": "bigquery#dataset", "location": LOCATION }))
 }
 
-async fn get_table(State(state): Shared, Path((project, dataset, table)): Path<(String, String, String)>) -> Response {
+async fn get_table(
+    State(state): Shared,
+    Path((project, dataset, table)): Path<(String, String, String)>,
+) -> Response {
     let service = state.lock().unwrap();
     match service.tables.get(&format!("{dataset}.{table}")) {
-        Some(found) => Json(json!({ "lastModifiedTime": found.changed_at.to_string() })).into_response(),
-        None => error(404, "notFound", &format!("Not found: Table {project}:{dataset}.{table}")),
+        Some(found) => {
+            Json(json!({ "lastModifiedTime": found.changed_at.to_string() })).into_response()
+        }
+        None => error(
+            404,
+            "notFound",
+            &format!("Not found: Table {project}:{dataset}.{table}"),
+        ),
     }
 }
 
-async fn query(State(state): Shared, Path(project): Path<String>, Json(query): Json<Value>) -> Response {
+async fn query(
+    State(state): Shared,
+    Path(project): Path<String>,
+    Json(query): Json<Value>,
+) -> Response {
     if is_elsewhere(&query) {
-        return error(404, "notFound", &format!("Not found: Dataset {project}:bike_traffic_raw"));
+        return error(
+            404,
+            "notFound",
+            &format!("Not found: Dataset {project}:bike_traffic_raw"),
+        );
     }
     let (mut service, sql) = (state.lock().unwrap(), query["query"].as_str().unwrap());
     if sql.contains("__TABLES__") {
@@ -228,32 +304,48 @@ fn list_tables(service: &Contents, sql: &str) -> Json<Value> {
     let mut names = sql.split('\'').skip(1).step_by(2);
     let (first, last) = (names.next().unwrap(), names.next().unwrap());
     let row = |(name, table): (&String, &Table)| {
-        let name = name.strip_prefix("bike_traffic_raw.").filter(|name| (first..=last).contains(name))?;
-        let cells = [name.to_owned(), table.changed_at.to_string(), service.now.to_string()];
+        let name = name
+            .strip_prefix("bike_traffic_raw.")
+            .filter(|name| (first..=last).contains(name))?;
+        let cells = [
+            name.to_owned(),
+            table.changed_at.to_string(),
+            service.now.to_string(),
+        ];
         Some(json!({ "f": cells.map(|cell| json!({ "v": cell })) }))
     };
     let rows: Vec<_> = service.tables.iter().filter_map(row).collect();
     Json(json!({ "jobReference": { "jobId": "a-list" }, "jobComplete": true, "rows": rows }))
 }
 
-async fn query_results(State(state): Shared, Path((_, job)): Path<(String, String)>, uri: Uri) -> Response {
+async fn query_results(
+    State(state): Shared,
+    Path((_, job)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
     if job != "a-query" || parameter(&uri, "location").as_deref() != Some(LOCATION) {
         return error(404, "notFound", &format!("Not found: Job {job}"));
     }
-    let page = parameter(&uri, "pageToken").map_or(0, |token| token.trim_start_matches("page-").parse().unwrap());
+    let page = parameter(&uri, "pageToken").map_or(0, |token| {
+        token.trim_start_matches("page-").parse().unwrap()
+    });
     describe_results(&mut state.lock().unwrap(), page).into_response()
 }
 
 /// Tells whether a job is to run where the datasets are not.
 fn is_elsewhere(job: &Value) -> bool {
-    job["location"].as_str().is_some_and(|location| location != LOCATION)
+    job["location"]
+        .as_str()
+        .is_some_and(|location| location != LOCATION)
 }
 
 fn describe_job(service: &mut Contents, id: &str) -> Json<Value> {
     let reference = json!({ "projectId": "p", "jobId": id, "location": LOCATION });
     service.asked += 1;
     if service.asked <= service.busy {
-        return Json(json!({ "jobReference": reference, "status": { "state": "RUNNING" }, "statistics": {} }));
+        return Json(
+            json!({ "jobReference": reference, "status": { "state": "RUNNING" }, "statistics": {} }),
+        );
     }
     let job = &service.jobs[id];
     let status = match job.failure {
@@ -273,10 +365,21 @@ fn describe_results(service: &mut Contents, page: usize) -> Json<Value> {
     if service.asked <= service.busy {
         return Json(json!({ "jobReference": reference, "jobComplete": false }));
     }
-    let cells = |row: &Value| row.as_array().unwrap().iter().map(|cell| json!({ "v": cell })).collect::<Vec<_>>();
-    let rows = |page: &Vec<Value>| page.iter().map(|row| json!({ "f": cells(row) })).collect::<Vec<_>>();
+    let cells = |row: &Value| {
+        row.as_array()
+            .unwrap()
+            .iter()
+            .map(|cell| json!({ "v": cell }))
+            .collect::<Vec<_>>()
+    };
+    let rows = |page: &Vec<Value>| {
+        page.iter()
+            .map(|row| json!({ "f": cells(row) }))
+            .collect::<Vec<_>>()
+    };
     let total: usize = service.pages.iter().map(Vec::len).sum();
-    let mut results = json!({ "jobReference": reference, "jobComplete": true, "totalRows": total.to_string() });
+    let mut results =
+        json!({ "jobReference": reference, "jobComplete": true, "totalRows": total.to_string() });
     // A result without rows has no field for them.
     if let Some(found) = service.pages.get(page) {
         results["rows"] = rows(found).into();
@@ -294,7 +397,11 @@ fn error(status: u16, reason: &str, message: &str) -> Response {
 }
 
 fn proxy_error(status: u16) -> Response {
-    (StatusCode::from_u16(status).unwrap(), "upstream connect error").into_response()
+    (
+        StatusCode::from_u16(status).unwrap(),
+        "upstream connect error",
+    )
+        .into_response()
 }
 
 /// Reads the two parts of a `multipart/related` body: the job, and the rows.
@@ -302,11 +409,20 @@ fn read_upload(body: &str) -> (Value, &str) {
     let (boundary, rest) = body.split_once("\r\n").unwrap();
     let end = format!("\r\n{boundary}");
     let mut parts = rest.split(&end).map(|part| part.split_once("\r\n\r\n"));
-    let (Some(Some((_, job))), Some(Some((_, rows)))) = (parts.next(), parts.next()) else { panic!("{body}") };
+    let (Some(Some((_, job))), Some(Some((_, rows)))) = (parts.next(), parts.next()) else {
+        panic!("{body}")
+    };
     (serde_json::from_str(job).unwrap(), rows)
 }
 
 fn parameter(uri: &Uri, name: &str) -> Option<String> {
-    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next()
+    let pairs = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned())
+        .next()
 }

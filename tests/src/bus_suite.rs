@@ -55,7 +55,10 @@ pub struct Place {
 impl Place {
     /// Marks a message as one of this place, so that others may use the topic at the same time.
     fn message(&self, data: impl Into<Bytes>) -> Message {
-        Message { data: data.into(), attributes: BTreeMap::from([("place".to_owned(), self.name.clone())]) }
+        Message {
+            data: data.into(),
+            attributes: BTreeMap::from([("place".to_owned(), self.name.clone())]),
+        }
     }
 
     async fn publish(&self, message: Message) -> MessageId {
@@ -83,7 +86,11 @@ pub async fn messages_arrive_as_they_were_published(place: &Place) {
         place.message(""),
         place.message("\u{feff}vélo\n\"été\" 自転車"),
     ];
-    let attributes = [("origin", "scheduler"), ("clé", "valeur, \"été\"\n"), ("empty", "")];
+    let attributes = [
+        ("origin", "scheduler"),
+        ("clé", "valeur, \"été\"\n"),
+        ("empty", ""),
+    ];
     let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
     messages[0].attributes.extend(attributes);
     let mut published = BTreeMap::new();
@@ -96,7 +103,11 @@ pub async fn messages_arrive_as_they_were_published(place: &Place) {
 /// People who look through a topic see both without reading the payload.
 pub async fn an_event_arrives_with_its_type_and_id(place: &Place) {
     let day = "2021-07-19".parse().unwrap();
-    let event = DayIngested { event_id: EventId::of(Function::Ingest, &place.name), day, rows: 1_344 };
+    let event = DayIngested {
+        event_id: EventId::of(Function::Ingest, &place.name),
+        day,
+        rows: 1_344,
+    };
     let mut message = Message::of_event(&event);
     message.attributes.extend(place.message("").attributes);
     place.publish(message).await;
@@ -111,7 +122,10 @@ pub async fn a_message_of_a_megabyte_arrives(place: &Place) {
     let message = place.message(vec![b'x'; 1_000_000]);
     place.publish(message.clone()).await;
     let (_, arrived) = place.arrived(1).await.pop_first().unwrap();
-    assert!(arrived == message, "another message arrived than was published");
+    assert!(
+        arrived == message,
+        "another message arrived than was published"
+    );
 }
 
 /// At least once: each arrives, maybe twice.
@@ -136,5 +150,8 @@ pub async fn every_message_has_an_id_of_its_own(place: &Place) {
         ids.insert(place.publish(place.message("the same")).await);
     }
     assert_eq!(ids.len(), 5);
-    assert_eq!(place.arrived(5).await.into_keys().collect::<BTreeSet<_>>(), ids);
+    assert_eq!(
+        place.arrived(5).await.into_keys().collect::<BTreeSet<_>>(),
+        ids
+    );
 }

@@ -47,7 +47,9 @@ impl Endpoint {
     }
 
     /// Opens an endpoint on a free port; `answer` is asked after the request has been kept.
-    pub async fn answering<F>(answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static) -> Self
+    pub async fn answering<F>(
+        answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = StatusCode> + Send + 'static,
     {
@@ -55,14 +57,21 @@ impl Endpoint {
     }
 
     /// Opens an endpoint at an address, see [`Endpoint::answering`].
-    pub async fn at<F>(address: SocketAddr, answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static) -> Self
+    pub async fn at<F>(
+        address: SocketAddr,
+        answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = StatusCode> + Send + 'static,
     {
         let received = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&received);
         let receive = async move |headers: HeaderMap, Json(body): Json<Value>| {
-            let request = Received { at: Instant::now(), headers, body };
+            let request = Received {
+                at: Instant::now(),
+                headers,
+                body,
+            };
             keep.lock().unwrap().push(request.clone());
             answer(request).await
         };
@@ -70,7 +79,11 @@ impl Endpoint {
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", post(receive));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, received, server }
+        Self {
+            address,
+            received,
+            server,
+        }
     }
 
     /// Returns where to push to.
@@ -93,7 +106,10 @@ impl Drop for Endpoint {
 #[async_trait]
 impl Inbox for Endpoint {
     async fn messages(&self) -> Vec<(MessageId, Message)> {
-        self.received().iter().map(|request| (request.message_id(), request.message())).collect()
+        self.received()
+            .iter()
+            .map(|request| (request.message_id(), request.message()))
+            .collect()
     }
 }
 
@@ -101,9 +117,15 @@ impl Received {
     /// Returns the message that was pushed.
     pub fn message(&self) -> Message {
         let message = &self.body["message"];
-        let data = BASE64_STANDARD.decode(message["data"].as_str().unwrap()).unwrap();
-        let attributes: BTreeMap<String, String> = serde_json::from_value(message["attributes"].clone()).unwrap();
-        Message { data: Bytes::from(data), attributes }
+        let data = BASE64_STANDARD
+            .decode(message["data"].as_str().unwrap())
+            .unwrap();
+        let attributes: BTreeMap<String, String> =
+            serde_json::from_value(message["attributes"].clone()).unwrap();
+        Message {
+            data: Bytes::from(data),
+            attributes,
+        }
     }
 
     /// Returns the payload of the message as text.

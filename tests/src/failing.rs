@@ -67,7 +67,10 @@ impl Faults {
     /// Lets the next of each of these calls wait for the others before it returns what it saw.
     pub fn meet(&self, calls: &[&str]) {
         let missing = calls.iter().map(|call| (*call).to_owned()).collect();
-        let meeting = Meeting { missing, point: Arc::new(Barrier::new(calls.len())) };
+        let meeting = Meeting {
+            missing,
+            point: Arc::new(Barrier::new(calls.len())),
+        };
         self.plan.lock().unwrap().meeting = Some(meeting);
     }
 
@@ -81,15 +84,24 @@ impl Faults {
         let faults = || Arc::clone(self);
         Ports {
             store: self.wrap_store(&ports.store),
-            warehouse: Arc::new(FailingWarehouse { inner: Arc::clone(&ports.warehouse), faults: faults() }),
-            publisher: Arc::new(FailingPublisher { inner: Arc::clone(&ports.publisher), faults: faults() }),
+            warehouse: Arc::new(FailingWarehouse {
+                inner: Arc::clone(&ports.warehouse),
+                faults: faults(),
+            }),
+            publisher: Arc::new(FailingPublisher {
+                inner: Arc::clone(&ports.publisher),
+                faults: faults(),
+            }),
             ..ports.clone()
         }
     }
 
     /// Wraps a store.
     pub fn wrap_store(self: &Arc<Self>, store: &Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(FailingStore { inner: Arc::clone(store), faults: Arc::clone(self) })
+        Arc::new(FailingStore {
+            inner: Arc::clone(store),
+            faults: Arc::clone(self),
+        })
     }
 
     /// Passes a call on, or lets it fail with `error`.
@@ -119,7 +131,10 @@ impl Faults {
         let mut plan = self.plan.lock().unwrap();
         let number = plan.calls.len();
         let meeting_point = plan.meeting.as_mut().and_then(|meeting| {
-            let position = meeting.missing.iter().position(|missing| *missing == call)?;
+            let position = meeting
+                .missing
+                .iter()
+                .position(|missing| *missing == call)?;
             meeting.missing.swap_remove(position);
             Some(Arc::clone(&meeting.point))
         });
@@ -128,7 +143,10 @@ impl Faults {
             Fault::Outage => number >= *first,
             Fault::Refused | Fault::AnswerLost => number == *first,
         };
-        (plan.fault.filter(is_hit).map(|(_, fault)| fault), meeting_point)
+        (
+            plan.fault.filter(is_hit).map(|(_, fault)| fault),
+            meeting_point,
+        )
     }
 }
 
@@ -140,7 +158,11 @@ struct FailingStore {
 
 impl FailingStore {
     fn unavailable(&self, verb: &'static str, name: &str) -> StoreError {
-        StoreError::Unavailable { verb, address: format!("failing://{name}"), source: "it was told to fail".into() }
+        StoreError::Unavailable {
+            verb,
+            address: format!("failing://{name}"),
+            source: "it was told to fail".into(),
+        }
     }
 }
 
@@ -148,22 +170,43 @@ impl FailingStore {
 impl Store for FailingStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
         let error = || self.unavailable("read", path.as_str());
-        self.faults.pass(format!("read {path}"), self.inner.read(path), error).await
+        self.faults
+            .pass(format!("read {path}"), self.inner.read(path), error)
+            .await
     }
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
         let error = || self.unavailable("look for", path.as_str());
-        self.faults.pass(format!("look for {path}"), self.inner.generation(path), error).await
+        self.faults
+            .pass(
+                format!("look for {path}"),
+                self.inner.generation(path),
+                error,
+            )
+            .await
     }
 
-    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
         let error = || self.unavailable("write", path.as_str());
-        self.faults.pass(format!("write {path}"), self.inner.write(path, bytes, condition), error).await
+        self.faults
+            .pass(
+                format!("write {path}"),
+                self.inner.write(path, bytes, condition),
+                error,
+            )
+            .await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
         let error = || self.unavailable("list", prefix);
-        self.faults.pass(format!("list {prefix}"), self.inner.list(prefix), error).await
+        self.faults
+            .pass(format!("list {prefix}"), self.inner.list(prefix), error)
+            .await
     }
 
     fn address_of(&self, path: &ObjectPath) -> String {
@@ -185,27 +228,54 @@ impl FailingWarehouse {
         call: impl Future<Output = Result<T, WarehouseError>> + Send,
     ) -> Result<T, WarehouseError> {
         let source = || "it was told to fail".into();
-        let error = || WarehouseError::Unavailable { verb, table: table.to_owned(), source: source() };
-        self.faults.pass(format!("{verb} {table}"), call, error).await
+        let error = || WarehouseError::Unavailable {
+            verb,
+            table: table.to_owned(),
+            source: source(),
+        };
+        self.faults
+            .pass(format!("{verb} {table}"), call, error)
+            .await
     }
 }
 
 #[async_trait]
 impl Warehouse for FailingWarehouse {
-    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
-        self.pass("replace", "counts", self.inner.replace_counts(day, counts, ingested_at)).await
+    async fn replace_counts(
+        &self,
+        day: Day,
+        counts: &Counts,
+        ingested_at: Timestamp,
+    ) -> Result<(), WarehouseError> {
+        self.pass(
+            "replace",
+            "counts",
+            self.inner.replace_counts(day, counts, ingested_at),
+        )
+        .await
     }
 
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
-        self.pass("read", "counts", self.inner.counts(first, last)).await
+        self.pass("read", "counts", self.inner.counts(first, last))
+            .await
     }
 
-    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
-        self.pass("look for", "counts", self.inner.table_versions(first, last)).await
+    async fn table_versions(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+        self.pass("look for", "counts", self.inner.table_versions(first, last))
+            .await
     }
 
-    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
-        self.pass("count", "counts", self.inner.count_days(first, last)).await
+    async fn count_days(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+        self.pass("count", "counts", self.inner.count_days(first, last))
+            .await
     }
 
     async fn export_counts(
@@ -214,15 +284,30 @@ impl Warehouse for FailingWarehouse {
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
-        self.pass("export", "counts", self.inner.export_counts(days, store, folder)).await
+        self.pass(
+            "export",
+            "counts",
+            self.inner.export_counts(days, store, folder),
+        )
+        .await
     }
 
-    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
-        self.pass("replace", "forecasts", self.inner.replace_forecasts(day, forecasts)).await
+    async fn replace_forecasts(
+        &self,
+        day: Day,
+        forecasts: &[Forecast],
+    ) -> Result<(), WarehouseError> {
+        self.pass(
+            "replace",
+            "forecasts",
+            self.inner.replace_forecasts(day, forecasts),
+        )
+        .await
     }
 
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
-        self.pass("read", "forecasts", self.inner.forecasts(first, last)).await
+        self.pass("read", "forecasts", self.inner.forecasts(first, last))
+            .await
     }
 
     async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError> {
@@ -243,7 +328,16 @@ struct FailingPublisher {
 #[async_trait]
 impl Publisher for FailingPublisher {
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
-        let error = || BusError { topic, source: "it was told to fail".into() };
-        self.faults.pass(format!("publish to {topic}"), self.inner.publish(topic, message), error).await
+        let error = || BusError {
+            topic,
+            source: "it was told to fail".into(),
+        };
+        self.faults
+            .pass(
+                format!("publish to {topic}"),
+                self.inner.publish(topic, message),
+                error,
+            )
+            .await
     }
 }

@@ -9,7 +9,12 @@
 //!
 //! The tests themselves, and the stories told from end to end, are one program: `tests/it/main.rs`.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails its test"
+)]
 
 pub mod bigquery_double;
 pub mod bus_suite;

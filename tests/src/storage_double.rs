@@ -77,10 +77,22 @@ impl StorageDouble {
         let client = Client::builder().no_gzip().build().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
         let answer = async move |request: Request| {
-            let (method, target) = (request.method().clone(), request.uri().path_and_query().unwrap().to_string());
-            let fate = fate(&method, &target, 1 + requests.fetch_add(1, Ordering::SeqCst));
+            let (method, target) = (
+                request.method().clone(),
+                request.uri().path_and_query().unwrap().to_string(),
+            );
+            let fate = fate(
+                &method,
+                &target,
+                1 + requests.fetch_add(1, Ordering::SeqCst),
+            );
             let (status, headers, body) = respond(&client, &origin, request, &fate).await;
-            known.lock().unwrap().push(Call { method, target, status, received_bytes: body.len() });
+            known.lock().unwrap().push(Call {
+                method,
+                target,
+                status,
+                received_bytes: body.len(),
+            });
             if matches!(fate, Fate::AnswerLost) {
                 // Ends the task of the connection, and with it the connection, without a word on standard error.
                 std::panic::resume_unwind(Box::new("the answer is lost"));
@@ -91,7 +103,11 @@ impl StorageDouble {
         let host = listener.local_addr().unwrap().to_string().parse().unwrap();
         let router = Router::new().fallback(answer);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { host, calls, server }
+        Self {
+            host,
+            calls,
+            server,
+        }
     }
 
     /// Returns where it is.
@@ -111,7 +127,12 @@ impl Drop for StorageDouble {
     }
 }
 
-async fn respond(client: &Client, origin: &str, request: Request, fate: &Fate) -> (StatusCode, HeaderMap, Bytes) {
+async fn respond(
+    client: &Client,
+    origin: &str,
+    request: Request,
+    fate: &Fate,
+) -> (StatusCode, HeaderMap, Bytes) {
     if let Fate::Answered(status, text) = fate {
         return (*status, HeaderMap::new(), text.clone().into());
     }
@@ -128,10 +149,16 @@ async fn respond(client: &Client, origin: &str, request: Request, fate: &Fate) -
     (status, headers, body)
 }
 
-async fn pass_on(client: &Client, address: String, request: Request) -> (StatusCode, HeaderMap, Bytes) {
+async fn pass_on(
+    client: &Client,
+    address: String,
+    request: Request,
+) -> (StatusCode, HeaderMap, Bytes) {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let request = client.request(parts.method, address).headers(of_the_end(parts.headers));
+    let request = client
+        .request(parts.method, address)
+        .headers(of_the_end(parts.headers));
     let response = request.body(body).send().await.unwrap();
     let (status, headers) = (response.status(), of_the_end(response.headers().clone()));
     (status, headers, response.bytes().await.unwrap())

@@ -18,7 +18,8 @@ use shared::{
 use tokio::{sync::Barrier, task::JoinSet};
 
 pub use exports::{
-    a_table_has_another_version_after_each_replacement, an_export_has_every_count_of_its_days_once_and_in_order,
+    a_table_has_another_version_after_each_replacement,
+    an_export_has_every_count_of_its_days_once_and_in_order,
     an_export_of_days_without_a_table_has_no_object,
 };
 
@@ -62,11 +63,18 @@ pub struct Place {
 impl Place {
     /// Makes a place from a name that is in no event id yet, and a store for exports.
     pub fn new(name: &str, warehouse: Arc<dyn Warehouse>, store: Arc<dyn Store>) -> Self {
-        Self { warehouse, store, name: name.to_owned() }
+        Self {
+            warehouse,
+            store,
+            name: name.to_owned(),
+        }
     }
 
     fn event_id(&self, subject: &str) -> EventId {
-        EventId::of(Function::DriftCheck, format_args!("{}-{subject}", self.name))
+        EventId::of(
+            Function::DriftCheck,
+            format_args!("{}-{subject}", self.name),
+        )
     }
 
     /// Returns the rows of the audit log that this place has recorded.
@@ -76,7 +84,9 @@ impl Place {
 
     fn own(&self, rows: Vec<AuditRow>) -> Vec<AuditRow> {
         let own = format!("{}/{}-", Function::DriftCheck, self.name);
-        rows.into_iter().filter(|row| row.event_id.to_string().starts_with(&own)).collect()
+        rows.into_iter()
+            .filter(|row| row.event_id.to_string().starts_with(&own))
+            .collect()
     }
 }
 
@@ -91,8 +101,16 @@ pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
             name: "97 avenue Denfert Rochereau SO-NE".to_owned(),
             coordinates,
         },
-        Counter { id: None, name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(), coordinates: None },
-        Counter { id: Some("7".to_owned()), name: "Pont <Bercy> & 100 % \\ été".to_owned(), coordinates: None },
+        Counter {
+            id: None,
+            name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(),
+            coordinates: None,
+        },
+        Counter {
+            id: Some("7".to_owned()),
+            name: "Pont <Bercy> & 100 % \\ été".to_owned(),
+            coordinates: None,
+        },
     ];
     for (number, counter) in (0_u32..).zip(counters) {
         let counter = counts.intern(counter);
@@ -100,18 +118,34 @@ pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
             counts.push(counter, hour, count);
         }
     }
-    place.warehouse.replace_counts(day, &counts, timestamp("2015-07-20T06:00:00Z")).await.unwrap();
-    assert_eq!(rows(&place.warehouse.counts(day, day).await.unwrap()), rows(&counts));
+    place
+        .warehouse
+        .replace_counts(day, &counts, timestamp("2015-07-20T06:00:00Z"))
+        .await
+        .unwrap();
+    assert_eq!(
+        rows(&place.warehouse.counts(day, day).await.unwrap()),
+        rows(&counts)
+    );
 }
 
 /// The table is replaced whole: nothing of the first writing is left, and nothing is there twice.
 pub async fn a_day_written_twice_is_the_day_written_last(place: &Place) {
     let day = day("2016-07-19");
-    let (long, short) =
-        (counts_of(&[day], "Quai", 5), counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)));
+    let (long, short) = (
+        counts_of(&[day], "Quai", 5),
+        counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)),
+    );
     for counts in [&long, &long, &short] {
-        place.warehouse.replace_counts(day, counts, timestamp("2016-07-20T06:00:00Z")).await.unwrap();
-        assert_eq!(rows(&place.warehouse.counts(day, day).await.unwrap()), rows(counts));
+        place
+            .warehouse
+            .replace_counts(day, counts, timestamp("2016-07-20T06:00:00Z"))
+            .await
+            .unwrap();
+        assert_eq!(
+            rows(&place.warehouse.counts(day, day).await.unwrap()),
+            rows(counts)
+        );
     }
 }
 
@@ -120,10 +154,18 @@ pub async fn a_range_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
     let days = ["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"].map(day);
     for (count, day) in (1..).zip(days) {
         let counts = counts_of(&[day], "Quai", count);
-        place.warehouse.replace_counts(day, &counts, timestamp("2017-07-07T06:00:00Z")).await.unwrap();
+        place
+            .warehouse
+            .replace_counts(day, &counts, timestamp("2017-07-07T06:00:00Z"))
+            .await
+            .unwrap();
     }
     let cases: [(&str, &str, &[&str]); 5] = [
-        ("2017-07-01", "2017-07-06", &["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"]),
+        (
+            "2017-07-01",
+            "2017-07-06",
+            &["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"],
+        ),
         ("2017-07-02", "2017-07-05", &["2017-07-02", "2017-07-05"]),
         ("2017-06-01", "2017-07-01", &["2017-07-01"]),
         ("2017-07-03", "2017-07-04", &[]),
@@ -141,8 +183,16 @@ pub async fn a_range_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
 pub async fn a_day_without_counts_is_empty(place: &Place) {
     let day = day("2018-07-19");
     let ingested_at = timestamp("2018-07-20T06:00:00Z");
-    place.warehouse.replace_counts(day, &counts_of(&[day], "Quai", 5), ingested_at).await.unwrap();
-    place.warehouse.replace_counts(day, &Counts::default(), ingested_at).await.unwrap();
+    place
+        .warehouse
+        .replace_counts(day, &counts_of(&[day], "Quai", 5), ingested_at)
+        .await
+        .unwrap();
+    place
+        .warehouse
+        .replace_counts(day, &Counts::default(), ingested_at)
+        .await
+        .unwrap();
     assert!(place.warehouse.counts(day, day).await.unwrap().is_empty());
     place.warehouse.replace_forecasts(day, &[]).await.unwrap();
     assert_eq!(place.warehouse.forecasts(day, day).await.unwrap(), []);
@@ -152,15 +202,40 @@ pub async fn a_day_without_counts_is_empty(place: &Place) {
 pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
     let [first, empty, last] = ["2014-03-29", "2014-03-30", "2014-04-02"].map(day);
     let ingested_at = timestamp("2014-04-03T06:00:00Z");
-    assert!(place.warehouse.count_days(first, last).await.unwrap().is_empty());
+    assert!(
+        place
+            .warehouse
+            .count_days(first, last)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // Two counters, of which one was counted in two hours only.
     let mut counts = counts_of(&[first], "Quai", 5);
     counts.extend(&counts_of(&[first], "Pont", 0).between(hour(first, 3), hour(first, 4)));
-    place.warehouse.replace_counts(first, &counts, ingested_at).await.unwrap();
-    place.warehouse.replace_counts(empty, &Counts::default(), ingested_at).await.unwrap();
+    place
+        .warehouse
+        .replace_counts(first, &counts, ingested_at)
+        .await
+        .unwrap();
+    place
+        .warehouse
+        .replace_counts(empty, &Counts::default(), ingested_at)
+        .await
+        .unwrap();
     let few = counts_of(&[last], "Quai", 5).between(hour(last, 0), hour(last, 6));
-    place.warehouse.replace_counts(last, &few, ingested_at).await.unwrap();
-    let (full, part) = (DayState { rows: 26, hours: 24 }, DayState { rows: 7, hours: 7 });
+    place
+        .warehouse
+        .replace_counts(last, &few, ingested_at)
+        .await
+        .unwrap();
+    let (full, part) = (
+        DayState {
+            rows: 26,
+            hours: 24,
+        },
+        DayState { rows: 7, hours: 7 },
+    );
     let cases = [
         (first, last, vec![(first, full), (last, part)]),
         (first.plus(1), last, vec![(last, part)]),
@@ -169,7 +244,11 @@ pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
     ];
     for (first, last, expected) in cases {
         let found = place.warehouse.count_days(first, last).await.unwrap();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), expected, "{first} to {last}");
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            expected,
+            "{first} to {last}"
+        );
     }
 }
 
@@ -179,11 +258,23 @@ pub async fn a_day_has_all_its_hours_when_the_clocks_change(place: &Place) {
         let day = day(text);
         let counts = counts_of(&[day], "Quai", 5);
         let forecasts: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
-        place.warehouse.replace_counts(day, &counts, timestamp("2019-10-29T06:00:00Z")).await.unwrap();
-        place.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
+        place
+            .warehouse
+            .replace_counts(day, &counts, timestamp("2019-10-29T06:00:00Z"))
+            .await
+            .unwrap();
+        place
+            .warehouse
+            .replace_forecasts(day, &forecasts)
+            .await
+            .unwrap();
         let read = place.warehouse.counts(day, day).await.unwrap();
         assert_eq!((read.len(), rows(&read)), (hours, rows(&counts)), "{text}");
-        assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts, "{text}");
+        assert_eq!(
+            sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+            forecasts,
+            "{text}"
+        );
     }
 }
 
@@ -193,23 +284,59 @@ pub async fn forecasts_are_read_back_as_they_were_written(place: &Place) {
     let of = |hours: i32, name: &str| forecast(hour(day, hours), name);
     let forecasts = vec![
         of(0, "97 avenue Denfert Rochereau SO-NE"),
-        Forecast { actual: Some(0), prediction: 0.1 + 0.2, ..of(1, "Quai d'Orsay, \"E-O\"; côté Seine") },
-        Forecast { actual: Some(50_000), counter_id: None, prediction: 1e-12, ..of(2, "Pont") },
-        Forecast { predicted_at: timestamp("2020-07-18T06:00:00.123456Z"), ..of(3, "Pont") },
-        Forecast { model_type: "naïve, weekly".to_owned(), model_version: Version::new(u32::MAX), ..of(4, "Pont") },
+        Forecast {
+            actual: Some(0),
+            prediction: 0.1 + 0.2,
+            ..of(1, "Quai d'Orsay, \"E-O\"; côté Seine")
+        },
+        Forecast {
+            actual: Some(50_000),
+            counter_id: None,
+            prediction: 1e-12,
+            ..of(2, "Pont")
+        },
+        Forecast {
+            predicted_at: timestamp("2020-07-18T06:00:00.123456Z"),
+            ..of(3, "Pont")
+        },
+        Forecast {
+            model_type: "naïve, weekly".to_owned(),
+            model_version: Version::new(u32::MAX),
+            ..of(4, "Pont")
+        },
     ];
-    place.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
-    assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts);
+    place
+        .warehouse
+        .replace_forecasts(day, &forecasts)
+        .await
+        .unwrap();
+    assert_eq!(
+        sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+        forecasts
+    );
 }
 
 /// So it is that actual counts are added to forecasts afterwards.
 pub async fn forecasts_written_twice_are_those_written_last(place: &Place) {
     let day = day("2021-07-19");
     let without: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
-    let with: Vec<_> = without.iter().map(|row| Forecast { actual: Some(7), ..row.clone() }).collect();
+    let with: Vec<_> = without
+        .iter()
+        .map(|row| Forecast {
+            actual: Some(7),
+            ..row.clone()
+        })
+        .collect();
     for forecasts in [&without[..], &with[..], &with[..5]] {
-        place.warehouse.replace_forecasts(day, forecasts).await.unwrap();
-        assert_eq!(sorted(place.warehouse.forecasts(day, day).await.unwrap()), forecasts);
+        place
+            .warehouse
+            .replace_forecasts(day, forecasts)
+            .await
+            .unwrap();
+        assert_eq!(
+            sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+            forecasts
+        );
     }
 }
 
@@ -217,7 +344,11 @@ pub async fn forecasts_written_twice_are_those_written_last(place: &Place) {
 pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
     for text in ["2022-07-01", "2022-07-03"] {
         let rows = [forecast(day(text).first_hour(), "Quai")];
-        place.warehouse.replace_forecasts(day(text), &rows).await.unwrap();
+        place
+            .warehouse
+            .replace_forecasts(day(text), &rows)
+            .await
+            .unwrap();
     }
     let cases: [(&str, &str, &[&str]); 3] = [
         ("2022-07-01", "2022-07-03", &["2022-07-01", "2022-07-03"]),
@@ -225,8 +356,15 @@ pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &
         ("2022-07-02", "2022-07-02", &[]),
     ];
     for (first, last, expected) in cases {
-        let forecasts = place.warehouse.forecasts(day(first), day(last)).await.unwrap();
-        let days: Vec<_> = sorted(forecasts).iter().map(|row| row.hour.day().to_string()).collect();
+        let forecasts = place
+            .warehouse
+            .forecasts(day(first), day(last))
+            .await
+            .unwrap();
+        let days: Vec<_> = sorted(forecasts)
+            .iter()
+            .map(|row| row.hour.day().to_string())
+            .collect();
         assert_eq!(days, expected, "{first} to {last}");
     }
 }
@@ -246,11 +384,19 @@ pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
         champion_version: Some(Version::new(1)),
         challenger_version: Some(Version::new(12)),
         detail: json!({ "columns": [{ "name": "comptage_horaire", "score": 0.25 }], "note": "dérive, \"été\"\n" }),
-        ..Finding::new("promoted", "MAE 13,2 au lieu de 15,4 – «mieux», \"enfin\"\r\nsigné: naïf, Zoë")
+        ..Finding::new(
+            "promoted",
+            "MAE 13,2 au lieu de 15,4 – «mieux», \"enfin\"\r\nsigné: naïf, Zoë",
+        )
     };
     let mut expected = Vec::new();
     for (subject, finding) in [("full", full), ("bare", Finding::new("kept", "no drift"))] {
-        let row = finding.into_row(decided_at, Function::Promote, place.event_id(subject), "dev");
+        let row = finding.into_row(
+            decided_at,
+            Function::Promote,
+            place.event_id(subject),
+            "dev",
+        );
         place.warehouse.record(&row).await.unwrap();
         expected.push(row);
     }
@@ -261,7 +407,12 @@ pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
 pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) {
     let row = |function, subject: &str, decision, reason: &str| {
         let finding = Finding::new(decision, reason);
-        finding.into_row(timestamp("2021-08-02T05:00:00Z"), function, place.event_id(subject), "dev")
+        finding.into_row(
+            timestamp("2021-08-02T05:00:00Z"),
+            function,
+            place.event_id(subject),
+            "dev",
+        )
     };
     let rows = [
         row(Function::Promote, "2021-W30", "kept", "first"),
@@ -275,7 +426,12 @@ pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) 
     assert_eq!(place.audit_log().await, rows);
     let again = row(Function::Promote, "2021-W30", "kept", "second");
     place.warehouse.record(&again).await.unwrap();
-    let mut reasons: Vec<_> = place.audit_log().await.into_iter().map(|row| row.reason).collect();
+    let mut reasons: Vec<_> = place
+        .audit_log()
+        .await
+        .into_iter()
+        .map(|row| row.reason)
+        .collect();
     reasons.sort();
     assert_eq!(reasons, ["first", "first", "first", "second"]);
 }
@@ -284,24 +440,54 @@ pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) 
 pub async fn the_audit_log_is_in_the_order_of_recording(place: &Place) {
     let subjects = ["9", "1", "5", "3"];
     for subject in subjects {
-        place.warehouse.record(&audit_row(place.event_id(subject))).await.unwrap();
+        place
+            .warehouse
+            .record(&audit_row(place.event_id(subject)))
+            .await
+            .unwrap();
     }
-    let found: Vec<_> = place.audit_log().await.into_iter().map(|row| row.event_id).collect();
+    let found: Vec<_> = place
+        .audit_log()
+        .await
+        .into_iter()
+        .map(|row| row.event_id)
+        .collect();
     assert_eq!(found, subjects.map(|subject| place.event_id(subject)));
 }
 
 /// Also where a row is recorded long afterwards.
 pub async fn the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later(place: &Place) {
-    for (subject, decided_at) in
-        [("3", "2021-08-03T05:00:00Z"), ("1", "2021-08-01T05:00:00Z"), ("2", "2021-08-02T05:00:00Z")]
-    {
-        let row = AuditRow { timestamp: timestamp(decided_at), ..audit_row(place.event_id(subject)) };
+    for (subject, decided_at) in [
+        ("3", "2021-08-03T05:00:00Z"),
+        ("1", "2021-08-01T05:00:00Z"),
+        ("2", "2021-08-02T05:00:00Z"),
+    ] {
+        let row = AuditRow {
+            timestamp: timestamp(decided_at),
+            ..audit_row(place.event_id(subject))
+        };
         place.warehouse.record(&row).await.unwrap();
     }
-    for (since, expected) in [("2021-08-01T05:00:00.000001Z", &["3", "2"][..]), ("2021-08-03T05:00:00Z", &["3"][..])] {
-        let log = place.own(place.warehouse.audit_log_since(timestamp(since)).await.unwrap());
+    for (since, expected) in [
+        ("2021-08-01T05:00:00.000001Z", &["3", "2"][..]),
+        ("2021-08-03T05:00:00Z", &["3"][..]),
+    ] {
+        let log = place.own(
+            place
+                .warehouse
+                .audit_log_since(timestamp(since))
+                .await
+                .unwrap(),
+        );
         let found: Vec<_> = log.into_iter().map(|row| row.event_id).collect();
-        assert_eq!(found, expected.iter().map(|subject| place.event_id(subject)).collect::<Vec<_>>(), "{since}");
+        assert_eq!(
+            found,
+            expected
+                .iter()
+                .map(|subject| place.event_id(subject))
+                .collect::<Vec<_>>(),
+            "{since}"
+        );
     }
 }
 
@@ -317,9 +503,16 @@ pub async fn of_twenty_rows_recorded_at_once_none_is_lost(place: &Place) {
         });
     }
     tasks.join_all().await;
-    let mut found: Vec<_> = place.audit_log().await.into_iter().map(|row| row.event_id).collect();
+    let mut found: Vec<_> = place
+        .audit_log()
+        .await
+        .into_iter()
+        .map(|row| row.event_id)
+        .collect();
     found.sort();
-    let expected: Vec<_> = (0..20).map(|number| place.event_id(&format!("{number:02}"))).collect();
+    let expected: Vec<_> = (0..20)
+        .map(|number| place.event_id(&format!("{number:02}")))
+        .collect();
     assert_eq!(found, expected);
 }
 
@@ -338,7 +531,11 @@ fn timestamp(text: &str) -> Timestamp {
 /// Makes a count for every hour of the days.
 fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
     let mut counts = Counts::default();
-    let counter = counts.intern(Counter { id: None, name: name.to_owned(), coordinates: None });
+    let counter = counts.intern(Counter {
+        id: None,
+        name: name.to_owned(),
+        coordinates: None,
+    });
     for hour in days.iter().flat_map(|day| day.hours()) {
         counts.push(counter, hour, count);
     }
@@ -347,7 +544,13 @@ fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
 
 /// Returns each count with all that is known of its counter, in an order that does not depend on the adapter.
 fn rows(counts: &Counts) -> Vec<(Hour, String, u32)> {
-    let row = |row: &Count| (row.hour, format!("{:?}", counts.counter(row.counter)), row.count);
+    let row = |row: &Count| {
+        (
+            row.hour,
+            format!("{:?}", counts.counter(row.counter)),
+            row.count,
+        )
+    };
     let mut rows: Vec<_> = counts.rows().iter().map(row).collect();
     rows.sort();
     rows

@@ -24,6 +24,9 @@ pub(crate) fn bench(train: &Path) {
         whole.push(start.elapsed());
     }
     timing::print("reading the training file", &mut reading);
-    timing::print(&format!("reading it and building the features of {rows} rows"), &mut whole);
+    timing::print(
+        &format!("reading it and building the features of {rows} rows"),
+        &mut whole,
+    );
     println!("peak memory of the two: {} MiB", timing::peak_memory_mib());
 }

@@ -2,7 +2,12 @@
 //!
 //! It is a program of its own and not a test: a slow machine is no failure.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench that cannot run ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot run ends"
+)]
 
 mod features;
 mod memory;
@@ -17,9 +22,12 @@ use std::path::PathBuf;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     // Cargo runs a bench in its package's folder; paths are given from the project's root.
-    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).expect("the project has a root");
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .expect("the project has a root");
     // `cargo bench` passes `--bench`; a name that follows chooses one part.
-    let part = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let part = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
     // The first two need emulators, so they are part of nothing but `make bench-memory`.
     match part.as_deref() {
         Some("memory") => return memory::bench().await,
@@ -52,9 +60,16 @@ struct Data {
 }
 
 fn data() -> Data {
-    #[expect(clippy::disallowed_methods, reason = "a bench reads its data paths itself")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bench reads its data paths itself"
+    )]
     let path = |name: &str| std::env::var(name).ok().map(PathBuf::from);
-    match (path("TRAIN_DATA_PATH"), path("TEST_DATA_PATH"), path("LIVE_DATA_PATH")) {
+    match (
+        path("TRAIN_DATA_PATH"),
+        path("TEST_DATA_PATH"),
+        path("LIVE_DATA_PATH"),
+    ) {
         (Some(train), Some(test), Some(live)) => Data { train, test, live },
         _ => sample(),
     }
@@ -62,7 +77,15 @@ fn data() -> Data {
 
 fn sample() -> Data {
     let folder = std::env::temp_dir().join("bike-traffic-bench-data");
-    let settings = cli::sample_data::Settings { counters: 56, ..cli::sample_data::Settings::default() };
-    let written = cli::sample_data::write(&settings, &folder, &mut |_, _| {}).expect("sample data can be written");
-    Data { train: written.train.path, test: written.test.path, live: written.live.path }
+    let settings = cli::sample_data::Settings {
+        counters: 56,
+        ..cli::sample_data::Settings::default()
+    };
+    let written = cli::sample_data::write(&settings, &folder, &mut |_, _| {})
+        .expect("sample data can be written");
+    Data {
+        train: written.train.path,
+        test: written.test.path,
+        live: written.live.path,
+    }
 }

@@ -45,12 +45,20 @@ pub(crate) const QUERY: &str = "memory-query";
 pub(crate) async fn bench() {
     let place = Place::find();
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let settings = Settings { counters: COUNTERS, live_days: LIVE_DAYS, ..Settings::default() };
-    let written = sample_data::write(&settings, folder.path(), &mut |_, _| {}).expect("sample data can be written");
-    let mut live = counts::read_file(&written.live.path, &mut Vec::new()).expect("the live data can be read");
+    let settings = Settings {
+        counters: COUNTERS,
+        live_days: LIVE_DAYS,
+        ..Settings::default()
+    };
+    let written = sample_data::write(&settings, folder.path(), &mut |_, _| {})
+        .expect("sample data can be written");
+    let mut live =
+        counts::read_file(&written.live.path, &mut Vec::new()).expect("the live data can be read");
     live.deduplicate();
     let ports = place.open().await;
-    let open_data = OpenDataServer::start(live.clone(), Arc::new(SystemClock)).await.expect("it serves");
+    let open_data = OpenDataServer::start(live.clone(), Arc::new(SystemClock))
+        .await
+        .expect("it serves");
     let variables = place.variables(&open_data);
     ingest(&variables, &live).await;
     query(&live);
@@ -75,7 +83,10 @@ pub(crate) async fn bench() {
 pub(crate) async fn query_alone() {
     let warehouse = Place::find().open().await.warehouse;
     let (first, last) = (day("2010-01-01"), day("2049-01-01"));
-    let counts = warehouse.counts(first, last).await.expect("the tables can be read");
+    let counts = warehouse
+        .counts(first, last)
+        .await
+        .expect("the tables can be read");
     println!("{}", counts.len());
     println!("{}", peak_mebibytes("self"));
 }
@@ -86,7 +97,8 @@ async fn ingest(variables: &BTreeMap<&str, String>, live: &Counts) {
     let start = Instant::now();
     let days: Vec<_> = first.day().through(last.day()).collect();
     for days in days.chunks(DAYS_PER_EVENT) {
-        let request = json!({ "type": "ingest-requested", "from": days[0], "to": days[days.len() - 1] });
+        let request =
+            json!({ "type": "ingest-requested", "from": days[0], "to": days[days.len() - 1] });
         process.push(request.to_string().as_bytes()).await;
     }
     println!(
@@ -107,19 +119,43 @@ fn query(live: &Counts) {
         .expect("it starts");
     let printed = String::from_utf8(output.stdout).expect("it prints text");
     let mut lines = printed.lines();
-    let rows: usize = lines.next().and_then(|line| line.parse().ok()).expect("it prints the rows");
+    let rows: usize = lines
+        .next()
+        .and_then(|line| line.parse().ok())
+        .expect("it prints the rows");
     assert_eq!(rows, live.len());
     let peak = lines.next().expect("it prints its memory");
-    println!("window query of {rows} rows: {:.1} s, peak memory {peak} MiB", start.elapsed().as_secs_f64());
+    println!(
+        "window query of {rows} rows: {:.1} s, peak memory {peak} MiB",
+        start.elapsed().as_secs_f64()
+    );
 }
 
-async fn evaluate(variables: &BTreeMap<&str, String>, ports: &Ports, folder: &Path, plan: TrainPlan, live: &Counts) {
+async fn evaluate(
+    variables: &BTreeMap<&str, String>,
+    ports: &Ports,
+    folder: &Path,
+    plan: TrainPlan,
+    live: &Counts,
+) {
     let state = State::at(&folder.join("state")).expect("the state can be named");
-    let challenger = TrainPlan { recipe: TrainRecipe { rounds: 310, ..plan.recipe.clone() }, ..plan.clone() };
+    let challenger = TrainPlan {
+        recipe: TrainRecipe {
+            rounds: 310,
+            ..plan.recipe.clone()
+        },
+        ..plan.clone()
+    };
     for plan in [&plan, &challenger] {
         train(ports, &state, plan).await.expect("it can be trained");
     }
-    let week = live.period().expect("there are counts").1.day().plus(-7).week();
+    let week = live
+        .period()
+        .expect("there are counts")
+        .1
+        .day()
+        .plus(-7)
+        .week();
     let event = ChallengerTrained {
         event_id: EventId::of(Function::FineTune, week),
         week,
@@ -145,36 +181,62 @@ struct Place {
 impl Place {
     fn find() -> Self {
         let cloud = CloudSettings::read(&ProcessVariables).expect("the settings are sound");
-        assert!(cloud.bigquery_emulator.is_some(), "run this with `make bench-memory`");
+        assert!(
+            cloud.bigquery_emulator.is_some(),
+            "run this with `make bench-memory`"
+        );
         let project = PROJECT.parse().expect("it is a sound id");
         let addresses = PortAddresses {
             store: Address::Bucket(BUCKET.parse().expect("it is a sound name")),
             warehouse: Address::BigQuery(PROJECT.parse().expect("it is a sound id")),
-            registry: required(&ProcessVariables, "MLFLOW_TRACKING_URI").expect("there is an MLflow server"),
+            registry: required(&ProcessVariables, "MLFLOW_TRACKING_URI")
+                .expect("there is an MLflow server"),
             bus: Address::PubSub(project),
         };
         Self { cloud, addresses }
     }
 
     async fn open(&self) -> Ports {
-        let (project, bucket) = (PROJECT.parse().expect("sound"), BUCKET.parse().expect("sound"));
-        set_up::bucket(&project, &bucket, &self.cloud).await.expect("the bucket can be made");
-        set_up::tables(&project, &self.cloud).await.expect("the datasets can be made");
+        let (project, bucket) = (
+            PROJECT.parse().expect("sound"),
+            BUCKET.parse().expect("sound"),
+        );
+        set_up::bucket(&project, &bucket, &self.cloud)
+            .await
+            .expect("the bucket can be made");
+        set_up::tables(&project, &self.cloud)
+            .await
+            .expect("the datasets can be made");
         let nobody = BTreeMap::new();
-        let topics = set_up::subscriptions(&project, &nobody, &self.cloud, set_up::Delivery::default()).await;
+        let topics =
+            set_up::subscriptions(&project, &nobody, &self.cloud, set_up::Delivery::default())
+                .await;
         topics.expect("the topics can be made");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Ports::open(&self.addresses, &self.cloud, clock).await.expect("the ports can be opened")
+        Ports::open(&self.addresses, &self.cloud, clock)
+            .await
+            .expect("the ports can be opened")
     }
 
     fn variables(&self, open_data: &OpenDataServer) -> BTreeMap<&'static str, String> {
-        let origin = |emulator: &Option<EmulatorHost>| emulator.as_ref().map(EmulatorHost::origin).unwrap_or_default();
+        let origin = |emulator: &Option<EmulatorHost>| {
+            emulator
+                .as_ref()
+                .map(EmulatorHost::origin)
+                .unwrap_or_default()
+        };
         [
             ("GCS_BUCKET", BUCKET.to_owned()),
             ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
             ("MLFLOW_TRACKING_URI", self.addresses.registry.to_string()),
-            ("STORAGE_EMULATOR_HOST", origin(&self.cloud.storage_emulator)),
-            ("BIGQUERY_EMULATOR_HOST", origin(&self.cloud.bigquery_emulator)),
+            (
+                "STORAGE_EMULATOR_HOST",
+                origin(&self.cloud.storage_emulator),
+            ),
+            (
+                "BIGQUERY_EMULATOR_HOST",
+                origin(&self.cloud.bigquery_emulator),
+            ),
             ("PUBSUB_EMULATOR_HOST", origin(&self.cloud.pubsub_emulator)),
             ("OPEN_DATA_URL", open_data.base().to_string()),
             ("PUSH_AUDIENCE", "off".to_owned()),
@@ -193,7 +255,11 @@ impl Process {
     fn start(function: &str, variables: &BTreeMap<&str, String>) -> Self {
         let port = free_port();
         let mut command = Command::new(binary(function));
-        command.env_clear().envs(variables).env("PORT", port.to_string()).stderr(Stdio::piped());
+        command
+            .env_clear()
+            .envs(variables)
+            .env("PORT", port.to_string())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         wait_until_it_listens(&mut child);
         Self { child, port }
@@ -202,7 +268,11 @@ impl Process {
     async fn push(&self, payload: &[u8]) {
         let message = json!({ "data": BASE64_STANDARD.encode(payload), "messageId": "1" });
         let body: Value = json!({ "message": message });
-        let reply = reqwest::Client::new().post(format!("http://127.0.0.1:{}/", self.port)).json(&body).send().await;
+        let reply = reqwest::Client::new()
+            .post(format!("http://127.0.0.1:{}/", self.port))
+            .json(&body)
+            .send()
+            .await;
         let status = reply.expect("it answers").status();
         assert!(status.is_success(), "it answered {status}");
     }
@@ -221,9 +291,18 @@ impl Drop for Process {
 
 /// Reads the most memory that a process has had resident, from `/proc/PID/status`.
 fn peak_mebibytes(pid: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("it is a number") / 1024
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("the kernel counts it");
+    line.trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse::<u64>()
+        .expect("it is a number")
+        / 1024
 }
 
 fn day(text: &str) -> Day {

@@ -17,17 +17,33 @@ use crate::{Data, timing};
 const RUNS: usize = 15;
 /// After so long nothing is left of what was needed for the start alone.
 const AT_REST: Duration = Duration::from_millis(100);
-const FUNCTIONS: [&str; 6] = ["ingest", "predict", "drift-check", "fine-tune", "evaluate", "promote"];
+const FUNCTIONS: [&str; 6] = [
+    "ingest",
+    "predict",
+    "drift-check",
+    "fine-tune",
+    "evaluate",
+    "promote",
+];
 
 pub(crate) async fn bench(data: &Data) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let state = State::at(folder.path()).expect("the state can be named");
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let inputs = run::Inputs { train: text(&data.train), test: text(&data.test), live: text(&data.live) };
-    let arguments = cli::Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
-    let cli::Command::Run(arguments) = arguments.command else { unreachable!("`run` was parsed") };
+    let inputs = run::Inputs {
+        train: text(&data.train),
+        test: text(&data.test),
+        live: text(&data.live),
+    };
+    let arguments =
+        cli::Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
+    let cli::Command::Run(arguments) = arguments.command else {
+        unreachable!("`run` was parsed")
+    };
     let mut weeks = Vec::new();
-    let summary = run::play(&inputs, &state, arguments.strategy, &mut |_| {}).await.expect("the loop runs");
+    let summary = run::play(&inputs, &state, arguments.strategy, &mut |_| {})
+        .await
+        .expect("the loop runs");
     weeks.extend(summary.weeks.iter().map(|week| week.week.to_string()));
     drift_check(state.folder(), weeks.last().expect("there is a week"));
     let files = on_files(state.folder());
@@ -47,7 +63,10 @@ fn drift_check(state: &Path, week: &str) {
             .arg(state)
             .output();
         durations.push(start.elapsed());
-        assert!(output.expect("it starts").status.success(), "the drift check failed");
+        assert!(
+            output.expect("it starts").status.success(),
+            "the drift check failed"
+        );
     }
     timing::print("drift-check of one week as a whole process", &mut durations);
 }
@@ -68,22 +87,31 @@ fn on_files(state: &Path) -> Environment {
 /// The real clients with the credentials of a user whom nobody knows: nothing is sent before the first message comes.
 fn on_google_cloud(folder: &Path) -> Environment {
     let credentials = folder.join("credentials.json");
-    let user = r#"{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c"}"#;
+    let user =
+        r#"{"type":"authorized_user","client_id":"a","client_secret":"b","refresh_token":"c"}"#;
     std::fs::write(&credentials, user).expect("credentials can be written");
     vec![
         ("GOOGLE_CLOUD_PROJECT", "bench-project".to_owned()),
         ("GCS_BUCKET", "bench-bucket".to_owned()),
         ("MLFLOW_TRACKING_URI", "https://mlflow.invalid".to_owned()),
-        ("GOOGLE_APPLICATION_CREDENTIALS", credentials.to_string_lossy().into_owned()),
+        (
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            credentials.to_string_lossy().into_owned(),
+        ),
     ]
 }
 
 fn of_a_function(function: &str, files: &Environment, cloud: &Environment) {
     let Ok(program) = std::fs::metadata(binary(function)) else {
-        println!("{function}: not measured, build it first with `cargo build --release --workspace`");
+        println!(
+            "{function}: not measured, build it first with `cargo build --release --workspace`"
+        );
         return;
     };
-    println!("{function}: a program of {:.1} MB", program.len() as f64 / 1e6);
+    println!(
+        "{function}: a program of {:.1} MB",
+        program.len() as f64 / 1e6
+    );
     for (places, environment) in [("files", files), ("Google Cloud's clients", cloud)] {
         let (mut durations, mut memory) = (Vec::new(), 0);
         for _ in 0..RUNS {
@@ -95,8 +123,14 @@ fn of_a_function(function: &str, files: &Environment, cloud: &Environment) {
             process.kill().expect("it can be stopped");
             process.wait().expect("it ends");
         }
-        timing::print(&format!("{function} on {places} from process start to listening"), &mut durations);
-        println!("{function} on {places} at rest: {:.1} MB", memory as f64 * 1024.0 / 1e6);
+        timing::print(
+            &format!("{function} on {places} from process start to listening"),
+            &mut durations,
+        );
+        println!(
+            "{function} on {places} at rest: {:.1} MB",
+            memory as f64 * 1024.0 / 1e6
+        );
     }
 }
 
@@ -106,9 +140,15 @@ async fn predict_with_its_model(files: &Environment, live: &Path) {
     let (_, last) = live.period().expect("there are live data");
     let event = json!({ "type": "day-ingested", "event_id": "ingest/bench", "day": last.day(), "rows": live.len() });
     let (mut process, port) = listening("predict", files);
-    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/")).json(&event);
+    let request = reqwest::Client::new()
+        .post(format!("http://127.0.0.1:{port}/"))
+        .json(&event);
     let status = request.send().await.expect("it answers").status();
-    assert_eq!(status, reqwest::StatusCode::NO_CONTENT, "nothing was forecast");
+    assert_eq!(
+        status,
+        reqwest::StatusCode::NO_CONTENT,
+        "nothing was forecast"
+    );
     let memory = timing::memory_kib(process.id()) as f64 * 1024.0 / 1e6;
     println!("predict with its model: {memory:.1} MB");
     process.kill().expect("it can be stopped");
@@ -118,9 +158,17 @@ async fn predict_with_its_model(files: &Environment, live: &Path) {
 /// Starts a function and waits until it listens.
 fn listening(function: &str, environment: &Environment) -> (Child, u16) {
     let port = free_port();
-    let own = [("OPEN_DATA_URL", "http://127.0.0.1:9"), ("PORT", &port.to_string()), ("PUSH_AUDIENCE", "off")];
+    let own = [
+        ("OPEN_DATA_URL", "http://127.0.0.1:9"),
+        ("PORT", &port.to_string()),
+        ("PUSH_AUDIENCE", "off"),
+    ];
     let mut command = Command::new(binary(function));
-    command.env_clear().envs(environment.iter().map(|(name, value)| (name, value))).envs(own).stderr(Stdio::piped());
+    command
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .envs(own)
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     wait_until_it_listens(&mut child);
     (child, port)
@@ -128,16 +176,27 @@ fn listening(function: &str, environment: &Environment) -> (Child, u16) {
 
 pub(crate) fn wait_until_it_listens(child: &mut Child) {
     let stderr = child.stderr.take().expect("its logs are read");
-    let listening = BufReader::new(stderr).lines().map_while(Result::ok).any(|line| line.contains("listening"));
+    let listening = BufReader::new(stderr)
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.contains("listening"));
     assert!(listening, "it ended before it listened");
 }
 
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it listens").port()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port is free")
+        .local_addr()
+        .expect("it listens")
+        .port()
 }
 
 /// Finds a program beside this one: `target/release/deps/speed-…` lies next to `target/release/NAME`.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let bench = std::env::current_exe().expect("this program has a path");
-    bench.ancestors().nth(2).expect("it lies in target/release/deps").join(name)
+    bench
+        .ancestors()
+        .nth(2)
+        .expect("it lies in target/release/deps")
+        .join(name)
 }

@@ -29,7 +29,11 @@ pub(crate) async fn bench(data: &Data) {
     let ports = state.open(clock).expect("the state can be opened");
     for day in first.day().through(last.day()) {
         let counts = live.days(day, day);
-        ports.warehouse.replace_counts(day, &counts, Timestamp::UNIX_EPOCH).await.expect("counts can be stored");
+        ports
+            .warehouse
+            .replace_counts(day, &counts, Timestamp::UNIX_EPOCH)
+            .await
+            .expect("counts can be stored");
     }
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     let plan = train::TrainPlan {
@@ -39,9 +43,15 @@ pub(crate) async fn bench(data: &Data) {
         recipe: TrainRecipe::default(),
         environment: "local".to_owned(),
     };
-    train::train(&ports, &state, &plan).await.expect("the champion can be trained");
+    train::train(&ports, &state, &plan)
+        .await
+        .expect("the champion can be trained");
 
-    let router = router(Arc::new(predict::Predict::new(&ports)), &ports, &ServiceSettings::default());
+    let router = router(
+        Arc::new(predict::Predict::new(&ports)),
+        &ports,
+        &ServiceSettings::default(),
+    );
     let address = serve(router);
     empty_requests(&format!("http://{address}/livez")).await;
     let url = format!("http://{address}/v1/predict");
@@ -56,8 +66,15 @@ pub(crate) async fn bench(data: &Data) {
     let mut durations = Vec::new();
     for run in 0..WARM_UP + RUNS {
         let start = Instant::now();
-        let reply =
-            client.post(&url).json(&body).send().await.expect("it answers").text().await.expect("it answers whole");
+        let reply = client
+            .post(&url)
+            .json(&body)
+            .send()
+            .await
+            .expect("it answers")
+            .text()
+            .await
+            .expect("it answers whole");
         let elapsed = start.elapsed();
         assert_eq!(reply.matches("\"prediction\"").count(), RECORDS, "{reply}");
         if run >= WARM_UP {
@@ -73,7 +90,14 @@ async fn empty_requests(url: &str) {
     let mut durations = Vec::new();
     for run in 0..WARM_UP + RUNS {
         let start = Instant::now();
-        client.get(url).send().await.expect("it answers").text().await.expect("it answers whole");
+        client
+            .get(url)
+            .send()
+            .await
+            .expect("it answers")
+            .text()
+            .await
+            .expect("it answers whole");
         if run >= WARM_UP {
             durations.push(start.elapsed());
         }
@@ -85,12 +109,18 @@ async fn empty_requests(url: &str) {
 fn serve(router: axum::Router) -> SocketAddr {
     let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        tokio::runtime::Runtime::new().expect("a runtime can be made").block_on(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-            sender.send(listener.local_addr().expect("it listens")).expect("the bench waits");
-            let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-            axum::serve(listener, router).await.expect("it serves");
-        });
+        tokio::runtime::Runtime::new()
+            .expect("a runtime can be made")
+            .block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0")
+                    .await
+                    .expect("a port is free");
+                sender
+                    .send(listener.local_addr().expect("it listens"))
+                    .expect("the bench waits");
+                let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+                axum::serve(listener, router).await.expect("it serves");
+            });
     });
     address.recv().expect("it listens")
 }

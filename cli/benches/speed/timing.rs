@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Prints the median and the extremes of some durations, in milliseconds.
 pub(crate) fn print(what: &str, durations: &mut [Duration]) {
     durations.sort();
-    let at = |share: f64| durations[((durations.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    let at =
+        |share: f64| durations[((durations.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
         "{what}: median {:.2} ms, 99th percentile {:.2} ms, least {:.2} ms, most {:.2} ms ({} runs)",
         at(0.5),
@@ -29,5 +30,6 @@ pub(crate) fn memory_kib(process: u32) -> u64 {
 fn status_kib(process: &str, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(field));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+        .unwrap_or_default()
 }

@@ -31,7 +31,11 @@ impl fmt::Display for History {
             "made of",
         ]);
         for manifest in self.train.iter().chain([&self.test]) {
-            let sources: Vec<_> = manifest.sources.iter().map(|source| source.name.as_str()).collect();
+            let sources: Vec<_> = manifest
+                .sources
+                .iter()
+                .map(|source| source.name.as_str())
+                .collect();
             table.add_row([
                 manifest.name.to_string(),
                 manifest.rows.to_string(),
@@ -51,7 +55,9 @@ impl fmt::Display for History {
 /// Names a few of many files.
 fn shorten(names: &[&str]) -> String {
     match names {
-        [first, second, .., last] if names.len() > 3 => format!("{first}, {second}, … {last} ({} files)", names.len()),
+        [first, second, .., last] if names.len() > 3 => {
+            format!("{first}, {second}, … {last} ({} files)", names.len())
+        }
         few => few.join(", "),
     }
 }
@@ -61,9 +67,9 @@ fn shorten(names: &[&str]) -> String {
 /// # Errors
 /// When there is no baseline yet, or the store fails.
 pub async fn history(store: &dyn Store) -> anyhow::Result<History> {
-    let (in_use, _) = baseline::published(store)
-        .await?
-        .context("there is no baseline yet: `bike-traffic train` publishes that of the first champion")?;
+    let (in_use, _) = baseline::published(store).await?.context(
+        "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+    )?;
     Ok(History {
         train: baseline::history(store, &in_use.train).await?,
         test: baseline::manifest(store, &in_use.test).await?,

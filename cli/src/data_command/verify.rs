@@ -18,7 +18,10 @@ pub struct Verification {
 
 impl Verification {
     fn unsound(&self) -> usize {
-        self.findings.iter().filter(|finding| finding.state != State::Sound).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.state != State::Sound)
+            .count()
     }
 
     /// Returns an error when an object is not what its manifest says.
@@ -39,18 +42,33 @@ impl Verification {
 
 impl fmt::Display for Verification {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { object, data_set, state } in &self.findings {
+        for Finding {
+            object,
+            data_set,
+            state,
+        } in &self.findings
+        {
             match state {
                 State::Sound => writeln!(formatter, "sound       {data_set}  {object}")?,
                 State::Missing => writeln!(formatter, "missing     {data_set}  {object}")?,
                 State::Changed { sha256, bytes } => {
-                    writeln!(formatter, "changed     {data_set}  {object} ({bytes} bytes, SHA-256 {sha256})")?;
+                    writeln!(
+                        formatter,
+                        "changed     {data_set}  {object} ({bytes} bytes, SHA-256 {sha256})"
+                    )?;
                 }
-                State::Unreadable(reason) => writeln!(formatter, "unreadable  {data_set}  {reason}")?,
+                State::Unreadable(reason) => {
+                    writeln!(formatter, "unreadable  {data_set}  {reason}")?
+                }
                 State::Undescribed => writeln!(formatter, "no manifest {data_set}  {object}")?,
             }
         }
-        write!(formatter, "{} objects, {} of them sound", self.findings.len(), self.findings.len() - self.unsound())
+        write!(
+            formatter,
+            "{} objects, {} of them sound",
+            self.findings.len(),
+            self.findings.len() - self.unsound()
+        )
     }
 }
 
@@ -59,5 +77,7 @@ impl fmt::Display for Verification {
 /// # Errors
 /// When the store fails.
 pub async fn verify(store: &dyn Store) -> anyhow::Result<Verification> {
-    Ok(Verification { findings: baseline::verify(store).await? })
+    Ok(Verification {
+        findings: baseline::verify(store).await?,
+    })
 }

@@ -27,20 +27,33 @@ impl Log {
     }
 
     pub(super) fn in_folder(folder: &Path) -> anyhow::Result<Self> {
-        let store = FileStore::open(folder).with_context(|| format!("cannot open the bus in {}", folder.display()))?;
+        let store = FileStore::open(folder)
+            .with_context(|| format!("cannot open the bus in {}", folder.display()))?;
         Ok(Self::new(Arc::new(store)))
     }
 
     fn new(store: Arc<dyn Store>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Self { publisher: LogPublisher::new(Arc::clone(&store), clock), store }
+        Self {
+            publisher: LogPublisher::new(Arc::clone(&store), clock),
+            store,
+        }
     }
 
     pub(super) async fn letters(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
         let mut letters = Vec::new();
-        for path in self.store.list(&format!("bus/topics/{}/", Topic::DeadLetter(function))).await? {
+        for path in self
+            .store
+            .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
+            .await?
+        {
             let (message, _) = read_json::<LoggedMessage>(&*self.store, &path).await?;
-            if self.store.generation(&mark(&message.message_id.0)?).await?.is_some() {
+            if self
+                .store
+                .generation(&mark(&message.message_id.0)?)
+                .await?
+                .is_some()
+            {
                 continue;
             }
             letters.push(DeadLetter {
@@ -56,9 +69,21 @@ impl Log {
     }
 
     pub(super) async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
-        let message = Message { data, attributes: dead_letter::restore(&letter.attributes) };
-        let published = self.publisher.publish(letter.function.input(), message).await?;
-        self.store.write(&mark(&letter.message_id)?, published.0.into(), Condition::Always).await?;
+        let message = Message {
+            data,
+            attributes: dead_letter::restore(&letter.attributes),
+        };
+        let published = self
+            .publisher
+            .publish(letter.function.input(), message)
+            .await?;
+        self.store
+            .write(
+                &mark(&letter.message_id)?,
+                published.0.into(),
+                Condition::Always,
+            )
+            .await?;
         Ok(())
     }
 }

@@ -60,7 +60,9 @@ impl DeadLetter {
 
     /// Returns the path of the object that has the message, where it is too large for a letter.
     pub fn object(&self) -> Option<&str> {
-        self.attributes.get(dead_letter::OBJECT_ATTRIBUTE).map(String::as_str)
+        self.attributes
+            .get(dead_letter::OBJECT_ATTRIBUTE)
+            .map(String::as_str)
     }
 }
 
@@ -73,13 +75,22 @@ impl DeadLetters {
         if !place.cloud {
             let state = State::at(&place.state)?;
             let store = state.open(Arc::new(SystemClock))?.store;
-            return Ok(Self { bus: Bus::Local(local::Log::open(&state)?), store });
+            return Ok(Self {
+                bus: Bus::Local(local::Log::open(&state)?),
+                store,
+            });
         }
-        let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+        let (addresses, cloud) = (
+            PortAddresses::read(&ProcessVariables)?,
+            CloudSettings::read(&ProcessVariables)?,
+        );
         let store = store::open(&addresses.store, &cloud).await?;
         match addresses.bus {
             Address::PubSub(project) => Self::of_project(&project, &cloud, store).await,
-            Address::File(folder) => Ok(Self { bus: Bus::Local(local::Log::in_folder(&folder)?), store }),
+            Address::File(folder) => Ok(Self {
+                bus: Bus::Local(local::Log::in_folder(&folder)?),
+                store,
+            }),
             other => anyhow::bail!("there are no dead letters in {other}"),
         }
     }
@@ -88,8 +99,15 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When there are no credentials.
-    pub async fn of_project(project: &ProjectId, cloud: &CloudSettings, store: Arc<dyn Store>) -> anyhow::Result<Self> {
-        Ok(Self { bus: Bus::PubSub(pubsub::Topics::open(project, cloud).await?), store })
+    pub async fn of_project(
+        project: &ProjectId,
+        cloud: &CloudSettings,
+        store: Arc<dyn Store>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            bus: Bus::PubSub(pubsub::Topics::open(project, cloud).await?),
+            store,
+        })
     }
 
     /// Returns those of a function, oldest first, and leaves them where they are.
@@ -107,7 +125,8 @@ impl DeadLetters {
     /// # Errors
     /// When the bus fails.
     pub async fn of_all(&self) -> anyhow::Result<[Vec<DeadLetter>; Function::ALL.len()]> {
-        let [first, second, third, fourth, fifth, sixth] = Function::ALL.map(|function| self.of(function));
+        let [first, second, third, fourth, fifth, sixth] =
+            Function::ALL.map(|function| self.of(function));
         Ok(tokio::try_join!(first, second, third, fourth, fifth, sixth)?.into())
     }
 
@@ -151,9 +170,16 @@ impl DeadLetters {
     pub async fn whole(&self, letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
         let mut whole = letter.clone();
         if let Some(object) = letter.object() {
-            let cannot = || format!("cannot read the message of the dead letter {}", letter.message_id);
+            let cannot = || {
+                format!(
+                    "cannot read the message of the dead letter {}",
+                    letter.message_id
+                )
+            };
             let path: ObjectPath = object.parse().with_context(cannot)?;
-            let (message, _) = read_json::<SetAside>(&*self.store, &path).await.with_context(cannot)?;
+            let (message, _) = read_json::<SetAside>(&*self.store, &path)
+                .await
+                .with_context(cannot)?;
             whole.attributes.extend(message.attributes);
             whole.data = message.data.to_bytes();
         }

@@ -23,13 +23,19 @@ pub(super) struct Topics {
 impl Topics {
     pub(super) async fn open(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
         let publisher = PubSubPublisher::open(project, cloud).await?;
-        Ok(Self { subscriptions: Subscriptions::open(project, cloud)?, publisher })
+        Ok(Self {
+            subscriptions: Subscriptions::open(project, cloud)?,
+            publisher,
+        })
     }
 
     /// Takes what the subscription holds, oldest first; what is neither put back nor left comes back by itself when its
     /// acknowledgement deadline is over.
     pub(super) async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
-        let pulled = self.subscriptions.pull(&SubscriptionId::of_dead_letters(function), MAXIMUM_LETTERS).await?;
+        let pulled = self
+            .subscriptions
+            .pull(&SubscriptionId::of_dead_letters(function), MAXIMUM_LETTERS)
+            .await?;
         let letter = |pulled: Pulled| DeadLetter {
             function,
             handle: pulled.ack_id,
@@ -43,21 +49,42 @@ impl Topics {
 
     /// Keeps letters that were taken for as long again as can be.
     pub(super) async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = letters.first() else { return Ok(()) };
-        let handles: Vec<_> = letters.iter().map(|letter| letter.handle.as_str()).collect();
-        self.subscriptions.keep(&SubscriptionId::of_dead_letters(first.function), &handles).await
+        let Some(first) = letters.first() else {
+            return Ok(());
+        };
+        let handles: Vec<_> = letters
+            .iter()
+            .map(|letter| letter.handle.as_str())
+            .collect();
+        self.subscriptions
+            .keep(&SubscriptionId::of_dead_letters(first.function), &handles)
+            .await
     }
 
     pub(super) async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = letters.first() else { return Ok(()) };
-        let handles: Vec<_> = letters.iter().map(|letter| letter.handle.as_str()).collect();
-        self.subscriptions.release(&SubscriptionId::of_dead_letters(first.function), &handles).await
+        let Some(first) = letters.first() else {
+            return Ok(());
+        };
+        let handles: Vec<_> = letters
+            .iter()
+            .map(|letter| letter.handle.as_str())
+            .collect();
+        self.subscriptions
+            .release(&SubscriptionId::of_dead_letters(first.function), &handles)
+            .await
     }
 
     pub(super) async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
-        let message = Message { data, attributes: dead_letter::restore(&letter.attributes) };
-        self.publisher.publish(letter.function.input(), message).await?;
+        let message = Message {
+            data,
+            attributes: dead_letter::restore(&letter.attributes),
+        };
+        self.publisher
+            .publish(letter.function.input(), message)
+            .await?;
         let subscription = SubscriptionId::of_dead_letters(letter.function);
-        self.subscriptions.acknowledge(&subscription, &[&letter.handle]).await
+        self.subscriptions
+            .acknowledge(&subscription, &[&letter.handle])
+            .await
     }
 }

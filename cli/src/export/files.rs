@@ -43,12 +43,20 @@ impl Files {
         let record = folder.join(RECORD);
         let known = match fs::read(&record) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
-                format!("cannot understand {}; delete it, and its files are downloaded again", record.display())
+                format!(
+                    "cannot understand {}; delete it, and its files are downloaded again",
+                    record.display()
+                )
             })?,
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", record.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", record.display()));
+            }
         };
-        Ok(Self { folder: folder.to_owned(), known })
+        Ok(Self {
+            folder: folder.to_owned(),
+            known,
+        })
     }
 
     /// Makes the objects of a month or of a part of it, and nothing else, the files of that month or part. A file that holds
@@ -61,7 +69,14 @@ impl Files {
     ) -> anyhow::Result<Vec<ExportedFile>> {
         let label = month.label();
         let name = |object: &ObjectPath| {
-            format!("{label}-{}", object.as_str().rsplit('/').next().unwrap_or_else(|| object.as_str()))
+            format!(
+                "{label}-{}",
+                object
+                    .as_str()
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_else(|| object.as_str())
+            )
         };
         let names: Vec<_> = objects.iter().map(name).collect();
         let mut files = Vec::new();
@@ -73,31 +88,46 @@ impl Files {
                 self.save()?;
             }
             let Known { rows, bytes, .. } = self.known[name];
-            files.push(ExportedFile { path: self.folder.join(name), rows, bytes, is_new });
+            files.push(ExportedFile {
+                path: self.folder.join(name),
+                rows,
+                bytes,
+                is_new,
+            });
         }
         // Of an export of more objects.
-        self.remove(&month.name, |name, part| part == month.part && names.iter().all(|kept| kept != name))?;
+        self.remove(&month.name, |name, part| {
+            part == month.part && names.iter().all(|kept| kept != name)
+        })?;
         Ok(files)
     }
 
     /// Removes the files of smaller parts, whose days the files of this month or part have too.
     pub(super) fn remove_parts_of(&mut self, month: &Month) -> anyhow::Result<()> {
-        self.remove(&month.name, |_, part| part != month.part && part.is_some_and(|part| month.contains(part)))
+        self.remove(&month.name, |_, part| {
+            part != month.part && part.is_some_and(|part| month.contains(part))
+        })
     }
 
     /// Returns the parts of a month that there are files of.
     pub(super) fn parts(&self, month: &str) -> BTreeSet<Part> {
-        self.of_month(month).filter_map(|(_, known)| known.part).collect()
+        self.of_month(month)
+            .filter_map(|(_, known)| known.part)
+            .collect()
     }
 
     fn of_month(&self, month: &str) -> impl Iterator<Item = (&String, &Known)> {
         let start = format!("{month}-");
-        self.known.iter().filter(move |(name, _)| name.starts_with(&start))
+        self.known
+            .iter()
+            .filter(move |(name, _)| name.starts_with(&start))
     }
 
     /// Tells whether a file holds an object, by its checksum.
     fn holds(&self, name: &str, object: &ObjectPath) -> anyhow::Result<bool> {
-        let Some(known) = self.known.get(name).filter(|known| known.object == *object) else { return Ok(false) };
+        let Some(known) = self.known.get(name).filter(|known| known.object == *object) else {
+            return Ok(false);
+        };
         let path = self.folder.join(name);
         let cannot_read = || format!("cannot read {}", path.display());
         let file = match File::open(&path) {
@@ -116,17 +146,31 @@ impl Files {
         part: Option<Part>,
     ) -> anyhow::Result<Known> {
         let contents = store.read(object).await?.bytes;
-        let rows = count_rows(&contents).with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
+        let rows = count_rows(&contents)
+            .with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
         let path = self.folder.join(name);
         let mut file = OutputFile::create(&path)?;
-        file.write_all(&contents).with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(&contents)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         file.finish()?;
-        Ok(Known { part, object: object.clone(), rows, bytes: contents.len() as u64, sha256: Checksum::of(&contents) })
+        Ok(Known {
+            part,
+            object: object.clone(),
+            rows,
+            bytes: contents.len() as u64,
+            sha256: Checksum::of(&contents),
+        })
     }
 
     /// Removes files of a month, chosen by their names and parts. What nobody has downloaded stays.
-    fn remove(&mut self, month: &str, is_chosen: impl Fn(&str, Option<Part>) -> bool) -> anyhow::Result<()> {
-        let chosen = self.of_month(month).filter(|(name, known)| is_chosen(name, known.part));
+    fn remove(
+        &mut self,
+        month: &str,
+        is_chosen: impl Fn(&str, Option<Part>) -> bool,
+    ) -> anyhow::Result<()> {
+        let chosen = self
+            .of_month(month)
+            .filter(|(name, known)| is_chosen(name, known.part));
         let names: Vec<_> = chosen.map(|(name, _)| name.clone()).collect();
         for name in &names {
             let path = self.folder.join(name);

@@ -41,10 +41,29 @@ pub struct ExportPlan {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
-    let ExportArguments { place, from, to, out, fresh, json } = arguments;
+    let ExportArguments {
+        place,
+        from,
+        to,
+        out,
+        fresh,
+        json,
+    } = arguments;
     let out = out.unwrap_or_else(|| place.state.join("exports"));
     let ports = place.open(Arc::new(SystemClock)).await?;
-    stdout::print(&export(&ports, &ExportPlan { from, to, out, fresh }).await?, json)
+    stdout::print(
+        &export(
+            &ports,
+            &ExportPlan {
+                from,
+                to,
+                out,
+                fresh,
+            },
+        )
+        .await?,
+        json,
+    )
 }
 
 /// Exports the counts of a range of days into files. Done a second time it finishes what the first time left open, and
@@ -60,18 +79,28 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     if last < first {
         bail!("cannot export the days from {first} to {last}: the last day comes before the first");
     }
-    let tables = ports.warehouse.table_versions(month_of(first).0, month_of(last).1).await?;
+    let tables = ports
+        .warehouse
+        .table_versions(month_of(first).0, month_of(last).1)
+        .await?;
     let months = Month::of_range(&tables, (first, last), yesterday);
     let mut files = Files::open(&plan.out)?;
     let mut report = ExportReport::new(&plan.out, (first, last));
-    let (total, mut progress) = (months.len() as u64, Progress::new("exporting", months.len() as u64));
+    let (total, mut progress) = (
+        months.len() as u64,
+        Progress::new("exporting", months.len() as u64),
+    );
     for (done, month) in (0..).zip(&months) {
         progress.show(done, total, month.name.clone());
         let (is_new, exported) = bring(month, ports, &mut files, plan.fresh).await?;
         report.add(month, is_new, exported);
         files.remove_parts_of(month)?;
         // Days that two parts have are to be the same in both, since in a merge either may win.
-        for part in files.parts(&month.name).into_iter().filter(|part| Some(*part) != month.part) {
+        for part in files
+            .parts(&month.name)
+            .into_iter()
+            .filter(|part| Some(*part) != month.part)
+        {
             bring(&Month::part(part, &tables), ports, &mut files, false).await?;
         }
         progress.show(done + 1, total, month.name.clone());
@@ -89,5 +118,8 @@ async fn bring(
 ) -> anyhow::Result<(bool, Vec<ExportedFile>)> {
     let (objects, is_new) = month.objects(ports, fresh).await?;
     let exported = files.update(&*ports.store, month, &objects).await;
-    Ok((is_new, exported.with_context(|| format!("cannot bring {} here", month.label()))?))
+    Ok((
+        is_new,
+        exported.with_context(|| format!("cannot bring {} here", month.label()))?,
+    ))
 }

@@ -39,28 +39,57 @@ struct Record {
 
 impl Month {
     /// Sorts the tables of a range into months. `tables` are all of these months, which tells what is a part.
-    pub(super) fn of_range(tables: &BTreeMap<Day, TableVersion>, range: (Day, Day), yesterday: Day) -> Vec<Self> {
+    pub(super) fn of_range(
+        tables: &BTreeMap<Day, TableVersion>,
+        range: (Day, Day),
+        yesterday: Day,
+    ) -> Vec<Self> {
         let asked = between(tables, range);
         let months: BTreeSet<_> = asked.keys().map(|day| month_of(*day)).collect();
-        months.into_iter().map(|month| Self::of(month, tables, range, yesterday)).collect()
+        months
+            .into_iter()
+            .map(|month| Self::of(month, tables, range, yesterday))
+            .collect()
     }
 
-    fn of((first, last): (Day, Day), all: &BTreeMap<Day, TableVersion>, asked: (Day, Day), yesterday: Day) -> Self {
+    fn of(
+        (first, last): (Day, Day),
+        all: &BTreeMap<Day, TableVersion>,
+        asked: (Day, Day),
+        yesterday: Day,
+    ) -> Self {
         let (from, to) = (first.max(asked.0), last.min(asked.1));
         let tables = between(all, (from, to));
         let is_whole = tables.keys().all(|day| *day <= yesterday)
-            && between(all, (first, last.min(yesterday))).keys().all(|day| tables.contains_key(day));
+            && between(all, (first, last.min(yesterday)))
+                .keys()
+                .all(|day| tables.contains_key(day));
         let name = first.date().strftime("%Y-%m").to_string();
         if is_whole {
-            return Self { name, days: (first, to), part: None, tables };
+            return Self {
+                name,
+                days: (first, to),
+                part: None,
+                tables,
+            };
         }
-        Self { name, days: (from, to), part: Some((from, to)), tables }
+        Self {
+            name,
+            days: (from, to),
+            part: Some((from, to)),
+            tables,
+        }
     }
 
     /// Returns a part of a month.
     pub(super) fn part(part: Part, all: &BTreeMap<Day, TableVersion>) -> Self {
         let name = part.0.date().strftime("%Y-%m").to_string();
-        Self { name, days: part, part: Some(part), tables: between(all, part) }
+        Self {
+            name,
+            days: part,
+            part: Some(part),
+            tables: between(all, part),
+        }
     }
 
     /// Returns the name, and of a part its days, as in `2021-04` or `2021-04-from-05-to-20`. A part comes after its month in
@@ -69,7 +98,13 @@ impl Month {
         let Self { name, part, .. } = self;
         part.map_or_else(
             || name.clone(),
-            |(first, last)| format!("{name}-from-{}-to-{}", first.date().strftime("%d"), last.date().strftime("%d")),
+            |(first, last)| {
+                format!(
+                    "{name}-from-{}-to-{}",
+                    first.date().strftime("%d"),
+                    last.date().strftime("%d")
+                )
+            },
         )
     }
 
@@ -82,7 +117,11 @@ impl Month {
     ///
     /// A table that is replaced while the month is exported has another version the next time, and so makes the month be
     /// exported again.
-    pub(super) async fn objects(&self, ports: &Ports, fresh: bool) -> anyhow::Result<(Vec<ObjectPath>, bool)> {
+    pub(super) async fn objects(
+        &self,
+        ports: &Ports,
+        fresh: bool,
+    ) -> anyhow::Result<(Vec<ObjectPath>, bool)> {
         let folder = format!("exports/{}", self.label());
         let record: ObjectPath = format!("{folder}/export.json").parse()?;
         if !fresh && let Some(objects) = self.complete(&*ports.store, &folder, &record).await? {
@@ -91,12 +130,21 @@ impl Month {
         // A folder of its own: one of an export that was stopped may hold a part of a month, or may still be written to.
         let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let attempt = format!("{folder}/{now}-{:08x}", rand::random::<u32>()).parse()?;
-        let (Some((first, _)), Some((last, _))) = (self.tables.first_key_value(), self.tables.last_key_value()) else {
+        let (Some((first, _)), Some((last, _))) =
+            (self.tables.first_key_value(), self.tables.last_key_value())
+        else {
             return Ok((Vec::new(), false));
         };
-        let exported = ports.warehouse.export_counts((*first, *last), &ports.store, &attempt).await;
-        let objects = exported.with_context(|| format!("cannot export the days from {first} to {last}"))?;
-        let made = Record { tables: self.tables.clone(), objects };
+        let exported = ports
+            .warehouse
+            .export_counts((*first, *last), &ports.store, &attempt)
+            .await;
+        let objects =
+            exported.with_context(|| format!("cannot export the days from {first} to {last}"))?;
+        let made = Record {
+            tables: self.tables.clone(),
+            objects,
+        };
         store::write_json(&*ports.store, &record, &made, Condition::Always).await?;
         Ok((made.objects, true))
     }
@@ -111,21 +159,36 @@ impl Month {
         let Record { tables, objects } = match store::read_json(store, record).await {
             Ok((record, _)) => record,
             Err(StoreError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error).context("cannot tell what is exported; --fresh does not ask"),
+            Err(error) => {
+                return Err(error).context("cannot tell what is exported; --fresh does not ask");
+            }
         };
         let there = store.list(&format!("{folder}/")).await?;
-        let is_complete = tables == self.tables && objects.iter().all(|object| there.binary_search(object).is_ok());
+        let is_complete = tables == self.tables
+            && objects
+                .iter()
+                .all(|object| there.binary_search(object).is_ok());
         Ok(is_complete.then_some(objects))
     }
 }
 
-fn between(tables: &BTreeMap<Day, TableVersion>, (first, last): (Day, Day)) -> BTreeMap<Day, TableVersion> {
+fn between(
+    tables: &BTreeMap<Day, TableVersion>,
+    (first, last): (Day, Day),
+) -> BTreeMap<Day, TableVersion> {
     let is_within = |(day, _): &(&Day, &TableVersion)| first <= **day && **day <= last;
-    tables.iter().filter(is_within).map(|(day, version)| (*day, *version)).collect()
+    tables
+        .iter()
+        .filter(is_within)
+        .map(|(day, version)| (*day, *version))
+        .collect()
 }
 
 /// Returns the first and the last day of the month that a day lies in.
 pub(super) fn month_of(day: Day) -> (Day, Day) {
     let date = day.date();
-    (Day::from_date(date.first_of_month()), Day::from_date(date.last_of_month()))
+    (
+        Day::from_date(date.first_of_month()),
+        Day::from_date(date.last_of_month()),
+    )
 }

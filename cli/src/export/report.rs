@@ -46,7 +46,15 @@ pub struct ExportedFile {
 impl ExportReport {
     pub(super) fn new(folder: &Path, asked: (Day, Day)) -> Self {
         let (files, months_written) = Default::default();
-        Self { folder: folder.to_owned(), asked, exported: None, files, rows: 0, months_written, months: 0 }
+        Self {
+            folder: folder.to_owned(),
+            asked,
+            exported: None,
+            files,
+            rows: 0,
+            months_written,
+            months: 0,
+        }
     }
 
     pub(super) fn add(&mut self, month: &Month, is_new: bool, files: Vec<ExportedFile>) {
@@ -65,12 +73,26 @@ impl fmt::Display for ExportReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((first, last)) = self.exported else {
             let (first, last) = self.asked;
-            return write!(formatter, "no day from {first} to {last} has a table: there is nothing to export");
+            return write!(
+                formatter,
+                "no day from {first} to {last} has a table: there is nothing to export"
+            );
         };
         let (written, months) = (self.months_written.len(), self.months);
-        let (downloaded, files) = (self.files.iter().filter(|file| file.is_new).count(), self.files.len());
-        writeln!(formatter, "counts from {first} to {last} in {}: {}", self.folder.display(), self.rows)?;
-        write!(formatter, "months exported: {written} of {months}; files downloaded: {downloaded} of {files}; ")?;
+        let (downloaded, files) = (
+            self.files.iter().filter(|file| file.is_new).count(),
+            self.files.len(),
+        );
+        writeln!(
+            formatter,
+            "counts from {first} to {last} in {}: {}",
+            self.folder.display(),
+            self.rows
+        )?;
+        write!(
+            formatter,
+            "months exported: {written} of {months}; files downloaded: {downloaded} of {files}; "
+        )?;
         formatter.write_str("the others were there already")
     }
 }

@@ -20,7 +20,10 @@ pub(super) struct Overlap {
 impl Columns {
     /// Puts counts into columns; they come sorted or not, each key once.
     pub(super) fn new(keys: Vec<i64>, counts: Vec<u32>) -> PolarsResult<Self> {
-        let columns = vec![Column::new(KEY.into(), keys), Column::new(COUNT.into(), counts)];
+        let columns = vec![
+            Column::new(KEY.into(), keys),
+            Column::new(COUNT.into(), counts),
+        ];
         DataFrame::new_infer_height(columns).map(Self)
     }
 
@@ -34,7 +37,10 @@ impl Columns {
         let is_again = keys.equal(&keys.shift(1));
         let is_same = counts.equal(&counts.shift(1));
         let unchanged = count_true(&(&is_again & &is_same));
-        let overlap = Overlap { replaced: count_true(&is_again) - unchanged, unchanged };
+        let overlap = Overlap {
+            replaced: count_true(&is_again) - unchanged,
+            unchanged,
+        };
         let is_last = keys.not_equal_missing(&keys.shift(-1));
         *both = both.filter(&is_last)?;
         Ok(overlap)

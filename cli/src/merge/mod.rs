@@ -45,12 +45,21 @@ pub struct MergePlan {
 pub(crate) async fn command(arguments: MergeArguments) -> anyhow::Result<()> {
     let is_json = arguments.json;
     let plan = plan(arguments).await?;
-    let report = tokio::task::spawn_blocking(move || merge(&plan)).await.context("the merge did not end")??;
+    let report = tokio::task::spawn_blocking(move || merge(&plan))
+        .await
+        .context("the merge did not end")??;
     stdout::print(&report, is_json)
 }
 
 async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
-    let MergeArguments { baseline, bq_export, output, test_path, rejects, .. } = arguments;
+    let MergeArguments {
+        baseline,
+        bq_export,
+        output,
+        test_path,
+        rejects,
+        ..
+    } = arguments;
     let rejects = rejects.unwrap_or_else(|| beside(&output, ".rejects.csv"));
     let test_period = match test_path {
         Some(path) => {
@@ -66,7 +75,13 @@ async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
         }
         None => None,
     };
-    Ok(MergePlan { baseline, exports: bq_export, test_period, output, rejects })
+    Ok(MergePlan {
+        baseline,
+        exports: bq_export,
+        test_period,
+        output,
+        rejects,
+    })
 }
 
 /// Returns the path of a file beside another: the same name with `ending` after it.
@@ -82,8 +97,13 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// When it cannot be read or has no row that can be used.
 pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Hour)> {
-    let loaded = data::load(path, rejects).await.context("cannot read the fixed test set")?;
-    loaded.counts.period().with_context(|| format!("the fixed test set {path} has no counts"))
+    let loaded = data::load(path, rejects)
+        .await
+        .context("cannot read the fixed test set")?;
+    loaded
+        .counts
+        .period()
+        .with_context(|| format!("the fixed test set {path} has no counts"))
 }
 
 /// Merges a baseline and exports by counter and hour; the later source wins.
@@ -113,16 +133,27 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
             plan.output.display()
         );
     };
-    progress.show(steps - 1, steps, format!("writing {}", plan.output.display()));
+    progress.show(
+        steps - 1,
+        steps,
+        format!("writing {}", plan.output.display()),
+    );
     data::save(&counts, &plan.output)?;
     let rejects = rejects.finish()?;
     progress.finish();
     Ok(MergeReport {
         output: plan.output.display().to_string(),
         rows: counts.len(),
-        counters: counts.rows().iter().map(|row| row.counter).collect::<BTreeSet<_>>().len(),
+        counters: counts
+            .rows()
+            .iter()
+            .map(|row| row.counter)
+            .collect::<BTreeSet<_>>()
+            .len(),
         period: format!("{first} to {last}"),
-        test_period: plan.test_period.map(|(first, last)| format!("{first} to {last}")),
+        test_period: plan
+            .test_period
+            .map(|(first, last)| format!("{first} to {last}")),
         sources: reports,
         appeared,
         vanished,
@@ -131,14 +162,20 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
 }
 
 /// Reads one source and adds it. No other is in memory but as columns.
-fn add(source: &Source, union: &mut Union, rejects: &mut RejectFile) -> anyhow::Result<SourceReport> {
+fn add(
+    source: &Source,
+    union: &mut Union,
+    rejects: &mut RejectFile,
+) -> anyhow::Result<SourceReport> {
     let path = source.path.display().to_string();
     let mut rejected = rejects.of(&path);
     let mut counts = counts::read_file(&source.path, &mut rejected)?;
     let rejected = rejected.by_reason();
     let rows = counts.len() as u64 + rejected.values().sum::<u64>();
     let duplicates = counts.deduplicate() as u64;
-    let changes = union.add(counts, source.role).with_context(|| format!("cannot merge {path}"))?;
+    let changes = union
+        .add(counts, source.role)
+        .with_context(|| format!("cannot merge {path}"))?;
     Ok(SourceReport {
         file: path,
         rows,

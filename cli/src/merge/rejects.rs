@@ -24,12 +24,21 @@ impl RejectFile {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let mut writer = csv::Writer::from_writer(OutputFile::create(path)?);
         let failure = writer.write_record(["file", "row", "reason", "text"]).err();
-        Ok(Self { path: path.to_owned(), writer, rows: 0, failure })
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            rows: 0,
+            failure,
+        })
     }
 
     /// Receives the rows of one source.
     pub(super) fn of<'a>(&'a mut self, source: &'a str) -> SourceRejects<'a> {
-        SourceRejects { file: self, source, by_reason: BTreeMap::new() }
+        SourceRejects {
+            file: self,
+            source,
+            by_reason: BTreeMap::new(),
+        }
     }
 
     /// Ends the file and returns its path. Without rows there is none, nor that of a merge before.
@@ -37,16 +46,31 @@ impl RejectFile {
     /// # Errors
     /// The first failure to write.
     pub(super) fn finish(self) -> anyhow::Result<Option<PathBuf>> {
-        let Self { path, writer, rows, failure } = self;
+        let Self {
+            path,
+            writer,
+            rows,
+            failure,
+        } = self;
         let cannot = || format!("cannot write the reject file {}", path.display());
         failure.map_or(Ok(()), Err).with_context(cannot)?;
         if rows > 0 {
-            writer.into_inner().map_err(csv::IntoInnerError::into_error).with_context(cannot)?.finish()?;
+            writer
+                .into_inner()
+                .map_err(csv::IntoInnerError::into_error)
+                .with_context(cannot)?
+                .finish()?;
             return Ok(Some(path));
         }
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error)
-                .with_context(|| format!("cannot remove {}, the reject file of a merge before", path.display())),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| {
+                    format!(
+                        "cannot remove {}, the reject file of a merge before",
+                        path.display()
+                    )
+                })
+            }
             _ => Ok(None),
         }
     }
@@ -70,7 +94,12 @@ impl Rejects for SourceRejects<'_> {
     fn reject(&mut self, reject: Reject) {
         *self.by_reason.entry(reject.reason.kind()).or_default() += 1;
         self.file.rows += 1;
-        let record = [self.source, &reject.row.to_string(), &reject.reason.to_string(), &reject.text];
+        let record = [
+            self.source,
+            &reject.row.to_string(),
+            &reject.reason.to_string(),
+            &reject.text,
+        ];
         if let Err(error) = self.file.writer.write_record(record) {
             self.file.failure.get_or_insert(error);
         }

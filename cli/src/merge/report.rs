@@ -78,7 +78,10 @@ impl MergeReport {
                 source.duplicates,
                 source.rejected_rows(),
             ];
-            table.add_row(std::iter::once(source.file.clone()).chain(figures.map(|figure| figure.to_string())));
+            table.add_row(
+                std::iter::once(source.file.clone())
+                    .chain(figures.map(|figure| figure.to_string())),
+            );
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -100,12 +103,21 @@ impl fmt::Display for MergeReport {
         }
         for (what, names) in [("appeared", &self.appeared), ("vanished", &self.vanished)] {
             if !names.is_empty() {
-                writeln!(formatter, "{} counters {what}: {}", names.len(), names.join("; "))?;
+                writeln!(
+                    formatter,
+                    "{} counters {what}: {}",
+                    names.len(),
+                    names.join("; ")
+                )?;
             }
         }
         if let Some(test_period) = &self.test_period {
             writeln!(formatter, "left out: {test_period}, the test period")?;
         }
-        write!(formatter, "{}: {} counts of {} counters, {}", self.output, self.rows, self.counters, self.period)
+        write!(
+            formatter,
+            "{}: {} counts of {} counters, {}",
+            self.output, self.rows, self.counters, self.period
+        )
     }
 }

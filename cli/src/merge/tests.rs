@@ -10,10 +10,8 @@ use super::*;
 
 mod files;
 
-const FRENCH: &str =
-    "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
-const SNAKE: &str =
-    "comptage_horaire,date_et_heure_de_comptage,identifiant_du_compteur,nom_du_compteur,coordonnees_geographiques\n";
+const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
+const SNAKE: &str = "comptage_horaire,date_et_heure_de_comptage,identifiant_du_compteur,nom_du_compteur,coordonnees_geographiques\n";
 
 /// A folder with a baseline and exports in it.
 struct Place {
@@ -22,7 +20,9 @@ struct Place {
 
 impl Place {
     fn new(files: &[(&str, &[u8])]) -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap() };
+        let place = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         for (name, bytes) in files {
             fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
             fs::write(place.path(name), bytes).unwrap();
@@ -63,23 +63,58 @@ fn export(rows: &[String]) -> Vec<u8> {
 
 /// Figures of a source in the order of its table, without the rejected.
 fn figures(source: &SourceReport) -> [u64; 6] {
-    [source.rows, source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
+    [
+        source.rows,
+        source.new,
+        source.replaced,
+        source.unchanged,
+        source.in_test_period,
+        source.duplicates,
+    ]
 }
 
 #[test]
 fn the_later_source_wins_and_an_overlap_is_not_counted_twice() {
     let place = Place::new(&[
-        ("old.csv", &export(&[row("Quai", 1, "00"), row("Quai", 2, "01"), row("Quai", 3, "02")])),
-        ("first.csv", &export(&[row("Quai", 2, "01"), row("Quai", 30, "02"), row("Quai", 4, "03")])),
-        ("second.csv", &export(&[row("Quai", 31, "02"), row("Quai", 4, "03")])),
+        (
+            "old.csv",
+            &export(&[
+                row("Quai", 1, "00"),
+                row("Quai", 2, "01"),
+                row("Quai", 3, "02"),
+            ]),
+        ),
+        (
+            "first.csv",
+            &export(&[
+                row("Quai", 2, "01"),
+                row("Quai", 30, "02"),
+                row("Quai", 4, "03"),
+            ]),
+        ),
+        (
+            "second.csv",
+            &export(&[row("Quai", 31, "02"), row("Quai", 4, "03")]),
+        ),
     ]);
     let report = merge(&place.plan("old.csv", &["first.csv", "second.csv"])).unwrap();
-    let rows = [row("Quai", 1, "00"), row("Quai", 2, "01"), row("Quai", 31, "02"), row("Quai", 4, "03")];
+    let rows = [
+        row("Quai", 1, "00"),
+        row("Quai", 2, "01"),
+        row("Quai", 31, "02"),
+        row("Quai", 4, "03"),
+    ];
     assert_eq!(place.read("out/next.csv").into_bytes(), export(&rows));
     let sources: Vec<_> = report.sources.iter().map(figures).collect();
-    assert_eq!(sources, [[3, 3, 0, 0, 0, 0], [3, 1, 1, 1, 0, 0], [2, 0, 1, 1, 0, 0]]);
+    assert_eq!(
+        sources,
+        [[3, 3, 0, 0, 0, 0], [3, 1, 1, 1, 0, 0], [2, 0, 1, 1, 0, 0]]
+    );
     assert_eq!((report.rows, report.counters), (4, 1));
-    assert_eq!(report.period, "2021-07-18T22:00:00Z to 2021-07-19T01:00:00Z");
+    assert_eq!(
+        report.period,
+        "2021-07-18T22:00:00Z to 2021-07-19T01:00:00Z"
+    );
     // Turned round, what was first wins.
     let report = merge(&place.plan("old.csv", &["second.csv", "first.csv"])).unwrap();
     assert!(place.read("out/next.csv").contains(&row("Quai", 30, "02")));
@@ -92,18 +127,29 @@ fn no_row_of_the_test_period_is_left_whatever_the_source() {
     let all: Vec<_> = hours.map(|hour| row("Quai", 7, hour)).into();
     let place = Place::new(&[("old.csv", &export(&all)), ("new.csv", &export(&all[1..]))]);
     let mut plan = place.plan("old.csv", &["new.csv"]);
-    plan.test_period = Some((hour("2021-07-19T01:00:00+02:00"), hour("2021-07-19T03:00:00+02:00")));
+    plan.test_period = Some((
+        hour("2021-07-19T01:00:00+02:00"),
+        hour("2021-07-19T03:00:00+02:00"),
+    ));
     let report = merge(&plan).unwrap();
-    assert_eq!(place.read("out/next.csv").into_bytes(), export(&[row("Quai", 7, "00"), row("Quai", 7, "04")]));
+    assert_eq!(
+        place.read("out/next.csv").into_bytes(),
+        export(&[row("Quai", 7, "00"), row("Quai", 7, "04")])
+    );
     let sources: Vec<_> = report.sources.iter().map(figures).collect();
     assert_eq!(sources, [[5, 2, 0, 0, 3, 0], [4, 0, 0, 1, 3, 0]]);
-    assert_eq!(report.test_period.as_deref(), Some("2021-07-18T23:00:00Z to 2021-07-19T01:00:00Z"));
+    assert_eq!(
+        report.test_period.as_deref(),
+        Some("2021-07-18T23:00:00Z to 2021-07-19T01:00:00Z")
+    );
 }
 
 #[test]
 fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_source() {
     let mut cp1252 = SNAKE.as_bytes().to_vec();
-    cp1252.extend_from_slice(b"155.0,2021-07-19T02:00:00+02:00,2,90 RUE DE S\xc8VRES,\"48.84, 2.32\"\n");
+    cp1252.extend_from_slice(
+        b"155.0,2021-07-19T02:00:00+02:00,2,90 RUE DE S\xc8VRES,\"48.84, 2.32\"\n",
+    );
     cp1252.extend_from_slice(b"many,2021-07-19T03:00:00+02:00,2,90 RUE DE S\xc8VRES,\n");
     let place = Place::new(&[
         // Another offset, no id, no coordinates; a phantom 0 beside its count.
@@ -125,10 +171,19 @@ fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_sour
         line(9, "2021-07-19T01:00:00+02:00"),
         line(155, "2021-07-19T02:00:00+02:00"),
     ];
-    assert_eq!(place.read("out/next.csv"), format!("{FRENCH}{}", expected.concat()));
+    assert_eq!(
+        place.read("out/next.csv"),
+        format!("{FRENCH}{}", expected.concat())
+    );
     let sources: Vec<_> = report.sources.iter().map(figures).collect();
-    assert_eq!(sources, [[2, 1, 0, 0, 0, 1], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]]);
-    assert_eq!(report.sources[2].rejected, [("the count is no whole number", 1)].into());
+    assert_eq!(
+        sources,
+        [[2, 1, 0, 0, 0, 1], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]]
+    );
+    assert_eq!(
+        report.sources[2].rejected,
+        [("the count is no whole number", 1)].into()
+    );
     let b = place.path("exports/b.csv");
     assert_eq!(
         place.read("out/next.csv.rejects.csv"),
@@ -137,7 +192,12 @@ fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_sour
             b.display()
         )
     );
-    assert!(report.to_string().contains("b.csv: 1 rejected, the count is no whole number"), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("b.csv: 1 rejected, the count is no whole number"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -154,14 +214,26 @@ fn without_rejected_rows_there_is_no_reject_file_nor_that_of_a_merge_before() {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 #[test]
 fn counters_that_appear_and_vanish_are_named() {
     let place = Place::new(&[
-        ("old.csv", &export(&[row("Quai", 1, "00"), row("Pont", 1, "00"), row("Gare", 1, "00")])),
-        ("first.csv", &export(&[row("Parc", 1, "00"), row("Pont", 1, "01")])),
+        (
+            "old.csv",
+            &export(&[
+                row("Quai", 1, "00"),
+                row("Pont", 1, "00"),
+                row("Gare", 1, "00"),
+            ]),
+        ),
+        (
+            "first.csv",
+            &export(&[row("Parc", 1, "00"), row("Pont", 1, "01")]),
+        ),
         ("last/1.csv", &export(&[row("QUAI", 1, "01")])),
         ("last/2.csv", &export(&[row("Place", 1, "01")])),
     ]);
@@ -174,16 +246,30 @@ fn counters_that_appear_and_vanish_are_named() {
 #[test]
 fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
     let place = Place::new(&[
-        ("old.csv", &export(&[row("Quai", 1, "00"), "1;Quai;many;2021-07-19T01:00:00+02:00;\n".to_owned()])),
+        (
+            "old.csv",
+            &export(&[
+                row("Quai", 1, "00"),
+                "1;Quai;many;2021-07-19T01:00:00+02:00;\n".to_owned(),
+            ]),
+        ),
         ("broken.csv", b"a;b;c\n1;2;3\n"),
         ("out/next.csv", b"as it was"),
         ("empty/notes.txt", b""),
     ]);
-    for (export, expected) in
-        [("broken.csv", "broken.csv"), ("absent.csv", "absent.csv: No such"), ("empty", "no *.csv")]
-    {
-        let error = format!("{:#}", merge(&place.plan("old.csv", &[export])).unwrap_err());
-        assert!(error.contains(expected) && !error.contains("breaks off"), "{error}");
+    for (export, expected) in [
+        ("broken.csv", "broken.csv"),
+        ("absent.csv", "absent.csv: No such"),
+        ("empty", "no *.csv"),
+    ] {
+        let error = format!(
+            "{:#}",
+            merge(&place.plan("old.csv", &[export])).unwrap_err()
+        );
+        assert!(
+            error.contains(expected) && !error.contains("breaks off"),
+            "{error}"
+        );
         assert_eq!(names(&place.path("out")), ["next.csv"]);
         assert_eq!(place.read("out/next.csv"), "as it was");
     }
@@ -191,10 +277,15 @@ fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
 
 #[test]
 fn an_output_that_would_be_the_next_export_or_empty_is_refused() {
-    let place = Place::new(&[("old.csv", &export(&[row("Quai", 1, "00")])), ("out/1.csv", &export(&[]))]);
+    let place = Place::new(&[
+        ("old.csv", &export(&[row("Quai", 1, "00")])),
+        ("out/1.csv", &export(&[])),
+    ]);
     // The second folder is that above the output's.
     for folder in ["out", ""] {
-        let error = merge(&place.plan("old.csv", &[folder])).unwrap_err().to_string();
+        let error = merge(&place.plan("old.csv", &[folder]))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("choose another folder"), "{error}");
     }
     let mut plan = place.plan("old.csv", &["out/1.csv"]);
@@ -206,8 +297,18 @@ fn an_output_that_would_be_the_next_export_or_empty_is_refused() {
 #[test]
 fn a_result_that_is_merged_again_with_nothing_new_gives_the_same_bytes() {
     let place = Place::new(&[
-        ("old.csv", &export(&[row("Quai", 1, "01"), row("Gare", 1, "02")])),
-        ("new.csv", &export(&[row("Pont", 2, "00"), row("Pont", 2, "01"), row("gare", 3, "02")])),
+        (
+            "old.csv",
+            &export(&[row("Quai", 1, "01"), row("Gare", 1, "02")]),
+        ),
+        (
+            "new.csv",
+            &export(&[
+                row("Pont", 2, "00"),
+                row("Pont", 2, "01"),
+                row("gare", 3, "02"),
+            ]),
+        ),
     ]);
     let mut plan = place.plan("old.csv", &["new.csv"]);
     merge(&plan).unwrap();
@@ -215,14 +316,20 @@ fn a_result_that_is_merged_again_with_nothing_new_gives_the_same_bytes() {
     plan.baseline = plan.output.clone();
     let report = merge(&plan).unwrap();
     assert_eq!(fs::read(&plan.output).unwrap(), once);
-    assert_eq!(report.sources.iter().map(figures).collect::<Vec<_>>(), [[4, 4, 0, 0, 0, 0], [3, 0, 0, 3, 0, 0]]);
+    assert_eq!(
+        report.sources.iter().map(figures).collect::<Vec<_>>(),
+        [[4, 4, 0, 0, 0, 0], [3, 0, 0, 3, 0, 0]]
+    );
 }
 
 #[test]
 fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
     let place = Place::new(&[
         ("old.csv", &export(&[row("Quai", 1, "00")])),
-        ("new.csv", &export(&[row("Pont", 2, "01"), row("Quai", 2, "01")])),
+        (
+            "new.csv",
+            &export(&[row("Pont", 2, "01"), row("Quai", 2, "01")]),
+        ),
     ]);
     let mut plan = place.plan("old.csv", &["new.csv"]);
     let mut packed = Vec::new();
@@ -233,36 +340,87 @@ fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
     }
     assert_eq!(packed[0], packed[1]);
     let mut text = String::new();
-    flate2::read::GzDecoder::new(packed[0].as_slice()).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(packed[0].as_slice())
+        .read_to_string(&mut text)
+        .unwrap();
     // Counters of one hour stand in the order of their names.
-    assert_eq!(text.into_bytes(), export(&[row("Quai", 1, "00"), row("Pont", 2, "01"), row("Quai", 2, "01")]));
+    assert_eq!(
+        text.into_bytes(),
+        export(&[
+            row("Quai", 1, "00"),
+            row("Pont", 2, "01"),
+            row("Quai", 2, "01")
+        ])
+    );
 }
 
 /// Parses the options of `merge-baseline`, whatever the environment of the tests says of the test set.
 fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<MergeArguments, clap::Error> {
-    let command = MergeArguments::augment_args(clap::Command::new("merge-baseline").no_binary_name(true));
-    let without_environment = command.mut_arg("test_path", |argument| argument.env(clap::builder::Resettable::Reset));
+    let command =
+        MergeArguments::augment_args(clap::Command::new("merge-baseline").no_binary_name(true));
+    let without_environment = command.mut_arg("test_path", |argument| {
+        argument.env(clap::builder::Resettable::Reset)
+    });
     MergeArguments::from_arg_matches(&without_environment.try_get_matches_from(options)?)
 }
 
 #[test]
 fn the_test_set_must_be_named_or_denied() {
-    let start = ["--baseline", "a", "--bq-export", "b", "c", "--output", "d.csv"];
+    let start = [
+        "--baseline",
+        "a",
+        "--bq-export",
+        "b",
+        "c",
+        "--output",
+        "d.csv",
+    ];
     let parse_with = |more: &[&'static str]| parse(start.into_iter().chain(more.iter().copied()));
     assert!(parse_with(&[]).is_err());
     assert!(parse_with(&["--test-path", "t.csv", "--no-test-set"]).is_err());
-    assert_eq!(parse_with(&["--test-path", "t.csv"]).unwrap().test_path.as_deref(), Some("t.csv"));
-    assert_eq!(parse_with(&["--no-test-set"]).unwrap().bq_export, [PathBuf::from("b"), PathBuf::from("c")]);
+    assert_eq!(
+        parse_with(&["--test-path", "t.csv"])
+            .unwrap()
+            .test_path
+            .as_deref(),
+        Some("t.csv")
+    );
+    assert_eq!(
+        parse_with(&["--no-test-set"]).unwrap().bq_export,
+        [PathBuf::from("b"), PathBuf::from("c")]
+    );
 }
 
 #[tokio::test]
 async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
-    let place =
-        Place::new(&[("test.csv", &export(&[row("Pont", 1, "07"), row("Quai", 1, "02"), row("Quai", 1, "05")]))]);
-    let [test, output] = ["test.csv", "out/next.csv"].map(|name| place.path(name).display().to_string());
-    let options = ["--baseline", "a", "--bq-export", "b", "--output", &output, "--test-path", &test];
+    let place = Place::new(&[(
+        "test.csv",
+        &export(&[
+            row("Pont", 1, "07"),
+            row("Quai", 1, "02"),
+            row("Quai", 1, "05"),
+        ]),
+    )]);
+    let [test, output] =
+        ["test.csv", "out/next.csv"].map(|name| place.path(name).display().to_string());
+    let options = [
+        "--baseline",
+        "a",
+        "--bq-export",
+        "b",
+        "--output",
+        &output,
+        "--test-path",
+        &test,
+    ];
     let plan = plan(parse(options).unwrap()).await.unwrap();
-    assert_eq!(plan.test_period, Some((hour("2021-07-19T02:00:00+02:00"), hour("2021-07-19T07:00:00+02:00"))));
+    assert_eq!(
+        plan.test_period,
+        Some((
+            hour("2021-07-19T02:00:00+02:00"),
+            hour("2021-07-19T07:00:00+02:00")
+        ))
+    );
     assert_eq!(plan.rejects, place.path("out/next.csv.rejects.csv"));
 }
 
@@ -299,7 +457,9 @@ fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
                 Some(_) => replaced += 1,
             }
         }
-        merged.figures.push([new, replaced, unchanged, in_test_period, duplicates]);
+        merged
+            .figures
+            .push([new, replaced, unchanged, in_test_period, duplicates]);
     }
     merged
 }
@@ -315,7 +475,11 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
     for (source, path) in sources.iter().zip(&paths) {
         let mut counts = Counts::default();
         for &(counter, hour, count) in source {
-            let counter = counts.intern(Counter { id: None, name: name(counter), coordinates: None });
+            let counter = counts.intern(Counter {
+                id: None,
+                name: name(counter),
+                coordinates: None,
+            });
             counts.push(counter, Hour::from_number(FIRST_HOUR + hour), count);
         }
         data::save(&counts, &place.path(path)).unwrap();
@@ -326,21 +490,40 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
     plan.test_period = Some((hour(test_period.0), hour(test_period.1)));
     let expected = naive(sources, test_period);
     if expected.counts.is_empty() {
-        assert!(merge(&plan).unwrap_err().to_string().contains("nothing is left"));
+        assert!(
+            merge(&plan)
+                .unwrap_err()
+                .to_string()
+                .contains("nothing is left")
+        );
         return;
     }
     let report = merge(&plan).unwrap();
     let figures = report.sources.iter().map(|source| {
         assert_eq!(source.rows, figures(source)[1..].iter().sum::<u64>());
-        [source.new, source.replaced, source.unchanged, source.in_test_period, source.duplicates]
+        [
+            source.new,
+            source.replaced,
+            source.unchanged,
+            source.in_test_period,
+            source.duplicates,
+        ]
     });
     assert_eq!(figures.collect::<Vec<_>>(), expected.figures);
     let written = counts::read_file(&plan.output, &mut Vec::new()).unwrap();
-    let written = written
-        .rows()
-        .iter()
-        .map(|row| ((row.hour.number() - FIRST_HOUR, written.counter(row.counter).name.clone()), row.count));
-    let expected = expected.counts.into_iter().map(|((hour, counter), count)| ((hour, name(counter)), count));
+    let written = written.rows().iter().map(|row| {
+        (
+            (
+                row.hour.number() - FIRST_HOUR,
+                written.counter(row.counter).name.clone(),
+            ),
+            row.count,
+        )
+    });
+    let expected = expected
+        .counts
+        .into_iter()
+        .map(|((hour, counter), count)| ((hour, name(counter)), count));
     assert_eq!(written.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
@@ -367,8 +550,13 @@ fn a_hundred_thousand_rows_of_overlapping_sources_are_merged_as_by_a_naive_merge
         let sources: Vec<Vec<Row>> = (0..5)
             .map(|source| {
                 let hours = source * step..source * step + 600;
-                let mut row =
-                    || (random.random_range(0..60), random.random_range(hours.clone()), random.random_range(0..counts));
+                let mut row = || {
+                    (
+                        random.random_range(0..60),
+                        random.random_range(hours.clone()),
+                        random.random_range(0..counts),
+                    )
+                };
                 (0..20_000).map(|_| row()).collect()
             })
             .collect();

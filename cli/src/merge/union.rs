@@ -46,31 +46,51 @@ impl Union {
     /// Adds a source that has one count for each counter and hour; the baseline comes first.
     pub(super) fn add(&mut self, source: Counts, role: Role) -> PolarsResult<Changes> {
         let counters = source.counters().iter();
-        let positions: Vec<_> = counters.map(|counter| self.counters.intern(counter.clone()).position()).collect();
+        let positions: Vec<_> = counters
+            .map(|counter| self.counters.intern(counter.clone()).position())
+            .collect();
         match role {
             Role::Baseline => self.baseline_counters = positions.len(),
             Role::Export => {}
             Role::LastExport => self.in_last_export.extend(&positions),
         }
-        let is_test = |hour: Hour| self.test_period.is_some_and(|(first, last)| (first..=last).contains(&hour));
+        let is_test = |hour: Hour| {
+            self.test_period
+                .is_some_and(|(first, last)| (first..=last).contains(&hour))
+        };
         let kept = source.rows().iter().filter(|row| !is_test(row.hour));
-        let (keys, counts): (Vec<_>, Vec<_>) =
-            kept.map(|row| (key(row.hour, positions[row.counter.position()]), row.count)).unzip();
+        let (keys, counts): (Vec<_>, Vec<_>) = kept
+            .map(|row| (key(row.hour, positions[row.counter.position()]), row.count))
+            .unzip();
         let (all, kept) = (source.len(), keys.len());
         // A large source is not to stay in memory twice while it is sorted.
         drop(source);
         let overlap = self.columns.merge(Columns::new(keys, counts)?)?;
-        Ok(Changes { new: kept - overlap.replaced - overlap.unchanged, in_test_period: all - kept, overlap })
+        Ok(Changes {
+            new: kept - overlap.replaced - overlap.unchanged,
+            in_test_period: all - kept,
+            overlap,
+        })
     }
 
     /// Returns the names of the counters that are in exports only.
     pub(super) fn appeared(&self) -> Vec<String> {
-        self.counters.counters().iter().skip(self.baseline_counters).map(|counter| counter.name.clone()).collect()
+        self.counters
+            .counters()
+            .iter()
+            .skip(self.baseline_counters)
+            .map(|counter| counter.name.clone())
+            .collect()
     }
 
     /// Returns the names of the counters that are in the baseline and not in the last export.
     pub(super) fn vanished(&self) -> Vec<String> {
-        let counters = self.counters.counters().iter().take(self.baseline_counters).enumerate();
+        let counters = self
+            .counters
+            .counters()
+            .iter()
+            .take(self.baseline_counters)
+            .enumerate();
         let vanished = counters.filter(|(position, _)| !self.in_last_export.contains(position));
         vanished.map(|(_, counter)| counter.name.clone()).collect()
     }
@@ -86,7 +106,10 @@ impl Union {
         for counter in by_name {
             let _ = counts.intern(counter);
         }
-        let indices: Vec<_> = known.iter().map(|counter| counts.intern(counter.clone())).collect();
+        let indices: Vec<_> = known
+            .iter()
+            .map(|counter| counts.intern(counter.clone()))
+            .collect();
         for (key, count) in self.columns.rows()? {
             let (hour, position) = hour_and_position(key);
             counts.push(indices[position], hour, count);
@@ -103,5 +126,8 @@ fn key(hour: Hour, position: usize) -> i64 {
 }
 
 fn hour_and_position(key: i64) -> (Hour, usize) {
-    (Hour::from_number((key >> 32) as i32), (key & 0xffff_ffff) as usize)
+    (
+        Hour::from_number((key >> 32) as i32),
+        (key & 0xffff_ffff) as usize,
+    )
 }

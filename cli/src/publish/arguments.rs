@@ -17,7 +17,12 @@ pub struct PublishArguments {
     #[command(flatten)]
     pub place: PlaceArguments,
     /// Written into the audit row, as in `dev` or `prod`.
-    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "ENVIRONMENT",
+        default_value = "local",
+        value_name = "NAME"
+    )]
     pub environment: String,
     /// Print the result as JSON.
     #[arg(long)]

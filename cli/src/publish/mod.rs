@@ -40,7 +40,13 @@ pub struct Publication {
 
 impl fmt::Display for Publication {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { champion, mae, former, from, to } = self;
+        let Self {
+            champion,
+            mae,
+            former,
+            from,
+            to,
+        } = self;
         if from == to {
             return write!(formatter, "{to} is the baseline already");
         }
@@ -48,14 +54,22 @@ impl fmt::Display for Publication {
             formatter,
             "{to} is the baseline; {from} is kept. On the fixed test set version {champion} has MAE {mae:.2}"
         )?;
-        former.map_or(Ok(()), |(version, mae)| write!(formatter, ", version {version} of the former baseline {mae:.2}"))
+        former.map_or(Ok(()), |(version, mae)| {
+            write!(
+                formatter,
+                ", version {version} of the former baseline {mae:.2}"
+            )
+        })
     }
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    stdout::print(&publish_baseline(&ports, &arguments.environment).await?, arguments.json)
+    stdout::print(
+        &publish_baseline(&ports, &arguments.environment).await?,
+        arguments.json,
+    )
 }
 
 /// Makes the data that the champion was trained on the baseline, if it is better than the best version that was trained on
@@ -66,19 +80,36 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
 /// or it was scored on another test set, when somebody else publishes at the same time, or a port fails.
 pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Publication> {
     let store = &*ports.store;
-    let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion: train one first")?;
-    let (present, generation) = baseline::published(store)
+    let champion = ports
+        .registry
+        .alias(Alias::Champion)
         .await?
-        .context("there is no baseline yet: `bike-traffic train` publishes that of the first champion")?;
+        .context("there is no champion: train one first")?;
+    let (present, generation) = baseline::published(store).await?.context(
+        "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+    )?;
     let card = card_of(ports, champion).await?;
-    let data = card.baseline.with_context(|| format!("version {champion} does not name the data it was trained on"))?;
-    let next = Baseline { train: data.name.clone(), test: present.test.clone() };
+    let data = card
+        .baseline
+        .with_context(|| format!("version {champion} does not name the data it was trained on"))?;
+    let next = Baseline {
+        train: data.name.clone(),
+        test: present.test.clone(),
+    };
     let (mae, former) = compare(ports, champion, &data, card.fixed_test.as_ref(), &present).await?;
     if next != present {
         refuse_without_proof((champion, mae), former, &present)?;
     }
-    baseline::publish(store, Some(generation), &next).await.context("cannot publish the baseline")?;
-    let publication = Publication { champion, mae, former, from: present.train, to: data.name };
+    baseline::publish(store, Some(generation), &next)
+        .await
+        .context("cannot publish the baseline")?;
+    let publication = Publication {
+        champion,
+        mae,
+        former,
+        from: present.train,
+        to: data.name,
+    };
     if publication.from != publication.to {
         record(ports, &publication, env).await?;
     }
@@ -87,7 +118,13 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
 
 /// The audit row.
 async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::Result<()> {
-    let Publication { champion, mae, former, from, to } = publication;
+    let Publication {
+        champion,
+        mae,
+        former,
+        from,
+        to,
+    } = publication;
     let finding = Finding {
         mae: Some(*mae),
         model_improvement: former.map(|(_, former_mae)| 1.0 - mae / former_mae),
@@ -97,7 +134,8 @@ async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::
     };
     let event_id = EventId::of(Function::Promote, format_args!("publish-{to}"));
     let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
-    let unrecorded = || format!("{to} is the baseline, but the audit log does not say so: record it by hand");
+    let unrecorded =
+        || format!("{to} is the baseline, but the audit log does not say so: record it by hand");
     ports.warehouse.record(&row).await.with_context(unrecorded)
 }
 
@@ -143,16 +181,31 @@ async fn compare(
     present: &Baseline,
 ) -> anyhow::Result<(f64, Option<(Version, f64)>)> {
     if let Some(other) = scored_on.filter(|scored_on| scored_on.name != present.test) {
-        bail!("version {champion} was scored on {other}, and the fixed test set is {}", present.test);
+        bail!(
+            "version {champion} was scored on {other}, and the fixed test set is {}",
+            present.test
+        );
     }
-    let (train, test) = (read(ports, &data.name).await?, read(ports, &present.test).await?);
+    let (train, test) = (
+        read(ports, &data.name).await?,
+        read(ports, &present.test).await?,
+    );
     let frame = fixed_test::frame(&train, &test);
     let score = async |version: &ModelVersion| -> anyhow::Result<f64> {
-        Ok(Former::load(ports, &version.run.artifacts, &present.test).await?.scores(&frame)?.mae)
+        Ok(Former::load(ports, &version.run.artifacts, &present.test)
+            .await?
+            .scores(&frame)?
+            .mae)
     };
     let mae = score(&ports.registry.version(champion).await?).await?;
     let mut best: Option<(Version, f64)> = None;
-    for version in ports.registry.versions().await?.iter().filter(|version| is_champion_of(version, &present.train)) {
+    for version in ports
+        .registry
+        .versions()
+        .await?
+        .iter()
+        .filter(|version| is_champion_of(version, &present.train))
+    {
         let found = score(version).await?;
         if version.version != champion && best.is_none_or(|(_, known)| found < known) {
             best = Some((version.version, found));

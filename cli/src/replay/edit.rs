@@ -12,9 +12,13 @@ pub(crate) fn edit(editor: &str, data: &[u8]) -> anyhow::Result<Option<Bytes>> {
     fs::write(&path, data).with_context(|| format!("cannot write {}", path.display()))?;
     // An editor may be given with options, as in `code --wait`.
     let mut words = editor.split_whitespace();
-    let program = words.next().context("no editor is named: set EDITOR or give --editor")?;
+    let program = words
+        .next()
+        .context("no editor is named: set EDITOR or give --editor")?;
     let status = Command::new(program).args(words).arg(&path).status();
-    let status = status.with_context(|| format!("cannot start the editor {editor}; set EDITOR or give --editor"))?;
+    let status = status.with_context(|| {
+        format!("cannot start the editor {editor}; set EDITOR or give --editor")
+    })?;
     if !status.success() {
         bail!("the editor {editor} ended with {status}; the letter stays where it is");
     }
@@ -31,7 +35,9 @@ mod tests {
     fn what_was_saved_comes_back() {
         assert_eq!(edit("true", b"{}").unwrap().unwrap(), "{}");
         assert_eq!(
-            edit("sed -i s/2021-02-30/2021-02-28/", b"\"2021-02-30\"").unwrap().unwrap(),
+            edit("sed -i s/2021-02-30/2021-02-28/", b"\"2021-02-30\"")
+                .unwrap()
+                .unwrap(),
             "\"2021-02-28\"\n"[..12]
         );
         assert_eq!(edit("truncate -s 0", b"{}").unwrap(), None);

@@ -17,7 +17,9 @@ const KEPT_EVERY: Duration = Duration::from_secs(120);
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let letters = DeadLetters::open(&arguments.place).await?;
     if arguments.dry_run {
-        return list(&letters, arguments.function).await.map(ReplayReport::nothing);
+        return list(&letters, arguments.function)
+            .await
+            .map(ReplayReport::nothing);
     }
     let editor = arguments.edit.then_some(arguments.editor.as_str());
     let mut done = PutBack::default();
@@ -29,7 +31,10 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
         true => None,
         false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
     };
-    Ok(ReplayReport::PutBack { letters: done, delivered })
+    Ok(ReplayReport::PutBack {
+        letters: done,
+        delivered,
+    })
 }
 
 async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Result<Vec<Listed>> {
@@ -43,7 +48,12 @@ async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Resu
             Some(object) => format!("too large for a letter, kept as {object}").into(),
         };
         let text = format!("{data}\n{}", letter.reason());
-        Listed { function: letter.function, published_at: letter.since, message_id: letter.message_id, text }
+        Listed {
+            function: letter.function,
+            published_at: letter.since,
+            message_id: letter.message_id,
+            text,
+        }
     };
     Ok(found.into_iter().map(list).collect())
 }
@@ -68,7 +78,11 @@ impl PutBack {
 ///
 /// # Errors
 /// When the bus or the editor fails; what was not put back by then stays a dead letter.
-pub async fn put_back(letters: &DeadLetters, function: Function, editor: Option<&str>) -> anyhow::Result<PutBack> {
+pub async fn put_back(
+    letters: &DeadLetters,
+    function: Function,
+    editor: Option<&str>,
+) -> anyhow::Result<PutBack> {
     put_back_keeping(letters, function, editor, KEPT_EVERY).await
 }
 
@@ -101,12 +115,19 @@ async fn put_first_back(
     editor: Option<&str>,
     kept_every: Duration,
 ) -> anyhow::Result<bool> {
-    let Some(letter) = waiting.first() else { return Ok(false) };
+    let Some(letter) = waiting.first() else {
+        return Ok(false);
+    };
     let whole = letters.whole(letter).await?;
     let data = match editor {
         None => Some(whole.data.clone()),
         Some(editor) => {
-            eprintln!("{} {}: {}", letter.function, letter.message_id, letter.reason());
+            eprintln!(
+                "{} {}: {}",
+                letter.function,
+                letter.message_id,
+                letter.reason()
+            );
             let edited = tokio::task::spawn_blocking({
                 let (editor, data) = (editor.to_owned(), whole.data.clone());
                 move || edit(&editor, &data)
@@ -116,7 +137,10 @@ async fn put_first_back(
     };
     match data {
         Some(data) => letters.put_back(&whole, data).await.map(|()| true),
-        None => letters.leave(std::slice::from_ref(letter)).await.map(|()| false),
+        None => letters
+            .leave(std::slice::from_ref(letter))
+            .await
+            .map(|()| false),
     }
 }
 
@@ -144,7 +168,9 @@ async fn keep_until(
 #[cfg(test)]
 mod tests {
     use shared::{
-        bus::{FIRST_PUBLISHED_ATTRIBUTE, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
+        bus::{
+            FIRST_PUBLISHED_ATTRIBUTE, LogPublisher, LoggedMessage, Message, Publisher, dead_letter,
+        },
         clock::{Clock, SimulatedClock},
         event::Topic,
         store::{Condition, read_json},
@@ -163,27 +189,46 @@ mod tests {
         with_letter_about(data, ("origin", "scheduler")).await
     }
 
-    async fn with_letter_about(data: &'static str, more: (&str, &str)) -> (tempfile::TempDir, DeadLetters) {
+    async fn with_letter_about(
+        data: &'static str,
+        more: (&str, &str),
+    ) -> (tempfile::TempDir, DeadLetters) {
         let folder = tempfile::tempdir().unwrap();
-        let place = PlaceArguments { state: folder.path().to_owned(), cloud: false };
+        let place = PlaceArguments {
+            state: folder.path().to_owned(),
+            cloud: false,
+        };
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new("2021-08-03T05:00:00Z".parse().unwrap()));
+        let clock: Arc<dyn Clock> =
+            Arc::new(SimulatedClock::new("2021-08-03T05:00:00Z".parse().unwrap()));
         let attributes = [
             (dead_letter::REASON_ATTRIBUTE, "the week cannot exist"),
             (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
             more,
         ];
-        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let message = Message { data: data.into(), attributes };
+        let attributes = attributes
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let message = Message {
+            data: data.into(),
+            attributes,
+        };
         let topic = Topic::DeadLetter(Function::DriftCheck);
-        LogPublisher::new(store, clock).publish(topic, message).await.unwrap();
+        LogPublisher::new(store, clock)
+            .publish(topic, message)
+            .await
+            .unwrap();
         (folder, DeadLetters::open(&place).await.unwrap())
     }
 
     async fn published(folder: &std::path::Path) -> Vec<LoggedMessage> {
         let store = State::at(folder).unwrap().open_bus_store().unwrap();
         let mut found = Vec::new();
-        for path in store.list("bus/topics/drift-check-requested/").await.unwrap() {
+        for path in store
+            .list("bus/topics/drift-check-requested/")
+            .await
+            .unwrap()
+        {
             found.push(read_json(&*store, &path).await.unwrap().0);
         }
         found
@@ -195,47 +240,107 @@ mod tests {
         let found = letters.of(Function::DriftCheck).await.unwrap();
         assert_eq!(found[0].reason(), "the week cannot exist");
         for expected in [1, 0] {
-            let done = put_back(&letters, Function::DriftCheck, None).await.unwrap();
-            assert_eq!(done, PutBack { put_back: expected, left: 0 });
+            let done = put_back(&letters, Function::DriftCheck, None)
+                .await
+                .unwrap();
+            assert_eq!(
+                done,
+                PutBack {
+                    put_back: expected,
+                    left: 0
+                }
+            );
         }
         let published = published(folder.path()).await;
-        let [message] = &published[..] else { panic!("{published:?}") };
-        let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
-        assert_eq!(message.attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let [message] = &published[..] else {
+            panic!("{published:?}")
+        };
+        let expected = [
+            (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
+            ("origin", "scheduler"),
+        ];
+        assert_eq!(
+            message.attributes,
+            expected
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        );
         assert_eq!(message.data.to_bytes(), "{}");
     }
 
     #[tokio::test]
     async fn a_message_that_is_too_large_for_its_letter_is_put_back_whole() {
         let object = "dead-letters/drift-check/a-checksum.json";
-        let (folder, letters) = with_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
+        let (folder, letters) =
+            with_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
         let listed = list(&letters, Some(Function::DriftCheck)).await.unwrap();
         assert!(listed[0].text.contains(object), "{}", listed[0].text);
-        let error = put_back(&letters, Function::DriftCheck, None).await.unwrap_err().to_string();
-        assert!(error.contains("cannot read the message of the dead letter"), "{error}");
+        let error = put_back(&letters, Function::DriftCheck, None)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("cannot read the message of the dead letter"),
+            "{error}"
+        );
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = State::at(folder.path()).unwrap().open(clock).unwrap().store;
         let message = r#"{"attributes":{"origin":"scheduler"},"text":"a long message"}"#;
-        store.write(&object.parse().unwrap(), message.into(), Condition::Absent).await.unwrap();
-        let done = put_back(&letters, Function::DriftCheck, None).await.unwrap();
-        assert_eq!(done, PutBack { put_back: 1, left: 0 });
+        store
+            .write(&object.parse().unwrap(), message.into(), Condition::Absent)
+            .await
+            .unwrap();
+        let done = put_back(&letters, Function::DriftCheck, None)
+            .await
+            .unwrap();
+        assert_eq!(
+            done,
+            PutBack {
+                put_back: 1,
+                left: 0
+            }
+        );
         let published = published(folder.path()).await;
         assert_eq!(published[0].data.to_bytes(), "a long message");
-        let expected = [(FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED), ("origin", "scheduler")];
-        assert_eq!(published[0].attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let expected = [
+            (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
+            ("origin", "scheduler"),
+        ];
+        assert_eq!(
+            published[0].attributes,
+            expected
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into()
+        );
     }
 
     #[tokio::test]
     async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
         let (folder, letters) = with_letter(r#"{"week":"2021-W54"}"#).await;
-        let done = put_back(&letters, Function::DriftCheck, Some("truncate -s 0")).await.unwrap();
-        assert_eq!(done, PutBack { put_back: 0, left: 1 });
+        let done = put_back(&letters, Function::DriftCheck, Some("truncate -s 0"))
+            .await
+            .unwrap();
+        assert_eq!(
+            done,
+            PutBack {
+                put_back: 0,
+                left: 1
+            }
+        );
         assert!(published(folder.path()).await.is_empty());
-        let error = put_back(&letters, Function::DriftCheck, Some("false")).await.unwrap_err().to_string();
+        let error = put_back(&letters, Function::DriftCheck, Some("false"))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the letter stays where it is"), "{error}");
-        put_back(&letters, Function::DriftCheck, Some("sed -i s/W54/W30/")).await.unwrap();
-        assert_eq!(published(folder.path()).await[0].data.to_bytes(), r#"{"week":"2021-W30"}"#);
+        put_back(&letters, Function::DriftCheck, Some("sed -i s/W54/W30/"))
+            .await
+            .unwrap();
+        assert_eq!(
+            published(folder.path()).await[0].data.to_bytes(),
+            r#"{"week":"2021-W30"}"#
+        );
     }
 
     #[tokio::test]
@@ -243,20 +348,47 @@ mod tests {
         let double = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
         let folder = tempfile::tempdir().unwrap();
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
-        let letters = DeadLetters::of_project(&"a-project".parse().unwrap(), &double.cloud(), store).await.unwrap();
+        let letters =
+            DeadLetters::of_project(&"a-project".parse().unwrap(), &double.cloud(), store)
+                .await
+                .unwrap();
         let script = folder.path().join("editor.sh");
         std::fs::write(&script, "sleep 0.5\n: > \"$1\"\n").unwrap();
-        let (editor, every) = (format!("sh {}", script.display()), Duration::from_millis(100));
-        let done = put_back_keeping(&letters, Function::Ingest, Some(&editor), every).await.unwrap();
-        assert_eq!(done, PutBack { put_back: 0, left: 2 });
+        let (editor, every) = (
+            format!("sh {}", script.display()),
+            Duration::from_millis(100),
+        );
+        let done = put_back_keeping(&letters, Function::Ingest, Some(&editor), every)
+            .await
+            .unwrap();
+        assert_eq!(
+            done,
+            PutBack {
+                put_back: 0,
+                left: 2
+            }
+        );
 
         let calls = double.calls("modifyAckDeadline");
-        let of_seconds = |seconds: u64| calls.iter().filter(move |call| call["ackDeadlineSeconds"] == seconds);
+        let of_seconds = |seconds: u64| {
+            calls
+                .iter()
+                .filter(move |call| call["ackDeadlineSeconds"] == seconds)
+        };
         let (first, second) = ("1 of call 1", "2 of call 1");
         let mut kept: Vec<_> = of_seconds(600).map(|call| call["ackIds"].clone()).collect();
         kept.dedup();
-        assert_eq!(kept, [serde_json::json!([first, second]), serde_json::json!([second])]);
+        assert_eq!(
+            kept,
+            [
+                serde_json::json!([first, second]),
+                serde_json::json!([second])
+            ]
+        );
         let given_back: Vec<_> = of_seconds(0).map(|call| call["ackIds"].clone()).collect();
-        assert_eq!(given_back, [serde_json::json!([first]), serde_json::json!([second])]);
+        assert_eq!(
+            given_back,
+            [serde_json::json!([first]), serde_json::json!([second])]
+        );
     }
 }

@@ -26,18 +26,26 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
     if arguments.dry_run {
         return Ok(ReplayReport::nothing(messages(&state, replay).await?));
     }
-    run(arguments, &state, Arc::new(SystemClock), Some(replay)).await.map(ReplayReport::Delivered)
+    run(arguments, &state, Arc::new(SystemClock), Some(replay))
+        .await
+        .map(ReplayReport::Delivered)
 }
 
 /// Brings the stack up and lets the bus deliver what it has not delivered yet.
-pub(super) async fn deliver(arguments: &ReplayArguments, clock: Arc<dyn Clock>) -> anyhow::Result<Delivered> {
+pub(super) async fn deliver(
+    arguments: &ReplayArguments,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Delivered> {
     run(arguments, &state(arguments)?, clock, None).await
 }
 
 fn state(arguments: &ReplayArguments) -> anyhow::Result<State> {
     let state = State::at(&arguments.place.state)?;
     if !state.folder().join("bus").exists() {
-        bail!("there is no state in {}; give the folder with --state", state.folder().display());
+        bail!(
+            "there is no state in {}; give the folder with --state",
+            state.folder().display()
+        );
     }
     Ok(state)
 }
@@ -51,7 +59,12 @@ async fn run(
     let letters_before = LocalStack::dead_letters(state).await?;
     let source = open_data(arguments.open_data.clone(), state, Arc::clone(&clock)).await?;
     let settings = StackSettings::new(arguments.strategy.clone(), Arc::clone(&source.client));
-    let rows_before = state.open(Arc::clone(&clock))?.warehouse.audit_log().await?.len();
+    let rows_before = state
+        .open(Arc::clone(&clock))?
+        .warehouse
+        .audit_log()
+        .await?
+        .len();
     let stack = LocalStack::start(state, clock, settings).await?;
     stack.bus.idle().await;
     let messages = match replay {
@@ -71,11 +84,19 @@ async fn messages(state: &State, replay: Replay) -> anyhow::Result<Vec<Listed>> 
     let store = state.open_bus_store()?;
     let mut found = Vec::new();
     for function in functions(replay.function) {
-        for path in store.list(&format!("bus/topics/{}/", function.input())).await? {
+        for path in store
+            .list(&format!("bus/topics/{}/", function.input()))
+            .await?
+        {
             let (message, _) = read_json::<LoggedMessage>(&*store, &path).await?;
             if (replay.from..replay.to).contains(&message.published_at) {
                 let data = message.data.to_bytes();
-                found.push(Listed::new(function, message.published_at, message.message_id.0, &data));
+                found.push(Listed::new(
+                    function,
+                    message.published_at,
+                    message.message_id.0,
+                    &data,
+                ));
             }
         }
     }

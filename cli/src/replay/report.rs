@@ -72,28 +72,49 @@ pub struct Listed {
 }
 
 impl Listed {
-    pub(crate) fn new(function: Function, published_at: Timestamp, message_id: String, data: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(data).chars().take(SHOWN_CHARACTERS).collect();
-        Self { function, published_at, message_id, text }
+    pub(crate) fn new(
+        function: Function,
+        published_at: Timestamp,
+        message_id: String,
+        data: &[u8],
+    ) -> Self {
+        let text = String::from_utf8_lossy(data)
+            .chars()
+            .take(SHOWN_CHARACTERS)
+            .collect();
+        Self {
+            function,
+            published_at,
+            message_id,
+            text,
+        }
     }
 }
 
 impl ReplayReport {
     /// Lists messages in the order of their publishing.
     pub(super) fn nothing(mut messages: Vec<Listed>) -> Self {
-        messages
-            .sort_by(|one, other| (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id)));
-        Self::Nothing { would_deliver: messages }
+        messages.sort_by(|one, other| {
+            (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id))
+        });
+        Self::Nothing {
+            would_deliver: messages,
+        }
     }
 
     /// Fails where messages became dead letters.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         match self {
-            Self::Delivered(delivered) | Self::PutBack { delivered: Some(delivered), .. }
-                if delivered.dead_letters > 0 =>
-            {
+            Self::Delivered(delivered)
+            | Self::PutBack {
+                delivered: Some(delivered),
+                ..
+            } if delivered.dead_letters > 0 => {
                 let address = delivered.dead_letters_in.display().to_string();
-                bail!(Failure::DeadLetters { letters: delivered.dead_letters, address })
+                bail!(Failure::DeadLetters {
+                    letters: delivered.dead_letters,
+                    address
+                })
             }
             _ => Ok(()),
         }
@@ -107,34 +128,66 @@ impl fmt::Display for ReplayReport {
                 if !would_deliver.is_empty() {
                     writeln!(formatter, "{}", table(would_deliver))?;
                 }
-                write!(formatter, "{} messages would be delivered again; nothing was done", would_deliver.len())
+                write!(
+                    formatter,
+                    "{} messages would be delivered again; nothing was done",
+                    would_deliver.len()
+                )
             }
             Self::Delivered(delivered) => delivered.fmt(formatter),
             Self::PutBack { letters, delivered } => {
-                writeln!(formatter, "{} dead letters put back, {} left", letters.put_back, letters.left)?;
-                delivered.iter().try_for_each(|delivered| delivered.fmt(formatter))
+                writeln!(
+                    formatter,
+                    "{} dead letters put back, {} left",
+                    letters.put_back, letters.left
+                )?;
+                delivered
+                    .iter()
+                    .try_for_each(|delivered| delivered.fmt(formatter))
             }
-            Self::SetBack { functions, to } => functions
-                .iter()
-                .try_for_each(|function| writeln!(formatter, "the subscription {function} is set back to {to}")),
-            Self::Published { messages } => write!(formatter, "{messages} messages published again"),
+            Self::SetBack { functions, to } => functions.iter().try_for_each(|function| {
+                writeln!(formatter, "the subscription {function} is set back to {to}")
+            }),
+            Self::Published { messages } => {
+                write!(formatter, "{messages} messages published again")
+            }
         }
     }
 }
 
 impl fmt::Display for Delivered {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { messages, audit_rows, .. } = self;
-        write!(formatter, "{messages} messages delivered again; {audit_rows} new rows in the audit log")
+        let Self {
+            messages,
+            audit_rows,
+            ..
+        } = self;
+        write!(
+            formatter,
+            "{messages} messages delivered again; {audit_rows} new rows in the audit log"
+        )
     }
 }
 
 fn table(messages: &[Listed]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["published", "function", "message", "payload"]);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+        "published",
+        "function",
+        "message",
+        "payload",
+    ]);
     for message in messages {
-        let time = message.published_at.strftime("%Y-%m-%d %H:%M:%S%.3fZ").to_string();
-        table.add_row([time, message.function.to_string(), message.message_id.clone(), message.text.clone()]);
+        let time = message
+            .published_at
+            .strftime("%Y-%m-%d %H:%M:%S%.3fZ")
+            .to_string();
+        table.add_row([
+            time,
+            message.function.to_string(),
+            message.message_id.clone(),
+            message.text.clone(),
+        ]);
     }
     table
 }

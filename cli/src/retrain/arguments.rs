@@ -43,7 +43,12 @@ pub struct RetrainArguments {
     #[arg(long)]
     pub anew: bool,
     /// Written into the audit row, as in `dev` or `prod`.
-    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "ENVIRONMENT",
+        default_value = "local",
+        value_name = "NAME"
+    )]
     pub environment: String,
     /// Print the result as JSON.
     #[arg(long)]

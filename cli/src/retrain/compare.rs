@@ -40,7 +40,11 @@ impl CounterComparison {
 
 impl Comparison {
     /// Scores both models on the same rows.
-    pub(super) fn of(champion: (Version, &Former), retrained: &Model, frame: &Frame) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        champion: (Version, &Former),
+        retrained: &Model,
+        frame: &Frame,
+    ) -> anyhow::Result<Self> {
         let (version, champion) = champion;
         let after = retrained.predict(frame)?;
         let counters = match champion {
@@ -48,7 +52,12 @@ impl Comparison {
             Former::Recorded(_) => Vec::new(),
         };
         let after = Scores::new(&after, frame.targets())?;
-        Ok(Self { champion: version, before: champion.scores(frame)?, after, counters })
+        Ok(Self {
+            champion: version,
+            before: champion.scores(frame)?,
+            after,
+            counters,
+        })
     }
 
     /// Tells whether the retrained model has the lower mean absolute error.
@@ -68,7 +77,12 @@ impl Comparison {
 
     /// Returns at how many counters the retrained model is better, and at how many it is worse.
     pub fn wins_and_losses(&self) -> (usize, usize) {
-        let count = |sign: f64| self.counters.iter().filter(|counter| counter.gain() * sign > 0.0).count();
+        let count = |sign: f64| {
+            self.counters
+                .iter()
+                .filter(|counter| counter.gain() * sign > 0.0)
+                .count()
+        };
         (count(1.0), count(-1.0))
     }
 
@@ -80,7 +94,11 @@ impl Comparison {
                 self.after.mae
             );
         }
-        let verdict = if self.is_better() { "lower than" } else { "not lower than" };
+        let verdict = if self.is_better() {
+            "lower than"
+        } else {
+            "not lower than"
+        };
         let (wins, losses) = self.wins_and_losses();
         let by_counter = match self.counters.is_empty() {
             true => ", which reads other features".to_owned(),
@@ -96,7 +114,13 @@ impl Comparison {
 
 fn by_counter(frame: &Frame, before: &[f32], after: &[f32]) -> Vec<CounterComparison> {
     let mut sums = BTreeMap::<u32, (f64, f64, f64)>::new();
-    for (((row, actual), before), after) in frame.rows().iter().zip(frame.targets()).zip(before).zip(after) {
+    for (((row, actual), before), after) in frame
+        .rows()
+        .iter()
+        .zip(frame.targets())
+        .zip(before)
+        .zip(after)
+    {
         let sum = sums.entry(row.counter).or_default();
         sum.0 += f64::from((before - actual).abs());
         sum.1 += f64::from((after - actual).abs());
@@ -125,23 +149,60 @@ mod tests {
     #[test]
     fn each_counter_is_compared_by_itself_and_the_greatest_gain_comes_first() {
         let mut counts = Counts::default();
-        let counters = ["Quai", "Pont", "Rue"]
-            .map(|name| counts.intern(Counter { id: None, name: name.to_owned(), coordinates: None }));
-        let hours: Vec<_> = "2021-05-16".parse::<Day>().unwrap().hours().take(2).collect();
+        let counters = ["Quai", "Pont", "Rue"].map(|name| {
+            counts.intern(Counter {
+                id: None,
+                name: name.to_owned(),
+                coordinates: None,
+            })
+        });
+        let hours: Vec<_> = "2021-05-16"
+            .parse::<Day>()
+            .unwrap()
+            .hours()
+            .take(2)
+            .collect();
         for hour in hours {
-            counters.iter().for_each(|counter| counts.push(*counter, hour, 10));
+            counters
+                .iter()
+                .for_each(|counter| counts.push(*counter, hour, 10));
         }
         let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[], &counts);
         // Rows of an hour are Quai, Pont, Rue.
-        let compared = by_counter(&frame, &[12.0, 10.0, 10.0, 14.0, 10.0, 4.0], &[11.0, 15.0, 10.0, 10.0, 10.0, 4.0]);
-        let expected = [("Quai", 3.0, 0.5), ("Rue", 3.0, 3.0), ("Pont", 0.0, 2.5)]
-            .map(|(name, before, after)| CounterComparison { name: name.to_owned(), before, after });
+        let compared = by_counter(
+            &frame,
+            &[12.0, 10.0, 10.0, 14.0, 10.0, 4.0],
+            &[11.0, 15.0, 10.0, 10.0, 10.0, 4.0],
+        );
+        let expected = [("Quai", 3.0, 0.5), ("Rue", 3.0, 3.0), ("Pont", 0.0, 2.5)].map(
+            |(name, before, after)| CounterComparison {
+                name: name.to_owned(),
+                before,
+                after,
+            },
+        );
         assert_eq!(compared, expected);
-        let scores = |mae| Scores { mae, rmse: mae, r2: 0.0, rows: 6 };
-        let comparison =
-            Comparison { champion: Version::new(1), before: scores(2.0), after: scores(2.0), counters: compared };
-        assert_eq!((comparison.wins_and_losses(), comparison.is_better()), ((1, 1), false));
+        let scores = |mae| Scores {
+            mae,
+            rmse: mae,
+            r2: 0.0,
+            rows: 6,
+        };
+        let comparison = Comparison {
+            champion: Version::new(1),
+            before: scores(2.0),
+            after: scores(2.0),
+            counters: compared,
+        };
+        assert_eq!(
+            (comparison.wins_and_losses(), comparison.is_better()),
+            ((1, 1), false)
+        );
         let makes_champion = [1, 2].map(|version| comparison.makes_champion(Version::new(version)));
-        assert_eq!(makes_champion, [true, false], "the champion stays what it is");
+        assert_eq!(
+            makes_champion,
+            [true, false],
+            "the champion stays what it is"
+        );
     }
 }

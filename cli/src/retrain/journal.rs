@@ -126,16 +126,32 @@ impl Journal {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read the journal {}", path.display())),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read the journal {}", path.display()));
+            }
         };
-        let contents = serde_json::from_slice(&text)
-            .with_context(|| format!("cannot understand the journal {}; begin anew with --anew", path.display()))?;
-        Ok(Some(Self { folder: folder.to_owned(), contents }))
+        let contents = serde_json::from_slice(&text).with_context(|| {
+            format!(
+                "cannot understand the journal {}; begin anew with --anew",
+                path.display()
+            )
+        })?;
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            contents,
+        }))
     }
 
     /// Begins a journal.
     pub(super) fn begin(folder: &Path, plan: Plan) -> anyhow::Result<Self> {
-        let journal = Self { folder: folder.to_owned(), contents: Contents { plan, done: Done::default() } };
+        let journal = Self {
+            folder: folder.to_owned(),
+            contents: Contents {
+                plan,
+                done: Done::default(),
+            },
+        };
         journal.save()?;
         Ok(journal)
     }
@@ -160,8 +176,9 @@ impl Journal {
             return Ok(done.clone());
         }
         tracing::info!(step = name, "begins");
-        let result =
-            work.await.with_context(|| format!("the step `{name}` failed; run the command again to go on there"))?;
+        let result = work.await.with_context(|| {
+            format!("the step `{name}` failed; run the command again to go on there")
+        })?;
         *slot(&mut self.contents.done) = Some(result.clone());
         self.save()?;
         Ok(result)
@@ -210,7 +227,10 @@ mod tests {
             test_period: None,
             sources: vec![
                 source(9, &[("there is no count", 1)]),
-                source(3, &[("there is no count", 2), ("the counter has no name", 1)]),
+                source(
+                    3,
+                    &[("there is no count", 2), ("the counter has no name", 1)],
+                ),
                 source(2, &[]),
             ],
             appeared: vec!["Parc".to_owned()],
@@ -219,8 +239,17 @@ mod tests {
         };
         let merged = Merged::of(report, "next.csv".into(), Vec::new());
         let expected = [("the counter has no name", 1), ("there is no count", 3)];
-        assert_eq!(merged.rejected, BTreeMap::from(expected.map(|(reason, rows)| (reason.to_owned(), rows))));
-        assert_eq!((merged.new, merged.replaced, merged.rejects), (5, 2, Some("rejects.csv".into())));
-        assert_eq!((merged.appeared, merged.vanished), (vec!["Parc".to_owned()], vec!["Pont".to_owned()]));
+        assert_eq!(
+            merged.rejected,
+            BTreeMap::from(expected.map(|(reason, rows)| (reason.to_owned(), rows)))
+        );
+        assert_eq!(
+            (merged.new, merged.replaced, merged.rejects),
+            (5, 2, Some("rejects.csv".into()))
+        );
+        assert_eq!(
+            (merged.appeared, merged.vanished),
+            (vec!["Parc".to_owned()], vec!["Pont".to_owned()])
+        );
     }
 }

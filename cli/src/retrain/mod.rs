@@ -49,7 +49,11 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
 /// When there is no champion, no baseline or nothing to export, or a port fails.
 pub async fn outlook(ports: &Ports, state: &State, request: &Request) -> anyhow::Result<Outlook> {
     let folder = folder(ports, state, request);
-    let journal = if request.anew { None } else { Journal::open(&folder)? };
+    let journal = if request.anew {
+        None
+    } else {
+        Journal::open(&folder)?
+    };
     let (plan, done) = match journal {
         Some(journal) => {
             refuse_other_request(request, journal.plan())?;
@@ -77,25 +81,51 @@ pub async fn retrain(
     let outlook = outlook(ports, state, request).await?;
     show(&outlook);
     let Outlook { plan, folder, .. } = outlook;
-    let journal = if request.anew { None } else { Journal::open(&folder)? };
+    let journal = if request.anew {
+        None
+    } else {
+        Journal::open(&folder)?
+    };
     let mut journal = journal.map_or_else(|| Journal::begin(&folder, plan.clone()), Ok)?;
     let done_before = journal.done().record.is_some();
-    let export = journal.step("export", |done| &mut done.export, steps::export(ports, &plan, &folder)).await?;
+    let export = journal
+        .step(
+            "export",
+            |done| &mut done.export,
+            steps::export(ports, &plan, &folder),
+        )
+        .await?;
     let merge = steps::merge(ports, &plan, &export, &folder);
     let merge = journal.step("merge", |done| &mut done.merge, merge).await?;
     let train = steps::train(ports, &plan, &merge, &folder);
     let train = journal.step("train", |done| &mut done.train, train).await?;
     let compare = steps::compare(ports, &plan, &merge, &train, &folder);
-    let comparison = journal.step("compare", |done| &mut done.compare, compare).await?;
+    let comparison = journal
+        .step("compare", |done| &mut done.compare, compare)
+        .await?;
     let is_better = comparison.makes_champion(train.version);
     if is_better {
         crown(&mut journal, ports, &plan, &comparison, &train).await?;
         let publish = steps::publish(ports, &plan, &comparison, &train);
-        journal.step("publish", |done| &mut done.publish, publish).await?;
+        journal
+            .step("publish", |done| &mut done.publish, publish)
+            .await?;
     }
     let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
-    let event_id = journal.step("record", |done| &mut done.record, record).await?;
-    Ok(RetrainReport { plan, export, merge, train, comparison, is_better, event_id, folder, done_before })
+    let event_id = journal
+        .step("record", |done| &mut done.record, record)
+        .await?;
+    Ok(RetrainReport {
+        plan,
+        export,
+        merge,
+        train,
+        comparison,
+        is_better,
+        event_id,
+        folder,
+        done_before,
+    })
 }
 
 /// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
@@ -104,8 +134,8 @@ fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
     let is_other_day = |asked: Option<Day>, before: Option<Day>, planned: Day| {
         asked.is_some_and(|asked| asked != planned && Some(asked) != before)
     };
-    let is_other_range =
-        is_other_day(request.from, plan.asked.0, plan.first) || is_other_day(request.to, plan.asked.1, plan.last);
+    let is_other_range = is_other_day(request.from, plan.asked.0, plan.first)
+        || is_other_day(request.to, plan.asked.1, plan.last);
     if request.recipe != plan.recipe || is_other_range {
         bail!(
             "the retraining for {} was begun with other settings or days ({} to {}): give the same, or begin anew with --anew",
@@ -133,11 +163,16 @@ async fn crown(
         journal.forget_comparison()?;
     }
     let crowned = async { crowned.map(|()| train.version).map_err(anyhow::Error::from) };
-    journal.step("crown", |done| &mut done.crown, crowned).await.map(drop)
+    journal
+        .step("crown", |done| &mut done.crown, crowned)
+        .await
+        .map(drop)
 }
 
 /// Each quarter has a folder in the state, also when the work is on the places of the cloud.
 fn folder(ports: &Ports, state: &State, request: &Request) -> PathBuf {
-    let quarter = request.quarter.unwrap_or_else(|| Quarter::of(Day::of(ports.clock.now())));
+    let quarter = request
+        .quarter
+        .unwrap_or_else(|| Quarter::of(Day::of(ports.clock.now())));
     state.folder().join("retrain").join(quarter.to_string())
 }

@@ -62,17 +62,21 @@ impl Plan {
     pub(super) async fn make(ports: &Ports, request: &Request) -> anyhow::Result<Self> {
         let today = Day::of(ports.clock.now());
         let champion = ports.registry.alias(Alias::Champion).await?;
-        let champion = champion.context("there is no champion yet: train the first with `bike-traffic train`")?;
+        let champion = champion
+            .context("there is no champion yet: train the first with `bike-traffic train`")?;
         let published = baseline::published(&*ports.store).await?;
-        let (baseline, _) =
-            published.context("there is no baseline yet: `bike-traffic train` publishes that of the first champion")?;
+        let (baseline, _) = published.context(
+            "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+        )?;
         let last = request.to.unwrap_or_else(|| today.plus(-1));
         if last >= today {
             bail!("cannot export {last}: on {today} that day is not over");
         }
         let first = request.from.map_or_else(|| FIRST_DAY_OF_ALL.parse(), Ok)?;
         let counted = ports.warehouse.count_days(first, last).await?;
-        let (Some((first, _)), Some((last, _))) = (counted.first_key_value(), counted.last_key_value()) else {
+        let (Some((first, _)), Some((last, _))) =
+            (counted.first_key_value(), counted.last_key_value())
+        else {
             bail!("nothing was gathered: no day from {first} to {last} has a table with counts");
         };
         Ok(Self {
@@ -104,25 +108,61 @@ impl fmt::Display for Outlook {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, done, folder } = self;
         let step = |formatter: &mut fmt::Formatter<'_>, is_done: bool, text: String| {
-            writeln!(formatter, "  {}  {text}", if is_done { "done " } else { "to do" })
+            writeln!(
+                formatter,
+                "  {}  {text}",
+                if is_done { "done " } else { "to do" }
+            )
         };
-        writeln!(formatter, "retraining for {} in {}", plan.quarter, folder.display())?;
-        let Plan { first, last, days, rows, baseline, champion, recipe, .. } = plan;
-        step(formatter, done.export.is_some(), format!("export  {rows} counts of {days} days, {first} to {last}"))?;
-        let merged = format!("merge   with {}, without the period of {}", baseline.train, baseline.test);
+        writeln!(
+            formatter,
+            "retraining for {} in {}",
+            plan.quarter,
+            folder.display()
+        )?;
+        let Plan {
+            first,
+            last,
+            days,
+            rows,
+            baseline,
+            champion,
+            recipe,
+            ..
+        } = plan;
+        step(
+            formatter,
+            done.export.is_some(),
+            format!("export  {rows} counts of {days} days, {first} to {last}"),
+        )?;
+        let merged = format!(
+            "merge   with {}, without the period of {}",
+            baseline.train, baseline.test
+        );
         step(formatter, done.merge.is_some(), merged)?;
-        let trained = format!("train   {} rounds at {}, and register it", recipe.rounds, recipe.learning_rate);
+        let trained = format!(
+            "train   {} rounds at {}, and register it",
+            recipe.rounds, recipe.learning_rate
+        );
         step(formatter, done.train.is_some(), trained)?;
         let compared = format!("compare with version {champion} on {}", baseline.test);
         step(formatter, done.compare.is_some(), compared)?;
         // Where the model is no better these two are left out, and the last one says so.
         let is_settled = done.record.is_some();
-        step(formatter, done.crown.is_some() || is_settled, "crown   it if it is better".to_owned())?;
+        step(
+            formatter,
+            done.crown.is_some() || is_settled,
+            "crown   it if it is better".to_owned(),
+        )?;
         step(
             formatter,
             done.publish.is_some() || is_settled,
             "publish its data as the baseline, if it is better".to_owned(),
         )?;
-        step(formatter, is_settled, "record  the decision in the audit log".to_owned())
+        step(
+            formatter,
+            is_settled,
+            "record  the decision in the audit log".to_owned(),
+        )
     }
 }

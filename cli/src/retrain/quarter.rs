@@ -16,7 +16,10 @@ pub struct Quarter {
 impl Quarter {
     /// Returns the quarter that a day lies in.
     pub fn of(day: Day) -> Self {
-        Self { year: day.date().year(), number: (day.date().month() + 2) / 3 }
+        Self {
+            year: day.date().year(),
+            number: (day.date().month() + 2) / 3,
+        }
     }
 }
 
@@ -32,7 +35,10 @@ impl FromStr for Quarter {
     fn from_str(text: &str) -> Result<Self, QuarterError> {
         let parse = || {
             let (year, number) = text.split_once("-Q")?;
-            let quarter = Self { year: year.parse().ok()?, number: number.parse().ok()? };
+            let quarter = Self {
+                year: year.parse().ok()?,
+                number: number.parse().ok()?,
+            };
             // Only the one spelling, since it names a folder.
             ((1..=4).contains(&quarter.number) && quarter.to_string() == text).then_some(quarter)
         };
@@ -65,13 +71,21 @@ mod tests {
 
     #[test]
     fn a_day_lies_in_a_quarter() {
-        for (day, expected) in
-            [("2021-01-01", "2021-Q1"), ("2021-03-31", "2021-Q1"), ("2021-04-01", "2021-Q2"), ("2021-12-31", "2021-Q4")]
-        {
+        for (day, expected) in [
+            ("2021-01-01", "2021-Q1"),
+            ("2021-03-31", "2021-Q1"),
+            ("2021-04-01", "2021-Q2"),
+            ("2021-12-31", "2021-Q4"),
+        ] {
             let quarter = Quarter::of(day.parse().unwrap());
-            assert_eq!((quarter.to_string().as_str(), expected.parse()), (expected, Ok(quarter)));
+            assert_eq!(
+                (quarter.to_string().as_str(), expected.parse()),
+                (expected, Ok(quarter))
+            );
         }
-        for text in ["", "2021", "2021-Q0", "2021-Q5", "2021-Q03", "21-Q1", "../x-Q1"] {
+        for text in [
+            "", "2021", "2021-Q0", "2021-Q5", "2021-Q03", "21-Q1", "../x-Q1",
+        ] {
             assert_eq!(text.parse::<Quarter>(), Err(QuarterError), "{text}");
         }
     }

@@ -40,7 +40,14 @@ pub struct RetrainReport {
 
 impl fmt::Display for RetrainReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, export, merge, train, comparison, .. } = self;
+        let Self {
+            plan,
+            export,
+            merge,
+            train,
+            comparison,
+            ..
+        } = self;
         if self.done_before {
             let quarter = plan.quarter;
             writeln!(
@@ -48,14 +55,22 @@ impl fmt::Display for RetrainReport {
                 "the retraining for {quarter} was done before; --anew takes in what was gathered since"
             )?;
         }
-        writeln!(formatter, "exported {} counts of {} days, {} to {}", export.rows, plan.days, plan.first, plan.last)?;
+        writeln!(
+            formatter,
+            "exported {} counts of {} days, {} to {}",
+            export.rows, plan.days, plan.first, plan.last
+        )?;
         self.write_merge(merge, formatter)?;
         writeln!(formatter, "{}", self.table())?;
         if !comparison.is_with_itself(train.version) && !comparison.counters.is_empty() {
             self.write_counters(formatter)?;
         }
         if self.is_better {
-            writeln!(formatter, "version {} is champion, and {} is the baseline", train.version, train.data)?;
+            writeln!(
+                formatter,
+                "version {} is champion, and {} is the baseline",
+                train.version, train.data
+            )?;
         } else {
             writeln!(
                 formatter,
@@ -63,15 +78,32 @@ impl fmt::Display for RetrainReport {
                 comparison.champion, plan.baseline.train
             )?;
         }
-        write!(formatter, "audit row {}: {}", self.event_id, comparison.reason(train.version))
+        write!(
+            formatter,
+            "audit row {}: {}",
+            self.event_id,
+            comparison.reason(train.version)
+        )
     }
 }
 
 impl RetrainReport {
     fn write_merge(&self, merge: &Merged, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Merged { rows, new, replaced, rejected, rejects, appeared, vanished, .. } = merge;
+        let Merged {
+            rows,
+            new,
+            replaced,
+            rejected,
+            rejects,
+            appeared,
+            vanished,
+            ..
+        } = merge;
         let baseline = &self.plan.baseline.train;
-        writeln!(formatter, "merged with {baseline}: {rows} rows, {new} of them new, {replaced} replaced")?;
+        writeln!(
+            formatter,
+            "merged with {baseline}: {rows} rows, {new} of them new, {replaced} replaced"
+        )?;
         for (reason, rows) in rejected {
             writeln!(formatter, "  {rows} rows rejected: {reason}")?;
         }
@@ -80,29 +112,60 @@ impl RetrainReport {
         }
         for (what, names) in [("appeared", appeared), ("vanished", vanished)] {
             if !names.is_empty() {
-                writeln!(formatter, "  {} counters {what}: {}", names.len(), names.join("; "))?;
+                writeln!(
+                    formatter,
+                    "  {} counters {what}: {}",
+                    names.len(),
+                    names.join("; ")
+                )?;
             }
         }
         Ok(())
     }
 
     fn write_counters(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { comparison, train, .. } = self;
+        let Self {
+            comparison, train, ..
+        } = self;
         let (wins, losses) = comparison.wins_and_losses();
-        writeln!(formatter, "version {} is better at {wins} counters and worse at {losses}:", train.version)?;
-        let (first, last) =
-            (comparison.counters.iter().take(SHOWN_COUNTERS), comparison.counters.iter().skip(SHOWN_COUNTERS));
-        let last = last.clone().skip(last.count().saturating_sub(SHOWN_COUNTERS));
-        for CounterComparison { name, before, after } in first.chain(last) {
+        writeln!(
+            formatter,
+            "version {} is better at {wins} counters and worse at {losses}:",
+            train.version
+        )?;
+        let (first, last) = (
+            comparison.counters.iter().take(SHOWN_COUNTERS),
+            comparison.counters.iter().skip(SHOWN_COUNTERS),
+        );
+        let last = last
+            .clone()
+            .skip(last.count().saturating_sub(SHOWN_COUNTERS));
+        for CounterComparison {
+            name,
+            before,
+            after,
+        } in first.chain(last)
+        {
             writeln!(formatter, "  {name}: MAE {before:.2} -> {after:.2}")?;
         }
         Ok(())
     }
 
     fn table(&self) -> Table {
-        let Comparison { champion, before, after, .. } = &self.comparison;
+        let Comparison {
+            champion,
+            before,
+            after,
+            ..
+        } = &self.comparison;
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["on the fixed test set", "MAE", "RMSE", "R2", "rows"]);
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+            "on the fixed test set",
+            "MAE",
+            "RMSE",
+            "R2",
+            "rows",
+        ]);
         let rows = [
             (format!("version {champion}, champion"), before),
             (format!("version {}, retrained", self.train.version), after),

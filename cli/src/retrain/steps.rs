@@ -38,12 +38,29 @@ const DATA_SOURCE: &str = "custom";
 /// The counts of the daily tables, in files of this machine.
 pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow::Result<Exported> {
     let (from, to, out) = (Some(plan.first), Some(plan.last), folder.join("export"));
-    let report = export::export(ports, &ExportPlan { from, to, out, fresh: false }).await?;
-    Ok(Exported { files: report.files.into_iter().map(|file| file.path).collect(), rows: report.rows })
+    let report = export::export(
+        ports,
+        &ExportPlan {
+            from,
+            to,
+            out,
+            fresh: false,
+        },
+    )
+    .await?;
+    Ok(Exported {
+        files: report.files.into_iter().map(|file| file.path).collect(),
+        rows: report.rows,
+    })
 }
 
 /// Baseline and exports as one file.
-pub(super) async fn merge(ports: &Ports, plan: &Plan, export: &Exported, folder: &Path) -> anyhow::Result<Merged> {
+pub(super) async fn merge(
+    ports: &Ports,
+    plan: &Plan,
+    export: &Exported,
+    folder: &Path,
+) -> anyhow::Result<Merged> {
     let baseline_file = fetch(ports, &plan.baseline.train, folder).await?;
     let test = baseline::manifest(&*ports.store, &plan.baseline.test).await?;
     let merge_plan = MergePlan {
@@ -54,21 +71,44 @@ pub(super) async fn merge(ports: &Ports, plan: &Plan, export: &Exported, folder:
         rejects: folder.join("rejects.csv"),
     };
     let file = merge_plan.output.clone();
-    let merged =
-        tokio::task::spawn_blocking(move || merge::merge(&merge_plan)).await.context("the merge did not end")??;
+    let merged = tokio::task::spawn_blocking(move || merge::merge(&merge_plan))
+        .await
+        .context("the merge did not end")??;
     let files = [&baseline_file].into_iter().chain(&export.files);
     let rows = merged.sources.iter().map(|source| source.rows);
-    let sources = files.zip(rows).map(|(path, rows)| source(path, rows)).collect::<anyhow::Result<_>>()?;
+    let sources = files
+        .zip(rows)
+        .map(|(path, rows)| source(path, rows))
+        .collect::<anyhow::Result<_>>()?;
     Ok(Merged::of(merged, file, sources))
 }
 
 /// A model of the merged data, scored on the fixed test set and registered.
-pub(super) async fn train(ports: &Ports, plan: &Plan, merged: &Merged, folder: &Path) -> anyhow::Result<Fitted> {
-    let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
+pub(super) async fn train(
+    ports: &Ports,
+    plan: &Plan,
+    merged: &Merged,
+    folder: &Path,
+) -> anyhow::Result<Fitted> {
+    let (train, test) = (
+        shown(&merged.file),
+        shown(&fetch(ports, &plan.baseline.test, folder).await?),
+    );
     let rejects = folder.join("rejects");
-    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
+    let data = TrainingData::load(
+        (&train, &test),
+        &rejects,
+        &*ports.store,
+        Some(origin(plan, merged)),
+    )
+    .await?;
     let trained = fit(ports, &data, &plan.recipe, DATA_SOURCE).await?;
-    Ok(Fitted { version: trained.version, run: trained.run.name, data: data.train_data, scores: trained.scores })
+    Ok(Fitted {
+        version: trained.version,
+        run: trained.run.name,
+        data: data.train_data,
+        scores: trained.scores,
+    })
 }
 
 /// Champion and new model on the same rows.
@@ -79,13 +119,27 @@ pub(super) async fn compare(
     fitted: &Fitted,
     folder: &Path,
 ) -> anyhow::Result<Comparison> {
-    let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion any more")?;
-    let (train, test) = (shown(&merged.file), shown(&fetch(ports, &plan.baseline.test, folder).await?));
+    let champion = ports
+        .registry
+        .alias(Alias::Champion)
+        .await?
+        .context("there is no champion any more")?;
+    let (train, test) = (
+        shown(&merged.file),
+        shown(&fetch(ports, &plan.baseline.test, folder).await?),
+    );
     let rejects = folder.join("rejects");
-    let data = TrainingData::load((&train, &test), &rejects, &*ports.store, Some(origin(plan, merged))).await?;
+    let data = TrainingData::load(
+        (&train, &test),
+        &rejects,
+        &*ports.store,
+        Some(origin(plan, merged)),
+    )
+    .await?;
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let before = Former::load(ports, &folder, &plan.baseline.test).await?;
-    let after = Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All).await?;
+    let after =
+        Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All).await?;
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)
 }
 
@@ -103,16 +157,21 @@ pub(super) async fn crown(
     let registry = &*ports.registry;
     if comparison.is_with_itself(fitted.version) {
         // Crowned once more, it would be its own predecessor.
-        let found = registry.alias(Alias::Champion).await.map_err(|error| CrownError::Other(error.into()))?;
+        let found = registry
+            .alias(Alias::Champion)
+            .await
+            .map_err(|error| CrownError::Other(error.into()))?;
         return match found {
             Some(found) if found == fitted.version => Ok(()),
-            found => Err(CrownError::OtherChampion(found.map(|version| version.to_string()))),
+            found => Err(CrownError::OtherChampion(
+                found.map(|version| version.to_string()),
+            )),
         };
     }
     match change_champion(registry, comparison.champion, fitted.version).await {
-        Err(RegistryError::AliasMoved { found, .. }) => {
-            Err(CrownError::OtherChampion(found.map(|version| version.to_string())))
-        }
+        Err(RegistryError::AliasMoved { found, .. }) => Err(CrownError::OtherChampion(
+            found.map(|version| version.to_string()),
+        )),
         changed => changed.map_err(|error| CrownError::Other(error.into())),
     }
 }
@@ -169,7 +228,10 @@ pub(super) async fn record(
     env: &str,
 ) -> anyhow::Result<EventId> {
     // A quarter may have more than one retraining, each with a reason of its own.
-    let event_id = EventId::of(Function::Promote, format_args!("retrain-{}-{}", plan.quarter, fitted.run));
+    let event_id = EventId::of(
+        Function::Promote,
+        format_args!("retrain-{}-{}", plan.quarter, fitted.run),
+    );
     let is_better = comparison.makes_champion(fitted.version);
     let decision = if is_better { "retrained" } else { "kept" };
     if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, decision).await? {
@@ -182,7 +244,11 @@ pub(super) async fn record(
         rmse: Some(comparison.after.rmse),
         r2: Some(comparison.after.r2),
         model_improvement: Some(1.0 - comparison.after.mae / comparison.before.mae),
-        champion_version: Some(if is_better { fitted.version } else { comparison.champion }),
+        champion_version: Some(if is_better {
+            fitted.version
+        } else {
+            comparison.champion
+        }),
         challenger_version: Some(fitted.version),
         detail: json!({
             "run": fitted.run,
@@ -201,20 +267,30 @@ pub(super) async fn record(
 
 async fn is_recorded(ports: &Ports, event_id: &EventId, decision: &str) -> anyhow::Result<bool> {
     let log = ports.warehouse.audit_log().await?;
-    Ok(log.iter().any(|row| (&row.event_id, row.decision.as_str()) == (event_id, decision)))
+    Ok(log
+        .iter()
+        .any(|row| (&row.event_id, row.decision.as_str()) == (event_id, decision)))
 }
 
 async fn in_use(ports: &Ports) -> anyhow::Result<(Baseline, Generation)> {
-    baseline::published(&*ports.store).await?.context("there is no baseline any more")
+    baseline::published(&*ports.store)
+        .await?
+        .context("there is no baseline any more")
 }
 
 /// The baseline that was merged, whatever is in use by now.
 fn origin(plan: &Plan, merged: &Merged) -> Origin {
-    Origin { sources: merged.sources.clone(), parent: plan.baseline.train.clone() }
+    Origin {
+        sources: merged.sources.clone(),
+        parent: plan.baseline.train.clone(),
+    }
 }
 
 fn next(plan: &Plan, fitted: &Fitted) -> Baseline {
-    Baseline { train: fitted.data.name.clone(), test: plan.baseline.test.clone() }
+    Baseline {
+        train: fitted.data.name.clone(),
+        test: plan.baseline.test.clone(),
+    }
 }
 
 /// Copies a data set to this machine.
@@ -223,22 +299,33 @@ async fn fetch(ports: &Ports, name: &DataSetName, folder: &Path) -> anyhow::Resu
     let manifest = baseline::manifest(&*ports.store, name).await?;
     let bytes = baseline::read(&*ports.store, &manifest).await?;
     let mut file = OutputFile::create(&path)?;
-    file.write_all(&bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(&bytes)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     file.finish()?;
     Ok(path)
 }
 
 fn period(test: &Manifest) -> anyhow::Result<(Hour, Hour)> {
-    match (Hour::starting_at(test.first_hour), Hour::starting_at(test.last_hour)) {
+    match (
+        Hour::starting_at(test.first_hour),
+        Hour::starting_at(test.last_hour),
+    ) {
         (Some(first), Some(last)) => Ok((first, last)),
-        _ => bail!("the manifest of {} has a period that does not begin on the hour", test.name),
+        _ => bail!(
+            "the manifest of {} has a period that does not begin on the hour",
+            test.name
+        ),
     }
 }
 
 fn source(path: &Path, rows: u64) -> anyhow::Result<Source> {
     let checksum = std::fs::File::open(path).and_then(Checksum::of_reader);
     let sha256 = checksum.with_context(|| format!("cannot read {}", path.display()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     Ok(Source { name, sha256, rows })
 }
 

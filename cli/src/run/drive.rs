@@ -39,15 +39,25 @@ impl Live {
             data::load(path, &rejects).await.map(|loaded| loaded.counts)
         };
         let counts = load(&inputs.live, "live").await?;
-        let (first, last) = counts.period().with_context(|| format!("{} has no counts", inputs.live))?;
+        let (first, last) = counts
+            .period()
+            .with_context(|| format!("{} has no counts", inputs.live))?;
         let (first_day, last_day) = (first.day(), last.day());
         let mut baseline = load(&inputs.train, "train_baseline").await?;
         baseline.extend(&load(&inputs.test, "test_baseline").await?);
         let history = baseline.days(first_day.plus(-SEED_DAYS), first_day.plus(-1));
         if history.is_empty() {
-            bail!("the baseline ends more than {SEED_DAYS} days before {first_day}, where {} begins", inputs.live);
+            bail!(
+                "the baseline ends more than {SEED_DAYS} days before {first_day}, where {} begins",
+                inputs.live
+            );
         }
-        Ok(Self { counts, history, first_day, last_day })
+        Ok(Self {
+            counts,
+            history,
+            first_day,
+            last_day,
+        })
     }
 
     pub(super) fn first_day(&self) -> Day {
@@ -74,10 +84,17 @@ impl<'a> Drive<'a> {
         live: Live,
         trained: &TrainReport,
     ) -> anyhow::Result<Self> {
-        let version = trained.version.context("the first champion has no version")?;
+        let version = trained
+            .version
+            .context("the first champion has no version")?;
         let folder = stack.ports.registry.version(version).await?.run.artifacts;
         let frozen = Model::load(&stack.ports.store, &folder, Threads::All).await?;
-        Ok(Self { stack, clock, live, frozen })
+        Ok(Self {
+            stack,
+            clock,
+            live,
+            frozen,
+        })
     }
 
     /// Fills the daily tables before the live period, as a backfill would, and forecasts its first day.
@@ -86,13 +103,21 @@ impl<'a> Drive<'a> {
         for day in last.plus(1 - SEED_DAYS).through(last) {
             let counts = self.live.history.days(day, day);
             if !counts.is_empty() {
-                self.stack.ports.warehouse.replace_counts(day, &counts, day.plus(1).at(INGEST_HOUR)).await?;
+                self.stack
+                    .ports
+                    .warehouse
+                    .replace_counts(day, &counts, day.plus(1).at(INGEST_HOUR))
+                    .await?;
             }
         }
         self.clock.set(self.live.first_day.at(INGEST_HOUR));
         let rows = self.live.history.days(last, last).len() as u64;
         if rows > 0 {
-            let event = DayIngested { event_id: EventId::of(Function::Ingest, last), day: last, rows };
+            let event = DayIngested {
+                event_id: EventId::of(Function::Ingest, last),
+                day: last,
+                rows,
+            };
             self.stack.publish(&event).await?;
             self.stack.bus.idle().await;
         }
@@ -100,7 +125,10 @@ impl<'a> Drive<'a> {
     }
 
     /// Asks for each day the morning after and for the drift check every Monday, and returns an entry for each check.
-    pub(super) async fn live_through(&mut self, tell: &mut dyn FnMut(String)) -> anyhow::Result<Vec<WeekEntry>> {
+    pub(super) async fn live_through(
+        &mut self,
+        tell: &mut dyn FnMut(String),
+    ) -> anyhow::Result<Vec<WeekEntry>> {
         let mut weeks = Vec::new();
         for day in self.live.first_day.through(self.live.last_day) {
             let morning = day.plus(1);
@@ -122,11 +150,20 @@ impl<'a> Drive<'a> {
     async fn entry(&self, week: Week) -> anyhow::Result<WeekEntry> {
         let ports = &self.stack.ports;
         let (first, last) = (week.first_day(), week.last_day());
-        let known = ports.warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
+        let known = ports
+            .warehouse
+            .counts(first.plus(-HISTORY_DAYS), last)
+            .await?;
         let frozen_mae = week_mae(&self.frozen, &known, week)?;
-        let champion = ports.registry.alias(Alias::Champion).await?.context("there is no champion any more")?;
+        let champion = ports
+            .registry
+            .alias(Alias::Champion)
+            .await?
+            .context("there is no champion any more")?;
         let audit_log = ports.warehouse.audit_log().await?;
-        Ok(WeekEntry::of_audit_log(week, &audit_log, champion, frozen_mae))
+        Ok(WeekEntry::of_audit_log(
+            week, &audit_log, champion, frozen_mae,
+        ))
     }
 }
 
@@ -134,5 +171,9 @@ impl<'a> Drive<'a> {
 fn week_mae(model: &Model, known: &Counts, week: Week) -> anyhow::Result<Option<f64>> {
     let counts = known.days(week.first_day(), week.last_day());
     let frame = shared::features::Frame::of_counts(model.features(), &[known], &counts);
-    if frame.is_empty() { Ok(None) } else { Ok(Some(model.score(&frame)?.mae)) }
+    if frame.is_empty() {
+        Ok(None)
+    } else {
+        Ok(Some(model.score(&frame)?.mae))
+    }
 }

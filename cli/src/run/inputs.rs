@@ -25,14 +25,25 @@ pub struct Inputs {
 
 impl Inputs {
     /// Takes the files that were named; if none was, makes sample data.
-    pub(super) fn choose(arguments: &RunArguments, tell: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
-        let named = (&arguments.train_path, &arguments.test_path, &arguments.live_path);
+    pub(super) fn choose(
+        arguments: &RunArguments,
+        tell: &mut dyn FnMut(String),
+    ) -> anyhow::Result<Self> {
+        let named = (
+            &arguments.train_path,
+            &arguments.test_path,
+            &arguments.live_path,
+        );
         match named {
-            (Some(train), Some(test), Some(live)) => {
-                Ok(Self { train: train.clone(), test: test.clone(), live: live.clone() })
-            }
+            (Some(train), Some(test), Some(live)) => Ok(Self {
+                train: train.clone(),
+                test: test.clone(),
+                live: live.clone(),
+            }),
             (None, None, None) => Self::make(&arguments.states.join("sample-data"), tell),
-            _ => bail!("give all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none for sample data"),
+            _ => bail!(
+                "give all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none for sample data"
+            ),
         }
     }
 
@@ -42,9 +53,16 @@ impl Inputs {
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
-        tell(format!("sample data of invented counters: {}", folder.display()));
+        tell(format!(
+            "sample data of invented counters: {}",
+            folder.display()
+        ));
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        Ok(Self { train: text(written.train.path), test: text(written.test.path), live: text(written.live.path) })
+        Ok(Self {
+            train: text(written.train.path),
+            test: text(written.test.path),
+            live: text(written.live.path),
+        })
     }
 
     /// Returns a name for the state that stands for the data and the settings: the same cause has the same state.
@@ -54,8 +72,16 @@ impl Inputs {
             let mut file = File::open(path).with_context(|| format!("cannot open {path}"))?;
             io::copy(&mut file, &mut hash).with_context(|| format!("cannot read {path}"))?;
         }
-        hash.update(serde_json::to_vec(&(&strategy.policy, &strategy.fine_tune))?);
-        let digits: String = hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        hash.update(serde_json::to_vec(&(
+            &strategy.policy,
+            &strategy.fine_tune,
+        ))?);
+        let digits: String = hash
+            .finalize()
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(format!("run-{digits}"))
     }
 }

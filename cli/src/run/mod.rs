@@ -35,13 +35,20 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     let as_json = arguments.json;
     let mut tell = |line: String| stdout::tell(&line, as_json);
     let inputs = Inputs::choose(&arguments, &mut tell)?;
-    let state = State::at(&arguments.states.join(inputs.state_name(&arguments.strategy)?))?;
+    let state = State::at(
+        &arguments
+            .states
+            .join(inputs.state_name(&arguments.strategy)?),
+    )?;
     tell(format!("state: {}", state.folder().display()));
     let summary = play(&inputs, &state, arguments.strategy, &mut tell).await?;
     stdout::print(&summary, as_json)?;
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();
-        bail!(Failure::DeadLetters { letters: summary.dead_letters, address });
+        bail!(Failure::DeadLetters {
+            letters: summary.dead_letters,
+            address
+        });
     }
     Ok(())
 }
@@ -64,7 +71,10 @@ pub async fn play(
         train_path: inputs.train.clone(),
         test_path: inputs.test.clone(),
         data_source: "local",
-        recipe: TrainRecipe { device: Device::Cpu, ..TrainRecipe::default() },
+        recipe: TrainRecipe {
+            device: Device::Cpu,
+            ..TrainRecipe::default()
+        },
         environment: "local".to_owned(),
     };
     let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;

@@ -37,8 +37,15 @@ impl Summary {
         dead_letters: usize,
     ) -> anyhow::Result<Self> {
         let path = MARKDOWN.parse()?;
-        let summary = Self { trained, weeks, dead_letters, address: store.address_of(&path) };
-        store.write(&path, summary.markdown().into(), Condition::Always).await?;
+        let summary = Self {
+            trained,
+            weeks,
+            dead_letters,
+            address: store.address_of(&path),
+        };
+        store
+            .write(&path, summary.markdown().into(), Condition::Always)
+            .await?;
         write_json(store, &JSON.parse()?, &summary, Condition::Always).await?;
         Ok(summary)
     }
@@ -60,7 +67,11 @@ impl Summary {
         let line = |cells: [String; 8]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|{}\n", "---|".repeat(HEADER.len()));
         let rows: String = self.weeks.iter().map(|week| line(row(week))).collect();
-        let timeline: Vec<_> = self.weeks.iter().map(|week| format!("```text\n{week}\n```\n")).collect();
+        let timeline: Vec<_> = self
+            .weeks
+            .iter()
+            .map(|week| format!("```text\n{week}\n```\n"))
+            .collect();
         format!(
             "# The first champion\n\n```text\n{}\n```\n\n# The weeks\n\n{}{rule}{rows}\n# The decisions\n\n{}\n{} dead letters\n",
             self.trained,
@@ -77,14 +88,23 @@ impl fmt::Display for Summary {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["week", "drifted", "check", "fine-tune", "promote", "champion after", "live MAE", "first champion's MAE"];
+const HEADER: [&str; 8] = [
+    "week",
+    "drifted",
+    "check",
+    "fine-tune",
+    "promote",
+    "champion after",
+    "live MAE",
+    "first champion's MAE",
+];
 
 fn row(week: &WeekEntry) -> [String; 8] {
     let error = |mae: Option<f64>| mae.map_or_else(|| "-".to_owned(), |mae| format!("{mae:.1}"));
     [
         week.week.to_string(),
-        week.drifted_share.map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)),
+        week.drifted_share
+            .map_or_else(|| "-".to_owned(), |share| format!("{:.0} %", share * 100.0)),
         week.decision_of(Function::DriftCheck).to_owned(),
         week.decision_of(Function::FineTune).to_owned(),
         week.decision_of(Function::Promote).to_owned(),

@@ -35,7 +35,12 @@ pub struct Decision {
 
 impl WeekEntry {
     /// Collects the rows about a week.
-    pub(super) fn of_audit_log(week: Week, audit_log: &[AuditRow], champion: Version, frozen_mae: Option<f64>) -> Self {
+    pub(super) fn of_audit_log(
+        week: Week,
+        audit_log: &[AuditRow],
+        champion: Version,
+        frozen_mae: Option<f64>,
+    ) -> Self {
         let of_week = |row: &&AuditRow| row.event_id.subject() == week.to_string();
         let mut rows: Vec<_> = audit_log.iter().filter(of_week).collect();
         rows.sort_by_key(|row| row.function);
@@ -57,14 +62,18 @@ impl WeekEntry {
 
     /// Returns the decision of a function, `-` where it did not act.
     pub fn decision_of(&self, function: Function) -> &str {
-        let decision = self.decisions.iter().find(|decision| decision.function == function);
+        let decision = self
+            .decisions
+            .iter()
+            .find(|decision| decision.function == function);
         decision.map_or("-", |decision| decision.decision.as_str())
     }
 }
 
 impl fmt::Display for WeekEntry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = |mae: Option<f64>| mae.map_or_else(|| "unknown".to_owned(), |mae| format!("{mae:.1}"));
+        let error =
+            |mae: Option<f64>| mae.map_or_else(|| "unknown".to_owned(), |mae| format!("{mae:.1}"));
         write!(
             formatter,
             "{} ({} to {}): live MAE {}, first champion {}",
@@ -74,8 +83,17 @@ impl fmt::Display for WeekEntry {
             error(self.live_mae),
             error(self.frozen_mae)
         )?;
-        for Decision { function, decision, reason } in &self.decisions {
-            write!(formatter, "\n  {:<12} {decision}: {reason}", function.name())?;
+        for Decision {
+            function,
+            decision,
+            reason,
+        } in &self.decisions
+        {
+            write!(
+                formatter,
+                "\n  {:<12} {decision}: {reason}",
+                function.name()
+            )?;
         }
         Ok(())
     }

@@ -38,7 +38,12 @@ const NAMES: [&str; 24] = [
     "des Grands-Braquets",
 ];
 
-const DIRECTIONS: [[&str; 2]; 4] = [["E-O", "O-E"], ["N-S", "S-N"], ["NE-SO", "SO-NE"], ["NO-SE", "SE-NO"]];
+const DIRECTIONS: [[&str; 2]; 4] = [
+    ["E-O", "O-E"],
+    ["N-S", "S-N"],
+    ["NE-SO", "SO-NE"],
+    ["NO-SE", "SE-NO"],
+];
 
 /// Mean of the levels of all counters, in counts an hour on an average working day.
 const MEAN_LEVEL: f64 = 80.0;
@@ -100,22 +105,36 @@ fn levels(sites: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let logarithms: Vec<f64> = (0..sites).map(|_| StandardNormal.sample(random)).collect();
     let middle = mean(&logarithms);
     let variance = mean(&squares(&logarithms, middle));
-    let stretch = if variance > 0.0 { LEVEL_SPREAD / variance.sqrt() } else { 0.0 };
-    let levels = logarithms.iter().map(|logarithm| ((logarithm - middle) * stretch).exp());
+    let stretch = if variance > 0.0 {
+        LEVEL_SPREAD / variance.sqrt()
+    } else {
+        0.0
+    };
+    let levels = logarithms
+        .iter()
+        .map(|logarithm| ((logarithm - middle) * stretch).exp());
     let levels: Vec<f64> = levels.collect();
     let scale = MEAN_LEVEL / mean(&levels);
     levels.into_iter().map(|level| level * scale).collect()
 }
 
 fn squares(values: &[f64], middle: f64) -> Vec<f64> {
-    values.iter().map(|value| (value - middle).powi(2)).collect()
+    values
+        .iter()
+        .map(|value| (value - middle).powi(2))
+        .collect()
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-fn site_counters(number: u32, level: f64, settings: &Settings, random: &mut ChaCha8Rng) -> Result<[Counter; 2], Error> {
+fn site_counters(
+    number: u32,
+    level: f64,
+    settings: &Settings,
+    random: &mut ChaCha8Rng,
+) -> Result<[Counter; 2], Error> {
     let site = Rc::new(site(number, settings, random)?);
     let commuters = random.random_range(0.35..0.95);
     let inbound = random.random_range(0.5..0.9);
@@ -161,5 +180,8 @@ fn place(random: &mut ChaCha8Rng) -> (f64, f64) {
     let angle = random.random_range(0.0..std::f64::consts::TAU);
     let distance = random.random_range(0.0_f64..1.0).sqrt();
     let round = |degrees: f64| (degrees * 1e6).round() / 1e6;
-    (round(48.859 + 0.035 * distance * angle.sin()), round(2.341 + 0.07 * distance * angle.cos()))
+    (
+        round(48.859 + 0.035 * distance * angle.sin()),
+        round(2.341 + 0.07 * distance * angle.cos()),
+    )
 }

@@ -43,8 +43,13 @@ impl Export {
     /// Begins the file and writes the header. The file takes its place when it is finished.
     pub(super) fn create(path: PathBuf) -> Result<Self, Error> {
         // The encoder's own header carries no time, so that equal rows make equal files.
-        let encoder = GzEncoder::new(OutputFile::create(&path).map_err(Error::Write)?, Compression::default());
-        let csv = csv::WriterBuilder::new().delimiter(b';').from_writer(encoder);
+        let encoder = GzEncoder::new(
+            OutputFile::create(&path).map_err(Error::Write)?,
+            Compression::default(),
+        );
+        let csv = csv::WriterBuilder::new()
+            .delimiter(b';')
+            .from_writer(encoder);
         let mut export = Self { path, rows: 0, csv };
         export.write_record(HEADER)?;
         Ok(export)
@@ -55,7 +60,11 @@ impl Export {
     }
 
     pub(super) fn write(&mut self, row: &Row<'_>) -> Result<(), Error> {
-        let Row { counter, hour, count } = row;
+        let Row {
+            counter,
+            hour,
+            count,
+        } = row;
         let count = count.to_string();
         self.rows += 1;
         self.write_record([
@@ -72,13 +81,17 @@ impl Export {
     }
 
     fn write_record(&mut self, fields: [&str; 9]) -> Result<(), Error> {
-        self.csv.write_record(fields).map_err(|source| failed(&self.path, source.into()))
+        self.csv
+            .write_record(fields)
+            .map_err(|source| failed(&self.path, source.into()))
     }
 
     /// Ends the file and puts it into its place.
     pub(super) fn finish(self) -> Result<WrittenFile, Error> {
         let Self { path, rows, csv } = self;
-        let encoder = csv.into_inner().map_err(|error| failed(&path, error.into_error()))?;
+        let encoder = csv
+            .into_inner()
+            .map_err(|error| failed(&path, error.into_error()))?;
         let file = encoder.finish().map_err(|source| failed(&path, source))?;
         file.finish().map_err(Error::Write)?;
         Ok(WrittenFile { path, rows })

@@ -36,8 +36,11 @@ impl Faults {
         let mut random = random_for(Purpose::Faults, settings.seed);
         let mut order: Vec<usize> = (0..settings.counters as usize).collect();
         order.shuffle(&mut random);
-        let mut faults =
-            Self { dead: Vec::new(), absent: Vec::new(), doubling: order[..order.len() / DOUBLING].to_vec() };
+        let mut faults = Self {
+            dead: Vec::new(),
+            absent: Vec::new(),
+            doubling: order[..order.len() / DOUBLING].to_vec(),
+        };
         let days = u64::from(settings.train_days);
         // With a single sound counter or none, what is wrong would be most of the data.
         if let [dead, stopped, late, _, _, ..] = order[..]
@@ -46,7 +49,9 @@ impl Faults {
             let begin = random.random_range(days / 8..days / 4);
             faults.dead.push(Fault::new(dead, begin..begin + DEAD_DAYS));
             let begin = random.random_range(days * 3 / 8..days / 2);
-            faults.absent.push(Fault::new(stopped, begin..begin + STOPPED_DAYS));
+            faults
+                .absent
+                .push(Fault::new(stopped, begin..begin + STOPPED_DAYS));
             faults.absent.push(Fault::new(late, 0..days / 2));
         }
         faults

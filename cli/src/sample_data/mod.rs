@@ -58,7 +58,14 @@ pub struct Settings {
 impl Default for Settings {
     /// Takes the periods of the real baseline: 2020-09-01, 2021-05-16, 2021-07-19 and 2021-08-22.
     fn default() -> Self {
-        Self { counters: 20, seed: 1, first_day: date(2020, 9, 1), train_days: 257, test_days: 64, live_days: 35 }
+        Self {
+            counters: 20,
+            seed: 1,
+            first_day: date(2020, 9, 1),
+            train_days: 257,
+            test_days: 64,
+            live_days: 35,
+        }
     }
 }
 
@@ -106,7 +113,9 @@ pub struct Written {
 impl fmt::Display for Written {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut files = [&self.train, &self.test, &self.live].into_iter();
-        files.try_for_each(|file| writeln!(formatter, "{} rows in {}", file.rows, file.path.display()))
+        files.try_for_each(|file| {
+            writeln!(formatter, "{} rows in {}", file.rows, file.path.display())
+        })
     }
 }
 
@@ -161,7 +170,11 @@ pub enum Error {
 ///
 /// # Errors
 /// When the settings name no possible data, or when a file cannot be written.
-pub fn write(settings: &Settings, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Written, Error> {
+pub fn write(
+    settings: &Settings,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Written, Error> {
     let plan = Plan::new(settings)?;
     let total = plan.rows()?;
     let mut done = 0;
@@ -197,5 +210,6 @@ enum Purpose {
 
 fn day_after(day: Date, days: i64) -> Result<Date, Error> {
     let span = jiff::Span::new().try_days(days);
-    span.and_then(|span| day.checked_add(span)).map_err(|source| Error::Calendar { day, source })
+    span.and_then(|span| day.checked_add(span))
+        .map_err(|source| Error::Calendar { day, source })
 }

@@ -45,7 +45,10 @@ impl Plan {
             test_begins,
             live_begins,
             live_ends: live_begins + u64::from(settings.live_days),
-            paris: Paris::new().map_err(|source| Error::Calendar { day: first_day, source })?,
+            paris: Paris::new().map_err(|source| Error::Calendar {
+                day: first_day,
+                source,
+            })?,
             counters: city::counters(settings)?,
             faults: Faults::new(settings),
         })
@@ -68,7 +71,10 @@ impl Plan {
         let mut rows = 0;
         for day in 0..self.live_ends {
             let present = self.present(day).count();
-            let doubling = self.present(day).filter(|(index, _)| self.faults.doubles(*index)).count();
+            let doubling = self
+                .present(day)
+                .filter(|(index, _)| self.faults.doubles(*index))
+                .count();
             for hour in self.hours(day)? {
                 rows += present + if hour.after_gap { doubling } else { 0 };
             }
@@ -79,17 +85,34 @@ impl Plan {
     /// Writes the rows of one day and tells how many.
     ///
     /// Days are to be written in order and without a gap: weather goes from one to the next.
-    pub(super) fn write_day(&self, day: u64, traffic: &mut Traffic, export: &mut Export) -> Result<u64, Error> {
+    pub(super) fn write_day(
+        &self,
+        day: u64,
+        traffic: &mut Traffic,
+        export: &mut Export,
+    ) -> Result<u64, Error> {
         let today = traffic.next_day(self.date(day)?, self.regime(day));
         let before = export.rows();
         for hour in self.hours(day)? {
             for (index, counter) in self.present(day) {
                 if hour.after_gap && self.faults.doubles(index) {
-                    export.write(&Row { counter, hour: &hour, count: 0 })?;
+                    export.write(&Row {
+                        counter,
+                        hour: &hour,
+                        count: 0,
+                    })?;
                 }
                 let passed = traffic.count(&today, counter, hour.of_day);
-                let count = if self.faults.is_dead(index, day) { 0 } else { passed };
-                export.write(&Row { counter, hour: &hour, count })?;
+                let count = if self.faults.is_dead(index, day) {
+                    0
+                } else {
+                    passed
+                };
+                export.write(&Row {
+                    counter,
+                    hour: &hour,
+                    count,
+                })?;
             }
         }
         Ok(export.rows() - before)
@@ -102,7 +125,9 @@ impl Plan {
 
     fn hours(&self, day: u64) -> Result<Vec<Hour>, Error> {
         let day = self.date(day)?;
-        self.paris.hours(day).map_err(|source| Error::Calendar { day, source })
+        self.paris
+            .hours(day)
+            .map_err(|source| Error::Calendar { day, source })
     }
 
     fn date(&self, day: u64) -> Result<Date, Error> {
@@ -127,7 +152,11 @@ fn check(settings: &Settings) -> Result<(), Error> {
     if !(1..=MOST_COUNTERS).contains(&counters) {
         return Err(Error::Counters { counters });
     }
-    let periods = [("train", settings.train_days), ("test", settings.test_days), ("live", settings.live_days)];
+    let periods = [
+        ("train", settings.train_days),
+        ("test", settings.test_days),
+        ("live", settings.live_days),
+    ];
     match periods.into_iter().find(|(_, days)| *days == 0) {
         Some((period, _)) => Err(Error::EmptyPeriod { period }),
         None => Ok(()),

@@ -38,17 +38,29 @@ impl Count {
 
 /// The default periods with few counters.
 fn small() -> Settings {
-    Settings { counters: 6, ..Settings::default() }
+    Settings {
+        counters: 6,
+        ..Settings::default()
+    }
 }
 
 /// Test and live as by default, after four weeks of training.
 fn short() -> Settings {
-    Settings { train_days: 28, first_day: date(2021, 4, 18), ..small() }
+    Settings {
+        train_days: 28,
+        first_day: date(2021, 4, 18),
+        ..small()
+    }
 }
 
 /// A few days of each period.
 fn tiny() -> Settings {
-    Settings { train_days: 3, test_days: 2, live_days: 2, ..small() }
+    Settings {
+        train_days: 3,
+        test_days: 2,
+        live_days: 2,
+        ..small()
+    }
 }
 
 fn written(settings: &Settings) -> (TempDir, Written) {
@@ -59,7 +71,9 @@ fn written(settings: &Settings) -> (TempDir, Written) {
 
 fn counts(file: &WrittenFile) -> Vec<Count> {
     let decoder = GzDecoder::new(File::open(&file.path).unwrap());
-    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(decoder);
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(b';')
+        .from_reader(decoder);
     let count = |row: csv::StringRecord| Count {
         counter: row[0].to_owned(),
         count: row[4].parse().unwrap(),
@@ -76,28 +90,43 @@ fn mean(counts: &[&Count]) -> f64 {
 
 fn mean_between(counts: &[Count], first: &str, last: &str) -> f64 {
     let days = first..=last;
-    mean(&counts.iter().filter(|count| days.contains(&count.day())).collect::<Vec<_>>())
+    mean(
+        &counts
+            .iter()
+            .filter(|count| days.contains(&count.day()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Days without any count above 0, and days without rows, by counter.
 fn silent_days(counts: &[Count]) -> BTreeMap<&str, (u64, u64)> {
     let mut sums: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts {
-        *sums.entry(&count.counter).or_default().entry(count.day()).or_default() += count.count;
+        *sums
+            .entry(&count.counter)
+            .or_default()
+            .entry(count.day())
+            .or_default() += count.count;
     }
     let all = sums.values().map(BTreeMap::len).max().unwrap();
     let silent = |days: &BTreeMap<&str, u64>| {
         let zero = days.values().filter(|sum| **sum == 0).count();
         (zero as u64, (all - days.len()) as u64)
     };
-    sums.iter().map(|(counter, days)| (*counter, silent(days))).collect()
+    sums.iter()
+        .map(|(counter, days)| (*counter, silent(days)))
+        .collect()
 }
 
 #[test]
 fn equal_settings_give_equal_bytes() {
     let (_one, one) = written(&tiny());
     let (_other, other) = written(&tiny());
-    for (one, other) in [(one.train, other.train), (one.test, other.test), (one.live, other.live)] {
+    for (one, other) in [
+        (one.train, other.train),
+        (one.test, other.test),
+        (one.live, other.live),
+    ] {
         assert!(fs::read(one.path).unwrap() == fs::read(other.path).unwrap());
     }
 }
@@ -131,9 +160,22 @@ fn header_is_that_of_the_public_export() {
 fn rows_have_the_form_of_the_public_export() {
     let (_folder, written) = written(&short());
     let mut text = String::new();
-    GzDecoder::new(File::open(written.test.path).unwrap()).read_to_string(&mut text).unwrap();
+    GzDecoder::new(File::open(written.test.path).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
     let row: Vec<&str> = text.lines().nth(1).unwrap().split(';').collect();
-    let [id, name, site, site_name, _, when, installed, coordinates, month] = row[..] else {
+    let [
+        id,
+        name,
+        site,
+        site_name,
+        _,
+        when,
+        installed,
+        coordinates,
+        month,
+    ] = row[..]
+    else {
         panic!("nine columns, not {row:?}");
     };
     assert_eq!((id, site), ("100000001-101000001", "100000001"));
@@ -150,11 +192,23 @@ fn periods_follow_each_other_as_in_the_real_baseline() {
     let (_folder, written) = written(&small());
     let ends = |file: &WrittenFile| {
         let counts = counts(file);
-        [counts.first().unwrap().when.clone(), counts.last().unwrap().when.clone()]
+        [
+            counts.first().unwrap().when.clone(),
+            counts.last().unwrap().when.clone(),
+        ]
     };
-    assert_eq!(ends(&written.train), ["2020-09-01T00:00:00+02:00", "2021-05-15T23:00:00+02:00"]);
-    assert_eq!(ends(&written.test), ["2021-05-16T00:00:00+02:00", "2021-07-18T23:00:00+02:00"]);
-    assert_eq!(ends(&written.live), ["2021-07-19T00:00:00+02:00", "2021-08-22T23:00:00+02:00"]);
+    assert_eq!(
+        ends(&written.train),
+        ["2020-09-01T00:00:00+02:00", "2021-05-15T23:00:00+02:00"]
+    );
+    assert_eq!(
+        ends(&written.test),
+        ["2021-05-16T00:00:00+02:00", "2021-07-18T23:00:00+02:00"]
+    );
+    assert_eq!(
+        ends(&written.live),
+        ["2021-07-19T00:00:00+02:00", "2021-08-22T23:00:00+02:00"]
+    );
 }
 
 #[test]
@@ -164,7 +218,11 @@ fn test_and_live_have_every_counter_every_hour() {
     assert_eq!(written.live.rows, 6 * 35 * 24);
     for file in [&written.test, &written.live] {
         let counts = counts(file);
-        assert!(silent_days(&counts).values().all(|silent| *silent == (0, 0)));
+        assert!(
+            silent_days(&counts)
+                .values()
+                .all(|silent| *silent == (0, 0))
+        );
     }
 }
 
@@ -174,7 +232,10 @@ fn three_counters_fail_in_training() {
     let counts = counts(&written.train);
     let mut failures: Vec<_> = silent_days(&counts).into_values().collect();
     failures.sort_unstable();
-    assert_eq!(failures, [(0, 0), (0, 0), (0, 0), (0, 14), (0, 128), (10, 0)]);
+    assert_eq!(
+        failures,
+        [(0, 0), (0, 0), (0, 0), (0, 14), (0, 128), (10, 0)]
+    );
 }
 
 #[test]
@@ -184,23 +245,42 @@ fn first_two_o_clock_of_autumn_is_missing() {
     let of_day = |counter: &str| {
         let of_day = counts.iter().filter(|count| count.day() == "2020-10-25");
         let of_counter = of_day.filter(|count| count.counter == counter);
-        of_counter.map(|count| count.when[11..].to_owned()).collect::<Vec<_>>()
+        of_counter
+            .map(|count| count.when[11..].to_owned())
+            .collect::<Vec<_>>()
     };
     let hours = of_day(&counts[0].counter);
     assert_eq!(hours.len(), 24);
-    assert_eq!(hours[..4], ["00:00:00+02:00", "01:00:00+02:00", "02:00:00+01:00", "03:00:00+01:00"]);
+    assert_eq!(
+        hours[..4],
+        [
+            "00:00:00+02:00",
+            "01:00:00+02:00",
+            "02:00:00+01:00",
+            "03:00:00+01:00"
+        ]
+    );
 }
 
 #[test]
 fn some_counters_write_a_zero_for_the_skipped_hour_of_spring() {
     let (_folder, written) = written(&small());
     let counts = counts(&written.train);
-    let skipped: Vec<_> = counts.iter().filter(|count| count.day() == "2021-03-28").collect();
+    let skipped: Vec<_> = counts
+        .iter()
+        .filter(|count| count.day() == "2021-03-28")
+        .collect();
     assert_eq!(skipped.len(), 6 * 23 + 1);
     assert!(skipped.iter().all(|count| count.hour() != "02"));
-    let twice = skipped.windows(2).find(|pair| pair[0].counter == pair[1].counter).unwrap();
+    let twice = skipped
+        .windows(2)
+        .find(|pair| pair[0].counter == pair[1].counter)
+        .unwrap();
     assert_eq!(twice[0].when, "2021-03-28T03:00:00+02:00");
-    assert_eq!((twice[1].when.as_str(), twice[0].count), ("2021-03-28T03:00:00+02:00", 0));
+    assert_eq!(
+        (twice[1].when.as_str(), twice[0].count),
+        ("2021-03-28T03:00:00+02:00", 0)
+    );
 }
 
 #[test]
@@ -209,7 +289,9 @@ fn counts_are_about_as_many_and_as_scattered_as_real_ones() {
     for file in [&written.train, &written.test, &written.live] {
         let counts = counts(file);
         let mean = mean(&counts.iter().collect::<Vec<_>>());
-        let squares = counts.iter().map(|count| (count.count as f64 - mean).powi(2));
+        let squares = counts
+            .iter()
+            .map(|count| (count.count as f64 - mean).powi(2));
         let deviation = (squares.sum::<f64>() / counts.len() as f64).sqrt();
         // The real files have means of 54 to 71 and standard deviations of 69 to 98.
         assert!((45.0..80.0).contains(&mean), "{mean}");
@@ -222,7 +304,9 @@ fn a_public_holiday_has_no_morning_rush() {
     let (_folder, written) = written(&small());
     let counts = counts(&written.train);
     let rush = |day: &str| {
-        let of_day = counts.iter().filter(|count| count.day() == day && count.hour() == "08");
+        let of_day = counts
+            .iter()
+            .filter(|count| count.day() == day && count.hour() == "08");
         mean(&of_day.collect::<Vec<_>>())
     };
     assert!(rush("2020-11-11") < 0.5 * rush("2020-11-04"));
@@ -246,7 +330,10 @@ fn first_live_week_is_like_the_test_period_and_the_next_ones_are_not() {
 
 #[test]
 fn addresses_are_unique() {
-    let settings = Settings { counters: MOST_COUNTERS, ..Settings::default() };
+    let settings = Settings {
+        counters: MOST_COUNTERS,
+        ..Settings::default()
+    };
     let counters = city::counters(&settings).unwrap();
     let names: BTreeMap<_, _> = counters.iter().map(|counter| (&counter.name, ())).collect();
     assert_eq!(names.len(), MOST_COUNTERS as usize);
@@ -254,11 +341,16 @@ fn addresses_are_unique() {
 
 #[test]
 fn a_number_of_rows_lengthens_the_training_period_into_the_past() {
-    let settings = Settings { counters: 56, ..Settings::default() };
+    let settings = Settings {
+        counters: 56,
+        ..Settings::default()
+    };
     let longer = settings.clone().with_rows(905_000).unwrap();
     let rows = Plan::new(&longer).unwrap().rows().unwrap();
     assert!((905_000..905_000 + 56 * 25).contains(&rows), "{rows}");
-    let test_begins = |settings: &Settings| day_after(settings.first_day, i64::from(settings.train_days)).unwrap();
+    let test_begins = |settings: &Settings| {
+        day_after(settings.first_day, i64::from(settings.train_days)).unwrap()
+    };
     assert_eq!(test_begins(&longer), test_begins(&settings));
     assert_eq!((longer.test_days, longer.live_days), (64, 35));
 }
@@ -266,15 +358,24 @@ fn a_number_of_rows_lengthens_the_training_period_into_the_past() {
 #[test]
 fn few_rows_leave_four_weeks_of_training() {
     let shorter = Settings::default().with_rows(1).unwrap();
-    assert_eq!((shorter.train_days, shorter.first_day), (28, date(2021, 4, 18)));
+    assert_eq!(
+        (shorter.train_days, shorter.first_day),
+        (28, date(2021, 4, 18))
+    );
 }
 
 #[test]
 fn impossible_settings_are_refused() {
     let refused = |settings: Settings| Plan::new(&settings).err().unwrap().to_string();
-    let none = Settings { counters: 0, ..Settings::default() };
+    let none = Settings {
+        counters: 0,
+        ..Settings::default()
+    };
     assert_eq!(refused(none), "cannot invent 0 counters, only 1 to 1000");
-    let no_test = Settings { test_days: 0, ..Settings::default() };
+    let no_test = Settings {
+        test_days: 0,
+        ..Settings::default()
+    };
     assert_eq!(refused(no_test), "the test period needs at least one day");
     let many = Settings::default().with_rows(u64::MAX).unwrap_err();
     assert!(matches!(many, Error::TooManyRows { rows: u64::MAX }));
@@ -286,7 +387,10 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = write(&tiny(), &file, &mut |_, _| ()).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot make the folder {}", file.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("cannot make the folder {}", file.display())
+    );
 }
 
 proptest! {

@@ -58,10 +58,20 @@ struct SetUp {
 
 impl fmt::Display for SetUp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bucket, datasets_of, topics_of, pushed_to } = self;
-        writeln!(formatter, "gs://{bucket}, the datasets of {datasets_of} and the topics of {topics_of} are there")?;
+        let Self {
+            bucket,
+            datasets_of,
+            topics_of,
+            pushed_to,
+        } = self;
+        writeln!(
+            formatter,
+            "gs://{bucket}, the datasets of {datasets_of} and the topics of {topics_of} are there"
+        )?;
         let mut pushed_to = pushed_to.iter();
-        pushed_to.try_for_each(|(function, url)| writeln!(formatter, "messages to {function} are pushed to {url}"))
+        pushed_to.try_for_each(|(function, url)| {
+            writeln!(formatter, "messages to {function} are pushed to {url}")
+        })
     }
 }
 
@@ -76,28 +86,51 @@ impl FromStr for Endpoint {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let (function, url) = text.split_once('=').context("it has no `=`, as in ingest=http://127.0.0.1:8080/")?;
-        Ok(Self { function: function.parse()?, url: url.parse().with_context(|| format!("`{url}` is no URL"))? })
+        let (function, url) = text
+            .split_once('=')
+            .context("it has no `=`, as in ingest=http://127.0.0.1:8080/")?;
+        Ok(Self {
+            function: function.parse()?,
+            url: url.parse().with_context(|| format!("`{url}` is no URL"))?,
+        })
     }
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
-    let (addresses, cloud) = (PortAddresses::read(&ProcessVariables)?, CloudSettings::read(&ProcessVariables)?);
+    let (addresses, cloud) = (
+        PortAddresses::read(&ProcessVariables)?,
+        CloudSettings::read(&ProcessVariables)?,
+    );
     let (Address::Bucket(name), Address::BigQuery(warehouse), Address::PubSub(bus)) =
         (&addresses.store, &addresses.warehouse, &addresses.bus)
     else {
         bail!("set GCS_BUCKET and GOOGLE_CLOUD_PROJECT: files and memory need no set-up");
     };
-    let emulators = [&cloud.storage_emulator, &cloud.bigquery_emulator, &cloud.pubsub_emulator];
+    let emulators = [
+        &cloud.storage_emulator,
+        &cloud.bigquery_emulator,
+        &cloud.pubsub_emulator,
+    ];
     if emulators.iter().any(|emulator| emulator.is_none()) {
-        bail!("this is for emulators (`make emulators`); on Google Cloud, `make deploy` makes all of it");
+        bail!(
+            "this is for emulators (`make emulators`); on Google Cloud, `make deploy` makes all of it"
+        );
     }
     let pushed = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
     let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(pushed).collect();
     bucket(bus, name, &cloud).await?;
     tables(warehouse, &cloud).await?;
     subscriptions(bus, &endpoints, &cloud, Delivery::default()).await?;
-    let (bucket, datasets_of, topics_of) = (name.to_string(), warehouse.to_string(), bus.to_string());
-    stdout::print(&SetUp { bucket, datasets_of, topics_of, pushed_to: endpoints }, arguments.json)
+    let (bucket, datasets_of, topics_of) =
+        (name.to_string(), warehouse.to_string(), bus.to_string());
+    stdout::print(
+        &SetUp {
+            bucket,
+            datasets_of,
+            topics_of,
+            pushed_to: endpoints,
+        },
+        arguments.json,
+    )
 }

@@ -66,17 +66,29 @@ pub async fn subscriptions(
     cloud: &CloudSettings,
     delivery: Delivery,
 ) -> anyhow::Result<()> {
-    let service = Service::open(project, cloud).await.context("cannot open Pub/Sub")?;
+    let service = Service::open(project, cloud)
+        .await
+        .context("cannot open Pub/Sub")?;
     for topic in Topic::all() {
-        service.make_topic(topic).await.with_context(|| format!("cannot make the topic {topic}"))?;
+        service
+            .make_topic(topic)
+            .await
+            .with_context(|| format!("cannot make the topic {topic}"))?;
     }
     for function in Function::ALL {
-        let letters = service.subscription(Topic::DeadLetter(function).to_string(), Topic::DeadLetter(function));
-        service.make_subscription(letters, &["ack_deadline_seconds"]).await?;
+        let letters = service.subscription(
+            Topic::DeadLetter(function).to_string(),
+            Topic::DeadLetter(function),
+        );
+        service
+            .make_subscription(letters, &["ack_deadline_seconds"])
+            .await?;
     }
     for (function, endpoint) in endpoints {
         let push = service.push_subscription(*function, endpoint, delivery);
-        service.make_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"]).await?;
+        service
+            .make_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"])
+            .await?;
     }
     Ok(())
 }
@@ -98,31 +110,60 @@ impl<'a> Service<'a> {
             topics = topics.with_endpoint(emulator.origin());
             subscriptions = subscriptions.with_endpoint(emulator.origin());
         }
-        Ok(Self { project, topics: topics.build().await?, subscriptions: subscriptions.build().await? })
+        Ok(Self {
+            project,
+            topics: topics.build().await?,
+            subscriptions: subscriptions.build().await?,
+        })
     }
 
     async fn make_topic(&self, topic: Topic) -> google_cloud_gax::Result<()> {
         let request = self.topics.create_topic().set_name(self.topic_name(topic));
-        let made = request.set_message_retention_duration(duration(RETENTION)).send().await;
+        let made = request
+            .set_message_retention_duration(duration(RETENTION))
+            .send()
+            .await;
         made.map(drop).or_else(tolerate_existing)
     }
 
     /// Makes a subscription; if it is there, these fields take on their values.
-    async fn make_subscription(&self, subscription: Subscription, fields: &[&str]) -> anyhow::Result<()> {
+    async fn make_subscription(
+        &self,
+        subscription: Subscription,
+        fields: &[&str],
+    ) -> anyhow::Result<()> {
         let name = subscription.name.clone();
-        let made = self.subscriptions.create_subscription().with_request(subscription.clone()).send().await;
+        let made = self
+            .subscriptions
+            .create_subscription()
+            .with_request(subscription.clone())
+            .send()
+            .await;
         match made {
             Err(error) if is_existing(&error) && !fields.is_empty() => {
                 let mask = FieldMask::default().set_paths(fields.iter().copied());
-                let request = self.subscriptions.update_subscription().set_subscription(subscription);
+                let request = self
+                    .subscriptions
+                    .update_subscription()
+                    .set_subscription(subscription);
                 let updated = request.set_update_mask(mask).send().await;
-                updated.map(drop).with_context(|| format!("cannot update {name}"))
+                updated
+                    .map(drop)
+                    .with_context(|| format!("cannot update {name}"))
             }
-            made => made.map(drop).or_else(tolerate_existing).with_context(|| format!("cannot make {name}")),
+            made => made
+                .map(drop)
+                .or_else(tolerate_existing)
+                .with_context(|| format!("cannot make {name}")),
         }
     }
 
-    fn push_subscription(&self, function: Function, endpoint: &str, delivery: Delivery) -> Subscription {
+    fn push_subscription(
+        &self,
+        function: Function,
+        endpoint: &str,
+        delivery: Delivery,
+    ) -> Subscription {
         let retry = RetryPolicy::new()
             .set_minimum_backoff(duration(delivery.minimum_backoff))
             .set_maximum_backoff(duration(delivery.maximum_backoff));
@@ -152,13 +193,22 @@ impl<'a> Service<'a> {
 }
 
 fn tolerate_existing(error: Error) -> google_cloud_gax::Result<()> {
-    if is_existing(&error) { Ok(()) } else { Err(error) }
+    if is_existing(&error) {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 fn is_existing(error: &Error) -> bool {
-    error.status().is_some_and(|status| status.code == Code::AlreadyExists)
+    error
+        .status()
+        .is_some_and(|status| status.code == Code::AlreadyExists)
 }
 
 fn duration(duration: Duration) -> google_cloud_wkt::Duration {
-    google_cloud_wkt::Duration::clamp(duration.as_secs().cast_signed(), duration.subsec_nanos().cast_signed())
+    google_cloud_wkt::Duration::clamp(
+        duration.as_secs().cast_signed(),
+        duration.subsec_nanos().cast_signed(),
+    )
 }

@@ -12,9 +12,14 @@ use shared::{
 ///
 /// # Errors
 /// When there is no emulator, or it fails.
-pub async fn bucket(project: &ProjectId, bucket: &BucketName, cloud: &CloudSettings) -> anyhow::Result<()> {
+pub async fn bucket(
+    project: &ProjectId,
+    bucket: &BucketName,
+    cloud: &CloudSettings,
+) -> anyhow::Result<()> {
     let emulator = cloud.storage_emulator.as_ref();
-    let emulator = emulator.context("STORAGE_EMULATOR_HOST is missing; on Google Cloud, terraform makes the bucket")?;
+    let emulator = emulator
+        .context("STORAGE_EMULATOR_HOST is missing; on Google Cloud, terraform makes the bucket")?;
     let request = cloud::http_client()?
         .post(format!("{}/storage/v1/b", emulator.origin()))
         .query(&[("project", project.as_str())])
@@ -22,6 +27,8 @@ pub async fn bucket(project: &ProjectId, bucket: &BucketName, cloud: &CloudSetti
     match cloud::send(request).await {
         Ok(_) => Ok(()),
         Err(refusal) if refusal.status() == Some(StatusCode::CONFLICT) => Ok(()), // It is there.
-        Err(refusal) => Err(refusal).with_context(|| format!("cannot make the bucket gs://{bucket}")),
+        Err(refusal) => {
+            Err(refusal).with_context(|| format!("cannot make the bucket gs://{bucket}"))
+        }
     }
 }

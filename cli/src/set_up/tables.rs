@@ -7,5 +7,8 @@ use shared::{address::ProjectId, cloud::CloudSettings, warehouse::BigQueryWareho
 /// # Errors
 /// When the service fails.
 pub async fn tables(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<()> {
-    Ok(BigQueryWarehouse::open(project, cloud).await?.make_tables().await?)
+    Ok(BigQueryWarehouse::open(project, cloud)
+        .await?
+        .make_tables()
+        .await?)
 }

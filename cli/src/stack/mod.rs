@@ -43,7 +43,12 @@ impl StackSettings {
     /// Makes settings of a strategy and a publisher of counts.
     pub fn new(strategy: StrategyArguments, open_data: Arc<dyn OpenData>) -> Self {
         let StrategyArguments { policy, fine_tune } = strategy;
-        Self { policy, fine_tune, open_data, delivery: DeliveryPolicy::default() }
+        Self {
+            policy,
+            fine_tune,
+            open_data,
+            delivery: DeliveryPolicy::default(),
+        }
     }
 }
 
@@ -63,16 +68,38 @@ impl LocalStack {
     ///
     /// # Errors
     /// When the state cannot be opened or no port is free.
-    pub async fn start(state: &State, clock: Arc<dyn Clock>, settings: StackSettings) -> anyhow::Result<Self> {
-        let publisher = Arc::new(LogPublisher::new(state.open_bus_store()?, Arc::clone(&clock)));
-        let ports = Ports { publisher: Arc::clone(&publisher) as Arc<dyn Publisher>, ..state.open(clock)? };
-        let mut host = Host { ports: ports.clone(), servers: JoinSet::new(), endpoints: BTreeMap::new() };
+    pub async fn start(
+        state: &State,
+        clock: Arc<dyn Clock>,
+        settings: StackSettings,
+    ) -> anyhow::Result<Self> {
+        let publisher = Arc::new(LogPublisher::new(
+            state.open_bus_store()?,
+            Arc::clone(&clock),
+        ));
+        let ports = Ports {
+            publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
+            ..state.open(clock)?
+        };
+        let mut host = Host {
+            ports: ports.clone(),
+            servers: JoinSet::new(),
+            endpoints: BTreeMap::new(),
+        };
         let policy = settings.policy;
-        host.serve(ingest::Ingest::new(settings.open_data, &ports)).await?;
+        host.serve(ingest::Ingest::new(settings.open_data, &ports))
+            .await?;
         host.serve(predict::Predict::new(&ports)).await?;
-        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports)).await?;
-        host.serve(fine_tune::FineTune::new(policy.clone(), settings.fine_tune, &ports)).await?;
-        host.serve(evaluate::Evaluate::new(policy.clone(), &ports)).await?;
+        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports))
+            .await?;
+        host.serve(fine_tune::FineTune::new(
+            policy.clone(),
+            settings.fine_tune,
+            &ports,
+        ))
+        .await?;
+        host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
+            .await?;
         host.serve(promote::Promote::new(policy, &ports)).await?;
         let subscription = |(function, address): (&Function, &SocketAddr)| Subscription {
             function: *function,
@@ -80,7 +107,12 @@ impl LocalStack {
         };
         let subscriptions = host.endpoints.iter().map(subscription).collect();
         let bus = EmbeddedBus::start(publisher, subscriptions, settings.delivery).await?;
-        Ok(Self { ports, bus, endpoints: host.endpoints, _servers: host.servers })
+        Ok(Self {
+            ports,
+            bus,
+            endpoints: host.endpoints,
+            _servers: host.servers,
+        })
     }
 
     /// Publishes an event.
@@ -88,7 +120,10 @@ impl LocalStack {
     /// # Errors
     /// When the bus fails.
     pub async fn publish<E: Event>(&self, event: &E) -> anyhow::Result<()> {
-        self.ports.publisher.publish(E::TOPIC, Message::of_event(event)).await?;
+        self.ports
+            .publisher
+            .publish(E::TOPIC, Message::of_event(event))
+            .await?;
         Ok(())
     }
 
@@ -100,7 +135,10 @@ impl LocalStack {
         let store = state.open_bus_store()?;
         let mut letters = 0;
         for function in Function::ALL {
-            letters += store.list(&format!("bus/topics/{}/", Topic::DeadLetter(function))).await?.len();
+            letters += store
+                .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
+                .await?
+                .len();
         }
         Ok(letters)
     }
@@ -123,8 +161,12 @@ impl Host {
 
 /// Serves a router on a free port of 127.0.0.1.
 async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
-    let address = listener.local_addr().context("cannot listen on 127.0.0.1")?;
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .context("cannot listen on 127.0.0.1")?;
+    let address = listener
+        .local_addr()
+        .context("cannot listen on 127.0.0.1")?;
     servers.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(error = %error, "a server of the local stack ended");
@@ -145,7 +187,9 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
         println!("{:<12} http://{address}/", function.name());
     }
     println!("running; Ctrl-C ends it");
-    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
+    tokio::signal::ctrl_c()
+        .await
+        .context("cannot wait for Ctrl-C")?;
     Ok(())
 }
 
@@ -167,10 +211,19 @@ pub(crate) async fn open_data(
             let live = data::load_file(&path, &rejects)?.counts;
             let server = OpenDataServer::start(live, clock).await?;
             let client = Arc::new(ExploreClient::new(server.base().clone()));
-            Ok(OpenDataSource { client, _server: Some(server) })
+            Ok(OpenDataSource {
+                client,
+                _server: Some(server),
+            })
         }
-        (None, Some(url)) => Ok(OpenDataSource { client: Arc::new(ExploreClient::new(url)), _server: None }),
-        (None, None) => Ok(OpenDataSource { client: Arc::new(NoOpenData), _server: None }),
+        (None, Some(url)) => Ok(OpenDataSource {
+            client: Arc::new(ExploreClient::new(url)),
+            _server: None,
+        }),
+        (None, None) => Ok(OpenDataSource {
+            client: Arc::new(NoOpenData),
+            _server: None,
+        }),
         (Some(_), Some(_)) => bail!("give either --live-path or --open-data-url"),
     }
 }
@@ -182,6 +235,9 @@ struct NoOpenData;
 impl OpenData for NoOpenData {
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
         let advice = "give --live-path or --open-data-url (LIVE_DATA_PATH or OPEN_DATA_URL)";
-        Err(OpenDataError::Unavailable { url: format!("the counts of {day}"), source: advice.into() })
+        Err(OpenDataError::Unavailable {
+            url: format!("the counts of {day}"),
+            source: advice.into(),
+        })
     }
 }

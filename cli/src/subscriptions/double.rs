@@ -40,8 +40,13 @@ struct Contents {
 impl PubSubDouble {
     /// Opens a service that answers pulls so, and with nothing after them.
     pub(crate) async fn start(pulls: impl Into<VecDeque<Pull>>) -> Self {
-        let contents = Arc::new(Mutex::new(Contents { pulls: pulls.into(), calls: Vec::new() }));
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&contents));
+        let contents = Arc::new(Mutex::new(Contents {
+            pulls: pulls.into(),
+            calls: Vec::new(),
+        }));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&contents));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -50,13 +55,19 @@ impl PubSubDouble {
 
     /// Returns settings that lead here.
     pub(crate) fn cloud(&self) -> CloudSettings {
-        CloudSettings { pubsub_emulator: Some(self.origin.parse().unwrap()), ..CloudSettings::default() }
+        CloudSettings {
+            pubsub_emulator: Some(self.origin.parse().unwrap()),
+            ..CloudSettings::default()
+        }
     }
 
     /// Returns the bodies of the calls of a verb so far, as in `pull`.
     pub(crate) fn calls(&self, verb: &str) -> Vec<Value> {
         let contents = self.contents.lock().unwrap();
-        let of_verb = contents.calls.iter().filter(|(path, _)| path.ends_with(&format!(":{verb}")));
+        let of_verb = contents
+            .calls
+            .iter()
+            .filter(|(path, _)| path.ends_with(&format!(":{verb}")));
         of_verb.map(|(_, body)| body.clone()).collect()
     }
 }
@@ -67,18 +78,26 @@ async fn answer(State(contents): State<Arc<Mutex<Contents>>>, request: Request) 
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let (pull, number) = {
         let mut contents = contents.lock().unwrap();
-        contents.calls.push((path.clone(), serde_json::from_slice(&body).unwrap_or_default()));
-        let pull = if path.ends_with(":pull") { contents.pulls.pop_front() } else { None };
+        contents.calls.push((
+            path.clone(),
+            serde_json::from_slice(&body).unwrap_or_default(),
+        ));
+        let pull = if path.ends_with(":pull") {
+            contents.pulls.pop_front()
+        } else {
+            None
+        };
         (pull.unwrap_or(Pull::Nothing), contents.calls.len())
     };
     let message = |id: &&str| {
-        let message =
-            json!({ "messageId": id, "publishTime": "2021-08-02T05:00:00Z", "data": BASE64_STANDARD.encode(id) });
+        let message = json!({ "messageId": id, "publishTime": "2021-08-02T05:00:00Z", "data": BASE64_STANDARD.encode(id) });
         json!({ "ackId": format!("{id} of call {number}"), "message": message })
     };
     match pull {
         Pull::Nothing => Json(json!({})),
         Pull::Silence => std::future::pending().await,
-        Pull::Messages(ids) => Json(json!({ "receivedMessages": ids.iter().map(message).collect::<Vec<_>>() })),
+        Pull::Messages(ids) => {
+            Json(json!({ "receivedMessages": ids.iter().map(message).collect::<Vec<_>>() }))
+        }
     }
 }

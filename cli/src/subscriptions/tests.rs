@@ -15,7 +15,10 @@ const QUICK_LISTENING: Listening = Listening {
 
 fn subscriptions(double: &PubSubDouble, listening: Listening) -> Subscriptions {
     let opened = Subscriptions::open(&"a-project".parse().unwrap(), &double.cloud()).unwrap();
-    Subscriptions { listening, ..opened }
+    Subscriptions {
+        listening,
+        ..opened
+    }
 }
 
 #[tokio::test]
@@ -31,11 +34,29 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
     ];
     let double = PubSubDouble::start(pulls).await;
     let looked_at = SubscriptionId("look".to_owned());
-    let pulled = subscriptions(&double, QUICK_LISTENING).pull_after_seek(&looked_at, 100).await.unwrap();
-    let ids: Vec<_> = pulled.iter().map(|message| (message.message_id.as_str(), message.ack_id.as_str())).collect();
-    assert_eq!(ids, [("1", "1 of call 5"), ("2", "2 of call 7"), ("3", "3 of call 7")]);
+    let pulled = subscriptions(&double, QUICK_LISTENING)
+        .pull_after_seek(&looked_at, 100)
+        .await
+        .unwrap();
+    let ids: Vec<_> = pulled
+        .iter()
+        .map(|message| (message.message_id.as_str(), message.ack_id.as_str()))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            ("1", "1 of call 5"),
+            ("2", "2 of call 7"),
+            ("3", "3 of call 7")
+        ]
+    );
     let requests = double.calls("pull");
-    assert!(requests.iter().all(|request| *request == json!({ "maxMessages": 100 })), "{requests:?}");
+    assert!(
+        requests
+            .iter()
+            .all(|request| *request == json!({ "maxMessages": 100 })),
+        "{requests:?}"
+    );
 }
 
 #[tokio::test]
@@ -44,8 +65,16 @@ async fn a_pull_ends_at_its_limit_and_where_nothing_comes() {
     let subscriptions = subscriptions(&double, EMULATOR_LISTENING);
     let letters = SubscriptionId::of_dead_letters(Function::Ingest);
     for expected in [2, 1, 0] {
-        assert_eq!(subscriptions.pull(&letters, 1).await.unwrap().len(), expected);
+        assert_eq!(
+            subscriptions.pull(&letters, 1).await.unwrap().len(),
+            expected
+        );
     }
     let requests = double.calls("pull");
-    assert!(requests.iter().all(|request| request["returnImmediately"] == true), "{requests:?}");
+    assert!(
+        requests
+            .iter()
+            .all(|request| request["returnImmediately"] == true),
+        "{requests:?}"
+    );
 }

@@ -33,7 +33,12 @@ pub struct TrainArguments {
     #[command(flatten)]
     pub recipe: RecipeArguments,
     /// Written into the audit row, as in `dev` or `prod`.
-    #[arg(long, env = "ENVIRONMENT", default_value = "local", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "ENVIRONMENT",
+        default_value = "local",
+        value_name = "NAME"
+    )]
     pub environment: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -77,7 +82,9 @@ impl RecipeArguments {
 fn learning_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     let is_sound = rate > 0.0 && rate <= 1.0;
-    is_sound.then_some(rate).ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
+    is_sound
+        .then_some(rate)
+        .ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
 }
 
 /// The kinds of model.

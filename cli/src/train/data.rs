@@ -44,18 +44,28 @@ impl TrainingData {
         let train = load(train_path, &rejects.join("train_baseline.csv")).await?;
         let test = load(test_path, &rejects.join("test_baseline.csv")).await?;
         refuse_overlap(&train.counts, &test.counts)?;
-        let in_use = baseline::published(store).await?.map(|(baseline, _)| baseline);
+        let in_use = baseline::published(store)
+            .await?
+            .map(|(baseline, _)| baseline);
         let test_set = pack(Role::Test, &test, vec![test.source.clone()], None)?;
         refuse_other_test_set(&test_set.data, in_use.as_ref())?;
         let (sources, parent) = match origin {
             Some(Origin { sources, parent }) => (sources, Some(parent)),
-            None => (vec![train.source.clone()], in_use.map(|baseline| baseline.train)),
+            None => (
+                vec![train.source.clone()],
+                in_use.map(|baseline| baseline.train),
+            ),
         };
         let train_set = pack(Role::Train, &train, sources, parent)?;
         let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
         baseline::keep(store, train_set).await?;
         baseline::keep(store, test_set).await?;
-        Ok(Self { train, test, train_data, test_data })
+        Ok(Self {
+            train,
+            test,
+            train_data,
+            test_data,
+        })
     }
 
     /// Builds the features of the training data. Counts of the test set serve as lags of later hours, as they do in
@@ -66,30 +76,50 @@ impl TrainingData {
 
     /// Builds the features of the test set.
     pub(crate) fn fixed_test(&self) -> FixedTest {
-        FixedTest { data: self.test_data.clone(), frame: fixed_test::frame(&self.train.counts, &self.test.counts) }
+        FixedTest {
+            data: self.test_data.clone(),
+            frame: fixed_test::frame(&self.train.counts, &self.test.counts),
+        }
     }
 
     /// Names both.
     pub(crate) fn baseline(&self) -> Baseline {
-        Baseline { train: self.train_data.name.clone(), test: self.test_data.name.clone() }
+        Baseline {
+            train: self.train_data.name.clone(),
+            test: self.test_data.name.clone(),
+        }
     }
 }
 
 /// Reads a file so that a model depends on its counts alone, not on the order in which they are written.
 async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     let loaded = data::load(path, rejects).await?;
-    Ok(Loaded { counts: loaded.counts.normalized(), ..loaded })
+    Ok(Loaded {
+        counts: loaded.counts.normalized(),
+        ..loaded
+    })
 }
 
-fn pack(role: Role, loaded: &Loaded, sources: Vec<Source>, parent: Option<DataSetName>) -> anyhow::Result<Packed> {
+fn pack(
+    role: Role,
+    loaded: &Loaded,
+    sources: Vec<Source>,
+    parent: Option<DataSetName>,
+) -> anyhow::Result<Packed> {
     let packed = Packed::new(role, &loaded.counts, sources, parent)?;
     packed.with_context(|| format!("{} has no counts", loaded.source.name))
 }
 
 /// Rows of the test period in the training data would make the test worth nothing.
 fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
-    let Some((first, last)) = test.period() else { return Ok(()) };
-    let inside = train.rows().iter().filter(|row| (first..=last).contains(&row.hour)).count();
+    let Some((first, last)) = test.period() else {
+        return Ok(());
+    };
+    let inside = train
+        .rows()
+        .iter()
+        .filter(|row| (first..=last).contains(&row.hour))
+        .count();
     if inside > 0 {
         bail!(
             "{inside} rows of the training data lie in the period of the fixed test set, {first} to {last}; leave them out \
@@ -120,10 +150,17 @@ mod tests {
 
     fn counts(days: &[(&str, &str)]) -> Counts {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
         for (first, last) in days {
             let (first, last): (Day, Day) = (first.parse().unwrap(), last.parse().unwrap());
-            first.through(last).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, 7));
+            first
+                .through(last)
+                .flat_map(Day::hours)
+                .for_each(|hour| counts.push(quai, hour, 7));
         }
         counts
     }
@@ -131,8 +168,16 @@ mod tests {
     #[test]
     fn training_data_may_lie_on_both_sides_of_the_test_set_but_not_in_it() {
         let test = counts(&[("2021-05-16", "2021-05-31")]);
-        assert!(refuse_overlap(&counts(&[("2021-05-01", "2021-05-15"), ("2021-06-01", "2021-06-30")]), &test).is_ok());
-        let error = refuse_overlap(&counts(&[("2021-05-01", "2021-05-16")]), &test).unwrap_err().to_string();
+        assert!(
+            refuse_overlap(
+                &counts(&[("2021-05-01", "2021-05-15"), ("2021-06-01", "2021-06-30")]),
+                &test
+            )
+            .is_ok()
+        );
+        let error = refuse_overlap(&counts(&[("2021-05-01", "2021-05-16")]), &test)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("24 rows of the training data"), "{error}");
     }
 
@@ -147,15 +192,28 @@ mod tests {
         let test = write("test.csv", &counts(&[("2021-05-16", "2021-05-31")]));
         let load = async |last: &str, origin: Option<Origin>| {
             let train = write("train.csv", &counts(&[("2021-05-01", last)]));
-            let data = TrainingData::load((&train, &test), folder.path(), &store, origin).await.unwrap();
-            (baseline::manifest(&store, &data.train_data.name).await.unwrap(), data.baseline())
+            let data = TrainingData::load((&train, &test), folder.path(), &store, origin)
+                .await
+                .unwrap();
+            (
+                baseline::manifest(&store, &data.train_data.name)
+                    .await
+                    .unwrap(),
+                data.baseline(),
+            )
         };
         let (merged, _) = load("2021-05-10", None).await;
         let (_, others) = load("2021-05-11", None).await;
         baseline::publish(&store, None, &others).await.unwrap();
-        let origin = Origin { sources: merged.sources.clone(), parent: merged.name.clone() };
+        let origin = Origin {
+            sources: merged.sources.clone(),
+            parent: merged.name.clone(),
+        };
         let (with_origin, _) = load("2021-05-12", Some(origin)).await;
-        assert_eq!((with_origin.parent, with_origin.sources), (Some(merged.name), merged.sources));
+        assert_eq!(
+            (with_origin.parent, with_origin.sources),
+            (Some(merged.name), merged.sources)
+        );
         let (without, _) = load("2021-05-13", None).await;
         assert_eq!(without.parent, Some(others.train));
     }

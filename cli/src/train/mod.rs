@@ -55,18 +55,28 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
-    let missing =
-        |what: &str, option: &str, variable: &str| format!("no {what} is given: use {option} or set {variable}");
-    let train_path =
-        arguments.train_path.with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
-    let test_path = arguments.test_path.with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
+    let missing = |what: &str, option: &str, variable: &str| {
+        format!("no {what} is given: use {option} or set {variable}")
+    };
+    let train_path = arguments
+        .train_path
+        .with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
+    let test_path = arguments
+        .test_path
+        .with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
     let data_source = match arguments.data_source {
         DataSource::Custom => "custom",
         DataSource::Baseline if train_path.starts_with("gs://") => "gcs",
         DataSource::Baseline => "local",
     };
     let recipe = arguments.recipe.recipe();
-    Ok(TrainPlan { train_path, test_path, data_source, recipe, environment: arguments.environment })
+    Ok(TrainPlan {
+        train_path,
+        test_path,
+        data_source,
+        recipe,
+        environment: arguments.environment,
+    })
 }
 
 /// Trains a champion, scores it on the fixed test set, and registers it.
@@ -81,7 +91,8 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
-    let data = TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
+    let data =
+        TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
     let trained = fit(ports, &data, &plan.recipe, plan.data_source).await?;
     let is_in_use = match baseline::published(&*ports.store).await? {
         None => {
@@ -93,7 +104,11 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     let coronation = crown_if_better(ports, &trained).await?;
     record(ports, &trained, coronation, &plan.environment).await?;
     let report = TrainReport::new(&data, &trained, is_in_use)?;
-    Ok(report.with_outcome(trained.version, coronation, ports.store.address_of(&trained.run.artifacts)))
+    Ok(report.with_outcome(
+        trained.version,
+        coronation,
+        ports.store.address_of(&trained.run.artifacts),
+    ))
 }
 
 /// Says that there is no card before data are read for minutes.
@@ -119,21 +134,32 @@ pub(crate) async fn fit(
 ) -> anyhow::Result<Trained> {
     let fixed_test = data.fixed_test();
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
-    let model = boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    let model =
+        boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
     let (model, scores) = model.tested(&fixed_test)?;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
     model.save(&*ports.store, &run.artifacts).await?;
     let version = ports.registry.register(&run).await?;
-    Ok(Trained { version, run, model, scores, fixed_test })
+    Ok(Trained {
+        version,
+        run,
+        model,
+        scores,
+        fixed_test,
+    })
 }
 
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
     let mut progress = Progress::new("training", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {
-        let word = round.mae.map(|mae| format!("holdout MAE {mae:.2}")).unwrap_or_default();
+        let word = round
+            .mae
+            .map(|mae| format!("holdout MAE {mae:.2}"))
+            .unwrap_or_default();
         progress.show(u64::from(round.done), u64::from(round.planned), word);
     };
-    let model = model::train(frame, spec, recipe, &mut show).context("cannot train the champion")?;
+    let model =
+        model::train(frame, spec, recipe, &mut show).context("cannot train the champion")?;
     progress.finish();
     Ok(model)
 }
@@ -148,7 +174,10 @@ fn describe(
 ) -> anyhow::Result<Run> {
     let card = model.card();
     let last_hour = card.training.last_hour;
-    let (recipe, features) = (serde_json::to_string(recipe)?, serde_json::to_string(model.features())?);
+    let (recipe, features) = (
+        serde_json::to_string(recipe)?,
+        serde_json::to_string(model.features())?,
+    );
     let (train, test) = (&data.train_data.sha256, &data.test_data.sha256);
     let digest = Checksum::of(format!("{train} {test} {recipe} {features}").as_bytes());
     let name: RunName = format!("champion-{}-{}", last_hour.day(), digest.short(8)).parse()?;
@@ -161,14 +190,20 @@ fn describe(
     ];
     let mut params = card.params.clone();
     params.insert("rounds".to_owned(), card.rounds.to_string());
-    let metrics = [("test_mae", scores.mae), ("test_rmse", scores.rmse), ("test_r2", scores.r2)];
+    let metrics = [
+        ("test_mae", scores.mae),
+        ("test_rmse", scores.rmse),
+        ("test_r2", scores.r2),
+    ];
     // The data name the run, so the time is theirs too: when the last hour trained on was over.
     let ended_at = last_hour.plus(1).timestamp().max(Timestamp::UNIX_EPOCH);
     Ok(Run {
         tags: named(tags),
         params,
         metrics: named(metrics),
-        inputs: [&data.test_data, &data.train_data].map(|data| RunInput::new(data, store)).into(),
+        inputs: [&data.test_data, &data.train_data]
+            .map(|data| RunInput::new(data, store))
+            .into(),
         ..Run::new(name, ended_at)
     })
 }
@@ -181,7 +216,10 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Coronation> {
     let version = trained.version;
     let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
-        ports.registry.move_alias(Alias::Champion, None, version).await?;
+        ports
+            .registry
+            .move_alias(Alias::Champion, None, version)
+            .await?;
         return Ok(Coronation::First);
     };
     // This very training was registered before, and whoever is champion has been since.
@@ -190,35 +228,70 @@ async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Cor
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let FixedTest { data: test, frame } = &trained.fixed_test;
-    let before = Former::load(ports, &folder, &test.name).await?.scores(frame)?;
+    let before = Former::load(ports, &folder, &test.name)
+        .await?
+        .scores(frame)?;
     if trained.scores.mae >= before.mae {
-        return Ok(Coronation::Worse { champion, champion_mae: before.mae });
+        return Ok(Coronation::Worse {
+            champion,
+            champion_mae: before.mae,
+        });
     }
     change_champion(&*ports.registry, champion, version).await?;
-    Ok(Coronation::Better { champion, champion_mae: before.mae })
+    Ok(Coronation::Better {
+        champion,
+        champion_mae: before.mae,
+    })
 }
 
 /// The audit row. Whoever is champion already has one.
-async fn record(ports: &Ports, trained: &Trained, coronation: Coronation, env: &str) -> anyhow::Result<()> {
-    let Trained { version, run, scores, .. } = trained;
+async fn record(
+    ports: &Ports,
+    trained: &Trained,
+    coronation: Coronation,
+    env: &str,
+) -> anyhow::Result<()> {
+    let Trained {
+        version,
+        run,
+        scores,
+        ..
+    } = trained;
     let mae = scores.mae;
     let (decision, former, reason) = match coronation {
         Coronation::Already { .. } => return Ok(()),
         Coronation::First => (
             "trained",
             None,
-            format!("version {version} is the first champion, with MAE {mae:.2} on the fixed test set"),
+            format!(
+                "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
+            ),
         ),
-        Coronation::Better { champion, champion_mae } => {
-            let found =
-                format!("MAE {mae:.2} of version {version} is lower than the {champion_mae:.2} of version {champion}");
-            ("trained", Some((champion, champion_mae)), format!("on the same fixed test set the {found}"))
+        Coronation::Better {
+            champion,
+            champion_mae,
+        } => {
+            let found = format!(
+                "MAE {mae:.2} of version {version} is lower than the {champion_mae:.2} of version {champion}"
+            );
+            (
+                "trained",
+                Some((champion, champion_mae)),
+                format!("on the same fixed test set the {found}"),
+            )
         }
-        Coronation::Worse { champion, champion_mae } => {
+        Coronation::Worse {
+            champion,
+            champion_mae,
+        } => {
             let found = format!(
                 "MAE {mae:.2} of version {version} is not lower than the {champion_mae:.2} of version {champion}"
             );
-            ("kept", Some((champion, champion_mae)), format!("on the same fixed test set the {found}"))
+            (
+                "kept",
+                Some((champion, champion_mae)),
+                format!("on the same fixed test set the {found}"),
+            )
         }
     };
     let finding = Finding {
@@ -226,15 +299,21 @@ async fn record(ports: &Ports, trained: &Trained, coronation: Coronation, env: &
         rmse: Some(scores.rmse),
         r2: Some(scores.r2),
         model_improvement: former.map(|(_, champion_mae)| 1.0 - mae / champion_mae),
-        champion_version: Some(
-            former.map_or(*version, |(champion, _)| if decision == "kept" { champion } else { *version }),
-        ),
+        champion_version: Some(former.map_or(*version, |(champion, _)| {
+            if decision == "kept" {
+                champion
+            } else {
+                *version
+            }
+        })),
         challenger_version: Some(*version),
         detail: json!({ "run": run.name, "former": former.map(|(champion, _)| champion) }),
         ..Finding::new(decision, reason)
     };
     let event_id = EventId::of(Function::Promote, format_args!("train-{}", run.name));
     let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
-    let unrecorded = || format!("the decision about version {version} is not in the audit log: record it by hand");
+    let unrecorded = || {
+        format!("the decision about version {version} is not in the audit log: record it by hand")
+    };
     ports.warehouse.record(&row).await.with_context(unrecorded)
 }

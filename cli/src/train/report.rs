@@ -57,7 +57,10 @@ pub struct DataReport {
 
 impl DataReport {
     fn of(loaded: &Loaded, data: &DataSet) -> Self {
-        let period = loaded.counts.period().map(|(first, last)| format!("{first} to {last}"));
+        let period = loaded
+            .counts
+            .period()
+            .map(|(first, last)| format!("{first} to {last}"));
         Self {
             name: data.name.clone(),
             rows: loaded.counts.len(),
@@ -97,10 +100,18 @@ pub enum Coronation {
 }
 
 impl TrainReport {
-    pub(super) fn new(data: &TrainingData, trained: &Trained, is_in_use: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        data: &TrainingData,
+        trained: &Trained,
+        is_in_use: bool,
+    ) -> anyhow::Result<Self> {
         let fixed_test = &trained.fixed_test.frame;
-        let pairs = fixed_test.week_ago().into_iter().zip(fixed_test.targets().iter().copied());
-        let (week_ago, actuals): (Vec<f32>, Vec<f32>) = pairs.filter(|(week_ago, _)| !week_ago.is_nan()).unzip();
+        let pairs = fixed_test
+            .week_ago()
+            .into_iter()
+            .zip(fixed_test.targets().iter().copied());
+        let (week_ago, actuals): (Vec<f32>, Vec<f32>) =
+            pairs.filter(|(week_ago, _)| !week_ago.is_nan()).unzip();
         Ok(Self {
             version: None,
             champion: None,
@@ -115,14 +126,27 @@ impl TrainReport {
         })
     }
 
-    pub(super) fn with_outcome(self, version: Version, champion: Coronation, model: String) -> Self {
-        Self { version: Some(version), champion: Some(champion), model, ..self }
+    pub(super) fn with_outcome(
+        self,
+        version: Version,
+        champion: Coronation,
+        model: String,
+    ) -> Self {
+        Self {
+            version: Some(version),
+            champion: Some(champion),
+            model,
+            ..self
+        }
     }
 }
 
 impl fmt::Display for TrainReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, data) in [("training data", &self.train), ("fixed test set", &self.test)] {
+        for (name, data) in [
+            ("training data", &self.train),
+            ("fixed test set", &self.test),
+        ] {
             writeln!(
                 formatter,
                 "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), kept as {}",
@@ -130,9 +154,17 @@ impl fmt::Display for TrainReport {
             )?;
         }
         writeln!(formatter, "{}", self.table())?;
-        writeln!(formatter, "standard deviation of the fixed test set: {:.1}", self.test_std)?;
+        writeln!(
+            formatter,
+            "standard deviation of the fixed test set: {:.1}",
+            self.test_std
+        )?;
         if let Some(version) = self.version {
-            writeln!(formatter, "version {version} ({} rounds): {}", self.rounds, self.model)?;
+            writeln!(
+                formatter,
+                "version {version} ({} rounds): {}",
+                self.rounds, self.model
+            )?;
         }
         if !self.is_in_use {
             writeln!(
@@ -144,16 +176,28 @@ impl fmt::Display for TrainReport {
             None => Ok(()),
             Some(Coronation::First) => write!(formatter, "it is the first champion"),
             Some(Coronation::Already { champion }) => {
-                write!(formatter, "it was registered before; the champion is version {champion}")
+                write!(
+                    formatter,
+                    "it was registered before; the champion is version {champion}"
+                )
             }
-            Some(Coronation::Better { champion, champion_mae }) => {
+            Some(Coronation::Better {
+                champion,
+                champion_mae,
+            }) => {
                 write!(
                     formatter,
                     "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
                 )
             }
-            Some(Coronation::Worse { champion, champion_mae }) => {
-                write!(formatter, "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)")
+            Some(Coronation::Worse {
+                champion,
+                champion_mae,
+            }) => {
+                write!(
+                    formatter,
+                    "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
+                )
             }
         }
     }
@@ -162,8 +206,17 @@ impl fmt::Display for TrainReport {
 impl TrainReport {
     fn table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["on the fixed test set", "MAE", "RMSE", "R2", "rows"]);
-        for (name, scores) in [("champion", &self.scores), ("count of a week earlier", &self.week_ago)] {
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+            "on the fixed test set",
+            "MAE",
+            "RMSE",
+            "R2",
+            "rows",
+        ]);
+        for (name, scores) in [
+            ("champion", &self.scores),
+            ("count of a week earlier", &self.week_ago),
+        ] {
             table.add_row([
                 name.to_owned(),
                 format!("{:.2}", scores.mae),

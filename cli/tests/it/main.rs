@@ -1,6 +1,11 @@
 //! `bike-traffic` as a process, and work that is stopped and taken up again.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails its test"
+)]
 
 mod process;
 mod publish;

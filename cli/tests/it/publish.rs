@@ -16,7 +16,12 @@ use crate::world::{World, recipe};
 /// Trains on the days after the test set, which nobody has published.
 async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
     let after = world.test.period().unwrap().1.plus(1).day();
-    let counts = world.ports.warehouse.counts(after, world.last_day).await.unwrap();
+    let counts = world
+        .ports
+        .warehouse
+        .counts(after, world.last_day)
+        .await
+        .unwrap();
     let path = world.folder.path().join("later.csv");
     counts::write_french(&counts, File::create(&path).unwrap()).unwrap();
     let plan = TrainPlan {
@@ -26,7 +31,10 @@ async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
         recipe: recipe(rounds),
         environment: "local".to_owned(),
     };
-    train(&world.ports, &world.state, &plan).await.unwrap().champion
+    train(&world.ports, &world.state, &plan)
+        .await
+        .unwrap()
+        .champion
 }
 
 #[tokio::test]
@@ -34,23 +42,55 @@ async fn the_data_of_a_better_champion_are_published_once() {
     let world = World::with_champion(1).await;
     let before = world.in_use().await;
     let coronation = train_on_later_days(&world, 60).await;
-    assert!(matches!(coronation, Some(Coronation::Better { .. })), "{coronation:?}");
+    assert!(
+        matches!(coronation, Some(Coronation::Better { .. })),
+        "{coronation:?}"
+    );
     assert_eq!(world.in_use().await, before);
 
     let publication = publish_baseline(&world.ports, "test").await.unwrap();
     let (former, former_mae) = publication.former.unwrap();
-    assert_eq!((publication.champion, former), (Version::new(2), Version::new(1)));
+    assert_eq!(
+        (publication.champion, former),
+        (Version::new(2), Version::new(1))
+    );
     assert!(publication.mae < former_mae, "{publication}");
     let after = world.in_use().await;
-    assert_eq!((&after.train, &publication.from), (&publication.to, &before.train));
+    assert_eq!(
+        (&after.train, &publication.from),
+        (&publication.to, &before.train)
+    );
     assert_ne!(after.train, before.train);
-    assert_eq!(publish_baseline(&world.ports, "test").await.unwrap().to, after.train);
-    assert_eq!(baseline::history(&*world.ports.store, &after.train).await.unwrap().len(), 2);
+    assert_eq!(
+        publish_baseline(&world.ports, "test").await.unwrap().to,
+        after.train
+    );
+    assert_eq!(
+        baseline::history(&*world.ports.store, &after.train)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    let decisions: Vec<_> = log.iter().map(|row| (row.decision.as_str(), row.champion_version)).collect();
+    let decisions: Vec<_> = log
+        .iter()
+        .map(|row| (row.decision.as_str(), row.champion_version))
+        .collect();
     let [first, second] = [1, 2].map(|version| Some(Version::new(version)));
-    assert_eq!(decisions, [("trained", first), ("trained", second), ("published", second)]);
-    assert!(log[2].reason.contains(&after.train.to_string()), "{}", log[2].reason);
+    assert_eq!(
+        decisions,
+        [
+            ("trained", first),
+            ("trained", second),
+            ("published", second)
+        ]
+    );
+    assert!(
+        log[2].reason.contains(&after.train.to_string()),
+        "{}",
+        log[2].reason
+    );
 }
 
 #[tokio::test]
@@ -59,8 +99,13 @@ async fn the_data_of_a_worse_champion_are_not_published() {
     let before = world.in_use().await;
     train_on_later_days(&world, 1).await;
     // By hand, since nothing else makes a worse version champion.
-    change_champion(&*world.ports.registry, Version::new(1), Version::new(2)).await.unwrap();
-    let error = publish_baseline(&world.ports, "test").await.unwrap_err().to_string();
+    change_champion(&*world.ports.registry, Version::new(1), Version::new(2))
+        .await
+        .unwrap();
+    let error = publish_baseline(&world.ports, "test")
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("the baseline stays"), "{error}");
     assert_eq!(world.in_use().await, before);
 }
@@ -70,8 +115,14 @@ async fn data_are_not_published_where_nothing_shows_that_their_champion_is_bette
     let world = World::with_champion(1).await;
     train_on_later_days(&world, 60).await;
     let others = world.put_others_into_use().await;
-    let error = publish_baseline(&world.ports, "test").await.unwrap_err().to_string();
-    assert!(error.starts_with("the baseline stays") && error.contains("no version is known"), "{error}");
+    let error = publish_baseline(&world.ports, "test")
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("the baseline stays") && error.contains("no version is known"),
+        "{error}"
+    );
     assert_eq!(world.in_use().await, others);
 }
 
@@ -80,15 +131,27 @@ async fn another_test_set_is_refused_while_one_is_in_use() {
     let world = World::with_champion(3).await;
     let path = world.folder.path().join("other.csv");
     let (first, last) = world.test.period().unwrap();
-    counts::write_french(&world.test.between(first, last.plus(-24)), File::create(&path).unwrap()).unwrap();
+    counts::write_french(
+        &world.test.between(first, last.plus(-24)),
+        File::create(&path).unwrap(),
+    )
+    .unwrap();
     let plan = TrainPlan {
-        train_path: world.folder.path().join("baseline.csv").to_string_lossy().into_owned(),
+        train_path: world
+            .folder
+            .path()
+            .join("baseline.csv")
+            .to_string_lossy()
+            .into_owned(),
         test_path: path.to_string_lossy().into_owned(),
         data_source: "local",
         recipe: recipe(3),
         environment: "local".to_owned(),
     };
-    let error = train(&world.ports, &world.state, &plan).await.unwrap_err().to_string();
+    let error = train(&world.ports, &world.state, &plan)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("the fixed test set is test-"), "{error}");
     assert_eq!(world.ports.registry.versions().await.unwrap().len(), 1);
 }

@@ -21,10 +21,19 @@ use shared::{
 
 use crate::world::{World, assert_same, copy, recipe, snapshot};
 
-const STEPS: [&str; 7] = ["export", "merge", "train", "compare", "crown", "publish", "record"];
+const STEPS: [&str; 7] = [
+    "export", "merge", "train", "compare", "crown", "publish", "record",
+];
 
 fn request(rounds: u32) -> Request {
-    Request { quarter: None, from: None, to: None, recipe: recipe(rounds), anew: false, environment: "test".to_owned() }
+    Request {
+        quarter: None,
+        from: None,
+        to: None,
+        recipe: recipe(rounds),
+        anew: false,
+        environment: "test".to_owned(),
+    }
 }
 
 async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
@@ -32,7 +41,8 @@ async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
 }
 
 async fn aliases(world: &World) -> [Option<Version>; 2] {
-    let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
+    let [champion, previous] =
+        [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
     [champion.await.unwrap(), previous.await.unwrap()]
 }
 
@@ -42,28 +52,58 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
     let before = world.in_use().await;
     let report = run(&world, 60).await.unwrap();
     assert!(report.is_better, "{report}");
-    assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
+    assert_eq!(
+        aliases(&world).await,
+        [Some(Version::new(2)), Some(Version::new(1))]
+    );
 
     let after = world.in_use().await;
-    assert_eq!((&after.train, &after.test), (&report.train.data.name, &before.test));
-    let manifest = baseline::manifest(&*world.ports.store, &after.train).await.unwrap();
+    assert_eq!(
+        (&after.train, &after.test),
+        (&report.train.data.name, &before.test)
+    );
+    let manifest = baseline::manifest(&*world.ports.store, &after.train)
+        .await
+        .unwrap();
     assert_eq!(manifest.parent, Some(before.train));
     // The baseline before, and the months of the exports.
     assert_eq!(manifest.sources.len(), 1 + report.export.files.len());
     assert!(report.export.files.len() >= 3, "{:?}", report.export.files);
 
-    let published = world.ports.store.read(&TRAIN_BASELINE.parse().unwrap()).await.unwrap().bytes;
+    let published = world
+        .ports
+        .store
+        .read(&TRAIN_BASELINE.parse().unwrap())
+        .await
+        .unwrap()
+        .bytes;
     let counts = counts::read(&*published, &mut Vec::new()).unwrap();
     let (first, last) = world.test.period().unwrap();
-    assert!(counts.rows().iter().all(|row| row.hour < first || row.hour > last));
+    assert!(
+        counts
+            .rows()
+            .iter()
+            .all(|row| row.hour < first || row.hour > last)
+    );
     assert_eq!(counts.period().unwrap().1.day(), world.last_day);
     assert_eq!(manifest.rows, counts.len() as u64);
 
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    let [_trained, row] = &log[..] else { panic!("{log:?}") };
-    let event_id = format!("promote/retrain-{}-{}", report.plan.quarter, report.train.run);
-    assert_eq!((row.decision.as_str(), row.event_id.to_string()), ("retrained", event_id));
-    assert_eq!((row.champion_version, row.env.as_str()), (Some(Version::new(2)), "test"));
+    let [_trained, row] = &log[..] else {
+        panic!("{log:?}")
+    };
+    let event_id = format!(
+        "promote/retrain-{}-{}",
+        report.plan.quarter, report.train.run
+    );
+    assert_eq!(
+        (row.decision.as_str(), row.event_id.to_string()),
+        ("retrained", event_id)
+    );
+    assert_eq!(
+        (row.champion_version, row.env.as_str()),
+        (Some(Version::new(2)), "test")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,35 +112,71 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
     let before = world.in_use().await;
     let report = run(&world, 2).await.unwrap();
     assert!(!report.is_better, "{report}");
-    assert_eq!((aliases(&world).await, world.in_use().await), ([Some(Version::new(1)), None], before));
+    assert_eq!(
+        (aliases(&world).await, world.in_use().await),
+        ([Some(Version::new(1)), None], before)
+    );
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    let [_trained, row] = &log[..] else { panic!("{log:?}") };
-    assert_eq!((row.decision.as_str(), row.challenger_version), ("kept", Some(Version::new(2))));
+    let [_trained, row] = &log[..] else {
+        panic!("{log:?}")
+    };
+    assert_eq!(
+        (row.decision.as_str(), row.challenger_version),
+        ("kept", Some(Version::new(2)))
+    );
     assert!(row.reason.contains("is not lower than"), "{}", row.reason);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_tells_what_the_merge_found() {
     let world = World::with_champion(3).await;
-    let mut counts = world.ports.warehouse.counts(world.last_day, world.last_day).await.unwrap();
-    let parc = counts.intern(Counter { id: None, name: "Parc".to_owned(), coordinates: None });
-    world.last_day.hours().for_each(|hour| counts.push(parc, hour, 1));
-    world.ports.warehouse.replace_counts(world.last_day, &counts, world.ports.clock.now()).await.unwrap();
+    let mut counts = world
+        .ports
+        .warehouse
+        .counts(world.last_day, world.last_day)
+        .await
+        .unwrap();
+    let parc = counts.intern(Counter {
+        id: None,
+        name: "Parc".to_owned(),
+        coordinates: None,
+    });
+    world
+        .last_day
+        .hours()
+        .for_each(|hour| counts.push(parc, hour, 1));
+    world
+        .ports
+        .warehouse
+        .replace_counts(world.last_day, &counts, world.ports.clock.now())
+        .await
+        .unwrap();
     let report = run(&world, 60).await.unwrap();
     assert_eq!(report.merge.appeared, ["Parc"]);
-    assert!(report.to_string().contains("1 counters appeared: Parc"), "{report}");
+    assert!(
+        report.to_string().contains("1 counters appeared: Parc"),
+        "{report}"
+    );
     // A later call has it from the journal.
     let again = run(&world, 60).await.unwrap();
     assert_eq!(again.merge, report.merge);
-    assert_eq!(serde_json::to_value(&again).unwrap()["merge"]["appeared"][0], "Parc");
+    assert_eq!(
+        serde_json::to_value(&again).unwrap()["merge"]["appeared"][0],
+        "Parc"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let world = World::with_champion(3).await;
     let before = snapshot(world.state.folder());
-    let Outlook { plan, done, folder } = outlook(&world.ports, &world.state, &request(60)).await.unwrap();
-    assert_eq!((plan.champion, plan.last, plan.days), (Version::new(1), world.last_day, 84));
+    let Outlook { plan, done, folder } = outlook(&world.ports, &world.state, &request(60))
+        .await
+        .unwrap();
+    assert_eq!(
+        (plan.champion, plan.last, plan.days),
+        (Version::new(1), world.last_day, 84)
+    );
     assert_eq!((done.export, folder.exists()), (None, false));
     assert_same(&before, &snapshot(world.state.folder()));
 }
@@ -116,16 +192,36 @@ async fn killed_after_any_step_and_run_again_it_ends_in_the_same_state() {
         fs::remove_dir_all(state).unwrap();
         copy(&prepared, state);
         kill_after(step, state);
-        assert!(command(state).status().unwrap().success(), "after it was killed after {step}");
+        assert!(
+            command(state).status().unwrap().success(),
+            "after it was killed after {step}"
+        );
         assert_same(&expected, &snapshot(state));
-        let left: Vec<_> = fs::read_dir(work(state)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(left.iter().all(|name| !name.to_string_lossy().contains("partial")), "{left:?}");
+        let left: Vec<_> = fs::read_dir(work(state))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(
+            left.iter()
+                .all(|name| !name.to_string_lossy().contains("partial")),
+            "{left:?}"
+        );
     }
 }
 
 fn command(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bike-traffic"));
-    command.args(["retrain", "--quarterly", "--rounds", "60", "--learning-rate", "0.1", "--state"]).arg(state);
+    command
+        .args([
+            "retrain",
+            "--quarterly",
+            "--rounds",
+            "60",
+            "--learning-rate",
+            "0.1",
+            "--state",
+        ])
+        .arg(state);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -151,6 +247,8 @@ fn kill_after(step: &str, state: &Path) {
 /// The folder of the one retraining.
 fn work(state: &Path) -> std::path::PathBuf {
     let folder = state.join("retrain");
-    let quarter = fs::read_dir(&folder).ok().and_then(|mut folders| folders.next()?.ok());
+    let quarter = fs::read_dir(&folder)
+        .ok()
+        .and_then(|mut folders| folders.next()?.ok());
     quarter.map_or(folder, |quarter| quarter.path())
 }

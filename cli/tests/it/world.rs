@@ -39,18 +39,31 @@ impl World {
     /// the fixed test set included.
     pub(crate) async fn with_champion(rounds: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { counters: 5, train_days: 120, test_days: 30, live_days: 14, ..Settings::default() };
-        let written = sample_data::write(&settings, &folder.path().join("data"), &mut |_, _| {}).unwrap();
+        let settings = Settings {
+            counters: 5,
+            train_days: 120,
+            test_days: 30,
+            live_days: 14,
+            ..Settings::default()
+        };
+        let written =
+            sample_data::write(&settings, &folder.path().join("data"), &mut |_, _| {}).unwrap();
         let [train_counts, test, live] =
             [&written.train.path, &written.test.path, &written.live.path].map(|path| read(path));
         let last_day = live.period().unwrap().1.day();
         let state = State::at(&folder.path().join("state")).unwrap();
-        let ports = state.open(Arc::new(SimulatedClock::new(last_day.plus(1).at(9)))).unwrap();
+        let ports = state
+            .open(Arc::new(SimulatedClock::new(last_day.plus(1).at(9))))
+            .unwrap();
 
         let (first, last) = train_counts.period().unwrap();
         let border = first.day().plus(BASELINE_DAYS).first_hour();
         let baseline = folder.path().join("baseline.csv");
-        counts::write_french(&train_counts.between(first, border.plus(-1)), File::create(&baseline).unwrap()).unwrap();
+        counts::write_french(
+            &train_counts.between(first, border.plus(-1)),
+            File::create(&baseline).unwrap(),
+        )
+        .unwrap();
         let test_path = text(&written.test.path);
         let plan = TrainPlan {
             train_path: text(&baseline),
@@ -66,27 +79,57 @@ impl World {
         known.extend(&live);
         for day in border.day().through(last_day) {
             let counts = known.days(day, day);
-            ports.warehouse.replace_counts(day, &counts, day.plus(1).at(6)).await.unwrap();
+            ports
+                .warehouse
+                .replace_counts(day, &counts, day.plus(1).at(6))
+                .await
+                .unwrap();
         }
-        Self { state, ports, folder, test_path, test, last_day }
+        Self {
+            state,
+            ports,
+            folder,
+            test_path,
+            test,
+            last_day,
+        }
     }
 
     /// Returns the data sets in use.
     pub(crate) async fn in_use(&self) -> Baseline {
-        baseline::published(&*self.ports.store).await.unwrap().unwrap().0
+        baseline::published(&*self.ports.store)
+            .await
+            .unwrap()
+            .unwrap()
+            .0
     }
 
     /// Puts data sets into use, whatever is in use.
     pub(crate) async fn put_into_use(&self, baseline: &Baseline) {
-        let (_, generation) = baseline::published(&*self.ports.store).await.unwrap().unwrap();
-        baseline::publish(&*self.ports.store, Some(generation), baseline).await.unwrap();
+        let (_, generation) = baseline::published(&*self.ports.store)
+            .await
+            .unwrap()
+            .unwrap();
+        baseline::publish(&*self.ports.store, Some(generation), baseline)
+            .await
+            .unwrap();
     }
 
     /// Puts training data into use that no version was trained on, as somebody else may, and returns what is in use then.
     pub(crate) async fn put_others_into_use(&self) -> Baseline {
-        let counts = self.ports.warehouse.counts(self.last_day, self.last_day).await.unwrap();
-        let others = Packed::new(Role::Train, &counts, Vec::new(), None).unwrap().unwrap();
-        let baseline = Baseline { train: others.data.name.clone(), ..self.in_use().await };
+        let counts = self
+            .ports
+            .warehouse
+            .counts(self.last_day, self.last_day)
+            .await
+            .unwrap();
+        let others = Packed::new(Role::Train, &counts, Vec::new(), None)
+            .unwrap()
+            .unwrap();
+        let baseline = Baseline {
+            train: others.data.name.clone(),
+            ..self.in_use().await
+        };
         baseline::keep(&*self.ports.store, others).await.unwrap();
         self.put_into_use(&baseline).await;
         baseline
@@ -94,7 +137,11 @@ impl World {
 }
 
 pub(crate) fn recipe(rounds: u32) -> TrainRecipe {
-    TrainRecipe { rounds, learning_rate: 0.1, ..TrainRecipe::default() }
+    TrainRecipe {
+        rounds,
+        learning_rate: 0.1,
+        ..TrainRecipe::default()
+    }
 }
 
 fn read(path: &Path) -> Counts {
@@ -111,7 +158,9 @@ fn text(path: &Path) -> String {
 /// the time of the audit rows, and without exports: one that was cut short stays beside the one that is used.
 pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut folders = ["objects", "warehouse", "registry"].map(|part| state.join(part)).to_vec();
+    let mut folders = ["objects", "warehouse", "registry"]
+        .map(|part| state.join(part))
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -136,7 +185,10 @@ fn without_time(log: &Path) -> Vec<u8> {
 /// Says which files differ, without printing their contents.
 pub(crate) fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
     let paths: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changed: Vec<_> = paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).collect();
+    let changed: Vec<_> = paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path))
+        .collect();
     assert!(changed.is_empty(), "changed: {changed:#?}");
 }
 

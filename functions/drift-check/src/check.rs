@@ -46,7 +46,12 @@ pub struct WeekReport {
 impl WeekReport {
     /// Returns the names of the columns that drifted.
     pub fn drifted_columns(&self) -> Vec<&str> {
-        self.drift.columns.iter().filter(|column| column.drifted).map(|column| column.column.as_str()).collect()
+        self.drift
+            .columns
+            .iter()
+            .filter(|column| column.drifted)
+            .map(|column| column.column.as_str())
+            .collect()
     }
 }
 
@@ -65,23 +70,42 @@ pub async fn check_week(
     let known = warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
     let counts = known.days(first, last);
     if counts.is_empty() {
-        return Err(Error::hopeless(format!("there are no counts for {week}; ingest {first} to {last} and replay")));
+        return Err(Error::hopeless(format!(
+            "there are no counts for {week}; ingest {first} to {last} and replay"
+        )));
     }
     let forecasts = warehouse.forecasts(first, last).await?;
     let profile = fixed_test::profile(store).await?;
     let reference: Vec<_> = profile
         .columns
         .into_iter()
-        .filter(|column| policy.drift_columns.iter().any(|name| name == column.name()))
+        .filter(|column| {
+            policy
+                .drift_columns
+                .iter()
+                .any(|name| name == column.name())
+        })
         .collect();
     let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
     let current = columns_of(&frame, policy.drift_columns.iter().map(String::as_str));
-    let failed = |source| Error::hopeless(format!("cannot compare {week} with the fixed test set")).caused_by(source);
+    let failed = |source| {
+        Error::hopeless(format!("cannot compare {week} with the fixed test set")).caused_by(source)
+    };
     let drift = drift::dataset(&reference, &current).map_err(failed)?;
     let live = live_scores(&forecasts, &counts)?;
-    let live_error = live.map(|scores| LiveError { mae: scores.mae, test_mae: champion.test_mae });
+    let live_error = live.map(|scores| LiveError {
+        mae: scores.mae,
+        test_mae: champion.test_mae,
+    });
     let verdict = policy.judge_week(drift.drifted_share, live_error);
-    Ok(WeekReport { week, champion, days_with_counts: counts.rows_per_day().len(), drift, live, verdict })
+    Ok(WeekReport {
+        week,
+        champion,
+        days_with_counts: counts.rows_per_day().len(),
+        drift,
+        live,
+        verdict,
+    })
 }
 
 /// Scores forecasts for the hours that have a count; `None` where there are none.
@@ -96,5 +120,7 @@ fn live_scores(forecasts: &[Forecast], counts: &Counts) -> Result<Option<Scores>
         return Ok(None);
     }
     let failed = |source| Error::hopeless("cannot score the stored forecasts").caused_by(source);
-    Scores::new(&predictions, &actuals).map(Some).map_err(failed)
+    Scores::new(&predictions, &actuals)
+        .map(Some)
+        .map_err(failed)
 }

@@ -33,7 +33,10 @@ pub struct DriftCheck {
 /// # Errors
 /// When `POLICY` cannot be used.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, SettingsError> {
-    Ok(DriftCheck::new(optional(variables, "POLICY")?.unwrap_or_default(), ports))
+    Ok(DriftCheck::new(
+        optional(variables, "POLICY")?.unwrap_or_default(),
+        ports,
+    ))
 }
 
 impl DriftCheck {
@@ -49,11 +52,15 @@ impl DriftCheck {
 
     async fn champion(&self) -> Result<ChampionRecord, Error> {
         let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::hopeless("there is no champion; train one with `bike-traffic train` and replay the message")
+            Error::hopeless(
+                "there is no champion; train one with `bike-traffic train` and replay the message",
+            )
         })?;
         let run = self.registry.version(version).await?.run;
         let test_mae = run.metrics.get("test_mae").copied().ok_or_else(|| {
-            Error::hopeless(format!("version {version} has no metric `test_mae`; train it with `bike-traffic train`"))
+            Error::hopeless(format!(
+                "version {version} has no metric `test_mae`; train it with `bike-traffic train`"
+            ))
         })?;
         Ok(ChampionRecord { version, test_mae })
     }
@@ -64,10 +71,15 @@ impl Handler for DriftCheck {
     const PUBLISHES: &'static [Topic] = &[Topic::DriftDetected];
     type Event = DriftCheckRequested;
 
-    async fn handle(&self, event: DriftCheckRequested, context: &Context) -> Result<Outcome, Error> {
+    async fn handle(
+        &self,
+        event: DriftCheckRequested,
+        context: &Context,
+    ) -> Result<Outcome, Error> {
         let week = event.week(context.published_at);
         let champion = self.champion().await?;
-        let report = check_week(&self.store, &*self.warehouse, &self.policy, champion, week).await?;
+        let report =
+            check_week(&self.store, &*self.warehouse, &self.policy, champion, week).await?;
         let path = report_path(week);
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
@@ -81,7 +93,11 @@ impl Handler for DriftCheck {
             major: report.verdict.major,
         };
         let outcome = Outcome::of(finding(&report, &path));
-        Ok(if report.verdict.fine_tune { outcome.publish(&detected) } else { outcome })
+        Ok(if report.verdict.fine_tune {
+            outcome.publish(&detected)
+        } else {
+            outcome
+        })
     }
 }
 
@@ -111,7 +127,8 @@ fn finding(report: &WeekReport, path: &ObjectPath) -> Finding {
 
 fn report_path(week: Week) -> ObjectPath {
     let text = format!("reports/drift-check/{week}.json");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }
 
 #[cfg(test)]

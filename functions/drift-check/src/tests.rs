@@ -22,8 +22,11 @@ fn day(text: &str) -> Day {
 fn counts(first: Day, last: Day, level: u32) -> Counts {
     let mut counts = Counts::default();
     for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
-        let counter =
-            counts.intern(Counter { id: None, name: name.to_owned(), coordinates: Coordinates::new(48.8, 2.3) });
+        let counter = counts.intern(Counter {
+            id: None,
+            name: name.to_owned(),
+            coordinates: Coordinates::new(48.8, 2.3),
+        });
         let of_hour = |hour: Hour| u32::try_from(hour.local().hour).unwrap();
         first
             .through(last)
@@ -37,23 +40,41 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
 async fn ports(level: u32) -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     let (test, live) = (day("2021-06-09"), day("2021-07-19"));
-    for (name, first, last) in [(TRAIN_BASELINE, test.plus(-60), test.plus(-1)), (TEST_BASELINE, test, live.plus(-1))] {
+    for (name, first, last) in [
+        (TRAIN_BASELINE, test.plus(-60), test.plus(-1)),
+        (TEST_BASELINE, test, live.plus(-1)),
+    ] {
         let mut csv = Vec::new();
         write_french(&counts(first, last, 1), &mut csv).unwrap();
-        ports.store.write(&name.parse().unwrap(), csv.into(), Condition::Always).await.unwrap();
+        ports
+            .store
+            .write(&name.parse().unwrap(), csv.into(), Condition::Always)
+            .await
+            .unwrap();
     }
     for day in live.plus(-30).through(live.plus(13)) {
         let level = if day >= live.plus(7) { level } else { 1 };
-        ports.warehouse.replace_counts(day, &counts(day, day, level), Timestamp::UNIX_EPOCH).await.unwrap();
+        ports
+            .warehouse
+            .replace_counts(day, &counts(day, day, level), Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
     }
     ports
 }
 
 async fn crown(ports: &Ports, test_mae: f64) {
     let metrics = [("test_mae".to_owned(), test_mae)].into();
-    let run = Run { metrics, ..Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH) };
+    let run = Run {
+        metrics,
+        ..Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH)
+    };
     let version = ports.registry.register(&run).await.unwrap();
-    ports.registry.move_alias(Alias::Champion, None, version).await.unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Champion, None, version)
+        .await
+        .unwrap();
 }
 
 /// Stores forecasts for a week that are off by `error` bicycles.
@@ -71,15 +92,25 @@ async fn forecast(ports: &Ports, week: Week, error: f64) {
             predicted_at: Timestamp::UNIX_EPOCH,
         };
         let forecasts: Vec<_> = counts.rows().iter().map(forecast).collect();
-        ports.warehouse.replace_forecasts(day, &forecasts).await.unwrap();
+        ports
+            .warehouse
+            .replace_forecasts(day, &forecasts)
+            .await
+            .unwrap();
     }
 }
 
 async fn check(ports: &Ports, published_at: &str) -> Result<Outcome, Error> {
     let published_at: Timestamp = published_at.parse().unwrap();
     let event = DriftCheckRequested::default();
-    let context = Context { event_id: event.event_id(published_at), published_at, now: published_at };
-    DriftCheck::new(Policy::default(), ports).handle(event, &context).await
+    let context = Context {
+        event_id: event.event_id(published_at),
+        published_at,
+        now: published_at,
+    };
+    DriftCheck::new(Policy::default(), ports)
+        .handle(event, &context)
+        .await
 }
 
 const AFTER_FIRST_WEEK: &str = "2021-07-26T05:00:00Z";
@@ -90,9 +121,18 @@ async fn a_week_like_the_test_set_leads_to_nothing() {
     let ports = ports(1).await;
     crown(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
-    assert_eq!((outcome.finding().decision, outcome.finding().drift_detected), ("no-drift", Some(false)));
+    assert_eq!(
+        (outcome.finding().decision, outcome.finding().drift_detected),
+        ("no-drift", Some(false))
+    );
     assert!(outcome.events().is_empty());
-    assert!(ports.store.read(&report_path("2021-W29".parse().unwrap())).await.is_ok());
+    assert!(
+        ports
+            .store
+            .read(&report_path("2021-W29".parse().unwrap()))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -100,7 +140,13 @@ async fn a_week_of_another_level_asks_for_fine_tuning() {
     let ports = ports(3).await;
     crown(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
-    assert_eq!((outcome.finding().decision, outcome.finding().fine_tune_triggered), ("drift", Some(true)));
+    assert_eq!(
+        (
+            outcome.finding().decision,
+            outcome.finding().fine_tune_triggered
+        ),
+        ("drift", Some(true))
+    );
     assert_eq!(
         outcome.events()[0].data,
         r#"{"type":"drift-detected","event_id":"drift-check/2021-W30","week":"2021-W30","champion":1,"report":"reports/drift-check/2021-W30.json","major":false}"#
@@ -109,16 +155,24 @@ async fn a_week_of_another_level_asks_for_fine_tuning() {
 
 #[tokio::test]
 async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
-    for (error, decision, major) in
-        [(10.5, "no-drift", false), (11.5, "live-error-too-high", false), (13.5, "major-drift", true)]
-    {
+    for (error, decision, major) in [
+        (10.5, "no-drift", false),
+        (11.5, "live-error-too-high", false),
+        (13.5, "major-drift", true),
+    ] {
         let ports = ports(1).await;
         crown(&ports, 10.0).await;
         forecast(&ports, "2021-W29".parse().unwrap(), error).await;
         let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
         assert_eq!(outcome.finding().decision, decision);
         assert!((outcome.finding().mae.unwrap() - error).abs() < 1e-9);
-        assert_eq!(outcome.events().iter().any(|event| event.data.contains(r#""major":true"#)), major);
+        assert_eq!(
+            outcome
+                .events()
+                .iter()
+                .any(|event| event.data.contains(r#""major":true"#)),
+            major
+        );
     }
 }
 

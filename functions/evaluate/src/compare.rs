@@ -16,14 +16,23 @@ use shared::{
 ///
 /// # Errors
 /// Hopeless if a model cannot predict or the fixed test set has no rows.
-pub fn compare(champion: &Model, challenger: &Model, fixed: &Frame, fresh: &Frame) -> Result<Comparison, Error> {
+pub fn compare(
+    champion: &Model,
+    challenger: &Model,
+    fixed: &Frame,
+    fresh: &Frame,
+) -> Result<Comparison, Error> {
     let on_fixed = Predictions::of(champion, challenger, fixed)?;
-    let days: std::collections::BTreeSet<_> = fresh.rows().iter().map(|row| row.hour.day()).collect();
+    let days: std::collections::BTreeSet<_> =
+        fresh.rows().iter().map(|row| row.hour.day()).collect();
     let fresh = match days.len() {
         0 | 1 => None,
         _ => Some(Predictions::of(champion, challenger, fresh)?.compare_by_day(fresh)?),
     };
-    Ok(Comparison { fixed_test: on_fixed.scores(fixed)?, fresh })
+    Ok(Comparison {
+        fixed_test: on_fixed.scores(fixed)?,
+        fresh,
+    })
 }
 
 /// What both models say of the same rows.
@@ -34,30 +43,48 @@ struct Predictions {
 
 impl Predictions {
     fn of(champion: &Model, challenger: &Model, frame: &Frame) -> Result<Self, Error> {
-        Ok(Self { champion: champion.predict(frame)?, challenger: challenger.predict(frame)? })
+        Ok(Self {
+            champion: champion.predict(frame)?,
+            challenger: challenger.predict(frame)?,
+        })
     }
 
     fn scores(&self, frame: &Frame) -> Result<ScorePair, Error> {
-        let failed = |source| Error::hopeless("cannot score champion and challenger").caused_by(source);
+        let failed =
+            |source| Error::hopeless("cannot score champion and challenger").caused_by(source);
         let score = |predictions: &[f32]| Scores::new(predictions, frame.targets()).map_err(failed);
-        Ok(ScorePair { champion: score(&self.champion)?, challenger: score(&self.challenger)? })
+        Ok(ScorePair {
+            champion: score(&self.champion)?,
+            challenger: score(&self.challenger)?,
+        })
     }
 
     fn compare_by_day(&self, frame: &Frame) -> Result<FreshComparison, Error> {
         let mut days = BTreeMap::new();
-        let both = self.champion.iter().zip(&self.challenger).zip(frame.targets());
+        let both = self
+            .champion
+            .iter()
+            .zip(&self.challenger)
+            .zip(frame.targets());
         let errors: Vec<_> = frame
             .rows()
             .iter()
             .zip(both)
             .map(|(row, ((champion, challenger), actual))| PairedErrors {
-                day: days.entry(row.hour).or_insert_with(|| row.hour.day()).date(),
+                day: days
+                    .entry(row.hour)
+                    .or_insert_with(|| row.hour.day())
+                    .date(),
                 champion: f64::from((champion - actual).abs()),
                 challenger: f64::from((challenger - actual).abs()),
             })
             .collect();
-        let failed = |source| Error::hopeless("cannot resample the fresh holdout").caused_by(source);
+        let failed =
+            |source| Error::hopeless("cannot resample the fresh holdout").caused_by(source);
         let bound = day_block_bootstrap(&errors).map_err(failed)?;
-        Ok(FreshComparison { scores: self.scores(frame)?, bootstrap_lower_bound: bound.lower_bound })
+        Ok(FreshComparison {
+            scores: self.scores(frame)?,
+            bootstrap_lower_bound: bound.lower_bound,
+        })
     }
 }

@@ -37,7 +37,10 @@ pub struct Evaluate {
 /// # Errors
 /// When `POLICY` cannot be used.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Evaluate, SettingsError> {
-    Ok(Evaluate::new(optional(variables, "POLICY")?.unwrap_or_default(), ports))
+    Ok(Evaluate::new(
+        optional(variables, "POLICY")?.unwrap_or_default(),
+        ports,
+    ))
 }
 
 impl Evaluate {
@@ -55,8 +58,15 @@ impl Evaluate {
     async fn fresh_holdout(&self, week: Week) -> Result<Frame, Error> {
         let last = week.last_day();
         let first = last.plus(1 - self.policy.fresh_holdout_days);
-        let known = self.warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
-        let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &known.days(first, last));
+        let known = self
+            .warehouse
+            .counts(first.plus(-HISTORY_DAYS), last)
+            .await?;
+        let frame = Frame::of_counts(
+            &FeatureSpec::for_counters([]),
+            &[&known],
+            &known.days(first, last),
+        );
         let profile = fixed_test::profile(&self.store).await?;
         Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
     }
@@ -66,7 +76,10 @@ impl Evaluate {
     }
 
     async fn compare(&self, event: &ChallengerTrained) -> Result<Comparison, Error> {
-        let (champion, challenger) = (self.load(event.champion).await?, self.load(event.challenger).await?);
+        let (champion, challenger) = (
+            self.load(event.champion).await?,
+            self.load(event.challenger).await?,
+        );
         let fixed = fixed_test::load(&self.store).await?;
         for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
             refuse_other_test_set(version, model.card(), &fixed.data)?;
@@ -107,11 +120,17 @@ impl Handler for Evaluate {
 }
 
 /// Figures of different test sets say nothing about one another, and drift is measured against the champion's.
-fn refuse_other_test_set(version: Version, card: &ModelCard, present: &DataSet) -> Result<(), Error> {
+fn refuse_other_test_set(
+    version: Version,
+    card: &ModelCard,
+    present: &DataSet,
+) -> Result<(), Error> {
     match &card.fixed_test {
         Some(known) if known == present => Ok(()),
         known => {
-            let known = known.as_ref().map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
+            let known = known
+                .as_ref()
+                .map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
             Err(Error::hopeless(format!(
                 "cannot evaluate version {version}: it was scored on {known}, and the fixed test set is {present}; train a \
                  champion on this test set, or publish the former one again"
@@ -131,7 +150,13 @@ fn finding(evaluation: &Evaluation) -> Finding {
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
         detail: json!({ "comparison": comparison, "verdicts": verdicts }),
-        ..Finding::new("evaluated", format!("{}; {}", verdicts.fixed_test.reason, verdicts.guarded.reason))
+        ..Finding::new(
+            "evaluated",
+            format!(
+                "{}; {}",
+                verdicts.fixed_test.reason, verdicts.guarded.reason
+            ),
+        )
     }
 }
 

@@ -57,12 +57,14 @@ impl FineTune {
 
     /// Trains the challenger and scores it on the fixed test set.
     async fn train(&self, champion: Version, frame: Frame) -> Result<(Model, Scores), Error> {
-        let champion = Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
+        let champion =
+            Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
         let fixed_test = fixed_test::load(&self.store).await?;
         let recipe = self.recipe.clone();
         let work = move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.tested(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
-        let result = joined.map_err(|stopped| Error::passing("the training stopped").caused_by(stopped))?;
+        let result =
+            joined.map_err(|stopped| Error::passing("the training stopped").caused_by(stopped))?;
         Ok(result?)
     }
 
@@ -72,33 +74,54 @@ impl FineTune {
         let before = self.registry.alias(Alias::Challenger).await?;
         // A redelivery after a crash must not bring back a challenger that has been followed by a newer one.
         if before.is_none_or(|before| before < version) {
-            self.registry.move_alias(Alias::Challenger, before, version).await?;
+            self.registry
+                .move_alias(Alias::Challenger, before, version)
+                .await?;
         }
         Ok(version)
     }
 
-    fn run(&self, event: &DriftDetected, challenger: &Model, scores: Scores, now: Timestamp) -> Result<Run, Error> {
+    fn run(
+        &self,
+        event: &DriftDetected,
+        challenger: &Model,
+        scores: Scores,
+        now: Timestamp,
+    ) -> Result<Run, Error> {
         let name = run_name(event.week)?;
         let card = challenger.card();
         let mut params = card.params.clone();
         params.extend([
-            ("learning_rate".to_owned(), self.recipe.learning_rate.to_string()),
+            (
+                "learning_rate".to_owned(),
+                self.recipe.learning_rate.to_string(),
+            ),
             ("epochs".to_owned(), self.recipe.epochs.to_string()),
             (
                 "freeze_layers".to_owned(),
-                self.recipe.freeze_layers.map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
+                self.recipe
+                    .freeze_layers
+                    .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
             ),
         ]);
         Ok(Run {
             artifacts: name.artifacts(),
             name,
-            inputs: card.fixed_test.iter().map(|data| RunInput::new(data, &*self.store)).collect(),
+            inputs: card
+                .fixed_test
+                .iter()
+                .map(|data| RunInput::new(data, &*self.store))
+                .collect(),
             ended_at: now,
             tags: tags(event.champion, card.training.rows, scores.rows),
             params,
-            metrics: [("test_mae", scores.mae), ("test_rmse", scores.rmse), ("test_r2", scores.r2)]
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+            metrics: [
+                ("test_mae", scores.mae),
+                ("test_rmse", scores.rmse),
+                ("test_r2", scores.r2),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
         })
     }
 }
@@ -113,14 +136,22 @@ impl Handler for FineTune {
         let frame = training_frame(&self.store, &*self.warehouse, window).await?;
         let days = window::days_of(&frame);
         if days < self.policy.fine_tune_minimum_days {
-            return Ok(Outcome::of(too_little(&event, window, days, self.policy.fine_tune_minimum_days)));
+            return Ok(Outcome::of(too_little(
+                &event,
+                window,
+                days,
+                self.policy.fine_tune_minimum_days,
+            )));
         }
         let (challenger, scores) = self.train(event.champion, frame).await?;
         // The time of the event, not of this delivery: a repeated run is the same run.
         let run = self.run(&event, &challenger, scores, context.published_at)?;
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
-        let reason = format!("version {version} trained from version {} on {rows} rows of {days} days", event.champion);
+        let reason = format!(
+            "version {version} trained from version {} on {rows} rows of {days} days",
+            event.champion
+        );
         let finding = Finding {
             mae: Some(scores.mae),
             rmse: Some(scores.rmse),

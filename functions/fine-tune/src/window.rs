@@ -28,7 +28,11 @@ impl Window {
     /// Returns the days that end with a week.
     pub fn before(policy: &Policy, week: Week) -> Self {
         let last = week.last_day();
-        Self { first: last.plus(1 - policy.fine_tune_days), last_training: last.plus(-policy.fresh_holdout_days), last }
+        Self {
+            first: last.plus(1 - policy.fine_tune_days),
+            last_training: last.plus(-policy.fresh_holdout_days),
+            last,
+        }
     }
 }
 
@@ -36,9 +40,15 @@ impl Window {
 ///
 /// # Errors
 /// When a port fails or the fixed test set is missing.
-pub async fn training_frame(store: &Arc<dyn Store>, warehouse: &dyn Warehouse, window: Window) -> Result<Frame, Error> {
+pub async fn training_frame(
+    store: &Arc<dyn Store>,
+    warehouse: &dyn Warehouse,
+    window: Window,
+) -> Result<Frame, Error> {
     let profile = fixed_test::profile(store).await?;
-    let known = warehouse.counts(window.first.plus(-HISTORY_DAYS), window.last_training).await?;
+    let known = warehouse
+        .counts(window.first.plus(-HISTORY_DAYS), window.last_training)
+        .await?;
     let rows = known.days(window.first, window.last_training);
     let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
     Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
@@ -47,7 +57,11 @@ pub async fn training_frame(store: &Arc<dyn Store>, warehouse: &dyn Warehouse, w
 /// Returns the number of days that a frame has rows of.
 pub(crate) fn days_of(frame: &Frame) -> usize {
     let hours: BTreeSet<_> = frame.rows().iter().map(|row| row.hour).collect();
-    hours.into_iter().map(shared::time::Hour::day).collect::<BTreeSet<_>>().len()
+    hours
+        .into_iter()
+        .map(shared::time::Hour::day)
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 #[cfg(test)]
@@ -67,15 +81,26 @@ mod tests {
 
     fn counts(first: Day, last: Day) -> Counts {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
-        first.through(last).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, 3));
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
+        first
+            .through(last)
+            .flat_map(Day::hours)
+            .for_each(|hour| counts.push(quai, hour, 3));
         counts
     }
 
     #[test]
     fn the_last_week_of_the_window_is_kept_from_training() {
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
-        let expected = Window { first: day("2021-07-03"), last_training: day("2021-07-25"), last: day("2021-08-01") };
+        let expected = Window {
+            first: day("2021-07-03"),
+            last_training: day("2021-07-25"),
+            last: day("2021-08-01"),
+        };
         assert_eq!(window, expected);
     }
 
@@ -83,16 +108,23 @@ mod tests {
     async fn neither_the_fixed_test_set_nor_the_fresh_holdout_is_trained_on() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (test_first, test_last) = (day("2021-06-18"), day("2021-07-18"));
-        for (name, first, last) in
-            [(TRAIN_BASELINE, test_first.plus(-40), test_first.plus(-1)), (TEST_BASELINE, test_first, test_last)]
-        {
+        for (name, first, last) in [
+            (TRAIN_BASELINE, test_first.plus(-40), test_first.plus(-1)),
+            (TEST_BASELINE, test_first, test_last),
+        ] {
             let mut csv = Vec::new();
             write_french(&counts(first, last), &mut csv).unwrap();
-            store.write(&name.parse().unwrap(), csv.into(), Condition::Always).await.unwrap();
+            store
+                .write(&name.parse().unwrap(), csv.into(), Condition::Always)
+                .await
+                .unwrap();
         }
         let warehouse = EmbeddedWarehouse::new(Arc::new(MemoryStore::default()));
         for day in day("2021-06-18").through(day("2021-08-01")) {
-            warehouse.replace_counts(day, &counts(day, day), Timestamp::UNIX_EPOCH).await.unwrap();
+            warehouse
+                .replace_counts(day, &counts(day, day), Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
         }
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
         let frame = training_frame(&store, &warehouse, window).await.unwrap();

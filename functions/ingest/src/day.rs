@@ -47,14 +47,24 @@ pub async fn ingest_day(
     now: shared::Timestamp,
 ) -> Result<DayReport, Error> {
     let reply = open_data.day(day).await.map_err(outlook)?;
-    store.write(&raw(day, "reply.json"), reply.clone(), Condition::Always).await?;
+    store
+        .write(&raw(day, "reply.json"), reply.clone(), Condition::Always)
+        .await?;
     let (counts, duplicates, rejects) = validate(&reply, day)?;
     if !rejects.is_empty() {
-        store.write(&raw(day, "rejects.csv"), reject_file(&rejects)?.into(), Condition::Always).await?;
+        store
+            .write(
+                &raw(day, "rejects.csv"),
+                reject_file(&rejects)?.into(),
+                Condition::Always,
+            )
+            .await?;
     }
     if counts.is_empty() {
         let advice = "the city may not have published it yet";
-        return Err(Error::passing(format!("there are no counts for {day}: {advice}")));
+        return Err(Error::passing(format!(
+            "there are no counts for {day}: {advice}"
+        )));
     }
     warehouse.replace_counts(day, &counts, now).await?;
     Ok(describe(day, &counts, duplicates, rejects.len()))
@@ -63,11 +73,19 @@ pub async fn ingest_day(
 /// Reads the records, drops those of other days, and leaves one for each counter and hour.
 fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Error> {
     let mut rejects = Vec::new();
-    let unreadable = |source| Error::hopeless(format!("cannot read the reply for {day}")).caused_by(source);
+    let unreadable =
+        |source| Error::hopeless(format!("cannot read the reply for {day}")).caused_by(source);
     let all = read_reply(reply, &mut rejects).map_err(unreadable)?;
-    for (number, row) in (1..).zip(all.rows()).filter(|(_, row)| row.hour.day() != day) {
+    for (number, row) in (1..)
+        .zip(all.rows())
+        .filter(|(_, row)| row.hour.day() != day)
+    {
         let text = format!("{} {}", all.counter(row.counter).name, row.count);
-        rejects.push(Reject { row: number, reason: RejectReason::OtherDay(row.hour.to_string()), text });
+        rejects.push(Reject {
+            row: number,
+            reason: RejectReason::OtherDay(row.hour.to_string()),
+            text,
+        });
     }
     let mut counts = all.days(day, day);
     let duplicates = counts.deduplicate();
@@ -77,7 +95,9 @@ fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Erro
 fn reject_file(rejects: &[Reject]) -> Result<Vec<u8>, Error> {
     let mut file = Vec::new();
     let mut writer = RejectWriter::new(&mut file);
-    rejects.iter().for_each(|reject| writer.reject(reject.clone()));
+    rejects
+        .iter()
+        .for_each(|reject| writer.reject(reject.clone()));
     let failed = |source| Error::passing("cannot write the reject file").caused_by(source);
     writer.finish().map_err(failed)?;
     Ok(file)
@@ -86,8 +106,15 @@ fn reject_file(rejects: &[Reject]) -> Result<Vec<u8>, Error> {
 fn describe(day: Day, counts: &Counts, duplicates: usize, rejected: usize) -> DayReport {
     let counters: BTreeSet<_> = counts.rows().iter().map(|row| row.counter).collect();
     let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
-    let counting: BTreeSet<_> = counts.rows().iter().filter(|row| row.count > 0).map(|row| row.counter).collect();
-    let silent = counters.difference(&counting).map(|index| counts.counter(*index).name.clone());
+    let counting: BTreeSet<_> = counts
+        .rows()
+        .iter()
+        .filter(|row| row.count > 0)
+        .map(|row| row.counter)
+        .collect();
+    let silent = counters
+        .difference(&counting)
+        .map(|index| counts.counter(*index).name.clone());
     DayReport {
         day,
         rows: counts.len() as u64,
@@ -103,11 +130,14 @@ fn outlook(error: OpenDataError) -> Error {
     let text = error.to_string();
     match error {
         OpenDataError::Unavailable { .. } => Error::passing(text).caused_by(error),
-        OpenDataError::Refused { .. } | OpenDataError::TooLarge { .. } => Error::hopeless(text).caused_by(error),
+        OpenDataError::Refused { .. } | OpenDataError::TooLarge { .. } => {
+            Error::hopeless(text).caused_by(error)
+        }
     }
 }
 
 fn raw(day: Day, name: &str) -> ObjectPath {
     let text = format!("raw/{day}/{name}");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }

@@ -60,34 +60,66 @@ impl Handler for Ingest {
         let (first, last) = check(event.days(context.published_at), Day::of(self.clock.now()))?;
         let mut reports = Vec::new();
         for day in first.through(last) {
-            reports.push(ingest_day(&*self.open_data, &*self.store, &*self.warehouse, day, context.now).await?);
+            reports.push(
+                ingest_day(
+                    &*self.open_data,
+                    &*self.store,
+                    &*self.warehouse,
+                    day,
+                    context.now,
+                )
+                .await?,
+            );
         }
         let rows: u64 = reports.iter().map(|report| report.rows).sum();
         let rejected: u64 = reports.iter().map(|report| report.rejected).sum();
-        let counters = reports.iter().map(|report| report.counters).max().unwrap_or_default();
-        let days = if first == last { first.to_string() } else { format!("{first} to {last}") };
-        let reason = format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
-        let finding = Finding { detail: json!({ "days": reports }), ..Finding::new("ingested", reason) };
+        let counters = reports
+            .iter()
+            .map(|report| report.counters)
+            .max()
+            .unwrap_or_default();
+        let days = if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
+        };
+        let reason =
+            format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
+        let finding = Finding {
+            detail: json!({ "days": reports }),
+            ..Finding::new("ingested", reason)
+        };
         let ingested = |report: &DayReport| DayIngested {
             event_id: event.id_of_day(report.day),
             day: report.day,
             rows: report.rows,
         };
-        Ok(reports.iter().map(ingested).fold(Outcome::of(finding), |outcome, event| outcome.publish(&event)))
+        Ok(reports
+            .iter()
+            .map(ingested)
+            .fold(Outcome::of(finding), |outcome, event| {
+                outcome.publish(&event)
+            }))
     }
 }
 
 /// Checks that the days are over, in order and not too many.
 fn check((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Error> {
     if last < first {
-        return Err(Error::hopeless(format!("cannot ingest {first} to {last}: the range ends before it begins")));
+        return Err(Error::hopeless(format!(
+            "cannot ingest {first} to {last}: the range ends before it begins"
+        )));
     }
     if first.days_until(last) >= MAXIMUM_DAYS {
         let advice = format!("ask for at most {MAXIMUM_DAYS} days at once");
-        return Err(Error::hopeless(format!("cannot ingest {first} to {last}: {advice}")));
+        return Err(Error::hopeless(format!(
+            "cannot ingest {first} to {last}: {advice}"
+        )));
     }
     if last >= today {
-        return Err(Error::hopeless(format!("cannot ingest {last}: on {today} that day is not over")));
+        return Err(Error::hopeless(format!(
+            "cannot ingest {last}: on {today} that day is not over"
+        )));
     }
     Ok((first, last))
 }

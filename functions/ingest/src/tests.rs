@@ -18,7 +18,11 @@ struct FixedReply {
 impl OpenData for FixedReply {
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
         self.asked.lock().unwrap().push(day);
-        let refused = |status| OpenDataError::Refused { url: "test".into(), status, answer: String::new() };
+        let refused = |status| OpenDataError::Refused {
+            url: "test".into(),
+            status,
+            answer: String::new(),
+        };
         self.reply.map(Bytes::from).map_err(refused)
     }
 }
@@ -26,15 +30,28 @@ impl OpenData for FixedReply {
 const TWO_COUNTERS: &str = include_str!("fixtures/reply.json");
 
 fn ports() -> Ports {
-    Ports::in_memory(Arc::new(SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap())))
+    Ports::in_memory(Arc::new(SimulatedClock::new(
+        "2021-07-20T04:00:00Z".parse().unwrap(),
+    )))
 }
 
-async fn handle(reply: Result<&'static str, u16>, ports: &Ports, request: &str) -> (Result<Outcome, Error>, Vec<Day>) {
-    let open_data = Arc::new(FixedReply { reply, asked: Mutex::default() });
+async fn handle(
+    reply: Result<&'static str, u16>,
+    ports: &Ports,
+    request: &str,
+) -> (Result<Outcome, Error>, Vec<Day>) {
+    let open_data = Arc::new(FixedReply {
+        reply,
+        asked: Mutex::default(),
+    });
     let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
     let now = ports.clock.now();
     let event: IngestRequested = shared::event::decode(request.as_bytes()).unwrap();
-    let context = Context { event_id: event.event_id(now), published_at: now, now };
+    let context = Context {
+        event_id: event.event_id(now),
+        published_at: now,
+        now,
+    };
     let result = function.handle(event, &context).await;
     let asked = open_data.asked.lock().unwrap().clone();
     (result, asked)
@@ -54,21 +71,37 @@ async fn the_schedulers_request_ingests_yesterday() {
         outcome.events()[0].data,
         r#"{"type":"day-ingested","event_id":"ingest/2021-07-19","day":"2021-07-19","rows":3}"#
     );
-    let table = ports.warehouse.counts(day("2021-07-19"), day("2021-07-19")).await.unwrap();
-    let rows: Vec<_> = table.rows().iter().map(|row| (table.counter(row.counter).name.as_str(), row.count)).collect();
+    let table = ports
+        .warehouse
+        .counts(day("2021-07-19"), day("2021-07-19"))
+        .await
+        .unwrap();
+    let rows: Vec<_> = table
+        .rows()
+        .iter()
+        .map(|row| (table.counter(row.counter).name.as_str(), row.count))
+        .collect();
     // The phantom 0 and the record of the day before are gone.
     assert_eq!(rows, [("Quai E-O", 7), ("Pont N-S", 0), ("Quai E-O", 9)]);
     let detail = &outcome.finding().detail["days"][0];
-    assert_eq!((&detail["duplicates"], &detail["rejected"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&detail["duplicates"], &detail["rejected"]),
+        (&json!(1), &json!(2))
+    );
     assert_eq!(detail["silent_counters"], json!(["Pont N-S"]));
 }
 
 #[tokio::test]
 async fn a_day_that_is_ingested_again_is_told_again() {
-    let request = r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;
+    let request =
+        r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;
     let outcome = handle(Ok(TWO_COUNTERS), &ports(), request).await.0.unwrap();
     let id = r#""event_id":"ingest/2021-07-19@2021-07-20T03-00-00Z""#;
-    assert!(outcome.events()[0].data.contains(id), "{}", outcome.events()[0].data);
+    assert!(
+        outcome.events()[0].data.contains(id),
+        "{}",
+        outcome.events()[0].data
+    );
 }
 
 #[tokio::test]
@@ -76,17 +109,31 @@ async fn the_reply_and_the_rejected_records_are_kept() {
     let ports = ports();
     let (outcome, _) = handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;
     assert!(outcome.is_ok());
-    let read = async |path: &str| ports.store.read(&path.parse().unwrap()).await.unwrap().bytes;
+    let read = async |path: &str| {
+        ports
+            .store
+            .read(&path.parse().unwrap())
+            .await
+            .unwrap()
+            .bytes
+    };
     assert_eq!(read("raw/2021-07-19/reply.json").await, TWO_COUNTERS);
     let rejects = String::from_utf8(read("raw/2021-07-19/rejects.csv").await.to_vec()).unwrap();
-    assert!(rejects.contains("there is no count") && rejects.contains("was not asked for"), "{rejects}");
+    assert!(
+        rejects.contains("there is no count") && rejects.contains("was not asked for"),
+        "{rejects}"
+    );
 }
 
 #[tokio::test]
 async fn a_range_is_ingested_day_by_day() {
     let request = r#"{"type":"ingest-requested","from":"2021-07-17","to":"2021-07-19"}"#;
     let (_, asked) = handle(Err(500), &ports(), request).await;
-    assert_eq!(asked, [day("2021-07-17")], "the first failure ends the range");
+    assert_eq!(
+        asked,
+        [day("2021-07-17")],
+        "the first failure ends the range"
+    );
 }
 
 #[tokio::test]
@@ -96,21 +143,48 @@ async fn a_day_without_rows_is_asked_for_again_later() {
     let error = outcome.unwrap_err();
     assert_eq!(error.outlook(), shared::runtime::Outlook::Passing);
     assert!(error.to_string().contains("2021-07-19"), "{error}");
-    assert!(ports.warehouse.counts(day("2021-07-19"), day("2021-07-19")).await.unwrap().is_empty());
+    assert!(
+        ports
+            .warehouse
+            .counts(day("2021-07-19"), day("2021-07-19"))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
 async fn what_no_repetition_mends_is_hopeless() {
     let requests = [
-        (Ok("[]"), r#"{"type":"ingest-requested","from":"2021-07-20"}"#, "not over"),
-        (Ok("[]"), r#"{"type":"ingest-requested","from":"2021-07-05","to":"2021-07-01"}"#, "before it begins"),
-        (Ok("[]"), r#"{"type":"ingest-requested","from":"2021-01-01","to":"2021-07-01"}"#, "at most 31"),
-        (Ok("<html>"), r#"{"type":"ingest-requested"}"#, "cannot read the reply"),
+        (
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"2021-07-20"}"#,
+            "not over",
+        ),
+        (
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"2021-07-05","to":"2021-07-01"}"#,
+            "before it begins",
+        ),
+        (
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"2021-01-01","to":"2021-07-01"}"#,
+            "at most 31",
+        ),
+        (
+            Ok("<html>"),
+            r#"{"type":"ingest-requested"}"#,
+            "cannot read the reply",
+        ),
         (Err(400), r#"{"type":"ingest-requested"}"#, "status 400"),
     ];
     for (reply, request, expected) in requests {
         let error = handle(reply, &ports(), request).await.0.unwrap_err();
-        assert_eq!(error.outlook(), shared::runtime::Outlook::Hopeless, "{error}");
+        assert_eq!(
+            error.outlook(),
+            shared::runtime::Outlook::Hopeless,
+            "{error}"
+        );
         assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -36,7 +36,9 @@ pub(crate) struct Served {
 }
 
 pub(crate) fn routes(function: Arc<Predict>) -> Router {
-    Router::new().route("/v1/predict", post(predict)).with_state(function)
+    Router::new()
+        .route("/v1/predict", post(predict))
+        .with_state(function)
 }
 
 #[derive(Deserialize)]
@@ -64,13 +66,19 @@ enum Prediction {
     Error(String),
 }
 
-async fn predict(State(function): State<Arc<Predict>>, request: Result<Json<Request>, JsonRejection>) -> Response {
+async fn predict(
+    State(function): State<Arc<Predict>>,
+    request: Result<Json<Request>, JsonRejection>,
+) -> Response {
     let request = match request {
         Ok(Json(request)) => request,
         Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
     };
     if request.records.is_empty() || request.records.len() > MAXIMUM_RECORDS {
-        let text = format!("{} records; from 1 to {MAXIMUM_RECORDS} are forecast at once", request.records.len());
+        let text = format!(
+            "{} records; from 1 to {MAXIMUM_RECORDS} are forecast at once",
+            request.records.len()
+        );
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, text);
     }
     match answer(&function, &request.records).await {
@@ -98,17 +106,23 @@ async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> 
     let mut forecasts = served.champion.model.predict(&frame)?.into_iter();
     // There is a forecast for each record that was found.
     let prediction = |row: Result<_, String>| {
-        row.map_or_else(Prediction::Error, |_| Prediction::Prediction(forecasts.next().unwrap_or_default()))
+        row.map_or_else(Prediction::Error, |_| {
+            Prediction::Prediction(forecasts.next().unwrap_or_default())
+        })
     };
     let predictions = found.into_iter().map(prediction).collect();
-    Ok(Reply { model_version: served.champion.version, predictions })
+    Ok(Reply {
+        model_version: served.champion.version,
+        predictions,
+    })
 }
 
 impl Served {
     /// Finds the counter and the hour that a record means.
     fn find(&self, record: &Record) -> Result<(usize, Hour), String> {
         let counter = self.counter(record)?;
-        let hour = parse_hour(&record.date_et_heure_de_comptage).map_err(|reason| reason.to_string())?;
+        let hour =
+            parse_hour(&record.date_et_heure_de_comptage).map_err(|reason| reason.to_string())?;
         if hour > self.last_hour.plus(FORECAST_GAP_HOURS) {
             return Err(format!(
                 "{hour} is beyond the forecast: counts are known up to {}, and a forecast reaches {FORECAST_GAP_HOURS} hours further",
@@ -119,12 +133,20 @@ impl Served {
     }
 
     fn counter(&self, record: &Record) -> Result<usize, String> {
-        let by_id = |id: &String| self.history.counters().iter().position(|counter| counter.id.as_ref() == Some(id));
+        let by_id = |id: &String| {
+            self.history
+                .counters()
+                .iter()
+                .position(|counter| counter.id.as_ref() == Some(id))
+        };
         let found = match (&record.nom_du_compteur, &record.identifiant_du_compteur) {
             (Some(name), _) => self.history.position(&CounterKey::of_name(name)),
             (None, Some(id)) => by_id(id),
             (None, None) => {
-                return Err("the record names no counter: give nom_du_compteur or identifiant_du_compteur".to_owned());
+                return Err(
+                    "the record names no counter: give nom_du_compteur or identifiant_du_compteur"
+                        .to_owned(),
+                );
             }
         };
         found.ok_or_else(|| format!("no counts of this counter in the last {HISTORY_DAYS} days"))
@@ -136,17 +158,31 @@ impl Predict {
     async fn served(&self) -> Result<Served, Error> {
         let now = self.clock.now();
         let mut served = self.served.lock().await;
-        let is_fresh = |served: &&Served| (0..FRESH_SECONDS).contains(&(now.as_second() - served.read_at.as_second()));
+        let is_fresh = |served: &&Served| {
+            (0..FRESH_SECONDS).contains(&(now.as_second() - served.read_at.as_second()))
+        };
         if let Some(served) = served.as_ref().filter(is_fresh) {
             return Ok(served.clone());
         }
         let champion = self.champion().await?;
         let today = Day::of(now);
-        let counts = self.warehouse.counts(today.plus(-HISTORY_DAYS), today).await?;
+        let counts = self
+            .warehouse
+            .counts(today.plus(-HISTORY_DAYS), today)
+            .await?;
         let Some((_, last_hour)) = counts.period() else {
-            return Err(Error::passing(format!("there are no counts of the {HISTORY_DAYS} days before {today}")));
+            return Err(Error::passing(format!(
+                "there are no counts of the {HISTORY_DAYS} days before {today}"
+            )));
         };
         let history = Arc::new(History::new(&[&counts]));
-        Ok(served.insert(Served { champion, history, last_hour, read_at: now }).clone())
+        Ok(served
+            .insert(Served {
+                champion,
+                history,
+                last_hour,
+                read_at: now,
+            })
+            .clone())
     }
 }

@@ -21,9 +21,14 @@ pub fn forecast_day(
     target: Day,
     now: Timestamp,
 ) -> Result<Vec<Forecast>, Error> {
-    let counted = |counter: &usize| last.hours().any(|hour| !history.count(*counter, hour).is_nan());
+    let counted = |counter: &usize| {
+        last.hours()
+            .any(|hour| !history.count(*counter, hour).is_nan())
+    };
     let counters: Vec<_> = (0..history.counters().len()).filter(counted).collect();
-    let rows = target.hours().flat_map(|hour| counters.iter().map(move |counter| (*counter, hour)));
+    let rows = target
+        .hours()
+        .flat_map(|hour| counters.iter().map(move |counter| (*counter, hour)));
     let frame = Frame::of_rows(champion.model.features(), history, rows);
     let predictions = champion.model.predict(&frame)?;
     let forecast = |(row, prediction): (&shared::features::FrameRow, f32)| {
@@ -46,17 +51,25 @@ pub fn forecast_day(
 ///
 /// # Errors
 /// When the warehouse fails.
-pub async fn settle(warehouse: &dyn Warehouse, history: &History, day: Day) -> Result<usize, Error> {
+pub async fn settle(
+    warehouse: &dyn Warehouse,
+    history: &History,
+    day: Day,
+) -> Result<usize, Error> {
     let mut forecasts = warehouse.forecasts(day, day).await?;
     if forecasts.is_empty() {
         return Ok(0);
     }
     for forecast in &mut forecasts {
-        let count =
-            history.position(&forecast.counter_key()).map_or(f32::NAN, |counter| history.count(counter, forecast.hour));
+        let count = history
+            .position(&forecast.counter_key())
+            .map_or(f32::NAN, |counter| history.count(counter, forecast.hour));
         // Counts are whole numbers.
         forecast.actual = (!count.is_nan()).then_some(count as u32);
     }
     warehouse.replace_forecasts(day, &forecasts).await?;
-    Ok(forecasts.iter().filter(|forecast| forecast.actual.is_some()).count())
+    Ok(forecasts
+        .iter()
+        .filter(|forecast| forecast.actual.is_some())
+        .count())
 }

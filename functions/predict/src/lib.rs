@@ -67,20 +67,34 @@ impl Predict {
     /// Returns the champion, loaded anew only when the alias has moved.
     async fn champion(&self) -> Result<Champion, Error> {
         let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::hopeless("there is no champion; train one with `bike-traffic train` and replay the message")
+            Error::hopeless(
+                "there is no champion; train one with `bike-traffic train` and replay the message",
+            )
         })?;
         let mut known = self.champion.lock().await;
-        if let Some(champion) = known.as_ref().filter(|champion| champion.version == version) {
+        if let Some(champion) = known
+            .as_ref()
+            .filter(|champion| champion.version == version)
+        {
             return Ok(champion.clone());
         }
-        let model = Model::load_version(&self.store, &*self.registry, version, Threads::One).await?;
+        let model =
+            Model::load_version(&self.store, &*self.registry, version, Threads::One).await?;
         tracing::info!(%version, "champion loaded");
-        Ok(known.insert(Champion { version, model: Arc::new(model) }).clone())
+        Ok(known
+            .insert(Champion {
+                version,
+                model: Arc::new(model),
+            })
+            .clone())
     }
 
     /// Returns the counts that features of the day after `last` can reach.
     async fn history(&self, last: Day) -> Result<History, Error> {
-        let counts = self.warehouse.counts(last.plus(1 - HISTORY_DAYS), last).await?;
+        let counts = self
+            .warehouse
+            .counts(last.plus(1 - HISTORY_DAYS), last)
+            .await?;
         Ok(History::new(&[&counts]))
     }
 }
@@ -91,8 +105,10 @@ impl Predict {
     async fn settle_only(&self, day: Day, history: &History) -> Result<Outcome, Error> {
         let settled = settle(&*self.warehouse, history, day).await?;
         *self.served.lock().await = None;
-        let reason =
-            format!("{settled} forecasts of {day} got their counts; those of {}, which is over, stay", day.plus(1));
+        let reason = format!(
+            "{settled} forecasts of {day} got their counts; those of {}, which is over, stay",
+            day.plus(1)
+        );
         Ok(Outcome::of(Finding {
             detail: json!({ "settled_day": day, "settled_forecasts": settled }),
             ..Finding::new("settled", reason)
@@ -109,19 +125,27 @@ impl Handler for Predict {
         let champion = self.champion().await?;
         let history = self.history(event.day).await?;
         let target = event.day.plus(1);
-        if target < Day::of(context.now) && !self.warehouse.forecasts(target, target).await?.is_empty() {
+        if target < Day::of(context.now)
+            && !self.warehouse.forecasts(target, target).await?.is_empty()
+        {
             return self.settle_only(event.day, &history).await;
         }
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
             let advice = "ingest the day again and replay the message";
-            return Err(Error::hopeless(format!("cannot forecast {target}: {} has no counts; {advice}", event.day)));
+            return Err(Error::hopeless(format!(
+                "cannot forecast {target}: {} has no counts; {advice}",
+                event.day
+            )));
         }
         self.warehouse.replace_forecasts(target, &forecasts).await?;
         let settled = settle(&*self.warehouse, &history, event.day).await?;
         *self.served.lock().await = None;
         let hours = forecasts.len();
-        let reason = format!("{hours} hours of {target} forecast by version {}", champion.version);
+        let reason = format!(
+            "{hours} hours of {target} forecast by version {}",
+            champion.version
+        );
         Ok(Outcome::of(Finding {
             champion_version: Some(champion.version),
             detail: json!({ "day": target, "forecasts": hours, "settled_day": event.day, "settled_forecasts": settled }),

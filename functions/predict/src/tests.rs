@@ -25,8 +25,15 @@ fn day(text: &str) -> Day {
 /// Thirty days up to 2021-07-19 of a counter that sees as many bicycles as the hour of the day says.
 fn counts() -> Counts {
     let mut counts = Counts::default();
-    let quai = counts.intern(Counter { id: Some("7".to_owned()), name: "Quai E-O".to_owned(), coordinates: None });
-    for hour in day("2021-06-20").through(day("2021-07-19")).flat_map(Day::hours) {
+    let quai = counts.intern(Counter {
+        id: Some("7".to_owned()),
+        name: "Quai E-O".to_owned(),
+        coordinates: None,
+    });
+    for hour in day("2021-06-20")
+        .through(day("2021-07-19"))
+        .flat_map(Day::hours)
+    {
         counts.push(quai, hour, u32::try_from(hour.local().hour).unwrap());
     }
     counts
@@ -37,7 +44,11 @@ async fn ports(with_champion: bool) -> Ports {
     let ports = Ports::in_memory(Arc::new(clock));
     let counts = counts();
     for day in day("2021-06-20").through(day("2021-07-19")) {
-        ports.warehouse.replace_counts(day, &counts.days(day, day), Timestamp::UNIX_EPOCH).await.unwrap();
+        ports
+            .warehouse
+            .replace_counts(day, &counts.days(day, day), Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
     }
     if with_champion {
         crown(&ports, &counts).await;
@@ -47,25 +58,58 @@ async fn ports(with_champion: bool) -> Ports {
 
 async fn crown(ports: &Ports, counts: &Counts) {
     let spec = FeatureSpec::for_counters(counts.counters());
-    let recipe = TrainRecipe { rounds: 30, learning_rate: 0.3, min_child_weight: 1.0, ..TrainRecipe::default() };
-    let model = model::train(&Frame::of_counts(&spec, &[], counts), spec, &recipe, &mut |_| {}).unwrap();
+    let recipe = TrainRecipe {
+        rounds: 30,
+        learning_rate: 0.3,
+        min_child_weight: 1.0,
+        ..TrainRecipe::default()
+    };
+    let model = model::train(
+        &Frame::of_counts(&spec, &[], counts),
+        spec,
+        &recipe,
+        &mut |_| {},
+    )
+    .unwrap();
     let run = Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH);
     model.save(&*ports.store, &run.artifacts).await.unwrap();
     let version = ports.registry.register(&run).await.unwrap();
-    ports.registry.move_alias(Alias::Champion, None, version).await.unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Champion, None, version)
+        .await
+        .unwrap();
 }
 
 async fn ingested(ports: &Ports, text: &str) -> Result<Outcome, Error> {
     let event_id = EventId::of(Function::Ingest, text);
-    let event = DayIngested { event_id: event_id.clone(), day: day(text), rows: 24 };
+    let event = DayIngested {
+        event_id: event_id.clone(),
+        day: day(text),
+        rows: 24,
+    };
     let now = ports.clock.now();
-    Predict::new(ports).handle(event, &Context { event_id, published_at: now, now }).await
+    Predict::new(ports)
+        .handle(
+            event,
+            &Context {
+                event_id,
+                published_at: now,
+                now,
+            },
+        )
+        .await
 }
 
 async fn ask(ports: &Ports, body: &str) -> (StatusCode, Value) {
-    let request =
-        Request::post("/v1/predict").header("content-type", "application/json").body(Body::from(body.to_owned()));
-    let response = Arc::new(Predict::new(ports)).routes().oneshot(request.unwrap()).await.unwrap();
+    let request = Request::post("/v1/predict")
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_owned()));
+    let response = Arc::new(Predict::new(ports))
+        .routes()
+        .oneshot(request.unwrap())
+        .await
+        .unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap())
@@ -75,12 +119,23 @@ async fn ask(ports: &Ports, body: &str) -> (StatusCode, Value) {
 async fn the_next_day_is_forecast_for_every_counter() {
     let ports = ports(true).await;
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
-    let forecasts = ports.warehouse.forecasts(day("2021-07-20"), day("2021-07-20")).await.unwrap();
+    let forecasts = ports
+        .warehouse
+        .forecasts(day("2021-07-20"), day("2021-07-20"))
+        .await
+        .unwrap();
     assert_eq!(forecasts.len(), 24);
     for forecast in forecasts {
         let expected = f64::from(forecast.hour.local().hour);
-        assert!((forecast.prediction - expected).abs() < 2.0, "{expected} {}", forecast.prediction);
-        assert_eq!((forecast.actual, forecast.counter_id.as_deref()), (None, Some("7")));
+        assert!(
+            (forecast.prediction - expected).abs() < 2.0,
+            "{expected} {}",
+            forecast.prediction
+        );
+        assert_eq!(
+            (forecast.actual, forecast.counter_id.as_deref()),
+            (None, Some("7"))
+        );
     }
 }
 
@@ -89,8 +144,15 @@ async fn forecasts_of_the_day_that_is_over_get_their_counts() {
     let ports = ports(true).await;
     assert!(ingested(&ports, "2021-07-18").await.is_ok());
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
-    let forecasts = ports.warehouse.forecasts(day("2021-07-19"), day("2021-07-19")).await.unwrap();
-    let actuals: Vec<_> = forecasts.iter().map(|forecast| forecast.actual.unwrap()).collect();
+    let forecasts = ports
+        .warehouse
+        .forecasts(day("2021-07-19"), day("2021-07-19"))
+        .await
+        .unwrap();
+    let actuals: Vec<_> = forecasts
+        .iter()
+        .map(|forecast| forecast.actual.unwrap())
+        .collect();
     assert_eq!(actuals, (0..24).collect::<Vec<_>>());
 }
 
@@ -100,15 +162,36 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
     for text in ["2021-07-17", "2021-07-18"] {
         assert!(ingested(&ports, text).await.is_ok());
     }
-    let before = ports.warehouse.forecasts(day("2021-07-18"), day("2021-07-19")).await.unwrap();
+    let before = ports
+        .warehouse
+        .forecasts(day("2021-07-18"), day("2021-07-19"))
+        .await
+        .unwrap();
     assert_eq!(before.len(), 48);
     let mut more = Counts::default();
-    let quai = more.intern(Counter { id: Some("7".to_owned()), name: "Quai E-O".to_owned(), coordinates: None });
-    day("2021-07-17").hours().for_each(|hour| more.push(quai, hour, 900));
-    ports.warehouse.replace_counts(day("2021-07-17"), &more, Timestamp::UNIX_EPOCH).await.unwrap();
+    let quai = more.intern(Counter {
+        id: Some("7".to_owned()),
+        name: "Quai E-O".to_owned(),
+        coordinates: None,
+    });
+    day("2021-07-17")
+        .hours()
+        .for_each(|hour| more.push(quai, hour, 900));
+    ports
+        .warehouse
+        .replace_counts(day("2021-07-17"), &more, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
     let outcome = ingested(&ports, "2021-07-17").await.unwrap();
     assert_eq!(outcome.finding().decision, "settled");
-    assert_eq!(ports.warehouse.forecasts(day("2021-07-18"), day("2021-07-19")).await.unwrap(), before);
+    assert_eq!(
+        ports
+            .warehouse
+            .forecasts(day("2021-07-18"), day("2021-07-19"))
+            .await
+            .unwrap(),
+        before
+    );
 
     // That of today is made anew: it is still to come.
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
@@ -118,10 +201,17 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
 
 #[tokio::test]
 async fn without_a_champion_or_counts_the_message_is_hopeless_and_says_what_to_do() {
-    let error = ingested(&ports(false).await, "2021-07-19").await.unwrap_err();
+    let error = ingested(&ports(false).await, "2021-07-19")
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("bike-traffic train"), "{error}");
-    let error = ingested(&ports(true).await, "2021-07-25").await.unwrap_err();
-    assert!(error.to_string().contains("2021-07-25 has no counts"), "{error}");
+    let error = ingested(&ports(true).await, "2021-07-25")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("2021-07-25 has no counts"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -136,23 +226,50 @@ async fn records_handed_in_are_forecast_and_wrong_ones_get_an_error_in_their_pla
         {"date_et_heure_de_comptage":"2021-07-20T08:00:00+02:00"}
     ]}"#;
     let (status, reply) = ask(&ports, body).await;
-    assert_eq!((status, &reply["model_version"]), (StatusCode::OK, &json!(1)));
+    assert_eq!(
+        (status, &reply["model_version"]),
+        (StatusCode::OK, &json!(1))
+    );
     let predictions = reply["predictions"].as_array().unwrap();
     let number = |position: usize| predictions[position]["prediction"].as_f64().unwrap();
-    assert!((number(0) - 8.0).abs() < 2.0 && (number(2) - 17.0).abs() < 2.0, "{reply}");
-    for (position, expected) in [(1, "no counts"), (3, "beyond the forecast"), (4, "`soon`"), (5, "names no counter")] {
-        assert!(predictions[position]["error"].as_str().unwrap().contains(expected), "{reply}");
+    assert!(
+        (number(0) - 8.0).abs() < 2.0 && (number(2) - 17.0).abs() < 2.0,
+        "{reply}"
+    );
+    for (position, expected) in [
+        (1, "no counts"),
+        (3, "beyond the forecast"),
+        (4, "`soon`"),
+        (5, "names no counter"),
+    ] {
+        assert!(
+            predictions[position]["error"]
+                .as_str()
+                .unwrap()
+                .contains(expected),
+            "{reply}"
+        );
     }
 }
 
 #[tokio::test]
 async fn requests_that_cannot_be_answered_are_refused() {
     let ports = ports(true).await;
-    let many = format!(r#"{{"records":[{}]}}"#, vec![r#"{"date_et_heure_de_comptage":""}"#; 1001].join(","));
+    let many = format!(
+        r#"{{"records":[{}]}}"#,
+        vec![r#"{"date_et_heure_de_comptage":""}"#; 1001].join(",")
+    );
     for body in ["", "{", r#"{"records":[]}"#, r#"{"records":7}"#, &many] {
         let (status, reply) = ask(&ports, body).await;
-        assert!(status.is_client_error() && reply["error"].is_string(), "{status} {reply}");
+        assert!(
+            status.is_client_error() && reply["error"].is_string(),
+            "{status} {reply}"
+        );
     }
-    let (status, _) = ask(&self::ports(false).await, r#"{"records":[{"date_et_heure_de_comptage":""}]}"#).await;
+    let (status, _) = ask(
+        &self::ports(false).await,
+        r#"{"records":[{"date_et_heure_de_comptage":""}]}"#,
+    )
+    .await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
 }

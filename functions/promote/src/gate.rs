@@ -35,6 +35,10 @@ impl Gate {
         if !verdict.promote {
             return Self::Failed { reason };
         }
-        Self::Passed(Passed { champion: evaluation.champion, challenger: evaluation.challenger, reason })
+        Self::Passed(Passed {
+            champion: evaluation.champion,
+            challenger: evaluation.challenger,
+            reason,
+        })
     }
 }

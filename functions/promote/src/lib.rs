@@ -30,13 +30,20 @@ pub struct Promote {
 /// # Errors
 /// When `POLICY` cannot be used.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Promote, SettingsError> {
-    Ok(Promote::new(optional(variables, "POLICY")?.unwrap_or_default(), ports))
+    Ok(Promote::new(
+        optional(variables, "POLICY")?.unwrap_or_default(),
+        ports,
+    ))
 }
 
 impl Promote {
     /// Makes the function.
     pub fn new(policy: Policy, ports: &Ports) -> Self {
-        Self { policy, store: Arc::clone(&ports.store), registry: Arc::clone(&ports.registry) }
+        Self {
+            policy,
+            store: Arc::clone(&ports.store),
+            registry: Arc::clone(&ports.registry),
+        }
     }
 
     /// Reads the evaluation that an event names, and checks that it is of the same models.
@@ -47,7 +54,11 @@ impl Promote {
         }
         Err(Error::hopeless(format!(
             "the evaluation {} compares versions {} and {}, the event is about {} and {}",
-            event.evaluation, evaluation.champion, evaluation.challenger, event.champion, event.challenger
+            event.evaluation,
+            evaluation.champion,
+            evaluation.challenger,
+            event.champion,
+            event.challenger
         )))
     }
 
@@ -55,8 +66,13 @@ impl Promote {
         match Gate::judge(&self.policy, evaluation) {
             Gate::Failed { reason } => {
                 let champion = self.registry.alias(Alias::Champion).await?;
-                let champion = champion.ok_or_else(|| Error::hopeless("there is no champion; train one"))?;
-                Ok(Decision { name: "kept", champion, reason })
+                let champion =
+                    champion.ok_or_else(|| Error::hopeless("there is no champion; train one"))?;
+                Ok(Decision {
+                    name: "kept",
+                    champion,
+                    reason,
+                })
             }
             Gate::Passed(passed) => crown(&*self.registry, passed).await,
         }
@@ -68,7 +84,11 @@ impl Handler for Promote {
     const PUBLISHES: &'static [Topic] = &[Topic::ChampionDecided];
     type Event = ChallengerEvaluated;
 
-    async fn handle(&self, event: ChallengerEvaluated, _context: &Context) -> Result<Outcome, Error> {
+    async fn handle(
+        &self,
+        event: ChallengerEvaluated,
+        _context: &Context,
+    ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
         let decision = self.decide(&evaluation).await?;
         let decided = ChampionDecided {
@@ -105,13 +125,30 @@ struct Decision {
 
 /// Makes a challenger that has passed the gate champion, if the champion is still the one it was compared with.
 async fn crown(registry: &dyn Registry, passed: Passed) -> Result<Decision, Error> {
-    let Passed { champion: from, challenger: to, reason } = passed;
+    let Passed {
+        champion: from,
+        challenger: to,
+        reason,
+    } = passed;
     match change_champion(registry, from, to).await {
-        Ok(()) => Ok(Decision { name: "promoted", champion: to, reason }),
-        Err(RegistryError::AliasMoved { alias: Alias::Champion, found: Some(found), .. }) => {
-            let reason =
-                format!("stale: the champion is version {found}, the challenger was compared with version {from}");
-            Ok(Decision { name: "kept", champion: found, reason })
+        Ok(()) => Ok(Decision {
+            name: "promoted",
+            champion: to,
+            reason,
+        }),
+        Err(RegistryError::AliasMoved {
+            alias: Alias::Champion,
+            found: Some(found),
+            ..
+        }) => {
+            let reason = format!(
+                "stale: the champion is version {found}, the challenger was compared with version {from}"
+            );
+            Ok(Decision {
+                name: "kept",
+                champion: found,
+                reason,
+            })
         }
         Err(error) => Err(error.into()),
     }

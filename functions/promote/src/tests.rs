@@ -25,22 +25,48 @@ fn version(number: u32) -> Version {
 async fn ports() -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     for number in 1..=3 {
-        let run = Run::new(format!("run-{number}").parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let run = Run::new(
+            format!("run-{number}").parse().unwrap(),
+            Timestamp::UNIX_EPOCH,
+        );
         ports.registry.register(&run).await.unwrap();
     }
-    ports.registry.move_alias(Alias::Champion, None, version(1)).await.unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Champion, None, version(1))
+        .await
+        .unwrap();
     ports
 }
 
 /// Stores an evaluation of versions 1 and 2, and returns its event.
 async fn evaluated(ports: &Ports, champion_mae: f64, challenger_mae: f64) -> ChallengerEvaluated {
-    let scores = |mae: f64| Scores { mae, rmse: 2.0 * mae, r2: 0.9, rows: 100 };
-    let fixed_test = ScorePair { champion: scores(champion_mae), challenger: scores(challenger_mae) };
-    let comparison = Comparison { fixed_test, fresh: None };
+    let scores = |mae: f64| Scores {
+        mae,
+        rmse: 2.0 * mae,
+        r2: 0.9,
+        rows: 100,
+    };
+    let fixed_test = ScorePair {
+        champion: scores(champion_mae),
+        challenger: scores(challenger_mae),
+    };
+    let comparison = Comparison {
+        fixed_test,
+        fresh: None,
+    };
     let verdicts = Policy::default().judge_challenger(&comparison);
-    let evaluation = Evaluation { week: week(), champion: version(1), challenger: version(2), comparison, verdicts };
+    let evaluation = Evaluation {
+        week: week(),
+        champion: version(1),
+        challenger: version(2),
+        comparison,
+        verdicts,
+    };
     let path = Evaluation::path(week());
-    write_json(&*ports.store, &path, &evaluation, Condition::Always).await.unwrap();
+    write_json(&*ports.store, &path, &evaluation, Condition::Always)
+        .await
+        .unwrap();
     ChallengerEvaluated {
         event_id: EventId::of(Function::Evaluate, week()),
         week: week(),
@@ -52,12 +78,21 @@ async fn evaluated(ports: &Ports, champion_mae: f64, challenger_mae: f64) -> Cha
 
 async fn handle(ports: &Ports, event: &ChallengerEvaluated) -> Result<Outcome, Error> {
     let now = Timestamp::UNIX_EPOCH;
-    let context = Context { event_id: event.event_id.clone(), published_at: now, now };
-    Promote::new(Policy::default(), ports).handle(event.clone(), &context).await
+    let context = Context {
+        event_id: event.event_id.clone(),
+        published_at: now,
+        now,
+    };
+    Promote::new(Policy::default(), ports)
+        .handle(event.clone(), &context)
+        .await
 }
 
 async fn aliases(ports: &Ports) -> [Option<Version>; 2] {
-    [ports.registry.alias(Alias::Champion).await.unwrap(), ports.registry.alias(Alias::Previous).await.unwrap()]
+    [
+        ports.registry.alias(Alias::Champion).await.unwrap(),
+        ports.registry.alias(Alias::Previous).await.unwrap(),
+    ]
 }
 
 #[tokio::test]
@@ -67,7 +102,11 @@ async fn a_better_challenger_becomes_champion_and_the_old_one_previous() {
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(outcome.finding().decision, "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
-    assert!(outcome.events()[0].data.contains(r#""champion":2,"challenger":2,"promoted":true"#));
+    assert!(
+        outcome.events()[0]
+            .data
+            .contains(r#""champion":2,"challenger":2,"promoted":true"#)
+    );
 }
 
 #[tokio::test]
@@ -75,25 +114,47 @@ async fn a_challenger_that_is_not_better_enough_changes_nothing() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.6).await;
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!((outcome.finding().decision, aliases(&ports).await), ("kept", [Some(version(1)), None]));
-    assert!(outcome.finding().reason.contains("not below 9.50"), "{}", outcome.finding().reason);
+    assert_eq!(
+        (outcome.finding().decision, aliases(&ports).await),
+        ("kept", [Some(version(1)), None])
+    );
+    assert!(
+        outcome.finding().reason.contains("not below 9.50"),
+        "{}",
+        outcome.finding().reason
+    );
 }
 
 #[tokio::test]
 async fn a_stale_evaluation_cannot_promote() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 5.0).await;
-    ports.registry.move_alias(Alias::Champion, Some(version(1)), version(3)).await.unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Champion, Some(version(1)), version(3))
+        .await
+        .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!((outcome.finding().decision, aliases(&ports).await), ("kept", [Some(version(3)), None]));
-    assert!(outcome.finding().reason.starts_with("stale"), "{}", outcome.finding().reason);
+    assert_eq!(
+        (outcome.finding().decision, aliases(&ports).await),
+        ("kept", [Some(version(3)), None])
+    );
+    assert!(
+        outcome.finding().reason.starts_with("stale"),
+        "{}",
+        outcome.finding().reason
+    );
 }
 
 #[tokio::test]
 async fn a_run_interrupted_after_the_swap_is_finished_by_the_next() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
-    ports.registry.move_alias(Alias::Champion, Some(version(1)), version(2)).await.unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Champion, Some(version(1)), version(2))
+        .await
+        .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(outcome.finding().decision, "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
@@ -103,19 +164,34 @@ async fn a_run_interrupted_after_the_swap_is_finished_by_the_next() {
 async fn two_promotions_at_once_move_the_alias_once() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
-    let rival = ports.registry.move_alias(Alias::Champion, Some(version(1)), version(3));
+    let rival = ports
+        .registry
+        .move_alias(Alias::Champion, Some(version(1)), version(3));
     let (outcome, rival) = tokio::join!(handle(&ports, &event), rival);
     let champion = aliases(&ports).await[0];
-    let expected = if rival.is_ok() { (version(3), "kept") } else { (version(2), "promoted") };
-    assert_eq!((champion, outcome.unwrap().finding().decision), (Some(expected.0), expected.1));
+    let expected = if rival.is_ok() {
+        (version(3), "kept")
+    } else {
+        (version(2), "promoted")
+    };
+    assert_eq!(
+        (champion, outcome.unwrap().finding().decision),
+        (Some(expected.0), expected.1)
+    );
 }
 
 #[tokio::test]
 async fn a_missing_or_different_evaluation_is_hopeless() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
-    let other = ChallengerEvaluated { challenger: version(3), ..event.clone() };
-    let missing = ChallengerEvaluated { evaluation: "evaluations/none.json".parse().unwrap(), ..event };
+    let other = ChallengerEvaluated {
+        challenger: version(3),
+        ..event.clone()
+    };
+    let missing = ChallengerEvaluated {
+        evaluation: "evaluations/none.json".parse().unwrap(),
+        ..event
+    };
     for event in [other, missing] {
         let error = handle(&ports, &event).await.unwrap_err();
         assert_eq!(error.outlook(), Outlook::Hopeless, "{error}");

@@ -60,9 +60,15 @@ impl Model {
         if frame.is_empty() {
             return Ok(Vec::new());
         }
-        let predictions = self.booster.predict_in_place(frame.values(), COLUMNS.len()).map_err(ModelError::Predict)?;
+        let predictions = self
+            .booster
+            .predict_in_place(frame.values(), COLUMNS.len())
+            .map_err(ModelError::Predict)?;
         // No street sees fewer than no bicycles, but a sum of trees may.
-        Ok(predictions.into_iter().map(|prediction| prediction.max(0.0)).collect())
+        Ok(predictions
+            .into_iter()
+            .map(|prediction| prediction.max(0.0))
+            .collect())
     }
 
     /// Scores the model on rows whose counts are known.
@@ -85,11 +91,21 @@ impl Model {
     /// When XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
-        store.write(&file(folder, BOOSTER_FILE), bytes.into(), Condition::Always).await?;
+        store
+            .write(&file(folder, BOOSTER_FILE), bytes.into(), Condition::Always)
+            .await?;
         for (name, text) in mlflow::files(&self.card, &self.example) {
-            store.write(&file(folder, name), text.into(), Condition::Always).await?;
+            store
+                .write(&file(folder, name), text.into(), Condition::Always)
+                .await?;
         }
-        write_json(store, &file(folder, CARD_FILE), &self.card, Condition::Always).await?;
+        write_json(
+            store,
+            &file(folder, CARD_FILE),
+            &self.card,
+            Condition::Always,
+        )
+        .await?;
         Ok(())
     }
 
@@ -97,19 +113,33 @@ impl Model {
     ///
     /// # Errors
     /// When a file is missing, is not whole, or belongs to other features.
-    pub async fn load(store: &Arc<dyn Store>, folder: &ObjectPath, threads: Threads) -> Result<Self, ModelError> {
+    pub async fn load(
+        store: &Arc<dyn Store>,
+        folder: &ObjectPath,
+        threads: Threads,
+    ) -> Result<Self, ModelError> {
         let card = ModelCard::read(&**store, folder).await?;
         card.features.check()?;
         let path = file(folder, BOOSTER_FILE);
         let bytes = store.read(&path).await?.bytes;
         let found = checksum(&bytes);
         if found != card.sha256 {
-            let reason = format!("its SHA-256 is {found}, the model card says {}; train or copy it again", card.sha256);
+            let reason = format!(
+                "its SHA-256 is {found}, the model card says {}; train or copy it again",
+                card.sha256
+            );
             return Err(malformed(&**store, &path, reason).into());
         }
-        let booster = Booster::load(&bytes).map_err(|source| ModelError::Load { folder: folder.clone(), source })?;
+        let booster = Booster::load(&bytes).map_err(|source| ModelError::Load {
+            folder: folder.clone(),
+            source,
+        })?;
         let example = Example::load(&**store, folder).await?;
-        let mut model = Self { booster, card, example };
+        let mut model = Self {
+            booster,
+            card,
+            example,
+        };
         model.use_threads(threads)?;
         Ok(model)
     }
@@ -133,7 +163,9 @@ impl Model {
             Threads::One => "1",
             Threads::All => "0",
         };
-        self.booster.set_param("nthread", number).map_err(ModelError::Predict)
+        self.booster
+            .set_param("nthread", number)
+            .map_err(ModelError::Predict)
     }
 }
 
@@ -142,11 +174,15 @@ const CARD_FILE: &str = "card.json";
 
 fn file(folder: &ObjectPath, name: &str) -> ObjectPath {
     let text = format!("{folder}/{name}");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

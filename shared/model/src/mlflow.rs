@@ -38,7 +38,15 @@ impl Example {
     /// Takes rows from all over a frame, so that the first ones, which have no history, are not the only ones.
     pub(crate) fn of(frame: &Frame) -> Self {
         let step = frame.len().div_ceil(EXAMPLE_ROWS).max(1);
-        Self(frame.values().chunks(COLUMNS.len()).step_by(step).flatten().copied().collect())
+        Self(
+            frame
+                .values()
+                .chunks(COLUMNS.len())
+                .step_by(step)
+                .flatten()
+                .copied()
+                .collect(),
+        )
     }
 
     /// Reads the example of a saved model; a model may have been saved without one.
@@ -58,7 +66,11 @@ impl Example {
         let value = |value: &f32| (!value.is_nan()).then(|| f64::from(*value));
         let split = Split {
             columns: COLUMNS.map(str::to_owned).to_vec(),
-            data: self.0.chunks(COLUMNS.len()).map(|row| row.iter().map(value).collect()).collect(),
+            data: self
+                .0
+                .chunks(COLUMNS.len())
+                .map(|row| row.iter().map(value).collect())
+                .collect(),
         };
         // Numbers and texts always have a JSON.
         serde_json::to_string(&split).unwrap_or_default()
@@ -70,7 +82,12 @@ pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, Stri
     [
         ("MLmodel", description(card)),
         (EXAMPLE_FILE, example.to_json()),
-        ("requirements.txt", REQUIREMENTS.map(|requirement| format!("{requirement}\n")).concat()),
+        (
+            "requirements.txt",
+            REQUIREMENTS
+                .map(|requirement| format!("{requirement}\n"))
+                .concat(),
+        ),
         ("python_env.yaml", python_environment()),
         ("conda.yaml", conda_environment()),
     ]
@@ -78,7 +95,8 @@ pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, Stri
 
 /// Numbers are doubles, as pandas reads them; XGBoost makes 32 bits of them.
 fn description(card: &ModelCard) -> String {
-    let column = |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
+    let column =
+        |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
     let inputs = COLUMNS.map(column).join(", ");
     // Half of the checksum is as long as a random id and belongs to this booster alone.
     let id: String = card.sha256.chars().take(32).collect();
@@ -120,7 +138,9 @@ fn python_environment() -> String {
 }
 
 fn conda_environment() -> String {
-    let requirements = REQUIREMENTS.map(|requirement| format!("  - {requirement}\n")).concat();
+    let requirements = REQUIREMENTS
+        .map(|requirement| format!("  - {requirement}\n"))
+        .concat();
     format!(
         "channels:\n- conda-forge\ndependencies:\n- python={PYTHON_VERSION}\n- pip\n- pip:\n{requirements}name: mlflow-env\n"
     )

@@ -52,9 +52,15 @@ impl TrainRecipe {
     pub(crate) fn params(&self) -> Vec<(String, String)> {
         let mut params = base_params(self.learning_rate, self.max_depth, self.seed);
         params.push(("device".to_owned(), self.device.name().to_owned()));
-        params.push(("min_child_weight".to_owned(), self.min_child_weight.to_string()));
+        params.push((
+            "min_child_weight".to_owned(),
+            self.min_child_weight.to_string(),
+        ));
         params.push(("subsample".to_owned(), self.subsample.to_string()));
-        params.push(("colsample_bytree".to_owned(), self.colsample_bytree.to_string()));
+        params.push((
+            "colsample_bytree".to_owned(),
+            self.colsample_bytree.to_string(),
+        ));
         params
     }
 }
@@ -77,7 +83,11 @@ pub struct FineTuneRecipe {
 
 impl Default for FineTuneRecipe {
     fn default() -> Self {
-        Self { learning_rate: 0.01, epochs: 30, freeze_layers: None }
+        Self {
+            learning_rate: 0.01,
+            epochs: 30,
+            freeze_layers: None,
+        }
     }
 }
 
@@ -99,9 +109,15 @@ impl FromStr for FineTuneRecipe {
         let recipe: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let is_rate = recipe.learning_rate > 0.0 && recipe.learning_rate <= 1.0;
         match recipe {
-            _ if !is_rate => Err(format!("learning_rate is {}, not within 0 and 1", recipe.learning_rate)),
+            _ if !is_rate => Err(format!(
+                "learning_rate is {}, not within 0 and 1",
+                recipe.learning_rate
+            )),
             Self { epochs: 0, .. } => Err("epochs is 0".to_owned()),
-            Self { freeze_layers: Some(0), .. } => Err("freeze_layers is 0, which leaves nothing to tune".to_owned()),
+            Self {
+                freeze_layers: Some(0),
+                ..
+            } => Err("freeze_layers is 0, which leaves nothing to tune".to_owned()),
             recipe => Ok(recipe),
         }
     }
@@ -137,7 +153,9 @@ fn base_params(learning_rate: f64, max_depth: u32, seed: u32) -> Vec<(String, St
         ("max_depth", max_depth.to_string()),
         ("seed", seed.to_string()),
     ];
-    params.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    params
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
 }
 
 #[cfg(test)]
@@ -147,7 +165,13 @@ mod tests {
     #[test]
     fn a_recipe_that_tunes_nothing_is_refused() {
         assert_eq!("{}".parse(), Ok(FineTuneRecipe::default()));
-        for text in [r#"{"epochs":0}"#, r#"{"learning_rate":0}"#, r#"{"freeze_layers":0}"#, r#"{"epoch":1}"#, "{"] {
+        for text in [
+            r#"{"epochs":0}"#,
+            r#"{"learning_rate":0}"#,
+            r#"{"freeze_layers":0}"#,
+            r#"{"epoch":1}"#,
+            "{",
+        ] {
             assert!(text.parse::<FineTuneRecipe>().is_err(), "{text}");
         }
     }

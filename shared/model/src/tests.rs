@@ -11,8 +11,15 @@ use super::*;
 /// Two counters, a busy and a quiet one, with a daily shape, for a number of days from 2021-03-01.
 fn counts(days: i32, level: u32) -> Counts {
     let mut counts = Counts::default();
-    let counter = |name: &str| Counter { id: None, name: name.to_owned(), coordinates: None };
-    let (busy, quiet) = (counts.intern(counter("Busy")), counts.intern(counter("Quiet")));
+    let counter = |name: &str| Counter {
+        id: None,
+        name: name.to_owned(),
+        coordinates: None,
+    };
+    let (busy, quiet) = (
+        counts.intern(counter("Busy")),
+        counts.intern(counter("Quiet")),
+    );
     let first: Day = "2021-03-01".parse().unwrap();
     for hour in first.through(first.plus(days - 1)).flat_map(Day::hours) {
         let of_day = u32::try_from(hour.local().hour).unwrap();
@@ -27,16 +34,29 @@ fn frame(counts: &Counts) -> Frame {
 }
 
 fn recipe() -> TrainRecipe {
-    TrainRecipe { rounds: 40, learning_rate: 0.2, min_child_weight: 1.0, ..TrainRecipe::default() }
+    TrainRecipe {
+        rounds: 40,
+        learning_rate: 0.2,
+        min_child_weight: 1.0,
+        ..TrainRecipe::default()
+    }
 }
 
 fn trained(counts: &Counts) -> Model {
-    train(&frame(counts), FeatureSpec::for_counters(counts.counters()), &recipe(), &mut |_| {}).unwrap()
+    train(
+        &frame(counts),
+        FeatureSpec::for_counters(counts.counters()),
+        &recipe(),
+        &mut |_| {},
+    )
+    .unwrap()
 }
 
 async fn saved(model: &Model) -> (Arc<dyn Store>, ObjectPath) {
-    let (store, folder): (Arc<dyn Store>, ObjectPath) =
-        (Arc::new(MemoryStore::default()), "models/bike-traffic/test".parse().unwrap());
+    let (store, folder): (Arc<dyn Store>, ObjectPath) = (
+        Arc::new(MemoryStore::default()),
+        "models/bike-traffic/test".parse().unwrap(),
+    );
     model.save(&*store, &folder).await.unwrap();
     (store, folder)
 }
@@ -51,11 +71,21 @@ fn a_model_learns_what_can_be_learnt() {
 #[test]
 fn early_stopping_ends_with_the_best_round() {
     let counts = counts(60, 10);
-    let recipe = TrainRecipe { rounds: 2_000, early_stopping_rounds: std::num::NonZeroU32::new(5), ..recipe() };
+    let recipe = TrainRecipe {
+        rounds: 2_000,
+        early_stopping_rounds: std::num::NonZeroU32::new(5),
+        ..recipe()
+    };
     let mut rounds = Vec::new();
     let spec = FeatureSpec::for_counters(counts.counters());
-    let model = train(&frame(&counts), spec, &recipe, &mut |round| rounds.push(round)).unwrap();
-    let best = rounds.iter().map(|round| round.mae.unwrap()).fold(f64::INFINITY, f64::min);
+    let model = train(&frame(&counts), spec, &recipe, &mut |round| {
+        rounds.push(round)
+    })
+    .unwrap();
+    let best = rounds
+        .iter()
+        .map(|round| round.mae.unwrap())
+        .fold(f64::INFINITY, f64::min);
     assert!(rounds.len() < 2_000, "it never stopped");
     assert_eq!(rounds[model.card().rounds as usize - 1].mae, Some(best));
 }
@@ -64,35 +94,72 @@ fn early_stopping_ends_with_the_best_round() {
 fn fine_tuning_adapts_to_a_new_level_and_keeps_frozen_rounds() {
     let (old, new) = (counts(40, 10), counts(40, 6));
     let champion = trained(&old);
-    let recipe = FineTuneRecipe { learning_rate: 0.2, epochs: 20, freeze_layers: Some(30) };
+    let recipe = FineTuneRecipe {
+        learning_rate: 0.2,
+        epochs: 20,
+        freeze_layers: Some(30),
+    };
     let challenger = fine_tune(&champion, &frame(&new), &recipe, &mut |_| {}).unwrap();
     assert_eq!(challenger.card().rounds, 50);
     let mae = |model: &Model| model.score(&frame(&new)).unwrap().mae;
-    assert!(mae(&challenger) < 0.5 * mae(&champion), "{} {}", mae(&challenger), mae(&champion));
-    let too_many = FineTuneRecipe { freeze_layers: Some(41), ..recipe };
+    assert!(
+        mae(&challenger) < 0.5 * mae(&champion),
+        "{} {}",
+        mae(&challenger),
+        mae(&champion)
+    );
+    let too_many = FineTuneRecipe {
+        freeze_layers: Some(41),
+        ..recipe
+    };
     let error = fine_tune(&champion, &frame(&new), &too_many, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, ModelError::TooManyFrozen { wanted: 41, rounds: 40 }));
+    assert!(matches!(
+        error,
+        ModelError::TooManyFrozen {
+            wanted: 41,
+            rounds: 40
+        }
+    ));
 }
 
 #[test]
 fn a_frame_without_rows_or_counts_is_refused() {
     let spec = || FeatureSpec::for_counters([]);
     let none = train(&Frame::default(), spec(), &recipe(), &mut |_| {});
-    assert!(matches!(none, Err(ModelError::TooLittleData { rows: 0, .. })));
+    assert!(matches!(
+        none,
+        Err(ModelError::TooLittleData { rows: 0, .. })
+    ));
     let few = frame(&counts(60, 1)).filter(|row| row.hour.number() % 500 == 0);
-    assert!(matches!(train(&few, spec(), &recipe(), &mut |_| {}), Err(ModelError::TooLittleData { .. })));
+    assert!(matches!(
+        train(&few, spec(), &recipe(), &mut |_| {}),
+        Err(ModelError::TooLittleData { .. })
+    ));
 }
 
 #[test]
 fn cuda_without_its_library_or_a_card_says_what_is_missing() {
-    let missing = if xgboost::supports_cuda() { "no NVIDIA card" } else { "XGBOOST_LIB_DIR" };
+    let missing = if xgboost::supports_cuda() {
+        "no NVIDIA card"
+    } else {
+        "XGBOOST_LIB_DIR"
+    };
     // With both there is nothing to be said.
     if check_device(Device::Cuda).is_ok() {
         return;
     }
     let counts = counts(10, 1);
-    let recipe = TrainRecipe { device: Device::Cuda, ..recipe() };
-    let error = train(&frame(&counts), FeatureSpec::for_counters([]), &recipe, &mut |_| {}).unwrap_err();
+    let recipe = TrainRecipe {
+        device: Device::Cuda,
+        ..recipe()
+    };
+    let error = train(
+        &frame(&counts),
+        FeatureSpec::for_counters([]),
+        &recipe,
+        &mut |_| {},
+    )
+    .unwrap_err();
     assert!(error.to_string().contains(missing), "{error}");
 }
 
@@ -103,7 +170,10 @@ async fn a_loaded_model_forecasts_as_the_saved_one() {
     let (store, folder) = saved(&model).await;
     for threads in [Threads::One, Threads::All] {
         let loaded = Model::load(&store, &folder, threads).await.unwrap();
-        assert_eq!(loaded.predict(&frame(&counts)).unwrap(), model.predict(&frame(&counts)).unwrap());
+        assert_eq!(
+            loaded.predict(&frame(&counts)).unwrap(),
+            model.predict(&frame(&counts)).unwrap()
+        );
         assert_eq!(loaded.card(), model.card());
     }
 }
@@ -114,7 +184,10 @@ async fn a_model_saved_again_has_the_same_files() {
     let loaded = Model::load(&store, &folder, Threads::One).await.unwrap();
     let (again, _) = saved(&loaded).await;
     let files = store.list("").await.unwrap();
-    let names: Vec<_> = files.iter().map(|path| path.as_str().rsplit('/').next().unwrap()).collect();
+    let names: Vec<_> = files
+        .iter()
+        .map(|path| path.as_str().rsplit('/').next().unwrap())
+        .collect();
     let expected = [
         "MLmodel",
         "card.json",
@@ -126,7 +199,11 @@ async fn a_model_saved_again_has_the_same_files() {
     ];
     assert_eq!(names, expected);
     for path in files {
-        assert_eq!(store.read(&path).await.unwrap().bytes, again.read(&path).await.unwrap().bytes, "{path}");
+        assert_eq!(
+            store.read(&path).await.unwrap().bytes,
+            again.read(&path).await.unwrap().bytes,
+            "{path}"
+        );
     }
 }
 
@@ -135,17 +212,29 @@ async fn the_input_example_has_rows_of_the_training_and_null_for_what_is_unknown
     let counts = counts(40, 10);
     let (store, folder) = saved(&trained(&counts)).await;
     let path = file(&folder, "input_example.json");
-    let (example, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
+    let (example, _) = read_json::<serde_json::Value>(&*store, &path)
+        .await
+        .unwrap();
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::of_counts(&spec, &[], &counts);
     let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(example["data"].clone()).unwrap();
     // 1,918 rows, since a day of the forty has 23 hours.
-    let first_of_each_tenth = (0..10).map(|tenth| &frame.values()[tenth * 192 * COLUMNS.len()..][..COLUMNS.len()]);
+    let first_of_each_tenth =
+        (0..10).map(|tenth| &frame.values()[tenth * 192 * COLUMNS.len()..][..COLUMNS.len()]);
     for (row, expected) in rows.iter().zip(first_of_each_tenth) {
-        assert_eq!(*row, expected.iter().map(|value| (!value.is_nan()).then_some(*value)).collect::<Vec<_>>());
+        assert_eq!(
+            *row,
+            expected
+                .iter()
+                .map(|value| (!value.is_nan()).then_some(*value))
+                .collect::<Vec<_>>()
+        );
     }
     assert_eq!(example["columns"], serde_json::json!(COLUMNS));
-    assert_eq!((rows.len(), rows[0][8].is_none(), rows[9][8].is_none()), (10, true, false));
+    assert_eq!(
+        (rows.len(), rows[0][8].is_none(), rows[9][8].is_none()),
+        (10, true, false)
+    );
 }
 
 #[tokio::test]
@@ -154,9 +243,21 @@ async fn a_model_without_an_input_example_is_loaded_all_the_same() {
     let (store, folder) = saved(&model).await;
     let bare: Arc<dyn Store> = Arc::new(MemoryStore::default());
     for path in [BOOSTER_FILE, CARD_FILE].map(|name| file(&folder, name)) {
-        bare.write(&path, store.read(&path).await.unwrap().bytes, Condition::Always).await.unwrap();
+        bare.write(
+            &path,
+            store.read(&path).await.unwrap().bytes,
+            Condition::Always,
+        )
+        .await
+        .unwrap();
     }
-    assert_eq!(Model::load(&bare, &folder, Threads::One).await.unwrap().card(), model.card());
+    assert_eq!(
+        Model::load(&bare, &folder, Threads::One)
+            .await
+            .unwrap()
+            .card(),
+        model.card()
+    );
 }
 
 #[tokio::test]
@@ -164,9 +265,17 @@ async fn a_model_file_cut_in_half_is_refused_by_name() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = file(&folder, BOOSTER_FILE);
     let whole = store.read(&path).await.unwrap().bytes;
-    store.write(&path, whole.slice(..whole.len() / 2), Condition::Always).await.unwrap();
-    let error = Model::load(&store, &folder, Threads::One).await.unwrap_err();
-    assert!(matches!(error, ModelError::Store(StoreError::Malformed { .. })), "{error}");
+    store
+        .write(&path, whole.slice(..whole.len() / 2), Condition::Always)
+        .await
+        .unwrap();
+    let error = Model::load(&store, &folder, Threads::One)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ModelError::Store(StoreError::Malformed { .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("model.ubj"), "{error}");
 }
 
@@ -174,9 +283,15 @@ async fn a_model_file_cut_in_half_is_refused_by_name() {
 async fn a_model_of_other_features_is_refused() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = file(&folder, CARD_FILE);
-    let (mut card, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
+    let (mut card, _) = read_json::<serde_json::Value>(&*store, &path)
+        .await
+        .unwrap();
     card["features"]["columns"][0] = "month".into();
-    write_json(&*store, &path, &card, Condition::Always).await.unwrap();
-    let error = Model::load(&store, &folder, Threads::One).await.unwrap_err();
+    write_json(&*store, &path, &card, Condition::Always)
+        .await
+        .unwrap();
+    let error = Model::load(&store, &folder, Threads::One)
+        .await
+        .unwrap_err();
     assert!(matches!(error, ModelError::Features(_)), "{error}");
 }

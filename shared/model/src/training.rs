@@ -12,7 +12,8 @@ use shared::{
 use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
 
 use crate::{
-    Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training, checksum, mlflow::Example,
+    Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training,
+    checksum, mlflow::Example,
 };
 
 /// The share of the time, from its end, that early stopping holds out.
@@ -59,10 +60,23 @@ pub fn train(
             describe(&late)?;
             let early = matrix(&early, None)?;
             let late = matrix(&late, Some(&early))?;
-            xgboost::train(&borrowed, &early, recipe.rounds, &[("holdout", &late)], Some(patience), &mut progress)
+            xgboost::train(
+                &borrowed,
+                &early,
+                recipe.rounds,
+                &[("holdout", &late)],
+                Some(patience),
+                &mut progress,
+            )
         }
     };
-    finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))
+    finish(
+        trained.map_err(ModelError::Train)?,
+        spec,
+        params,
+        training,
+        Example::of(&frame),
+    )
 }
 
 /// Checks that there is what `cuda` needs; XGBoost would train on the processor without a word.
@@ -79,7 +93,10 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
     // XGBoost looks for a card when it has seen data.
     let data = DMatrix::dense(&[0.0], 1).map_err(ModelError::Train)?;
     let booster = Booster::new(&[("device", device.name())], &[&data]);
-    match booster.and_then(|booster| booster.device()).map_err(ModelError::Train)? {
+    match booster
+        .and_then(|booster| booster.device())
+        .map_err(ModelError::Train)?
+    {
         found if found.starts_with(device.name()) => Ok(()),
         _ => Err(ModelError::NoCard),
     }
@@ -103,14 +120,34 @@ pub fn fine_tune(
     let rounds = champion.booster.rounds().map_err(ModelError::Train)?;
     let frozen = recipe.freeze_layers.unwrap_or(rounds);
     if frozen > rounds {
-        return Err(ModelError::TooManyFrozen { wanted: frozen, rounds });
+        return Err(ModelError::TooManyFrozen {
+            wanted: frozen,
+            rounds,
+        });
     }
-    let start = champion.booster.slice(0..frozen).map_err(ModelError::Train)?;
+    let start = champion
+        .booster
+        .slice(0..frozen)
+        .map_err(ModelError::Train)?;
     let params = recipe.params();
     let matrix = matrix(&frame, None)?;
     let mut progress = |round: RoundProgress<'_>| report(round, on_round);
-    let trained = xgboost::continue_training(start, &borrow(&params), &matrix, recipe.epochs, &[], None, &mut progress);
-    let challenger = finish(trained.map_err(ModelError::Train)?, spec, params, training, Example::of(&frame))?;
+    let trained = xgboost::continue_training(
+        start,
+        &borrow(&params),
+        &matrix,
+        recipe.epochs,
+        &[],
+        None,
+        &mut progress,
+    );
+    let challenger = finish(
+        trained.map_err(ModelError::Train)?,
+        spec,
+        params,
+        training,
+        Example::of(&frame),
+    )?;
     Ok(challenger.with_baseline(champion.card.baseline.clone()))
 }
 
@@ -137,7 +174,11 @@ fn finish(
         test_scores: None,
         fixed_test: None,
     };
-    Ok(Model { booster, card, example })
+    Ok(Model {
+        booster,
+        card,
+        example,
+    })
 }
 
 impl Model {
@@ -161,14 +202,24 @@ impl Model {
 }
 
 fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
-    let options = QuantileOptions { labels: Some(frame.targets()), reference, ..QuantileOptions::default() };
-    let mut matrix = DMatrix::quantile(frame.values(), COLUMNS.len(), options).map_err(ModelError::Train)?;
-    matrix.set_feature_names(&COLUMNS).map_err(ModelError::Train)?;
+    let options = QuantileOptions {
+        labels: Some(frame.targets()),
+        reference,
+        ..QuantileOptions::default()
+    };
+    let mut matrix =
+        DMatrix::quantile(frame.values(), COLUMNS.len(), options).map_err(ModelError::Train)?;
+    matrix
+        .set_feature_names(&COLUMNS)
+        .map_err(ModelError::Train)?;
     Ok(matrix)
 }
 
 fn describe(frame: &Frame) -> Result<Training, ModelError> {
-    let too_little = |reason| ModelError::TooLittleData { rows: frame.len(), reason };
+    let too_little = |reason| ModelError::TooLittleData {
+        rows: frame.len(),
+        reason,
+    };
     let hours = || frame.rows().iter().map(|row| row.hour);
     let (Some(first_hour), Some(last_hour)) = (hours().min(), hours().max()) else {
         return Err(too_little("there is none"));
@@ -179,21 +230,34 @@ fn describe(frame: &Frame) -> Result<Training, ModelError> {
     if frame.targets().iter().any(|target| !target.is_finite()) {
         return Err(too_little("some have no count"));
     }
-    Ok(Training { rows: frame.len(), first_hour, last_hour })
+    Ok(Training {
+        rows: frame.len(),
+        first_hour,
+        last_hour,
+    })
 }
 
 fn holdout_start(training: Training) -> Hour {
     let hours = f64::from(training.last_hour.number() - training.first_hour.number());
     // At most the hours of the calendar, which fit.
-    training.first_hour.plus((hours * (1.0 - EARLY_STOPPING_SHARE)) as i32)
+    training
+        .first_hour
+        .plus((hours * (1.0 - EARLY_STOPPING_SHARE)) as i32)
 }
 
 fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
     let mae = round.scores.last().map(|score| score.value);
-    on_round(Round { done: round.done, planned: round.planned, mae });
+    on_round(Round {
+        done: round.done,
+        planned: round.planned,
+        mae,
+    });
     ControlFlow::Continue(())
 }
 
 fn borrow(params: &[(String, String)]) -> Vec<(&str, &str)> {
-    params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    params
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }

@@ -42,7 +42,10 @@ pub struct Manifest {
 impl Manifest {
     /// Returns what others refer to it by.
     pub fn data_set(&self) -> DataSet {
-        DataSet { name: self.name.clone(), sha256: self.sha256.clone() }
+        DataSet {
+            name: self.name.clone(),
+            sha256: self.sha256.clone(),
+        }
     }
 }
 

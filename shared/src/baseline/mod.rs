@@ -60,7 +60,9 @@ impl Packed {
         parent: Option<DataSetName>,
     ) -> Result<Option<Self>, counts::WriteError> {
         let counts = counts.normalized();
-        let Some((first_hour, last_hour)) = counts.period() else { return Ok(None) };
+        let Some((first_hour, last_hour)) = counts.period() else {
+            return Ok(None);
+        };
         let mut bytes = Vec::new();
         counts::write_french(&counts, &mut bytes)?;
         let data = DataSet::new(role, last_hour.day(), Checksum::of(&bytes));
@@ -73,14 +75,22 @@ impl Packed {
             rows: counts.len() as u64,
             first_hour: first_hour.timestamp(),
             last_hour: last_hour.timestamp(),
-            counters: counts.counters().iter().map(|counter| counter.name.clone()).collect(),
+            counters: counts
+                .counters()
+                .iter()
+                .map(|counter| counter.name.clone())
+                .collect(),
             sources,
             // The very same counts again continue nothing.
             parent: parent.filter(|parent| parent != name),
             role,
             name: name.clone(),
         };
-        Ok(Some(Self { data, bytes: bytes.into(), manifest }))
+        Ok(Some(Self {
+            data,
+            bytes: bytes.into(),
+            manifest,
+        }))
     }
 
     /// Returns what is known of the counts.
@@ -118,7 +128,10 @@ pub async fn manifest(store: &dyn Store, name: &DataSetName) -> Result<Manifest,
     let path = name.manifest();
     let (manifest, _): (Manifest, _) = read_json(store, &path).await?;
     if manifest.format > FORMAT {
-        let reason = format!("it has format {}, this program reads up to {FORMAT}; use a later one", manifest.format);
+        let reason = format!(
+            "it has format {}, this program reads up to {FORMAT}; use a later one",
+            manifest.format
+        );
         return Err(malformed(store, &path, reason));
     }
     Ok(manifest)
@@ -159,7 +172,11 @@ pub async fn published(store: &dyn Store) -> Result<Option<(Baseline, Generation
 /// # Errors
 /// [`StoreError::ConditionFailed`] when others have been put into use since; when a data set is not there or the store
 /// fails.
-pub async fn publish(store: &dyn Store, expected: Option<Generation>, baseline: &Baseline) -> Result<(), StoreError> {
+pub async fn publish(
+    store: &dyn Store,
+    expected: Option<Generation>,
+    baseline: &Baseline,
+) -> Result<(), StoreError> {
     // What is to be published can be read before anything points to it.
     let contents = read_both(store, baseline).await?;
     let present = published(store).await?;
@@ -181,7 +198,11 @@ async fn read_both(store: &dyn Store, baseline: &Baseline) -> Result<[Bytes; 2],
 ///
 /// Whoever is slow may write over the copies of one who published later. So everybody looks afterwards whether the copies
 /// are still those of what is in use, and the last to write has seen the last publication.
-async fn copy_in_use(store: &dyn Store, mut copied: Baseline, mut contents: [Bytes; 2]) -> Result<(), StoreError> {
+async fn copy_in_use(
+    store: &dyn Store,
+    mut copied: Baseline,
+    mut contents: [Bytes; 2],
+) -> Result<(), StoreError> {
     loop {
         let is_copied = match copy_both(store, contents.clone()).await {
             Ok(()) => true,
@@ -189,7 +210,9 @@ async fn copy_in_use(store: &dyn Store, mut copied: Baseline, mut contents: [Byt
             Err(StoreError::ConditionFailed { .. }) => false,
             Err(error) => return Err(error),
         };
-        let Some((in_use, _)) = published(store).await? else { return Ok(()) };
+        let Some((in_use, _)) = published(store).await? else {
+            return Ok(());
+        };
         if in_use != copied {
             contents = read_both(store, &in_use).await?;
             copied = in_use;
@@ -236,7 +259,8 @@ pub async fn history(store: &dyn Store, name: &DataSetName) -> Result<Vec<Manife
 }
 
 fn path(name: &str) -> ObjectPath {
-    name.parse().unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
+    name.parse()
+        .unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
 }
 
 #[cfg(test)]

@@ -40,7 +40,11 @@ impl DataSetName {
     /// Returns what the data set is for.
     pub fn role(&self) -> Role {
         // Every name begins with one of the two.
-        if self.0.starts_with("train") { Role::Train } else { Role::Test }
+        if self.0.starts_with("train") {
+            Role::Train
+        } else {
+            Role::Test
+        }
     }
 
     /// Returns where the counts are.
@@ -55,7 +59,8 @@ impl DataSetName {
 
     fn path(&self, extension: &str) -> ObjectPath {
         let text = format!("{}{}.{extension}", super::FOLDER, self.0);
-        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        text.parse()
+            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
     }
 }
 
@@ -68,11 +73,16 @@ impl FromStr for DataSetName {
             let (day, digits) = rest.rsplit_once('-')?;
             day.parse::<Day>().ok()?;
             let is_digit = |letter: u8| matches!(letter, b'0'..=b'9' | b'a'..=b'f');
-            (matches!(role, "train" | "test") && digits.len() == DIGITS && digits.bytes().all(is_digit)).then_some(())
+            (matches!(role, "train" | "test")
+                && digits.len() == DIGITS
+                && digits.bytes().all(is_digit))
+            .then_some(())
         };
         is_sound()
             .map(|()| Self(text.to_owned()))
-            .ok_or_else(|| DataSetNameError { text: text.chars().take(60).collect() })
+            .ok_or_else(|| DataSetNameError {
+                text: text.chars().take(60).collect(),
+            })
     }
 }
 
@@ -98,7 +108,9 @@ impl fmt::Display for DataSetName {
 
 /// A text that names no data set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` names no data set: role, last day and eight digits, as in train-2021-05-15-cd4328d2")]
+#[error(
+    "`{text}` names no data set: role, last day and eight digits, as in train-2021-05-15-cd4328d2"
+)]
 pub struct DataSetNameError {
     text: String,
 }
@@ -115,7 +127,10 @@ pub struct DataSet {
 impl DataSet {
     /// Names counts whose checksum is known.
     pub fn new(role: Role, last: Day, sha256: Checksum) -> Self {
-        Self { name: DataSetName::new(role, last, &sha256), sha256 }
+        Self {
+            name: DataSetName::new(role, last, &sha256),
+            sha256,
+        }
     }
 }
 
@@ -131,10 +146,20 @@ mod tests {
 
     #[test]
     fn a_name_says_role_last_day_and_contents() {
-        let name = DataSetName::new(Role::Test, "2021-07-18".parse().unwrap(), &Checksum::of(b"hello"));
+        let name = DataSetName::new(
+            Role::Test,
+            "2021-07-18".parse().unwrap(),
+            &Checksum::of(b"hello"),
+        );
         assert_eq!(name.to_string(), "test-2021-07-18-2cf24dba");
-        assert_eq!(name.object().as_str(), "data/baselines/test-2021-07-18-2cf24dba.csv");
-        assert_eq!(name.manifest().as_str(), "data/baselines/test-2021-07-18-2cf24dba.json");
+        assert_eq!(
+            name.object().as_str(),
+            "data/baselines/test-2021-07-18-2cf24dba.csv"
+        );
+        assert_eq!(
+            name.manifest().as_str(),
+            "data/baselines/test-2021-07-18-2cf24dba.json"
+        );
         assert_eq!(name.to_string().parse(), Ok(name));
         for text in [
             "",

@@ -15,12 +15,29 @@ fn day(text: &str) -> Day {
 
 fn packed(role: Role, last: &str, parent: Option<&Packed>) -> Packed {
     let mut counts = Counts::default();
-    let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
-    let _silent = counts.intern(Counter { id: None, name: "Pont".to_owned(), coordinates: None });
-    day("2021-05-01").through(day(last)).flat_map(Day::hours).for_each(|hour| counts.push(quai, hour, 7));
-    let source = Source { name: "export.csv.gz".to_owned(), sha256: Checksum::of(b"export"), rows: 24 };
+    let quai = counts.intern(Counter {
+        id: None,
+        name: "Quai".to_owned(),
+        coordinates: None,
+    });
+    let _silent = counts.intern(Counter {
+        id: None,
+        name: "Pont".to_owned(),
+        coordinates: None,
+    });
+    day("2021-05-01")
+        .through(day(last))
+        .flat_map(Day::hours)
+        .for_each(|hour| counts.push(quai, hour, 7));
+    let source = Source {
+        name: "export.csv.gz".to_owned(),
+        sha256: Checksum::of(b"export"),
+        rows: 24,
+    };
     let parent = parent.map(|parent| parent.data.name.clone());
-    Packed::new(role, &counts, vec![source], parent).unwrap().unwrap()
+    Packed::new(role, &counts, vec![source], parent)
+        .unwrap()
+        .unwrap()
 }
 
 async fn store_with(sets: &[&Packed]) -> Arc<dyn Store> {
@@ -32,11 +49,18 @@ async fn store_with(sets: &[&Packed]) -> Arc<dyn Store> {
 }
 
 fn clone(packed: &Packed) -> Packed {
-    Packed { data: packed.data.clone(), bytes: packed.bytes.clone(), manifest: packed.manifest.clone() }
+    Packed {
+        data: packed.data.clone(),
+        bytes: packed.bytes.clone(),
+        manifest: packed.manifest.clone(),
+    }
 }
 
 fn baseline(train: &Packed, test: &Packed) -> Baseline {
-    Baseline { train: train.data.name.clone(), test: test.data.name.clone() }
+    Baseline {
+        train: train.data.name.clone(),
+        test: test.data.name.clone(),
+    }
 }
 
 #[tokio::test]
@@ -45,65 +69,125 @@ async fn a_manifest_describes_the_object_beside_it() {
     let store = store_with(&[&train]).await;
     let manifest = manifest(&*store, &train.data.name).await.unwrap();
     let object = store.read(&manifest.object).await.unwrap().bytes;
-    assert_eq!((manifest.sha256.clone(), manifest.bytes), (Checksum::of(&object), object.len() as u64));
-    assert_eq!((manifest.rows, manifest.counters.clone()), (15 * 24, vec!["Quai".to_owned()]));
-    assert_eq!(manifest.first_hour, day("2021-05-01").first_hour().timestamp());
+    assert_eq!(
+        (manifest.sha256.clone(), manifest.bytes),
+        (Checksum::of(&object), object.len() as u64)
+    );
+    assert_eq!(
+        (manifest.rows, manifest.counters.clone()),
+        (15 * 24, vec!["Quai".to_owned()])
+    );
+    assert_eq!(
+        manifest.first_hour,
+        day("2021-05-01").first_hour().timestamp()
+    );
     assert_eq!(manifest.last_hour.to_string(), "2021-05-15T21:00:00Z");
     assert_eq!(read(&*store, &manifest).await.unwrap(), object);
 }
 
 #[tokio::test]
 async fn the_same_counts_are_kept_once_and_their_first_manifest_stays() {
-    let (first, parent) = (packed(Role::Train, "2021-05-15", None), packed(Role::Train, "2021-05-10", None));
+    let (first, parent) = (
+        packed(Role::Train, "2021-05-15", None),
+        packed(Role::Train, "2021-05-10", None),
+    );
     let store = store_with(&[&first]).await;
-    let again = keep(&*store, packed(Role::Train, "2021-05-15", Some(&parent))).await.unwrap();
-    assert_eq!((again.parent, store.list(FOLDER).await.unwrap().len()), (None, 2));
+    let again = keep(&*store, packed(Role::Train, "2021-05-15", Some(&parent)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.parent, store.list(FOLDER).await.unwrap().len()),
+        (None, 2)
+    );
 }
 
 #[tokio::test]
 async fn what_is_published_has_copies_where_functions_read_them() {
-    let (old, new) = (packed(Role::Train, "2021-05-15", None), packed(Role::Train, "2021-05-20", None));
+    let (old, new) = (
+        packed(Role::Train, "2021-05-15", None),
+        packed(Role::Train, "2021-05-20", None),
+    );
     let test = packed(Role::Test, "2021-05-31", None);
     let store = store_with(&[&old, &new, &test]).await;
-    publish(&*store, None, &baseline(&old, &test)).await.unwrap();
+    publish(&*store, None, &baseline(&old, &test))
+        .await
+        .unwrap();
     let (_, generation) = published(&*store).await.unwrap().unwrap();
     let kept = store.generation(&path(TEST_BASELINE)).await.unwrap();
-    publish(&*store, Some(generation), &baseline(&new, &test)).await.unwrap();
-    assert_eq!(store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes, new.bytes);
-    assert_eq!(store.read(&old.manifest.object).await.unwrap().bytes, old.bytes);
+    publish(&*store, Some(generation), &baseline(&new, &test))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes,
+        new.bytes
+    );
+    assert_eq!(
+        store.read(&old.manifest.object).await.unwrap().bytes,
+        old.bytes
+    );
     // What is made of the test set stays in use, since nobody has written it again.
     assert_eq!(store.generation(&path(TEST_BASELINE)).await.unwrap(), kept);
 }
 
 #[tokio::test]
 async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
-    let sets = ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
+    let sets =
+        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
     let test = packed(Role::Test, "2021-05-31", None);
     let store = store_with(&[&sets[0], &sets[1], &sets[2], &test]).await;
-    publish(&*store, None, &baseline(&sets[0], &test)).await.unwrap();
+    publish(&*store, None, &baseline(&sets[0], &test))
+        .await
+        .unwrap();
     let (_, generation) = published(&*store).await.unwrap().unwrap();
-    publish(&*store, Some(generation), &baseline(&sets[1], &test)).await.unwrap();
+    publish(&*store, Some(generation), &baseline(&sets[1], &test))
+        .await
+        .unwrap();
     let late = publish(&*store, Some(generation), &baseline(&sets[2], &test)).await;
-    assert!(matches!(late, Err(StoreError::ConditionFailed { .. })), "{late:?}");
-    assert_eq!(published(&*store).await.unwrap().unwrap().0, baseline(&sets[1], &test));
-    assert_eq!(store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes, sets[1].bytes);
+    assert!(
+        matches!(late, Err(StoreError::ConditionFailed { .. })),
+        "{late:?}"
+    );
+    assert_eq!(
+        published(&*store).await.unwrap().unwrap().0,
+        baseline(&sets[1], &test)
+    );
+    assert_eq!(
+        store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes,
+        sets[1].bytes
+    );
 }
 
 #[tokio::test]
 async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
-    let sets = ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
+    let sets =
+        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
     let test = packed(Role::Test, "2021-05-31", None);
     let store = store_with(&[&sets[0], &sets[1], &sets[2], &test]).await;
-    publish(&*store, None, &baseline(&sets[0], &test)).await.unwrap();
+    publish(&*store, None, &baseline(&sets[0], &test))
+        .await
+        .unwrap();
     let (_, generation) = published(&*store).await.unwrap().unwrap();
     for moment in [Moment::BeforeItLooks, Moment::BeforeItWrites] {
         let (_, before) = published(&*store).await.unwrap().unwrap();
         let other = Mutex::new(Some(baseline(&sets[2], &test)));
-        let overtaken = Overtaken { store: Arc::clone(&store), moment, other };
-        publish(&overtaken, Some(before), &baseline(&sets[1], &test)).await.unwrap();
+        let overtaken = Overtaken {
+            store: Arc::clone(&store),
+            moment,
+            other,
+        };
+        publish(&overtaken, Some(before), &baseline(&sets[1], &test))
+            .await
+            .unwrap();
         assert_eq!(*overtaken.other.lock().unwrap(), None, "nobody was faster");
-        assert_eq!(published(&*store).await.unwrap().unwrap().0, baseline(&sets[2], &test));
-        assert_eq!(store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes, sets[2].bytes, "{moment:?}");
+        assert_eq!(
+            published(&*store).await.unwrap().unwrap().0,
+            baseline(&sets[2], &test)
+        );
+        assert_eq!(
+            store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes,
+            sets[2].bytes,
+            "{moment:?}"
+        );
     }
     assert_ne!(published(&*store).await.unwrap().unwrap().1, generation);
 }
@@ -127,9 +211,13 @@ impl Overtaken {
         if moment != self.moment || object.as_str() != TRAIN_BASELINE {
             return;
         }
-        let Some(other) = self.other.lock().unwrap().take() else { return };
+        let Some(other) = self.other.lock().unwrap().take() else {
+            return;
+        };
         let (_, generation) = published(&*self.store).await.unwrap().unwrap();
-        publish(&*self.store, Some(generation), &other).await.unwrap();
+        publish(&*self.store, Some(generation), &other)
+            .await
+            .unwrap();
     }
 }
 
@@ -144,7 +232,12 @@ impl Store for Overtaken {
         self.store.generation(path).await
     }
 
-    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
         self.reach(Moment::BeforeItWrites, path).await;
         self.store.write(path, bytes, condition).await
     }
@@ -160,46 +253,129 @@ impl Store for Overtaken {
 
 #[tokio::test]
 async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
-    let (train, test) = (packed(Role::Train, "2021-05-15", None), packed(Role::Test, "2021-05-31", None));
+    let (train, test) = (
+        packed(Role::Train, "2021-05-15", None),
+        packed(Role::Test, "2021-05-31", None),
+    );
     let store = store_with(&[&train, &test]).await;
-    write_json(&*store, &path(PUBLISHED), &baseline(&train, &test), Condition::Absent).await.unwrap();
-    publish(&*store, None, &baseline(&train, &test)).await.unwrap();
-    assert_eq!(store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes, train.bytes);
+    write_json(
+        &*store,
+        &path(PUBLISHED),
+        &baseline(&train, &test),
+        Condition::Absent,
+    )
+    .await
+    .unwrap();
+    publish(&*store, None, &baseline(&train, &test))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.read(&path(TRAIN_BASELINE)).await.unwrap().bytes,
+        train.bytes
+    );
 }
 
 #[tokio::test]
 async fn what_does_not_match_its_manifest_is_neither_read_nor_published() {
-    let (train, test) = (packed(Role::Train, "2021-05-15", None), packed(Role::Test, "2021-05-31", None));
+    let (train, test) = (
+        packed(Role::Train, "2021-05-15", None),
+        packed(Role::Test, "2021-05-31", None),
+    );
     let store = store_with(&[&train, &test]).await;
-    store.write(&train.manifest.object, Bytes::from_static(b"x"), Condition::Always).await.unwrap();
-    let error = publish(&*store, None, &baseline(&train, &test)).await.unwrap_err();
+    store
+        .write(
+            &train.manifest.object,
+            Bytes::from_static(b"x"),
+            Condition::Always,
+        )
+        .await
+        .unwrap();
+    let error = publish(&*store, None, &baseline(&train, &test))
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::Malformed { .. }), "{error}");
     assert_eq!(published(&*store).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn verification_finds_what_is_missing_or_changed() {
-    let (train, test) = (packed(Role::Train, "2021-05-15", None), packed(Role::Test, "2021-05-31", None));
+    let (train, test) = (
+        packed(Role::Train, "2021-05-15", None),
+        packed(Role::Test, "2021-05-31", None),
+    );
     let store = store_with(&[&train, &test]).await;
-    publish(&*store, None, &baseline(&train, &test)).await.unwrap();
-    let states = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.state).collect::<Vec<_>>();
-    assert_eq!(states(verify(&*store).await.unwrap()), [State::Sound, State::Sound, State::Sound, State::Sound]);
-    store.write(&path(TRAIN_BASELINE), Bytes::from_static(b"hello"), Condition::Always).await.unwrap();
+    publish(&*store, None, &baseline(&train, &test))
+        .await
+        .unwrap();
+    let states = |findings: Vec<Finding>| {
+        findings
+            .into_iter()
+            .map(|finding| finding.state)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        states(verify(&*store).await.unwrap()),
+        [State::Sound, State::Sound, State::Sound, State::Sound]
+    );
+    store
+        .write(
+            &path(TRAIN_BASELINE),
+            Bytes::from_static(b"hello"),
+            Condition::Always,
+        )
+        .await
+        .unwrap();
     let missing = packed(Role::Train, "2021-05-16", Some(&train));
-    write_json(&*store, &missing.manifest.name.manifest(), &missing.manifest, Condition::Absent).await.unwrap();
-    let broken = "data/baselines/train-2021-05-17-00000000.json".parse().unwrap();
-    store.write(&broken, Bytes::from_static(b"{"), Condition::Always).await.unwrap();
+    write_json(
+        &*store,
+        &missing.manifest.name.manifest(),
+        &missing.manifest,
+        Condition::Absent,
+    )
+    .await
+    .unwrap();
+    let broken = "data/baselines/train-2021-05-17-00000000.json"
+        .parse()
+        .unwrap();
+    store
+        .write(&broken, Bytes::from_static(b"{"), Condition::Always)
+        .await
+        .unwrap();
     // As after the loss of a manifest.
-    let left = "data/baselines/train-2021-05-18-00000000.csv".parse().unwrap();
-    store.write(&left, Bytes::from_static(b"x"), Condition::Always).await.unwrap();
+    let left = "data/baselines/train-2021-05-18-00000000.csv"
+        .parse()
+        .unwrap();
+    store
+        .write(&left, Bytes::from_static(b"x"), Condition::Always)
+        .await
+        .unwrap();
     let findings = verify(&*store).await.unwrap();
-    let undescribed = findings.iter().filter(|finding| finding.state == State::Undescribed);
-    assert_eq!(undescribed.map(|finding| finding.data_set.as_str()).collect::<Vec<_>>(), ["train-2021-05-18-00000000"]);
+    let undescribed = findings
+        .iter()
+        .filter(|finding| finding.state == State::Undescribed);
+    assert_eq!(
+        undescribed
+            .map(|finding| finding.data_set.as_str())
+            .collect::<Vec<_>>(),
+        ["train-2021-05-18-00000000"]
+    );
     let found = states(findings);
-    let changed = State::Changed { sha256: Checksum::of(b"hello"), bytes: 5 };
-    assert_eq!((found.len(), found.contains(&changed), found.contains(&State::Missing)), (7, true, true));
+    let changed = State::Changed {
+        sha256: Checksum::of(b"hello"),
+        bytes: 5,
+    };
+    assert_eq!(
+        (
+            found.len(),
+            found.contains(&changed),
+            found.contains(&State::Missing)
+        ),
+        (7, true, true)
+    );
     assert!(
-        found.iter().any(|state| matches!(state, State::Unreadable(reason) if reason.contains("EOF"))),
+        found
+            .iter()
+            .any(|state| matches!(state, State::Unreadable(reason) if reason.contains("EOF"))),
         "{found:?}"
     );
 }
@@ -212,7 +388,10 @@ async fn the_history_of_a_data_set_is_the_chain_of_those_it_continues() {
     let store = store_with(&[&first, &second, &third]).await;
     let chain = history(&*store, &third.data.name).await.unwrap();
     let names: Vec<_> = chain.iter().map(|manifest| &manifest.name).collect();
-    assert_eq!(names, [&third.data.name, &second.data.name, &first.data.name]);
+    assert_eq!(
+        names,
+        [&third.data.name, &second.data.name, &first.data.name]
+    );
 }
 
 #[tokio::test]

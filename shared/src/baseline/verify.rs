@@ -49,9 +49,14 @@ pub struct Finding {
 /// When the store fails; what is missing or changed is no error.
 pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
     let objects = store.list(FOLDER).await?;
-    let mut findings: Vec<_> = objects.iter().filter_map(|object| undescribed(store, object, &objects)).collect();
+    let mut findings: Vec<_> = objects
+        .iter()
+        .filter_map(|object| undescribed(store, object, &objects))
+        .collect();
     for object in &objects {
-        let Some(name) = name(object, ".json") else { continue };
+        let Some(name) = name(object, ".json") else {
+            continue;
+        };
         let unreadable = |reason: String| Finding {
             object: store.address_of(object),
             data_set: name.to_owned(),
@@ -67,12 +72,21 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
         };
         findings.push(finding);
     }
-    let Some((baseline, _)) = published(store).await? else { return Ok(findings) };
-    for (copy, name) in [(TRAIN_BASELINE, &baseline.train), (TEST_BASELINE, &baseline.test)] {
+    let Some((baseline, _)) = published(store).await? else {
+        return Ok(findings);
+    };
+    for (copy, name) in [
+        (TRAIN_BASELINE, &baseline.train),
+        (TEST_BASELINE, &baseline.test),
+    ] {
         match manifest(store, name).await {
             Ok(manifest) => findings.push(compare(store, copy, &manifest).await?),
             Err(StoreError::NotFound { address }) => {
-                findings.push(Finding { object: address, data_set: name.to_string(), state: State::Missing });
+                findings.push(Finding {
+                    object: address,
+                    data_set: name.to_string(),
+                    state: State::Missing,
+                });
             }
             // It was found above.
             Err(StoreError::Malformed { .. }) => {}
@@ -85,9 +99,14 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
 /// Finds counts that no manifest lies beside.
 fn undescribed(store: &dyn Store, object: &ObjectPath, all: &[ObjectPath]) -> Option<Finding> {
     let data_set = name(object, ".csv")?;
-    let is_described = all.iter().any(|other| name(other, ".json") == Some(data_set));
-    let finding =
-        || Finding { object: store.address_of(object), data_set: data_set.to_owned(), state: State::Undescribed };
+    let is_described = all
+        .iter()
+        .any(|other| name(other, ".json") == Some(data_set));
+    let finding = || Finding {
+        object: store.address_of(object),
+        data_set: data_set.to_owned(),
+        state: State::Undescribed,
+    };
     (!is_described).then(finding)
 }
 
@@ -96,19 +115,31 @@ fn name<'a>(object: &'a ObjectPath, ending: &str) -> Option<&'a str> {
     object.as_str().strip_prefix(FOLDER)?.strip_suffix(ending)
 }
 
-async fn compare(store: &dyn Store, object: &str, manifest: &Manifest) -> Result<Finding, StoreError> {
+async fn compare(
+    store: &dyn Store,
+    object: &str,
+    manifest: &Manifest,
+) -> Result<Finding, StoreError> {
     let path = path(object);
     let state = match store.read(&path).await {
         Ok(found) => match Checksum::of(&found.bytes) {
             sha256 if sha256 == manifest.sha256 => State::Sound,
-            sha256 => State::Changed { sha256, bytes: found.bytes.len() as u64 },
+            sha256 => State::Changed {
+                sha256,
+                bytes: found.bytes.len() as u64,
+            },
         },
         Err(StoreError::NotFound { .. }) => State::Missing,
         Err(error) => return Err(error),
     };
-    Ok(Finding { object: store.address_of(&path), data_set: manifest.name.to_string(), state })
+    Ok(Finding {
+        object: store.address_of(&path),
+        data_set: manifest.name.to_string(),
+        state,
+    })
 }
 
 fn with_cause(error: &StoreError) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+    std::error::Error::source(error)
+        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -67,33 +67,64 @@ impl Letter {
         message: Message,
     ) -> Self {
         let mut about = BTreeMap::from([
-            (REASON_ATTRIBUTE.to_owned(), cut(reason, LONGEST_VALUE_BYTES)),
+            (
+                REASON_ATTRIBUTE.to_owned(),
+                cut(reason, LONGEST_VALUE_BYTES),
+            ),
             (EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string()),
         ]);
-        about.extend(first_published.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())));
-        let Message { data, attributes: own } = message;
+        about.extend(
+            first_published.map(|time| (FIRST_PUBLISHED_ATTRIBUTE.to_owned(), time.to_string())),
+        );
+        let Message {
+            data,
+            attributes: own,
+        } = message;
         let together: BTreeMap<_, _> = own.clone().into_iter().chain(about.clone()).collect();
         if is_accepted(&data, &together) {
-            return Self { message: Message { data, attributes: together }, set_aside: None };
+            return Self {
+                message: Message {
+                    data,
+                    attributes: together,
+                },
+                set_aside: None,
+            };
         }
-        let set_aside = SetAside { attributes: own, data: Payload::of(&data) };
+        let set_aside = SetAside {
+            attributes: own,
+            data: Payload::of(&data),
+        };
         // Texts are all there is in it: JSON has room for them.
         let contents: Bytes = serde_json::to_vec(&set_aside).unwrap_or_default().into();
         // Of the same message it is the same object, and of another one another.
         let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
-        let path: ObjectPath = path.parse().unwrap_or_else(|_| unreachable!("{path} is made of sound segments"));
+        let path: ObjectPath = path
+            .parse()
+            .unwrap_or_else(|_| unreachable!("{path} is made of sound segments"));
         about.insert(OBJECT_ATTRIBUTE.to_owned(), path.to_string());
-        Self { message: Message { data: Bytes::new(), attributes: about }, set_aside: Some((path, contents)) }
+        Self {
+            message: Message {
+                data: Bytes::new(),
+                attributes: about,
+            },
+            set_aside: Some((path, contents)),
+        }
     }
 }
 
 /// Tells whether Pub/Sub takes a message.
 fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
-    let bytes = data.len() + attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let bytes = data.len()
+        + attributes
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>();
     let is_short = |(name, value): (&String, &String)| {
         (1..=LONGEST_NAME_BYTES).contains(&name.len()) && value.len() <= LONGEST_VALUE_BYTES
     };
-    bytes <= LARGEST_MESSAGE_BYTES && attributes.len() <= MOST_ATTRIBUTES && attributes.iter().all(is_short)
+    bytes <= LARGEST_MESSAGE_BYTES
+        && attributes.len() <= MOST_ATTRIBUTES
+        && attributes.iter().all(is_short)
 }
 
 /// Cuts a text that is longer than so many bytes, at the end of a letter, and shows that by an ellipsis.
@@ -110,15 +141,22 @@ pub fn reason(attributes: &BTreeMap<String, String>) -> String {
     let said = attributes.get(REASON_ATTRIBUTE).cloned();
     let counted = || {
         let count = attributes.get(DELIVERY_COUNT_ATTRIBUTE)?;
-        Some(format!("refused {count} times; the function's logs say why"))
+        Some(format!(
+            "refused {count} times; the function's logs say why"
+        ))
     };
-    said.or_else(counted).unwrap_or_else(|| "unknown".to_owned())
+    said.or_else(counted)
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Returns the attributes that the message had before it became a dead letter, and when it was published first.
 pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_of_letter = |name: &str| {
-        name.starts_with(PUBSUB_PREFIX) || matches!(name, REASON_ATTRIBUTE | EVENT_ID_ATTRIBUTE | OBJECT_ATTRIBUTE)
+        name.starts_with(PUBSUB_PREFIX)
+            || matches!(
+                name,
+                REASON_ATTRIBUTE | EVENT_ID_ATTRIBUTE | OBJECT_ATTRIBUTE
+            )
     };
     let mut restored: BTreeMap<_, _> = attributes
         .iter()
@@ -126,7 +164,9 @@ pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if let Some(time) = attributes.get(PUBLISH_TIME_ATTRIBUTE) {
-        restored.entry(FIRST_PUBLISHED_ATTRIBUTE.to_owned()).or_insert_with(|| time.clone());
+        restored
+            .entry(FIRST_PUBLISHED_ATTRIBUTE.to_owned())
+            .or_insert_with(|| time.clone());
     }
     restored
 }
@@ -136,7 +176,10 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -148,8 +191,14 @@ mod tests {
             (PROJECT_ATTRIBUTE, "a-project"),
             (PUBLISH_TIME_ATTRIBUTE, "2021-08-02T05:00:00Z"),
         ]);
-        assert_eq!(reason(&letter), "refused 10 times; the function's logs say why");
-        let expected = map(&[("event_type", "drift-check-requested"), ("first_published_at", "2021-08-02T05:00:00Z")]);
+        assert_eq!(
+            reason(&letter),
+            "refused 10 times; the function's logs say why"
+        );
+        let expected = map(&[
+            ("event_type", "drift-check-requested"),
+            ("first_published_at", "2021-08-02T05:00:00Z"),
+        ]);
         assert_eq!(restore(&letter), expected);
     }
 
@@ -162,42 +211,88 @@ mod tests {
             (PUBLISH_TIME_ATTRIBUTE, "2021-08-02T05:00:00Z"),
         ]);
         assert_eq!(reason(&letter), "the day cannot exist");
-        assert_eq!(restore(&letter), map(&[(FIRST_PUBLISHED_ATTRIBUTE, "2021-08-01T05:00:00Z")]));
+        assert_eq!(
+            restore(&letter),
+            map(&[(FIRST_PUBLISHED_ATTRIBUTE, "2021-08-01T05:00:00Z")])
+        );
     }
 
     fn letter(reason: &str, message: Message) -> Letter {
-        Letter::new(Function::Ingest, &EventId::of_message("7"), reason, None, message)
+        Letter::new(
+            Function::Ingest,
+            &EventId::of_message("7"),
+            reason,
+            None,
+            message,
+        )
     }
 
     #[test]
     fn a_text_is_cut_at_the_end_of_a_letter() {
         assert_eq!(cut("vélo", 5), "vélo");
-        for (bytes, expected) in [(9, "vélos…"), (8, "vélo…"), (7, "vél…"), (6, "vé…"), (5, "v…"), (4, "v…"), (3, "…")]
-        {
+        for (bytes, expected) in [
+            (9, "vélos…"),
+            (8, "vélo…"),
+            (7, "vél…"),
+            (6, "vé…"),
+            (5, "v…"),
+            (4, "v…"),
+            (3, "…"),
+        ] {
             assert_eq!(cut("vélos à Paris", bytes), expected, "{bytes}");
         }
     }
 
     #[test]
     fn a_letter_has_no_more_than_pubsub_takes_and_what_does_not_fit_is_set_aside_whole() {
-        let small = Message { data: "{}".into(), attributes: map(&[("origin", "scheduler")]) };
-        let large = Message { data: vec![b'x'; LARGEST_MESSAGE_BYTES - 40].into(), ..small.clone() };
-        let many = (0..99).map(|number| (number.to_string(), String::new())).collect();
+        let small = Message {
+            data: "{}".into(),
+            attributes: map(&[("origin", "scheduler")]),
+        };
+        let large = Message {
+            data: vec![b'x'; LARGEST_MESSAGE_BYTES - 40].into(),
+            ..small.clone()
+        };
+        let many = (0..99)
+            .map(|number| (number.to_string(), String::new()))
+            .collect();
         let messages = [
             large,
-            Message { data: vec![0xff; 10 * 1024 * 1024].into(), ..small.clone() },
-            Message { attributes: map(&[("origin", "é".repeat(513).as_str())]), ..small.clone() },
-            Message { attributes: map(&[("n".repeat(257).as_str(), "")]), ..small.clone() },
-            Message { attributes: many, ..small.clone() },
+            Message {
+                data: vec![0xff; 10 * 1024 * 1024].into(),
+                ..small.clone()
+            },
+            Message {
+                attributes: map(&[("origin", "é".repeat(513).as_str())]),
+                ..small.clone()
+            },
+            Message {
+                attributes: map(&[("n".repeat(257).as_str(), "")]),
+                ..small.clone()
+            },
+            Message {
+                attributes: many,
+                ..small.clone()
+            },
         ];
         for message in messages {
-            let Letter { message: published, set_aside } = letter("too large", message.clone());
+            let Letter {
+                message: published,
+                set_aside,
+            } = letter("too large", message.clone());
             let (path, contents) = set_aside.unwrap();
             assert_eq!(published.attributes[OBJECT_ATTRIBUTE], path.to_string());
             assert!(is_accepted(&published.data, &published.attributes));
             let kept: SetAside = serde_json::from_slice(&contents).unwrap();
-            assert!(kept.data.to_bytes() == message.data && kept.attributes == message.attributes, "{path}");
-            assert_eq!(letter("again", message).set_aside.unwrap().0, path, "the same message has the same object");
+            assert!(
+                kept.data.to_bytes() == message.data && kept.attributes == message.attributes,
+                "{path}"
+            );
+            assert_eq!(
+                letter("again", message).set_aside.unwrap().0,
+                path,
+                "the same message has the same object"
+            );
         }
         let kept = letter(&"é".repeat(2_000), small);
         assert_eq!((kept.message.data, kept.set_aside), ("{}".into(), None));

@@ -39,7 +39,9 @@ impl DeliveryPolicy {
     /// Returns the wait after a number of failed attempts: doubled each time, within the bounds.
     pub fn backoff(&self, failed_attempts: u32) -> Duration {
         let doublings = failed_attempts.saturating_sub(1).min(16);
-        self.minimum_backoff.saturating_mul(1 << doublings).min(self.maximum_backoff)
+        self.minimum_backoff
+            .saturating_mul(1 << doublings)
+            .min(self.maximum_backoff)
     }
 }
 
@@ -80,7 +82,13 @@ pub(super) async fn push(
         Ok(response) if is_acknowledgement(response.status()) => Delivery::Acknowledged,
         Ok(response) => {
             let status = response.status();
-            let answer: String = response.text().await.unwrap_or_default().chars().take(300).collect();
+            let answer: String = response
+                .text()
+                .await
+                .unwrap_or_default()
+                .chars()
+                .take(300)
+                .collect();
             Delivery::Refused(format!("{status}: {answer}"))
         }
         Err(error) => Delivery::Refused(format!("no answer: {error}")),
@@ -102,7 +110,9 @@ mod tests {
             maximum_backoff: Duration::from_secs(600),
             ..DeliveryPolicy::default()
         };
-        let waits: Vec<_> = [1, 2, 3, 6, 7, 1_000].map(|attempts| policy.backoff(attempts).as_secs()).to_vec();
+        let waits: Vec<_> = [1, 2, 3, 6, 7, 1_000]
+            .map(|attempts| policy.backoff(attempts).as_secs())
+            .to_vec();
         assert_eq!(waits, [10, 20, 40, 320, 600, 600]);
     }
 }

@@ -64,16 +64,19 @@ impl EmbeddedBus {
         subscriptions: Vec<Subscription>,
         policy: DeliveryPolicy,
     ) -> Result<Self, StoreError> {
-        let http = reqwest::Client::builder().timeout(policy.acknowledgement_deadline).build();
+        let http = reqwest::Client::builder()
+            .timeout(policy.acknowledgement_deadline)
+            .build();
         let http = http.unwrap_or_default();
         let (mut lanes, mut tasks) = (Vec::new(), JoinSet::new());
         for subscription in subscriptions {
             let log = publisher.log();
-            let state = match read_json::<State>(log.store(), &state_path(subscription.function)).await {
-                Ok((state, _)) => state,
-                Err(StoreError::NotFound { .. }) => State::default(),
-                Err(error) => return Err(error),
-            };
+            let state =
+                match read_json::<State>(log.store(), &state_path(subscription.function)).await {
+                    Ok((state, _)) => state,
+                    Err(StoreError::NotFound { .. }) => State::default(),
+                    Err(error) => return Err(error),
+                };
             let lane = Arc::new(Lane {
                 subscription,
                 policy,
@@ -88,7 +91,10 @@ impl EmbeddedBus {
             tasks.spawn(Arc::clone(&lane).run());
             lanes.push(lane);
         }
-        Ok(Self { lanes, _tasks: tasks })
+        Ok(Self {
+            lanes,
+            _tasks: tasks,
+        })
     }
 
     /// Waits until every message is acknowledged or dead-lettered.
@@ -114,7 +120,10 @@ impl EmbeddedBus {
     pub async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
         let mut messages = 0;
         for lane in &self.lanes {
-            if replay.function.is_none_or(|function| function == lane.subscription.function) {
+            if replay
+                .function
+                .is_none_or(|function| function == lane.subscription.function)
+            {
                 messages += lane.replay(replay).await?;
             }
         }
@@ -123,12 +132,22 @@ impl EmbeddedBus {
 
     /// Returns how many messages became dead letters because their attempts ran out, since the start.
     pub fn dead_letters(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.dead_letters.load(Ordering::SeqCst)).sum()
+        self.lanes
+            .iter()
+            .map(|lane| lane.dead_letters.load(Ordering::SeqCst))
+            .sum()
     }
 
     fn activity(&self) -> u64 {
-        let settled = self.lanes.iter().map(|lane| lane.settled.load(Ordering::SeqCst)).sum::<u64>();
-        let appended = self.lanes.first().map_or(0, |lane| lane.log.appends.load(Ordering::SeqCst));
+        let settled = self
+            .lanes
+            .iter()
+            .map(|lane| lane.settled.load(Ordering::SeqCst))
+            .sum::<u64>();
+        let appended = self
+            .lanes
+            .first()
+            .map_or(0, |lane| lane.log.appends.load(Ordering::SeqCst));
         settled + appended
     }
 }
@@ -166,7 +185,10 @@ impl Lane {
             if let Err(error) = self.read_on().await {
                 tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the log of the bus");
             }
-            let room = self.policy.maximum_outstanding.saturating_sub(at_endpoint.len());
+            let room = self
+                .policy
+                .maximum_outstanding
+                .saturating_sub(at_endpoint.len());
             for number in self.due(&not_before, &outstanding).into_iter().take(room) {
                 outstanding.insert(number);
                 not_before.remove(&number);
@@ -178,7 +200,9 @@ impl Lane {
             }
             let has_room = at_endpoint.len() < self.policy.maximum_outstanding;
             let next_due = not_before.values().min().filter(|_| has_room);
-            let wake = next_due.map_or(POLL, |due| due.saturating_duration_since(Instant::now()).min(POLL));
+            let wake = next_due.map_or(POLL, |due| {
+                due.saturating_duration_since(Instant::now()).min(POLL)
+            });
             tokio::select! {
                 Some(done) = at_endpoint.join_next() => {
                     // A panicking attempt would be a fault of the bus itself; its message stays pending.
@@ -200,7 +224,11 @@ impl Lane {
     async fn read_on(&self) -> Result<(), StoreError> {
         loop {
             let next = self.state().next;
-            if !self.log.has(self.subscription.function.input(), next).await? {
+            if !self
+                .log
+                .has(self.subscription.function.input(), next)
+                .await?
+            {
                 return Ok(());
             }
             let mut state = self.state();
@@ -209,17 +237,32 @@ impl Lane {
         }
     }
 
-    fn due(&self, not_before: &BTreeMap<u64, Instant>, outstanding: &std::collections::BTreeSet<u64>) -> Vec<u64> {
+    fn due(
+        &self,
+        not_before: &BTreeMap<u64, Instant>,
+        outstanding: &std::collections::BTreeSet<u64>,
+    ) -> Vec<u64> {
         let now = Instant::now();
-        let is_due =
-            |number: &&u64| !outstanding.contains(number) && not_before.get(number).is_none_or(|due| *due <= now);
-        self.state().pending.keys().filter(is_due).copied().collect()
+        let is_due = |number: &&u64| {
+            !outstanding.contains(number) && not_before.get(number).is_none_or(|due| *due <= now)
+        };
+        self.state()
+            .pending
+            .keys()
+            .filter(is_due)
+            .copied()
+            .collect()
     }
 
     /// Delivers a message once and takes note of the answer.
     async fn attempt(&self, number: u64) {
         let function = self.subscription.function;
-        let failed = self.state().pending.get(&number).copied().unwrap_or_default();
+        let failed = self
+            .state()
+            .pending
+            .get(&number)
+            .copied()
+            .unwrap_or_default();
         let message = match self.log.read(function.input(), number).await {
             Ok(Some(message)) => message,
             Ok(None) => return self.settle(number).await,
@@ -228,7 +271,14 @@ impl Lane {
                 return self.fail(number, failed + 1).await;
             }
         };
-        let answer = push(&self.http, &self.subscription.endpoint, function.name(), &message, failed + 1).await;
+        let answer = push(
+            &self.http,
+            &self.subscription.endpoint,
+            function.name(),
+            &message,
+            failed + 1,
+        )
+        .await;
         match answer {
             Delivery::Acknowledged => self.settle(number).await,
             Delivery::Refused(reason) if failed + 1 >= self.policy.maximum_attempts => {
@@ -245,17 +295,33 @@ impl Lane {
     async fn give_up(&self, number: u64, message: LoggedMessage, attempts: u32, reason: String) {
         let function = self.subscription.function;
         let mut attributes = message.attributes;
-        attributes.insert(dead_letter::DELIVERY_COUNT_ATTRIBUTE.to_owned(), attempts.to_string());
-        attributes.insert(dead_letter::SUBSCRIPTION_ATTRIBUTE.to_owned(), function.to_string());
-        attributes.insert(dead_letter::PROJECT_ATTRIBUTE.to_owned(), "local".to_owned());
-        attributes.insert(dead_letter::PUBLISH_TIME_ATTRIBUTE.to_owned(), message.published_at.to_string());
+        attributes.insert(
+            dead_letter::DELIVERY_COUNT_ATTRIBUTE.to_owned(),
+            attempts.to_string(),
+        );
+        attributes.insert(
+            dead_letter::SUBSCRIPTION_ATTRIBUTE.to_owned(),
+            function.to_string(),
+        );
+        attributes.insert(
+            dead_letter::PROJECT_ATTRIBUTE.to_owned(),
+            "local".to_owned(),
+        );
+        attributes.insert(
+            dead_letter::PUBLISH_TIME_ATTRIBUTE.to_owned(),
+            message.published_at.to_string(),
+        );
         attributes.insert(
             dead_letter::REASON_ATTRIBUTE.to_owned(),
             format!("refused {attempts} times, at last with {reason}"),
         );
         let data = message.data.to_bytes();
         tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message became a dead letter");
-        match self.publisher.publish(Topic::DeadLetter(function), Message { data, attributes }).await {
+        match self
+            .publisher
+            .publish(Topic::DeadLetter(function), Message { data, attributes })
+            .await
+        {
             Ok(_) => {
                 self.dead_letters.fetch_add(1, Ordering::SeqCst);
                 self.settle(number).await;
@@ -290,8 +356,13 @@ impl Lane {
     async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
         let (mut messages, end) = (0, self.state().next);
         for number in 0..end {
-            let message = self.log.read(self.subscription.function.input(), number).await?;
-            if message.is_some_and(|message| (replay.from..replay.to).contains(&message.published_at)) {
+            let message = self
+                .log
+                .read(self.subscription.function.input(), number)
+                .await?;
+            if message
+                .is_some_and(|message| (replay.from..replay.to).contains(&message.published_at))
+            {
                 self.state().pending.insert(number, 0);
                 messages += 1;
             }
@@ -306,7 +377,12 @@ impl Lane {
             let state = self.state();
             (state.next, !state.pending.is_empty())
         };
-        is_pending || self.log.has(self.subscription.function.input(), next).await.unwrap_or(true)
+        is_pending
+            || self
+                .log
+                .has(self.subscription.function.input(), next)
+                .await
+                .unwrap_or(true)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -317,5 +393,6 @@ impl Lane {
 
 fn state_path(function: Function) -> ObjectPath {
     let text = format!("bus/subscriptions/{function}.json");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }

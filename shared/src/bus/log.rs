@@ -59,7 +59,10 @@ impl Payload {
         match self {
             Self::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
             // It was encoded by `of`; what a person has edited into something else is taken as it stands.
-            Self::Base64(text) => BASE64_STANDARD.decode(text).unwrap_or_else(|_| text.clone().into_bytes()).into(),
+            Self::Base64(text) => BASE64_STANDARD
+                .decode(text)
+                .unwrap_or_else(|_| text.clone().into_bytes())
+                .into(),
         }
     }
 
@@ -81,7 +84,10 @@ pub struct LogPublisher {
 impl LogPublisher {
     /// Opens the log in a store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { log: Arc::new(Log::new(store)), clock }
+        Self {
+            log: Arc::new(Log::new(store)),
+            clock,
+        }
     }
 
     pub(super) fn log(&self) -> Arc<Log> {
@@ -93,7 +99,10 @@ impl LogPublisher {
 impl Publisher for LogPublisher {
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
         let published = self.log.append(topic, &message, self.clock.now()).await;
-        published.map_err(|source| BusError { topic, source: source.into() })
+        published.map_err(|source| BusError {
+            topic,
+            source: source.into(),
+        })
     }
 }
 
@@ -110,7 +119,12 @@ pub(super) struct Log {
 
 impl Log {
     fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, next: Mutex::default(), appended: Notify::new(), appends: AtomicU64::new(0) }
+        Self {
+            store,
+            next: Mutex::default(),
+            appended: Notify::new(),
+            appends: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn store(&self) -> &dyn Store {
@@ -118,7 +132,11 @@ impl Log {
     }
 
     /// Returns a message, or `None` past the end of the topic.
-    pub(super) async fn read(&self, topic: Topic, number: u64) -> Result<Option<LoggedMessage>, StoreError> {
+    pub(super) async fn read(
+        &self,
+        topic: Topic,
+        number: u64,
+    ) -> Result<Option<LoggedMessage>, StoreError> {
         match read_json(&*self.store, &path(topic, number)).await {
             Ok((message, _)) => Ok(Some(message)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -131,11 +149,20 @@ impl Log {
         Ok(self.store.generation(&path(topic, number)).await?.is_some())
     }
 
-    async fn append(&self, topic: Topic, message: &Message, now: Timestamp) -> Result<MessageId, StoreError> {
+    async fn append(
+        &self,
+        topic: Topic,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<MessageId, StoreError> {
         let mut next = self.next.lock().await;
         let mut number = match next.get(&topic) {
             Some(number) => *number,
-            None => self.store.list(&format!("bus/topics/{topic}/")).await?.len() as u64,
+            None => self
+                .store
+                .list(&format!("bus/topics/{topic}/"))
+                .await?
+                .len() as u64,
         };
         let message_id = loop {
             let message_id = MessageId(format!("{topic}-{number}"));
@@ -146,7 +173,14 @@ impl Log {
                 data: Payload::of(&message.data),
             };
             // Another process may have taken the number; numbers have no gaps, so the next one is tried.
-            match write_json(&*self.store, &path(topic, number), &logged, Condition::Absent).await {
+            match write_json(
+                &*self.store,
+                &path(topic, number),
+                &logged,
+                Condition::Absent,
+            )
+            .await
+            {
                 Err(StoreError::ConditionFailed { .. }) => number += 1,
                 Err(error) => return Err(error),
                 Ok(_) => break message_id,
@@ -161,7 +195,8 @@ impl Log {
 
 fn path(topic: Topic, number: u64) -> ObjectPath {
     let text = format!("bus/topics/{topic}/{number:09}.json");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }
 
 #[cfg(test)]
@@ -173,19 +208,35 @@ mod tests {
     async fn two_publishers_share_a_log_without_losing_a_message() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
-        let publishers = [(); 2].map(|()| Arc::new(LogPublisher::new(Arc::clone(&store), clock.clone())));
+        let publishers =
+            [(); 2].map(|()| Arc::new(LogPublisher::new(Arc::clone(&store), clock.clone())));
         let mut tasks = tokio::task::JoinSet::new();
         for number in 0..40_usize {
             let publisher = Arc::clone(&publishers[number % 2]);
-            let message = Message { data: vec![0xff, number as u8].into(), ..Message::default() };
-            tasks.spawn(async move { publisher.publish(Topic::DayIngested, message).await.unwrap() });
+            let message = Message {
+                data: vec![0xff, number as u8].into(),
+                ..Message::default()
+            };
+            tasks.spawn(async move {
+                publisher
+                    .publish(Topic::DayIngested, message)
+                    .await
+                    .unwrap()
+            });
         }
         let ids: std::collections::BTreeSet<_> = tasks.join_all().await.into_iter().collect();
         assert_eq!(ids.len(), 40);
         let log = publishers[0].log();
         let mut seen = std::collections::BTreeSet::new();
         for number in 0..40 {
-            seen.insert(log.read(Topic::DayIngested, number).await.unwrap().unwrap().data.to_base64());
+            seen.insert(
+                log.read(Topic::DayIngested, number)
+                    .await
+                    .unwrap()
+                    .unwrap()
+                    .data
+                    .to_base64(),
+            );
         }
         assert_eq!(seen.len(), 40);
         assert!(!log.has(Topic::DayIngested, 40).await.unwrap());

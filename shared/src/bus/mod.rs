@@ -46,7 +46,10 @@ pub async fn open(
 ) -> Result<Arc<dyn Publisher>, OpenError> {
     match address {
         Address::PubSub(project) => Ok(Arc::new(PubSubPublisher::open(project, cloud).await?)),
-        other => Ok(Arc::new(LogPublisher::new(store::open_embedded(other)?, Arc::clone(clock)))),
+        other => Ok(Arc::new(LogPublisher::new(
+            store::open_embedded(other)?,
+            Arc::clone(clock),
+        ))),
     }
 }
 
@@ -67,12 +70,17 @@ impl Message {
         let value: Option<serde_json::Value> = serde_json::to_value(event).ok();
         let event_id = value.and_then(|value| value.get("event_id")?.as_str().map(str::to_owned));
         attributes.extend(event_id.map(|id| ("event_id".to_owned(), id)));
-        Self { data: encode(event).into(), attributes }
+        Self {
+            data: encode(event).into(),
+            attributes,
+        }
     }
 }
 
 /// The id that a bus gave to a message.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct MessageId(pub String);
 

@@ -39,14 +39,25 @@ impl PubSubPublisher {
     /// # Errors
     /// When there are no credentials.
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
-        let client = client(cloud).await.map_err(|error| OpenError::new(&Address::PubSub(project.clone()), error))?;
-        Ok(Self { project: project.clone(), client, topics: Mutex::default() })
+        let client = client(cloud)
+            .await
+            .map_err(|error| OpenError::new(&Address::PubSub(project.clone()), error))?;
+        Ok(Self {
+            project: project.clone(),
+            client,
+            topics: Mutex::default(),
+        })
     }
 
     /// Returns the publisher of a topic, which is made on first use and kept.
     fn topic(&self, topic: Topic) -> TopicPublisher {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || self.client.publisher(self.name(topic)).set_message_count_threshold(1).build();
+        let make = || {
+            self.client
+                .publisher(self.name(topic))
+                .set_message_count_threshold(1)
+                .build()
+        };
         topics.entry(topic).or_insert_with(make).clone()
     }
 
@@ -58,18 +69,27 @@ impl PubSubPublisher {
 #[async_trait]
 impl Publisher for PubSubPublisher {
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
-        let message = model::Message::new().set_data(message.data).set_attributes(message.attributes);
+        let message = model::Message::new()
+            .set_data(message.data)
+            .set_attributes(message.attributes);
         let published = self.topic(topic).publish(message).await;
-        published.map(MessageId).map_err(|error| BusError { topic, source: refusal(self.name(topic), error) })
+        published.map(MessageId).map_err(|error| BusError {
+            topic,
+            source: refusal(self.name(topic), error),
+        })
     }
 }
 
-async fn client(cloud: &CloudSettings) -> Result<BasePublisher, Box<dyn std::error::Error + Send + Sync>> {
+async fn client(
+    cloud: &CloudSettings,
+) -> Result<BasePublisher, Box<dyn std::error::Error + Send + Sync>> {
     let emulator = cloud.pubsub_emulator.as_ref();
     let pauses = ExponentialBackoffBuilder::new()
         .with_initial_delay(cloud::FIRST_DELAY)
         .with_maximum_delay(cloud::LONGEST_DELAY);
-    let tries = RetryableErrors.with_time_limit(cloud::TIME_LIMIT).with_attempt_limit(cloud::TRIES as u32);
+    let tries = RetryableErrors
+        .with_time_limit(cloud::TIME_LIMIT)
+        .with_attempt_limit(cloud::TRIES as u32);
     let mut builder = BasePublisher::builder()
         .with_credentials(cloud::credentials(emulator)?)
         .with_retry_policy(Noted::new("Pub/Sub", tries))
@@ -82,8 +102,15 @@ async fn client(cloud: &CloudSettings) -> Result<BasePublisher, Box<dyn std::err
 
 fn refusal(topic: String, error: PublishError) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
-        PublishError::Rpc(error) if error.status().is_some_and(|status| status.code == Code::NotFound) => {
-            Box::new(NoTopic { topic, source: error })
+        PublishError::Rpc(error)
+            if error
+                .status()
+                .is_some_and(|status| status.code == Code::NotFound) =>
+        {
+            Box::new(NoTopic {
+                topic,
+                source: error,
+            })
         }
         // The error of the service says it all.
         PublishError::Rpc(error) => Box::new(error),
@@ -93,7 +120,9 @@ fn refusal(topic: String, error: PublishError) -> Box<dyn std::error::Error + Se
 
 /// A topic that nobody has made, or a project that does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error("{topic} does not exist; topics are made by terraform, on an emulator by the set-up of the command line")]
+#[error(
+    "{topic} does not exist; topics are made by terraform, on an emulator by the set-up of the command line"
+)]
 struct NoTopic {
     topic: String,
     source: Arc<google_cloud_gax::error::Error>,
@@ -105,12 +134,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_does_not_answer_is_tried_again_and_then_told_of() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let emulator = Some(closed.to_string().parse().unwrap());
-        let cloud = CloudSettings { pubsub_emulator: emulator, ..CloudSettings::default() };
-        let publisher = PubSubPublisher::open(&"a-project".parse().unwrap(), &cloud).await.unwrap();
-        let error = publisher.publish(Topic::DriftDetected, Message::default()).await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot publish to the topic drift-detected");
+        let cloud = CloudSettings {
+            pubsub_emulator: emulator,
+            ..CloudSettings::default()
+        };
+        let publisher = PubSubPublisher::open(&"a-project".parse().unwrap(), &cloud)
+            .await
+            .unwrap();
+        let error = publisher
+            .publish(Topic::DriftDetected, Message::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot publish to the topic drift-detected"
+        );
         let reason = std::error::Error::source(&error).unwrap().to_string();
         assert!(reason.contains("connect"), "{reason}");
     }

@@ -13,8 +13,8 @@ use google_cloud_auth::{
 use reqwest::{RequestBuilder, Url};
 
 pub use retry::{
-    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Noted, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT, http_client,
-    note_repetition, pauses, send, send_while, tried,
+    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Noted, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT,
+    http_client, note_repetition, pauses, send, send_while, tried,
 };
 
 use crate::settings::{SettingsError, Variables, optional};
@@ -79,8 +79,13 @@ impl MlflowLogin {
         if let Some(token) = optional(variables, "MLFLOW_TRACKING_TOKEN")? {
             return Ok(Self::Token(token));
         }
-        let Some(user) = optional(variables, "MLFLOW_TRACKING_USERNAME")? else { return Ok(Self::None) };
-        Ok(Self::Password { user, password: crate::settings::required(variables, "MLFLOW_TRACKING_PASSWORD")? })
+        let Some(user) = optional(variables, "MLFLOW_TRACKING_USERNAME")? else {
+            return Ok(Self::None);
+        };
+        Ok(Self::Password {
+            user,
+            password: crate::settings::required(variables, "MLFLOW_TRACKING_PASSWORD")?,
+        })
     }
 }
 
@@ -99,7 +104,11 @@ impl FromStr for EmulatorHost {
     type Err = <Url as FromStr>::Err;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.contains("://") { text.parse().map(Self) } else { format!("http://{text}").parse().map(Self) }
+        if text.contains("://") {
+            text.parse().map(Self)
+        } else {
+            format!("http://{text}").parse().map(Self)
+        }
     }
 }
 
@@ -143,10 +152,15 @@ pub fn credentials(emulator: Option<&EmulatorHost>) -> Result<Credentials, build
 ///
 /// # Errors
 /// When there are no application default credentials.
-pub fn access_tokens(emulator: Option<&EmulatorHost>) -> Result<Option<AccessTokenCredentials>, build_errors::Error> {
+pub fn access_tokens(
+    emulator: Option<&EmulatorHost>,
+) -> Result<Option<AccessTokenCredentials>, build_errors::Error> {
     match emulator {
         Some(_) => Ok(None),
-        None => Builder::default().with_scopes([SCOPE]).build_access_token_credentials().map(Some),
+        None => Builder::default()
+            .with_scopes([SCOPE])
+            .build_access_token_credentials()
+            .map(Some),
     }
 }
 
@@ -167,7 +181,10 @@ impl Tokens {
     ///
     /// # Errors
     /// When no token can be had.
-    pub async fn authorize(&self, request: RequestBuilder) -> Result<RequestBuilder, CredentialsError> {
+    pub async fn authorize(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<RequestBuilder, CredentialsError> {
         Ok(match self.token().await? {
             None => request,
             Some(token) => request.bearer_auth(token),
@@ -179,7 +196,9 @@ impl Tokens {
     /// # Errors
     /// When no token can be had.
     pub async fn token(&self) -> Result<Option<String>, CredentialsError> {
-        let Some(credentials) = &self.0 else { return Ok(None) };
+        let Some(credentials) = &self.0 else {
+            return Ok(None);
+        };
         Ok(Some(credentials.access_token().await?.token))
     }
 }
@@ -189,24 +208,43 @@ mod tests {
     use super::*;
 
     fn read(known: &[(&str, &str)]) -> Result<CloudSettings, SettingsError> {
-        let variables = |name: &str| known.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let variables = |name: &str| {
+            known
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         CloudSettings::read(&variables)
     }
 
     #[test]
     fn an_emulator_may_be_named_with_and_without_a_scheme() {
-        for text in ["127.0.0.1:8085", "http://127.0.0.1:8085", "http://127.0.0.1:8085/"] {
+        for text in [
+            "127.0.0.1:8085",
+            "http://127.0.0.1:8085",
+            "http://127.0.0.1:8085/",
+        ] {
             let settings = read(&[("PUBSUB_EMULATOR_HOST", text)]).unwrap();
-            assert_eq!(settings.pubsub_emulator.unwrap().origin(), "http://127.0.0.1:8085");
+            assert_eq!(
+                settings.pubsub_emulator.unwrap().origin(),
+                "http://127.0.0.1:8085"
+            );
         }
-        let error = read(&[("STORAGE_EMULATOR_HOST", "http://")]).unwrap_err().to_string();
+        let error = read(&[("STORAGE_EMULATOR_HOST", "http://")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("STORAGE_EMULATOR_HOST"), "{error}");
     }
 
     #[test]
     fn a_user_needs_a_password_and_neither_is_shown() {
         let user = ("MLFLOW_TRACKING_USERNAME", "zoë");
-        assert_eq!(read(&[user]).unwrap_err(), SettingsError::Missing { name: "MLFLOW_TRACKING_PASSWORD" });
+        assert_eq!(
+            read(&[user]).unwrap_err(),
+            SettingsError::Missing {
+                name: "MLFLOW_TRACKING_PASSWORD"
+            }
+        );
         let settings = read(&[user, ("MLFLOW_TRACKING_PASSWORD", "geheim")]).unwrap();
         assert!(!format!("{settings:?}").contains("geheim"), "{settings:?}");
     }

@@ -7,8 +7,8 @@ use std::{fmt, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use google_cloud_gax::{
-    error::Error as ClientError, retry_policy::RetryPolicy, retry_result::RetryResult, retry_state::RetryState,
-    throttle_result::ThrottleResult,
+    error::Error as ClientError, retry_policy::RetryPolicy, retry_result::RetryResult,
+    retry_state::RetryState, throttle_result::ThrottleResult,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::timeout;
@@ -34,7 +34,10 @@ const SHOWN_CHARACTERS: usize = 500;
 /// # Errors
 /// When the machine's TLS cannot be set up.
 pub fn http_client() -> reqwest::Result<Client> {
-    Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TRY_TIME_LIMIT).build()
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TRY_TIME_LIMIT)
+        .build()
 }
 
 /// Sends a request; on 429, 5xx and a connection that fails it is sent again, with growing, random pauses.
@@ -49,7 +52,10 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
 ///
 /// # Errors
 /// As [`send`].
-pub async fn send_while(request: RequestBuilder, may_pass: impl Fn(&Refusal) -> bool) -> Result<Response, Refusal> {
+pub async fn send_while(
+    request: RequestBuilder,
+    may_pass: impl Fn(&Refusal) -> bool,
+) -> Result<Response, Refusal> {
     let call = || async {
         // Only a body that is streamed cannot be copied, and none is.
         let copy = request.try_clone().ok_or(Refusal::Once)?;
@@ -103,12 +109,16 @@ where
         note_repetition(&what(), failed, error, pause);
     };
     let tries = attempt.retry(pauses()).when(may_pass).notify(note);
-    timeout(of_all, tries).await.unwrap_or_else(|_| too_slow(of_all))
+    timeout(of_all, tries)
+        .await
+        .unwrap_or_else(|_| too_slow(of_all))
 }
 
 /// Names a request for the log: its method and its address, without a query.
 fn name_of(request: &RequestBuilder) -> String {
-    let Some(Ok(request)) = request.try_clone().map(RequestBuilder::build) else { return "a request".to_owned() };
+    let Some(Ok(request)) = request.try_clone().map(RequestBuilder::build) else {
+        return "a request".to_owned();
+    };
     let mut url = request.url().clone();
     url.set_query(None);
     format!("{} {url}", request.method())
@@ -198,7 +208,9 @@ impl Refusal {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Connection(_) | Self::TimeLimit { .. } => true,
-            Self::Status { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error(),
+            Self::Status { status, .. } => {
+                *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+            }
             Self::Once => false,
         }
     }
@@ -210,7 +222,11 @@ struct Shown<'a>(&'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |letter: char| if letter.is_control() { ' ' } else { letter };
-        self.0.chars().take(SHOWN_CHARACTERS).map(line).try_for_each(|letter| fmt::Write::write_char(formatter, letter))
+        self.0
+            .chars()
+            .take(SHOWN_CHARACTERS)
+            .map(line)
+            .try_for_each(|letter| fmt::Write::write_char(formatter, letter))
     }
 }
 
@@ -242,13 +258,18 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(answer))).await });
+        tokio::spawn(
+            async move { axum::serve(listener, Router::new().route("/", get(answer))).await },
+        );
         (address, calls)
     }
 
     #[tokio::test]
     async fn passing_trouble_is_waited_out() {
-        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+        for status in [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ] {
             let (address, calls) = server(status, 2).await;
             send(http_client().unwrap().get(address)).await.unwrap();
             assert_eq!(calls.load(Ordering::SeqCst), 3, "{status}");
@@ -259,8 +280,14 @@ mod tests {
     async fn a_no_is_a_no() {
         let (address, calls) = server(StatusCode::NOT_FOUND, 2).await;
         let refusal = send(http_client().unwrap().get(address)).await.unwrap_err();
-        assert_eq!((calls.load(Ordering::SeqCst), refusal.status()), (1, Some(StatusCode::NOT_FOUND)));
-        assert_eq!(refusal.to_string(), "the service answered 404 Not Found: no really");
+        assert_eq!(
+            (calls.load(Ordering::SeqCst), refusal.status()),
+            (1, Some(StatusCode::NOT_FOUND))
+        );
+        assert_eq!(
+            refusal.to_string(),
+            "the service answered 404 Not Found: no really"
+        );
     }
 
     #[tokio::test]
@@ -272,9 +299,14 @@ mod tests {
             std::future::pending::<Result<(), Refusal>>()
         };
         let what = || "a call that hangs".to_owned();
-        let refusal = tried_within((of_one, of_all), what, hang, Refusal::may_pass).await.unwrap_err();
+        let refusal = tried_within((of_one, of_all), what, hang, Refusal::may_pass)
+            .await
+            .unwrap_err();
         assert!(matches!(refusal, Refusal::TimeLimit { .. }), "{refusal}");
-        assert!((2..=TRIES).contains(&calls.load(Ordering::SeqCst)), "{calls:?}");
+        assert!(
+            (2..=TRIES).contains(&calls.load(Ordering::SeqCst)),
+            "{calls:?}"
+        );
     }
 
     /// What has been logged.
@@ -295,16 +327,34 @@ mod tests {
     async fn a_repetition_is_a_line_of_the_log() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
         let (address, _) = server(StatusCode::SERVICE_UNAVAILABLE, 2).await;
-        send(http_client().unwrap().get(format!("{address}?token=secret"))).await.unwrap();
+        send(
+            http_client()
+                .unwrap()
+                .get(format!("{address}?token=secret")),
+        )
+        .await
+        .unwrap();
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let logged: Vec<_> = text.lines().filter(|line| line.contains("trying again")).collect();
+        let logged: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("trying again"))
+            .collect();
         assert_eq!(logged.len(), 2, "{text}");
         for (line, attempt) in logged.iter().zip(["attempt=1", "attempt=2"]) {
-            assert!(line.contains(" INFO ") && line.contains(attempt) && line.contains("pause_ms="), "{line}");
-            assert!(line.contains(&format!("GET {address}")) && !line.contains("secret"), "{line}");
+            assert!(
+                line.contains(" INFO ") && line.contains(attempt) && line.contains("pause_ms="),
+                "{line}"
+            );
+            assert!(
+                line.contains(&format!("GET {address}")) && !line.contains("secret"),
+                "{line}"
+            );
         }
     }
 }

@@ -25,9 +25,16 @@ impl Columns {
     /// Finds the columns by name, with case, accents and punctuation folded.
     pub(super) fn find(header: &ByteRecord) -> Result<Self, ReadError> {
         let names: Vec<String> = header.iter().map(|field| fold(&decode(field))).collect();
-        let position = |aliases: &[&str]| names.iter().position(|name| aliases.contains(&name.as_str()));
+        let position = |aliases: &[&str]| {
+            names
+                .iter()
+                .position(|name| aliases.contains(&name.as_str()))
+        };
         let required = |aliases: &[&'static str]| {
-            position(aliases).ok_or_else(|| ReadError::MissingColumn { column: aliases[0], found: names.join(", ") })
+            position(aliases).ok_or_else(|| ReadError::MissingColumn {
+                column: aliases[0],
+                found: names.join(", "),
+            })
         };
         Ok(Self {
             id: position(ID),
@@ -42,12 +49,22 @@ impl Columns {
 /// Guesses the delimiter: the public export has semicolons, BigQuery's and that of 2025 have commas.
 pub(super) fn delimiter(first_line: &[u8]) -> u8 {
     let count = |delimiter: u8| first_line.iter().filter(|byte| **byte == delimiter).count();
-    if count(b';') >= count(b',') { b';' } else { b',' }
+    if count(b';') >= count(b',') {
+        b';'
+    } else {
+        b','
+    }
 }
 
 fn fold(label: &str) -> String {
     let folded = CounterKey::of_name(label);
-    let letters = folded.as_str().chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' });
+    let letters = folded.as_str().chars().map(|letter| {
+        if letter.is_alphanumeric() {
+            letter
+        } else {
+            '_'
+        }
+    });
     letters.collect::<String>().trim_matches('_').to_owned()
 }
 
@@ -79,20 +96,41 @@ mod tests {
                 "date_et_heure_de_comptage",
                 "coordonnees_geographiques",
             ],
-            &["id_compteur", "nom_compteur", "sum_counts", "date", "coordinates"],
+            &[
+                "id_compteur",
+                "nom_compteur",
+                "sum_counts",
+                "date",
+                "coordinates",
+            ],
         ];
         for header in headers {
             let columns = Columns::find(&ByteRecord::from(header.to_vec())).unwrap();
-            let positions = (columns.id, columns.name, columns.count, columns.hour, columns.coordinates);
+            let positions = (
+                columns.id,
+                columns.name,
+                columns.count,
+                columns.hour,
+                columns.coordinates,
+            );
             assert_eq!(positions, (Some(0), 1, 2, 3, Some(4)), "{header:?}");
         }
     }
 
     #[test]
     fn a_header_of_cp1252_is_read() {
-        let header: [&[u8]; 4] =
-            [b"Nom du compteur", b"Comptage horaire", b"Date et heure de comptage", b"Coordonn\xe9es g\xe9ographiques"];
-        assert_eq!(Columns::find(&ByteRecord::from(header.to_vec())).unwrap().coordinates, Some(3));
+        let header: [&[u8]; 4] = [
+            b"Nom du compteur",
+            b"Comptage horaire",
+            b"Date et heure de comptage",
+            b"Coordonn\xe9es g\xe9ographiques",
+        ];
+        assert_eq!(
+            Columns::find(&ByteRecord::from(header.to_vec()))
+                .unwrap()
+                .coordinates,
+            Some(3)
+        );
     }
 
     #[test]

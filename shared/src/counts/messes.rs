@@ -2,24 +2,33 @@
 
 use super::{Coordinates, Counts, MAXIMUM_COUNT, Reject, RejectReason, read};
 
-const FRENCH: &str =
-    "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
+const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 
 /// Reads an export of which every row can be used.
 fn export(lines: &[&str]) -> Counts {
     let mut rejects = Vec::new();
-    let counts = read(format!("{FRENCH}{}\n", lines.join("\n")).as_bytes(), &mut rejects).unwrap();
+    let counts = read(
+        format!("{FRENCH}{}\n", lines.join("\n")).as_bytes(),
+        &mut rejects,
+    )
+    .unwrap();
     assert_eq!(rejects, []);
     counts
 }
 
 /// The hours, each as an instant, and the counts.
 fn rows(counts: &Counts) -> Vec<(String, u32)> {
-    counts.rows().iter().map(|row| (row.hour.to_string(), row.count)).collect()
+    counts
+        .rows()
+        .iter()
+        .map(|row| (row.hour.to_string(), row.count))
+        .collect()
 }
 
 fn expected(rows: &[(&str, u32)]) -> Vec<(String, u32)> {
-    rows.iter().map(|(hour, count)| ((*hour).to_owned(), *count)).collect()
+    rows.iter()
+        .map(|(hour, count)| ((*hour).to_owned(), *count))
+        .collect()
 }
 
 #[test]
@@ -29,7 +38,11 @@ fn the_hour_that_is_missing_in_autumn_stays_missing_and_shifts_no_other() {
         "1;Quai;4;2020-10-25T02:00:00+01:00;",
         "1;Quai;3;2020-10-25T03:00:00+01:00;",
     ]);
-    let hours = [("2020-10-24T23:00:00Z", 5), ("2020-10-25T01:00:00Z", 4), ("2020-10-25T02:00:00Z", 3)];
+    let hours = [
+        ("2020-10-24T23:00:00Z", 5),
+        ("2020-10-25T01:00:00Z", 4),
+        ("2020-10-25T02:00:00Z", 3),
+    ];
     assert_eq!(rows(&counts), expected(&hours));
 }
 
@@ -40,21 +53,32 @@ fn the_phantom_zero_of_spring_gives_way_to_the_count_whichever_comes_first() {
     for lines in [[phantom, count], [count, phantom]] {
         let mut counts = export(&[&["1;Quai;7;2021-03-28T01:00:00+01:00;"][..], &lines].concat());
         assert_eq!(counts.deduplicate(), 1);
-        assert_eq!(rows(&counts), expected(&[("2021-03-28T00:00:00Z", 7), ("2021-03-28T01:00:00Z", 12)]));
+        assert_eq!(
+            rows(&counts),
+            expected(&[("2021-03-28T00:00:00Z", 7), ("2021-03-28T01:00:00Z", 12)])
+        );
     }
 }
 
 #[test]
 fn both_offsets_of_paris_are_read_in_one_file() {
-    let counts = export(&["1;Quai;1;2021-03-28T01:00:00+01:00;", "1;Quai;2;2021-03-28T03:00:00+02:00;"]);
-    assert_eq!(rows(&counts), expected(&[("2021-03-28T00:00:00Z", 1), ("2021-03-28T01:00:00Z", 2)]));
+    let counts = export(&[
+        "1;Quai;1;2021-03-28T01:00:00+01:00;",
+        "1;Quai;2;2021-03-28T03:00:00+02:00;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[("2021-03-28T00:00:00Z", 1), ("2021-03-28T01:00:00Z", 2)])
+    );
 }
 
 #[test]
 fn the_zeros_of_a_dead_counter_are_counts_for_as_long_as_they_last() {
     // The longest run in the public data is 1,834 hours.
     let first = super::parse_hour("2021-01-01T00:00:00Z").unwrap();
-    let lines: Vec<_> = (0..1_834).map(|hour| format!("1;Quai;0;{};", first.plus(hour))).collect();
+    let lines: Vec<_> = (0..1_834)
+        .map(|hour| format!("1;Quai;0;{};", first.plus(hour)))
+        .collect();
     let mut counts = export(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(counts.deduplicate(), 0);
     assert_eq!(counts.len(), 1_834);
@@ -64,8 +88,14 @@ fn the_zeros_of_a_dead_counter_are_counts_for_as_long_as_they_last() {
 #[test]
 fn nothing_is_invented_for_the_hours_in_which_a_counter_stopped() {
     // 455 hours without a count.
-    let counts = export(&["1;Quai;5;2021-01-01T00:00:00Z;", "1;Quai;6;2021-01-19T23:00:00Z;"]);
-    assert_eq!(rows(&counts), expected(&[("2021-01-01T00:00:00Z", 5), ("2021-01-19T23:00:00Z", 6)]));
+    let counts = export(&[
+        "1;Quai;5;2021-01-01T00:00:00Z;",
+        "1;Quai;6;2021-01-19T23:00:00Z;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[("2021-01-01T00:00:00Z", 5), ("2021-01-19T23:00:00Z", 6)])
+    );
 }
 
 #[test]
@@ -75,16 +105,27 @@ fn a_counter_that_appears_in_mid_year_has_counts_from_then_on() {
         "1;Quai;6;2021-06-01T00:00:00+02:00;48.8,2.3",
         "2;Pont;7;2021-06-01T00:00:00+02:00;48.9,2.4",
     ]);
-    let names: Vec<_> = counts.counters().iter().map(|counter| counter.name.as_str()).collect();
+    let names: Vec<_> = counts
+        .counters()
+        .iter()
+        .map(|counter| counter.name.as_str())
+        .collect();
     assert_eq!(names, ["Quai", "Pont"]);
-    let pont: Vec<_> = counts.rows().iter().filter(|row| row.counter.position() == 1).collect();
+    let pont: Vec<_> = counts
+        .rows()
+        .iter()
+        .filter(|row| row.counter.position() == 1)
+        .collect();
     assert_eq!(pont.len(), 1);
     assert_eq!(pont[0].hour.to_string(), "2021-05-31T22:00:00Z");
 }
 
 #[test]
 fn a_counter_that_changes_its_id_stays_one_and_has_the_id_seen_last() {
-    let counts = export(&["100;Quai;5;2021-01-01T00:00:00+01:00;", "300;Quai;6;2021-06-01T00:00:00+02:00;"]);
+    let counts = export(&[
+        "100;Quai;5;2021-01-01T00:00:00+01:00;",
+        "300;Quai;6;2021-06-01T00:00:00+02:00;",
+    ]);
     assert_eq!((counts.counters().len(), counts.len()), (1, 2));
     assert_eq!(counts.counters()[0].id.as_deref(), Some("300"));
 }
@@ -100,45 +141,70 @@ fn spellings_of_a_name_and_roundings_of_coordinates_are_one_counter() {
     ]);
     assert_eq!((counts.counters().len(), counts.len()), (1, 4));
     assert_eq!(counts.counters()[0].name, "90 Rue De Sèvres SO-NE");
-    assert_eq!(counts.counters()[0].coordinates, Coordinates::new(48.846_028, 2.375_429));
+    assert_eq!(
+        counts.counters()[0].coordinates,
+        Coordinates::new(48.846_028, 2.375_429)
+    );
 }
 
 #[test]
 fn an_hour_without_an_offset_is_read_off_the_clocks_of_paris() {
-    let counts = export(&["1;Quai;1;2018-07-05T17:00;", "1;Quai;2;2018-01-05 17:00:00;"]);
-    assert_eq!(rows(&counts), expected(&[("2018-07-05T15:00:00Z", 1), ("2018-01-05T16:00:00Z", 2)]));
+    let counts = export(&[
+        "1;Quai;1;2018-07-05T17:00;",
+        "1;Quai;2;2018-01-05 17:00:00;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[("2018-07-05T15:00:00Z", 1), ("2018-01-05T16:00:00Z", 2)])
+    );
 }
 
 #[test]
 fn an_offset_after_a_blank_is_read() {
-    let counts = export(&["1;Quai;1;2019-01-05 17:00:00 +0100;", "1;Quai;2;2019-07-05 17:00:00 +0200;"]);
-    assert_eq!(rows(&counts), expected(&[("2019-01-05T16:00:00Z", 1), ("2019-07-05T15:00:00Z", 2)]));
+    let counts = export(&[
+        "1;Quai;1;2019-01-05 17:00:00 +0100;",
+        "1;Quai;2;2019-07-05 17:00:00 +0200;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[("2019-01-05T16:00:00Z", 1), ("2019-07-05T15:00:00Z", 2)])
+    );
 }
 
 #[test]
 fn the_export_of_2025_in_cp1252_with_commas_is_read() {
     let mut bytes = b"Identifiant du compteur,Nom du compteur,Comptage horaire,Date et heure de comptage,Coordonn\xe9es g\xe9ographiques\n".to_vec();
-    bytes.extend_from_slice(b"1,\"90 Rue De S\xe8vres, SO-NE\",25,2025-01-01T00:00:00+01:00,\"48.846, 2.375\"\n");
+    bytes.extend_from_slice(
+        b"1,\"90 Rue De S\xe8vres, SO-NE\",25,2025-01-01T00:00:00+01:00,\"48.846, 2.375\"\n",
+    );
     let mut rejects = Vec::new();
     let counts = read(bytes.as_slice(), &mut rejects).unwrap();
     assert_eq!(rejects, []);
     assert_eq!(rows(&counts), expected(&[("2024-12-31T23:00:00Z", 25)]));
     assert_eq!(counts.counters()[0].name, "90 Rue De Sèvres, SO-NE");
-    assert_eq!(counts.counters()[0].coordinates, Coordinates::new(48.846, 2.375));
+    assert_eq!(
+        counts.counters()[0].coordinates,
+        Coordinates::new(48.846, 2.375)
+    );
 }
 
 #[test]
 fn a_byte_order_mark_does_not_hide_the_first_column() {
-    let text =
-        "\u{feff}Nom du compteur;Comptage horaire;Date et heure de comptage\nQuai;25;2021-07-19T00:00:00+02:00\n";
+    let text = "\u{feff}Nom du compteur;Comptage horaire;Date et heure de comptage\nQuai;25;2021-07-19T00:00:00+02:00\n";
     let counts = read(text.as_bytes(), &mut Vec::new()).unwrap();
     assert_eq!(rows(&counts), expected(&[("2021-07-18T22:00:00Z", 25)]));
 }
 
 #[test]
 fn a_count_with_a_fraction_of_zero_is_a_whole_number() {
-    let counts = export(&["1;Quai;155.0;2021-07-19T00:00:00+02:00;", "1;Quai;0.0;2021-07-19T01:00:00+02:00;"]);
-    assert_eq!(rows(&counts), expected(&[("2021-07-18T22:00:00Z", 155), ("2021-07-18T23:00:00Z", 0)]));
+    let counts = export(&[
+        "1;Quai;155.0;2021-07-19T00:00:00+02:00;",
+        "1;Quai;0.0;2021-07-19T01:00:00+02:00;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[("2021-07-18T22:00:00Z", 155), ("2021-07-18T23:00:00Z", 0)])
+    );
 }
 
 #[test]
@@ -149,8 +215,13 @@ fn rows_without_id_and_coordinates_belong_to_the_counter_of_their_name() {
         ";Quai;3;2024-10-01T02:00:00+02:00;",
         ";Pont;4;2024-10-01T02:00:00+02:00;",
     ]);
-    let [quai, pont] = counts.counters() else { panic!("{:?}", counts.counters()) };
-    assert_eq!((quai.id.as_deref(), quai.coordinates), (Some("1"), Coordinates::new(48.8, 2.3)));
+    let [quai, pont] = counts.counters() else {
+        panic!("{:?}", counts.counters())
+    };
+    assert_eq!(
+        (quai.id.as_deref(), quai.coordinates),
+        (Some("1"), Coordinates::new(48.8, 2.3))
+    );
     assert_eq!((pont.id.as_deref(), pont.coordinates), (None, None));
     assert_eq!(counts.len(), 4);
 }
@@ -160,16 +231,38 @@ fn nulls_in_columns_that_are_not_read_do_no_harm() {
     let text = "id;nom_compteur;sum_counts;date;installation_date;coordinates;url_photos_n1\n;Quai;1;2024-10-01T00:00:00+02:00;;;\n";
     let mut rejects = Vec::new();
     let counts = read(text.as_bytes(), &mut rejects).unwrap();
-    assert_eq!((rows(&counts), rejects), (expected(&[("2024-09-30T22:00:00Z", 1)]), Vec::new()));
+    assert_eq!(
+        (rows(&counts), rejects),
+        (expected(&[("2024-09-30T22:00:00Z", 1)]), Vec::new())
+    );
 }
 
 #[test]
 fn true_maxima_are_counts_and_what_no_counter_can_see_is_rejected() {
-    let counts = export(&["1;Quai;11937;2024-10-01T00:00:00+02:00;", "1;Quai;50000;2024-10-01T01:00:00+02:00;"]);
-    assert_eq!(rows(&counts), expected(&[("2024-09-30T22:00:00Z", 11_937), ("2024-09-30T23:00:00Z", MAXIMUM_COUNT)]));
+    let counts = export(&[
+        "1;Quai;11937;2024-10-01T00:00:00+02:00;",
+        "1;Quai;50000;2024-10-01T01:00:00+02:00;",
+    ]);
+    assert_eq!(
+        rows(&counts),
+        expected(&[
+            ("2024-09-30T22:00:00Z", 11_937),
+            ("2024-09-30T23:00:00Z", MAXIMUM_COUNT)
+        ])
+    );
     let line = "1;Quai;50001;2024-10-01T00:00:00+02:00;";
     let mut rejects = Vec::new();
     let counts = read(format!("{FRENCH}{line}\n").as_bytes(), &mut rejects).unwrap();
     let reason = RejectReason::CountOutOfRange("50001".to_owned());
-    assert_eq!((counts.len(), rejects), (0, vec![Reject { row: 2, reason, text: line.to_owned() }]));
+    assert_eq!(
+        (counts.len(), rejects),
+        (
+            0,
+            vec![Reject {
+                row: 2,
+                reason,
+                text: line.to_owned()
+            }]
+        )
+    );
 }

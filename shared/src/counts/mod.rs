@@ -41,7 +41,10 @@ impl CounterKey {
         if name.is_ascii() {
             return Self(single_blanks(&name.to_ascii_lowercase()));
         }
-        let letters = name.nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
+        let letters = name
+            .nfkd()
+            .filter(|letter| !is_combining_mark(*letter))
+            .flat_map(char::to_lowercase);
         Self(single_blanks(&letters.collect::<String>()))
     }
 
@@ -87,13 +90,19 @@ impl Coordinates {
     /// Reads `lat,lon`. Returns `None` for anything that is no place on Earth.
     pub fn parse(text: &str) -> Option<Self> {
         let (latitude, longitude) = text.split_once(',')?;
-        Self::new(latitude.trim().parse().ok()?, longitude.trim().parse().ok()?)
+        Self::new(
+            latitude.trim().parse().ok()?,
+            longitude.trim().parse().ok()?,
+        )
     }
 
     /// Checks that both degrees are on Earth.
     pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
         let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        on_earth.then_some(Self { latitude, longitude })
+        on_earth.then_some(Self {
+            latitude,
+            longitude,
+        })
     }
 }
 
@@ -202,13 +211,24 @@ impl Counts {
 
     /// Adds a count.
     pub fn push(&mut self, counter: CounterIndex, hour: Hour, count: u32) {
-        self.rows.push(Count { hour, counter, count });
+        self.rows.push(Count {
+            hour,
+            counter,
+            count,
+        });
     }
 
     /// Adds all counts of another collection.
     pub fn extend(&mut self, other: &Self) {
-        let indices: Vec<_> = other.counters.iter().map(|counter| self.intern(counter.clone())).collect();
-        self.rows.extend(other.rows.iter().map(|row| Count { counter: indices[row.counter.position()], ..*row }));
+        let indices: Vec<_> = other
+            .counters
+            .iter()
+            .map(|counter| self.intern(counter.clone()))
+            .collect();
+        self.rows.extend(other.rows.iter().map(|row| Count {
+            counter: indices[row.counter.position()],
+            ..*row
+        }));
     }
 
     /// Sorts by hour and counter and leaves one count for each pair.
@@ -230,15 +250,24 @@ impl Counts {
     #[must_use]
     pub fn normalized(&self) -> Self {
         let mut is_counted = vec![false; self.counters.len()];
-        self.rows.iter().for_each(|row| is_counted[row.counter.position()] = true);
-        let mut order: Vec<_> = self.positions.iter().filter(|(_, index)| is_counted[index.position()]).collect();
+        self.rows
+            .iter()
+            .for_each(|row| is_counted[row.counter.position()] = true);
+        let mut order: Vec<_> = self
+            .positions
+            .iter()
+            .filter(|(_, index)| is_counted[index.position()])
+            .collect();
         order.sort_unstable();
         let mut normalized = Self::default();
         let mut indices = vec![CounterIndex(0); self.counters.len()];
         for (_, index) in order {
             indices[index.position()] = normalized.intern(self.counter(*index).clone());
         }
-        let renumber = |row: &Count| Count { counter: indices[row.counter.position()], ..*row };
+        let renumber = |row: &Count| Count {
+            counter: indices[row.counter.position()],
+            ..*row
+        };
         normalized.rows = self.rows.iter().map(renumber).collect();
         normalized.deduplicate();
         normalized
@@ -247,8 +276,17 @@ impl Counts {
     /// Returns the counts from `first` to `last`, both included, with all counters.
     #[must_use]
     pub fn between(&self, first: Hour, last: Hour) -> Self {
-        let rows = self.rows.iter().filter(|row| (first..=last).contains(&row.hour)).copied().collect();
-        Self { counters: self.counters.clone(), positions: self.positions.clone(), rows }
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| (first..=last).contains(&row.hour))
+            .copied()
+            .collect();
+        Self {
+            counters: self.counters.clone(),
+            positions: self.positions.clone(),
+            rows,
+        }
     }
 
     /// Returns the counts of the days from `first` to `last`, both included.
@@ -283,16 +321,29 @@ mod tests {
     use super::*;
 
     fn counter(id: Option<&str>, name: &str) -> Counter {
-        Counter { id: id.map(str::to_owned), name: name.to_owned(), coordinates: None }
+        Counter {
+            id: id.map(str::to_owned),
+            name: name.to_owned(),
+            coordinates: None,
+        }
     }
 
     #[test]
     fn spelling_does_not_make_a_new_counter() {
         let mut counts = Counts::default();
         let first = counts.intern(counter(Some("1"), "90 Rue De Sèvres SO-NE"));
-        assert_eq!(counts.intern(counter(None, "90  rue de Sevres so-ne ")), first);
-        assert_ne!(counts.intern(counter(Some("1"), "90 Rue De Sèvres NE-SO")), first);
-        assert_eq!(counts.counter(first), &counter(Some("1"), "90 Rue De Sèvres SO-NE"));
+        assert_eq!(
+            counts.intern(counter(None, "90  rue de Sevres so-ne ")),
+            first
+        );
+        assert_ne!(
+            counts.intern(counter(Some("1"), "90 Rue De Sèvres NE-SO")),
+            first
+        );
+        assert_eq!(
+            counts.counter(first),
+            &counter(Some("1"), "90 Rue De Sèvres SO-NE")
+        );
     }
 
     #[test]
@@ -312,7 +363,11 @@ mod tests {
             counts.push(quai, at, count);
         }
         assert_eq!(counts.deduplicate(), 2);
-        let left: Vec<_> = counts.rows().iter().map(|row| (row.hour, row.count)).collect();
+        let left: Vec<_> = counts
+            .rows()
+            .iter()
+            .map(|row| (row.hour, row.count))
+            .collect();
         assert_eq!(left, [(hour, 12), (hour.plus(1), 7)]);
     }
 
@@ -324,13 +379,25 @@ mod tests {
         right.push(quai, Hour::from_number(1), 5);
         left.extend(&right);
         let quai = left.find(&CounterKey::of_name("quai")).unwrap();
-        assert_eq!(left.rows(), [Count { hour: Hour::from_number(1), counter: quai, count: 5 }]);
+        assert_eq!(
+            left.rows(),
+            [Count {
+                hour: Hour::from_number(1),
+                counter: quai,
+                count: 5
+            }]
+        );
     }
 
     #[test]
     fn counts_in_another_order_are_normalized_to_the_same_rows() {
         let hour = Hour::from_number(400_000);
-        let rows = [("Quai", hour, 5), ("Pont", hour, 3), ("Pont", hour.plus(1), 4), ("Quai", hour, 0)];
+        let rows = [
+            ("Quai", hour, 5),
+            ("Pont", hour, 3),
+            ("Pont", hour.plus(1), 4),
+            ("Quai", hour, 0),
+        ];
         let collect = |rows: &mut dyn Iterator<Item = (&str, Hour, u32)>| {
             let mut counts = Counts::default();
             for (name, hour, count) in rows {
@@ -340,9 +407,19 @@ mod tests {
             let _silent = counts.intern(counter(None, "Avenue"));
             counts.normalized()
         };
-        let (forwards, backwards) = (collect(&mut rows.into_iter()), collect(&mut rows.into_iter().rev()));
-        assert_eq!((forwards.rows(), forwards.counters()), (backwards.rows(), backwards.counters()));
-        let names: Vec<_> = forwards.counters().iter().map(|counter| counter.name.as_str()).collect();
+        let (forwards, backwards) = (
+            collect(&mut rows.into_iter()),
+            collect(&mut rows.into_iter().rev()),
+        );
+        assert_eq!(
+            (forwards.rows(), forwards.counters()),
+            (backwards.rows(), backwards.counters())
+        );
+        let names: Vec<_> = forwards
+            .counters()
+            .iter()
+            .map(|counter| counter.name.as_str())
+            .collect();
         assert_eq!((names, forwards.len()), (vec!["Pont", "Quai"], 3));
     }
 

@@ -89,7 +89,11 @@ impl<W: Write> RejectWriter<W> {
     pub fn new(out: W) -> Self {
         let mut writer = csv::Writer::from_writer(out);
         let failure = writer.write_record(["row", "reason", "text"]).err();
-        Self { writer, rows: 0, failure }
+        Self {
+            writer,
+            rows: 0,
+            failure,
+        }
     }
 
     /// Ends the file and returns the number of rows in it.
@@ -104,7 +108,11 @@ impl<W: Write> RejectWriter<W> {
 
 impl<W: Write> Rejects for RejectWriter<W> {
     fn reject(&mut self, reject: Reject) {
-        let record = [reject.row.to_string(), reject.reason.to_string(), reject.text];
+        let record = [
+            reject.row.to_string(),
+            reject.reason.to_string(),
+            reject.text,
+        ];
         match self.writer.write_record(record) {
             Ok(()) => self.rows += 1,
             Err(error) => self.failure = self.failure.take().or(Some(error)),
@@ -120,9 +128,16 @@ mod tests {
     fn a_reject_file_names_line_and_reason() {
         let mut file = Vec::new();
         let mut writer = RejectWriter::new(&mut file);
-        writer.reject(Reject { row: 7, reason: RejectReason::BadCount("many".into()), text: "a;many".into() });
+        writer.reject(Reject {
+            row: 7,
+            reason: RejectReason::BadCount("many".into()),
+            text: "a;many".into(),
+        });
         assert_eq!(writer.finish().unwrap(), 1);
         let text = String::from_utf8(file).unwrap();
-        assert_eq!(text, "row,reason,text\n7,the count `many` is no whole number of bicycles,a;many\n");
+        assert_eq!(
+            text,
+            "row,reason,text\n7,the count `many` is no whole number of bicycles,a;many\n"
+        );
     }
 }

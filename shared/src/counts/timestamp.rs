@@ -28,11 +28,21 @@ pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
     }
     let clock_end = text[10..].find(['+', '-', 'Z', 'z', 'U']);
     let (civil, zone) = clock_end.map_or((text, ""), |at| text.split_at(10 + at));
-    let civil: DateTime = civil.trim_end().replacen(' ', "T", 1).parse().map_err(|_| bad())?;
+    let civil: DateTime = civil
+        .trim_end()
+        .replacen(' ', "T", 1)
+        .parse()
+        .map_err(|_| bad())?;
     let timestamp = if zone.is_empty() {
-        paris().to_ambiguous_timestamp(civil).compatible().map_err(|_| bad())?
+        paris()
+            .to_ambiguous_timestamp(civil)
+            .compatible()
+            .map_err(|_| bad())?
     } else {
-        offset(zone).ok_or_else(bad)?.to_timestamp(civil).map_err(|_| bad())?
+        offset(zone)
+            .ok_or_else(bad)?
+            .to_timestamp(civil)
+            .map_err(|_| bad())?
     };
     if !PLAUSIBLE_YEARS.contains(&civil.year()) {
         return Err(RejectReason::ImplausibleDate(text.to_owned()));
@@ -50,9 +60,15 @@ fn offset(zone: &str) -> Option<Offset> {
         return None;
     }
     let hours: i32 = digits[..2].parse().ok()?;
-    let minutes: i32 = digits.get(2..).filter(|rest| !rest.is_empty()).map_or(Ok(0), str::parse).ok()?;
+    let minutes: i32 = digits
+        .get(2..)
+        .filter(|rest| !rest.is_empty())
+        .map_or(Ok(0), str::parse)
+        .ok()?;
     let seconds = (hours * 60 + minutes) * 60;
-    Offset::from_seconds(if sign == "-" { -seconds } else { seconds }).ok().filter(|_| minutes < 60)
+    Offset::from_seconds(if sign == "-" { -seconds } else { seconds })
+        .ok()
+        .filter(|_| minutes < 60)
 }
 
 #[cfg(test)]
@@ -101,10 +117,19 @@ mod tests {
             "2021-07-19T00:00:00+2",
             "2021-07-19é00:00",
         ] {
-            assert!(matches!(parse_hour(text), Err(RejectReason::BadDate(_))), "{text}");
+            assert!(
+                matches!(parse_hour(text), Err(RejectReason::BadDate(_))),
+                "{text}"
+            );
         }
-        assert!(matches!(parse_hour("2021-07-19T00:30:00Z"), Err(RejectReason::NotOnTheHour(_))));
-        assert!(matches!(parse_hour("1021-07-19T00:00:00Z"), Err(RejectReason::ImplausibleDate(_))));
+        assert!(matches!(
+            parse_hour("2021-07-19T00:30:00Z"),
+            Err(RejectReason::NotOnTheHour(_))
+        ));
+        assert!(matches!(
+            parse_hour("1021-07-19T00:00:00Z"),
+            Err(RejectReason::ImplausibleDate(_))
+        ));
     }
 
     proptest! {

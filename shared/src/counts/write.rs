@@ -11,7 +11,11 @@ use crate::time::paris;
 ///
 /// # Errors
 /// When `out` refuses.
-pub fn write_table(counts: &Counts, ingested_at: Timestamp, out: impl Write) -> Result<(), WriteError> {
+pub fn write_table(
+    counts: &Counts,
+    ingested_at: Timestamp,
+    out: impl Write,
+) -> Result<(), WriteError> {
     let mut writer = csv::Writer::from_writer(out);
     let header = [
         "comptage_horaire",
@@ -25,8 +29,19 @@ pub fn write_table(counts: &Counts, ingested_at: Timestamp, out: impl Write) -> 
     let ingested_at = ingested_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     for row in counts.rows() {
         let (id, name, coordinates) = describe(counts, row);
-        let hour = row.hour.timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        writer.write_record([&row.count.to_string(), &hour, id, name, &coordinates, &ingested_at])?;
+        let hour = row
+            .hour
+            .timestamp()
+            .strftime("%Y-%m-%d %H:%M:%S UTC")
+            .to_string();
+        writer.write_record([
+            &row.count.to_string(),
+            &hour,
+            id,
+            name,
+            &coordinates,
+            &ingested_at,
+        ])?;
     }
     Ok(writer.flush()?)
 }
@@ -48,7 +63,12 @@ pub fn write_french(counts: &Counts, out: impl Write) -> Result<(), WriteError> 
     let paris = paris();
     for row in counts.rows() {
         let (id, name, coordinates) = describe(counts, row);
-        let hour = row.hour.timestamp().to_zoned_datetime(paris.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+        let hour = row
+            .hour
+            .timestamp()
+            .to_zoned_datetime(paris.clone())
+            .strftime("%Y-%m-%dT%H:%M:%S%:z")
+            .to_string();
         writer.write_record([id, name, &row.count.to_string(), &hour, &coordinates])?;
     }
     Ok(writer.flush()?)
@@ -56,8 +76,15 @@ pub fn write_french(counts: &Counts, out: impl Write) -> Result<(), WriteError> 
 
 fn describe<'a>(counts: &'a Counts, row: &Count) -> (&'a str, &'a str, String) {
     let counter = counts.counter(row.counter);
-    let coordinates = counter.coordinates.map(|coordinates| coordinates.to_string()).unwrap_or_default();
-    (counter.id.as_deref().unwrap_or_default(), &counter.name, coordinates)
+    let coordinates = counter
+        .coordinates
+        .map(|coordinates| coordinates.to_string())
+        .unwrap_or_default();
+    (
+        counter.id.as_deref().unwrap_or_default(),
+        &counter.name,
+        coordinates,
+    )
 }
 
 /// Counts that could not be written.
@@ -82,8 +109,16 @@ mod tests {
     fn counts() -> Counts {
         let mut counts = Counts::default();
         let coordinates = Coordinates::new(48.846_028, 2.375_429);
-        let quai = counts.intern(Counter { id: Some("1".into()), name: "Quai; d'Orsay, \"E-O\"".into(), coordinates });
-        let pont = counts.intern(Counter { id: None, name: "Pont".into(), coordinates: None });
+        let quai = counts.intern(Counter {
+            id: Some("1".into()),
+            name: "Quai; d'Orsay, \"E-O\"".into(),
+            coordinates,
+        });
+        let pont = counts.intern(Counter {
+            id: None,
+            name: "Pont".into(),
+            coordinates: None,
+        });
         for hour in 453_000..453_010 {
             counts.push(quai, Hour::from_number(hour), 7);
             counts.push(pont, Hour::from_number(hour), 0);
@@ -100,7 +135,10 @@ mod tests {
         for text in [table, french] {
             let mut rejects = Vec::new();
             let read = read(text.as_slice(), &mut rejects).unwrap();
-            assert_eq!((read.rows(), read.counters()), (counts.rows(), counts.counters()));
+            assert_eq!(
+                (read.rows(), read.counters()),
+                (counts.rows(), counts.counters())
+            );
             assert!(rejects.is_empty());
         }
     }

@@ -41,7 +41,8 @@ pub(super) fn z_test_p_value<K: PartialOrd>(reference: &Counts<K>, current: &Cou
     let reference_share = in_reference as f64 / reference_rows;
     let current_share = in_current as f64 / current_rows;
     let pooled_share = (in_reference + in_current) as f64 / (reference_rows + current_rows);
-    let variance = pooled_share * (1.0 - pooled_share) * (1.0 / reference_rows + 1.0 / current_rows);
+    let variance =
+        pooled_share * (1.0 - pooled_share) * (1.0 / reference_rows + 1.0 / current_rows);
     let z = (reference_share - current_share) / variance.sqrt();
     erfc(z.abs() / std::f64::consts::SQRT_2)
 }
@@ -49,7 +50,10 @@ pub(super) fn z_test_p_value<K: PartialOrd>(reference: &Counts<K>, current: &Cou
 /// Returns the square root of the Jensen-Shannon divergence in nats.
 ///
 /// Behaviour matched: `scipy.spatial.distance.jensenshannon` of the shares.
-pub(super) fn jensen_shannon_distance<K: PartialOrd>(reference: &Counts<K>, current: &Counts<K>) -> f64 {
+pub(super) fn jensen_shannon_distance<K: PartialOrd>(
+    reference: &Counts<K>,
+    current: &Counts<K>,
+) -> f64 {
     let (reference_rows, current_rows) = (reference.rows() as f64, current.rows() as f64);
     let twice_the_divergence: f64 = side_by_side(reference, current)
         .map(|(_, in_reference, in_current)| {
@@ -101,7 +105,10 @@ mod tests {
             (0.0, 2.0, 1.0),
         ] {
             let actual = chi_square_survival(statistic, degrees_of_freedom);
-            assert!((actual - expected).abs() <= 1e-11 * expected, "{statistic} {degrees_of_freedom}");
+            assert!(
+                (actual - expected).abs() <= 1e-11 * expected,
+                "{statistic} {degrees_of_freedom}"
+            );
         }
     }
 

@@ -39,7 +39,9 @@ impl<K: PartialOrd> Counts<K> {
 impl<K: PartialOrd> From<Vec<(K, u64)>> for Counts<K> {
     fn from(mut counts: Vec<(K, u64)>) -> Self {
         counts.retain(|(value, rows)| value.partial_cmp(value).is_some() && *rows > 0);
-        counts.sort_unstable_by(|(left, _), (right, _)| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
+        counts.sort_unstable_by(|(left, _), (right, _)| {
+            left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal)
+        });
         counts.dedup_by(|(value, rows), (kept, kept_rows)| {
             let same = value == kept;
             if same {
@@ -48,7 +50,10 @@ impl<K: PartialOrd> From<Vec<(K, u64)>> for Counts<K> {
             same
         });
         let rows = counts.iter().map(|(_, rows)| rows).sum();
-        Self { values: counts, rows }
+        Self {
+            values: counts,
+            rows,
+        }
     }
 }
 
@@ -79,7 +84,11 @@ pub(super) fn side_by_side<'a, K: PartialOrd>(
 }
 
 /// Says whether both sides together have more than `limit` distinct values.
-pub(super) fn has_more_values_than<K: PartialOrd>(limit: usize, reference: &Counts<K>, current: &Counts<K>) -> bool {
+pub(super) fn has_more_values_than<K: PartialOrd>(
+    limit: usize,
+    reference: &Counts<K>,
+    current: &Counts<K>,
+) -> bool {
     side_by_side(reference, current).nth(limit).is_some()
 }
 
@@ -97,7 +106,8 @@ mod tests {
 
     #[test]
     fn reading_restores_order_and_merges_equal_values() {
-        let counts: Counts<f64> = serde_json::from_str("[[3.0,1],[1.0,2],[3.0,4],[2.0,0]]").unwrap();
+        let counts: Counts<f64> =
+            serde_json::from_str("[[3.0,1],[1.0,2],[3.0,4],[2.0,0]]").unwrap();
 
         assert_eq!(counts.values, [(1.0, 2), (3.0, 5)]);
     }
@@ -109,7 +119,10 @@ mod tests {
 
         let merged: Vec<_> = side_by_side(&reference, &current).collect();
 
-        assert_eq!(merged, [(&"a", 1, 0), (&"b", 0, 1), (&"c", 2, 1), (&"d", 0, 1)]);
+        assert_eq!(
+            merged,
+            [(&"a", 1, 0), (&"b", 0, 1), (&"c", 2, 1), (&"d", 0, 1)]
+        );
     }
 
     #[test]

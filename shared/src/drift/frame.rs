@@ -8,13 +8,22 @@ const COUNTER: &str = "counter";
 
 /// Prepares columns of a frame; names that are no column of it are left out.
 pub fn columns_of<'a>(frame: &Frame, names: impl IntoIterator<Item = &'a str>) -> Vec<Column> {
-    names.into_iter().filter_map(|name| column_of(frame, name)).collect()
+    names
+        .into_iter()
+        .filter_map(|name| column_of(frame, name))
+        .collect()
 }
 
 fn column_of(frame: &Frame, name: &str) -> Option<Column> {
     if name == COUNTER {
         let keys: Vec<_> = frame.counters().iter().map(Counter::key).collect();
-        return Some(Column::categorical(name, frame.rows().iter().map(|row| keys[row.counter as usize].as_str())));
+        return Some(Column::categorical(
+            name,
+            frame
+                .rows()
+                .iter()
+                .map(|row| keys[row.counter as usize].as_str()),
+        ));
     }
     let values = frame.column(name)?;
     Some(Column::numerical(name, values.into_iter().map(f64::from)))

@@ -33,7 +33,8 @@ fn largest_difference(reference: &Counts<f64>, current: &Counts<f64>) -> u64 {
     for (_, in_reference, in_current) in side_by_side(reference, current) {
         reference_so_far += in_reference;
         current_so_far += in_current;
-        let difference = (reference_so_far * current_rows).abs_diff(current_so_far * reference_rows);
+        let difference =
+            (reference_so_far * current_rows).abs_diff(current_so_far * reference_rows);
         largest = largest.max(difference);
     }
     largest
@@ -54,11 +55,17 @@ fn exact_p_value(left_rows: u64, right_rows: u64, difference: u64) -> f64 {
     let (long, short) = (left_rows.max(right_rows), left_rows.min(right_rows));
     let outside = |i: u64, j: u64| (i * short).abs_diff(j * long) >= difference;
 
-    let mut touched: Vec<f64> = (0..=short).map(|j| if outside(0, j) { 1.0 } else { 0.0 }).collect();
+    let mut touched: Vec<f64> = (0..=short)
+        .map(|j| if outside(0, j) { 1.0 } else { 0.0 })
+        .collect();
     for i in 1..=long {
         let mut below = 0.0;
         for (j, cell) in (0..).zip(&mut touched) {
-            below = if outside(i, j) { 1.0 } else { (*cell * i as f64 + below * j as f64) / (i + j) as f64 };
+            below = if outside(i, j) {
+                1.0
+            } else {
+                (*cell * i as f64 + below * j as f64) / (i + j) as f64
+            };
             *cell = below;
         }
     }
@@ -158,7 +165,15 @@ fn durbin_matrix(half: usize, rest: f64) -> Vec<Vec<f64>> {
 }
 
 fn multiply(matrix: &[Vec<f64>], vector: &[f64]) -> Vec<f64> {
-    matrix.iter().map(|row| row.iter().zip(vector).map(|(left, right)| left * right).sum()).collect()
+    matrix
+        .iter()
+        .map(|row| {
+            row.iter()
+                .zip(vector)
+                .map(|(left, right)| left * right)
+                .sum()
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -189,7 +204,10 @@ mod tests {
             (1000, 0.25, 1.488_191_419_595_809_5e-55),
         ] {
             let actual = one_sample_survival(rows, distance);
-            assert!((actual - expected).abs() < 1e-7, "{rows} {distance}: {actual} {expected}");
+            assert!(
+                (actual - expected).abs() < 1e-7,
+                "{rows} {distance}: {actual} {expected}"
+            );
         }
     }
 

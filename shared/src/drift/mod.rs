@@ -55,7 +55,10 @@ impl Column {
     /// Prepares a column of numbers; NaN and infinite values are dropped.
     pub fn numerical(name: impl Into<String>, values: impl IntoIterator<Item = f64>) -> Self {
         let finite = values.into_iter().filter(|value| value.is_finite());
-        Self { name: name.into(), values: Values::Numerical(Counts::of(finite)) }
+        Self {
+            name: name.into(),
+            values: Values::Numerical(Counts::of(finite)),
+        }
     }
 
     /// Prepares a column of categories, told apart by their text; rows without a category are
@@ -65,7 +68,10 @@ impl Column {
         K: PartialOrd + ToString,
     {
         let counts = Counts::of(categories);
-        Self { name: name.into(), values: Values::Categorical(counts.map_values(|category| category.to_string())) }
+        Self {
+            name: name.into(),
+            values: Values::Categorical(counts.map_values(|category| category.to_string())),
+        }
     }
 
     /// Returns the column's name.
@@ -156,7 +162,11 @@ pub fn dataset(reference: &[Column], current: &[Column]) -> Result<DatasetDrift,
         .collect::<Result<Vec<_>, _>>()?;
 
     let drifted_count = columns.iter().filter(|column| column.drifted).count();
-    Ok(DatasetDrift { drifted_share: drifted_count as f64 / columns.len() as f64, drifted_count, columns })
+    Ok(DatasetDrift {
+        drifted_share: drifted_count as f64 / columns.len() as f64,
+        drifted_count,
+        columns,
+    })
 }
 
 /// Compares one column with its reference by the test that Evidently takes by default.
@@ -178,14 +188,24 @@ pub fn compare(reference: &Column, current: &Column) -> Result<ColumnDrift, Erro
     }
 
     let (method, score) = match (&reference.values, &current.values) {
-        (Values::Numerical(reference), Values::Numerical(current)) => score_numbers(reference, current),
-        (Values::Categorical(reference), Values::Categorical(current)) => score_categories(reference, current),
+        (Values::Numerical(reference), Values::Numerical(current)) => {
+            score_numbers(reference, current)
+        }
+        (Values::Categorical(reference), Values::Categorical(current)) => {
+            score_categories(reference, current)
+        }
         _ => return Err(Error::DifferentTypes { column }),
     };
     if !score.is_finite() {
         return Err(Error::Overflow { column });
     }
-    Ok(ColumnDrift { column, method, threshold: method.threshold(), score, drifted: method.is_drift(score) })
+    Ok(ColumnDrift {
+        column,
+        method,
+        threshold: method.threshold(),
+        score,
+        drifted: method.is_drift(score),
+    })
 }
 
 /// Reasons why columns cannot be compared.
@@ -236,7 +256,12 @@ impl Values {
 }
 
 fn column_named<'a>(name: &str, columns: &'a [Column]) -> Result<&'a Column, Error> {
-    columns.iter().find(|column| column.name == name).ok_or_else(|| Error::MissingColumn { column: name.to_owned() })
+    columns
+        .iter()
+        .find(|column| column.name == name)
+        .ok_or_else(|| Error::MissingColumn {
+            column: name.to_owned(),
+        })
 }
 
 fn score_numbers(reference: &Counts<f64>, current: &Counts<f64>) -> (Method, f64) {

@@ -38,8 +38,14 @@ fn distance(reference: &Counts<f64>, current: &Counts<f64>) -> f64 {
 
 fn standard_deviation(counts: &Counts<f64>) -> f64 {
     let rows = counts.rows() as f64;
-    let mean = counts.iter().map(|(value, rows)| value * rows as f64).sum::<f64>() / rows;
-    let squares = counts.iter().map(|(value, rows)| (value - mean).powi(2) * rows as f64);
+    let mean = counts
+        .iter()
+        .map(|(value, rows)| value * rows as f64)
+        .sum::<f64>()
+        / rows;
+    let squares = counts
+        .iter()
+        .map(|(value, rows)| (value - mean).powi(2) * rows as f64);
     (squares.sum::<f64>() / rows).sqrt()
 }
 
@@ -51,7 +57,10 @@ mod tests {
 
     #[test]
     fn deviation_is_that_of_a_population() {
-        assert_eq!(standard_deviation(&Counts::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])), 2.0);
+        assert_eq!(
+            standard_deviation(&Counts::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])),
+            2.0
+        );
     }
 
     #[test]

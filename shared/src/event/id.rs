@@ -21,20 +21,40 @@ impl EventId {
     pub fn of(function: Function, subject: impl fmt::Display) -> Self {
         // Names of functions, days, weeks and instants are sound segments.
         let text = format!("{function}/{subject}");
-        Self(text.parse().unwrap_or_else(|_| unreachable!("{text} is a sound path")))
+        Self(
+            text.parse()
+                .unwrap_or_else(|_| unreachable!("{text} is a sound path")),
+        )
     }
 
     /// Returns the id of a delivery in which no event could be found, from the id that the bus gave the message.
     pub fn of_message(message_id: &str) -> Self {
-        let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let letter = |letter: char| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        };
         let id: String = message_id.chars().take(64).map(letter).collect();
-        let id = if id.is_empty() { "unnamed".to_owned() } else { id };
-        Self(format!("message/{id}").parse().unwrap_or_else(|_| unreachable!("{id} is a sound segment")))
+        let id = if id.is_empty() {
+            "unnamed".to_owned()
+        } else {
+            id
+        };
+        Self(
+            format!("message/{id}")
+                .parse()
+                .unwrap_or_else(|_| unreachable!("{id} is a sound segment")),
+        )
     }
 
     /// Returns the day, week or other key that the event is about.
     pub fn subject(&self) -> &str {
-        self.0.as_str().split_once('/').map_or(self.0.as_str(), |(_, subject)| subject)
+        self.0
+            .as_str()
+            .split_once('/')
+            .map_or(self.0.as_str(), |(_, subject)| subject)
     }
 }
 
@@ -50,7 +70,9 @@ impl TryFrom<String> for EventId {
     fn try_from(text: String) -> Result<Self, EventIdError> {
         match text.parse() {
             Ok(path) if text.len() <= Self::MAXIMUM_BYTES => Ok(Self(path)),
-            _ => Err(EventIdError { text: text.chars().take(80).collect() }),
+            _ => Err(EventIdError {
+                text: text.chars().take(80).collect(),
+            }),
         }
     }
 }

@@ -30,7 +30,10 @@ pub struct IngestRequested {
 impl IngestRequested {
     /// Returns the first and the last day that are meant.
     pub fn days(&self, published_at: Timestamp) -> (Day, Day) {
-        let first = self.from.or(self.to).unwrap_or_else(|| Day::of(published_at).plus(-1));
+        let first = self
+            .from
+            .or(self.to)
+            .unwrap_or_else(|| Day::of(published_at).plus(-1));
         (first, self.to.unwrap_or(first))
     }
 
@@ -43,9 +46,10 @@ impl IngestRequested {
         match self.again {
             None => EventId::of(Function::Ingest, subject),
             // Without colons, since ledger entries are files on some machines.
-            Some(instant) => {
-                EventId::of(Function::Ingest, format_args!("{subject}@{}", instant.to_string().replace(':', "-")))
-            }
+            Some(instant) => EventId::of(
+                Function::Ingest,
+                format_args!("{subject}@{}", instant.to_string().replace(':', "-")),
+            ),
         }
     }
 }
@@ -91,7 +95,8 @@ pub struct DriftCheckRequested {
 impl DriftCheckRequested {
     /// Returns the week that is meant.
     pub fn week(&self, published_at: Timestamp) -> Week {
-        self.week.unwrap_or_else(|| Day::of(published_at).plus(-7).week())
+        self.week
+            .unwrap_or_else(|| Day::of(published_at).plus(-7).week())
     }
 }
 

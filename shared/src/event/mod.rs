@@ -13,8 +13,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use id::{EventId, EventIdError};
 pub use messages::{
-    ChallengerEvaluated, ChallengerTrained, ChampionDecided, DayIngested, DriftCheckRequested, DriftDetected,
-    IngestRequested,
+    ChallengerEvaluated, ChallengerTrained, ChampionDecided, DayIngested, DriftCheckRequested,
+    DriftDetected, IngestRequested,
 };
 pub use names::{Function, Topic, UnknownName};
 
@@ -30,7 +30,11 @@ pub trait Event: DeserializeOwned + Serialize + Send + Sync + 'static {
 /// Writes an event as it travels: its fields and its `type`.
 pub fn encode<E: Event>(event: &E) -> Vec<u8> {
     // Events are structs of strings, numbers and options: JSON has room for them.
-    serde_json::to_vec(&Tagged { event_type: E::TOPIC, event }).unwrap_or_default()
+    serde_json::to_vec(&Tagged {
+        event_type: E::TOPIC,
+        event,
+    })
+    .unwrap_or_default()
 }
 
 /// Reads an event of the expected type.
@@ -39,11 +43,20 @@ pub fn encode<E: Event>(event: &E) -> Vec<u8> {
 /// When the bytes are no JSON, another event, or fields do not fit.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(DecodeError::Json)?;
-    let found = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let found = value
+        .get("type")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
     if found != E::TOPIC.to_string() {
-        return Err(DecodeError::Unknown { expected: E::TOPIC, found: found.chars().take(80).collect() });
+        return Err(DecodeError::Unknown {
+            expected: E::TOPIC,
+            found: found.chars().take(80).collect(),
+        });
     }
-    serde_json::from_value(value).map_err(|source| DecodeError::Fields { event: E::TOPIC, source })
+    serde_json::from_value(value).map_err(|source| DecodeError::Fields {
+        event: E::TOPIC,
+        source,
+    })
 }
 
 /// Bytes that are not the event that a function expects.
@@ -109,7 +122,12 @@ mod tests {
     fn the_schedulers_requests_are_named_by_the_time_of_publishing() {
         // 23:30 in UTC is the next day in Paris.
         let request: IngestRequested = decode(br#"{"type":"ingest-requested"}"#).unwrap();
-        assert_eq!(request.event_id(timestamp("2021-07-19T23:30:00Z")).to_string(), "ingest/2021-07-19");
+        assert_eq!(
+            request
+                .event_id(timestamp("2021-07-19T23:30:00Z"))
+                .to_string(),
+            "ingest/2021-07-19"
+        );
         let request: DriftCheckRequested = decode(br#"{"type":"drift-check-requested"}"#).unwrap();
         for any_day_of_the_week_after in ["2021-07-26T05:00:00Z", "2021-08-01T12:00:00Z"] {
             let id = request.event_id(timestamp(any_day_of_the_week_after));
@@ -120,13 +138,18 @@ mod tests {
     #[test]
     fn a_range_has_one_id() {
         let request: IngestRequested =
-            decode(br#"{"type":"ingest-requested","from":"2021-07-01","to":"2021-07-03"}"#).unwrap();
-        assert_eq!(request.event_id(Timestamp::UNIX_EPOCH).to_string(), "ingest/2021-07-01..2021-07-03");
+            decode(br#"{"type":"ingest-requested","from":"2021-07-01","to":"2021-07-03"}"#)
+                .unwrap();
+        assert_eq!(
+            request.event_id(Timestamp::UNIX_EPOCH).to_string(),
+            "ingest/2021-07-01..2021-07-03"
+        );
     }
 
     #[test]
     fn a_day_that_is_ingested_again_has_an_id_of_its_own() {
-        let text = br#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00.5Z"}"#;
+        let text =
+            br#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00.5Z"}"#;
         let request: IngestRequested = decode(text).unwrap();
         let id = request.event_id(Timestamp::UNIX_EPOCH);
         assert_eq!(id.to_string(), "ingest/2021-07-19@2021-08-01T09-00-00.5Z");
@@ -140,8 +163,14 @@ mod tests {
         let cases: [(&[u8], &str); 5] = [
             (b"{", "no JSON"),
             (b"[1]", "unknown event ``"),
-            (br#"{"type":"day-ingested"}"#, "unknown event `day-ingested`"),
-            (br#"{"type":"ingest-requested","from":"2021-02-30"}"#, "fields"),
+            (
+                br#"{"type":"day-ingested"}"#,
+                "unknown event `day-ingested`",
+            ),
+            (
+                br#"{"type":"ingest-requested","from":"2021-02-30"}"#,
+                "fields",
+            ),
             (br#"{"type":"ingest-requested","from":7}"#, "fields"),
         ];
         for (bytes, expected) in cases {
@@ -163,7 +192,10 @@ mod tests {
 
     #[test]
     fn a_message_without_an_event_is_named_by_the_bus() {
-        assert_eq!(EventId::of_message("12/../34").to_string(), "message/12----34");
+        assert_eq!(
+            EventId::of_message("12/../34").to_string(),
+            "message/12----34"
+        );
         assert_eq!(EventId::of_message("").to_string(), "message/unnamed");
     }
 }

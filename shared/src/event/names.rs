@@ -24,8 +24,14 @@ pub enum Function {
 
 impl Function {
     /// All functions, in the order of the flow.
-    pub const ALL: [Self; 6] =
-        [Self::Ingest, Self::Predict, Self::DriftCheck, Self::FineTune, Self::Evaluate, Self::Promote];
+    pub const ALL: [Self; 6] = [
+        Self::Ingest,
+        Self::Predict,
+        Self::DriftCheck,
+        Self::FineTune,
+        Self::Evaluate,
+        Self::Promote,
+    ];
 
     /// Returns the name used in topics, paths, logs and audit rows.
     pub const fn name(self) -> &'static str {
@@ -62,8 +68,13 @@ impl FromStr for Function {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL.into_iter().find(|function| function.name() == text);
-        found.ok_or_else(|| UnknownName { what: "function", text: text.to_owned() })
+        let found = Self::ALL
+            .into_iter()
+            .find(|function| function.name() == text);
+        found.ok_or_else(|| UnknownName {
+            what: "function",
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -102,7 +113,9 @@ impl Topic {
 
     /// Returns all topics, the dead letters' after the events'.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::EVENTS.into_iter().chain(Function::ALL.map(Self::DeadLetter))
+        Self::EVENTS
+            .into_iter()
+            .chain(Function::ALL.map(Self::DeadLetter))
     }
 }
 
@@ -126,7 +139,10 @@ impl FromStr for Topic {
 
     fn from_str(text: &str) -> Result<Self, UnknownName> {
         let found = Self::all().find(|topic| topic.to_string() == text);
-        found.ok_or_else(|| UnknownName { what: "topic", text: text.to_owned() })
+        found.ok_or_else(|| UnknownName {
+            what: "topic",
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -138,7 +154,9 @@ impl Serialize for Topic {
 
 impl<'de> Deserialize<'de> for Topic {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

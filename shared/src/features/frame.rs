@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS, TARGET, WEEK_AGO_COLUMN,
-    WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
+    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS, TARGET,
+    WEEK_AGO_COLUMN, WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
 };
 use crate::{
     calendar::is_public_holiday,
@@ -41,33 +41,61 @@ impl Frame {
         let mut parts = history.to_vec();
         parts.push(rows);
         let history = History::new(&parts);
-        let positions: Vec<_> =
-            rows.counters().iter().map(|counter| history.position(&counter.key()).unwrap_or_default()).collect();
-        let keys = rows.rows().iter().map(|row| (positions[row.counter.position()], row.hour));
+        let positions: Vec<_> = rows
+            .counters()
+            .iter()
+            .map(|counter| history.position(&counter.key()).unwrap_or_default())
+            .collect();
+        let keys = rows
+            .rows()
+            .iter()
+            .map(|row| (positions[row.counter.position()], row.hour));
         let targets = rows.rows().iter().map(|row| row.count as f32).collect();
-        Self { targets, ..Self::of_rows(spec, &history, keys) }
+        Self {
+            targets,
+            ..Self::of_rows(spec, &history, keys)
+        }
     }
 
     /// Builds the features of any rows, given as positions in [`History::counters`] and hours.
     ///
     /// The targets are what the history knows, `NaN` for the hours to come.
-    pub fn of_rows(spec: &FeatureSpec, history: &History, rows: impl Iterator<Item = (usize, Hour)>) -> Self {
-        let row = |(counter, hour)| FrameRow { counter: u32::try_from(counter).unwrap_or(u32::MAX), hour };
+    pub fn of_rows(
+        spec: &FeatureSpec,
+        history: &History,
+        rows: impl Iterator<Item = (usize, Hour)>,
+    ) -> Self {
+        let row = |(counter, hour)| FrameRow {
+            counter: u32::try_from(counter).unwrap_or(u32::MAX),
+            hour,
+        };
         let rows: Vec<_> = rows.map(row).collect();
         let numbers = spec.numbers(history.counters());
         let mut values = vec![0.0; rows.len() * COLUMNS.len()];
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
-        let mut shares = rows.chunks(share).zip(values.chunks_mut(share * COLUMNS.len()));
+        let mut shares = rows
+            .chunks(share)
+            .zip(values.chunks_mut(share * COLUMNS.len()));
         let first = shares.next();
         std::thread::scope(|scope| {
             for (rows, values) in shares {
                 scope.spawn(|| fill(history, &numbers, rows, values));
             }
-            first.into_iter().for_each(|(rows, values)| fill(history, &numbers, rows, values));
+            first
+                .into_iter()
+                .for_each(|(rows, values)| fill(history, &numbers, rows, values));
         });
-        let targets = rows.iter().map(|row| history.count(row.counter as usize, row.hour)).collect();
-        Self { counters: history.counters().to_vec(), rows, values, targets }
+        let targets = rows
+            .iter()
+            .map(|row| history.count(row.counter as usize, row.hour))
+            .collect();
+        Self {
+            counters: history.counters().to_vec(),
+            rows,
+            values,
+            targets,
+        }
     }
 
     /// Returns the counters that rows point to.
@@ -106,7 +134,14 @@ impl Frame {
             return Some(self.targets.clone());
         }
         let position = COLUMNS.iter().position(|column| *column == name)?;
-        Some(self.values.iter().skip(position).step_by(COLUMNS.len()).copied().collect())
+        Some(
+            self.values
+                .iter()
+                .skip(position)
+                .step_by(COLUMNS.len())
+                .copied()
+                .collect(),
+        )
     }
 
     /// Returns the counts of the same hour a week earlier: the forecast that costs nothing.
@@ -116,14 +151,21 @@ impl Frame {
 
     /// Splits by time: the rows before `hour`, and the rest.
     pub fn split_at(&self, hour: Hour) -> (Self, Self) {
-        (self.filter(|row| row.hour < hour), self.filter(|row| row.hour >= hour))
+        (
+            self.filter(|row| row.hour < hour),
+            self.filter(|row| row.hour >= hour),
+        )
     }
 
     /// Gives the counters the numbers that a model knows them by.
     #[must_use]
     pub fn numbered(mut self, spec: &FeatureSpec) -> Self {
         let numbers = spec.numbers(&self.counters);
-        for (row, values) in self.rows.iter().zip(self.values.chunks_exact_mut(COLUMNS.len())) {
+        for (row, values) in self
+            .rows
+            .iter()
+            .zip(self.values.chunks_exact_mut(COLUMNS.len()))
+        {
             values[COUNTER_COLUMN] = numbers[row.counter as usize];
         }
         self
@@ -132,11 +174,16 @@ impl Frame {
     /// Returns the rows for which `keep` holds.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&FrameRow) -> bool) -> Self {
-        let mut frame = Self { counters: self.counters.clone(), ..Self::default() };
+        let mut frame = Self {
+            counters: self.counters.clone(),
+            ..Self::default()
+        };
         for (position, row) in self.rows.iter().enumerate().filter(|(_, row)| keep(row)) {
             frame.rows.push(*row);
             frame.targets.push(self.targets[position]);
-            frame.values.extend_from_slice(&self.values[position * COLUMNS.len()..][..COLUMNS.len()]);
+            frame
+                .values
+                .extend_from_slice(&self.values[position * COLUMNS.len()..][..COLUMNS.len()]);
         }
         frame
     }
@@ -148,25 +195,38 @@ fn fill(history: &History, numbers: &[f32], rows: &[FrameRow], values: &mut [f32
     let mut last: Option<(Hour, CalendarFeatures)> = None;
     for (row, values) in rows.iter().zip(values.as_chunks_mut().0) {
         let known = last.filter(|(hour, _)| *hour == row.hour);
-        let calendar = known.map_or_else(|| CalendarFeatures::of(row.hour), |(_, calendar)| calendar);
+        let calendar =
+            known.map_or_else(|| CalendarFeatures::of(row.hour), |(_, calendar)| calendar);
         last = Some((row.hour, calendar));
         *values = features(history, numbers, *row, calendar);
     }
 }
 
-fn features(history: &History, numbers: &[f32], row: FrameRow, calendar: CalendarFeatures) -> [f32; COLUMNS.len()] {
+fn features(
+    history: &History,
+    numbers: &[f32],
+    row: FrameRow,
+    calendar: CalendarFeatures,
+) -> [f32; COLUMNS.len()] {
     let (counter, hour) = (row.counter as usize, row.hour);
     let coordinates = history.counters()[counter].coordinates;
     // Degrees as f32 are exact to about 30 cm.
-    let (latitude, longitude) =
-        coordinates.map_or((f32::NAN, f32::NAN), |place| (place.latitude as f32, place.longitude as f32));
+    let (latitude, longitude) = coordinates.map_or((f32::NAN, f32::NAN), |place| {
+        (place.latitude as f32, place.longitude as f32)
+    });
     let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
     let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
     let (weekly_mean, weekly_median) = mean_and_median(weekly);
     let last = hour.plus(-FORECAST_GAP_HOURS);
     let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
     let mut features = [f32::NAN; COLUMNS.len()];
-    features[..5].copy_from_slice(&[numbers[counter], calendar.hour, calendar.weekday, latitude, longitude]);
+    features[..5].copy_from_slice(&[
+        numbers[counter],
+        calendar.hour,
+        calendar.weekday,
+        latitude,
+        longitude,
+    ]);
     features[5..8].copy_from_slice(&calendar.holidays);
     features[8..18].copy_from_slice(&lags);
     features[18..20].copy_from_slice(&[weekly_mean, weekly_median]);
@@ -185,10 +245,17 @@ struct CalendarFeatures {
 impl CalendarFeatures {
     fn of(hour: Hour) -> Self {
         let local = hour.local();
-        let is_holiday =
-            |days: i32| f32::from(u8::from(is_public_holiday(Day::from_date(local.date).plus(days).date())));
+        let is_holiday = |days: i32| {
+            f32::from(u8::from(is_public_holiday(
+                Day::from_date(local.date).plus(days).date(),
+            )))
+        };
         let holidays = [is_holiday(0), is_holiday(-1), is_holiday(-7)];
-        Self { hour: f32::from(local.hour), weekday: f32::from(local.weekday()), holidays }
+        Self {
+            hour: f32::from(local.hour),
+            weekday: f32::from(local.weekday()),
+            holidays,
+        }
     }
 }
 
@@ -224,7 +291,11 @@ mod tests {
     fn counts(first: Hour, hours: i32, count: impl Fn(i32) -> u32) -> Counts {
         let mut counts = Counts::default();
         let coordinates = Coordinates::new(48.85, 2.35);
-        let quai = counts.intern(Counter { id: None, name: QUAI.to_owned(), coordinates });
+        let quai = counts.intern(Counter {
+            id: None,
+            name: QUAI.to_owned(),
+            coordinates,
+        });
         (0..hours).for_each(|hour| counts.push(quai, first.plus(hour), count(hour)));
         counts
     }
@@ -236,7 +307,9 @@ mod tests {
     #[test]
     fn features_of_a_known_hour() {
         let day: Day = "2021-07-14".parse().unwrap();
-        let all = counts(day.plus(-30).first_hour(), 31 * 24, |hour| u32::try_from(hour).unwrap());
+        let all = counts(day.plus(-30).first_hour(), 31 * 24, |hour| {
+            u32::try_from(hour).unwrap()
+        });
         let spec = FeatureSpec::for_counters(all.counters());
         let frame = Frame::of_counts(&spec, &[&all], &all.days(day, day));
         assert_eq!(frame.len(), 24);
@@ -284,7 +357,10 @@ mod tests {
         let spec = FeatureSpec::for_counters(known.counters());
         let frame = Frame::of_rows(&spec, &history, day.hours().map(|hour| (0, hour)));
         assert!(frame.targets().iter().all(|target| target.is_nan()));
-        assert!(frame.values().iter().all(|value| !value.is_nan()), "a day ahead, every feature is known");
+        assert!(
+            frame.values().iter().all(|value| !value.is_nan()),
+            "a day ahead, every feature is known"
+        );
     }
 
     proptest! {

@@ -28,11 +28,24 @@ impl History {
         let mut counters = Counts::default();
         let indices: Vec<Vec<_>> = parts
             .iter()
-            .map(|part| part.counters().iter().map(|counter| counters.intern(counter.clone())).collect())
+            .map(|part| {
+                part.counters()
+                    .iter()
+                    .map(|counter| counters.intern(counter.clone()))
+                    .collect()
+            })
             .collect();
         let periods: Vec<_> = parts.iter().filter_map(|part| part.period()).collect();
-        let first = periods.iter().map(|(first, _)| first.number()).min().unwrap_or_default();
-        let last = periods.iter().map(|(_, last)| last.number() + 1).max().unwrap_or_default();
+        let first = periods
+            .iter()
+            .map(|(first, _)| first.number())
+            .min()
+            .unwrap_or_default();
+        let last = periods
+            .iter()
+            .map(|(_, last)| last.number() + 1)
+            .max()
+            .unwrap_or_default();
         let hours = usize::try_from(last - first).unwrap_or_default();
         let width = counters.counters().len();
         let mut counts = vec![f32::NAN; hours * width];
@@ -40,11 +53,18 @@ impl History {
             for row in part.rows() {
                 let hour = usize::try_from(row.hour.number() - first).unwrap_or_default();
                 // Counts end at 50,000: exact as f32.
-                counts[hour * width + indices[row.counter.position()].position()] = row.count as f32;
+                counts[hour * width + indices[row.counter.position()].position()] =
+                    row.count as f32;
             }
         }
         let sums = running_sums(&counts, width);
-        Self { counters, first, hours, counts, sums }
+        Self {
+            counters,
+            first,
+            hours,
+            counts,
+            sums,
+        }
     }
 
     /// Returns all counters, in the order of the positions used by [`History::count`].
@@ -54,7 +74,9 @@ impl History {
 
     /// Finds a counter's position.
     pub fn position(&self, key: &CounterKey) -> Option<usize> {
-        self.counters.find(key).map(crate::counts::CounterIndex::position)
+        self.counters
+            .find(key)
+            .map(crate::counts::CounterIndex::position)
     }
 
     /// Returns a count, `NaN` where it is not known.
@@ -70,11 +92,17 @@ impl History {
         let end = self.sum_before(counter, last.number() + 1);
         let start = self.sum_before(counter, last.number() + 1 - window);
         let known = end.known - start.known;
-        if known == 0 { f32::NAN } else { (end.sum - start.sum) as f32 / known as f32 }
+        if known == 0 {
+            f32::NAN
+        } else {
+            (end.sum - start.sum) as f32 / known as f32
+        }
     }
 
     fn sum_before(&self, counter: usize, hour: i32) -> RunningSum {
-        let hour = usize::try_from(hour - self.first).unwrap_or_default().min(self.hours);
+        let hour = usize::try_from(hour - self.first)
+            .unwrap_or_default()
+            .min(self.hours);
         self.sums[hour * self.counters().len() + counter]
     }
 }
@@ -88,7 +116,10 @@ fn running_sums(counts: &[f32], width: usize) -> Vec<RunningSum> {
         let next = if count.is_nan() {
             before
         } else {
-            RunningSum { sum: before.sum + *count as u64, known: before.known + 1 }
+            RunningSum {
+                sum: before.sum + *count as u64,
+                known: before.known + 1,
+            }
         };
         sums[position + width] = next;
     }
@@ -103,7 +134,11 @@ mod tests {
     fn counts(rows: &[(&str, i32, u32)]) -> Counts {
         let mut counts = Counts::default();
         for (name, hour, count) in rows {
-            let counter = counts.intern(Counter { id: None, name: (*name).to_owned(), coordinates: None });
+            let counter = counts.intern(Counter {
+                id: None,
+                name: (*name).to_owned(),
+                coordinates: None,
+            });
             counts.push(counter, Hour::from_number(*hour), *count);
         }
         counts
@@ -111,7 +146,10 @@ mod tests {
 
     #[test]
     fn gaps_are_unknown_and_the_later_part_wins() {
-        let (old, new) = (counts(&[("a", 10, 1), ("b", 11, 2)]), counts(&[("b", 11, 5), ("a", 13, 9)]));
+        let (old, new) = (
+            counts(&[("a", 10, 1), ("b", 11, 2)]),
+            counts(&[("b", 11, 5), ("a", 13, 9)]),
+        );
         let history = History::new(&[&old, &new]);
         let b = history.position(&CounterKey::of_name("B")).unwrap();
         assert_eq!(history.count(b, Hour::from_number(11)), 5.0);
@@ -136,7 +174,15 @@ mod tests {
         let history = History::new(&[&Counts::default()]);
         assert!(history.counters().is_empty());
         let mut one = Counts::default();
-        let index: CounterIndex = one.intern(Counter { id: None, name: "a".to_owned(), coordinates: None });
-        assert!(History::new(&[&one]).count(index.position(), Hour::from_number(0)).is_nan());
+        let index: CounterIndex = one.intern(Counter {
+            id: None,
+            name: "a".to_owned(),
+            coordinates: None,
+        });
+        assert!(
+            History::new(&[&one])
+                .count(index.position(), Hour::from_number(0))
+                .is_nan()
+        );
     }
 }

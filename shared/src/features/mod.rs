@@ -79,15 +79,22 @@ pub struct FeatureSpec {
 impl FeatureSpec {
     /// Makes the specification of this pipeline for the given counters, numbered in the order of their names.
     pub fn for_counters<'a>(counters: impl IntoIterator<Item = &'a Counter>) -> Self {
-        Self { counters: Vec::new(), ..Self::empty() }.with_counters(counters)
+        Self {
+            counters: Vec::new(),
+            ..Self::empty()
+        }
+        .with_counters(counters)
     }
 
     /// Adds the counters that have no number yet, after those that have one.
     #[must_use]
     pub fn with_counters<'a>(mut self, counters: impl IntoIterator<Item = &'a Counter>) -> Self {
         let known: std::collections::BTreeSet<_> = self.counters.iter().cloned().collect();
-        let new: std::collections::BTreeSet<_> =
-            counters.into_iter().map(Counter::key).filter(|key| !known.contains(key)).collect();
+        let new: std::collections::BTreeSet<_> = counters
+            .into_iter()
+            .map(Counter::key)
+            .filter(|key| !known.contains(key))
+            .collect();
         self.counters.extend(new);
         self
     }
@@ -102,8 +109,16 @@ impl FeatureSpec {
             return Ok(());
         }
         Err(FeatureError::OtherPipeline {
-            model: format!("version {} with {} columns", self.pipeline_version, self.columns.len()),
-            ours: format!("version {} with {} columns", ours.pipeline_version, ours.columns.len()),
+            model: format!(
+                "version {} with {} columns",
+                self.pipeline_version,
+                self.columns.len()
+            ),
+            ours: format!(
+                "version {} with {} columns",
+                ours.pipeline_version,
+                ours.columns.len()
+            ),
         })
     }
 
@@ -120,12 +135,23 @@ impl FeatureSpec {
     /// Returns the number of each counter of a list, `NaN` for one that the model has never seen.
     fn numbers(&self, counters: &[Counter]) -> Vec<f32> {
         let known: BTreeMap<_, _> = self.counters.iter().zip(0_u32..).collect();
-        counters.iter().map(|counter| known.get(&counter.key()).map_or(f32::NAN, |number| *number as f32)).collect()
+        counters
+            .iter()
+            .map(|counter| {
+                known
+                    .get(&counter.key())
+                    .map_or(f32::NAN, |number| *number as f32)
+            })
+            .collect()
     }
 
     fn empty() -> Self {
         let columns = COLUMNS.map(str::to_owned).to_vec();
-        Self { pipeline_version: PIPELINE_VERSION, columns, counters: Vec::new() }
+        Self {
+            pipeline_version: PIPELINE_VERSION,
+            columns,
+            counters: Vec::new(),
+        }
     }
 }
 
@@ -133,7 +159,9 @@ impl FeatureSpec {
 #[derive(Debug, thiserror::Error)]
 pub enum FeatureError {
     /// The model was trained on other features.
-    #[error("the model was trained on feature pipeline {model}, this program builds {ours}; retrain the model")]
+    #[error(
+        "the model was trained on feature pipeline {model}, this program builds {ours}; retrain the model"
+    )]
     OtherPipeline {
         /// What the model wants.
         model: String,
@@ -147,21 +175,32 @@ mod tests {
     use super::*;
 
     fn counter(name: &str) -> Counter {
-        Counter { id: None, name: name.to_owned(), coordinates: None }
+        Counter {
+            id: None,
+            name: name.to_owned(),
+            coordinates: None,
+        }
     }
 
     #[test]
     fn the_week_ago_column_is_the_lag_of_a_week() {
         assert_eq!(COLUMNS[WEEK_AGO_COLUMN], "count_168h_earlier");
-        let lags: Vec<_> = LAGS_HOURS.iter().map(|lag| format!("count_{lag}h_earlier")).collect();
+        let lags: Vec<_> = LAGS_HOURS
+            .iter()
+            .map(|lag| format!("count_{lag}h_earlier"))
+            .collect();
         assert_eq!(COLUMNS[8..18], lags);
     }
 
     #[test]
     fn a_new_counter_gets_the_next_number_and_no_other_changes() {
         let spec = FeatureSpec::for_counters(&[counter("Quai"), counter("Pont")]);
-        let wider = spec.clone().with_counters(&[counter("Avenue"), counter("quai")]);
-        let numbers = |spec: &FeatureSpec| spec.numbers(&[counter("Pont"), counter("Quai"), counter("Avenue")]);
+        let wider = spec
+            .clone()
+            .with_counters(&[counter("Avenue"), counter("quai")]);
+        let numbers = |spec: &FeatureSpec| {
+            spec.numbers(&[counter("Pont"), counter("Quai"), counter("Avenue")])
+        };
         assert_eq!(numbers(&wider), [0.0, 1.0, 2.0]);
         assert!(numbers(&spec)[2].is_nan());
     }
@@ -170,7 +209,13 @@ mod tests {
     fn a_model_refuses_data_of_another_pipeline() {
         let spec = FeatureSpec::for_counters(&[counter("Quai")]);
         assert!(spec.check().is_ok());
-        let other = FeatureSpec { columns: vec!["month".to_owned()], ..spec };
-        assert!(other.check().unwrap_err().to_string().contains("retrain"), "the advice is missing");
+        let other = FeatureSpec {
+            columns: vec!["month".to_owned()],
+            ..spec
+        };
+        assert!(
+            other.check().unwrap_err().to_string().contains("retrain"),
+            "the advice is missing"
+        );
     }
 }

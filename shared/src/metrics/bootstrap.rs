@@ -59,7 +59,9 @@ pub fn day_block_bootstrap(errors: &[PairedErrors]) -> Result<DifferenceBound, E
     }
 
     let mut generator = ChaCha8Rng::seed_from_u64(SEED);
-    let mut differences: Vec<f64> = (0..RESAMPLES).map(|_| resampled_difference(&blocks, &mut generator)).collect();
+    let mut differences: Vec<f64> = (0..RESAMPLES)
+        .map(|_| resampled_difference(&blocks, &mut generator))
+        .collect();
     differences.sort_by(f64::total_cmp);
 
     Ok(DifferenceBound {
@@ -95,8 +97,9 @@ fn resampled_difference(blocks: &[Block], generator: &mut ChaCha8Rng) -> f64 {
 }
 
 fn mean_difference<'a>(blocks: impl Iterator<Item = &'a Block>) -> f64 {
-    let (difference_sum, rows) = blocks
-        .fold((0.0, 0), |(difference_sum, rows), block| (difference_sum + block.difference_sum, rows + block.rows));
+    let (difference_sum, rows) = blocks.fold((0.0, 0), |(difference_sum, rows), block| {
+        (difference_sum + block.difference_sum, rows + block.rows)
+    });
     difference_sum / rows as f64
 }
 

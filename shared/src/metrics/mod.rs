@@ -38,12 +38,18 @@ impl Scores {
         A: Copy + Into<f64>,
     {
         if predictions.len() != actuals.len() {
-            return Err(Error::DifferentLengths { predictions: predictions.len(), actuals: actuals.len() });
+            return Err(Error::DifferentLengths {
+                predictions: predictions.len(),
+                actuals: actuals.len(),
+            });
         }
         let predictions = finite_values(predictions)?;
         let actuals = finite_values(actuals)?;
-        let errors: Vec<f64> =
-            predictions.iter().zip(&actuals).map(|(prediction, actual)| prediction - actual).collect();
+        let errors: Vec<f64> = predictions
+            .iter()
+            .zip(&actuals)
+            .map(|(prediction, actual)| prediction - actual)
+            .collect();
 
         let squared_errors: f64 = errors.iter().map(|error| error * error).sum();
         let squared_deviations = variance(&actuals) * actuals.len() as f64;

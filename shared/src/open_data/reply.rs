@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::counts::{Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour};
+use crate::counts::{
+    Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
+};
 
 /// Reads counts from a reply: the array of an export, or the object of `records`.
 ///
@@ -17,7 +19,11 @@ pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, Rep
     let mut counts = Counts::default();
     for (number, record) in (1..).zip(records) {
         if let Err(reason) = read_record(&record, &mut counts) {
-            rejects.reject(Reject { row: number, reason, text: record.to_string() });
+            rejects.reject(Reject {
+                row: number,
+                reason,
+                text: record.to_string(),
+            });
         }
     }
     Ok(counts)
@@ -36,14 +42,35 @@ enum Reply {
 }
 
 fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> {
-    let text = |field: &str| record.get(field).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let text = |field: &str| {
+        record
+            .get(field)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
     let count = read_count(record.get("sum_counts").unwrap_or(&Value::Null))?;
-    let name = text("nom_compteur").ok_or(RejectReason::NoName)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = text("nom_compteur")
+        .ok_or(RejectReason::NoName)?
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let hour = parse_hour(text("date").unwrap_or_default())?;
-    let degrees = |axis: &str| record.get("coordinates").and_then(|place| place.get(axis)).and_then(Value::as_f64);
-    let coordinates = degrees("lat").zip(degrees("lon")).and_then(|(lat, lon)| Coordinates::new(lat, lon));
+    let degrees = |axis: &str| {
+        record
+            .get("coordinates")
+            .and_then(|place| place.get(axis))
+            .and_then(Value::as_f64)
+    };
+    let coordinates = degrees("lat")
+        .zip(degrees("lon"))
+        .and_then(|(lat, lon)| Coordinates::new(lat, lon));
     let id = text("id_compteur").map(str::to_owned);
-    let counter = counts.intern(Counter { id, name, coordinates });
+    let counter = counts.intern(Counter {
+        id,
+        name,
+        coordinates,
+    });
     counts.push(counter, hour, count);
     Ok(())
 }
@@ -52,7 +79,9 @@ fn read_count(value: &Value) -> Result<u32, RejectReason> {
     if value.is_null() {
         return Err(RejectReason::NoCount);
     }
-    let number = value.as_f64().ok_or_else(|| RejectReason::BadCount(value.to_string()))?;
+    let number = value
+        .as_f64()
+        .ok_or_else(|| RejectReason::BadCount(value.to_string()))?;
     if number.fract() != 0.0 {
         return Err(RejectReason::BadCount(value.to_string()));
     }
@@ -77,9 +106,22 @@ mod tests {
         for reply in [RECORDS, &export] {
             let mut rejects = Vec::new();
             let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
-            let rows: Vec<_> = counts.rows().iter().map(|row| (row.hour.to_string(), row.count)).collect();
-            assert_eq!(rows, [("2025-12-31T12:00:00Z".to_owned(), 69), ("2025-12-31T21:00:00Z".to_owned(), 0)]);
-            assert_eq!(counts.counters()[0].coordinates, Coordinates::new(48.869_99, 2.307_43));
+            let rows: Vec<_> = counts
+                .rows()
+                .iter()
+                .map(|row| (row.hour.to_string(), row.count))
+                .collect();
+            assert_eq!(
+                rows,
+                [
+                    ("2025-12-31T12:00:00Z".to_owned(), 69),
+                    ("2025-12-31T21:00:00Z".to_owned(), 0)
+                ]
+            );
+            assert_eq!(
+                counts.counters()[0].coordinates,
+                Coordinates::new(48.869_99, 2.307_43)
+            );
             assert!(rejects.is_empty());
         }
     }
@@ -98,7 +140,10 @@ mod tests {
         let mut rejects = Vec::new();
         let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
         assert_eq!(counts.len(), 1);
-        let reasons: Vec<_> = rejects.into_iter().map(|reject| (reject.row, reject.reason)).collect();
+        let reasons: Vec<_> = rejects
+            .into_iter()
+            .map(|reject| (reject.row, reject.reason))
+            .collect();
         let expected = [
             (2, RejectReason::NoCount),
             (3, RejectReason::BadCount("1.5".into())),
@@ -113,7 +158,10 @@ mod tests {
     #[test]
     fn a_reply_that_is_no_list_is_refused() {
         for reply in ["", "<html>", "{}", r#"{"error_code":"ODSQLError"}"#, "7"] {
-            assert!(read_reply(reply.as_bytes(), &mut Vec::new()).is_err(), "{reply}");
+            assert!(
+                read_reply(reply.as_bytes(), &mut Vec::new()).is_err(),
+                "{reply}"
+            );
         }
     }
 }

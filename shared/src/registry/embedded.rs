@@ -33,7 +33,10 @@ impl EmbeddedRegistry {
         match read_json(&*self.store, &path()).await {
             Ok((contents, generation)) => Ok((contents, Condition::Unchanged(generation))),
             Err(StoreError::NotFound { .. }) => Ok((Contents::default(), Condition::Absent)),
-            Err(source) => Err(RegistryError::Unavailable { verb, source: source.into() }),
+            Err(source) => Err(RegistryError::Unavailable {
+                verb,
+                source: source.into(),
+            }),
         }
     }
 
@@ -49,7 +52,12 @@ impl EmbeddedRegistry {
             match write_json(&*self.store, &path(), &contents, condition).await {
                 Ok(_) => return Ok(result),
                 Err(StoreError::ConditionFailed { .. }) => {}
-                Err(source) => return Err(RegistryError::Unavailable { verb, source: source.into() }),
+                Err(source) => {
+                    return Err(RegistryError::Unavailable {
+                        verb,
+                        source: source.into(),
+                    });
+                }
             }
         }
     }
@@ -59,16 +67,30 @@ impl EmbeddedRegistry {
 impl Registry for EmbeddedRegistry {
     async fn register(&self, run: &Run) -> Result<Version, RegistryError> {
         let verb = "register a version";
-        if let Some(known) = self.read(verb).await?.0.versions.iter().find(|known| known.run.name == run.name) {
+        if let Some(known) = self
+            .read(verb)
+            .await?
+            .0
+            .versions
+            .iter()
+            .find(|known| known.run.name == run.name)
+        {
             return Ok(known.version);
         }
         self.change(verb, |contents| {
-            if let Some(known) = contents.versions.iter().find(|known| known.run.name == run.name) {
+            if let Some(known) = contents
+                .versions
+                .iter()
+                .find(|known| known.run.name == run.name)
+            {
                 return Ok(known.version);
             }
             let last = contents.versions.last().map_or(0, |last| last.version.0);
             let version = Version(last + 1);
-            contents.versions.push(ModelVersion { version, run: run.clone() });
+            contents.versions.push(ModelVersion {
+                version,
+                run: run.clone(),
+            });
             Ok(version)
         })
         .await
@@ -76,7 +98,10 @@ impl Registry for EmbeddedRegistry {
 
     async fn version(&self, version: Version) -> Result<ModelVersion, RegistryError> {
         let versions = self.versions().await?;
-        versions.into_iter().find(|known| known.version == version).ok_or(RegistryError::NotFound { version })
+        versions
+            .into_iter()
+            .find(|known| known.version == version)
+            .ok_or(RegistryError::NotFound { version })
     }
 
     async fn versions(&self) -> Result<Vec<ModelVersion>, RegistryError> {
@@ -84,14 +109,29 @@ impl Registry for EmbeddedRegistry {
     }
 
     async fn alias(&self, alias: Alias) -> Result<Option<Version>, RegistryError> {
-        Ok(self.read("read an alias").await?.0.aliases.get(&alias).copied())
+        Ok(self
+            .read("read an alias")
+            .await?
+            .0
+            .aliases
+            .get(&alias)
+            .copied())
     }
 
-    async fn move_alias(&self, alias: Alias, expected: Option<Version>, to: Version) -> Result<(), RegistryError> {
+    async fn move_alias(
+        &self,
+        alias: Alias,
+        expected: Option<Version>,
+        to: Version,
+    ) -> Result<(), RegistryError> {
         self.change("move an alias", |contents| {
             let found = contents.aliases.get(&alias).copied();
             if found != expected {
-                return Err(RegistryError::AliasMoved { alias, expected, found });
+                return Err(RegistryError::AliasMoved {
+                    alias,
+                    expected,
+                    found,
+                });
             }
             if contents.versions.iter().all(|known| known.version != to) {
                 return Err(RegistryError::NotFound { version: to });
@@ -105,5 +145,6 @@ impl Registry for EmbeddedRegistry {
 
 fn path() -> ObjectPath {
     let text = format!("registry/{MODEL}.json");
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }

@@ -45,7 +45,12 @@ pub trait Registry: Send + Sync {
     ///
     /// # Errors
     /// [`RegistryError::AliasMoved`] where it does not; nothing is changed then.
-    async fn move_alias(&self, alias: Alias, expected: Option<Version>, to: Version) -> Result<(), RegistryError>;
+    async fn move_alias(
+        &self,
+        alias: Alias,
+        expected: Option<Version>,
+        to: Version,
+    ) -> Result<(), RegistryError>;
 }
 
 /// Opens the registry at an address. Beside an MLflow server, `store` keeps the lock under which it is changed, and has
@@ -60,8 +65,15 @@ pub fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Registry>, OpenError> {
     match address {
-        Address::Mlflow(url) => Ok(Arc::new(MlflowRegistry::open(url, cloud, Arc::clone(store), Arc::clone(clock))?)),
-        other => Ok(Arc::new(EmbeddedRegistry::new(store::open_embedded(other)?))),
+        Address::Mlflow(url) => Ok(Arc::new(MlflowRegistry::open(
+            url,
+            cloud,
+            Arc::clone(store),
+            Arc::clone(clock),
+        )?)),
+        other => Ok(Arc::new(EmbeddedRegistry::new(store::open_embedded(
+            other,
+        )?))),
     }
 }
 
@@ -71,14 +83,24 @@ pub fn open(
 ///
 /// # Errors
 /// [`RegistryError::AliasMoved`] when the champion is neither of the two.
-pub async fn change_champion(registry: &dyn Registry, from: Version, to: Version) -> Result<(), RegistryError> {
+pub async fn change_champion(
+    registry: &dyn Registry,
+    from: Version,
+    to: Version,
+) -> Result<(), RegistryError> {
     match registry.move_alias(Alias::Champion, Some(from), to).await {
         // An earlier try moved the alias and ended before it could say so.
-        Err(RegistryError::AliasMoved { found: Some(found), .. }) if found == to => {}
+        Err(RegistryError::AliasMoved {
+            found: Some(found), ..
+        }) if found == to => {}
         moved => moved?,
     }
     let previous = registry.alias(Alias::Previous).await?;
-    if previous == Some(from) { Ok(()) } else { registry.move_alias(Alias::Previous, previous, from).await }
+    if previous == Some(from) {
+        Ok(())
+    } else {
+        registry.move_alias(Alias::Previous, previous, from).await
+    }
 }
 
 /// A training run and the model that came of it.
@@ -175,7 +197,8 @@ impl RunName {
     /// Returns the folder in which the run keeps its model.
     pub fn artifacts(&self) -> ObjectPath {
         let text = format!("models/bike-traffic/{}", self.0);
-        text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        text.parse()
+            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
     }
 }
 
@@ -183,14 +206,17 @@ impl FromStr for RunName {
     type Err = RunNameError;
 
     fn from_str(text: &str) -> Result<Self, RunNameError> {
-        let is_sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+        let is_sound =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
         if text.len() <= 100
             && text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
             && text.chars().all(is_sound)
         {
             return Ok(Self(text.to_owned()));
         }
-        Err(RunNameError { text: text.chars().take(120).collect() })
+        Err(RunNameError {
+            text: text.chars().take(120).collect(),
+        })
     }
 }
 
@@ -273,5 +299,8 @@ pub enum RegistryError {
 }
 
 fn shown(version: Option<Version>) -> String {
-    version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"))
+    version.map_or_else(
+        || "no version".to_owned(),
+        |version| format!("version {version}"),
+    )
 }

@@ -44,7 +44,13 @@ impl<H: Handler> Service<H> {
     pub(super) fn router(handler: Arc<H>, ports: Ports, settings: ServiceSettings) -> Router {
         let ledger = Ledger::new(Arc::clone(&ports.store), H::FUNCTION, settings.lease);
         let verifier = settings.push.verifier();
-        let service = Arc::new(Self { handler: Arc::clone(&handler), ports, ledger, verifier, settings });
+        let service = Arc::new(Self {
+            handler: Arc::clone(&handler),
+            ports,
+            ledger,
+            verifier,
+            settings,
+        });
         let let_in = from_fn_with_state(Arc::clone(&service), Self::let_in);
         Router::new()
             .route("/", post(Self::receive).route_layer(let_in))
@@ -65,13 +71,21 @@ impl<H: Handler> Service<H> {
     /// Turns away who shows no token where one is asked for, before anything of the body is read.
     async fn let_in(State(service): State<Arc<Self>>, request: Request, next: Next) -> Response {
         let verified = match &service.verifier {
-            Some(verifier) => verifier.verify(request.headers(), service.ports.clock.now()).await,
+            Some(verifier) => {
+                verifier
+                    .verify(request.headers(), service.ports.clock.now())
+                    .await
+            }
             None => Ok(()),
         };
-        let Err(error) = verified else { return next.run(request).await };
+        let Err(error) = verified else {
+            return next.run(request).await;
+        };
         tracing::warn!(function = %H::FUNCTION, error = %error, "turned a delivery away");
         match error.answer() {
-            Answer::NotLetIn => (Answer::NotLetIn.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response(),
+            Answer::NotLetIn => {
+                (Answer::NotLetIn.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+            }
             answer => answer.status().into_response(),
         }
     }
@@ -81,7 +95,8 @@ impl<H: Handler> Service<H> {
         headers: HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Response {
-        let trace = trace_id(&headers).map(|id| format!("projects/{}/traces/{id}", service.settings.project));
+        let trace = trace_id(&headers)
+            .map(|id| format!("projects/{}/traces/{id}", service.settings.project));
         let span = tracing::info_span!(
             "delivery",
             function = %H::FUNCTION,
@@ -90,7 +105,8 @@ impl<H: Handler> Service<H> {
             trace = trace.as_deref(),
         );
         // A client that hangs up must not stop a delivery half-way: the work goes on in a task of its own.
-        let work = tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
+        let work =
+            tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
         let answer = work.await.unwrap_or_else(|_| {
             tracing::error!(function = %H::FUNCTION, "a delivery panicked");
             Answer::TryLater
@@ -102,7 +118,10 @@ impl<H: Handler> Service<H> {
         let body = match body {
             Ok(body) => body,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                tracing::error!(limit_bytes = MAXIMUM_BODY_BYTES, "refused a body over the limit");
+                tracing::error!(
+                    limit_bytes = MAXIMUM_BODY_BYTES,
+                    "refused a body over the limit"
+                );
                 return Answer::TooLarge;
             }
             Err(rejection) => {
@@ -116,8 +135,12 @@ impl<H: Handler> Service<H> {
                 let error = Error::hopeless("cannot read the delivery").caused_by(error);
                 // There is no message id either: the same body has the same id.
                 let id = EventId::of_message(&digest(&body));
-                let unread =
-                    Envelope { message_id: String::new(), published_at: None, attributes: [].into(), data: body };
+                let unread = Envelope {
+                    message_id: String::new(),
+                    published_at: None,
+                    attributes: [].into(),
+                    data: body,
+                };
                 return self.dead_letter(&id, unread, error).await;
             }
         };
@@ -135,7 +158,11 @@ impl<H: Handler> Service<H> {
                 return self.dead_letter(&id, envelope, error.into()).await;
             }
         };
-        let context = Context { event_id: event.event_id(published_at), published_at, now };
+        let context = Context {
+            event_id: event.event_id(published_at),
+            published_at,
+            now,
+        };
         tracing::Span::current().record("event_id", context.event_id.to_string());
         let mut lease = match self.ledger.begin(&context.event_id, now).await {
             Ok(Begun::Yours(lease)) => lease,
@@ -157,9 +184,15 @@ impl<H: Handler> Service<H> {
     }
 
     /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back.
-    async fn handle(&self, event: H::Event, context: Context, lease: &mut Lease) -> Result<Outcome, Error> {
+    async fn handle(
+        &self,
+        event: H::Event,
+        context: Context,
+        lease: &mut Lease,
+    ) -> Result<Outcome, Error> {
         let handler = Arc::clone(&self.handler);
-        let work = tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        let work =
+            tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
         self.under(lease, work).await.unwrap_or_else(|panic| {
             tracing::error!(error = %panic, "the handler panicked");
             Err(Error::passing("the handler panicked").caused_by(panic))
@@ -200,20 +233,36 @@ impl<H: Handler> Service<H> {
         let now = self.ports.clock.now();
         let Outcome { finding, events } = outcome;
         let (decision, reason) = (finding.decision, finding.reason.clone());
-        let row = finding.into_row(now, H::FUNCTION, context.event_id.clone(), &self.settings.environment);
-        if let Err(error) = self.under(&mut lease, self.ports.warehouse.record(&row)).await {
-            self.release(lease, "the audit row could not be written").await;
+        let row = finding.into_row(
+            now,
+            H::FUNCTION,
+            context.event_id.clone(),
+            &self.settings.environment,
+        );
+        if let Err(error) = self
+            .under(&mut lease, self.ports.warehouse.record(&row))
+            .await
+        {
+            self.release(lease, "the audit row could not be written")
+                .await;
             return try_later("cannot write the audit row", error.into());
         }
         if let Err(error) = self.ledger.complete(&lease, now, decision, &events).await {
-            self.release(lease, "the event could not be completed in the ledger").await;
+            self.release(lease, "the event could not be completed in the ledger")
+                .await;
             return try_later("cannot complete the event in the ledger", error.into());
         }
         tracing::info!(decision, reason, "event handled");
         self.publish(&events).await.unwrap_or(Answer::Done)
     }
 
-    async fn fail(&self, context: &Context, lease: Lease, envelope: Envelope, error: Error) -> Answer {
+    async fn fail(
+        &self,
+        context: &Context,
+        lease: Lease,
+        envelope: Envelope,
+        error: Error,
+    ) -> Answer {
         self.release(lease, &error.chain()).await;
         match error.outlook() {
             Outlook::Passing => try_later("the event is put off", error),
@@ -222,7 +271,11 @@ impl<H: Handler> Service<H> {
     }
 
     async fn release(&self, lease: Lease, reason: &str) {
-        if let Err(error) = self.ledger.release(lease, self.ports.clock.now(), reason).await {
+        if let Err(error) = self
+            .ledger
+            .release(lease, self.ports.clock.now(), reason)
+            .await
+        {
             // The lease expires by itself.
             tracing::warn!(error = %Error::from(error).chain(), "cannot release the event in the ledger");
         }
@@ -232,9 +285,15 @@ impl<H: Handler> Service<H> {
     async fn publish(&self, events: &[RecordedEvent]) -> Option<Answer> {
         for event in events {
             let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
-            let message = Message { data: event.data.clone().into(), attributes };
+            let message = Message {
+                data: event.data.clone().into(),
+                attributes,
+            };
             if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
-                return Some(try_later("cannot publish what the event led to", error.into()));
+                return Some(try_later(
+                    "cannot publish what the event led to",
+                    error.into(),
+                ));
             }
         }
         None
@@ -244,23 +303,52 @@ impl<H: Handler> Service<H> {
     ///
     /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
     async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Answer {
-        let Envelope { attributes, data, published_at, .. } = envelope;
+        let Envelope {
+            attributes,
+            data,
+            published_at,
+            ..
+        } = envelope;
         let mut finding = error.into_dead_letter();
         let reason = finding.error_message.clone().unwrap_or_default();
         tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
-        let letter = Letter::new(H::FUNCTION, event_id, &reason, published_at, Message { data, attributes });
+        let letter = Letter::new(
+            H::FUNCTION,
+            event_id,
+            &reason,
+            published_at,
+            Message { data, attributes },
+        );
         if let Some((path, contents)) = letter.set_aside {
             finding.detail = json!({ "message": path });
-            if let Err(error) = self.ports.store.write(&path, contents, Condition::Always).await {
-                return try_later("cannot set the message of a dead letter aside", error.into());
+            if let Err(error) = self
+                .ports
+                .store
+                .write(&path, contents, Condition::Always)
+                .await
+            {
+                return try_later(
+                    "cannot set the message of a dead letter aside",
+                    error.into(),
+                );
             }
         }
         let now = self.ports.clock.now();
-        let row = finding.into_row(now, H::FUNCTION, event_id.clone(), &self.settings.environment);
+        let row = finding.into_row(
+            now,
+            H::FUNCTION,
+            event_id.clone(),
+            &self.settings.environment,
+        );
         if let Err(error) = self.ports.warehouse.record(&row).await {
             return try_later("cannot write the audit row", error.into());
         }
-        match self.ports.publisher.publish(Topic::DeadLetter(H::FUNCTION), letter.message).await {
+        match self
+            .ports
+            .publisher
+            .publish(Topic::DeadLetter(H::FUNCTION), letter.message)
+            .await
+        {
             Ok(_) => Answer::DeadLettered,
             Err(error) => try_later("cannot keep a dead letter", error.into()),
         }
@@ -273,14 +361,19 @@ fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
     let mut topics = outcome.events.iter().map(|event| event.topic);
     match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
         None => Ok(outcome),
-        Some(topic) => {
-            Err(Error::hopeless(format!("{} may not publish to {topic}; name it in its PUBLISHES", H::FUNCTION)))
-        }
+        Some(topic) => Err(Error::hopeless(format!(
+            "{} may not publish to {topic}; name it in its PUBLISHES",
+            H::FUNCTION
+        ))),
     }
 }
 
 fn digest(body: &[u8]) -> String {
-    Sha256::digest(body).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(body)
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn try_later(attempt: &'static str, error: Error) -> Answer {

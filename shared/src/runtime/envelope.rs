@@ -57,7 +57,10 @@ impl Envelope {
     /// See [`EnvelopeError`]; no repetition helps against any of them.
     pub fn open(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
         let mut envelope = Self::unpack(headers, body)?;
-        let first = envelope.attributes.get(FIRST_PUBLISHED_ATTRIBUTE).and_then(|time| time.parse().ok());
+        let first = envelope
+            .attributes
+            .get(FIRST_PUBLISHED_ATTRIBUTE)
+            .and_then(|time| time.parse().ok());
         envelope.published_at = first.or(envelope.published_at);
         Ok(envelope)
     }
@@ -65,7 +68,9 @@ impl Envelope {
     fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
         if let Some(found) = header(headers, "ce-type") {
             if found != CLOUD_EVENT_TYPE {
-                return Err(EnvelopeError::CloudEvent { found: found.chars().take(120).collect() });
+                return Err(EnvelopeError::CloudEvent {
+                    found: found.chars().take(120).collect(),
+                });
             }
             // Eventarc delivers the body of a wrapped push.
             return Self::wrapped(body);
@@ -84,9 +89,14 @@ impl Envelope {
     fn wrapped(body: &Bytes) -> Result<Self, EnvelopeError> {
         let push: Push = serde_json::from_slice(body).map_err(EnvelopeError::Push)?;
         let message = push.message;
-        let data = BASE64_STANDARD.decode(message.data.unwrap_or_default()).map_err(EnvelopeError::Base64)?;
+        let data = BASE64_STANDARD
+            .decode(message.data.unwrap_or_default())
+            .map_err(EnvelopeError::Base64)?;
         Ok(Self {
-            message_id: message.message_id.or(message.message_id_snake).unwrap_or_default(),
+            message_id: message
+                .message_id
+                .or(message.message_id_snake)
+                .unwrap_or_default(),
             published_at: message.publish_time.or(message.publish_time_snake),
             attributes: message.attributes.unwrap_or_default(),
             data: data.into(),
@@ -110,7 +120,8 @@ impl Envelope {
 /// Returns the trace that a request belongs to, from `traceparent` or `X-Cloud-Trace-Context`.
 pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
     let from_w3c = header(headers, "traceparent").and_then(|value| value.split('-').nth(1));
-    let from_google = || header(headers, "x-cloud-trace-context").and_then(|value| value.split('/').next());
+    let from_google =
+        || header(headers, "x-cloud-trace-context").and_then(|value| value.split('/').next());
     let id = from_w3c.or_else(from_google)?;
     let is_trace = id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_trace.then(|| id.to_owned())
@@ -151,7 +162,10 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
         };
         pairs.iter().map(pair).collect()
     }
@@ -167,8 +181,14 @@ mod tests {
 
     #[test]
     fn a_wrapped_push_is_opened() {
-        for fixture in [include_str!("fixtures/push.json"), include_str!("fixtures/push-emulator.json")] {
-            assert_eq!(Envelope::open(&HeaderMap::new(), &fixture.into()).unwrap(), expected());
+        for fixture in [
+            include_str!("fixtures/push.json"),
+            include_str!("fixtures/push-emulator.json"),
+        ] {
+            assert_eq!(
+                Envelope::open(&HeaderMap::new(), &fixture.into()).unwrap(),
+                expected()
+            );
         }
     }
 
@@ -177,11 +197,18 @@ mod tests {
         let push = |time: &str| {
             let attributes = serde_json::json!({ FIRST_PUBLISHED_ATTRIBUTE: time });
             let message = serde_json::json!({ "messageId": "1", "publishTime": "2021-08-09T00:00:00Z", "attributes": attributes });
-            Envelope::open(&HeaderMap::new(), &serde_json::json!({ "message": message }).to_string().into()).unwrap()
+            Envelope::open(
+                &HeaderMap::new(),
+                &serde_json::json!({ "message": message }).to_string().into(),
+            )
+            .unwrap()
         };
         let first = "2021-08-02T05:00:00Z";
         assert_eq!(push(first).published_at, Some(first.parse().unwrap()));
-        assert_eq!(push("once").published_at, Some("2021-08-09T00:00:00Z".parse().unwrap()));
+        assert_eq!(
+            push("once").published_at,
+            Some("2021-08-09T00:00:00Z".parse().unwrap())
+        );
     }
 
     #[test]
@@ -191,7 +218,10 @@ mod tests {
             ("x-goog-pubsub-publish-time", "2021-07-20T04:00:00.123Z"),
             ("x-goog-pubsub-attr-origin", "scheduler"),
         ]);
-        assert_eq!(Envelope::open(&metadata, &EVENT.into()).unwrap(), expected());
+        assert_eq!(
+            Envelope::open(&metadata, &EVENT.into()).unwrap(),
+            expected()
+        );
         let bare = Envelope::open(&HeaderMap::new(), &EVENT.into()).unwrap();
         assert_eq!((bare.data, bare.published_at), (EVENT.into(), None));
     }
@@ -199,10 +229,17 @@ mod tests {
     #[test]
     fn a_cloud_event_is_opened() {
         let body = include_str!("fixtures/push.json").into();
-        let event = headers(&[("ce-type", CLOUD_EVENT_TYPE), ("ce-id", "1"), ("ce-specversion", "1.0")]);
+        let event = headers(&[
+            ("ce-type", CLOUD_EVENT_TYPE),
+            ("ce-id", "1"),
+            ("ce-specversion", "1.0"),
+        ]);
         assert_eq!(Envelope::open(&event, &body).unwrap(), expected());
         let other = headers(&[("ce-type", "google.cloud.storage.object.v1.finalized")]);
-        assert!(matches!(Envelope::open(&other, &body), Err(EnvelopeError::CloudEvent { .. })));
+        assert!(matches!(
+            Envelope::open(&other, &body),
+            Err(EnvelopeError::CloudEvent { .. })
+        ));
     }
 
     #[test]
@@ -212,10 +249,15 @@ mod tests {
             ("<xml/>", "no JSON"),
             (r#"{"message":7}"#, "cannot be understood"),
             (r#"{"message":{"data":"%%%"}}"#, "no base64"),
-            (r#"{"message":{"publishTime":"soon"}}"#, "cannot be understood"),
+            (
+                r#"{"message":{"publishTime":"soon"}}"#,
+                "cannot be understood",
+            ),
         ];
         for (body, expected) in cases {
-            let error = Envelope::open(&HeaderMap::new(), &body.into()).unwrap_err().to_string();
+            let error = Envelope::open(&HeaderMap::new(), &body.into())
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(expected), "{body}: {error}");
         }
     }
@@ -225,7 +267,10 @@ mod tests {
         let id = "0af7651916cd43dd8448eb211c80319c";
         let w3c = headers(&[("traceparent", &format!("00-{id}-b7ad6b7169203331-01"))]);
         let google = headers(&[("x-cloud-trace-context", &format!("{id}/1;o=1"))]);
-        assert_eq!((trace_id(&w3c), trace_id(&google)), (Some(id.to_owned()), Some(id.to_owned())));
+        assert_eq!(
+            (trace_id(&w3c), trace_id(&google)),
+            (Some(id.to_owned()), Some(id.to_owned()))
+        );
         assert_eq!(trace_id(&headers(&[("traceparent", "00-nonsense")])), None);
     }
 

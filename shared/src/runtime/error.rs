@@ -47,25 +47,39 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         let cause: &(dyn StdError + 'static) = self.cause.as_deref()?;
-        if self.attempt.is_some() { Some(cause) } else { cause.source() }
+        if self.attempt.is_some() {
+            Some(cause)
+        } else {
+            cause.source()
+        }
     }
 }
 
 impl Error {
     /// Makes an error that no repetition helps against, from a sentence that says what is wrong and what to do.
     pub fn hopeless(attempt: impl Into<String>) -> Self {
-        Self { outlook: Outlook::Hopeless, attempt: Some(attempt.into()), cause: None }
+        Self {
+            outlook: Outlook::Hopeless,
+            attempt: Some(attempt.into()),
+            cause: None,
+        }
     }
 
     /// Makes an error that may be gone on the next delivery.
     pub fn passing(attempt: impl Into<String>) -> Self {
-        Self { outlook: Outlook::Passing, ..Self::hopeless(attempt) }
+        Self {
+            outlook: Outlook::Passing,
+            ..Self::hopeless(attempt)
+        }
     }
 
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { cause: Some(source.into()), ..self }
+        Self {
+            cause: Some(source.into()),
+            ..self
+        }
     }
 
     /// Tells whether it helps to try again.
@@ -86,12 +100,19 @@ impl Error {
     /// Makes the finding of a message that becomes a dead letter.
     pub(super) fn into_dead_letter(self) -> Finding {
         let error_message = Some(cut(&self.chain(), LONGEST_TEXT_BYTES));
-        Finding { error_message, ..Finding::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES)) }
+        Finding {
+            error_message,
+            ..Finding::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES))
+        }
     }
 
     fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {
         // The port's text says what was attempted on which object.
-        Self { outlook, attempt: None, cause: Some(Box::new(error)) }
+        Self {
+            outlook,
+            attempt: None,
+            cause: Some(Box::new(error)),
+        }
     }
 }
 
@@ -119,7 +140,9 @@ impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
         let outlook = match error {
             RegistryError::NotFound { .. } => Outlook::Hopeless,
-            RegistryError::AliasMoved { .. } | RegistryError::Unavailable { .. } => Outlook::Passing,
+            RegistryError::AliasMoved { .. } | RegistryError::Unavailable { .. } => {
+                Outlook::Passing
+            }
         };
         Self::of_port(outlook, error)
     }
@@ -161,14 +184,23 @@ mod tests {
             address: "memory://a".to_owned(),
             source: disk.into(),
         });
-        assert_eq!(error.chain(), "cannot write the object memory://a: disk full");
+        assert_eq!(
+            error.chain(),
+            "cannot write the object memory://a: disk full"
+        );
         assert_eq!(error.outlook(), Outlook::Passing);
     }
 
     #[test]
     fn what_cannot_be_understood_is_hopeless_and_what_is_away_passes() {
         let address = || "memory://a".to_owned();
-        assert_eq!(Error::from(StoreError::NotFound { address: address() }).outlook(), Outlook::Hopeless);
-        assert_eq!(Error::from(StoreError::ConditionFailed { address: address() }).outlook(), Outlook::Passing);
+        assert_eq!(
+            Error::from(StoreError::NotFound { address: address() }).outlook(),
+            Outlook::Hopeless
+        );
+        assert_eq!(
+            Error::from(StoreError::ConditionFailed { address: address() }).outlook(),
+            Outlook::Passing
+        );
     }
 }

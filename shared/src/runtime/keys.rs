@@ -42,7 +42,12 @@ pub(super) enum NoKey {
 
 impl Keys {
     pub(super) fn at(url: Url) -> Self {
-        Self { url, http: OnceCell::new(), known: RwLock::default(), turn: Mutex::default() }
+        Self {
+            url,
+            http: OnceCell::new(),
+            known: RwLock::default(),
+            turn: Mutex::default(),
+        }
     }
 
     /// Returns the key of an id. If it is not known, one delivery at a time asks the issuer; those whose keys are known
@@ -57,20 +62,36 @@ impl Keys {
             return answer;
         }
         let fetched = self.fetch().await;
-        self.known.write().unwrap_or_else(PoisonError::into_inner).learn(fetched, now);
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .learn(fetched, now);
         self.look_up(id, now).unwrap_or(Err(NoKey::Unavailable))
     }
 
     async fn fetch(&self) -> Result<JwkSet, Error> {
         let attempt = || Error::passing(format!("cannot fetch {}", self.url));
-        let http = self.http.get_or_try_init(|| async { cloud::http_client() }).await;
-        let request = http.map_err(|error| attempt().caused_by(error))?.get(self.url.clone());
-        let response = cloud::send(request).await.map_err(|error| attempt().caused_by(error))?;
-        response.json().await.map_err(|error| attempt().caused_by(error))
+        let http = self
+            .http
+            .get_or_try_init(|| async { cloud::http_client() })
+            .await;
+        let request = http
+            .map_err(|error| attempt().caused_by(error))?
+            .get(self.url.clone());
+        let response = cloud::send(request)
+            .await
+            .map_err(|error| attempt().caused_by(error))?;
+        response
+            .json()
+            .await
+            .map_err(|error| attempt().caused_by(error))
     }
 
     fn look_up(&self, id: &str, now: Timestamp) -> Option<Result<Arc<DecodingKey>, NoKey>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).look_up(id, now)
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .look_up(id, now)
     }
 }
 
@@ -87,8 +108,13 @@ struct Known {
 impl Known {
     /// Returns `None` if the issuer has to be asked.
     fn look_up(&self, id: &str, now: Timestamp) -> Option<Result<Arc<DecodingKey>, NoKey>> {
-        let is_within = |time: Option<Timestamp>, span| time.is_some_and(|time| now.duration_since(time) < span);
-        let key = self.keys.get(id).filter(|_| is_within(self.fetched, LIFETIME));
+        let is_within = |time: Option<Timestamp>, span| {
+            time.is_some_and(|time| now.duration_since(time) < span)
+        };
+        let key = self
+            .keys
+            .get(id)
+            .filter(|_| is_within(self.fetched, LIFETIME));
         if let Some(key) = key {
             return Some(Ok(Arc::clone(key)));
         }
@@ -106,7 +132,11 @@ impl Known {
                     let decoding = DecodingKey::from_jwk(key).ok().filter(|_| is_rsa)?;
                     Some((key.common.key_id.clone()?, Arc::new(decoding)))
                 });
-                *self = Self { keys: keys.collect(), fetched: Some(now), failed: None };
+                *self = Self {
+                    keys: keys.collect(),
+                    fetched: Some(now),
+                    failed: None,
+                };
             }
             Err(error) => {
                 tracing::warn!(error = %error.chain(), "cannot fetch the keys that tokens are signed with");
@@ -137,7 +167,11 @@ mod tests {
             r#"{"keys":[]}"#
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let keys = Keys::at(format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap());
+        let keys = Keys::at(
+            format!("http://{}/", listener.local_addr().unwrap())
+                .parse()
+                .unwrap(),
+        );
         let listener = listener.tap_io(move |_| {
             connected.fetch_add(1, Ordering::SeqCst);
         });
@@ -149,6 +183,12 @@ mod tests {
             // The connection is free again a moment after the answer has been read.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert_eq!((fetches.load(Ordering::SeqCst), connections.load(Ordering::SeqCst)), (3, 1));
+        assert_eq!(
+            (
+                fetches.load(Ordering::SeqCst),
+                connections.load(Ordering::SeqCst)
+            ),
+            (3, 1)
+        );
     }
 }

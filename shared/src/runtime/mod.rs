@@ -45,7 +45,11 @@ pub trait Handler: Send + Sync + 'static {
     type Event: Event;
 
     /// Handles an event. May run twice for one event, also at the same time, so all effects are keyed by the event.
-    fn handle(&self, event: Self::Event, context: &Context) -> impl Future<Output = Result<Outcome, Error>> + Send;
+    fn handle(
+        &self,
+        event: Self::Event,
+        context: &Context,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
     /// Tells whether events can be handled yet.
     fn ready(&self) -> impl Future<Output = Result<(), Error>> + Send {
@@ -80,13 +84,19 @@ pub struct Outcome {
 impl Outcome {
     /// Ends with an audit row and no event.
     pub fn of(finding: Finding) -> Self {
-        Self { finding, events: Vec::new() }
+        Self {
+            finding,
+            events: Vec::new(),
+        }
     }
 
     /// Adds an event to be published.
     pub fn publish<E: Event>(mut self, event: &E) -> Self {
         let data = String::from_utf8_lossy(&encode(event)).into_owned();
-        self.events.push(RecordedEvent { topic: E::TOPIC, data });
+        self.events.push(RecordedEvent {
+            topic: E::TOPIC,
+            data,
+        });
         self
     }
 

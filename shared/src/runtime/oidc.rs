@@ -55,7 +55,10 @@ impl PushAuthentication {
     /// When `PUSH_AUDIENCE` is not set: nobody is let in by forgetting a variable. When one is missing beside it or cannot
     /// be used.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
-        let invalid = |name, reason: &str| SettingsError::Invalid { name, reason: reason.to_owned() };
+        let invalid = |name, reason: &str| SettingsError::Invalid {
+            name,
+            reason: reason.to_owned(),
+        };
         let audience = match optional::<String>(variables, "PUSH_AUDIENCE")? {
             None => {
                 let reason = "it is not set; it names the URL that tokens are for, or is `off` to let everybody in";
@@ -73,21 +76,38 @@ impl PushAuthentication {
         }
         let keys = match optional(variables, "PUSH_JWKS_URL")? {
             Some(url) => url,
-            None => GOOGLE_KEYS.parse().unwrap_or_else(|_| unreachable!("{GOOGLE_KEYS} is a URL")),
+            None => GOOGLE_KEYS
+                .parse()
+                .unwrap_or_else(|_| unreachable!("{GOOGLE_KEYS} is a URL")),
         };
-        Ok(Self::Required { audience, email, keys })
+        Ok(Self::Required {
+            audience,
+            email,
+            keys,
+        })
     }
 
     /// Makes what verifies tokens; `None` where none is asked for.
     pub(super) fn verifier(&self) -> Option<TokenVerifier> {
-        let Self::Required { audience, email, keys } = self else { return None };
+        let Self::Required {
+            audience,
+            email,
+            keys,
+        } = self
+        else {
+            return None;
+        };
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_required_spec_claims(&["aud", "exp", "iss"]);
         validation.set_audience(&[audience]);
         validation.set_issuer(&ISSUERS);
         // Compared with the function's own clock, see `Claims::check`.
         validation.validate_exp = false;
-        Some(TokenVerifier { validation, email: email.clone(), keys: Keys::at(keys.clone()) })
+        Some(TokenVerifier {
+            validation,
+            email: email.clone(),
+            keys: Keys::at(keys.clone()),
+        })
     }
 }
 
@@ -100,7 +120,11 @@ pub(super) struct TokenVerifier {
 
 impl TokenVerifier {
     /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, time, and whose it is.
-    pub(super) async fn verify(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), TokenError> {
+    pub(super) async fn verify(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
         let token = bearer_token(headers).ok_or(TokenError::Missing)?;
         if token.ends_with(REMOVED_SIGNATURE) {
             return Err(TokenError::SignatureRemoved);
@@ -110,12 +134,19 @@ impl TokenVerifier {
             return Err(TokenError::Algorithm);
         }
         let key_id = header.kid.ok_or(TokenError::UnknownKey)?;
-        let key = self.keys.get(&key_id, now).await.map_err(|error| match error {
-            NoKey::Unknown => TokenError::UnknownKey,
-            NoKey::Unavailable => TokenError::NoKeys,
-        })?;
+        let key = self
+            .keys
+            .get(&key_id, now)
+            .await
+            .map_err(|error| match error {
+                NoKey::Unknown => TokenError::UnknownKey,
+                NoKey::Unavailable => TokenError::NoKeys,
+            })?;
         let decoded = decode::<Claims>(token, &key, &self.validation);
-        decoded.map_err(|error| TokenError::from_kind(error.kind()))?.claims.check(&self.email, now)
+        decoded
+            .map_err(|error| TokenError::from_kind(error.kind()))?
+            .claims
+            .check(&self.email, now)
     }
 }
 
@@ -201,28 +232,56 @@ mod tests {
     use super::*;
 
     const AUDIENCE: (&str, &str) = ("PUSH_AUDIENCE", "https://ingest.example");
-    const ACCOUNT: (&str, &str) = ("PUSH_SERVICE_ACCOUNT", "push@a-project.iam.gserviceaccount.com");
+    const ACCOUNT: (&str, &str) = (
+        "PUSH_SERVICE_ACCOUNT",
+        "push@a-project.iam.gserviceaccount.com",
+    );
 
     fn read(known: &[(&str, &str)]) -> Result<PushAuthentication, SettingsError> {
-        let variables = |name: &str| known.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let variables = |name: &str| {
+            known
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         PushAuthentication::read(&variables)
     }
 
     #[test]
     fn nothing_but_off_lets_everybody_in() {
-        assert_eq!(read(&[("PUSH_AUDIENCE", "off")]), Ok(PushAuthentication::Off));
-        for known in [&[][..], &[("PUSH_AUDIENCE", "")], &[("PUSH_AUDIENCE", "OFF")], &[ACCOUNT]] {
+        assert_eq!(
+            read(&[("PUSH_AUDIENCE", "off")]),
+            Ok(PushAuthentication::Off)
+        );
+        for known in [
+            &[][..],
+            &[("PUSH_AUDIENCE", "")],
+            &[("PUSH_AUDIENCE", "OFF")],
+            &[ACCOUNT],
+        ] {
             let error = read(known).unwrap_err().to_string();
-            assert!(error.contains("PUSH_AUDIENCE") && error.contains("`off`"), "{error}");
+            assert!(
+                error.contains("PUSH_AUDIENCE") && error.contains("`off`"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn an_audience_needs_an_account() {
-        assert_eq!(read(&[AUDIENCE]), Err(SettingsError::Missing { name: "PUSH_SERVICE_ACCOUNT" }));
-        let error = read(&[AUDIENCE, ("PUSH_SERVICE_ACCOUNT", "push")]).unwrap_err().to_string();
+        assert_eq!(
+            read(&[AUDIENCE]),
+            Err(SettingsError::Missing {
+                name: "PUSH_SERVICE_ACCOUNT"
+            })
+        );
+        let error = read(&[AUDIENCE, ("PUSH_SERVICE_ACCOUNT", "push")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("PUSH_SERVICE_ACCOUNT"), "{error}");
-        let error = read(&[AUDIENCE, ACCOUNT, ("PUSH_JWKS_URL", "here")]).unwrap_err().to_string();
+        let error = read(&[AUDIENCE, ACCOUNT, ("PUSH_JWKS_URL", "here")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("PUSH_JWKS_URL"), "{error}");
     }
 
@@ -233,8 +292,14 @@ mod tests {
             email: ACCOUNT.1.to_owned(),
             keys: url.parse().unwrap(),
         };
-        assert_eq!(read(&[AUDIENCE, ACCOUNT]), Ok(required("https://www.googleapis.com/oauth2/v3/certs")));
+        assert_eq!(
+            read(&[AUDIENCE, ACCOUNT]),
+            Ok(required("https://www.googleapis.com/oauth2/v3/certs"))
+        );
         let other = "http://127.0.0.1:1/keys";
-        assert_eq!(read(&[AUDIENCE, ACCOUNT, ("PUSH_JWKS_URL", other)]), Ok(required(other)));
+        assert_eq!(
+            read(&[AUDIENCE, ACCOUNT, ("PUSH_JWKS_URL", other)]),
+            Ok(required(other))
+        );
     }
 }

@@ -44,7 +44,13 @@ impl Ports {
             bus::open(&addresses.bus, cloud, &clock),
         )?;
         let registry = registry::open(&addresses.registry, cloud, &store, &clock)?;
-        Ok(Self { store, warehouse, registry, publisher, clock })
+        Ok(Self {
+            store,
+            warehouse,
+            registry,
+            publisher,
+            clock,
+        })
     }
 
     /// Makes ports that keep everything in memory, each in a place of its own.
@@ -59,7 +65,13 @@ impl Ports {
     /// When a folder cannot be made.
     pub fn in_folder(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let place = |name: &str| FileStore::open(&folder.join(name)).map(Arc::new);
-        Ok(Self::embedded(place("objects")?, place("warehouse")?, place("registry")?, place("bus")?, clock))
+        Ok(Self::embedded(
+            place("objects")?,
+            place("warehouse")?,
+            place("registry")?,
+            place("bus")?,
+            clock,
+        ))
     }
 
     fn embedded(
@@ -83,6 +95,11 @@ impl PortAddresses {
     /// Names the places that [`Ports::in_folder`] opens, for processes that are given addresses.
     pub fn in_folder(folder: &Path) -> Self {
         let place = |name: &str| Address::File(folder.join(name));
-        Self { store: place("objects"), warehouse: place("warehouse"), registry: place("registry"), bus: place("bus") }
+        Self {
+            store: place("objects"),
+            warehouse: place("warehouse"),
+            registry: place("registry"),
+            bus: place("bus"),
+        }
     }
 }

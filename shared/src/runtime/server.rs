@@ -72,7 +72,9 @@ impl ServiceSettings {
             environment: optional(variables, "ENVIRONMENT")?.unwrap_or(default.environment),
             project: optional(variables, "GOOGLE_CLOUD_PROJECT")?.unwrap_or(default.project),
             lease: optional::<NonZeroU16>(variables, "LEASE_SECONDS")?
-                .map_or(default.lease, |seconds| SignedDuration::from_secs(seconds.get().into())),
+                .map_or(default.lease, |seconds| {
+                    SignedDuration::from_secs(seconds.get().into())
+                }),
             listen,
             push: PushAuthentication::read(variables)?,
         })
@@ -94,7 +96,11 @@ where
     B: FnOnce(&dyn Variables, &Ports) -> Result<H, SettingsError>,
 {
     let variables = ProcessVariables;
-    super::init_logs(&variables.get("RUST_LOG").unwrap_or_else(|| "info".to_owned()));
+    super::init_logs(
+        &variables
+            .get("RUST_LOG")
+            .unwrap_or_else(|| "info".to_owned()),
+    );
     match serve(&variables, build).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Settings(error)) => {
@@ -102,7 +108,9 @@ where
             ExitCode::from(EXIT_CONFIGURATION)
         }
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let cause = std::error::Error::source(&error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
             tracing::error!(error = %error, cause, "cannot start {}", H::FUNCTION);
             ExitCode::from(EXIT_UNAVAILABLE)
         }
@@ -120,8 +128,13 @@ where
     let ports = Ports::open(&addresses, &cloud, Arc::new(SystemClock)).await?;
     let handler = Arc::new(build(variables, &ports)?);
     let router = router(handler, &ports, &settings);
-    let cannot_listen = |source| StartError::Listen { address: settings.listen, source };
-    let listener = TcpListener::bind(settings.listen).await.map_err(cannot_listen)?;
+    let cannot_listen = |source| StartError::Listen {
+        address: settings.listen,
+        source,
+    };
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(cannot_listen)?;
     let listen = listener.local_addr().map_err(cannot_listen)?;
     tracing::info!(
         function = %H::FUNCTION,
@@ -135,7 +148,9 @@ where
     );
     // Answers are small and whole; waiting for more to send only delays them.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown()).await;
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown())
+        .await;
     served.map_err(cannot_listen)
 }
 
@@ -165,5 +180,8 @@ enum StartError {
     #[error("cannot open a port")]
     Port(#[from] OpenError),
     #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
 }

@@ -35,7 +35,9 @@ impl FileStore {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let store = Self { folder: folder.to_owned() };
+        let store = Self {
+            folder: folder.to_owned(),
+        };
         let unavailable = |source: io::Error| StoreError::Unavailable {
             verb: "make the folder of",
             address: format!("file://{}", folder.display()),
@@ -67,7 +69,11 @@ impl FileStore {
         match source.kind() {
             io::ErrorKind::NotFound => StoreError::NotFound { address },
             io::ErrorKind::AlreadyExists => StoreError::ConditionFailed { address },
-            _ => StoreError::Unavailable { verb, address, source: source.into() },
+            _ => StoreError::Unavailable {
+                verb,
+                address,
+                source: source.into(),
+            },
         }
     }
 
@@ -79,10 +85,18 @@ impl FileStore {
         let mut lock = self.lock_file(path)?;
         lock.lock_shared()?;
         let generation = read_generation(&mut lock)?;
-        Ok(Object { bytes: fs::read(self.file_of(path))?.into(), generation })
+        Ok(Object {
+            bytes: fs::read(self.file_of(path))?.into(),
+            generation,
+        })
     }
 
-    fn write_file(&self, path: &ObjectPath, bytes: &[u8], condition: Condition) -> io::Result<Generation> {
+    fn write_file(
+        &self,
+        path: &ObjectPath,
+        bytes: &[u8],
+        condition: Condition,
+    ) -> io::Result<Generation> {
         let file = self.file_of(path);
         let mut lock = self.lock_file(path)?;
         lock.lock()?;
@@ -114,7 +128,14 @@ impl FileStore {
 
     fn lock_file(&self, path: &ObjectPath) -> io::Result<File> {
         let file = self.folder.join(GENERATIONS).join(path.as_str());
-        let open = || OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&file);
+        let open = || {
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(&file)
+        };
         match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(file.parent().unwrap_or(&self.folder))?;
@@ -136,7 +157,9 @@ impl FileStore {
             };
             for entry in entries {
                 let path = entry?.path();
-                let Some(name) = path.strip_prefix(&self.folder).ok().and_then(Path::to_str) else { continue };
+                let Some(name) = path.strip_prefix(&self.folder).ok().and_then(Path::to_str) else {
+                    continue;
+                };
                 if path.is_dir() && !name.starts_with('.') {
                     folders.push(path);
                 } else if name.starts_with(prefix) {
@@ -152,7 +175,8 @@ impl FileStore {
 #[async_trait]
 impl Store for FileStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
-        self.on_disk("read", path, |store, path| store.read_file(path)).await
+        self.on_disk("read", path, |store, path| store.read_file(path))
+            .await
     }
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
@@ -167,8 +191,16 @@ impl Store for FileStore {
         self.on_disk("look for", path, look).await
     }
 
-    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
-        self.on_disk("write", path, move |store, path| store.write_file(path, &bytes, condition)).await
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
+        self.on_disk("write", path, move |store, path| {
+            store.write_file(path, &bytes, condition)
+        })
+        .await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
@@ -176,7 +208,11 @@ impl Store for FileStore {
         let joined = tokio::task::spawn_blocking(move || store.list_files(&owned)).await;
         let result = joined.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
         let address = || format!("file://{}/{prefix}*", self.folder.display());
-        result.map_err(|source| StoreError::Unavailable { verb: "list", address: address(), source: source.into() })
+        result.map_err(|source| StoreError::Unavailable {
+            verb: "list",
+            address: address(),
+            source: source.into(),
+        })
     }
 
     fn address_of(&self, path: &ObjectPath) -> String {
@@ -191,7 +227,10 @@ fn read_generation(lock: &mut File) -> io::Result<Generation> {
     if text.is_empty() {
         return Ok(Generation(0));
     }
-    text.trim().parse().map(Generation).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    text.trim()
+        .parse()
+        .map(Generation)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -204,5 +243,8 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn is_nowhere(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }

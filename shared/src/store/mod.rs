@@ -37,14 +37,23 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::ConditionFailed`] where it does not hold; nothing is written then.
-    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError>;
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError>;
 
     /// Returns the paths that begin with `prefix`, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError>;
 
     /// As [`Store::list`], without the objects that were last written before an instant. A store that does not know when an
     /// object was written lists it all the same.
-    async fn list_written_since(&self, prefix: &str, _since: Timestamp) -> Result<Vec<ObjectPath>, StoreError> {
+    async fn list_written_since(
+        &self,
+        prefix: &str,
+        _since: Timestamp,
+    ) -> Result<Vec<ObjectPath>, StoreError> {
         self.list(prefix).await
     }
 
@@ -68,10 +77,14 @@ pub(crate) fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenErr
     match address {
         Address::Memory => Ok(Arc::new(MemoryStore::default())),
         Address::File(folder) => {
-            let store = FileStore::open(folder).map_err(|source| OpenError::new(address, source))?;
+            let store =
+                FileStore::open(folder).map_err(|source| OpenError::new(address, source))?;
             Ok(Arc::new(store))
         }
-        other => Err(OpenError::new(other, "it is the address of another kind of place")),
+        other => Err(OpenError::new(
+            other,
+            "it is the address of another kind of place",
+        )),
     }
 }
 
@@ -85,7 +98,9 @@ pub struct Object {
 }
 
 /// The number of one writing of an object. Numbers rise and are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Generation(i64);
 
@@ -167,7 +182,8 @@ pub async fn read_json<T: DeserializeOwned>(
     path: &ObjectPath,
 ) -> Result<(T, Generation), StoreError> {
     let object = store.read(path).await?;
-    let value = serde_json::from_slice(&object.bytes).map_err(|source| malformed(store, path, source))?;
+    let value =
+        serde_json::from_slice(&object.bytes).map_err(|source| malformed(store, path, source))?;
     Ok((value, object.generation))
 }
 
@@ -181,7 +197,8 @@ pub async fn write_json<T: Serialize + Sync>(
     value: &T,
     condition: Condition,
 ) -> Result<Generation, StoreError> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|source| malformed(store, path, source))?;
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|source| malformed(store, path, source))?;
     text.push(b'\n');
     store.write(path, text.into(), condition).await
 }
@@ -192,5 +209,8 @@ pub fn malformed(
     path: &ObjectPath,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StoreError {
-    StoreError::Malformed { address: store.address_of(path), source: source.into() }
+    StoreError::Malformed {
+        address: store.address_of(path),
+        source: source.into(),
+    }
 }

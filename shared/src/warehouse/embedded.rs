@@ -35,8 +35,13 @@ impl EmbeddedWarehouse {
     }
 
     async fn replace(&self, path: &ObjectPath, table: Vec<u8>) -> Result<(), WarehouseError> {
-        let written = self.store.write(path, table.into(), Condition::Always).await;
-        written.map(drop).map_err(|source| unavailable("replace", path, source))
+        let written = self
+            .store
+            .write(path, table.into(), Condition::Always)
+            .await;
+        written
+            .map(drop)
+            .map_err(|source| unavailable("replace", path, source))
     }
 
     /// Returns a table, or `None` where there is none.
@@ -51,9 +56,12 @@ impl EmbeddedWarehouse {
     /// Reads the counts of a day; without a table there are none.
     async fn read_counts(&self, day: Day) -> Result<Counts, WarehouseError> {
         let path = daily(RAW, day);
-        let Some((table, _)) = self.read(&path).await? else { return Ok(Counts::default()) };
+        let Some((table, _)) = self.read(&path).await? else {
+            return Ok(Counts::default());
+        };
         let mut rejects = Vec::new();
-        let counts = counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
+        let counts =
+            counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
         match rejects.into_iter().next() {
             Some(reject) => Err(malformed(&path, reject.reason)),
             None => Ok(counts),
@@ -61,7 +69,12 @@ impl EmbeddedWarehouse {
     }
 
     /// Returns the days of a range that have a table, in order.
-    async fn days_with_table(&self, dataset: &str, first: Day, last: Day) -> Result<Vec<Day>, WarehouseError> {
+    async fn days_with_table(
+        &self,
+        dataset: &str,
+        first: Day,
+        last: Day,
+    ) -> Result<Vec<Day>, WarehouseError> {
         let prefix = format!("{dataset}/{}", schema::DAILY_PREFIX);
         let listed = self.store.list(&prefix).await;
         let paths = listed.map_err(|source| unavailable_tables("look for", dataset, source))?;
@@ -70,15 +83,25 @@ impl EmbeddedWarehouse {
             let name = path.as_str().strip_prefix(&prefix)?.strip_suffix(".csv")?;
             Day::from_compact(name).ok()
         };
-        Ok(paths.iter().filter_map(day).filter(|day| (first..=last).contains(day)).collect())
+        Ok(paths
+            .iter()
+            .filter_map(day)
+            .filter(|day| (first..=last).contains(day))
+            .collect())
     }
 }
 
 #[async_trait]
 impl Warehouse for EmbeddedWarehouse {
-    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
+    async fn replace_counts(
+        &self,
+        day: Day,
+        counts: &Counts,
+        ingested_at: Timestamp,
+    ) -> Result<(), WarehouseError> {
         let (path, mut table) = (daily(RAW, day), Vec::new());
-        counts::write_table(counts, ingested_at, &mut table).map_err(|source| malformed(&path, source))?;
+        counts::write_table(counts, ingested_at, &mut table)
+            .map_err(|source| malformed(&path, source))?;
         self.replace(&path, table).await
     }
 
@@ -90,7 +113,11 @@ impl Warehouse for EmbeddedWarehouse {
         Ok(all)
     }
 
-    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+    async fn table_versions(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
         let mut versions = BTreeMap::new();
         for day in self.days_with_table(RAW, first, last).await? {
             let path = daily(RAW, day);
@@ -101,13 +128,23 @@ impl Warehouse for EmbeddedWarehouse {
         Ok(versions)
     }
 
-    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+    async fn count_days(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         let mut days = BTreeMap::new();
         for day in self.days_with_table(RAW, first, last).await? {
             let counts = self.read_counts(day).await?;
             let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
             if !counts.is_empty() {
-                days.insert(day, DayState { rows: counts.len() as u64, hours: hours.len() as u64 });
+                days.insert(
+                    day,
+                    DayState {
+                        rows: counts.len() as u64,
+                        hours: hours.len() as u64,
+                    },
+                );
             }
         }
         Ok(days)
@@ -121,10 +158,19 @@ impl Warehouse for EmbeddedWarehouse {
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
         let mut export = Vec::new();
         for day in self.days_with_table(RAW, first, last).await? {
-            let Some((table, _)) = self.read(&daily(RAW, day)).await? else { continue };
+            let Some((table, _)) = self.read(&daily(RAW, day)).await? else {
+                continue;
+            };
             // All tables have the same header, which the export has once.
-            let header = table.iter().position(|byte| *byte == b'\n').map_or(table.len(), |end| end + 1);
-            export.extend_from_slice(if export.is_empty() { &table } else { &table[header..] });
+            let header = table
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(table.len(), |end| end + 1);
+            export.extend_from_slice(if export.is_empty() {
+                &table
+            } else {
+                &table[header..]
+            });
         }
         if export.is_empty() {
             return Ok(Vec::new());
@@ -135,9 +181,14 @@ impl Warehouse for EmbeddedWarehouse {
         Ok(vec![path])
     }
 
-    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
+    async fn replace_forecasts(
+        &self,
+        day: Day,
+        forecasts: &[Forecast],
+    ) -> Result<(), WarehouseError> {
         let path = daily(PREDICTIONS, day);
-        let table = tables::write_forecasts(forecasts).map_err(|source| malformed(&path, source))?;
+        let table =
+            tables::write_forecasts(forecasts).map_err(|source| malformed(&path, source))?;
         self.replace(&path, table).await
     }
 
@@ -145,7 +196,9 @@ impl Warehouse for EmbeddedWarehouse {
         let mut all = Vec::new();
         for day in first.through(last) {
             let path = daily(PREDICTIONS, day);
-            let Some((table, _)) = self.read(&path).await? else { continue };
+            let Some((table, _)) = self.read(&path).await? else {
+                continue;
+            };
             all.extend(tables::read_forecasts(&table).map_err(|source| malformed(&path, source))?);
         }
         Ok(all)
@@ -157,7 +210,8 @@ impl Warehouse for EmbeddedWarehouse {
             let (mut rows, condition) = match self.read(&path).await? {
                 None => (Vec::new(), Condition::Absent),
                 Some((table, generation)) => {
-                    let rows = tables::read_audit_log(&table).map_err(|source| malformed(&path, source))?;
+                    let rows = tables::read_audit_log(&table)
+                        .map_err(|source| malformed(&path, source))?;
                     (rows, Condition::Unchanged(generation))
                 }
             };
@@ -166,11 +220,16 @@ impl Warehouse for EmbeddedWarehouse {
                 Some(known) => *known = row.clone(),
                 None => rows.push(row.clone()),
             }
-            let table = tables::write_audit_log(&rows).map_err(|source| malformed(&path, source))?;
+            let table =
+                tables::write_audit_log(&rows).map_err(|source| malformed(&path, source))?;
             match self.store.write(&path, table.into(), condition).await {
                 // Another function recorded a row in between: add this one to the new table.
                 Err(StoreError::ConditionFailed { .. }) => {}
-                written => return written.map(drop).map_err(|source| unavailable("add to", &path, source)),
+                written => {
+                    return written
+                        .map(drop)
+                        .map_err(|source| unavailable("add to", &path, source));
+                }
             }
         }
     }
@@ -193,19 +252,34 @@ fn audit_log() -> ObjectPath {
 }
 
 fn sound(text: String) -> ObjectPath {
-    text.parse().unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
 }
 
-fn malformed(path: &ObjectPath, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WarehouseError {
-    WarehouseError::Malformed { table: path.to_string(), source: source.into() }
+fn malformed(
+    path: &ObjectPath,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> WarehouseError {
+    WarehouseError::Malformed {
+        table: path.to_string(),
+        source: source.into(),
+    }
 }
 
 fn unavailable(verb: &'static str, path: &ObjectPath, source: StoreError) -> WarehouseError {
-    WarehouseError::Unavailable { verb, table: path.to_string(), source: source.into() }
+    WarehouseError::Unavailable {
+        verb,
+        table: path.to_string(),
+        source: source.into(),
+    }
 }
 
 /// As [`unavailable`], about all daily tables of a dataset.
 fn unavailable_tables(verb: &'static str, dataset: &str, source: StoreError) -> WarehouseError {
     let table = format!("{dataset}/{}*", schema::DAILY_PREFIX);
-    WarehouseError::Unavailable { verb, table, source: source.into() }
+    WarehouseError::Unavailable {
+        verb,
+        table,
+        source: source.into(),
+    }
 }

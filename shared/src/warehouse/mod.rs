@@ -31,17 +31,30 @@ use crate::{
 #[async_trait]
 pub trait Warehouse: Send + Sync {
     /// Replaces the table of a day's counts.
-    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError>;
+    async fn replace_counts(
+        &self,
+        day: Day,
+        counts: &Counts,
+        ingested_at: Timestamp,
+    ) -> Result<(), WarehouseError>;
 
     /// Returns the counts of the days from `first` to `last`, both included; days without a table are left out.
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError>;
 
     /// Returns which writing of the table of counts each day from `first` to `last`, both included, has; days without a
     /// table are left out.
-    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError>;
+    async fn table_versions(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError>;
 
     /// Returns how complete the days from `first` to `last`, both included, are; days without any count are left out.
-    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
+    async fn count_days(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
 
     /// Writes the counts of the days from `first` to `last`, both included, into a folder of a store: CSV objects with a
     /// header and the columns of the daily tables. Returns them in the order of the days; where no day has a table there
@@ -59,7 +72,11 @@ pub trait Warehouse: Send + Sync {
     ) -> Result<Vec<ObjectPath>, WarehouseError>;
 
     /// Replaces the table of a day's forecasts.
-    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError>;
+    async fn replace_forecasts(
+        &self,
+        day: Day,
+        forecasts: &[Forecast],
+    ) -> Result<(), WarehouseError>;
 
     /// Returns the forecasts for the days from `first` to `last`, both included.
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError>;
@@ -73,7 +90,10 @@ pub trait Warehouse: Send + Sync {
     /// As [`Warehouse::audit_log`], without what was decided before an instant.
     async fn audit_log_since(&self, since: Timestamp) -> Result<Vec<AuditRow>, WarehouseError> {
         let log = self.audit_log().await?;
-        Ok(log.into_iter().filter(|row| row.timestamp >= since).collect())
+        Ok(log
+            .into_iter()
+            .filter(|row| row.timestamp >= since)
+            .collect())
     }
 }
 
@@ -81,10 +101,15 @@ pub trait Warehouse: Send + Sync {
 ///
 /// # Errors
 /// When the folder of a `file://` address cannot be made, or there are no credentials for a project.
-pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Warehouse>, OpenError> {
+pub async fn open(
+    address: &Address,
+    cloud: &CloudSettings,
+) -> Result<Arc<dyn Warehouse>, OpenError> {
     match address {
         Address::BigQuery(project) => Ok(Arc::new(BigQueryWarehouse::open(project, cloud).await?)),
-        other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?))),
+        other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(
+            other,
+        )?))),
     }
 }
 

@@ -133,11 +133,19 @@ pub const AUDIT_LOG: [Column; 18] = [
 pub const RECORDED_AT: Column = required("recorded_at", ColumnType::Timestamp);
 
 const fn required(name: &'static str, kind: ColumnType) -> Column {
-    Column { name, kind, mode: ColumnMode::Required }
+    Column {
+        name,
+        kind,
+        mode: ColumnMode::Required,
+    }
 }
 
 const fn nullable(name: &'static str, kind: ColumnType) -> Column {
-    Column { name, kind, mode: ColumnMode::Nullable }
+    Column {
+        name,
+        kind,
+        mode: ColumnMode::Nullable,
+    }
 }
 
 #[cfg(test)]
@@ -156,11 +164,20 @@ mod tests {
     };
 
     fn names(columns: &[Column]) -> String {
-        columns.iter().map(|column| column.name).collect::<Vec<_>>().join(",")
+        columns
+            .iter()
+            .map(|column| column.name)
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     fn header(table: Vec<u8>) -> String {
-        String::from_utf8(table).unwrap().lines().next().unwrap().to_owned()
+        String::from_utf8(table)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
@@ -180,12 +197,22 @@ mod tests {
             model_version: Version::new(3),
             predicted_at: now,
         };
-        assert_eq!(header(tables::write_forecasts(&[forecast]).unwrap()), names(&FORECASTS));
+        assert_eq!(
+            header(tables::write_forecasts(&[forecast]).unwrap()),
+            names(&FORECASTS)
+        );
 
         let event_id = EventId::of(Function::DriftCheck, "2021-W30");
-        let row = Finding::new("kept", "no drift").into_row(now, Function::Promote, event_id, "dev");
+        let row =
+            Finding::new("kept", "no drift").into_row(now, Function::Promote, event_id, "dev");
         let (recorded_at, others) = AUDIT_LOG.split_last().unwrap();
-        assert_eq!((header(tables::write_audit_log(&[row]).unwrap()), *recorded_at), (names(others), RECORDED_AT));
+        assert_eq!(
+            (
+                header(tables::write_audit_log(&[row]).unwrap()),
+                *recorded_at
+            ),
+            (names(others), RECORDED_AT)
+        );
     }
 
     #[test]

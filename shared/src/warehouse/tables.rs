@@ -44,7 +44,10 @@ where
     Record: for<'de> Deserialize<'de>,
     Row: TryFrom<Record, Error = TableError>,
 {
-    csv::Reader::from_reader(table).deserialize::<Record>().map(|record| Row::try_from(record?)).collect()
+    csv::Reader::from_reader(table)
+        .deserialize::<Record>()
+        .map(|record| Row::try_from(record?))
+        .collect()
 }
 
 /// `bike_traffic_predictions.daily_YYYYMMDD`.
@@ -70,7 +73,11 @@ impl From<&Forecast> for ForecastRecord {
             prediction_ts: write_timestamp(forecast.predicted_at),
             identifiant_du_compteur: forecast.counter_id.clone(),
             nom_du_compteur: forecast.counter_name.clone(),
-            date_et_heure_de_comptage: forecast.hour.timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            date_et_heure_de_comptage: forecast
+                .hour
+                .timestamp()
+                .strftime("%Y-%m-%d %H:%M:%S UTC")
+                .to_string(),
         }
     }
 }
@@ -82,7 +89,8 @@ impl TryFrom<ForecastRecord> for Forecast {
         Ok(Self {
             counter_id: record.identifiant_du_compteur,
             counter_name: record.nom_du_compteur,
-            hour: parse_hour(&record.date_et_heure_de_comptage).map_err(|reason: RejectReason| Box::new(reason))?,
+            hour: parse_hour(&record.date_et_heure_de_comptage)
+                .map_err(|reason: RejectReason| Box::new(reason))?,
             prediction: record.prediction,
             actual: record.comptage_horaire,
             model_type: record.model_type,
@@ -169,7 +177,9 @@ pub(super) fn write_timestamp(timestamp: Timestamp) -> String {
 }
 
 fn read_timestamp(text: &str) -> Result<Timestamp, TableError> {
-    Ok(jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S%.f UTC", text)?
-        .to_zoned_datetime(jiff::tz::TimeZone::UTC)?
-        .timestamp())
+    Ok(
+        jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S%.f UTC", text)?
+            .to_zoned_datetime(jiff::tz::TimeZone::UTC)?
+            .timestamp(),
+    )
 }

@@ -11,7 +11,8 @@ const P_VALUE_TOLERANCE: f64 = 1e-6;
 
 #[test]
 fn every_branch_agrees_with_evidently() {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("../fixtures/drift/cases.json")).unwrap();
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../fixtures/drift/cases.json")).unwrap();
     assert!(cases.len() > 40);
 
     for case in cases {
@@ -22,7 +23,10 @@ fn every_branch_agrees_with_evidently() {
                 assert_eq!(actual.drifted, expected.drifted.unwrap(), "{}", case.name);
             }
             (Outcome::Failure { .. }, Err(actual)) => assert!(
-                matches!(actual, Error::EmptyReference { .. } | Error::EmptyCurrent { .. }),
+                matches!(
+                    actual,
+                    Error::EmptyReference { .. } | Error::EmptyCurrent { .. }
+                ),
                 "{}: {actual}",
                 case.name
             ),
@@ -45,9 +49,18 @@ fn dataset_follows_the_order_of_the_reference_and_ignores_further_columns() {
 
     let drift = drift::dataset(&reference, &current).unwrap();
 
-    let outcomes: Vec<_> =
-        drift.columns.iter().map(|column| (column.column.as_str(), column.method, column.drifted)).collect();
-    assert_eq!(outcomes, [("count", Method::KolmogorovSmirnov, true), ("weekday", Method::ChiSquare, false)]);
+    let outcomes: Vec<_> = drift
+        .columns
+        .iter()
+        .map(|column| (column.column.as_str(), column.method, column.drifted))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("count", Method::KolmogorovSmirnov, true),
+            ("weekday", Method::ChiSquare, false)
+        ]
+    );
     assert_eq!((drift.drifted_count, drift.drifted_share), (1, 0.5));
 }
 
@@ -56,14 +69,25 @@ fn what_cannot_be_compared_is_an_error_that_names_the_column() {
     let numbers = [Column::numerical("count", [1.0, 2.0])];
     let categories = [Column::categorical("count", ["a"])];
     let nothing = [Column::numerical("count", [f64::NAN, f64::INFINITY])];
-    let huge = [Column::numerical("count", (0..1001).map(|row| f64::from(row) * 1e305))];
+    let huge = [Column::numerical(
+        "count",
+        (0..1001).map(|row| f64::from(row) * 1e305),
+    )];
     let column = || "count".to_owned();
 
     for (reference, current, expected) in [
         (&[][..], &numbers[..], Error::NoColumns),
         (&numbers, &[], Error::MissingColumn { column: column() }),
-        (&numbers, &categories, Error::DifferentTypes { column: column() }),
-        (&nothing, &numbers, Error::EmptyReference { column: column() }),
+        (
+            &numbers,
+            &categories,
+            Error::DifferentTypes { column: column() },
+        ),
+        (
+            &nothing,
+            &numbers,
+            Error::EmptyReference { column: column() },
+        ),
         (&numbers, &nothing, Error::EmptyCurrent { column: column() }),
         (&huge, &numbers, Error::Overflow { column: column() }),
     ] {
@@ -236,7 +260,9 @@ impl Case {
     }
 
     fn column(&self, values: &[(Option<Value>, usize)]) -> Column {
-        let rows = values.iter().flat_map(|(value, rows)| std::iter::repeat_n(value.as_ref(), *rows));
+        let rows = values
+            .iter()
+            .flat_map(|(value, rows)| std::iter::repeat_n(value.as_ref(), *rows));
         match self.r#type {
             Type::Numerical => Column::numerical(
                 "x",

@@ -2,11 +2,14 @@
 
 use jiff::civil::{Date, date};
 use serde::Deserialize;
-use shared::metrics::{Error, PairedErrors, Scores, day_block_bootstrap, improvement, standard_deviation};
+use shared::metrics::{
+    Error, PairedErrors, Scores, day_block_bootstrap, improvement, standard_deviation,
+};
 
 #[test]
 fn scores_agree_with_scikit_learn() {
-    let cases: Vec<ScoreCase> = serde_json::from_str(include_str!("../fixtures/metrics/scores.json")).unwrap();
+    let cases: Vec<ScoreCase> =
+        serde_json::from_str(include_str!("../fixtures/metrics/scores.json")).unwrap();
     assert!(!cases.is_empty());
 
     for case in cases {
@@ -42,10 +45,21 @@ fn a_single_row_scores_like_constant_actuals() {
 fn rows_without_scores_are_errors() {
     let none: [f64; 0] = [];
     for (predictions, actuals, expected) in [
-        (&[1.0, 2.0][..], &[1.0][..], Error::DifferentLengths { predictions: 2, actuals: 1 }),
+        (
+            &[1.0, 2.0][..],
+            &[1.0][..],
+            Error::DifferentLengths {
+                predictions: 2,
+                actuals: 1,
+            },
+        ),
         (&none, &none, Error::NoRows),
         (&[1.0, f64::NAN], &[1.0, 2.0], Error::NotFinite { row: 1 }),
-        (&[1.0, 2.0], &[f64::INFINITY, 2.0], Error::NotFinite { row: 0 }),
+        (
+            &[1.0, 2.0],
+            &[f64::INFINITY, 2.0],
+            Error::NotFinite { row: 0 },
+        ),
     ] {
         assert_eq!(Scores::new(predictions, actuals), Err(expected));
     }
@@ -54,16 +68,25 @@ fn rows_without_scores_are_errors() {
 
 #[test]
 fn improvement_is_the_share_of_the_error_that_is_gone() {
-    for (champion, challenger, expected) in
-        [(20.0, 19.0, 0.05), (20.0, 25.0, -0.25), (20.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.0, 1.0, f64::NEG_INFINITY)]
-    {
-        assert_eq!(improvement(champion, challenger), expected, "{champion} {challenger}");
+    for (champion, challenger, expected) in [
+        (20.0, 19.0, 0.05),
+        (20.0, 25.0, -0.25),
+        (20.0, 0.0, 1.0),
+        (0.0, 0.0, 0.0),
+        (0.0, 1.0, f64::NEG_INFINITY),
+    ] {
+        assert_eq!(
+            improvement(champion, challenger),
+            expected,
+            "{champion} {challenger}"
+        );
     }
 }
 
 #[test]
 fn bootstrap_agrees_with_enumeration_and_simulation() {
-    let cases: Vec<BootstrapCase> = serde_json::from_str(include_str!("../fixtures/metrics/bootstrap.json")).unwrap();
+    let cases: Vec<BootstrapCase> =
+        serde_json::from_str(include_str!("../fixtures/metrics/bootstrap.json")).unwrap();
     assert!(!cases.is_empty());
 
     for case in cases {
@@ -98,18 +121,27 @@ fn bootstrap_of_equal_days_is_certain() {
 
     let bound = day_block_bootstrap(&errors).unwrap();
 
-    assert_eq!((bound.difference, bound.lower_bound, bound.days), (1.0, 1.0, 7));
+    assert_eq!(
+        (bound.difference, bound.lower_bound, bound.days),
+        (1.0, 1.0, 7)
+    );
 }
 
 #[test]
 fn bootstrap_needs_two_days_of_finite_errors() {
     let one_day = errors_of_days(&[vec![(5, 3), (4, 4)]]);
-    assert_eq!(day_block_bootstrap(&one_day), Err(Error::TooFewDays { days: 1 }));
+    assert_eq!(
+        day_block_bootstrap(&one_day),
+        Err(Error::TooFewDays { days: 1 })
+    );
     assert_eq!(day_block_bootstrap(&[]), Err(Error::TooFewDays { days: 0 }));
 
     let mut errors = errors_of_days(&[vec![(5, 3)], vec![(4, 4)]]);
     errors[1].challenger = f64::NAN;
-    assert_eq!(day_block_bootstrap(&errors), Err(Error::NotFinite { row: 1 }));
+    assert_eq!(
+        day_block_bootstrap(&errors),
+        Err(Error::NotFinite { row: 1 })
+    );
 }
 
 #[derive(Deserialize)]
@@ -158,5 +190,8 @@ fn errors_of_days(days: &[Vec<(u16, u16)>]) -> Vec<PairedErrors> {
 
 fn assert_close(actual: f64, expected: f64, context: &str) {
     let tolerance = 1e-12 * expected.abs().max(1.0);
-    assert!((actual - expected).abs() <= tolerance, "{context}: {actual} in place of {expected}");
+    assert!(
+        (actual - expected).abs() <= tolerance,
+        "{context}: {actual} in place of {expected}"
+    );
 }

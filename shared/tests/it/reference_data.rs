@@ -22,7 +22,10 @@ pub(crate) fn folder() -> Option<PathBuf> {
     None
 }
 
-#[expect(clippy::explicit_write, reason = "eprintln! is captured in a test that passes")]
+#[expect(
+    clippy::explicit_write,
+    reason = "eprintln! is captured in a test that passes"
+)]
 fn announce_skip(reason: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("test");

@@ -51,7 +51,9 @@ pub(crate) struct Archive {
 /// share one archive, which is optimised in both. A lock makes concurrent builds wait.
 pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive, String> {
     let mut build = configure(&sources.root);
-    let compiler = build.try_get_compiler().map_err(|error| no_compiler(&error))?;
+    let compiler = build
+        .try_get_compiler()
+        .map_err(|error| no_compiler(&error))?;
     let units = units(&sources.root)?;
     let recipe = recipe(sources, &compiler, &units)?;
     let folder = shared_folder(out_dir).join(name(&recipe));
@@ -60,14 +62,18 @@ pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive,
     fs::create_dir_all(&folder).map_err(|error| cannot("create", &folder, &error))?;
     let lock_path = folder.join("lock");
     let lock = File::create(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
-    lock.lock().map_err(|error| cannot("lock", &lock_path, &error))?;
+    lock.lock()
+        .map_err(|error| cannot("lock", &lock_path, &error))?;
     if !archive.is_file() {
         let work = folder.join("work");
         build.files(write_units(&work, &units)?).out_dir(&work);
-        build.try_compile("xgboost").map_err(|error| format!("XGBoost did not compile: {error}"))?;
+        build
+            .try_compile("xgboost")
+            .map_err(|error| format!("XGBoost did not compile: {error}"))?;
         write(&folder.join("recipe.txt"), &recipe)?;
         // Last and atomic: an archive that exists is complete.
-        fs::rename(work.join("libxgboost.a"), &archive).map_err(|error| cannot("create", &archive, &error))?;
+        fs::rename(work.join("libxgboost.a"), &archive)
+            .map_err(|error| cannot("create", &archive, &error))?;
         fs::remove_dir_all(&work).map_err(|error| cannot("remove", &work, &error))?;
     }
     println!("cargo::rerun-if-changed={}", archive.display());
@@ -114,20 +120,31 @@ fn units(root: &Path) -> Result<Vec<String>, String> {
         .filter_map(|file| file.strip_prefix(root).ok()?.to_str())
         .filter(|file| *file != "src/cli_main.cc")
         .collect();
-    let (alone, together): (Vec<&str>, Vec<&str>) = files.iter().partition(|file| ALONE.contains(file));
+    let (alone, together): (Vec<&str>, Vec<&str>) =
+        files.iter().partition(|file| ALONE.contains(file));
     let dmlc = DMLC_CORE.map(|name| format!("dmlc-core/src/{name}.cc"));
     let dmlc: Vec<&str> = dmlc.iter().map(String::as_str).collect();
-    Ok(together.chunks(FILES_PER_UNIT).chain(alone.chunks(1)).chain([dmlc.as_slice()]).map(include_all).collect())
+    Ok(together
+        .chunks(FILES_PER_UNIT)
+        .chain(alone.chunks(1))
+        .chain([dmlc.as_slice()])
+        .map(include_all)
+        .collect())
 }
 
 fn include_all(files: &[&str]) -> String {
-    files.iter().map(|file| format!("#include \"{file}\"\n")).collect()
+    files
+        .iter()
+        .map(|file| format!("#include \"{file}\"\n"))
+        .collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     let entries = fs::read_dir(folder).map_err(|error| cannot("read", folder, &error))?;
     for entry in entries {
-        let path = entry.map_err(|error| cannot("read", folder, &error))?.path();
+        let path = entry
+            .map_err(|error| cannot("read", folder, &error))?
+            .path();
         if path.is_dir() {
             collect(&path, files)?;
         } else if path.extension() == Some(OsStr::new("cc")) {
@@ -151,14 +168,24 @@ fn write_units(folder: &Path, units: &[String]) -> Result<Vec<PathBuf>, String> 
 
 /// Says everything that decides the archive's content, and nothing of where it was built.
 fn recipe(sources: &Sources, compiler: &cc::Tool, units: &[String]) -> Result<String, String> {
-    let version = compiler.to_command().arg("--version").output().map_err(|error| no_compiler(&error))?;
+    let version = compiler
+        .to_command()
+        .arg("--version")
+        .output()
+        .map_err(|error| no_compiler(&error))?;
     let root = sources.root.display().to_string();
-    let flags: Vec<String> =
-        compiler.args().iter().map(|flag| flag.to_string_lossy().replace(&root, "xgboost")).collect();
+    let flags: Vec<String> = compiler
+        .args()
+        .iter()
+        .map(|flag| flag.to_string_lossy().replace(&root, "xgboost"))
+        .collect();
     Ok(format!(
         "sources: xgboost_lib-sys {}\ncompiler: {}\nflags: {}\nunits:\n{}",
         sources.carrier_version,
-        String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default(),
+        String::from_utf8_lossy(&version.stdout)
+            .lines()
+            .next()
+            .unwrap_or_default(),
         flags.join(" "),
         units.join("\n")
     ))

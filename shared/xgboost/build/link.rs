@@ -11,7 +11,10 @@ use crate::archive::Archive;
 ///
 /// `-bundle` leaves the archives where they are: inside the rlib they would be copied per profile.
 pub(crate) fn statically(archive: &Archive) -> Result<(), String> {
-    println!("cargo::rustc-link-search=native={}", archive.folder.display());
+    println!(
+        "cargo::rustc-link-search=native={}",
+        archive.folder.display()
+    );
     println!("cargo::rustc-link-lib=static:-bundle=xgboost");
     for library in ["gomp", "stdc++"] {
         match runtime_folder(&archive.compiler, library)? {
@@ -35,7 +38,10 @@ pub(crate) fn dynamically(folder: &Path, out_dir: &Path) -> Result<(), String> {
     let library = folder.join("libxgboost.so");
     println!("cargo::rerun-if-changed={}", library.display());
     let library = library.canonicalize().map_err(|error| {
-        format!("XGBOOST_LIB_DIR must name a folder with libxgboost.so: {}: {error}", library.display())
+        format!(
+            "XGBOOST_LIB_DIR must name a folder with libxgboost.so: {}: {error}",
+            library.display()
+        )
     })?;
     replace_link(&library, &out_dir.join("libxgboost.so"))?;
     replace_link(&library, &out_dir.join("libxgboost.so.3"))?;
@@ -57,7 +63,10 @@ fn runtime_folder(compiler: &cc::Tool, library: &str) -> Result<Option<PathBuf>,
         .map_err(|error| format!("cannot ask the C++ compiler for lib{library}.a: {error}"))?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     // A compiler that has no such archive repeats the bare name.
-    Ok(path.parent().filter(|_| path.is_absolute()).map(Path::to_owned))
+    Ok(path
+        .parent()
+        .filter(|_| path.is_absolute())
+        .map(Path::to_owned))
 }
 
 /// Files of `site-packages/*.libs`, seen from `site-packages/xgboost/lib/libxgboost.so`.
@@ -66,18 +75,36 @@ fn companions(library: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let is_xgboost_libs = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         name.starts_with("xgboost") && name.ends_with(".libs")
     };
-    entries(site_packages).into_iter().filter(is_xgboost_libs).flat_map(|folder| entries(&folder)).collect()
+    entries(site_packages)
+        .into_iter()
+        .filter(is_xgboost_libs)
+        .flat_map(|folder| entries(&folder))
+        .collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn replace_link(original: &Path, link: &Path) -> Result<(), String> {
-    let describe = |error| format!("cannot link {} to {}: {error}", link.display(), original.display());
+    let describe = |error| {
+        format!(
+            "cannot link {} to {}: {error}",
+            link.display(),
+            original.display()
+        )
+    };
     if link.symlink_metadata().is_ok() {
         fs::remove_file(link).map_err(describe)?;
     }

@@ -1,6 +1,9 @@
 //! Provides XGBoost 3.4.1 to the linker: compiled from C++ into a static archive, or, if
 //! `XGBOOST_LIB_DIR` names a folder with a ready `libxgboost.so`, linked dynamically.
-#![expect(clippy::disallowed_methods, reason = "cargo speaks to a build script through its environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to a build script through its environment"
+)]
 
 mod archive;
 mod link;

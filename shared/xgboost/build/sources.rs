@@ -27,13 +27,18 @@ pub(crate) fn locate(manifest_folder: &Path) -> Result<Sources, String> {
         .into_iter()
         .flatten()
         .find(|package| package["name"] == CARRIER)
-        .ok_or_else(|| format!("Cargo.lock does not hold {CARRIER}, which carries XGBoost's C++ sources"))?;
+        .ok_or_else(|| {
+            format!("Cargo.lock does not hold {CARRIER}, which carries XGBoost's C++ sources")
+        })?;
     let manifest = text(carrier, "manifest_path")?;
     let root = Path::new(manifest).with_file_name("xgboost");
     if !root.join("src/learner.cc").is_file() {
         return Err(format!("{} holds no XGBoost sources", root.display()));
     }
-    Ok(Sources { root, carrier_version: text(carrier, "version")?.to_owned() })
+    Ok(Sources {
+        root,
+        carrier_version: text(carrier, "version")?.to_owned(),
+    })
 }
 
 fn cargo_metadata(manifest_folder: &Path) -> Result<Value, String> {
@@ -54,9 +59,12 @@ fn cargo_metadata(manifest_folder: &Path) -> Result<Value, String> {
             String::from_utf8_lossy(&output.stderr)
         ));
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("`cargo metadata` did not print JSON: {error}"))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("`cargo metadata` did not print JSON: {error}"))
 }
 
 fn text<'a>(package: &'a Value, field: &str) -> Result<&'a str, String> {
-    package[field].as_str().ok_or_else(|| format!("`cargo metadata` gave no {field} for {CARRIER}"))
+    package[field]
+        .as_str()
+        .ok_or_else(|| format!("`cargo metadata` gave no {field} for {CARRIER}"))
 }

@@ -58,10 +58,16 @@ impl Booster {
     /// [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn set_attribute(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         let name = c_string("attribute's name", name)?;
-        let value = value.map(|value| c_string("attribute's value", value)).transpose()?;
-        let value = value.as_ref().map_or(ptr::null(), |value: &CString| value.as_ptr());
+        let value = value
+            .map(|value| c_string("attribute's value", value))
+            .transpose()?;
+        let value = value
+            .as_ref()
+            .map_or(ptr::null(), |value: &CString| value.as_ptr());
         // SAFETY: the handle is a booster; the texts end with NUL and are copied; null removes.
-        call("set an attribute", || unsafe { ffi::XGBoosterSetAttr(self.handle(), name.as_ptr(), value) })
+        call("set an attribute", || unsafe {
+            ffi::XGBoosterSetAttr(self.handle(), name.as_ptr(), value)
+        })
     }
 
     /// Returns the names of the features, none if they were not set. [`train`](crate::train) takes
@@ -74,7 +80,14 @@ impl Booster {
         self.texts("read the names of features", |count, names| {
             // SAFETY: the handle is a booster; the field ends with NUL; the pointers are valid
             // for writes.
-            unsafe { ffi::XGBoosterGetStrFeatureInfo(self.handle(), c"feature_name".as_ptr(), count, names) }
+            unsafe {
+                ffi::XGBoosterGetStrFeatureInfo(
+                    self.handle(),
+                    c"feature_name".as_ptr(),
+                    count,
+                    names,
+                )
+            }
         })
     }
 
@@ -91,13 +104,22 @@ impl Booster {
         self.set_texts(c"feature_type", types.iter().map(|kind| kind.code()))
     }
 
-    fn set_texts<'a>(&mut self, field: &CStr, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    fn set_texts<'a>(
+        &mut self,
+        field: &CStr,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<()> {
         let owned = c_strings("feature name", texts)?;
         let mut texts = pointers(&owned);
         // SAFETY: the handle is a booster; the texts end with NUL, are as many as said and are
         // copied.
         call("set the names or types of features", || unsafe {
-            ffi::XGBoosterSetStrFeatureInfo(self.handle(), field.as_ptr(), texts.as_mut_ptr(), texts.len() as u64)
+            ffi::XGBoosterSetStrFeatureInfo(
+                self.handle(),
+                field.as_ptr(),
+                texts.as_mut_ptr(),
+                texts.len() as u64,
+            )
         })
     }
 
@@ -118,7 +140,9 @@ impl Booster {
         let texts = unsafe { slice::from_raw_parts(texts, count as usize) };
         let copy = |text: &*const c_char| {
             // SAFETY: each points to a text of the thread's own.
-            unsafe { CStr::from_ptr(*text) }.to_string_lossy().into_owned()
+            unsafe { CStr::from_ptr(*text) }
+                .to_string_lossy()
+                .into_owned()
         };
         Ok(texts.iter().map(copy).collect())
     }

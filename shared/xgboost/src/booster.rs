@@ -78,7 +78,11 @@ impl Booster {
         // SAFETY: the handle is a booster; the bytes are as many as said, and were found to be a
         // whole document, past whose end XGBoost does not read.
         call("load a model", || unsafe {
-            ffi::XGBoosterLoadModelFromBuffer(booster.handle, bytes.as_ptr().cast(), bytes.len() as u64)
+            ffi::XGBoosterLoadModelFromBuffer(
+                booster.handle,
+                bytes.as_ptr().cast(),
+                bytes.len() as u64,
+            )
         })?;
         booster.refuse_linear()?;
         Ok(booster)
@@ -100,8 +104,10 @@ impl Booster {
     /// [`Error::Xgboost`] if the booster was never trained.
     pub fn save_json(&self) -> Result<String> {
         let during = "save a model as JSON";
-        String::from_utf8(self.save(c"{\"format\":\"json\"}")?)
-            .map_err(|error| Error::Answer { during, answer: error.utf8_error().to_string() })
+        String::from_utf8(self.save(c"{\"format\":\"json\"}")?).map_err(|error| Error::Answer {
+            during,
+            answer: error.utf8_error().to_string(),
+        })
     }
 
     /// Sets a parameter, for what follows.
@@ -121,7 +127,9 @@ impl Booster {
         let name = c_string("parameter's name", name)?;
         let value = c_string("parameter's value", value)?;
         // SAFETY: the handle is a booster; the texts end with NUL and are copied.
-        call("set a parameter", || unsafe { ffi::XGBoosterSetParam(self.handle, name.as_ptr(), value.as_ptr()) })
+        call("set a parameter", || unsafe {
+            ffi::XGBoosterSetParam(self.handle, name.as_ptr(), value.as_ptr())
+        })
     }
 
     /// Boosts one round: adds a tree, or one per class.
@@ -134,7 +142,9 @@ impl Booster {
     pub fn update(&mut self, round: u32, data: &DMatrix) -> Result<()> {
         let round = c_number("train one round", round)?;
         // SAFETY: the handles are a booster and a matrix.
-        call("train one round", || unsafe { ffi::XGBoosterUpdateOneIter(self.handle, round, data.handle()) })
+        call("train one round", || unsafe {
+            ffi::XGBoosterUpdateOneIter(self.handle, round, data.handle())
+        })
     }
 
     /// Scores the model on named data sets, by the metrics of the parameter `eval_metric`.
@@ -175,7 +185,9 @@ impl Booster {
     pub fn rounds(&self) -> Result<u32> {
         let mut rounds: c_int = 0;
         // SAFETY: the handle is a booster; the number is valid for a write.
-        call("count the rounds of a booster", || unsafe { ffi::XGBoosterBoostedRounds(self.handle, &mut rounds) })?;
+        call("count the rounds of a booster", || unsafe {
+            ffi::XGBoosterBoostedRounds(self.handle, &mut rounds)
+        })?;
         Ok(rounds.unsigned_abs())
     }
 
@@ -187,7 +199,9 @@ impl Booster {
     pub fn features(&self) -> Result<usize> {
         let mut features = 0;
         // SAFETY: the handle is a booster; the number is valid for a write.
-        call("count the features of a booster", || unsafe { ffi::XGBoosterGetNumFeature(self.handle, &mut features) })?;
+        call("count the features of a booster", || unsafe {
+            ffi::XGBoosterGetNumFeature(self.handle, &mut features)
+        })?;
         Ok(features as usize)
     }
 
@@ -198,7 +212,11 @@ impl Booster {
     /// [`Error::Rounds`] if the range is empty or goes beyond the last round.
     pub fn slice(&self, rounds: Range<u32>) -> Result<Self> {
         let available = self.rounds()?;
-        let out_of_bounds = Error::Rounds { begin: rounds.start, end: rounds.end, rounds: available };
+        let out_of_bounds = Error::Rounds {
+            begin: rounds.start,
+            end: rounds.end,
+            rounds: available,
+        };
         if rounds.is_empty() || rounds.end > available {
             return Err(out_of_bounds);
         }
@@ -226,7 +244,13 @@ impl Booster {
     pub fn device(&self) -> Result<String> {
         let during = "ask where a model is trained";
         let device = &self.config(during)?["learner"]["generic_param"]["device"];
-        device.as_str().map(str::to_owned).ok_or_else(|| Error::Answer { during, answer: device.to_string() })
+        device
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Error::Answer {
+                during,
+                answer: device.to_string(),
+            })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -234,7 +258,9 @@ impl Booster {
     }
 
     pub(crate) fn set_params(&mut self, params: &[(&str, &str)]) -> Result<()> {
-        params.iter().try_for_each(|(name, value)| self.set_param(name, value))
+        params
+            .iter()
+            .try_for_each(|(name, value)| self.set_param(name, value))
     }
 
     /// Also configures the booster, so that what does not fit together in a model is found.
@@ -251,10 +277,15 @@ impl Booster {
         let mut length = 0;
         let mut json = ptr::null();
         // SAFETY: the handle is a booster; the others are valid for writes.
-        call(during, || unsafe { ffi::XGBoosterSaveJsonConfig(self.handle, &mut length, &mut json) })?;
+        call(during, || unsafe {
+            ffi::XGBoosterSaveJsonConfig(self.handle, &mut length, &mut json)
+        })?;
         // SAFETY: on success it is the thread's own text, valid until the thread's next call.
         let text = unsafe { CStr::from_ptr(json) }.to_string_lossy();
-        serde_json::from_str(&text).map_err(|_| Error::Answer { during, answer: text.into_owned() })
+        serde_json::from_str(&text).map_err(|_| Error::Answer {
+            during,
+            answer: text.into_owned(),
+        })
     }
 
     fn save(&self, config: &CStr) -> Result<Vec<u8>> {
@@ -273,7 +304,9 @@ impl Booster {
 impl Drop for Booster {
     fn drop(&mut self) {
         // SAFETY: the handle is owned and not used afterwards.
-        let freed = call("free a booster", || unsafe { ffi::XGBoosterFree(self.handle) });
+        let freed = call("free a booster", || unsafe {
+            ffi::XGBoosterFree(self.handle)
+        });
         if let Err(error) = freed {
             tracing::warn!(%error, "a booster leaks");
         }

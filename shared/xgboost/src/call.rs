@@ -13,7 +13,10 @@ pub(crate) fn call(during: &'static str, function: impl FnOnce() -> c_int) -> Re
     messages::forward_from_this_thread();
     match function() {
         0 => Ok(()),
-        _ => Err(Error::Xgboost { during, message: last_message() }),
+        _ => Err(Error::Xgboost {
+            during,
+            message: last_message(),
+        }),
     }
 }
 
@@ -23,7 +26,10 @@ pub(crate) fn c_string(what: &'static str, text: &str) -> Result<CString> {
 }
 
 /// Makes the texts that C expects.
-pub(crate) fn c_strings<'a>(what: &'static str, texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>> {
+pub(crate) fn c_strings<'a>(
+    what: &'static str,
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<CString>> {
     texts.into_iter().map(|text| c_string(what, text)).collect()
 }
 
@@ -38,7 +44,8 @@ pub(crate) fn pointers(texts: &[CString]) -> Vec<*const c_char> {
 /// long as it is read.
 pub(crate) fn array_interface(values: &[f32], shape: &[usize]) -> Result<CString> {
     let address = values.as_ptr().expose_provenance();
-    let description = format!(r#"{{"data":[{address},true],"shape":{shape:?},"typestr":"<f4","version":3}}"#);
+    let description =
+        format!(r#"{{"data":[{address},true],"shape":{shape:?},"typestr":"<f4","version":3}}"#);
     c_string("description of an array", &description)
 }
 
@@ -49,7 +56,10 @@ pub(crate) fn array_interface(values: &[f32], shape: &[usize]) -> Result<CString
 /// [`Error::Shape`] unless the array is made of whole rows of at least one column.
 pub(crate) fn count_rows(data: &'static str, values: &[f32], columns: usize) -> Result<usize> {
     if columns == 0 || !values.len().is_multiple_of(columns) {
-        let problem = format!("{} values are not whole rows of {columns} columns", values.len());
+        let problem = format!(
+            "{} values are not whole rows of {columns} columns",
+            values.len()
+        );
         return Err(Error::Shape { data, problem });
     }
     Ok(values.len() / columns)
@@ -62,7 +72,9 @@ fn last_message() -> String {
 }
 
 fn without_stack_trace(text: &str) -> &str {
-    text.split_once("\nStack trace:").map_or(text, |(message, _)| message).trim()
+    text.split_once("\nStack trace:")
+        .map_or(text, |(message, _)| message)
+        .trim()
 }
 
 #[cfg(test)]
@@ -90,6 +102,9 @@ mod tests {
     #[test]
     fn the_stack_trace_is_cut_off() {
         let text = "src/learner.cc:1: Check failed: a == b\nStack trace:\n  [bt] (0) /lib/x\n";
-        assert_eq!(without_stack_trace(text), "src/learner.cc:1: Check failed: a == b");
+        assert_eq!(
+            without_stack_trace(text),
+            "src/learner.cc:1: Check failed: a == b"
+        );
     }
 }

@@ -20,7 +20,11 @@ unsafe extern "C" {
     pub(crate) fn XGBGetLastError() -> *const c_char;
     pub(crate) fn XGBRegisterLogCallback(callback: LogCallback) -> c_int;
 
-    pub(crate) fn XGDMatrixCreateFromDense(array: *const c_char, config: *const c_char, matrix: *mut Handle) -> c_int;
+    pub(crate) fn XGDMatrixCreateFromDense(
+        array: *const c_char,
+        config: *const c_char,
+        matrix: *mut Handle,
+    ) -> c_int;
     pub(crate) fn XGProxyDMatrixCreate(proxy: *mut Handle) -> c_int;
     pub(crate) fn XGProxyDMatrixSetDataDense(proxy: Handle, array: *const c_char) -> c_int;
     pub(crate) fn XGQuantileDMatrixCreateFromCallback(
@@ -32,7 +36,11 @@ unsafe extern "C" {
         config: *const c_char,
         matrix: *mut Handle,
     ) -> c_int;
-    pub(crate) fn XGDMatrixSetInfoFromInterface(matrix: Handle, field: *const c_char, array: *const c_char) -> c_int;
+    pub(crate) fn XGDMatrixSetInfoFromInterface(
+        matrix: Handle,
+        field: *const c_char,
+        array: *const c_char,
+    ) -> c_int;
     pub(crate) fn XGDMatrixSetStrFeatureInfo(
         matrix: Handle,
         field: *const c_char,
@@ -41,9 +49,17 @@ unsafe extern "C" {
     ) -> c_int;
     pub(crate) fn XGDMatrixFree(matrix: Handle) -> c_int;
 
-    pub(crate) fn XGBoosterCreate(matrices: *const Handle, count: u64, booster: *mut Handle) -> c_int;
+    pub(crate) fn XGBoosterCreate(
+        matrices: *const Handle,
+        count: u64,
+        booster: *mut Handle,
+    ) -> c_int;
     pub(crate) fn XGBoosterFree(booster: Handle) -> c_int;
-    pub(crate) fn XGBoosterSetParam(booster: Handle, name: *const c_char, value: *const c_char) -> c_int;
+    pub(crate) fn XGBoosterSetParam(
+        booster: Handle,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> c_int;
     pub(crate) fn XGBoosterGetNumFeature(booster: Handle, count: *mut u64) -> c_int;
     pub(crate) fn XGBoosterBoostedRounds(booster: Handle, rounds: *mut c_int) -> c_int;
     pub(crate) fn XGBoosterUpdateOneIter(booster: Handle, round: c_int, matrix: Handle) -> c_int;
@@ -55,7 +71,13 @@ unsafe extern "C" {
         count: u64,
         text: *mut *const c_char,
     ) -> c_int;
-    pub(crate) fn XGBoosterSlice(booster: Handle, begin: c_int, end: c_int, step: c_int, slice: *mut Handle) -> c_int;
+    pub(crate) fn XGBoosterSlice(
+        booster: Handle,
+        begin: c_int,
+        end: c_int,
+        step: c_int,
+        slice: *mut Handle,
+    ) -> c_int;
     pub(crate) fn XGBoosterPredictFromDMatrix(
         booster: Handle,
         matrix: Handle,
@@ -79,16 +101,32 @@ unsafe extern "C" {
         length: *mut u64,
         bytes: *mut *const c_char,
     ) -> c_int;
-    pub(crate) fn XGBoosterLoadModelFromBuffer(booster: Handle, bytes: *const c_void, length: u64) -> c_int;
-    pub(crate) fn XGBoosterSaveJsonConfig(booster: Handle, length: *mut u64, json: *mut *const c_char) -> c_int;
+    pub(crate) fn XGBoosterLoadModelFromBuffer(
+        booster: Handle,
+        bytes: *const c_void,
+        length: u64,
+    ) -> c_int;
+    pub(crate) fn XGBoosterSaveJsonConfig(
+        booster: Handle,
+        length: *mut u64,
+        json: *mut *const c_char,
+    ) -> c_int;
     pub(crate) fn XGBoosterGetAttr(
         booster: Handle,
         name: *const c_char,
         value: *mut *const c_char,
         found: *mut c_int,
     ) -> c_int;
-    pub(crate) fn XGBoosterSetAttr(booster: Handle, name: *const c_char, value: *const c_char) -> c_int;
-    pub(crate) fn XGBoosterGetAttrNames(booster: Handle, count: *mut u64, names: *mut *mut *const c_char) -> c_int;
+    pub(crate) fn XGBoosterSetAttr(
+        booster: Handle,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> c_int;
+    pub(crate) fn XGBoosterGetAttrNames(
+        booster: Handle,
+        count: *mut u64,
+        names: *mut *mut *const c_char,
+    ) -> c_int;
     pub(crate) fn XGBoosterSetStrFeatureInfo(
         booster: Handle,
         field: *const c_char,

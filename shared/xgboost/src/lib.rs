@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
-#![allow(unsafe_code, reason = "XGBoost is C++ behind a C API: this crate is where the workspace's unsafe code lives")]
+#![allow(
+    unsafe_code,
+    reason = "XGBoost is C++ behind a C API: this crate is where the workspace's unsafe code lives"
+)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod attributes;

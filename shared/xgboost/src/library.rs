@@ -33,7 +33,11 @@ pub fn version() -> Version {
     let (mut major, mut minor, mut patch): (c_int, c_int, c_int) = (0, 0, 0);
     // SAFETY: the three pointers are valid for a write; the function does nothing else.
     unsafe { ffi::XGBoostVersion(&mut major, &mut minor, &mut patch) };
-    Version { major, minor, patch }
+    Version {
+        major,
+        minor,
+        patch,
+    }
 }
 
 /// Returns how the linked library was built: compiler, OpenMP, CUDA and others, by name.
@@ -48,7 +52,10 @@ pub fn build_info() -> Result<Value> {
     call(during, || unsafe { ffi::XGBuildInfo(&mut json) })?;
     // SAFETY: on success it points to the thread's own text, valid until the thread's next call.
     let text = unsafe { CStr::from_ptr(json) }.to_string_lossy();
-    serde_json::from_str(&text).map_err(|_| Error::Answer { during, answer: text.into_owned() })
+    serde_json::from_str(&text).map_err(|_| Error::Answer {
+        during,
+        answer: text.into_owned(),
+    })
 }
 
 /// Tells whether the linked library was compiled for CUDA (`device=cuda`).

@@ -64,7 +64,11 @@ impl DMatrix {
         // SAFETY: `array` describes `rows`, which live until the function has copied them; both
         // texts end with NUL; the handle is valid for a write.
         call("make a matrix", || unsafe {
-            ffi::XGDMatrixCreateFromDense(array.as_ptr(), c"{\"missing\":NaN,\"nthread\":0}".as_ptr(), &mut handle)
+            ffi::XGDMatrixCreateFromDense(
+                array.as_ptr(),
+                c"{\"missing\":NaN,\"nthread\":0}".as_ptr(),
+                &mut handle,
+            )
         })?;
         Ok(Self::new(Matrix(handle), row_count, columns))
     }
@@ -79,8 +83,17 @@ impl DMatrix {
     pub fn quantile(rows: &[f32], columns: usize, options: QuantileOptions<'_>) -> Result<Self> {
         let row_count = at_least_one_row(rows, columns)?;
         let proxy = Matrix::proxy()?;
-        let mut batch = Batch { rows, shape: [row_count, columns], options, proxy, state: Ok(true) };
-        let config = format!(r#"{{"missing":NaN,"nthread":0,"max_bin":{}}}"#, options.max_bin);
+        let mut batch = Batch {
+            rows,
+            shape: [row_count, columns],
+            options,
+            proxy,
+            state: Ok(true),
+        };
+        let config = format!(
+            r#"{{"missing":NaN,"nthread":0,"max_bin":{}}}"#,
+            options.max_bin
+        );
         let config = c_string("configuration", &config)?;
         let reference = options.reference.map_or(ptr::null_mut(), DMatrix::handle);
         let proxy = batch.proxy.0;
@@ -135,7 +148,8 @@ impl DMatrix {
     /// [`Error::Shape`] unless there is one name per column.
     pub fn set_feature_names(&mut self, names: &[&str]) -> Result<()> {
         expect_length("feature names", names.len(), self.columns)?;
-        self.matrix.set_texts(c"feature_name", names.iter().copied())?;
+        self.matrix
+            .set_texts(c"feature_name", names.iter().copied())?;
         self.feature_names = names.iter().map(|name| (*name).to_owned()).collect();
         Ok(())
     }
@@ -148,7 +162,8 @@ impl DMatrix {
     /// [`Error::Shape`] unless there is one type per column.
     pub fn set_feature_types(&mut self, types: &[FeatureType]) -> Result<()> {
         expect_length("feature types", types.len(), self.columns)?;
-        self.matrix.set_texts(c"feature_type", types.iter().map(|kind| kind.code()))?;
+        self.matrix
+            .set_texts(c"feature_type", types.iter().map(|kind| kind.code()))?;
         self.feature_types = types.to_vec();
         Ok(())
     }
@@ -182,13 +197,25 @@ impl DMatrix {
     }
 
     fn new(matrix: Matrix, rows: usize, columns: usize) -> Self {
-        Self { matrix, rows, columns, feature_names: Vec::new(), feature_types: Vec::new() }
+        Self {
+            matrix,
+            rows,
+            columns,
+            feature_names: Vec::new(),
+            feature_types: Vec::new(),
+        }
     }
 }
 
 impl Default for QuantileOptions<'_> {
     fn default() -> Self {
-        Self { labels: None, weights: None, feature_types: &[], reference: None, max_bin: 256 }
+        Self {
+            labels: None,
+            weights: None,
+            feature_types: &[],
+            reference: None,
+            max_bin: 256,
+        }
     }
 }
 
@@ -216,7 +243,9 @@ impl Matrix {
     fn proxy() -> Result<Self> {
         let mut handle = ptr::null_mut();
         // SAFETY: the handle is valid for a write.
-        call("make a proxy matrix", || unsafe { ffi::XGProxyDMatrixCreate(&mut handle) })?;
+        call("make a proxy matrix", || unsafe {
+            ffi::XGProxyDMatrixCreate(&mut handle)
+        })?;
         Ok(Self(handle))
     }
 
@@ -229,13 +258,22 @@ impl Matrix {
         })
     }
 
-    fn set_texts<'a>(&mut self, field: &CStr, texts: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    fn set_texts<'a>(
+        &mut self,
+        field: &CStr,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<()> {
         let owned = c_strings("feature name", texts)?;
         let mut texts = pointers(&owned);
         // SAFETY: the handle is a matrix; the texts end with NUL, are as many as said and live
         // until the function has copied them.
         call("set the names or types of features", || unsafe {
-            ffi::XGDMatrixSetStrFeatureInfo(self.0, field.as_ptr(), texts.as_mut_ptr(), texts.len() as u64)
+            ffi::XGDMatrixSetStrFeatureInfo(
+                self.0,
+                field.as_ptr(),
+                texts.as_mut_ptr(),
+                texts.len() as u64,
+            )
         })
     }
 }
@@ -267,7 +305,9 @@ impl Batch<'_> {
         let proxy = self.proxy.0;
         // SAFETY: the handle is a proxy; `array` describes the rows, which are borrowed for
         // longer than the iteration; the text ends with NUL.
-        call("pass rows to XGBoost", || unsafe { ffi::XGProxyDMatrixSetDataDense(proxy, array.as_ptr()) })?;
+        call("pass rows to XGBoost", || unsafe {
+            ffi::XGProxyDMatrixSetDataDense(proxy, array.as_ptr())
+        })?;
         if let Some(labels) = self.options.labels {
             expect_length("labels", labels.len(), row_count)?;
             self.proxy.set_values(c"label", labels)?;
@@ -279,7 +319,8 @@ impl Batch<'_> {
         let types = self.options.feature_types;
         if !types.is_empty() {
             expect_length("feature types", types.len(), columns)?;
-            self.proxy.set_texts(c"feature_type", types.iter().map(|kind| kind.code()))?;
+            self.proxy
+                .set_texts(c"feature_type", types.iter().map(|kind| kind.code()))?;
         }
         Ok(())
     }
@@ -306,7 +347,10 @@ extern "C" fn next(iterator: *mut c_void) -> c_int {
 
 fn at_least_one_row(rows: &[f32], columns: usize) -> Result<usize> {
     match count_rows("rows", rows, columns)? {
-        0 => Err(Error::Shape { data: "rows", problem: "there are none".to_owned() }),
+        0 => Err(Error::Shape {
+            data: "rows",
+            problem: "there are none".to_owned(),
+        }),
         count => Ok(count),
     }
 }
@@ -315,5 +359,8 @@ fn expect_length(data: &'static str, length: usize, expected: usize) -> Result<(
     if length == expected {
         return Ok(());
     }
-    Err(Error::Shape { data, problem: format!("{length} were given, {expected} are needed") })
+    Err(Error::Shape {
+        data,
+        problem: format!("{length} were given, {expected} are needed"),
+    })
 }

@@ -33,7 +33,10 @@ extern "C" fn forward(message: *const c_char) {
 /// Drops the leading `[12:34:56] `: whoever shows the message has a better clock.
 pub(crate) fn without_time(text: &str) -> &str {
     let is_time = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ':');
-    match text.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    match text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
         Some((time, rest)) if is_time(time) => rest,
         _ => text,
     }

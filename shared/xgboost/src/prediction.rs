@@ -65,12 +65,20 @@ impl Booster {
         self.predict_kind("explain predictions", data, PredictionKind::Contributions)
     }
 
-    fn predict_kind(&self, during: &'static str, data: &DMatrix, kind: PredictionKind) -> Result<Vec<f32>> {
+    fn predict_kind(
+        &self,
+        during: &'static str,
+        data: &DMatrix,
+        kind: PredictionKind,
+    ) -> Result<Vec<f32>> {
         let features = self.features()?;
         if data.columns() != features {
             // XGBoost itself takes columns that are not there for missing values.
             let problem = format!("{} columns, but {features} features", data.columns());
-            return Err(Error::Shape { data: "matrix", problem });
+            return Err(Error::Shape {
+                data: "matrix",
+                problem,
+            });
         }
         let config = format!(
             r#"{{"type":{},"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false}}"#,
@@ -129,6 +137,10 @@ impl Predictions {
 
 impl Default for Predictions {
     fn default() -> Self {
-        Self { shape: ptr::null(), dimensions: 0, values: ptr::null() }
+        Self {
+            shape: ptr::null(),
+            dimensions: 0,
+            values: ptr::null(),
+        }
     }
 }

@@ -16,20 +16,36 @@ pub struct Score {
 /// Reads `[3]\ttrain-rmse:0.5\ttrain-mae:0.4\ttest-rmse:0.6\ttest-mae:0.5`.
 ///
 /// Names may contain hyphens and colons: what is given tells where they end.
-pub(crate) fn parse<'a>(text: &str, datasets: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<Score>> {
+pub(crate) fn parse<'a>(
+    text: &str,
+    datasets: impl ExactSizeIterator<Item = &'a str>,
+) -> Result<Vec<Score>> {
     let fields: Vec<&str> = text.split('\t').skip(1).collect();
     let metrics = fields.len().checked_div(datasets.len()).unwrap_or(0);
     let expected = datasets.flat_map(|dataset| std::iter::repeat_n(dataset, metrics));
-    let scores: Option<Vec<Score>> =
-        fields.iter().zip(expected).map(|(field, dataset)| parse_one(field, dataset)).collect();
+    let scores: Option<Vec<Score>> = fields
+        .iter()
+        .zip(expected)
+        .map(|(field, dataset)| parse_one(field, dataset))
+        .collect();
     scores
         .filter(|scores| scores.len() == fields.len())
-        .ok_or_else(|| Error::Answer { during: "read the scores of a model", answer: text.to_owned() })
+        .ok_or_else(|| Error::Answer {
+            during: "read the scores of a model",
+            answer: text.to_owned(),
+        })
 }
 
 fn parse_one(field: &str, dataset: &str) -> Option<Score> {
-    let (metric, value) = field.strip_prefix(dataset)?.strip_prefix('-')?.rsplit_once(':')?;
-    Some(Score { dataset: dataset.to_owned(), metric: metric.to_owned(), value: value.parse().ok()? })
+    let (metric, value) = field
+        .strip_prefix(dataset)?
+        .strip_prefix('-')?
+        .rsplit_once(':')?;
+    Some(Score {
+        dataset: dataset.to_owned(),
+        metric: metric.to_owned(),
+        value: value.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -38,13 +54,23 @@ mod tests {
 
     fn read(text: &str, datasets: &[&str]) -> Option<Vec<(String, String, f64)>> {
         let scores = parse(text, datasets.iter().copied()).ok()?;
-        Some(scores.into_iter().map(|score| (score.dataset, score.metric, score.value)).collect())
+        Some(
+            scores
+                .into_iter()
+                .map(|score| (score.dataset, score.metric, score.value))
+                .collect(),
+        )
     }
 
     #[test]
     fn each_metric_of_each_data_set_is_read() {
         let text = "[3]\ttrain-rmse:0.5\ttrain-mae:0.4\ttest-rmse:0.6\ttest-mae:5e-1";
-        let expected = [("train", "rmse", 0.5), ("train", "mae", 0.4), ("test", "rmse", 0.6), ("test", "mae", 0.5)];
+        let expected = [
+            ("train", "rmse", 0.5),
+            ("train", "mae", 0.4),
+            ("test", "rmse", 0.6),
+            ("test", "mae", 0.5),
+        ];
         let expected = expected.map(|(set, metric, value)| (set.into(), metric.into(), value));
         assert_eq!(read(text, &["train", "test"]), Some(expected.to_vec()));
     }

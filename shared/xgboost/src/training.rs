@@ -57,7 +57,12 @@ pub fn train(
     let cache: Vec<&DMatrix> = iter::once(dtrain).chain(evaluated).collect();
     let mut booster = Booster::new(params, &cache)?;
     name_features(&mut booster, dtrain)?;
-    let plan = Plan { dtrain, rounds, evals, early_stopping };
+    let plan = Plan {
+        dtrain,
+        rounds,
+        evals,
+        early_stopping,
+    };
     plan.boost(booster, on_round)
 }
 
@@ -84,7 +89,12 @@ pub fn continue_training(
     on_round: &mut dyn FnMut(RoundProgress<'_>) -> ControlFlow<()>,
 ) -> Result<Trained> {
     booster.set_params(params)?;
-    let plan = Plan { dtrain, rounds, evals, early_stopping };
+    let plan = Plan {
+        dtrain,
+        rounds,
+        evals,
+        early_stopping,
+    };
     plan.boost(booster, on_round)
 }
 
@@ -122,7 +132,12 @@ impl Plan<'_> {
             booster.update(last, self.dtrain)?;
             let scores = booster.eval(last, self.evals)?;
             best = scores.last().map(|score| Best::of(best, last, score));
-            let progress = RoundProgress { round: last, done, planned: self.rounds, scores: &scores };
+            let progress = RoundProgress {
+                round: last,
+                done,
+                planned: self.rounds,
+                scores: &scores,
+            };
             let wish = on_round(progress);
             history.push(scores);
             if wish.is_break() || best.is_some_and(|best| self.is_stale(best, last)) {
@@ -136,11 +151,20 @@ impl Plan<'_> {
         if best_round < last {
             booster = booster.slice(0..best_round + 1)?;
         }
-        Ok(Trained { booster, best_round, history })
+        Ok(Trained {
+            booster,
+            best_round,
+            history,
+        })
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |reason| Err(Error::Unsupported { during: "train a model", reason });
+        let refuse = |reason| {
+            Err(Error::Unsupported {
+                during: "train a model",
+                reason,
+            })
+        };
         if self.rounds == 0 {
             return refuse("there are no rounds to boost");
         }
@@ -151,7 +175,8 @@ impl Plan<'_> {
     }
 
     fn is_stale(&self, best: Best, round: u32) -> bool {
-        self.early_stopping.is_some_and(|patience| round - best.round >= patience.get())
+        self.early_stopping
+            .is_some_and(|patience| round - best.round >= patience.get())
     }
 }
 
@@ -166,10 +191,19 @@ impl Best {
     /// Keeps the earlier of equals; NaN never improves.
     fn of(best: Option<Self>, round: u32, score: &Score) -> Self {
         let high = is_better_high(&score.metric);
-        let improves = |best: Self| if high { score.value > best.value } else { score.value < best.value };
+        let improves = |best: Self| {
+            if high {
+                score.value > best.value
+            } else {
+                score.value < best.value
+            }
+        };
         match best {
             Some(best) if !improves(best) => best,
-            _ => Self { round, value: score.value },
+            _ => Self {
+                round,
+                value: score.value,
+            },
         }
     }
 }
@@ -187,7 +221,11 @@ mod tests {
     fn best_round(metric: &str, values: &[f64]) -> u32 {
         let mut best = None;
         for (round, value) in (0..).zip(values) {
-            let score = Score { dataset: "test".into(), metric: metric.into(), value: *value };
+            let score = Score {
+                dataset: "test".into(),
+                metric: metric.into(),
+                value: *value,
+            };
             best = Some(Best::of(best, round, &score));
         }
         best.unwrap().round

@@ -13,7 +13,10 @@ const MAX_DEPTH: usize = 64;
 /// Checks that the bytes are one whole object in JSON or in the part of UBJSON that XGBoost reads.
 pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"{") {
-        return Err(Error::Model { problem: "an object was expected", offset: 0 });
+        return Err(Error::Model {
+            problem: "an object was expected",
+            offset: 0,
+        });
     }
     // XGBoost tells the two apart by the same byte: a key's length or a key's quotation mark.
     match bytes[1..].iter().find(|byte| !byte.is_ascii_whitespace()) {
@@ -23,14 +26,18 @@ pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
 }
 
 fn check_json(bytes: &[u8]) -> Result<()> {
-    serde_json::from_slice::<IgnoredAny>(bytes).map(|_| ()).map_err(|error| Error::Model {
-        problem: "the JSON is broken or cut off",
-        offset: offset_of(bytes, error.line(), error.column()),
-    })
+    serde_json::from_slice::<IgnoredAny>(bytes)
+        .map(|_| ())
+        .map_err(|error| Error::Model {
+            problem: "the JSON is broken or cut off",
+            offset: offset_of(bytes, error.line(), error.column()),
+        })
 }
 
 fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
-    let earlier = bytes.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1));
+    let earlier = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(line.saturating_sub(1));
     earlier.map(<[u8]>::len).sum::<usize>() + column
 }
 
@@ -166,7 +173,10 @@ impl Reader<'_> {
     }
 
     fn fail<T>(&self, problem: &'static str) -> Result<T> {
-        Err(Error::Model { problem, offset: self.offset })
+        Err(Error::Model {
+            problem,
+            offset: self.offset,
+        })
     }
 }
 
@@ -199,7 +209,10 @@ mod tests {
     #[test]
     fn a_document_cut_off_anywhere_is_refused() {
         for length in 0..DOCUMENT.len() {
-            assert!(check_model(&DOCUMENT[..length]).is_err(), "{length} bytes pass");
+            assert!(
+                check_model(&DOCUMENT[..length]).is_err(),
+                "{length} bytes pass"
+            );
         }
         assert!(check_model(b"{\"a\": 1").is_err());
     }

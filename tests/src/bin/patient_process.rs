@@ -23,8 +23,13 @@ struct Patient {
 }
 
 fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Patient, SettingsError> {
-    let gate = "gate/open".parse().unwrap_or_else(|_| unreachable!("it is made of sound segments"));
-    Ok(Patient { store: Arc::clone(&ports.store), gate })
+    let gate = "gate/open"
+        .parse()
+        .unwrap_or_else(|_| unreachable!("it is made of sound segments"));
+    Ok(Patient {
+        store: Arc::clone(&ports.store),
+        gate,
+    })
 }
 
 impl Handler for Patient {

@@ -34,18 +34,39 @@ async fn place() -> Place {
     let project = Project::set_up(&[]).await;
     let topic = Topic::IngestRequested;
     project.subscribe("everything", topic).await;
-    let (publisher, inbox) = (Arc::new(project.publisher().await), Box::new(project.pull("everything")));
-    Place { publisher, topic, inbox, name: "a-run".to_owned() }
+    let (publisher, inbox) = (
+        Arc::new(project.publisher().await),
+        Box::new(project.pull("everything")),
+    );
+    Place {
+        publisher,
+        topic,
+        inbox,
+        name: "a-run".to_owned(),
+    }
 }
 
 #[tokio::test]
 async fn a_topic_that_nobody_made_is_told_of_with_what_makes_it() {
     let project = Project::new().await;
-    let error = project.publisher().await.publish(Topic::DriftDetected, Message::default()).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot publish to the topic drift-detected");
+    let error = project
+        .publisher()
+        .await
+        .publish(Topic::DriftDetected, Message::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot publish to the topic drift-detected"
+    );
     let reason = std::error::Error::source(&error).unwrap();
     let topic = format!("projects/{}/topics/drift-detected", project.id);
-    assert!(reason.to_string().starts_with(&format!("{topic} does not exist")), "{reason}");
+    assert!(
+        reason
+            .to_string()
+            .starts_with(&format!("{topic} does not exist")),
+        "{reason}"
+    );
     let said = reason.source().unwrap().to_string();
     assert!(said.contains("NOT_FOUND"), "{said}");
 }
@@ -63,11 +84,26 @@ impl Project {
     async fn new() -> Self {
         let cloud = place::cloud();
         let emulator = cloud.pubsub_emulator.as_ref();
-        let (origin, credentials) = (emulator.unwrap().origin(), cloud::credentials(emulator).unwrap());
-        let subscriptions = SubscriptionAdmin::builder().with_endpoint(&origin).with_credentials(credentials.clone());
-        let subscriber = Subscriber::builder().with_endpoint(&origin).with_credentials(credentials);
-        let (subscriptions, subscriber) = (subscriptions.build().await.unwrap(), subscriber.build().await.unwrap());
-        Self { id: place::project(), cloud, subscriptions, subscriber }
+        let (origin, credentials) = (
+            emulator.unwrap().origin(),
+            cloud::credentials(emulator).unwrap(),
+        );
+        let subscriptions = SubscriptionAdmin::builder()
+            .with_endpoint(&origin)
+            .with_credentials(credentials.clone());
+        let subscriber = Subscriber::builder()
+            .with_endpoint(&origin)
+            .with_credentials(credentials);
+        let (subscriptions, subscriber) = (
+            subscriptions.build().await.unwrap(),
+            subscriber.build().await.unwrap(),
+        );
+        Self {
+            id: place::project(),
+            cloud,
+            subscriptions,
+            subscriber,
+        }
     }
 
     /// Makes a project with all topics and these functions, which push again soon.
@@ -78,10 +114,17 @@ impl Project {
     }
 
     async fn set_up_again(&self, functions: &[(Function, &Endpoint)]) {
-        let endpoints: BTreeMap<_, _> =
-            functions.iter().map(|(function, endpoint)| (*function, endpoint.url())).collect();
-        let delivery = Delivery { maximum_attempts: 5, ..Delivery::quick() };
-        set_up::subscriptions(&self.id, &endpoints, &self.cloud, delivery).await.unwrap();
+        let endpoints: BTreeMap<_, _> = functions
+            .iter()
+            .map(|(function, endpoint)| (*function, endpoint.url()))
+            .collect();
+        let delivery = Delivery {
+            maximum_attempts: 5,
+            ..Delivery::quick()
+        };
+        set_up::subscriptions(&self.id, &endpoints, &self.cloud, delivery)
+            .await
+            .unwrap();
     }
 
     async fn publisher(&self) -> PubSubPublisher {
@@ -89,8 +132,15 @@ impl Project {
     }
 
     async fn publish(&self, topic: Topic, data: &'static str) -> MessageId {
-        let message = Message { data: data.into(), ..Message::default() };
-        self.publisher().await.publish(topic, message).await.unwrap()
+        let message = Message {
+            data: data.into(),
+            ..Message::default()
+        };
+        self.publisher()
+            .await
+            .publish(topic, message)
+            .await
+            .unwrap()
     }
 
     fn subscription_name(&self, name: &str) -> String {
@@ -99,25 +149,46 @@ impl Project {
 
     async fn subscription(&self, name: &str) -> Subscription {
         let name = self.subscription_name(name);
-        self.subscriptions.get_subscription().set_subscription(name).send().await.unwrap()
+        self.subscriptions
+            .get_subscription()
+            .set_subscription(name)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Makes a pull subscription.
     async fn subscribe(&self, name: &str, topic: Topic) {
-        let request = self.subscriptions.create_subscription().set_name(self.subscription_name(name));
-        request.set_topic(format!("projects/{}/topics/{topic}", self.id)).send().await.unwrap();
+        let request = self
+            .subscriptions
+            .create_subscription()
+            .set_name(self.subscription_name(name));
+        request
+            .set_topic(format!("projects/{}/topics/{topic}", self.id))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Begins to pull.
     fn pull(&self, subscription: &str) -> Pulled {
-        let mut stream = self.subscriber.subscribe(self.subscription_name(subscription)).build();
+        let mut stream = self
+            .subscriber
+            .subscribe(self.subscription_name(subscription))
+            .build();
         let messages = Arc::new(Mutex::new(Vec::new()));
         let keep = Arc::clone(&messages);
         let task = tokio::spawn(async move {
             while let Some(pulled) = stream.next().await {
                 let (message, handler) = pulled.unwrap();
                 let attributes = message.attributes.into_iter().collect();
-                keep.lock().unwrap().push((MessageId(message.message_id), Message { data: message.data, attributes }));
+                keep.lock().unwrap().push((
+                    MessageId(message.message_id),
+                    Message {
+                        data: message.data,
+                        attributes,
+                    },
+                ));
                 handler.ack();
             }
         });

@@ -25,18 +25,32 @@ async fn counts_go_from_bigquery_through_a_bucket_into_files_and_only_once() {
         write(&ports, day, 7).await;
     }
     let first = export_to(&ports, folder.path()).await;
-    assert_eq!((first.rows, first.exported), (3 * 48, Some((days[0], days[2]))));
-    assert_eq!(read(&first), days.iter().flat_map(|day| rows(&counts_of(*day, 7))).collect::<Vec<_>>());
+    assert_eq!(
+        (first.rows, first.exported),
+        (3 * 48, Some((days[0], days[2])))
+    );
+    assert_eq!(
+        read(&first),
+        days.iter()
+            .flat_map(|day| rows(&counts_of(*day, 7)))
+            .collect::<Vec<_>>()
+    );
     let objects = ports.store.list("exports/").await.unwrap();
 
     let second = export_to(&ports, folder.path()).await;
     assert_eq!(ports.store.list("exports/").await.unwrap(), objects);
-    assert!(second.months_written.is_empty() && second.files.iter().all(|file| !file.is_new), "{second:?}");
+    assert!(
+        second.months_written.is_empty() && second.files.iter().all(|file| !file.is_new),
+        "{second:?}"
+    );
 
     write(&ports, days[2], 9).await;
     let third = export_to(&ports, folder.path()).await;
     let are_new: Vec<_> = third.files.iter().map(|file| file.is_new).collect();
-    assert_eq!((third.months_written.clone(), are_new), (vec!["2021-06".to_owned()], vec![false, true]));
+    assert_eq!(
+        (third.months_written.clone(), are_new),
+        (vec!["2021-06".to_owned()], vec![false, true])
+    );
     assert_eq!(read(&third)[96..], rows(&counts_of(days[2], 9)));
 }
 
@@ -44,7 +58,8 @@ async fn ports() -> Ports {
     let (project, bucket, cloud) = (place::project(), place::bucket(), place::cloud());
     set_up::bucket(&project, &bucket, &cloud).await.unwrap();
     set_up::tables(&project, &cloud).await.unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new("2021-08-02T09:30:00Z".parse().unwrap()));
+    let clock: Arc<dyn Clock> =
+        Arc::new(SimulatedClock::new("2021-08-02T09:30:00Z".parse().unwrap()));
     Ports {
         store: Arc::new(GcsStore::open(&bucket, &cloud).await.unwrap()),
         warehouse: Arc::new(BigQueryWarehouse::open(&project, &cloud).await.unwrap()),
@@ -53,21 +68,37 @@ async fn ports() -> Ports {
 }
 
 async fn export_to(ports: &Ports, folder: &Path) -> ExportReport {
-    let plan = ExportPlan { from: None, to: None, out: folder.join("out"), fresh: false };
+    let plan = ExportPlan {
+        from: None,
+        to: None,
+        out: folder.join("out"),
+        fresh: false,
+    };
     export(ports, &plan).await.unwrap()
 }
 
 async fn write(ports: &Ports, day: Day, count: u32) {
-    ports.warehouse.replace_counts(day, &counts_of(day, count), day.plus(1).at(6)).await.unwrap();
+    ports
+        .warehouse
+        .replace_counts(day, &counts_of(day, count), day.plus(1).at(6))
+        .await
+        .unwrap();
 }
 
 /// Two counters, of which one has a name that needs quoting and neither id nor place.
 fn counts_of(day: Day, count: u32) -> Counts {
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.846_028, 2.375_429);
-    let bercy = counts.intern(Counter { id: Some("1".to_owned()), name: "Bercy".to_owned(), coordinates });
-    let quai =
-        counts.intern(Counter { id: None, name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(), coordinates: None });
+    let bercy = counts.intern(Counter {
+        id: Some("1".to_owned()),
+        name: "Bercy".to_owned(),
+        coordinates,
+    });
+    let quai = counts.intern(Counter {
+        id: None,
+        name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(),
+        coordinates: None,
+    });
     for hour in day.hours() {
         counts.push(bercy, hour, count);
         counts.push(quai, hour, 0);
@@ -78,7 +109,10 @@ fn counts_of(day: Day, count: u32) -> Counts {
 /// Reads all files of an export.
 fn read(report: &ExportReport) -> Vec<(Hour, String, u32)> {
     let mut rejects = Vec::new();
-    let counts = report.files.iter().map(|file| counts::read_file(&file.path, &mut rejects).unwrap());
+    let counts = report
+        .files
+        .iter()
+        .map(|file| counts::read_file(&file.path, &mut rejects).unwrap());
     let rows = counts.flat_map(|counts| rows(&counts)).collect();
     assert!(rejects.is_empty(), "{rejects:?}");
     rows
@@ -86,5 +120,12 @@ fn read(report: &ExportReport) -> Vec<(Hour, String, u32)> {
 
 fn rows(counts: &Counts) -> Vec<(Hour, String, u32)> {
     let rows = counts.rows().iter();
-    rows.map(|row| (row.hour, format!("{:?}", counts.counter(row.counter)), row.count)).collect()
+    rows.map(|row| {
+        (
+            row.hour,
+            format!("{:?}", counts.counter(row.counter)),
+            row.count,
+        )
+    })
+    .collect()
 }

@@ -24,11 +24,18 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) async fn to(server: &Url) -> Self {
-        let server = (server.host_str().unwrap().to_owned(), server.port().unwrap());
+        let server = (
+            server.host_str().unwrap().to_owned(),
+            server.port().unwrap(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (is_open, closing) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
-        let gate = Self { address, is_open: Arc::clone(&is_open), closing: Arc::clone(&closing) };
+        let gate = Self {
+            address,
+            is_open: Arc::clone(&is_open),
+            closing: Arc::clone(&closing),
+        };
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 if !is_open.load(Ordering::SeqCst) {
@@ -36,7 +43,9 @@ impl Gate {
                 }
                 let (server, closing) = (server.clone(), Arc::clone(&closing));
                 tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(server).await else { return };
+                    let Ok(mut far) = TcpStream::connect(server).await else {
+                        return;
+                    };
                     tokio::select! {
                         _ = copy_bidirectional(&mut near, &mut far) => {}
                         () = closing.notified() => {}

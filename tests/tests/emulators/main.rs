@@ -1,6 +1,11 @@
 //! What needs emulators of Google Cloud and an MLflow server; `make test-emulators` starts them and runs this.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails its test"
+)]
 
 mod bus;
 mod export;

@@ -34,9 +34,16 @@ impl Picture {
         for alias in [Alias::Champion, Alias::Challenger, Alias::Previous] {
             aliases.push(ports.registry.alias(alias).await.unwrap());
         }
-        let (audit_log, versions) =
-            (ports.warehouse.audit_log().await.unwrap(), ports.registry.versions().await.unwrap());
-        Self { objects, audit_log, versions, aliases }
+        let (audit_log, versions) = (
+            ports.warehouse.audit_log().await.unwrap(),
+            ports.registry.versions().await.unwrap(),
+        );
+        Self {
+            objects,
+            audit_log,
+            versions,
+            aliases,
+        }
     }
 }
 
@@ -44,7 +51,9 @@ impl Picture {
 pub(crate) async fn take_snapshot(world: &World, function: Function, name: &str) {
     let emulator = world.cloud.pubsub_emulator.as_ref().unwrap();
     let credentials = shared::cloud::credentials(Some(emulator)).unwrap();
-    let admin = SubscriptionAdmin::builder().with_endpoint(emulator.origin()).with_credentials(credentials);
+    let admin = SubscriptionAdmin::builder()
+        .with_endpoint(emulator.origin())
+        .with_credentials(credentials);
     let admin = admin.build().await.unwrap();
     let project = &world.project;
     let request = admin

@@ -47,7 +47,10 @@ fn open(model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
 }
 
 fn open_at(url: &Url, model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
-    let settings = CloudSettings { mlflow_model: Some(model.to_owned()), ..CloudSettings::default() };
+    let settings = CloudSettings {
+        mlflow_model: Some(model.to_owned()),
+        ..CloudSettings::default()
+    };
     MlflowRegistry::open(url, &settings, Arc::clone(store), Arc::new(SystemClock)).unwrap()
 }
 
@@ -56,14 +59,24 @@ fn run(name: &str) -> Run {
         tags: [("training_type".to_owned(), "fine_tune".to_owned())].into(),
         params: [("eta".to_owned(), "0.03".to_owned())].into(),
         metrics: BTreeMap::from([("test_mae".to_owned(), 15.4)]),
-        ..Run::new(name.parse().unwrap(), "2021-08-02T05:00:00.123Z".parse().unwrap())
+        ..Run::new(
+            name.parse().unwrap(),
+            "2021-08-02T05:00:00.123Z".parse().unwrap(),
+        )
     }
 }
 
 /// Calls the server without the adapter.
 async fn call(method: Method, path: &str, body: Value) -> Value {
-    let url = place::mlflow().join(&format!("/api/2.0/mlflow/{path}")).unwrap();
-    let response = reqwest::Client::new().request(method, url).json(&body).send().await.unwrap();
+    let url = place::mlflow()
+        .join(&format!("/api/2.0/mlflow/{path}"))
+        .unwrap();
+    let response = reqwest::Client::new()
+        .request(method, url)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
     assert!(status.is_success(), "{path}: {status} {text}");
@@ -77,7 +90,12 @@ async fn post(path: &str, body: Value) -> Value {
 /// Returns the runs in a model's experiment, as the server tells them.
 async fn runs_of(model: &str) -> Vec<Value> {
     let path = format!("experiments/get-by-name?experiment_name={model}");
-    let experiment = call(Method::GET, &path, Value::Null).await["experiment"]["experiment_id"].clone();
-    let found = post("runs/search", serde_json::json!({ "experiment_ids": [experiment], "max_results": 1000 })).await;
+    let experiment =
+        call(Method::GET, &path, Value::Null).await["experiment"]["experiment_id"].clone();
+    let found = post(
+        "runs/search",
+        serde_json::json!({ "experiment_ids": [experiment], "max_results": 1000 }),
+    )
+    .await;
     found["runs"].as_array().cloned().unwrap_or_default()
 }

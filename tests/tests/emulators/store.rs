@@ -28,17 +28,34 @@ use crate::place;
 async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_uses() {
     let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("object");
-    let first = store.write(&path, "first".into(), Condition::Absent).await.unwrap();
-    let second = store.write(&path, "second".into(), Condition::Unchanged(first)).await.unwrap();
+    let first = store
+        .write(&path, "first".into(), Condition::Absent)
+        .await
+        .unwrap();
+    let second = store
+        .write(&path, "second".into(), Condition::Unchanged(first))
+        .await
+        .unwrap();
     double.take_calls();
-    for (stale, number) in [(Condition::Absent, 0), (Condition::Unchanged(first), first.number())] {
+    for (stale, number) in [
+        (Condition::Absent, 0),
+        (Condition::Unchanged(first), first.number()),
+    ] {
         store.write(&path, "third".into(), stale).await.unwrap_err();
         let upload = &double.take_calls()[0];
         assert!(upload.target.contains("uploadType=multipart"), "{upload:?}");
-        assert!(upload.target.contains(&format!("ifGenerationMatch={number}")), "{upload:?}");
+        assert!(
+            upload
+                .target
+                .contains(&format!("ifGenerationMatch={number}")),
+            "{upload:?}"
+        );
         assert_eq!(upload.status, StatusCode::PRECONDITION_FAILED);
     }
-    store.write(&path, "third".into(), Condition::Unchanged(second)).await.unwrap();
+    store
+        .write(&path, "third".into(), Condition::Unchanged(second))
+        .await
+        .unwrap();
 }
 
 mod suite {
@@ -53,19 +70,32 @@ mod suite_of_kept_objects {
 /// As the training file, which is larger than anything in the suite.
 #[tokio::test]
 async fn twenty_megabytes_are_read_back() {
-    let (store, path) = (open(&new_bucket().await, &place::cloud()).await, path("raw/large.bin"));
+    let (store, path) = (
+        open(&new_bucket().await, &place::cloud()).await,
+        path("raw/large.bin"),
+    );
     let contents = vec![7; 20_000_000];
-    let generation = store.write(&path, contents.clone().into(), Condition::Absent).await.unwrap();
+    let generation = store
+        .write(&path, contents.clone().into(), Condition::Absent)
+        .await
+        .unwrap();
     let object = store.read(&path).await.unwrap();
     // Not `assert_eq`, which would print them.
-    assert!(object.bytes == contents, "other bytes were read than written");
+    assert!(
+        object.bytes == contents,
+        "other bytes were read than written"
+    );
     assert_eq!(object.generation, generation);
 }
 
 /// Makes a place in a bucket of its own, with three handles that take turns.
 async fn place(prefix: &str) -> store_suite::Place {
     let (bucket, cloud) = (new_bucket().await, place::cloud());
-    let handles = [open(&bucket, &cloud).await, open(&bucket, &cloud).await, open(&bucket, &cloud).await];
+    let handles = [
+        open(&bucket, &cloud).await,
+        open(&bucket, &cloud).await,
+        open(&bucket, &cloud).await,
+    ];
     let turn = AtomicUsize::new(0);
     store_suite::Place::new(prefix, move || {
         let next = turn.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +105,9 @@ async fn place(prefix: &str) -> store_suite::Place {
 
 async fn new_bucket() -> BucketName {
     let bucket = place::bucket();
-    cli::set_up::bucket(&place::project(), &bucket, &place::cloud()).await.unwrap();
+    cli::set_up::bucket(&place::project(), &bucket, &place::cloud())
+        .await
+        .unwrap();
     bucket
 }
 
@@ -93,7 +125,10 @@ async fn behind(
 }
 
 fn at(host: EmulatorHost) -> CloudSettings {
-    CloudSettings { storage_emulator: Some(host), ..CloudSettings::default() }
+    CloudSettings {
+        storage_emulator: Some(host),
+        ..CloudSettings::default()
+    }
 }
 
 fn path(name: &str) -> ObjectPath {

@@ -77,7 +77,10 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn with(wishes: Wishes) -> Self {
         let (project, bucket) = (place::project(), place::bucket());
-        let cloud = CloudSettings { mlflow_model: Some(place::unique("model")), ..place::cloud() };
+        let cloud = CloudSettings {
+            mlflow_model: Some(place::unique("model")),
+            ..place::cloud()
+        };
         set_up::bucket(&project, &bucket, &cloud).await.unwrap();
         set_up::tables(&project, &cloud).await.unwrap();
         let addresses = PortAddresses {
@@ -87,7 +90,9 @@ impl World {
             bus: Address::PubSub(project.clone()),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let ports = Ports::open(&addresses, &cloud, Arc::clone(&clock)).await.unwrap();
+        let ports = Ports::open(&addresses, &cloud, Arc::clone(&clock))
+            .await
+            .unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         let (known, last_day) = seed(&ports, folder.path()).await;
@@ -105,19 +110,32 @@ impl World {
             _open_data: open_data,
             _folder: folder,
         };
-        let ports: BTreeMap<_, _> = wishes.functions.iter().map(|function| (*function, free_port())).collect();
-        let endpoint = |(function, port): (&Function, &u16)| (*function, format!("http://127.0.0.1:{port}/"));
+        let ports: BTreeMap<_, _> = wishes
+            .functions
+            .iter()
+            .map(|function| (*function, free_port()))
+            .collect();
+        let endpoint =
+            |(function, port): (&Function, &u16)| (*function, format!("http://127.0.0.1:{port}/"));
         let endpoints = ports.iter().map(endpoint).collect();
         for (function, port) in ports {
             world.start(function, port).await;
         }
-        set_up::subscriptions(&world.project, &endpoints, &world.cloud, set_up::Delivery::quick()).await.unwrap();
+        set_up::subscriptions(
+            &world.project,
+            &endpoints,
+            &world.cloud,
+            set_up::Delivery::quick(),
+        )
+        .await
+        .unwrap();
         world
     }
 
     /// Publishes an event.
     pub(crate) async fn publish<E: Event>(&self, event: &E) {
-        self.publish_message(E::TOPIC, Message::of_event(event)).await;
+        self.publish_message(E::TOPIC, Message::of_event(event))
+            .await;
     }
 
     pub(crate) async fn publish_message(&self, topic: Topic, message: Message) {
@@ -129,7 +147,10 @@ impl World {
         let what = format!("{function} to decide `{decision}`");
         eventually(&what, async || {
             let rows = self.decisions().await;
-            let found = rows.iter().filter(|row| **row == (function, decision.to_owned())).count();
+            let found = rows
+                .iter()
+                .filter(|row| **row == (function, decision.to_owned()))
+                .count();
             (found > 0).then_some(found)
         })
         .await
@@ -138,7 +159,10 @@ impl World {
     /// Returns what was decided since the champion was trained, in the order of the audit log.
     pub(crate) async fn decisions(&self) -> Vec<(Function, String)> {
         let log = self.ports.warehouse.audit_log().await.unwrap();
-        log.into_iter().skip(1).map(|row| (row.function, row.decision)).collect()
+        log.into_iter()
+            .skip(1)
+            .map(|row| (row.function, row.decision))
+            .collect()
     }
 
     /// Makes a command of a program that works on the places of this world.
@@ -163,13 +187,21 @@ impl World {
     pub(crate) async fn says(&self, function: Function, message: &str, times: usize) {
         let process = &self.processes[&function];
         let what = format!("{function} to say `{message}` {times} times");
-        eventually(&what, async || (process.count(message) >= times).then_some(())).await;
+        eventually(&what, async || {
+            (process.count(message) >= times).then_some(())
+        })
+        .await;
     }
 
     async fn start(&mut self, function: Function, port: u16) {
         let process = Process::start(function, port, &self.variables);
         let url = format!("http://127.0.0.1:{port}/readyz");
-        let is_ready = async || reqwest::get(&url).await.ok().filter(|reply| reply.status().is_success());
+        let is_ready = async || {
+            reqwest::get(&url)
+                .await
+                .ok()
+                .filter(|reply| reply.status().is_success())
+        };
         eventually(&format!("{function} to be ready"), is_ready).await;
         self.processes.insert(function, process);
     }
@@ -179,7 +211,10 @@ impl World {
 pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
     let inputs = sample::small(&folder.join("data"));
     let state = State::at(&folder.join("state")).unwrap();
-    let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };
+    let recipe = TrainRecipe {
+        rounds: 3,
+        ..TrainRecipe::default()
+    };
     let mut known = counts::read_file(inputs.test.as_ref(), &mut Vec::new()).unwrap();
     known.extend(&counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap());
     let plan = TrainPlan {
@@ -191,12 +226,21 @@ pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
     };
     train(ports, &state, &plan).await.unwrap();
     let last_day = known.period().unwrap().1.day();
-    let days: Vec<_> = known.rows_per_day().into_keys().filter(|day| *day < last_day).collect();
+    let days: Vec<_> = known
+        .rows_per_day()
+        .into_keys()
+        .filter(|day| *day < last_day)
+        .collect();
     for days in days.chunks(WRITES_AT_ONCE) {
         let mut writes = JoinSet::new();
         for day in days.iter().copied() {
             let (warehouse, counts) = (Arc::clone(&ports.warehouse), known.days(day, day));
-            writes.spawn(async move { warehouse.replace_counts(day, &counts, day.plus(1).at(6)).await.unwrap() });
+            writes.spawn(async move {
+                warehouse
+                    .replace_counts(day, &counts, day.plus(1).at(6))
+                    .await
+                    .unwrap()
+            });
         }
         writes.join_all().await;
     }
@@ -210,10 +254,16 @@ fn variables(
     mlflow: &Url,
     open_data: &Url,
 ) -> BTreeMap<&'static str, String> {
-    let PortAddresses { store: Address::Bucket(bucket), bus: Address::PubSub(project), .. } = addresses else {
+    let PortAddresses {
+        store: Address::Bucket(bucket),
+        bus: Address::PubSub(project),
+        ..
+    } = addresses
+    else {
         unreachable!("they are those of the emulators")
     };
-    let origin = |emulator: &Option<shared::cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
+    let origin =
+        |emulator: &Option<shared::cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
     [
         ("GCS_BUCKET", bucket.to_string()),
         ("GOOGLE_CLOUD_PROJECT", project.to_string()),
@@ -242,9 +292,20 @@ struct Process {
 impl Process {
     fn start(function: Function, port: u16, variables: &BTreeMap<&str, String>) -> Self {
         let mut command = Command::new(program(function.name()));
-        command.env_clear().envs(variables).env("PORT", port.to_string());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let (stderr, messages) = (BufReader::new(child.stderr.take().unwrap()), Arc::new(Mutex::new(Vec::new())));
+        command
+            .env_clear()
+            .envs(variables)
+            .env("PORT", port.to_string());
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stderr, messages) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::new(Mutex::new(Vec::new())),
+        );
         let keep = Arc::clone(&messages);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
@@ -255,11 +316,20 @@ impl Process {
                 keep.lock().unwrap().push(message.unwrap_or(line));
             }
         });
-        Self { child, port, messages }
+        Self {
+            child,
+            port,
+            messages,
+        }
     }
 
     fn count(&self, message: &str) -> usize {
-        self.messages.lock().unwrap().iter().filter(|said| *said == message).count()
+        self.messages
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|said| *said == message)
+            .count()
     }
 
     fn kill(&mut self) {
@@ -280,10 +350,18 @@ impl Drop for Process {
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join(name);
-    assert!(program.is_file(), "{} is not built: run these tests with `make test-emulators`", program.display());
+    assert!(
+        program.is_file(),
+        "{} is not built: run these tests with `make test-emulators`",
+        program.display()
+    );
     program
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 use axum::http::StatusCode;
 use shared::{
     Timestamp,
-    bus::{DeliveryPolicy, EmbeddedBus, LogPublisher, LoggedMessage, Message, MessageId, Publisher, Subscription},
+    bus::{
+        DeliveryPolicy, EmbeddedBus, LogPublisher, LoggedMessage, Message, MessageId, Publisher,
+        Subscription,
+    },
     clock::SimulatedClock,
     event::{Function, Topic},
     store::{MemoryStore, Store, read_json},
@@ -32,8 +35,15 @@ impl Desk {
 
     fn at(store: Arc<dyn Store>) -> Self {
         let clock = SimulatedClock::new("2021-07-20T04:00:00.123Z".parse().unwrap());
-        let publisher = Arc::new(LogPublisher::new(Arc::clone(&store), Arc::new(clock.clone())));
-        Self { store, clock, publisher }
+        let publisher = Arc::new(LogPublisher::new(
+            Arc::clone(&store),
+            Arc::new(clock.clone()),
+        ));
+        Self {
+            store,
+            clock,
+            publisher,
+        }
     }
 
     /// Opens the log as another process does.
@@ -42,7 +52,10 @@ impl Desk {
     }
 
     async fn publish(&self, topic: Topic, text: &str) -> MessageId {
-        let message = Message { data: text.to_owned().into(), ..Message::default() };
+        let message = Message {
+            data: text.to_owned().into(),
+            ..Message::default()
+        };
         self.publisher.publish(topic, message).await.unwrap()
     }
 
@@ -56,13 +69,19 @@ impl Desk {
         self.start(&[(Function::Ingest, endpoint)], policy).await
     }
 
-    async fn start(&self, subscriptions: &[(Function, &Endpoint)], policy: DeliveryPolicy) -> EmbeddedBus {
+    async fn start(
+        &self,
+        subscriptions: &[(Function, &Endpoint)],
+        policy: DeliveryPolicy,
+    ) -> EmbeddedBus {
         let subscription = |(function, endpoint): &(Function, &Endpoint)| Subscription {
             function: *function,
             endpoint: endpoint.url(),
         };
         let subscriptions = subscriptions.iter().map(subscription).collect();
-        EmbeddedBus::start(Arc::clone(&self.publisher), subscriptions, policy).await.unwrap()
+        EmbeddedBus::start(Arc::clone(&self.publisher), subscriptions, policy)
+            .await
+            .unwrap()
     }
 
     /// Returns what the bus has stored of the subscription of `ingest`.
@@ -73,7 +92,12 @@ impl Desk {
 
     async fn dead_letters(&self) -> Vec<LoggedMessage> {
         let mut messages = Vec::new();
-        for path in self.store.list("bus/topics/ingest-dead-letter/").await.unwrap() {
+        for path in self
+            .store
+            .list("bus/topics/ingest-dead-letter/")
+            .await
+            .unwrap()
+        {
             messages.push(read_json(&*self.store, &path).await.unwrap().0);
         }
         messages
@@ -92,8 +116,15 @@ fn policy() -> DeliveryPolicy {
 /// Opens an endpoint that answers with a status until a number of attempts, and acknowledges after them.
 async fn refusing(attempts: u64, status: u16) -> Endpoint {
     let status = StatusCode::from_u16(status).unwrap();
-    let answer = move |attempt| if attempt <= attempts { status } else { StatusCode::NO_CONTENT };
-    Endpoint::answering(move |request: Received| std::future::ready(answer(request.attempt()))).await
+    let answer = move |attempt| {
+        if attempt <= attempts {
+            status
+        } else {
+            StatusCode::NO_CONTENT
+        }
+    };
+    Endpoint::answering(move |request: Received| std::future::ready(answer(request.attempt())))
+        .await
 }
 
 /// Opens an endpoint that acknowledges each request once the gate has let it through.

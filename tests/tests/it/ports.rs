@@ -52,13 +52,18 @@ mod file {
     /// Opens a handle of its own each time, as processes that share a folder do.
     fn store_place() -> store_suite::Place {
         let folder = tempfile::tempdir().unwrap();
-        store_suite::Place::new("a-run", move || Arc::new(FileStore::open(folder.path()).unwrap()))
+        store_suite::Place::new("a-run", move || {
+            Arc::new(FileStore::open(folder.path()).unwrap())
+        })
     }
 
     async fn in_folder<P>(place: impl AsyncFnOnce(Arc<dyn Store>) -> P) -> InFolder<P> {
         let folder = tempfile::tempdir().unwrap();
         let store = FileStore::open(folder.path()).unwrap();
-        InFolder { place: place(Arc::new(store)).await, _folder: folder }
+        InFolder {
+            place: place(Arc::new(store)).await,
+            _folder: folder,
+        }
     }
 
     mod store {
@@ -66,11 +71,15 @@ mod file {
     }
 
     mod warehouse {
-        tests::warehouse_suite!(super::in_folder(async |store| super::super::warehouse_place(store)).await);
+        tests::warehouse_suite!(
+            super::in_folder(async |store| super::super::warehouse_place(store)).await
+        );
     }
 
     mod registry {
-        tests::registry_suite!(super::in_folder(async |store| super::super::registry_place(store)).await);
+        tests::registry_suite!(
+            super::in_folder(async |store| super::super::registry_place(store)).await
+        );
     }
 
     mod bus {
@@ -79,7 +88,11 @@ mod file {
 }
 
 fn warehouse_place(store: Arc<dyn Store>) -> warehouse_suite::Place {
-    warehouse_suite::Place::new("a-run", Arc::new(EmbeddedWarehouse::new(store)), Arc::new(MemoryStore::default()))
+    warehouse_suite::Place::new(
+        "a-run",
+        Arc::new(EmbeddedWarehouse::new(store)),
+        Arc::new(MemoryStore::default()),
+    )
 }
 
 fn registry_place(store: Arc<dyn Store>) -> registry_suite::Place {
@@ -90,10 +103,27 @@ async fn bus_place(store: Arc<dyn Store>) -> bus_suite::Place {
     let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
     let publisher = Arc::new(LogPublisher::new(store, clock));
     let endpoint = Endpoint::acknowledging().await;
-    let subscription = Subscription { function: Function::Ingest, endpoint: endpoint.url() };
-    let bus = EmbeddedBus::start(Arc::clone(&publisher), vec![subscription], DeliveryPolicy::default()).await.unwrap();
-    let inbox = Box::new(Subscriber { endpoint, _bus: bus });
-    bus_suite::Place { publisher, topic: Topic::IngestRequested, inbox, name: "a-run".to_owned() }
+    let subscription = Subscription {
+        function: Function::Ingest,
+        endpoint: endpoint.url(),
+    };
+    let bus = EmbeddedBus::start(
+        Arc::clone(&publisher),
+        vec![subscription],
+        DeliveryPolicy::default(),
+    )
+    .await
+    .unwrap();
+    let inbox = Box::new(Subscriber {
+        endpoint,
+        _bus: bus,
+    });
+    bus_suite::Place {
+        publisher,
+        topic: Topic::IngestRequested,
+        inbox,
+        name: "a-run".to_owned(),
+    }
 }
 
 /// A place in a folder that goes when the place goes.

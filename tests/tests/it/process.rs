@@ -29,7 +29,12 @@ const EX_CONFIG: i32 = 78;
 
 #[tokio::test]
 async fn a_variable_that_is_missing_is_named() {
-    for missing in ["STORE_URL", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"] {
+    for missing in [
+        "STORE_URL",
+        "WAREHOUSE_URL",
+        "MLFLOW_TRACKING_URI",
+        "BUS_URL",
+    ] {
         let mut variables = memory();
         variables.remove(missing);
         let ended = Process::start(PROMOTE, &variables).end().await;
@@ -40,8 +45,13 @@ async fn a_variable_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn a_variable_that_cannot_be_used_is_named() {
-    let cases =
-        [("STORE_URL", "here"), ("BUS_URL", "file://here"), ("PORT", "http"), ("PORT", "65536"), ("POLICY", "luck")];
+    let cases = [
+        ("STORE_URL", "here"),
+        ("BUS_URL", "file://here"),
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("POLICY", "luck"),
+    ];
     for (name, value) in cases {
         let mut variables = memory();
         variables.insert(name, value.to_owned());
@@ -54,7 +64,10 @@ async fn a_variable_that_cannot_be_used_is_named() {
 #[tokio::test]
 async fn a_login_in_an_address_that_cannot_be_used_is_not_logged() {
     let mut variables = memory();
-    variables.insert("MLFLOW_TRACKING_URI", "https://zoe:geheim@mlflow.example:port/".to_owned());
+    variables.insert(
+        "MLFLOW_TRACKING_URI",
+        "https://zoe:geheim@mlflow.example:port/".to_owned(),
+    );
     let ended = Process::start(PROMOTE, &variables).end().await;
     assert_eq!(ended.code(), Some(EX_CONFIG));
     ended.assert_error("the environment variable MLFLOW_TRACKING_URI cannot be used");
@@ -83,14 +96,20 @@ async fn who_may_deliver_is_said_in_so_many_words() {
 async fn a_delivery_that_is_turned_away_leaves_a_line_that_says_why() {
     let mut variables = memory();
     variables.insert("PUSH_AUDIENCE", "https://promote.example".to_owned());
-    variables.insert("PUSH_SERVICE_ACCOUNT", "push@a-project.iam.gserviceaccount.com".to_owned());
+    variables.insert(
+        "PUSH_SERVICE_ACCOUNT",
+        "push@a-project.iam.gserviceaccount.com".to_owned(),
+    );
     let process = Process::start(PROMOTE, &variables);
     let port = process.port().await;
     assert_eq!(push(port, "{}").await, StatusCode::UNAUTHORIZED);
     process.terminate();
     let ended = process.end().await;
     let line = ended.line("turned a delivery away");
-    assert_eq!((&line["severity"], &line["function"]), (&json!("WARNING"), &json!("promote")));
+    assert_eq!(
+        (&line["severity"], &line["function"]),
+        (&json!("WARNING"), &json!("promote"))
+    );
     assert_eq!(line["error"], "the request has no bearer token");
 }
 
@@ -109,7 +128,10 @@ async fn a_folder_that_cannot_be_made_ends_the_process() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("occupied"), "").unwrap();
     let mut variables = memory();
-    variables.insert("STORE_URL", format!("file://{}/occupied/state", folder.path().display()));
+    variables.insert(
+        "STORE_URL",
+        format!("file://{}/occupied/state", folder.path().display()),
+    );
     let ended = Process::start(PROMOTE, &variables).end().await;
     assert_eq!(ended.code(), Some(EX_UNAVAILABLE));
     ended.assert_error("/occupied/state");
@@ -123,7 +145,9 @@ async fn a_process_listens_where_its_variable_says_and_ends_when_asked() {
     let process = Process::start(PROMOTE, &variables);
     assert_eq!(process.port().await, port);
     for path in ["livez", "readyz"] {
-        let response = reqwest::get(format!("http://127.0.0.1:{port}/{path}")).await.unwrap();
+        let response = reqwest::get(format!("http://127.0.0.1:{port}/{path}"))
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
     }
     process.terminate();
@@ -136,15 +160,29 @@ async fn a_delivery_in_flight_is_finished_after_sigterm() {
     let store = FileStore::open(folder.path()).unwrap();
     let process = Process::start(PATIENT, &files(&folder));
     let port = process.port().await;
-    let delivery = tokio::spawn(push(port, r#"{"type":"ingest-requested","from":"2021-07-19"}"#));
+    let delivery = tokio::spawn(push(
+        port,
+        r#"{"type":"ingest-requested","from":"2021-07-19"}"#,
+    ));
     let ledger = "ledger/ingest/ingest/2021-07-19.json".parse().unwrap();
-    eventually("the delivery to begin", async || store.generation(&ledger).await.unwrap()).await;
+    eventually("the delivery to begin", async || {
+        store.generation(&ledger).await.unwrap()
+    })
+    .await;
 
     process.terminate();
-    process.line("shutting down; deliveries in flight are finished").await;
+    process
+        .line("shutting down; deliveries in flight are finished")
+        .await;
     let livez = format!("http://127.0.0.1:{port}/livez");
-    eventually("the port to be closed", async || reqwest::get(&livez).await.err()).await;
-    store.write(&"gate/open".parse().unwrap(), "".into(), Condition::Always).await.unwrap();
+    eventually("the port to be closed", async || {
+        reqwest::get(&livez).await.err()
+    })
+    .await;
+    store
+        .write(&"gate/open".parse().unwrap(), "".into(), Condition::Always)
+        .await
+        .unwrap();
     assert_eq!(delivery.await.unwrap(), StatusCode::NO_CONTENT);
     let ended = process.end().await;
     assert_eq!(ended.code(), Some(0));
@@ -167,17 +205,32 @@ async fn logs_are_one_json_object_a_line_with_severity_and_trace() {
 
     for line in &ended.lines {
         let severity = line["severity"].as_str().unwrap();
-        assert!(["DEBUG", "INFO", "WARNING", "ERROR"].contains(&severity), "{line:?}");
+        assert!(
+            ["DEBUG", "INFO", "WARNING", "ERROR"].contains(&severity),
+            "{line:?}"
+        );
         assert!(line["message"].is_string(), "{line:?}");
     }
     let listening = ended.line("listening");
-    assert_eq!((&listening["severity"], &listening["function"]), (&json!("INFO"), &json!("promote")));
+    assert_eq!(
+        (&listening["severity"], &listening["function"]),
+        (&json!("INFO"), &json!("promote"))
+    );
     assert!(!listening.contains_key("logging.googleapis.com/trace"));
     let error = ended.line("the message is hopeless and becomes a dead letter");
     let expected = json!("projects/demo/traces/0af7651916cd43dd8448eb211c80319c");
-    assert_eq!((&error["severity"], &error["logging.googleapis.com/trace"]), (&json!("ERROR"), &expected));
-    assert_eq!((&error["message_id"], &error["function"]), (&json!("136969346945"), &json!("promote")));
-    assert!(error["logging.googleapis.com/sourceLocation"]["file"].is_string(), "{error:?}");
+    assert_eq!(
+        (&error["severity"], &error["logging.googleapis.com/trace"]),
+        (&json!("ERROR"), &expected)
+    );
+    assert_eq!(
+        (&error["message_id"], &error["function"]),
+        (&json!("136969346945"), &json!("promote"))
+    );
+    assert!(
+        error["logging.googleapis.com/sourceLocation"]["file"].is_string(),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -187,7 +240,10 @@ async fn the_level_of_logs_is_a_variable() {
     variables.insert("RUST_LOG", "error".to_owned());
     let process = Process::start(PROMOTE, &variables);
     let url = format!("http://127.0.0.1:{}/livez", variables["PORT"]);
-    eventually("the process to listen", async || reqwest::get(&url).await.ok()).await;
+    eventually("the process to listen", async || {
+        reqwest::get(&url).await.ok()
+    })
+    .await;
     process.terminate();
     let ended = process.end().await;
     assert_eq!((ended.code(), ended.lines), (Some(0), vec![]));
@@ -209,46 +265,79 @@ struct Ended {
 impl Process {
     fn start(program: &str, variables: &BTreeMap<&str, String>) -> Self {
         let mut command = Command::new(program);
-        command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .env_clear()
+            .envs(variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (stderr, lines) = (BufReader::new(child.stderr.take().unwrap()), Arc::new(Mutex::new(Vec::new())));
+        let (stderr, lines) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::new(Mutex::new(Vec::new())),
+        );
         let keep = Arc::clone(&lines);
         let reader = std::thread::spawn(move || {
             for line in stderr.lines() {
                 let line = line.unwrap();
                 // Fails the test by way of `join`.
-                let object = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line} is no JSON object"));
+                let object = serde_json::from_str(&line)
+                    .unwrap_or_else(|_| panic!("{line} is no JSON object"));
                 keep.lock().unwrap().push(object);
             }
         });
-        Self { child, lines, reader: Some(reader) }
+        Self {
+            child,
+            lines,
+            reader: Some(reader),
+        }
     }
 
     /// Waits for a line of the log with this message.
     async fn line(&self, message: &str) {
-        let is_there = async || self.lines.lock().unwrap().iter().any(|line| line["message"] == message).then_some(());
+        let is_there = async || {
+            self.lines
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|line| line["message"] == message)
+                .then_some(())
+        };
         eventually(message, is_there).await;
     }
 
     /// Waits until the process listens, and returns on which port.
     async fn port(&self) -> u16 {
         self.line("listening").await;
-        let address = self.lines.lock().unwrap().iter().find_map(|line| line.get("listen")?.as_str()?.parse().ok());
+        let address = self
+            .lines
+            .lock()
+            .unwrap()
+            .iter()
+            .find_map(|line| line.get("listen")?.as_str()?.parse().ok());
         let address: SocketAddr = address.unwrap();
         address.port()
     }
 
     /// Sends SIGTERM.
     fn terminate(&self) {
-        let status = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status();
         assert!(status.unwrap().success());
     }
 
     /// Waits until the process has ended, and has said all it has to say.
     async fn end(mut self) -> Ended {
-        let status = eventually("the process to end", async || self.child.try_wait().unwrap()).await;
+        let status = eventually("the process to end", async || {
+            self.child.try_wait().unwrap()
+        })
+        .await;
         self.reader.take().unwrap().join().unwrap();
-        Ended { status, lines: self.lines.lock().unwrap().clone() }
+        Ended {
+            status,
+            lines: self.lines.lock().unwrap().clone(),
+        }
     }
 }
 
@@ -272,9 +361,18 @@ impl Ended {
 
     /// Asserts that the process said only that it cannot start, with this in the error.
     fn assert_error(&self, text: &str) {
-        let [line] = &self.lines[..] else { panic!("there is one line: {:?}", self.lines) };
-        assert_eq!((&line["severity"], &line["message"]), (&json!("ERROR"), &json!("cannot start promote")));
-        let chain = format!("{}: {}", line["error"], line.get("cause").unwrap_or(&Value::Null));
+        let [line] = &self.lines[..] else {
+            panic!("there is one line: {:?}", self.lines)
+        };
+        assert_eq!(
+            (&line["severity"], &line["message"]),
+            (&json!("ERROR"), &json!("cannot start promote"))
+        );
+        let chain = format!(
+            "{}: {}",
+            line["error"],
+            line.get("cause").unwrap_or(&Value::Null)
+        );
         assert!(chain.contains(text), "{chain} does not contain {text}");
     }
 }
@@ -290,19 +388,39 @@ fn files(folder: &TempDir) -> BTreeMap<&'static str, String> {
 }
 
 fn variables(address: &str) -> BTreeMap<&'static str, String> {
-    let places = ["STORE_URL", "WAREHOUSE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"];
+    let places = [
+        "STORE_URL",
+        "WAREHOUSE_URL",
+        "MLFLOW_TRACKING_URI",
+        "BUS_URL",
+    ];
     let places = places.map(|name| (name, address.to_owned()));
-    places.into_iter().chain([("PORT", "0".to_owned()), ("PUSH_AUDIENCE", "off".to_owned())]).collect()
+    places
+        .into_iter()
+        .chain([
+            ("PORT", "0".to_owned()),
+            ("PUSH_AUDIENCE", "off".to_owned()),
+        ])
+        .collect()
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Delivers a payload as a wrapped push that belongs to a trace.
 async fn push(port: u16, payload: &str) -> StatusCode {
     let body = json!({ "message": { "data": BASE64_STANDARD.encode(payload), "messageId": "136969346945" } });
-    let request = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/")).body(body.to_string());
-    let request = request.header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let request = reqwest::Client::new()
+        .post(format!("http://127.0.0.1:{port}/"))
+        .body(body.to_string());
+    let request = request.header(
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    );
     request.send().await.unwrap().status()
 }

@@ -50,24 +50,43 @@ impl Service {
     }
 
     async fn with_lease(turns: &[Turn], lease: SignedDuration) -> Self {
-        Self::with_settings(turns, ServiceSettings { lease, ..ServiceSettings::default() }).await
+        Self::with_settings(
+            turns,
+            ServiceSettings {
+                lease,
+                ..ServiceSettings::default()
+            },
+        )
+        .await
     }
 
     async fn with_settings(turns: &[Turn], settings: ServiceSettings) -> Self {
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
         // The log of the bus lies in the store, where it can be read.
         let mut ports = Ports::in_memory(Arc::new(clock.clone()));
-        let publisher = shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
+        let publisher =
+            shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
         ports.publisher = Arc::new(publisher);
         let faults = Arc::new(Faults::default());
         let failing = faults.wrap(&ports);
         let probe = Arc::new(Probe::new(Arc::clone(&failing.store), turns));
-        let settings = ServiceSettings { environment: "dev".to_owned(), ..settings };
+        let settings = ServiceSettings {
+            environment: "dev".to_owned(),
+            ..settings
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = router(Arc::clone(&probe), &failing, &settings);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { ports, clock, faults, probe, address, http: reqwest::Client::new(), server }
+        Self {
+            ports,
+            clock,
+            faults,
+            probe,
+            address,
+            http: reqwest::Client::new(),
+            server,
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -87,7 +106,11 @@ impl Service {
         }
         let response = request.send().await.unwrap();
         let status = response.status();
-        assert_eq!(response.text().await.unwrap(), "", "the answer is the status alone");
+        assert_eq!(
+            response.text().await.unwrap(),
+            "",
+            "the answer is the status alone"
+        );
         status
     }
 
@@ -97,7 +120,9 @@ impl Service {
     }
 
     fn wait_until_the_lease_expires(&self) {
-        self.clock.set(self.clock.now() + ServiceSettings::default().lease + SignedDuration::from_secs(1));
+        self.clock.set(
+            self.clock.now() + ServiceSettings::default().lease + SignedDuration::from_secs(1),
+        );
     }
 
     /// Returns the ledger's entry on an event.
@@ -114,12 +139,20 @@ impl Service {
     async fn audit_log(&self) -> Vec<(String, String)> {
         let rows = self.ports.warehouse.audit_log().await.unwrap();
         assert!(rows.iter().all(|row| row.env == "dev"), "{rows:?}");
-        rows.into_iter().map(|row| (row.event_id.to_string(), row.decision)).collect()
+        rows.into_iter()
+            .map(|row| (row.event_id.to_string(), row.decision))
+            .collect()
     }
 
     async fn messages(&self, topic: Topic) -> Vec<LoggedMessage> {
         let mut messages = Vec::new();
-        for path in self.ports.store.list(&format!("bus/topics/{topic}/")).await.unwrap() {
+        for path in self
+            .ports
+            .store
+            .list(&format!("bus/topics/{topic}/"))
+            .await
+            .unwrap()
+        {
             messages.push(read_json(&*self.ports.store, &path).await.unwrap().0);
         }
         messages
@@ -132,7 +165,8 @@ impl Service {
     }
 
     async fn dead_letters(&self) -> Vec<LoggedMessage> {
-        self.messages(Topic::DeadLetter(shared::event::Function::Ingest)).await
+        self.messages(Topic::DeadLetter(shared::event::Function::Ingest))
+            .await
     }
 
     /// Asserts that [`DAYS`] was handled, and that the events it led to were published this many times.
@@ -140,21 +174,39 @@ impl Service {
         self.assert_kept().await;
         let mut published = self.published().await;
         published.sort();
-        let expected: Vec<_> = led_to().into_iter().flat_map(|data| vec![data; times_published]).collect();
+        let expected: Vec<_> = led_to()
+            .into_iter()
+            .flat_map(|data| vec![data; times_published])
+            .collect();
         assert_eq!(published, expected);
     }
 
     /// Asserts what a handled [`DAYS`] leaves for good: one object, one audit row, a complete entry in the ledger with
     /// the events it led to, and no dead letter.
     async fn assert_kept(&self) {
-        assert_eq!(self.probe.effects(&*self.ports.store).await, [format!("the counts of {DAYS_ID}")]);
-        assert_eq!(self.audit_log().await, [(DAYS_ID.to_owned(), "ingested".to_owned())]);
-        let Some(Entry::Complete { decision, events, .. }) = self.ledger(DAYS_ID).await else {
+        assert_eq!(
+            self.probe.effects(&*self.ports.store).await,
+            [format!("the counts of {DAYS_ID}")]
+        );
+        assert_eq!(
+            self.audit_log().await,
+            [(DAYS_ID.to_owned(), "ingested".to_owned())]
+        );
+        let Some(Entry::Complete {
+            decision, events, ..
+        }) = self.ledger(DAYS_ID).await
+        else {
             panic!("the ledger says {:?}", self.ledger(DAYS_ID).await)
         };
-        let recorded: Vec<_> = events.into_iter().map(|event| (event.topic, event.data)).collect();
+        let recorded: Vec<_> = events
+            .into_iter()
+            .map(|event| (event.topic, event.data))
+            .collect();
         let expected = led_to().map(|data| (Topic::DayIngested, data));
-        assert_eq!((decision.as_str(), &recorded[..]), ("ingested", &expected[..]));
+        assert_eq!(
+            (decision.as_str(), &recorded[..]),
+            ("ingested", &expected[..])
+        );
         assert!(self.dead_letters().await.is_empty());
     }
 }
@@ -167,8 +219,9 @@ impl Drop for Service {
 
 /// Returns the events that [`DAYS`] leads to.
 fn led_to() -> [String; 2] {
-    ["2021-07-19", "2021-07-20"]
-        .map(|day| format!(r#"{{"type":"day-ingested","event_id":"ingest/{day}","day":"{day}","rows":24}}"#))
+    ["2021-07-19", "2021-07-20"].map(|day| {
+        format!(r#"{{"type":"day-ingested","event_id":"ingest/{day}","day":"{day}","rows":24}}"#)
+    })
 }
 
 /// Wraps a payload as a push does, published by the scheduler.

@@ -19,11 +19,19 @@ fn rejected_rows_are_not_written_over_what_is_read_nor_over_the_output() {
     let files = ["old.csv", "new.csv", "out/next.csv"];
     let before = files.map(|name| place.read(name));
     // The same files by other paths, too.
-    for name in [&files[..], &["out/../old.csv", "./new.csv", "out/../out/next.csv"]].concat() {
+    for name in [
+        &files[..],
+        &["out/../old.csv", "./new.csv", "out/../out/next.csv"],
+    ]
+    .concat()
+    {
         let mut plan = place.plan("old.csv", &["new.csv"]);
         plan.rejects = place.path(name);
         let error = merge(&plan).unwrap_err().to_string();
-        assert!(error.contains("cannot write to") && error.contains("--rejects"), "{name}: {error}");
+        assert!(
+            error.contains("cannot write to") && error.contains("--rejects"),
+            "{name}: {error}"
+        );
     }
     assert_eq!(files.map(|name| place.read(name)), before);
     // The output need not be there yet, nor its folder.
@@ -48,22 +56,52 @@ fn a_file_of_a_folder_of_exports_is_not_written_over_through_a_link() {
 #[tokio::test]
 async fn the_fixed_test_set_is_not_written_over() {
     let place = place();
-    let [old, new, test, next] =
-        ["old.csv", "new.csv", "test.csv", "out/next.csv"].map(|name| place.path(name).display().to_string());
+    let [old, new, test, next] = ["old.csv", "new.csv", "test.csv", "out/next.csv"]
+        .map(|name| place.path(name).display().to_string());
     let before = place.read("test.csv");
     for (output, rejects) in [(&next, &test), (&test, &next)] {
-        let options = ["--baseline", &old, "--bq-export", &new, "--test-path", &test];
-        let options = options.into_iter().chain(["--output", output, "--rejects", rejects]);
-        let error = super::plan(parse(options).unwrap()).await.unwrap_err().to_string();
+        let options = [
+            "--baseline",
+            &old,
+            "--bq-export",
+            &new,
+            "--test-path",
+            &test,
+        ];
+        let options = options
+            .into_iter()
+            .chain(["--output", output, "--rejects", rejects]);
+        let error = super::plan(parse(options).unwrap())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("the fixed test set"), "{error}");
     }
     // Rows of the test set that cannot be used would go where the baseline is.
     let baseline = format!("{next}.test-rejects.csv");
     fs::copy(place.path("old.csv"), &baseline).unwrap();
-    let options = ["--baseline", &baseline, "--bq-export", &new, "--test-path", &test, "--output", &next];
-    let error = super::plan(parse(options).unwrap()).await.unwrap_err().to_string();
+    let options = [
+        "--baseline",
+        &baseline,
+        "--bq-export",
+        &new,
+        "--test-path",
+        &test,
+        "--output",
+        &next,
+    ];
+    let error = super::plan(parse(options).unwrap())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("an input of the merge"), "{error}");
-    assert_eq!((place.read("test.csv"), fs::read_to_string(&baseline).unwrap()), (before, place.read("old.csv")));
+    assert_eq!(
+        (
+            place.read("test.csv"),
+            fs::read_to_string(&baseline).unwrap()
+        ),
+        (before, place.read("old.csv"))
+    );
 }
 
 #[test]

@@ -16,13 +16,25 @@ use super::{STEPS, aliases, request, run};
 use crate::world::{World, assert_same, snapshot};
 
 async fn run_anew(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
-    retrain(&world.ports, &world.state, &Request { anew: true, ..request(rounds) }, &|_| {}).await
+    retrain(
+        &world.ports,
+        &world.state,
+        &Request {
+            anew: true,
+            ..request(rounds)
+        },
+        &|_| {},
+    )
+    .await
 }
 
 /// Returns the decisions of the audit log after that of the first training, with their reasons.
 async fn decisions(world: &World) -> Vec<(String, String)> {
     let log = world.ports.warehouse.audit_log().await.unwrap();
-    log.into_iter().skip(1).map(|row| (row.decision, row.reason)).collect()
+    log.into_iter()
+        .skip(1)
+        .map(|row| (row.decision, row.reason))
+        .collect()
 }
 
 /// Makes the journal forget steps, as if the process had been killed between what they did and their entries.
@@ -30,7 +42,10 @@ fn forget(report: &RetrainReport, steps: &[&str]) {
     let journal = report.folder.join("journal.json");
     let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
     for step in steps {
-        assert!(contents["done"][*step].take() != Value::Null, "{step} was not done");
+        assert!(
+            contents["done"][*step].take() != Value::Null,
+            "{step} was not done"
+        );
     }
     fs::write(&journal, contents.to_string()).unwrap();
 }
@@ -42,8 +57,17 @@ async fn what_is_done_is_not_done_again_and_the_report_says_so() {
     assert!(!first.to_string().contains("done before"), "{first}");
     let before = snapshot(world.state.folder());
     let second = run(&world, 60).await.unwrap();
-    assert!(second.to_string().contains("was done before") && second.to_string().contains("--anew"), "{second}");
-    assert_eq!(second, RetrainReport { done_before: true, ..first });
+    assert!(
+        second.to_string().contains("was done before") && second.to_string().contains("--anew"),
+        "{second}"
+    );
+    assert_eq!(
+        second,
+        RetrainReport {
+            done_before: true,
+            ..first
+        }
+    );
     assert_same(&before, &snapshot(world.state.folder()));
     let error = run(&world, 61).await.unwrap_err().to_string();
     assert!(error.contains("--anew"), "{error}");
@@ -54,20 +78,33 @@ async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
     let world = World::with_champion(3).await;
     // Days later, so that the last days have no tables either.
     let later = world.last_day.plus(4).at(9);
-    let ports = world.state.open(Arc::new(SimulatedClock::new(later))).unwrap();
+    let ports = world
+        .state
+        .open(Arc::new(SimulatedClock::new(later)))
+        .unwrap();
     let (from, to) = ("2015-01-01".parse::<Day>().unwrap(), world.last_day.plus(2));
     let ask = async |from: Day, to: Day| {
-        let request = Request { from: Some(from), to: Some(to), ..request(60) };
+        let request = Request {
+            from: Some(from),
+            to: Some(to),
+            ..request(60)
+        };
         retrain(&ports, &world.state, &request, &|_| {}).await
     };
     let plan = ask(from, to).await.unwrap().plan;
-    assert_eq!((plan.asked, plan.last), ((Some(from), Some(to)), world.last_day));
+    assert_eq!(
+        (plan.asked, plan.last),
+        ((Some(from), Some(to)), world.last_day)
+    );
     ask(from, to).await.unwrap();
     // As the message about other days names them.
     ask(plan.first, plan.last).await.unwrap();
     for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
         let error = ask(from, to).await.unwrap_err().to_string();
-        assert!(error.contains("other settings or days") && error.contains("--anew"), "{error}");
+        assert!(
+            error.contains("other settings or days") && error.contains("--anew"),
+            "{error}"
+        );
     }
 }
 
@@ -79,17 +116,30 @@ async fn a_champion_that_came_in_between_is_compared_with_first() {
     forget(&report, &["crown", "publish", "record"]);
     let registry = &*world.ports.registry;
     let third = Run {
-        artifacts: registry.version(Version::new(1)).await.unwrap().run.artifacts,
+        artifacts: registry
+            .version(Version::new(1))
+            .await
+            .unwrap()
+            .run
+            .artifacts,
         ..Run::new("by-hand".parse().unwrap(), world.ports.clock.now())
     };
     let third = registry.register(&third).await.unwrap();
-    change_champion(registry, Version::new(2), third).await.unwrap();
+    change_champion(registry, Version::new(2), third)
+        .await
+        .unwrap();
 
     let error = format!("{:#}", run(&world, 60).await.unwrap_err());
-    assert!(error.contains("version 3 is champion since the comparison"), "{error}");
+    assert!(
+        error.contains("version 3 is champion since the comparison"),
+        "{error}"
+    );
     assert_eq!(aliases(&world).await[0], Some(third));
     let report = run(&world, 60).await.unwrap();
-    assert_eq!((report.comparison.champion, aliases(&world).await[0]), (third, Some(Version::new(2))));
+    assert_eq!(
+        (report.comparison.champion, aliases(&world).await[0]),
+        (third, Some(Version::new(2)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,30 +160,55 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
     let world = World::with_champion(3).await;
     let before = world.in_use().await;
     let first = run(&world, 60).await.unwrap();
-    let (published, crowned) = (world.in_use().await, [Some(Version::new(2)), Some(Version::new(1))]);
+    let (published, crowned) = (
+        world.in_use().await,
+        [Some(Version::new(2)), Some(Version::new(1))],
+    );
     let recorded = decisions(&world).await;
 
     // Killed after the coronation, while the same baseline was written once more.
     forget(&first, &["publish", "record"]);
     world.put_into_use(&before).await;
     run(&world, 60).await.unwrap();
-    assert_eq!((world.in_use().await, aliases(&world).await), (published.clone(), crowned));
+    assert_eq!(
+        (world.in_use().await, aliases(&world).await),
+        (published.clone(), crowned)
+    );
 
     // Begun anew, the same data give the version that is champion; the row by which it became so stays.
     world.put_into_use(&before).await;
     let report = run_anew(&world, 60).await.unwrap();
-    assert!(report.is_better && report.comparison.is_with_itself(Version::new(2)), "{report}");
-    assert_eq!((world.in_use().await, aliases(&world).await), (published.clone(), crowned));
+    assert!(
+        report.is_better && report.comparison.is_with_itself(Version::new(2)),
+        "{report}"
+    );
+    assert_eq!(
+        (world.in_use().await, aliases(&world).await),
+        (published.clone(), crowned)
+    );
     assert_eq!(decisions(&world).await, recorded);
 
     // As if that row had not been written either: another quarter has none.
     world.put_into_use(&before).await;
-    let request = Request { quarter: Some("2019-Q1".parse().unwrap()), ..request(60) };
-    retrain(&world.ports, &world.state, &request, &|_| {}).await.unwrap();
-    assert_eq!((world.in_use().await, aliases(&world).await), (published, crowned));
+    let request = Request {
+        quarter: Some("2019-Q1".parse().unwrap()),
+        ..request(60)
+    };
+    retrain(&world.ports, &world.state, &request, &|_| {})
+        .await
+        .unwrap();
+    assert_eq!(
+        (world.in_use().await, aliases(&world).await),
+        (published, crowned)
+    );
     let decisions = decisions(&world).await;
-    let [_, (decision, reason)] = &decisions[..] else { panic!("there are two rows: {decisions:?}") };
-    assert!(decision == "retrained" && reason.contains("is champion already"), "{decision}: {reason}");
+    let [_, (decision, reason)] = &decisions[..] else {
+        panic!("there are two rows: {decisions:?}")
+    };
+    assert!(
+        decision == "retrained" && reason.contains("is champion already"),
+        "{decision}: {reason}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,9 +216,14 @@ async fn a_worse_model_that_is_champion_by_hand_does_not_bring_its_data_along() 
     let world = World::with_champion(60).await;
     let before = world.in_use().await;
     let report = run(&world, 2).await.unwrap();
-    change_champion(&*world.ports.registry, Version::new(1), Version::new(2)).await.unwrap();
+    change_champion(&*world.ports.registry, Version::new(1), Version::new(2))
+        .await
+        .unwrap();
     let error = format!("{:#}", run_anew(&world, 2).await.unwrap_err());
-    assert!(!report.is_better && error.contains("the baseline stays"), "{error}");
+    assert!(
+        !report.is_better && error.contains("the baseline stays"),
+        "{error}"
+    );
     assert_eq!(world.in_use().await, before);
 }
 
@@ -155,7 +235,10 @@ async fn what_others_published_after_the_coronation_stays_and_it_is_said_what_to
     forget(&first, &["publish", "record"]);
     let others = world.put_others_into_use().await;
     let error = format!("{:#}", run(&world, 60).await.unwrap_err());
-    assert!(error.contains("bike-traffic publish-baseline") && error.contains("--anew"), "{error}");
+    assert!(
+        error.contains("bike-traffic publish-baseline") && error.contains("--anew"),
+        "{error}"
+    );
     assert_eq!(world.in_use().await, others);
     // As that command leaves it.
     world.put_into_use(&published).await;
@@ -172,32 +255,59 @@ async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
         panic!("there are two rows: {decisions:?}")
     };
     assert_eq!((first.as_str(), second.as_str()), ("kept", "kept"));
-    assert!(first_reason.contains("of version 2 is") && second_reason.contains("of version 3 is"), "{second_reason}");
+    assert!(
+        first_reason.contains("of version 2 is") && second_reason.contains("of version 3 is"),
+        "{second_reason}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_champion_that_reads_other_features_is_compared_with_by_what_was_recorded_of_it() {
     let world = World::with_champion(3).await;
     let (store, registry) = (&*world.ports.store, &*world.ports.registry);
-    let folder = registry.version(Version::new(1)).await.unwrap().run.artifacts;
+    let folder = registry
+        .version(Version::new(1))
+        .await
+        .unwrap()
+        .run
+        .artifacts;
     let card: ObjectPath = format!("{folder}/card.json").parse().unwrap();
     let mut contents: Value = read_json(store, &card).await.unwrap().0;
     contents["features"]["pipeline_version"] = 0.into();
-    write_json(store, &card, &contents, Condition::Always).await.unwrap();
+    write_json(store, &card, &contents, Condition::Always)
+        .await
+        .unwrap();
 
     let report = run(&world, 60).await.unwrap();
-    assert!(report.is_better && report.comparison.counters.is_empty(), "{report}");
-    assert_eq!(report.comparison.before.mae, contents["test_scores"]["mae"].as_f64().unwrap());
-    assert_eq!(aliases(&world).await, [Some(Version::new(2)), Some(Version::new(1))]);
+    assert!(
+        report.is_better && report.comparison.counters.is_empty(),
+        "{report}"
+    );
+    assert_eq!(
+        report.comparison.before.mae,
+        contents["test_scores"]["mae"].as_f64().unwrap()
+    );
+    assert_eq!(
+        aliases(&world).await,
+        [Some(Version::new(2)), Some(Version::new(1))]
+    );
     assert_ne!(world.in_use().await.train, report.plan.baseline.train);
     let (_, reason) = decisions(&world).await.pop().unwrap();
     assert!(reason.ends_with("which reads other features"), "{reason}");
 
     // What was recorded on another test set says nothing.
     contents["fixed_test"]["name"] = "test-2020-01-01-00000000".into();
-    write_json(store, &card, &contents, Condition::Always).await.unwrap();
-    registry.move_alias(Alias::Champion, Some(Version::new(2)), Version::new(1)).await.unwrap();
+    write_json(store, &card, &contents, Condition::Always)
+        .await
+        .unwrap();
+    registry
+        .move_alias(Alias::Champion, Some(Version::new(2)), Version::new(1))
+        .await
+        .unwrap();
     forget(&report, &["compare", "crown", "publish", "record"]);
     let error = format!("{:#}", run(&world, 60).await.unwrap_err());
-    assert!(error.contains("was never scored on test-") && error.contains("retrain the model"), "{error}");
+    assert!(
+        error.contains("was never scored on test-") && error.contains("retrain the model"),
+        "{error}"
+    );
 }

@@ -23,25 +23,45 @@ pub(super) struct Api {
 impl Api {
     /// Sets up a client. A login within the URL counts if there is no other.
     pub(super) fn new(url: &Url, login: &MlflowLogin) -> reqwest::Result<Self> {
-        let server = if *login == MlflowLogin::None { url.clone() } else { without_login(url) };
-        Ok(Self { client: cloud::http_client()?, server, login: login.clone() })
+        let server = if *login == MlflowLogin::None {
+            url.clone()
+        } else {
+            without_login(url)
+        };
+        Ok(Self {
+            client: cloud::http_client()?,
+            server,
+            login: login.clone(),
+        })
     }
 
     /// Reads something.
-    pub(super) async fn get<T: DeserializeOwned>(&self, call: &str, query: &[(&str, &str)]) -> Result<T, MlflowError> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, MlflowError> {
         let response = cloud::send(self.request(Method::GET, call).query(query)).await;
         self.understand(call, response).await
     }
 
     /// Changes something by a call that may be repeated: the second time it changes nothing.
-    pub(super) async fn post<T: DeserializeOwned>(&self, call: &str, body: &Value) -> Result<T, MlflowError> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &Value,
+    ) -> Result<T, MlflowError> {
         let response = cloud::send(self.request(Method::POST, call).json(body)).await;
         self.understand(call, response).await
     }
 
     /// Makes something new by a call that makes another one each time, and so is sent once only. Where it fails, it may
     /// have been carried out all the same.
-    pub(super) async fn post_once<T: DeserializeOwned>(&self, call: &str, body: &Value) -> Result<T, MlflowError> {
+    pub(super) async fn post_once<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &Value,
+    ) -> Result<T, MlflowError> {
         let response = send_once(self.request(Method::POST, call).json(body)).await;
         self.understand(call, response).await
     }
@@ -50,19 +70,26 @@ impl Api {
     pub(super) async fn put_artifact(&self, path: &str, bytes: Bytes) -> Result<(), MlflowError> {
         let call = format!("mlflow-artifacts/artifacts/{path}");
         let response = cloud::send(self.request(Method::PUT, &call).body(bytes)).await;
-        response.map(drop).map_err(|source| self.refused(&call, source))
+        response
+            .map(drop)
+            .map_err(|source| self.refused(&call, source))
     }
 
     fn request(&self, method: Method, call: &str) -> RequestBuilder {
         let mut url = self.server.clone();
         // Only URLs such as `mailto:` have no segments.
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["api", "2.0"]).extend(call.split('/'));
+            segments
+                .pop_if_empty()
+                .extend(["api", "2.0"])
+                .extend(call.split('/'));
         }
         let request = self.client.request(method, url);
         match &self.login {
             MlflowLogin::None => request,
-            MlflowLogin::Password { user, password } => request.basic_auth(user, Some(password.reveal())),
+            MlflowLogin::Password { user, password } => {
+                request.basic_auth(user, Some(password.reveal()))
+            }
             MlflowLogin::Token(token) => request.bearer_auth(token.reveal()),
         }
     }
@@ -73,13 +100,24 @@ impl Api {
         response: Result<Response, Refusal>,
     ) -> Result<T, MlflowError> {
         let response = response.map_err(|source| self.refused(call, source))?;
-        let bytes = response.bytes().await.map_err(|source| self.refused(call, Refusal::Connection(source)))?;
-        let unclear = |source| MlflowError::Answer { call: call.to_owned(), server: self.shown(), source };
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|source| self.refused(call, Refusal::Connection(source)))?;
+        let unclear = |source| MlflowError::Answer {
+            call: call.to_owned(),
+            server: self.shown(),
+            source,
+        };
         serde_json::from_slice(&bytes).map_err(unclear)
     }
 
     fn refused(&self, call: &str, source: Refusal) -> MlflowError {
-        MlflowError::Refused { call: call.to_owned(), server: self.shown(), source }
+        MlflowError::Refused {
+            call: call.to_owned(),
+            server: self.shown(),
+            source,
+        }
     }
 
     fn shown(&self) -> String {
@@ -93,5 +131,8 @@ async fn send_once(request: RequestBuilder) -> Result<Response, Refusal> {
     if status.is_success() {
         return Ok(response);
     }
-    Err(Refusal::Status { status, text: response.text().await.unwrap_or_default() })
+    Err(Refusal::Status {
+        status,
+        text: response.text().await.unwrap_or_default(),
+    })
 }

@@ -40,7 +40,10 @@ pub(super) struct Buckets {
 
 impl Buckets {
     pub(super) fn new(cloud: &CloudSettings) -> Self {
-        Self { cloud: cloud.clone(), opened: Mutex::default() }
+        Self {
+            cloud: cloud.clone(),
+            opened: Mutex::default(),
+        }
     }
 
     async fn open(&self, bucket: &BucketName) -> Result<Arc<GcsStore>, OpenError> {
@@ -78,7 +81,9 @@ pub(super) async fn copy(
         match &bucket {
             None => api.put_artifact(&path, bytes).await?,
             Some(bucket) => {
-                let path = path.parse().map_err(|_| MlflowError::Artifacts { uri: artifact_uri.to_owned() })?;
+                let path = path.parse().map_err(|_| MlflowError::Artifacts {
+                    uri: artifact_uri.to_owned(),
+                })?;
                 bucket.write(&path, bytes, Condition::Always).await?;
             }
         }
@@ -88,12 +93,17 @@ pub(super) async fn copy(
 
 impl Place {
     fn of(artifact_uri: &str) -> Result<Self, MlflowError> {
-        let unsupported = || MlflowError::Artifacts { uri: artifact_uri.to_owned() };
+        let unsupported = || MlflowError::Artifacts {
+            uri: artifact_uri.to_owned(),
+        };
         let uri: Url = artifact_uri.parse().map_err(|_| unsupported())?;
         let path = uri.path().trim_matches('/').to_owned();
         match (uri.scheme(), uri.host_str()) {
             ("mlflow-artifacts", None) => Ok(Self::Server { path }),
-            ("gs", Some(bucket)) => Ok(Self::Bucket { bucket: bucket.parse().map_err(|_| unsupported())?, path }),
+            ("gs", Some(bucket)) => Ok(Self::Bucket {
+                bucket: bucket.parse().map_err(|_| unsupported())?,
+                path,
+            }),
             _ => Err(unsupported()),
         }
     }
@@ -112,7 +122,10 @@ mod tests {
     #[tokio::test]
     async fn a_bucket_is_opened_once_for_all_registrations() {
         let emulator = Some("127.0.0.1:1".parse().unwrap());
-        let buckets = Buckets::new(&CloudSettings { storage_emulator: emulator, ..CloudSettings::default() });
+        let buckets = Buckets::new(&CloudSettings {
+            storage_emulator: emulator,
+            ..CloudSettings::default()
+        });
         let [one, other] = ["a-bucket", "another"].map(|name| name.parse().unwrap());
         let first = buckets.open(&one).await.unwrap();
         assert!(Arc::ptr_eq(&first, &buckets.open(&one).await.unwrap()));
@@ -122,11 +135,25 @@ mod tests {
     #[test]
     fn artifacts_go_through_the_server_or_to_a_bucket() {
         let path = "1/0a1b/artifacts".to_owned();
-        assert_eq!(Place::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(), Place::Server { path: path.clone() });
+        assert_eq!(
+            Place::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(),
+            Place::Server { path: path.clone() }
+        );
         let bucket = "a_bucket.of-ours".parse().unwrap();
-        assert_eq!(Place::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(), Place::Bucket { bucket, path });
-        for uri in ["s3://bucket/1", "/srv/mlruns/1", "file:///srv/mlruns/1", "mlflow-artifacts://other-host/1"] {
-            assert!(Place::of(uri).unwrap_err().to_string().contains(uri), "{uri}");
+        assert_eq!(
+            Place::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(),
+            Place::Bucket { bucket, path }
+        );
+        for uri in [
+            "s3://bucket/1",
+            "/srv/mlruns/1",
+            "file:///srv/mlruns/1",
+            "mlflow-artifacts://other-host/1",
+        ] {
+            assert!(
+                Place::of(uri).unwrap_err().to_string().contains(uri),
+                "{uri}"
+            );
         }
     }
 }

@@ -8,10 +8,18 @@ use crate::{address::OpenError, cloud::Refusal, store::StoreError};
 pub(super) enum MlflowError {
     /// The server says no, or nothing.
     #[error("cannot call {call} on the MLflow server {server}")]
-    Refused { call: String, server: String, source: Refusal },
+    Refused {
+        call: String,
+        server: String,
+        source: Refusal,
+    },
     /// The server says something else.
     #[error("cannot understand what the MLflow server {server} answers to {call}")]
-    Answer { call: String, server: String, source: serde_json::Error },
+    Answer {
+        call: String,
+        server: String,
+        source: serde_json::Error,
+    },
     /// A number of a version that is none.
     #[error("MLflow says `{text}` for the number of a version")]
     Number { text: String },
@@ -22,7 +30,9 @@ pub(super) enum MlflowError {
     #[error("MLflow does not keep the run {run} as it is: {reason}")]
     Unkept { run: RunName, reason: String },
     /// A place of artifacts that cannot be written to.
-    #[error("cannot write artifacts to {uri}: a server's artifacts are at mlflow-artifacts:/… or gs://…")]
+    #[error(
+        "cannot write artifacts to {uri}: a server's artifacts are at mlflow-artifacts:/… or gs://…"
+    )]
     Artifacts { uri: String },
     /// The lock cannot be had, or the time to work under it is over.
     #[error(transparent)]
@@ -38,7 +48,8 @@ pub(super) enum MlflowError {
 impl MlflowError {
     /// Tells whether the server answered with this error code.
     pub(super) fn is(&self, code: &str) -> bool {
-        self.answer().is_some_and(|answer| answer.error_code == code)
+        self.answer()
+            .is_some_and(|answer| answer.error_code == code)
     }
 
     /// Tells whether the server knows the model, but not the alias: it answers 400 and the code of every wrong
@@ -59,7 +70,10 @@ impl MlflowError {
 
     fn answer(&self) -> Option<wire::Error> {
         match self {
-            Self::Refused { source: Refusal::Status { text, .. }, .. } => serde_json::from_str(text).ok(),
+            Self::Refused {
+                source: Refusal::Status { text, .. },
+                ..
+            } => serde_json::from_str(text).ok(),
             _ => None,
         }
     }

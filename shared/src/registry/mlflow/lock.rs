@@ -93,7 +93,10 @@ impl Held {
     }
 
     fn too_slow(&self) -> LockError {
-        LockError::TooSlow { purpose: self.purpose.clone(), seconds: self.limit.as_secs() }
+        LockError::TooSlow {
+            purpose: self.purpose.clone(),
+            seconds: self.limit.as_secs(),
+        }
     }
 }
 
@@ -102,7 +105,12 @@ impl Held {
 pub(super) enum LockError {
     /// Somebody else has the lock, and keeps it.
     #[error("the lock {address} is held to {purpose} since {since} and until {expires} at most")]
-    Held { address: String, purpose: String, since: Timestamp, expires: Timestamp },
+    Held {
+        address: String,
+        purpose: String,
+        since: Timestamp,
+        expires: Timestamp,
+    },
     /// Somebody else was faster.
     #[error("the lock {address} was taken by others each time it was free")]
     Race { address: String },
@@ -117,7 +125,13 @@ pub(super) enum LockError {
 impl Lock {
     /// Keeps the lock at `path` of a store.
     pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, path: ObjectPath) -> Self {
-        Self { store, clock, path, work_limit: WORK_LIMIT, wait_limit: WAIT_LIMIT }
+        Self {
+            store,
+            clock,
+            path,
+            work_limit: WORK_LIMIT,
+            wait_limit: WAIT_LIMIT,
+        }
     }
 
     /// Does some work while nobody else does any under this lock. `purpose` says what for, as in "move an alias". The work
@@ -147,7 +161,10 @@ impl Lock {
             .with_jitter()
             .without_max_times()
             .with_total_delay(Some(self.wait_limit));
-        (|| self.try_take(purpose, &key)).retry(pauses).when(LockError::may_pass).await
+        (|| self.try_take(purpose, &key))
+            .retry(pauses)
+            .when(LockError::may_pass)
+            .await
     }
 
     async fn try_take(&self, purpose: &str, key: &str) -> Result<Taken, LockError> {
@@ -158,18 +175,42 @@ impl Lock {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
             Err(error) => return Err(error.into()),
             // One's own is there where the answer to the write was lost.
-            Ok((Entry::Held { purpose, key: other, since, expires }, _)) if expires > now && other != key => {
-                return Err(LockError::Held { address: address(), purpose, since, expires });
+            Ok((
+                Entry::Held {
+                    purpose,
+                    key: other,
+                    since,
+                    expires,
+                },
+                _,
+            )) if expires > now && other != key => {
+                return Err(LockError::Held {
+                    address: address(),
+                    purpose,
+                    since,
+                    expires,
+                });
             }
             Ok((_, generation)) => Condition::Unchanged(generation),
         };
         let after = |time: Duration| now.saturating_add(time).unwrap_or(Timestamp::MAX);
         let expires = after(self.work_limit + MARGIN);
-        let entry = Entry::Held { purpose: purpose.to_owned(), key: key.to_owned(), since: now, expires };
+        let entry = Entry::Held {
+            purpose: purpose.to_owned(),
+            key: key.to_owned(),
+            since: now,
+            expires,
+        };
         match write_json(&*self.store, &self.path, &entry, condition).await {
             Ok(generation) => {
                 let (purpose, clock) = (purpose.to_owned(), Arc::clone(&self.clock));
-                let held = Held { purpose, limit: self.work_limit, clock, deadline, until: after(self.work_limit) };
+                let held = Held {
+                    purpose,
+                    limit: self.work_limit,
+                    clock,
+                    deadline,
+                    until: after(self.work_limit),
+                };
                 Ok(Taken { generation, held })
             }
             Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
@@ -179,10 +220,21 @@ impl Lock {
 
     /// Gives the lock back. Where this fails the lock expires, and the work is done all the same.
     async fn release(&self, taken: Taken) {
-        let entry = Entry::Free { since: self.clock.now() };
-        let written = write_json(&*self.store, &self.path, &entry, Condition::Unchanged(taken.generation)).await;
+        let entry = Entry::Free {
+            since: self.clock.now(),
+        };
+        let written = write_json(
+            &*self.store,
+            &self.path,
+            &entry,
+            Condition::Unchanged(taken.generation),
+        )
+        .await;
         if let Err(error) = written {
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot give the lock back");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot give the lock back"
+            );
         }
     }
 }
@@ -214,7 +266,14 @@ mod tests {
         let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
         let path = "registry/model.lock.json".parse().unwrap();
         let lock = Lock::new(store, Arc::new(clock.clone()), path);
-        (Lock { work_limit: SHORT, wait_limit: SHORT, ..lock }, clock)
+        (
+            Lock {
+                work_limit: SHORT,
+                wait_limit: SHORT,
+                ..lock
+            },
+            clock,
+        )
     }
 
     fn memory() -> Arc<dyn Store> {
@@ -224,7 +283,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_done_under_the_lock_is_done_one_after_another() {
         let (lock, _) = lock(memory());
-        let lock = Lock { wait_limit: Duration::from_secs(30), ..lock };
+        let lock = Lock {
+            wait_limit: Duration::from_secs(30),
+            ..lock
+        };
         let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = async || {
             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
@@ -240,8 +302,15 @@ mod tests {
     #[tokio::test]
     async fn a_lock_that_is_held_is_waited_for_until_patience_ends_and_no_longer() {
         let (lock, _) = lock(memory());
-        let dead = lock.take("register the run fine-tune-2021-W30").await.unwrap();
-        let error = lock.hold("move an alias", |_| async {}).await.unwrap_err().to_string();
+        let dead = lock
+            .take("register the run fine-tune-2021-W30")
+            .await
+            .unwrap();
+        let error = lock
+            .hold("move an alias", |_| async {})
+            .await
+            .unwrap_err()
+            .to_string();
         let expected = "the lock memory://registry/model.lock.json is held to register the run fine-tune-2021-W30 since \
                         2021-08-02T05:00:00Z and until 2021-08-02T05:01:00.3Z at most";
         assert_eq!(error, expected);
@@ -256,7 +325,10 @@ mod tests {
         clock.set(clock.now() + SignedDuration::from_secs(61));
         let next = lock.take("register").await.unwrap();
         lock.release(dead).await;
-        assert!(matches!(lock.take("register").await, Err(LockError::Held { .. })));
+        assert!(matches!(
+            lock.take("register").await,
+            Err(LockError::Held { .. })
+        ));
         lock.release(next).await;
         assert!(lock.take("register").await.is_ok());
     }
@@ -264,9 +336,15 @@ mod tests {
     #[tokio::test]
     async fn work_that_takes_too_long_is_broken_off_and_the_lock_kept() {
         let (lock, _) = lock(memory());
-        let error = lock.hold("register", |_| std::future::pending::<()>()).await.unwrap_err();
+        let error = lock
+            .hold("register", |_| std::future::pending::<()>())
+            .await
+            .unwrap_err();
         assert!(matches!(error, LockError::TooSlow { .. }), "{error}");
-        assert!(matches!(lock.take("register").await, Err(LockError::Held { .. })));
+        assert!(matches!(
+            lock.take("register").await,
+            Err(LockError::Held { .. })
+        ));
     }
 
     /// Nothing breaks off work that goes on after a standstill before it has got to its next pause.
@@ -283,8 +361,10 @@ mod tests {
             clock.set(clock.now() + SignedDuration::from_secs(1));
             held.check()
         };
-        let told =
-            [lock.hold("move an alias", stand_still).await.unwrap(), lock.hold("move an alias", sleep).await.unwrap()];
+        let told = [
+            lock.hold("move an alias", stand_still).await.unwrap(),
+            lock.hold("move an alias", sleep).await.unwrap(),
+        ];
         for told in told {
             assert!(matches!(told, Err(LockError::TooSlow { .. })), "{told:?}");
         }
@@ -292,7 +372,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_lock_taken_by_a_write_whose_answer_was_lost_is_ones_own() {
-        let store = Arc::new(FirstAnswerLost { store: MemoryStore::default(), lost: AtomicBool::new(false) });
+        let store = Arc::new(FirstAnswerLost {
+            store: MemoryStore::default(),
+            lost: AtomicBool::new(false),
+        });
         let (lock, _) = lock(Arc::clone(&store) as _);
         lock.hold("register", |_| async {}).await.unwrap();
         assert!(store.lost.load(Ordering::SeqCst));
@@ -314,12 +397,19 @@ mod tests {
             self.store.generation(path).await
         }
 
-        async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+        async fn write(
+            &self,
+            path: &ObjectPath,
+            bytes: Bytes,
+            condition: Condition,
+        ) -> Result<Generation, StoreError> {
             let written = self.store.write(path, bytes, condition).await;
             if self.lost.swap(true, Ordering::SeqCst) {
                 return written;
             }
-            Err(StoreError::ConditionFailed { address: self.address_of(path) })
+            Err(StoreError::ConditionFailed {
+                address: self.address_of(path),
+            })
         }
 
         async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {

@@ -75,12 +75,17 @@ impl MlflowRegistry {
         let model = cloud.mlflow_model.as_deref().unwrap_or(MODEL).to_owned();
         let place = Address::Mlflow(url.clone());
         if !is_sound(&model) {
-            let reason = format!("`{model}` is no name of a model: letters, digits, `-`, `.` and `_`, at most 200");
+            let reason = format!(
+                "`{model}` is no name of a model: letters, digits, `-`, `.` and `_`, at most 200"
+            );
             return Err(OpenError::new(&place, reason));
         }
-        let lock = format!("registry/{model}.lock.json").parse().map_err(|error| OpenError::new(&place, error))?;
+        let lock = format!("registry/{model}.lock.json")
+            .parse()
+            .map_err(|error| OpenError::new(&place, error))?;
         Ok(Self {
-            api: Api::new(url, &cloud.mlflow_login).map_err(|error| OpenError::new(&place, error))?,
+            api: Api::new(url, &cloud.mlflow_login)
+                .map_err(|error| OpenError::new(&place, error))?,
             model,
             lock: Lock::new(Arc::clone(&store), clock, lock),
             store,
@@ -93,8 +98,12 @@ impl MlflowRegistry {
         if version == Version(0) || version > LAST_VERSION {
             return Ok(None);
         }
-        let query = [("name", self.model.as_str()), ("version", &version.to_string())];
-        let answer: Result<wire::VersionAnswer, _> = self.api.get("mlflow/model-versions/get", &query).await;
+        let query = [
+            ("name", self.model.as_str()),
+            ("version", &version.to_string()),
+        ];
+        let answer: Result<wire::VersionAnswer, _> =
+            self.api.get("mlflow/model-versions/get", &query).await;
         let found = match answer {
             Ok(answer) => answer.model_version,
             Err(error) if error.is(wire::MISSING) => return Ok(None),
@@ -109,10 +118,17 @@ impl MlflowRegistry {
     }
 
     async fn all(&self) -> Result<Vec<ModelVersion>, MlflowError> {
-        let (ours, foreign): (Vec<_>, Vec<_>) =
-            self.search("").await?.into_iter().partition(wire::ModelVersion::is_ours);
+        let (ours, foreign): (Vec<_>, Vec<_>) = self
+            .search("")
+            .await?
+            .into_iter()
+            .partition(wire::ModelVersion::is_ours);
         for version in foreign {
-            tracing::warn!(model = self.model, version = version.version, "this version was registered by hand");
+            tracing::warn!(
+                model = self.model,
+                version = version.version,
+                "this version was registered by hand"
+            );
         }
         self.read_runs(&ours).await?;
         let mut names = BTreeSet::new();
@@ -120,14 +136,20 @@ impl MlflowRegistry {
         for listed in ours {
             let number = listed.version.clone();
             let Some(measured) = self.known(&listed.run_id) else {
-                tracing::warn!(model = self.model, version = number, "the run of this version is gone");
+                tracing::warn!(
+                    model = self.model,
+                    version = number,
+                    "the run of this version is gone"
+                );
                 continue;
             };
             match record::version(listed, &measured) {
                 // Of two versions that a call carried out late has left of one run, the first counts.
                 Ok(version) if !names.insert(version.run.name.clone()) => {}
                 Ok(version) => versions.push(version),
-                Err(error) => tracing::warn!(model = self.model, version = number, %error, "cannot read this version"),
+                Err(error) => {
+                    tracing::warn!(model = self.model, version = number, %error, "cannot read this version")
+                }
             }
         }
         Ok(versions)
@@ -146,7 +168,8 @@ impl MlflowRegistry {
             if !page.is_empty() {
                 query.push(("page_token", &page));
             }
-            let found: wire::VersionPage = self.api.get("mlflow/model-versions/search", &query).await?;
+            let found: wire::VersionPage =
+                self.api.get("mlflow/model-versions/search", &query).await?;
             versions.extend(found.model_versions);
             page = found.next_page_token;
             if page.is_empty() {
@@ -156,13 +179,16 @@ impl MlflowRegistry {
     }
 
     async fn version_of(&self, run: &RunName) -> Result<Option<Version>, MlflowError> {
-        let found = self.search(&format!(" AND tags.`{}` = '{run}'", record::RUN_TAG)).await?;
+        let found = self
+            .search(&format!(" AND tags.`{}` = '{run}'", record::RUN_TAG))
+            .await?;
         found.first().map(wire::ModelVersion::number).transpose()
     }
 
     async fn read_alias(&self, alias: Alias) -> Result<Option<Version>, MlflowError> {
         let query = [("name", self.model.as_str()), ("alias", &alias.to_string())];
-        let answer: Result<wire::VersionAnswer, _> = self.api.get("mlflow/registered-models/alias", &query).await;
+        let answer: Result<wire::VersionAnswer, _> =
+            self.api.get("mlflow/registered-models/alias", &query).await;
         match answer {
             Ok(answer) => answer.model_version.number().map(Some),
             Err(error) if error.is(wire::MISSING) || error.is_missing_alias() => Ok(None),
@@ -182,7 +208,9 @@ impl MlflowRegistry {
                 Err(error) if error.may_pass() => error,
                 written => return written.map(drop),
             };
-            let Some((pause, attempt)) = pauses.next() else { return Err(error) };
+            let Some((pause, attempt)) = pauses.next() else {
+                return Err(error);
+            };
             cloud::note_repetition(call, attempt, &error, pause);
             tokio::time::sleep(pause).await;
         }
@@ -192,12 +220,18 @@ impl MlflowRegistry {
     async fn read_runs(&self, versions: &[wire::ModelVersion]) -> Result<(), MlflowError> {
         let unknown: Vec<_> = {
             let measured = self.measured();
-            versions.iter().map(|version| &*version.run_id).filter(|run| !measured.contains_key(*run)).collect()
+            versions
+                .iter()
+                .map(|version| &*version.run_id)
+                .filter(|run| !measured.contains_key(*run))
+                .collect()
         };
         if unknown.is_empty() {
             return Ok(());
         }
-        let Some(experiment) = self.experiment().await? else { return Ok(()) };
+        let Some(experiment) = self.experiment().await? else {
+            return Ok(());
+        };
         for some in unknown.chunks(RUNS_PER_SEARCH) {
             let filter = format!("attributes.run_id IN ('{}')", some.join("','"));
             let body = json!({
@@ -219,7 +253,8 @@ impl MlflowRegistry {
     /// Returns the id of the experiment, if there is one.
     async fn experiment(&self) -> Result<Option<String>, MlflowError> {
         let query = [("experiment_name", self.model.as_str())];
-        let answer: Result<wire::ExperimentAnswer, _> = self.api.get("mlflow/experiments/get-by-name", &query).await;
+        let answer: Result<wire::ExperimentAnswer, _> =
+            self.api.get("mlflow/experiments/get-by-name", &query).await;
         match answer {
             Ok(answer) => Ok(Some(answer.experiment.experiment_id)),
             Err(error) if error.is(wire::MISSING) => Ok(None),
@@ -250,34 +285,60 @@ impl Registry for MlflowRegistry {
         let verb = "register a version";
         record::check(run).map_err(|error| unavailable(verb, error))?;
         let work = |_| self.register_alone(run);
-        let registered = self.lock.hold(&format!("register the run {}", run.name), work).await;
-        registered.map_err(|error| unavailable(verb, error))?.map_err(|error| unavailable(verb, error))
+        let registered = self
+            .lock
+            .hold(&format!("register the run {}", run.name), work)
+            .await;
+        registered
+            .map_err(|error| unavailable(verb, error))?
+            .map_err(|error| unavailable(verb, error))
     }
 
     async fn version(&self, version: Version) -> Result<ModelVersion, RegistryError> {
-        let found = self.find(version).await.map_err(|error| unavailable("read a version", error))?;
+        let found = self
+            .find(version)
+            .await
+            .map_err(|error| unavailable("read a version", error))?;
         found.ok_or(RegistryError::NotFound { version })
     }
 
     async fn versions(&self) -> Result<Vec<ModelVersion>, RegistryError> {
-        self.all().await.map_err(|error| unavailable("list the versions", error))
+        self.all()
+            .await
+            .map_err(|error| unavailable("list the versions", error))
     }
 
     async fn alias(&self, alias: Alias) -> Result<Option<Version>, RegistryError> {
-        self.read_alias(alias).await.map_err(|error| unavailable("read an alias", error))
+        self.read_alias(alias)
+            .await
+            .map_err(|error| unavailable("read an alias", error))
     }
 
-    async fn move_alias(&self, alias: Alias, expected: Option<Version>, to: Version) -> Result<(), RegistryError> {
+    async fn move_alias(
+        &self,
+        alias: Alias,
+        expected: Option<Version>,
+        to: Version,
+    ) -> Result<(), RegistryError> {
         let verb = "move an alias";
         let work = |held: Held| async move {
             let found = self.alias(alias).await?;
             if found != expected {
-                return Err(RegistryError::AliasMoved { alias, expected, found });
+                return Err(RegistryError::AliasMoved {
+                    alias,
+                    expected,
+                    found,
+                });
             }
             self.version(to).await?;
-            self.write_alias(&held, alias, to).await.map_err(|error| unavailable(verb, error))
+            self.write_alias(&held, alias, to)
+                .await
+                .map_err(|error| unavailable(verb, error))
         };
-        let moved = self.lock.hold(&format!("move the alias `{alias}` to version {to}"), work).await;
+        let moved = self
+            .lock
+            .hold(&format!("move the alias `{alias}` to version {to}"), work)
+            .await;
         moved.map_err(|error| unavailable(verb, error))?
     }
 }
@@ -288,6 +349,12 @@ fn is_sound(model: &str) -> bool {
     (1..=200).contains(&model.len()) && !model.starts_with('.') && model.chars().all(sound)
 }
 
-fn unavailable(verb: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RegistryError {
-    RegistryError::Unavailable { verb, source: source.into() }
+fn unavailable(
+    verb: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> RegistryError {
+    RegistryError::Unavailable {
+        verb,
+        source: source.into(),
+    }
 }

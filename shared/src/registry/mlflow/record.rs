@@ -38,7 +38,9 @@ impl Measured {
         let metrics = run.data.metrics.into_iter();
         Self {
             params: texts(run.data.params),
-            metrics: metrics.filter_map(|metric| metric.value().map(|value| (metric.key, value))).collect(),
+            metrics: metrics
+                .filter_map(|metric| metric.value().map(|value| (metric.key, value)))
+                .collect(),
             inputs: read_inputs(&run.inputs),
         }
     }
@@ -47,7 +49,10 @@ impl Measured {
 /// Returns the data sets of a run as MLflow takes them.
 pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
     let input = |input: &RunInput| wire::DatasetInput {
-        tags: vec![wire::Text { key: CONTEXT_TAG.to_owned(), value: context(input.name.role()).to_owned() }],
+        tags: vec![wire::Text {
+            key: CONTEXT_TAG.to_owned(),
+            value: context(input.name.role()).to_owned(),
+        }],
         dataset: wire::Dataset {
             name: input.name.to_string(),
             digest: input.digest.clone(),
@@ -84,15 +89,27 @@ const fn context(role: Role) -> &'static str {
 /// Checks that MLflow gives back what it is given. What it refuses by itself, such as a name with a bracket, is not
 /// checked here.
 pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
-    let unkept = |reason| Err(MlflowError::Unkept { run: run.name.clone(), reason });
+    let unkept = |reason| {
+        Err(MlflowError::Unkept {
+            run: run.name.clone(),
+            reason,
+        })
+    };
     let too_long = |texts: &BTreeMap<String, String>, limit| {
-        texts.iter().find(|(_, text)| text.chars().count() > limit).map(|(name, _)| name.clone())
+        texts
+            .iter()
+            .find(|(_, text)| text.chars().count() > limit)
+            .map(|(name, _)| name.clone())
     };
     if let Some(name) = too_long(&run.params, PARAM_CHARACTERS) {
-        return unkept(format!("the setting `{name}` has more than {PARAM_CHARACTERS} characters"));
+        return unkept(format!(
+            "the setting `{name}` has more than {PARAM_CHARACTERS} characters"
+        ));
     }
     if let Some(name) = too_long(&run.tags, TAG_CHARACTERS) {
-        return unkept(format!("the tag `{name}` has more than {TAG_CHARACTERS} characters"));
+        return unkept(format!(
+            "the tag `{name}` has more than {TAG_CHARACTERS} characters"
+        ));
     }
     if let Some(name) = run.tags.keys().find(|name| is_reserved(name)) {
         return unkept(format!("the tag `{name}` has a name that is reserved"));
@@ -110,13 +127,19 @@ pub(super) fn tags(run: &Run) -> Vec<wire::Text> {
         (ENDED_AT_TAG, run.ended_at.to_string()),
         (ARTIFACTS_TAG, run.artifacts.to_string()),
     ];
-    let own = own.map(|(key, value)| wire::Text { key: key.to_owned(), value });
+    let own = own.map(|(key, value)| wire::Text {
+        key: key.to_owned(),
+        value,
+    });
     own.into_iter().chain(pairs(&run.tags)).collect()
 }
 
 /// Returns settings or tags as MLflow takes them.
 pub(super) fn pairs(texts: &BTreeMap<String, String>) -> impl Iterator<Item = wire::Text> {
-    texts.iter().map(|(key, value)| wire::Text { key: key.clone(), value: value.clone() })
+    texts.iter().map(|(key, value)| wire::Text {
+        key: key.clone(),
+        value: value.clone(),
+    })
 }
 
 /// Tells whether all that a run in MLflow holds belongs to `run`: then it is one whose registration was cut short, and
@@ -124,21 +147,33 @@ pub(super) fn pairs(texts: &BTreeMap<String, String>) -> impl Iterator<Item = wi
 pub(super) fn is_part(data: &wire::RunData, run: &Run) -> bool {
     let wanted = tags(run);
     let is_param = |param: &wire::Text| run.params.get(&param.key) == Some(&param.value);
-    let is_metric =
-        |metric: &wire::Metric| metric.value().is_some_and(|value| run.metrics.get(&metric.key) == Some(&value));
+    let is_metric = |metric: &wire::Metric| {
+        metric
+            .value()
+            .is_some_and(|value| run.metrics.get(&metric.key) == Some(&value))
+    };
     let is_tag = |tag: &wire::Text| tag.key.starts_with("mlflow.") || wanted.contains(tag);
-    data.params.iter().all(is_param) && data.metrics.iter().all(is_metric) && data.tags.iter().all(is_tag)
+    data.params.iter().all(is_param)
+        && data.metrics.iter().all(is_metric)
+        && data.tags.iter().all(is_tag)
 }
 
 /// Makes a version of what MLflow says of it and of its run.
-pub(super) fn version(listed: wire::ModelVersion, measured: &Measured) -> Result<ModelVersion, MlflowError> {
+pub(super) fn version(
+    listed: wire::ModelVersion,
+    measured: &Measured,
+) -> Result<ModelVersion, MlflowError> {
     let version = listed.number()?;
     let mut tags = texts(listed.tags);
     let name = take(&mut tags, version, RUN_TAG)?;
     let ended_at = take(&mut tags, version, ENDED_AT_TAG)?;
     let artifacts = take(&mut tags, version, ARTIFACTS_TAG)?;
     tags.retain(|name, _| !is_reserved(name));
-    let Measured { params, metrics, inputs } = measured;
+    let Measured {
+        params,
+        metrics,
+        inputs,
+    } = measured;
     Ok(ModelVersion {
         version,
         run: Run {
@@ -153,19 +188,31 @@ pub(super) fn version(listed: wire::ModelVersion, measured: &Measured) -> Result
     })
 }
 
-fn take<T>(tags: &mut BTreeMap<String, String>, version: Version, name: &str) -> Result<T, MlflowError>
+fn take<T>(
+    tags: &mut BTreeMap<String, String>,
+    version: Version,
+    name: &str,
+) -> Result<T, MlflowError>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {
     let foreign = |reason| MlflowError::Foreign { version, reason };
-    let text = tags.remove(name).ok_or_else(|| foreign(format!("it has no tag `{name}`")))?;
-    text.parse().map_err(|error: T::Err| foreign(format!("its tag `{name}` cannot be read: {error}")))
+    let text = tags
+        .remove(name)
+        .ok_or_else(|| foreign(format!("it has no tag `{name}`")))?;
+    text.parse()
+        .map_err(|error: T::Err| foreign(format!("its tag `{name}` cannot be read: {error}")))
 }
 
 fn is_reserved(tag: &str) -> bool {
-    RESERVED_PREFIXES.iter().any(|prefix| tag.starts_with(prefix))
+    RESERVED_PREFIXES
+        .iter()
+        .any(|prefix| tag.starts_with(prefix))
 }
 
 fn texts(pairs: Vec<wire::Text>) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect()
 }

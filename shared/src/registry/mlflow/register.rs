@@ -29,18 +29,31 @@ impl MlflowRegistry {
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
             None => {
-                make("mlflow/runs/create", || self.start_run(&experiment, run), || self.find_run(&experiment, run))
-                    .await?
+                make(
+                    "mlflow/runs/create",
+                    || self.start_run(&experiment, run),
+                    || self.find_run(&experiment, run),
+                )
+                .await?
             }
         };
         self.log(&started.run_id, run).await?;
         self.log_inputs(&started.run_id, run).await?;
-        let source =
-            artifacts::copy(&self.api, &self.buckets, &*self.store, &run.artifacts, &started.artifact_uri).await?;
+        let source = artifacts::copy(
+            &self.api,
+            &self.buckets,
+            &*self.store,
+            &run.artifacts,
+            &started.artifact_uri,
+        )
+        .await?;
         self.end_run(&started.run_id, run).await?;
         self.make_model().await?;
         let make_version = || self.make_version(&started.run_id, &source, run);
-        make("mlflow/model-versions/create", make_version, || self.version_of(&run.name)).await
+        make("mlflow/model-versions/create", make_version, || {
+            self.version_of(&run.name)
+        })
+        .await
     }
 
     async fn make_experiment(&self) -> Result<String, MlflowError> {
@@ -49,7 +62,10 @@ impl MlflowRegistry {
         }
         self.make_once("mlflow/experiments/create").await?;
         let query = [("experiment_name", self.model.as_str())];
-        let answer: wire::ExperimentAnswer = self.api.get("mlflow/experiments/get-by-name", &query).await?;
+        let answer: wire::ExperimentAnswer = self
+            .api
+            .get("mlflow/experiments/get-by-name", &query)
+            .await?;
         Ok(answer.experiment.experiment_id)
     }
 
@@ -67,7 +83,11 @@ impl MlflowRegistry {
     }
 
     /// Returns the run that an earlier try has left, if it can be completed.
-    async fn find_run(&self, experiment: &str, run: &Run) -> Result<Option<wire::RunInfo>, MlflowError> {
+    async fn find_run(
+        &self,
+        experiment: &str,
+        run: &Run,
+    ) -> Result<Option<wire::RunInfo>, MlflowError> {
         let body = json!({
             "experiment_ids": [experiment],
             "filter": format!("attributes.run_name = '{}'", run.name),
@@ -75,12 +95,17 @@ impl MlflowRegistry {
             "max_results": RUNS_OF_A_NAME,
         });
         let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
-        Ok(found.runs.into_iter().find(|found| record::is_part(&found.data, run)).map(|found| found.info))
+        Ok(found
+            .runs
+            .into_iter()
+            .find(|found| record::is_part(&found.data, run))
+            .map(|found| found.info))
     }
 
     async fn start_run(&self, experiment: &str, run: &Run) -> Result<wire::RunInfo, MlflowError> {
         let start_time = run.ended_at.as_millisecond();
-        let body = json!({ "experiment_id": experiment, "run_name": run.name, "start_time": start_time });
+        let body =
+            json!({ "experiment_id": experiment, "run_name": run.name, "start_time": start_time });
         let answer: wire::RunAnswer = self.api.post_once("mlflow/runs/create", &body).await?;
         Ok(answer.run.info)
     }
@@ -113,17 +138,31 @@ impl MlflowRegistry {
             return Ok(());
         }
         let body = json!({ "run_id": run_id, "datasets": record::inputs(run) });
-        self.api.post("mlflow/runs/log-inputs", &body).await.map(|_: wire::Nothing| ())
+        self.api
+            .post("mlflow/runs/log-inputs", &body)
+            .await
+            .map(|_: wire::Nothing| ())
     }
 
     async fn end_run(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
         let body = json!({ "run_id": run_id, "status": "FINISHED", "end_time": run.ended_at.as_millisecond() });
-        self.api.post("mlflow/runs/update", &body).await.map(|_: wire::Nothing| ())
+        self.api
+            .post("mlflow/runs/update", &body)
+            .await
+            .map(|_: wire::Nothing| ())
     }
 
-    async fn make_version(&self, run_id: &str, source: &str, run: &Run) -> Result<Version, MlflowError> {
+    async fn make_version(
+        &self,
+        run_id: &str,
+        source: &str,
+        run: &Run,
+    ) -> Result<Version, MlflowError> {
         let body = json!({ "name": self.model, "source": source, "run_id": run_id, "tags": record::tags(run) });
-        let answer: wire::VersionAnswer = self.api.post_once("mlflow/model-versions/create", &body).await?;
+        let answer: wire::VersionAnswer = self
+            .api
+            .post_once("mlflow/model-versions/create", &body)
+            .await?;
         answer.model_version.number()
     }
 }
@@ -138,14 +177,19 @@ where
     Making: Future<Output = Result<T, MlflowError>> + Send,
     Looking: Future<Output = Result<Option<T>, MlflowError>> + Send,
 {
-    let pauses = ExponentialBuilder::default().with_min_delay(FIRST_DELAY).with_max_times(TRIES - 1).with_jitter();
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_DELAY)
+        .with_max_times(TRIES - 1)
+        .with_jitter();
     let mut pauses = pauses.build().zip(1..);
     loop {
         let error = match make().await {
             Err(error) if error.may_pass() => error,
             result => return result,
         };
-        let Some((pause, attempt)) = pauses.next() else { return Err(error) };
+        let Some((pause, attempt)) = pauses.next() else {
+            return Err(error);
+        };
         cloud::note_repetition(what, attempt, &error, pause);
         tokio::time::sleep(pause).await;
         if let Some(made) = look().await? {

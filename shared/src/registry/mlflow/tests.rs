@@ -28,8 +28,12 @@ impl Double {
     async fn start(self) -> (Arc<Self>, Url) {
         let double = Arc::new(self);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&double));
+        let url = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&double));
         tokio::spawn(async move { axum::serve(listener, router).await });
         (double, url)
     }
@@ -39,7 +43,9 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().trim_start_matches("/api/2.0/mlflow/");
     Json(match (parts.method, path) {
-        (Method::GET, "registered-models/alias") => json!({ "model_version": { "version": "1", "run_id": "a-run" } }),
+        (Method::GET, "registered-models/alias") => {
+            json!({ "model_version": { "version": "1", "run_id": "a-run" } })
+        }
         (Method::GET, "model-versions/get") => {
             let tags = [
                 ("bike_traffic.run", "a-run"),
@@ -58,7 +64,11 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
         (Method::POST, "registered-models/alias") => {
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             let body: Value = serde_json::from_slice(&body).unwrap();
-            double.moved.lock().unwrap().push(body["version"].as_str().unwrap().to_owned());
+            double
+                .moved
+                .lock()
+                .unwrap()
+                .push(body["version"].as_str().unwrap().to_owned());
             json!({})
         }
         (method, path) => panic!("{method} {path} is not implemented"),
@@ -69,10 +79,18 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
 async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let later = clock.now() + jiff::SignedDuration::from_secs(seconds);
-    let (double, url) = Double { passes: Some((clock.clone(), later)), ..Double::default() }.start().await;
+    let (double, url) = Double {
+        passes: Some((clock.clone(), later)),
+        ..Double::default()
+    }
+    .start()
+    .await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let registry = MlflowRegistry::open(&url, &CloudSettings::default(), store, Arc::new(clock)).unwrap();
-    let result = registry.move_alias(Alias::Champion, Some(Version::new(1)), Version::new(2)).await;
+    let registry =
+        MlflowRegistry::open(&url, &CloudSettings::default(), store, Arc::new(clock)).unwrap();
+    let result = registry
+        .move_alias(Alias::Champion, Some(Version::new(1)), Version::new(2))
+        .await;
     let moved = double.moved.lock().unwrap().clone();
     (result, moved)
 }
@@ -84,6 +102,12 @@ async fn a_holder_of_the_lock_that_has_slept_through_its_time_leaves_the_alias_a
     let (result, moved) = move_alias(60).await;
     let error = result.unwrap_err();
     let reason = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(reason, "it takes longer than 60 s to move the alias `champion` to version 2");
-    assert!(matches!(error, RegistryError::Unavailable { .. }) && moved.is_empty(), "{error:?}, {moved:?}");
+    assert_eq!(
+        reason,
+        "it takes longer than 60 s to move the alias `champion` to version 2"
+    );
+    assert!(
+        matches!(error, RegistryError::Unavailable { .. }) && moved.is_empty(),
+        "{error:?}, {moved:?}"
+    );
 }

@@ -58,7 +58,12 @@ pub(super) struct ModelVersion {
 impl ModelVersion {
     /// Returns the number.
     pub(super) fn number(&self) -> Result<Version, MlflowError> {
-        self.version.parse().map(Version).map_err(|_| MlflowError::Number { text: self.version.clone() })
+        self.version
+            .parse()
+            .map(Version)
+            .map_err(|_| MlflowError::Number {
+                text: self.version.clone(),
+            })
     }
 
     /// Tells whether it was registered here and not by hand.

@@ -35,14 +35,30 @@ pub(super) struct Entry {
 }
 
 impl Catalogue {
-    pub(super) fn new(http: Client, tokens: Option<AccessTokenCredentials>, origin: &str, bucket: &BucketName) -> Self {
-        Self { http, tokens, objects: format!("{origin}/storage/v1/b/{bucket}/o") }
+    pub(super) fn new(
+        http: Client,
+        tokens: Option<AccessTokenCredentials>,
+        origin: &str,
+        bucket: &BucketName,
+    ) -> Self {
+        Self {
+            http,
+            tokens,
+            objects: format!("{origin}/storage/v1/b/{bucket}/o"),
+        }
     }
 
     /// Returns what is known about an object, or `None` where there is none.
     pub(super) async fn look_up(&self, path: &ObjectPath) -> Result<Option<Entry>, Failure> {
-        let address = format!("{}/{}", self.objects, utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC));
-        let request = self.http.get(address).query(&[("fields", "generation,md5Hash,metadata")]);
+        let address = format!(
+            "{}/{}",
+            self.objects,
+            utf8_percent_encode(path.as_str(), NON_ALPHANUMERIC)
+        );
+        let request = self
+            .http
+            .get(address)
+            .query(&[("fields", "generation,md5Hash,metadata")]);
         match self.answer::<EntryReply>(request).await {
             Ok(reply) => reply.try_into().map(Some),
             Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -51,7 +67,11 @@ impl Catalogue {
     }
 
     /// Returns the names that begin with `prefix`, of all pages; of objects that were written before `since`, none.
-    pub(super) async fn names(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<String>, Failure> {
+    pub(super) async fn names(
+        &self,
+        prefix: &str,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let mut page_token = None;
         loop {
@@ -61,8 +81,15 @@ impl Catalogue {
                 ("pageToken", page_token.as_deref()),
             ]);
             let page: Page = self.answer(request).await?;
-            let is_wanted = |item: &Item| since.is_none_or(|since| item.updated.is_none_or(|updated| updated >= since));
-            names.extend(page.items.into_iter().filter(is_wanted).map(|item| item.name));
+            let is_wanted = |item: &Item| {
+                since.is_none_or(|since| item.updated.is_none_or(|updated| updated >= since))
+            };
+            names.extend(
+                page.items
+                    .into_iter()
+                    .filter(is_wanted)
+                    .map(|item| item.name),
+            );
             page_token = page.next_page_token;
             if page_token.is_none() {
                 return Ok(names);
@@ -76,7 +103,10 @@ impl Catalogue {
             None => request,
         };
         let response = within(TIME_LIMIT, cloud::send(request)).await?;
-        response.json().await.map_err(|error| Failure::Answer(error.into()))
+        response
+            .json()
+            .await
+            .map_err(|error| Failure::Answer(error.into()))
     }
 }
 
@@ -96,7 +126,11 @@ impl TryFrom<EntryReply> for Entry {
     fn try_from(reply: EntryReply) -> Result<Self, Failure> {
         let generation = reply.generation.parse().map(Generation::from_number);
         let generation = generation.map_err(|error| Failure::Answer(error.into()))?;
-        Ok(Self { generation, md5: reply.md5, custom: reply.metadata })
+        Ok(Self {
+            generation,
+            md5: reply.md5,
+            custom: reply.metadata,
+        })
     }
 }
 

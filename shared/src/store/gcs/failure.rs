@@ -58,17 +58,31 @@ impl Failure {
             Some(StatusCode::NOT_FOUND) => Advice::Bucket(self).into(),
             _ => self.into(),
         };
-        StoreError::Unavailable { verb, address, source }
+        StoreError::Unavailable {
+            verb,
+            address,
+            source,
+        }
     }
 }
 
 impl From<google_cloud_storage::Error> for Failure {
     fn from(error: google_cloud_storage::Error) -> Self {
-        let status = error.http_status_code().and_then(|code| StatusCode::from_u16(code).ok());
-        let Some(status) = status else { return Self::Client(ClientError(error)) };
+        let status = error
+            .http_status_code()
+            .and_then(|code| StatusCode::from_u16(code).ok());
+        let Some(status) = status else {
+            return Self::Client(ClientError(error));
+        };
         let message = error.status().map(|status| status.message.clone());
-        let payload = || String::from_utf8_lossy(error.http_payload().map_or(&[], |payload| payload)).into_owned();
-        Self::Refusal(Refusal::Status { status, text: message.unwrap_or_else(payload) })
+        let payload = || {
+            String::from_utf8_lossy(error.http_payload().map_or(&[], |payload| payload))
+                .into_owned()
+        };
+        Self::Refusal(Refusal::Status {
+            status,
+            text: message.unwrap_or_else(payload),
+        })
     }
 }
 
@@ -76,7 +90,9 @@ impl From<google_cloud_storage::Error> for Failure {
 #[derive(Debug, thiserror::Error)]
 enum Advice {
     /// The account lacks a role.
-    #[error("check that the service account has the role Storage Object User (roles/storage.objectUser) on the bucket")]
+    #[error(
+        "check that the service account has the role Storage Object User (roles/storage.objectUser) on the bucket"
+    )]
     Role(#[source] Failure),
     /// The bucket may be missing: neither a write nor a list is refused for a missing object.
     #[error("check that there is such a bucket")]

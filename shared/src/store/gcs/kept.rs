@@ -32,28 +32,37 @@ impl Contents {
     /// Returns the object as it is in its present generation, if that has the same contents. A shorter checksum, the
     /// CRC32C, could be the same by chance.
     pub(super) fn in_generation(self, generation: Generation, md5: Option<&str>) -> Option<Self> {
-        let is_same = self.generation == generation || self.md5.is_some() && self.md5.as_deref() == md5;
+        let is_same =
+            self.generation == generation || self.md5.is_some() && self.md5.as_deref() == md5;
         is_same.then_some(Self { generation, ..self })
     }
 }
 
 impl From<Contents> for Object {
     fn from(contents: Contents) -> Self {
-        Self { bytes: contents.bytes, generation: contents.generation }
+        Self {
+            bytes: contents.bytes,
+            generation: contents.generation,
+        }
     }
 }
 
 impl Kept {
     /// Returns what is kept of an object; the service may have a newer one.
     pub(super) fn get(&self, path: &ObjectPath) -> Option<Contents> {
-        self.objects.iter().find(|(kept, _)| kept == path).map(|(_, contents)| contents.clone())
+        self.objects
+            .iter()
+            .find(|(kept, _)| kept == path)
+            .map(|(_, contents)| contents.clone())
     }
 
     /// Keeps an object if it is of a kind that is worth it, in place of what was kept of it, and lets go of the oldest
     /// ones where it would be too much. One that is too much by itself is not kept.
     pub(super) fn keep(&mut self, path: &ObjectPath, contents: &Contents) {
         self.objects.retain(|(kept, _)| kept != path);
-        let is_worth_it = FOLDERS.iter().any(|folder| path.as_str().starts_with(folder));
+        let is_worth_it = FOLDERS
+            .iter()
+            .any(|folder| path.as_str().starts_with(folder));
         if !is_worth_it || contents.bytes.len() > MOST_BYTES {
             return;
         }
@@ -64,7 +73,10 @@ impl Kept {
     }
 
     fn bytes(&self) -> usize {
-        self.objects.iter().map(|(_, contents)| contents.bytes.len()).sum()
+        self.objects
+            .iter()
+            .map(|(_, contents)| contents.bytes.len())
+            .sum()
     }
 }
 
@@ -74,15 +86,23 @@ mod tests {
 
     fn contents(mebibytes: usize, generation: i64, md5: Option<&str>) -> Contents {
         let bytes = vec![0; mebibytes * 1024 * 1024].into();
-        Contents { bytes, generation: Generation::from_number(generation), md5: md5.map(str::to_owned) }
+        Contents {
+            bytes,
+            generation: Generation::from_number(generation),
+            md5: md5.map(str::to_owned),
+        }
     }
 
     fn keep(kept: &mut Kept, name: &str, mebibytes: usize, generation: i64) {
-        kept.keep(&name.parse().unwrap(), &contents(mebibytes, generation, None));
+        kept.keep(
+            &name.parse().unwrap(),
+            &contents(mebibytes, generation, None),
+        );
     }
 
     fn generation(kept: &Kept, name: &str) -> Option<i64> {
-        kept.get(&name.parse().unwrap()).map(|contents| contents.generation.number())
+        kept.get(&name.parse().unwrap())
+            .map(|contents| contents.generation.number())
     }
 
     #[test]
@@ -97,15 +117,26 @@ mod tests {
             (None, 1, None, true),
         ];
         for (kept, generation, present, is_same) in cases {
-            let found = contents(0, 1, kept).in_generation(Generation::from_number(generation), present);
-            assert_eq!(found, is_same.then(|| contents(0, generation, kept)), "{kept:?} {generation} {present:?}");
+            let found =
+                contents(0, 1, kept).in_generation(Generation::from_number(generation), present);
+            assert_eq!(
+                found,
+                is_same.then(|| contents(0, generation, kept)),
+                "{kept:?} {generation} {present:?}"
+            );
         }
     }
 
     #[test]
     fn models_and_data_are_kept_and_nothing_else() {
         let mut kept = Kept::default();
-        for name in ["data/test.csv", "models/a/model.ubj", "ledger/a.json", "datasets/a", "old/data/a"] {
+        for name in [
+            "data/test.csv",
+            "models/a/model.ubj",
+            "ledger/a.json",
+            "datasets/a",
+            "old/data/a",
+        ] {
             keep(&mut kept, name, 1, 1);
         }
         assert_eq!(kept.objects.len(), 2);
@@ -118,7 +149,10 @@ mod tests {
         let mut kept = Kept::default();
         keep(&mut kept, "models/a", 1, 1);
         keep(&mut kept, "models/a", 2, 2);
-        assert_eq!((generation(&kept, "models/a"), kept.objects.len()), (Some(2), 1));
+        assert_eq!(
+            (generation(&kept, "models/a"), kept.objects.len()),
+            (Some(2), 1)
+        );
     }
 
     #[test]
@@ -130,7 +164,10 @@ mod tests {
         keep(&mut kept, "data/c", 4, 1);
         assert_eq!(kept.bytes(), MOST_BYTES);
         keep(&mut kept, "data/d", 1, 1);
-        assert_eq!((generation(&kept, "models/a"), generation(&kept, "models/b")), (Some(2), None));
+        assert_eq!(
+            (generation(&kept, "models/a"), generation(&kept, "models/b")),
+            (Some(2), None)
+        );
     }
 
     #[test]
@@ -138,10 +175,19 @@ mod tests {
         let mut kept = Kept::default();
         keep(&mut kept, "models/a", 1, 1);
         keep(&mut kept, "data/train.csv", 64, 1);
-        assert_eq!((generation(&kept, "models/a"), generation(&kept, "data/train.csv")), (None, Some(1)));
+        assert_eq!(
+            (
+                generation(&kept, "models/a"),
+                generation(&kept, "data/train.csv")
+            ),
+            (None, Some(1))
+        );
         keep(&mut kept, "models/a", 0, 2);
         keep(&mut kept, "models/b", 65, 1);
         keep(&mut kept, "data/train.csv", 65, 2);
-        assert_eq!((kept.objects.len(), generation(&kept, "models/a")), (1, Some(2)));
+        assert_eq!(
+            (kept.objects.len(), generation(&kept, "models/a")),
+            (1, Some(2))
+        );
     }
 }

@@ -20,7 +20,9 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use google_cloud_gax::{exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt};
+use google_cloud_gax::{
+    exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt,
+};
 use google_cloud_storage::{
     client::Storage,
     model::ObjectChecksums,
@@ -39,7 +41,9 @@ use self::{
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
     address::{Address, BucketName, ObjectPath, OpenError},
-    cloud::{self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, Noted, TIME_LIMIT, TRIES},
+    cloud::{
+        self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, Noted, TIME_LIMIT, TRIES,
+    },
 };
 
 /// Where the service is, if not on an emulator.
@@ -73,7 +77,11 @@ impl GcsStore {
     /// When there are no credentials.
     pub async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Result<Self, OpenError> {
         // The client leaves the port out of the header `Host`, from which emulators make the address of the parts.
-        let resumable_from = if cloud.storage_emulator.is_some() { usize::MAX } else { RESUMABLE_FROM_BYTES };
+        let resumable_from = if cloud.storage_emulator.is_some() {
+            usize::MAX
+        } else {
+            RESUMABLE_FROM_BYTES
+        };
         let opened = Self::connect(bucket, cloud.storage_emulator.as_ref(), resumable_from).await;
         opened.map_err(|source| OpenError::new(&Address::Bucket(bucket.clone()), source))
     }
@@ -89,7 +97,9 @@ impl GcsStore {
             .with_maximum_delay(LONGEST_DELAY)
             .with_scaling(2.0)
             .build()?;
-        let tries = RetryableErrors.with_attempt_limit(TRIES as u32).with_time_limit(TIME_LIMIT);
+        let tries = RetryableErrors
+            .with_attempt_limit(TRIES as u32)
+            .with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(cloud::credentials(emulator)?)
@@ -99,8 +109,18 @@ impl GcsStore {
             .with_resumable_upload_threshold(resumable_from)
             .build()
             .await?;
-        let catalogue = Catalogue::new(cloud::http_client()?, cloud::access_tokens(emulator)?, &origin, bucket);
-        Ok(Self { bucket: bucket.clone(), contents, catalogue, kept: Mutex::default() })
+        let catalogue = Catalogue::new(
+            cloud::http_client()?,
+            cloud::access_tokens(emulator)?,
+            &origin,
+            bucket,
+        );
+        Ok(Self {
+            bucket: bucket.clone(),
+            contents,
+            catalogue,
+            kept: Mutex::default(),
+        })
     }
 
     async fn download(&self, path: &ObjectPath) -> Result<Contents, Failure> {
@@ -109,7 +129,11 @@ impl GcsStore {
         let found = reply.object();
         let (generation, size, md5) = (found.generation, found.size, md5(found.checksums.as_ref()));
         let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
-        Ok(Contents { bytes, generation: Generation(generation), md5 })
+        Ok(Contents {
+            bytes,
+            generation: Generation(generation),
+            md5,
+        })
     }
 
     /// Returns what is kept of an object, if it still is what the service has.
@@ -117,7 +141,9 @@ impl GcsStore {
         let kept = self.kept().get(path);
         let Some(kept) = kept else { return Ok(None) };
         // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
-        let Some(present) = self.catalogue.look_up(path).await? else { return Ok(None) };
+        let Some(present) = self.catalogue.look_up(path).await? else {
+            return Ok(None);
+        };
         let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
         Ok(unchanged.map(|contents| {
             self.kept().keep(path, &contents);
@@ -145,7 +171,10 @@ impl GcsStore {
             Condition::Unchanged(read) => request.set_if_generation_match(read.number()),
         };
         let written = within(time, request.send_buffered()).await?;
-        Ok((Generation(written.generation), md5(written.checksums.as_ref())))
+        Ok((
+            Generation(written.generation),
+            md5(written.checksums.as_ref()),
+        ))
     }
 
     /// Returns the generation and the checksum of an object if it is the one that the write `id` wrote.
@@ -154,17 +183,36 @@ impl GcsStore {
     /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
     /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
     /// object has changed, which is as true.
-    async fn find_own(&self, path: &ObjectPath, id: &str) -> Result<Option<(Generation, Option<String>)>, Failure> {
+    async fn find_own(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+    ) -> Result<Option<(Generation, Option<String>)>, Failure> {
         let found = self.catalogue.look_up(path).await?;
-        let is_own = |custom: &BTreeMap<String, String>| custom.get(WRITE_ID).is_some_and(|found| found == id);
-        Ok(found.filter(|entry| is_own(&entry.custom)).map(|entry| (entry.generation, entry.md5)))
+        let is_own = |custom: &BTreeMap<String, String>| {
+            custom.get(WRITE_ID).is_some_and(|found| found == id)
+        };
+        Ok(found
+            .filter(|entry| is_own(&entry.custom))
+            .map(|entry| (entry.generation, entry.md5)))
     }
 
-    async fn paths(&self, prefix: &str, since: Option<Timestamp>) -> Result<Vec<ObjectPath>, StoreError> {
+    async fn paths(
+        &self,
+        prefix: &str,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<ObjectPath>, StoreError> {
         let address = || format!("gs://{}/{prefix}*", self.bucket);
-        let names = self.catalogue.names(prefix, since).await.map_err(|failure| failure.of("list", address()))?;
+        let names = self
+            .catalogue
+            .names(prefix, since)
+            .await
+            .map_err(|failure| failure.of("list", address()))?;
         // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
-        let mut paths: Vec<ObjectPath> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
+        let mut paths: Vec<ObjectPath> = names
+            .into_iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
         paths.sort();
         Ok(paths)
     }
@@ -183,13 +231,20 @@ impl GcsStore {
 impl Store for GcsStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
         let unchanged = self.unchanged(path).await;
-        if let Some(object) = unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))? {
+        if let Some(object) =
+            unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))?
+        {
             return Ok(object);
         }
-        let contents = self.download(path).await.map_err(|failure| match failure.status() {
-            Some(StatusCode::NOT_FOUND) => StoreError::NotFound { address: self.address_of(path) },
-            _ => failure.of("read", self.address_of(path)),
-        })?;
+        let contents = self
+            .download(path)
+            .await
+            .map_err(|failure| match failure.status() {
+                Some(StatusCode::NOT_FOUND) => StoreError::NotFound {
+                    address: self.address_of(path),
+                },
+                _ => failure.of("read", self.address_of(path)),
+            })?;
         self.kept().keep(path, &contents);
         Ok(contents.into())
     }
@@ -200,16 +255,36 @@ impl Store for GcsStore {
         Ok(found.map(|entry| entry.generation))
     }
 
-    async fn write(&self, path: &ObjectPath, bytes: Bytes, condition: Condition) -> Result<Generation, StoreError> {
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
         let id = format!("{:032x}", rand::random::<u128>());
-        let mut written = self.upload(path, bytes.clone(), condition, &id).await.map(Some);
-        if written.as_ref().is_err_and(|failure| failure.status() == Some(StatusCode::PRECONDITION_FAILED)) {
+        let mut written = self
+            .upload(path, bytes.clone(), condition, &id)
+            .await
+            .map(Some);
+        if written
+            .as_ref()
+            .is_err_and(|failure| failure.status() == Some(StatusCode::PRECONDITION_FAILED))
+        {
             written = self.find_own(path, &id).await;
         }
         let written = written.map_err(|failure| failure.of("write", self.address_of(path)))?;
-        let written = written.ok_or_else(|| StoreError::ConditionFailed { address: self.address_of(path) });
+        let written = written.ok_or_else(|| StoreError::ConditionFailed {
+            address: self.address_of(path),
+        });
         let (generation, md5) = written?;
-        self.kept().keep(path, &Contents { bytes, generation, md5 });
+        self.kept().keep(
+            path,
+            &Contents {
+                bytes,
+                generation,
+                md5,
+            },
+        );
         Ok(generation)
     }
 
@@ -217,7 +292,11 @@ impl Store for GcsStore {
         self.paths(prefix, None).await
     }
 
-    async fn list_written_since(&self, prefix: &str, since: Timestamp) -> Result<Vec<ObjectPath>, StoreError> {
+    async fn list_written_since(
+        &self,
+        prefix: &str,
+        since: Timestamp,
+    ) -> Result<Vec<ObjectPath>, StoreError> {
         self.paths(prefix, Some(since)).await
     }
 

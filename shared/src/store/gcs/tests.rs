@@ -29,15 +29,23 @@ impl Double {
     async fn start(has_object: bool) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let double = Arc::new(Self { origin, has_object, ..Self::default() });
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&double));
+        let double = Arc::new(Self {
+            origin,
+            has_object,
+            ..Self::default()
+        });
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&double));
         tokio::spawn(async move { axum::serve(listener, router).await });
         double
     }
 
     async fn store(&self) -> GcsStore {
         let bucket = "a-bucket".parse().unwrap();
-        GcsStore::connect(&bucket, Some(&self.origin.parse().unwrap()), MEBIBYTE).await.unwrap()
+        GcsStore::connect(&bucket, Some(&self.origin.parse().unwrap()), MEBIBYTE)
+            .await
+            .unwrap()
     }
 
     fn requests(&self) -> Vec<String> {
@@ -48,13 +56,24 @@ impl Double {
 async fn answer(State(double): State<Arc<Double>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
-    let range = parts.headers.get(header::CONTENT_RANGE).map_or("", |range| range.to_str().unwrap());
-    double.requests.lock().unwrap().push(format!("{} {range}", parts.method));
+    let range = parts
+        .headers
+        .get(header::CONTENT_RANGE)
+        .map_or("", |range| range.to_str().unwrap());
+    double
+        .requests
+        .lock()
+        .unwrap()
+        .push(format!("{} {range}", parts.method));
     match parts.method {
         Method::POST if query.contains("ifGenerationMatch=0") && double.has_object => {
             StatusCode::PRECONDITION_FAILED.into_response()
         }
-        Method::POST => [(header::LOCATION, format!("{}/upload/an-upload", double.origin))].into_response(),
+        Method::POST => [(
+            header::LOCATION,
+            format!("{}/upload/an-upload", double.origin),
+        )]
+        .into_response(),
         Method::PUT => {
             let part = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             let mut contents = double.contents.lock().unwrap();
@@ -72,12 +91,29 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Response
 #[tokio::test]
 async fn a_large_object_is_written_in_parts() {
     let double = Double::start(false).await;
-    let contents: Vec<u8> = (0..9 * MEBIBYTE).map(|number| number.to_le_bytes()[1]).collect();
+    let contents: Vec<u8> = (0..9 * MEBIBYTE)
+        .map(|number| number.to_le_bytes()[1])
+        .collect();
     let path = "raw/large.bin".parse().unwrap();
-    let generation = double.store().await.write(&path, contents.clone().into(), Condition::Absent).await.unwrap();
+    let generation = double
+        .store()
+        .await
+        .write(&path, contents.clone().into(), Condition::Absent)
+        .await
+        .unwrap();
     assert_eq!(generation, Generation(8));
-    assert_eq!(double.requests(), ["POST ", "PUT bytes 0-8388607/9437184", "PUT bytes 8388608-9437183/9437184"]);
-    assert!(*double.contents.lock().unwrap() == contents, "other bytes arrived than were written");
+    assert_eq!(
+        double.requests(),
+        [
+            "POST ",
+            "PUT bytes 0-8388607/9437184",
+            "PUT bytes 8388608-9437183/9437184"
+        ]
+    );
+    assert!(
+        *double.contents.lock().unwrap() == contents,
+        "other bytes arrived than were written"
+    );
 }
 
 #[tokio::test]
@@ -85,8 +121,16 @@ async fn a_large_object_is_not_begun_where_its_condition_does_not_hold() {
     let double = Double::start(true).await;
     let path = "raw/large.bin".parse().unwrap();
     let contents = vec![0; 9 * MEBIBYTE];
-    let error = double.store().await.write(&path, contents.into(), Condition::Absent).await.unwrap_err();
-    assert!(matches!(error, StoreError::ConditionFailed { .. }), "{error:?}");
+    let error = double
+        .store()
+        .await
+        .write(&path, contents.into(), Condition::Absent)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, StoreError::ConditionFailed { .. }),
+        "{error:?}"
+    );
     // The write and the look at whose object it is.
     assert_eq!(double.requests(), ["POST ", "GET "]);
 }

@@ -20,25 +20,42 @@ use crate::{
 
 /// Returns the statement that adds a row, whose values are [`parameters`] of the columns' names.
 pub(super) fn insertion(table: &Table) -> String {
-    let names: Vec<_> = AUDIT_LOG.iter().map(|column| format!("`{}`", column.name)).collect();
+    let names: Vec<_> = AUDIT_LOG
+        .iter()
+        .map(|column| format!("`{}`", column.name))
+        .collect();
     let values: Vec<_> = AUDIT_LOG.iter().map(inserted).collect();
-    format!("INSERT INTO `{table}` ({}) VALUES ({})", names.join(", "), values.join(", "))
+    format!(
+        "INSERT INTO `{table}` ({}) VALUES ({})",
+        names.join(", "),
+        values.join(", ")
+    )
 }
 
 /// Returns the parameters of [`insertion`].
 pub(super) fn parameters(row: &AuditRow) -> Vec<QueryParameter> {
     let values = values(row);
-    let with_value = AUDIT_LOG.iter().zip(values).filter(|(column, _)| **column != RECORDED_AT);
-    with_value.map(|(column, value)| parameter(column.name, sent_as(column.kind), value)).collect()
+    let with_value = AUDIT_LOG
+        .iter()
+        .zip(values)
+        .filter(|(column, _)| **column != RECORDED_AT);
+    with_value
+        .map(|(column, value)| parameter(column.name, sent_as(column.kind), value))
+        .collect()
 }
 
 /// Returns the query for the log in the order of recording, whose rows [`read`] reads, and its parameters. Without what was
 /// decided before `since`.
 pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec<QueryParameter>) {
     let columns: Vec<_> = AUDIT_LOG.iter().map(selected).collect();
-    let condition = if since.is_some() { "WHERE `timestamp` >= TIMESTAMP_MICROS(@since)" } else { "" };
+    let condition = if since.is_some() {
+        "WHERE `timestamp` >= TIMESTAMP_MICROS(@since)"
+    } else {
+        ""
+    };
     let value = |since: Timestamp| Some(since.as_microsecond().to_string());
-    let parameters = since.map(|since| parameter("since", sent_as(ColumnType::Timestamp), value(since)));
+    let parameters =
+        since.map(|since| parameter("since", sent_as(ColumnType::Timestamp), value(since)));
     // Rows of one instant come in the order of their keys, so that the log is the same each time that it is read.
     let sql = format!(
         "SELECT {columns}, MIN(recorded_at) OVER ({KEY}) AS first_recorded_at FROM `{table}` {condition} \

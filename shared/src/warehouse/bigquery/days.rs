@@ -42,17 +42,33 @@ pub(super) struct DailyTable {
 
 impl BigQueryWarehouse {
     /// Returns the counts of a range. Only tables that are not kept as they are now are read.
-    pub(super) async fn counts_of(&self, (first, last): (Day, Day)) -> Result<Counts, WarehouseError> {
+    pub(super) async fn counts_of(
+        &self,
+        (first, last): (Day, Day),
+    ) -> Result<Counts, WarehouseError> {
         let mut counts = Counts::default();
         if first.days_until(last) >= MOST_DAYS {
             // Keeping these would push out what the next check of a week asks for.
             let push = |row| rows::read_count(row).map(|count| count.push_to(&mut counts));
-            self.read_range(schema::RAW, rows::COUNT_COLUMNS, (first, last), BY_DAY_HOUR_AND_COUNTER, push).await?;
+            self.read_range(
+                schema::RAW,
+                rows::COUNT_COLUMNS,
+                (first, last),
+                BY_DAY_HOUR_AND_COUNTER,
+                push,
+            )
+            .await?;
             return Ok(counts);
         }
         let tables = self.daily_tables((first, last)).await?;
-        let mut days = self.kept().find(tables.iter().map(|(day, table)| (*day, table.version)));
-        let missing: BTreeSet<_> = tables.keys().copied().filter(|day| !days.contains_key(day)).collect();
+        let mut days = self
+            .kept()
+            .find(tables.iter().map(|(day, table)| (*day, table.version)));
+        let missing: BTreeSet<_> = tables
+            .keys()
+            .copied()
+            .filter(|day| !days.contains_key(day))
+            .collect();
         for (day, counts) in self.read_counts(&missing).await? {
             let (table, counts) = (tables[&day], Arc::new(counts));
             if table.unchanged_ms >= SETTLED_AFTER_MS {
@@ -88,12 +104,18 @@ impl BigQueryWarehouse {
     }
 
     /// Reads the counts of these days.
-    async fn read_counts(&self, days: &BTreeSet<Day>) -> Result<BTreeMap<Day, Counts>, WarehouseError> {
+    async fn read_counts(
+        &self,
+        days: &BTreeSet<Day>,
+    ) -> Result<BTreeMap<Day, Counts>, WarehouseError> {
         let mut counts: BTreeMap<_, _> = days.iter().map(|day| (*day, Counts::default())).collect();
         if days.is_empty() {
             return Ok(counts);
         }
-        let suffixes: Vec<_> = days.iter().map(|day| format!("'{}'", day.compact())).collect();
+        let suffixes: Vec<_> = days
+            .iter()
+            .map(|day| format!("'{}'", day.compact()))
+            .collect();
         let condition = format!("_TABLE_SUFFIX IN ({})", suffixes.join(", "));
         let push = |row| {
             let count = rows::read_count(row)?;
@@ -104,7 +126,14 @@ impl BigQueryWarehouse {
             Ok(())
         };
         let condition = (condition.as_str(), Vec::new());
-        self.read_tables(schema::RAW, rows::COUNT_COLUMNS, condition, BY_DAY_HOUR_AND_COUNTER, push).await?;
+        self.read_tables(
+            schema::RAW,
+            rows::COUNT_COLUMNS,
+            condition,
+            BY_DAY_HOUR_AND_COUNTER,
+            push,
+        )
+        .await?;
         Ok(counts)
     }
 
@@ -121,7 +150,8 @@ impl BigQueryWarehouse {
             return Ok(());
         }
         let condition = (IN_RANGE, range_parameters((first, last)));
-        self.read_tables(dataset, columns, condition, order, take).await
+        self.read_tables(dataset, columns, condition, order, take)
+            .await
     }
 
     async fn read_tables(
@@ -144,7 +174,8 @@ impl BigQueryWarehouse {
 /// The condition for the daily tables of a range; its parameters are those of [`range_parameters`].
 ///
 /// The length keeps copies out, such as daily_20210719_before_repair.
-pub(super) const IN_RANGE: &str = "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
+pub(super) const IN_RANGE: &str =
+    "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
 
 /// Returns the parameters of [`IN_RANGE`].
 pub(super) fn range_parameters((first, last): (Day, Day)) -> Vec<QueryParameter> {

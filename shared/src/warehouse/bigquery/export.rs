@@ -30,11 +30,18 @@ impl BigQueryWarehouse {
         folder: &ObjectPath,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
         let tables = self.tables(schema::RAW);
-        let failed = |source| WarehouseError::Unavailable { verb: "export", table: tables.to_string(), source };
+        let failed = |source| WarehouseError::Unavailable {
+            verb: "export",
+            table: tables.to_string(),
+            source,
+        };
         let address = store.address_of(folder);
         if !address.starts_with("gs://") {
-            let reason = "BigQuery exports into a bucket of Cloud Storage only; let GCS_BUCKET name one";
-            return Err(failed(format!("the folder {address} is in no bucket: {reason}").into()));
+            let reason =
+                "BigQuery exports into a bucket of Cloud Storage only; let GCS_BUCKET name one";
+            return Err(failed(
+                format!("the folder {address} is in no bucket: {reason}").into(),
+            ));
         }
         if self.daily_tables(range).await?.is_empty() {
             return Ok(Vec::new());
@@ -44,7 +51,13 @@ impl BigQueryWarehouse {
             "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
              SELECT {COLUMNS} FROM `{tables}` WHERE {IN_RANGE} {BY_DAY_HOUR_AND_COUNTER}"
         );
-        self.service.query(&sql, range_parameters(range)).await.map_err(|failure| error("export", &tables, failure))?;
-        store.list(&format!("{folder}/counts-")).await.map_err(|source| failed(source.into()))
+        self.service
+            .query(&sql, range_parameters(range))
+            .await
+            .map_err(|failure| error("export", &tables, failure))?;
+        store
+            .list(&format!("{folder}/counts-"))
+            .await
+            .map_err(|source| failed(source.into()))
     }
 }

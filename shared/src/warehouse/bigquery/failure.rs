@@ -35,7 +35,10 @@ pub(super) enum Failure {
     Connection(#[source] reqwest::Error),
     /// It answered no.
     #[error("the service answered {status}: {}", Reasons(.reasons))]
-    Refused { status: u16, reasons: Vec<ErrorProto> },
+    Refused {
+        status: u16,
+        reasons: Vec<ErrorProto>,
+    },
     /// It, or something on the way to it, answered no and does not say why.
     #[error(transparent)]
     Unexplained(Refusal),
@@ -44,7 +47,10 @@ pub(super) enum Failure {
     Query { reasons: Vec<ErrorProto> },
     /// A load job was accepted and failed.
     #[error("the load job {id} failed: {}", Reasons(.reasons))]
-    Job { id: String, reasons: Vec<ErrorProto> },
+    Job {
+        id: String,
+        reasons: Vec<ErrorProto>,
+    },
     /// A job was accepted and nobody knows yet how it ends.
     #[error("the job {id} is not done after {} s", .waited.as_secs())]
     Slow { id: String, waited: Duration },
@@ -70,19 +76,30 @@ impl Failure {
             Self::Unexplained(refusal) => refusal.may_pass(),
             Self::Refused { status, reasons } => {
                 let status = StatusCode::from_u16(*status).unwrap_or_default();
-                status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() || may_pass(reasons)
+                status == StatusCode::TOO_MANY_REQUESTS
+                    || status.is_server_error()
+                    || may_pass(reasons)
             }
             Self::Query { reasons } | Self::Job { reasons, .. } => may_pass(reasons),
             Self::Token(error) => error.is_transient(),
-            Self::Slow { .. } | Self::Used { .. } | Self::Incomplete { .. } | Self::Client(_) | Self::Row(_) => false,
+            Self::Slow { .. }
+            | Self::Used { .. }
+            | Self::Incomplete { .. }
+            | Self::Client(_)
+            | Self::Row(_) => false,
         }
     }
 
     /// Reads what a refusal says, if it is BigQuery that says it and not something on the way.
     pub(super) fn explained(refusal: &Refusal) -> Option<Self> {
-        let Refusal::Status { status, text } = refusal else { return None };
+        let Refusal::Status { status, text } = refusal else {
+            return None;
+        };
         let said = serde_json::from_str::<ResponseError>(text).ok()?;
-        Some(Self::Refused { status: status.as_u16(), reasons: reasons_of(said) })
+        Some(Self::Refused {
+            status: status.as_u16(),
+            reasons: reasons_of(said),
+        })
     }
 
     /// Tells whether the service answered with a status.
@@ -92,12 +109,17 @@ impl Failure {
 
     /// Tells whether a query names daily tables of which there is none, in a dataset that exists.
     pub(super) fn is_no_daily_table(&self) -> bool {
-        let (Self::Query { reasons } | Self::Refused { reasons, .. }) = self else { return false };
-        reasons.iter().filter_map(|reason| reason.message.as_deref()).any(|message| {
-            // The second is how the emulator says it.
-            message.contains("does not match any table")
-                || message.contains("Not found: Table") && message.contains("daily_*")
-        })
+        let (Self::Query { reasons } | Self::Refused { reasons, .. }) = self else {
+            return false;
+        };
+        reasons
+            .iter()
+            .filter_map(|reason| reason.message.as_deref())
+            .any(|message| {
+                // The second is how the emulator says it.
+                message.contains("does not match any table")
+                    || message.contains("Not found: Table") && message.contains("daily_*")
+            })
     }
 }
 
@@ -115,21 +137,34 @@ impl From<BQError> for Failure {
     fn from(error: BQError) -> Self {
         match error {
             BQError::RequestError(source) => Self::Connection(source),
-            BQError::ResponseError { error } => {
-                Self::Refused { status: error.error.code.try_into().unwrap_or_default(), reasons: reasons_of(error) }
-            }
+            BQError::ResponseError { error } => Self::Refused {
+                status: error.error.code.try_into().unwrap_or_default(),
+                reasons: reasons_of(error),
+            },
             other => Self::Client(other),
         }
     }
 }
 
 fn reasons_of(said: ResponseError) -> Vec<ErrorProto> {
-    let reason = said.error.errors.first().and_then(|first| first.get("reason")).cloned();
-    vec![ErrorProto { reason, message: Some(said.error.message), ..ErrorProto::default() }]
+    let reason = said
+        .error
+        .errors
+        .first()
+        .and_then(|first| first.get("reason"))
+        .cloned();
+    vec![ErrorProto {
+        reason,
+        message: Some(said.error.message),
+        ..ErrorProto::default()
+    }]
 }
 
 fn may_pass(reasons: &[ErrorProto]) -> bool {
-    reasons.iter().filter_map(|reason| reason.reason.as_deref()).any(|reason| PASSING_REASONS.contains(&reason))
+    reasons
+        .iter()
+        .filter_map(|reason| reason.reason.as_deref())
+        .any(|reason| PASSING_REASONS.contains(&reason))
 }
 
 /// Reasons on one line, with what to do about them.
@@ -139,14 +174,22 @@ impl fmt::Display for Reasons<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut known: Vec<(&str, &str)> = Vec::new();
         for error in self.0 {
-            let said = (error.reason.as_deref().unwrap_or("no reason"), error.message.as_deref().unwrap_or_default());
+            let said = (
+                error.reason.as_deref().unwrap_or("no reason"),
+                error.message.as_deref().unwrap_or_default(),
+            );
             // Jobs say the error that ended them twice.
             if known.contains(&said) {
                 continue;
             }
             let (reason, message) = said;
             let separator = if known.is_empty() { "" } else { "; " };
-            write!(formatter, "{separator}{reason}: {}{}", message.replace(char::is_control, " "), advice(reason))?;
+            write!(
+                formatter,
+                "{separator}{reason}: {}{}",
+                message.replace(char::is_control, " "),
+                advice(reason)
+            )?;
             known.push(said);
         }
         Ok(())
@@ -159,7 +202,9 @@ fn advice(reason: &str) -> &'static str {
             " (the dataset must exist, and the account needs roles/bigquery.jobUser on the project and \
              roles/bigquery.dataEditor on the dataset, or roles/bigquery.dataViewer to read only)"
         }
-        "notFound" => " (terraform makes the datasets and the audit log; BQ_LOCATION must say where they are)",
+        "notFound" => {
+            " (terraform makes the datasets and the audit log; BQ_LOCATION must say where they are)"
+        }
         _ => "",
     }
 }

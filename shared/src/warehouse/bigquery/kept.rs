@@ -16,7 +16,10 @@ pub(super) struct KeptDays {
 
 impl KeptDays {
     /// Returns what is kept of these days in these versions.
-    pub(super) fn find(&self, tables: impl Iterator<Item = (Day, TableVersion)>) -> BTreeMap<Day, Arc<Counts>> {
+    pub(super) fn find(
+        &self,
+        tables: impl Iterator<Item = (Day, TableVersion)>,
+    ) -> BTreeMap<Day, Arc<Counts>> {
         let find = |(day, version)| {
             let (kept, counts) = self.days.get(&day)?;
             (*kept == version).then(|| (day, Arc::clone(counts)))
@@ -43,7 +46,9 @@ mod tests {
     }
 
     fn found(kept: &KeptDays, tables: impl Iterator<Item = (i32, i64)>) -> Vec<Day> {
-        kept.find(tables.map(|(number, version)| (day(number), TableVersion(version)))).into_keys().collect()
+        kept.find(tables.map(|(number, version)| (day(number), TableVersion(version))))
+            .into_keys()
+            .collect()
     }
 
     #[test]
@@ -62,6 +67,9 @@ mod tests {
         for number in (0..70).rev() {
             kept.keep(day(number), TableVersion(1), Arc::default());
         }
-        assert_eq!(found(&kept, (0..70).map(|number| (number, 1))), (8..70).map(day).collect::<Vec<_>>());
+        assert_eq!(
+            found(&kept, (0..70).map(|number| (number, 1))),
+            (8..70).map(day).collect::<Vec<_>>()
+        );
     }
 }

@@ -29,28 +29,52 @@ impl Service {
     /// is repeated since its answer was lost, by this call or by another delivery of the event, does not load again:
     /// BigQuery refuses the second job of an id with 409, and the first one is looked at instead. Where the table holds the
     /// rows already, the times in it stay those of their first writing.
-    pub(super) async fn load(&self, table: &Table, columns: &[Column], rows: &Rows) -> Result<(), Failure> {
+    pub(super) async fn load(
+        &self,
+        table: &Table,
+        columns: &[Column],
+        rows: &Rows,
+    ) -> Result<(), Failure> {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, &rows.digest);
         let mut pauses = cloud::pauses().build().zip(1..);
         for number in 1..=MOST_IDS {
-            let id = if number == 1 { name.clone() } else { format!("{name}-{number}") };
+            let id = if number == 1 {
+                name.clone()
+            } else {
+                format!("{name}-{number}")
+            };
             match self.run(table, &configuration, &rows.lines, &id).await? {
                 Outcome::Loaded => return Ok(()),
                 Outcome::Failed(failure) if failure.may_pass() => {
-                    let Some((pause, attempt)) = pauses.next() else { return Err(failure) };
-                    cloud::note_repetition(&format!("a load into {table}"), attempt, &failure, pause);
+                    let Some((pause, attempt)) = pauses.next() else {
+                        return Err(failure);
+                    };
+                    cloud::note_repetition(
+                        &format!("a load into {table}"),
+                        attempt,
+                        &failure,
+                        pause,
+                    );
                     sleep(pause).await;
                 }
                 Outcome::Failed(failure) => return Err(failure),
                 Outcome::Past => {}
             }
         }
-        Err(Failure::Used { id: format!("{name}-{MOST_IDS}") })
+        Err(Failure::Used {
+            id: format!("{name}-{MOST_IDS}"),
+        })
     }
 
     /// Runs the job of an id, or finds out what became of it.
-    async fn run(&self, table: &Table, configuration: &Value, rows: &[u8], id: &str) -> Result<Outcome, Failure> {
+    async fn run(
+        &self,
+        table: &Table,
+        configuration: &Value,
+        rows: &[u8],
+        id: &str,
+    ) -> Result<Outcome, Failure> {
         match self.insert(configuration, rows, id).await {
             Ok(job) => {
                 let job = self.wait(job).await?;
@@ -59,7 +83,11 @@ impl Service {
             Err(failure) if failure.is_status(StatusCode::CONFLICT) => {
                 let job = self.wait(self.earlier_job(table, id).await?).await?;
                 let holds = job.failure().is_none() && self.is_untouched_since(table, &job).await?;
-                Ok(if holds { Outcome::Loaded } else { Outcome::Past })
+                Ok(if holds {
+                    Outcome::Loaded
+                } else {
+                    Outcome::Past
+                })
             }
             Err(failure) => Err(failure),
         }
@@ -82,7 +110,10 @@ impl Service {
         body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
         let request = self
             .upload("/jobs?uploadType=multipart")
-            .header(CONTENT_TYPE, format!("multipart/related; boundary={BOUNDARY}"))
+            .header(
+                CONTENT_TYPE,
+                format!("multipart/related; boundary={BOUNDARY}"),
+            )
             .body(body);
         self.send(request).await
     }
@@ -101,27 +132,46 @@ impl Service {
         let location = match &self.location {
             Some(location) => Some(location.clone()),
             // A job is looked for in the United States unless told otherwise. It ran where its dataset is.
-            None => self.send::<Dataset>(self.get(&format!("/datasets/{}", table.dataset))).await?.location,
+            None => {
+                self.send::<Dataset>(self.get(&format!("/datasets/{}", table.dataset)))
+                    .await?
+                    .location
+            }
         };
-        self.job(&JobReference { job_id: id.to_owned(), location }).await
+        self.job(&JobReference {
+            job_id: id.to_owned(),
+            location,
+        })
+        .await
     }
 
     async fn job(&self, reference: &JobReference) -> Result<Job, Failure> {
         let request = self.get(&format!("/jobs/{}", reference.job_id));
-        let location = reference.location.as_ref().map(|location| ("location", location));
+        let location = reference
+            .location
+            .as_ref()
+            .map(|location| ("location", location));
         self.send(request.query(&location.as_slice())).await
     }
 
     /// Tells whether a table still is what a job has made of it; it may have been replaced by other rows or deleted.
     async fn is_untouched_since(&self, table: &Table, job: &Job) -> Result<bool, Failure> {
-        let found = self.get(&format!("/datasets/{}/tables/{}", table.dataset, table.name));
+        let found = self.get(&format!(
+            "/datasets/{}/tables/{}",
+            table.dataset, table.name
+        ));
         let table = match self.send::<TableState>(found).await {
             Err(failure) if failure.is_status(StatusCode::NOT_FOUND) => return Ok(false),
             found => found?,
         };
-        let (changed, loaded) = (milliseconds(&table.last_modified_time), milliseconds(&job.statistics.end_time));
+        let (changed, loaded) = (
+            milliseconds(&table.last_modified_time),
+            milliseconds(&job.statistics.end_time),
+        );
         // Where it is not said, loading once more does no harm.
-        Ok(changed.zip(loaded).is_some_and(|(changed, loaded)| changed <= loaded))
+        Ok(changed
+            .zip(loaded)
+            .is_some_and(|(changed, loaded)| changed <= loaded))
     }
 }
 
@@ -149,7 +199,10 @@ fn configuration(table: &Table, columns: &[Column]) -> Value {
 
 /// Derives the job's id: letters, digits, `-` and `_`, since no other is allowed.
 fn job_name(table: &Table, configuration: &Value, rows_digest: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(configuration.to_string()).chain_update(rows_digest).finalize();
+    let digest = Sha256::new()
+        .chain_update(configuration.to_string())
+        .chain_update(rows_digest)
+        .finalize();
     format!("{}-{}-{digest:x}", table.dataset, table.name)
 }
 
@@ -167,8 +220,13 @@ impl Job {
     fn failure(&self) -> Option<Failure> {
         // Without a result the errors are warnings.
         let result = self.status.error_result.clone()?;
-        let reasons = std::iter::once(result).chain(self.status.errors.iter().cloned()).collect();
-        Some(Failure::Job { id: self.job_reference.job_id.clone(), reasons })
+        let reasons = std::iter::once(result)
+            .chain(self.status.errors.iter().cloned())
+            .collect();
+        Some(Failure::Job {
+            id: self.job_reference.job_id.clone(),
+            reasons,
+        })
     }
 }
 

@@ -21,9 +21,18 @@ impl Service {
     }
 
     /// Makes an empty table where there is none.
-    pub(super) async fn make_table(&self, table: &Table, columns: &[Column]) -> Result<(), Failure> {
-        let wanted = json!({ "tableReference": table.reference(), "schema": { "fields": columns } });
-        self.make(self.post(&format!("/datasets/{}/tables", table.dataset)).json(&wanted)).await
+    pub(super) async fn make_table(
+        &self,
+        table: &Table,
+        columns: &[Column],
+    ) -> Result<(), Failure> {
+        let wanted =
+            json!({ "tableReference": table.reference(), "schema": { "fields": columns } });
+        self.make(
+            self.post(&format!("/datasets/{}/tables", table.dataset))
+                .json(&wanted),
+        )
+        .await
     }
 
     async fn make(&self, request: RequestBuilder) -> Result<(), Failure> {

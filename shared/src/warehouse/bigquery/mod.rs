@@ -55,8 +55,12 @@ impl BigQueryWarehouse {
     /// When there are no credentials.
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
         let service = Service::open(project, cloud).await;
-        let service = service.map_err(|source| OpenError::new(&Address::BigQuery(project.clone()), source))?;
-        Ok(Self { service, kept: Mutex::default() })
+        let service = service
+            .map_err(|source| OpenError::new(&Address::BigQuery(project.clone()), source))?;
+        Ok(Self {
+            service,
+            kept: Mutex::default(),
+        })
     }
 
     /// Makes the datasets and the table of the audit log where there are none, as terraform does.
@@ -66,15 +70,25 @@ impl BigQueryWarehouse {
     pub async fn make_tables(&self) -> Result<(), WarehouseError> {
         for dataset in schema::DATASETS {
             let made = self.service.make_dataset(dataset).await;
-            made.map_err(|failure| error("make the dataset of", &self.service.table(dataset, "*"), failure))?;
+            made.map_err(|failure| {
+                error(
+                    "make the dataset of",
+                    &self.service.table(dataset, "*"),
+                    failure,
+                )
+            })?;
         }
         let log = self.audit_table();
-        self.service.make_table(&log, &schema::AUDIT_LOG).await.map_err(|failure| error("make", &log, failure))
+        self.service
+            .make_table(&log, &schema::AUDIT_LOG)
+            .await
+            .map_err(|failure| error("make", &log, failure))
     }
 
     /// Names all daily tables of a dataset.
     fn tables(&self, dataset: &'static str) -> Table {
-        self.service.table(dataset, format!("{}*", schema::DAILY_PREFIX))
+        self.service
+            .table(dataset, format!("{}*", schema::DAILY_PREFIX))
     }
 
     fn kept(&self) -> MutexGuard<'_, KeptDays> {
@@ -86,7 +100,10 @@ impl BigQueryWarehouse {
         self.service.table(schema::MONITORING, schema::LOGS)
     }
 
-    async fn read_audit_log(&self, since: Option<Timestamp>) -> Result<Vec<AuditRow>, WarehouseError> {
+    async fn read_audit_log(
+        &self,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<AuditRow>, WarehouseError> {
         let (table, mut log) = (self.audit_table(), Vec::new());
         let push = |row| audit::read(row).map(|row| log.push(row));
         let (sql, parameters) = audit::selection(&table, since);
@@ -98,9 +115,15 @@ impl BigQueryWarehouse {
 
 #[async_trait]
 impl Warehouse for BigQueryWarehouse {
-    async fn replace_counts(&self, day: Day, counts: &Counts, ingested_at: Timestamp) -> Result<(), WarehouseError> {
+    async fn replace_counts(
+        &self,
+        day: Day,
+        counts: &Counts,
+        ingested_at: Timestamp,
+    ) -> Result<(), WarehouseError> {
         let table = self.service.table(schema::RAW, schema::daily_table(day));
-        let rows = Rows::of_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
+        let rows =
+            Rows::of_counts(counts, ingested_at).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::COUNTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
     }
@@ -109,16 +132,35 @@ impl Warehouse for BigQueryWarehouse {
         self.counts_of((first, last)).await
     }
 
-    async fn table_versions(&self, first: Day, last: Day) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
+    async fn table_versions(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
         let tables = self.daily_tables((first, last)).await?;
-        Ok(tables.into_iter().map(|(day, table)| (day, table.version)).collect())
+        Ok(tables
+            .into_iter()
+            .map(|(day, table)| (day, table.version))
+            .collect())
     }
 
-    async fn count_days(&self, first: Day, last: Day) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
+    async fn count_days(
+        &self,
+        first: Day,
+        last: Day,
+    ) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         let mut days = BTreeMap::new();
-        let push = |row| rows::read_day_state(row).map(|day_and_state| days.extend([day_and_state]));
+        let push =
+            |row| rows::read_day_state(row).map(|day_and_state| days.extend([day_and_state]));
         let by_day = "GROUP BY _TABLE_SUFFIX";
-        self.read_range(schema::RAW, rows::DAY_STATE_COLUMNS, (first, last), by_day, push).await?;
+        self.read_range(
+            schema::RAW,
+            rows::DAY_STATE_COLUMNS,
+            (first, last),
+            by_day,
+            push,
+        )
+        .await?;
         Ok(days)
     }
 
@@ -131,8 +173,14 @@ impl Warehouse for BigQueryWarehouse {
         self.export(days, &**store, folder).await
     }
 
-    async fn replace_forecasts(&self, day: Day, forecasts: &[Forecast]) -> Result<(), WarehouseError> {
-        let table = self.service.table(schema::PREDICTIONS, schema::daily_table(day));
+    async fn replace_forecasts(
+        &self,
+        day: Day,
+        forecasts: &[Forecast],
+    ) -> Result<(), WarehouseError> {
+        let table = self
+            .service
+            .table(schema::PREDICTIONS, schema::daily_table(day));
         let rows = Rows::of_forecasts(forecasts).map_err(|source| malformed(&table, source))?;
         let loaded = self.service.load(&table, &schema::FORECASTS, &rows).await;
         loaded.map_err(|failure| error("replace", &table, failure))
@@ -142,14 +190,26 @@ impl Warehouse for BigQueryWarehouse {
         let mut forecasts = Vec::new();
         let push = |row| rows::read_forecast(row).map(|forecast| forecasts.push(forecast));
         let columns = rows::FORECAST_COLUMNS;
-        self.read_range(schema::PREDICTIONS, columns, (first, last), BY_DAY_HOUR_AND_COUNTER, push).await?;
+        self.read_range(
+            schema::PREDICTIONS,
+            columns,
+            (first, last),
+            BY_DAY_HOUR_AND_COUNTER,
+            push,
+        )
+        .await?;
         Ok(forecasts)
     }
 
     async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError> {
         let table = self.audit_table();
-        let added = self.service.query(&audit::insertion(&table), audit::parameters(row)).await;
-        added.map(drop).map_err(|failure| error("add to", &table, failure))
+        let added = self
+            .service
+            .query(&audit::insertion(&table), audit::parameters(row))
+            .await;
+        added
+            .map(drop)
+            .map_err(|failure| error("add to", &table, failure))
     }
 
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {
@@ -164,10 +224,20 @@ impl Warehouse for BigQueryWarehouse {
 fn error(verb: &'static str, table: &Table, failure: Failure) -> WarehouseError {
     match failure {
         Failure::Row(source) => malformed(table, source),
-        other => WarehouseError::Unavailable { verb, table: table.to_string(), source: Box::new(other) },
+        other => WarehouseError::Unavailable {
+            verb,
+            table: table.to_string(),
+            source: Box::new(other),
+        },
     }
 }
 
-fn malformed(table: &Table, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WarehouseError {
-    WarehouseError::Malformed { table: table.to_string(), source: source.into() }
+fn malformed(
+    table: &Table,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> WarehouseError {
+    WarehouseError::Malformed {
+        table: table.to_string(),
+        source: source.into(),
+    }
 }

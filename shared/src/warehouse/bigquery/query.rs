@@ -3,8 +3,8 @@
 use gcp_bigquery_client::model::{
     get_query_results_parameters::GetQueryResultsParameters, job_reference::JobReference,
     query_parameter::QueryParameter, query_parameter_type::QueryParameterType,
-    query_parameter_value::QueryParameterValue, query_request::QueryRequest, query_response::QueryResponse,
-    table_row::TableRow,
+    query_parameter_value::QueryParameterValue, query_request::QueryRequest,
+    query_response::QueryResponse, table_row::TableRow,
 };
 
 use super::{
@@ -39,7 +39,11 @@ impl Service {
     ///
     /// The request has an id, so that one that is repeated since its answer was lost finds the job of the first: the
     /// service remembers ids for 15 minutes.
-    pub(super) async fn query(&self, sql: &str, parameters: Vec<QueryParameter>) -> Result<Pages<'_>, Failure> {
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        parameters: Vec<QueryParameter>,
+    ) -> Result<Pages<'_>, Failure> {
         let mut request = QueryRequest::new(sql);
         request.parameter_mode = Some("NAMED".to_owned());
         request.query_parameters = Some(parameters);
@@ -47,19 +51,40 @@ impl Service {
         request.location.clone_from(&self.location);
         request.max_results = Some(PAGE_ROWS);
         request.timeout_ms = Some(ANSWER_WITHIN_MS);
-        let ask = || async { sound(self.client.job().query(self.project.as_str(), request.clone()).await?) };
+        let ask = || async {
+            sound(
+                self.client
+                    .job()
+                    .query(self.project.as_str(), request.clone())
+                    .await?,
+            )
+        };
         let mut response = again("a query", ask).await?;
         let job = response.job_reference.take().unwrap_or_default();
         let mut patience = Patience::begin();
         while !response.job_complete.unwrap_or_default() {
-            patience.pause(job.job_id.as_deref().unwrap_or_default()).await?;
+            patience
+                .pause(job.job_id.as_deref().unwrap_or_default())
+                .await?;
             response = self.results(&job, None).await?;
         }
-        Ok(Pages { service: self, job, rows: response.rows, token: response.page_token })
+        Ok(Pages {
+            service: self,
+            job,
+            rows: response.rows,
+            token: response.page_token,
+        })
     }
 
-    async fn results(&self, job: &JobReference, token: Option<&str>) -> Result<QueryResponse, Failure> {
-        let id = job.job_id.as_deref().ok_or(Failure::Incomplete { what: "job id" })?;
+    async fn results(
+        &self,
+        job: &JobReference,
+        token: Option<&str>,
+    ) -> Result<QueryResponse, Failure> {
+        let id = job
+            .job_id
+            .as_deref()
+            .ok_or(Failure::Incomplete { what: "job id" })?;
         let parameters = GetQueryResultsParameters {
             location: job.location.clone(),
             max_results: Some(PAGE_ROWS),
@@ -68,7 +93,10 @@ impl Service {
             ..GetQueryResultsParameters::default()
         };
         let ask = || async {
-            let results = self.client.job().get_query_results(self.project.as_str(), id, parameters.clone());
+            let results =
+                self.client
+                    .job()
+                    .get_query_results(self.project.as_str(), id, parameters.clone());
             sound(results.await?.into())
         };
         again("the results of a query", ask).await
@@ -89,7 +117,9 @@ impl Pages<'_> {
         if let Some(rows) = self.rows.take() {
             return Ok(Some(rows));
         }
-        let Some(token) = self.token.take() else { return Ok(None) };
+        let Some(token) = self.token.take() else {
+            return Ok(None);
+        };
         let response = self.service.results(&self.job, Some(&token)).await?;
         self.token = response.page_token;
         Ok(Some(response.rows.unwrap_or_default()))
@@ -100,8 +130,14 @@ impl Pages<'_> {
 pub(super) fn parameter(name: &str, kind: ColumnType, value: Option<String>) -> QueryParameter {
     QueryParameter {
         name: Some(name.to_owned()),
-        parameter_type: Some(QueryParameterType { r#type: kind.name().to_owned(), ..QueryParameterType::default() }),
-        parameter_value: Some(QueryParameterValue { value, ..QueryParameterValue::default() }),
+        parameter_type: Some(QueryParameterType {
+            r#type: kind.name().to_owned(),
+            ..QueryParameterType::default()
+        }),
+        parameter_value: Some(QueryParameterValue {
+            value,
+            ..QueryParameterValue::default()
+        }),
     }
 }
 

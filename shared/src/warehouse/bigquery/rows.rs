@@ -30,10 +30,12 @@ pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_t
     UNIX_MICROS(prediction_ts), identifiant_du_compteur, nom_du_compteur, UNIX_SECONDS(date_et_heure_de_comptage)";
 
 /// What is selected of each day's table, in the order in which [`read_day_state`] reads it.
-pub(super) const DAY_STATE_COLUMNS: &str = "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
+pub(super) const DAY_STATE_COLUMNS: &str =
+    "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
 
 /// What is selected of the dataset's list of tables, in the order in which [`read_table`] reads it.
-pub(super) const TABLE_COLUMNS: &str = "table_id, last_modified_time, UNIX_MILLIS(CURRENT_TIMESTAMP())";
+pub(super) const TABLE_COLUMNS: &str =
+    "table_id, last_modified_time, UNIX_MILLIS(CURRENT_TIMESTAMP())";
 
 /// Rows to be loaded.
 pub(super) struct Rows {
@@ -45,7 +47,10 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Writes counts.
-    pub(super) fn of_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Self, serde_json::Error> {
+    pub(super) fn of_counts(
+        counts: &Counts,
+        ingested_at: Timestamp,
+    ) -> Result<Self, serde_json::Error> {
         Self::written(|time| write_counts(counts, time.unwrap_or(ingested_at)))
     }
 
@@ -54,7 +59,10 @@ impl Rows {
         Self::written(|time| {
             write(forecasts.iter().map(|forecast| {
                 let predicted_at = time.unwrap_or(forecast.predicted_at);
-                ForecastRecord::from(&Forecast { predicted_at, ..forecast.clone() })
+                ForecastRecord::from(&Forecast {
+                    predicted_at,
+                    ..forecast.clone()
+                })
             }))
         })
     }
@@ -64,7 +72,10 @@ impl Rows {
         write: impl Fn(Option<Timestamp>) -> Result<Vec<u8>, serde_json::Error>,
     ) -> Result<Self, serde_json::Error> {
         let digest = Sha256::digest(write(Some(Timestamp::UNIX_EPOCH))?).to_vec();
-        Ok(Self { lines: write(None)?, digest })
+        Ok(Self {
+            lines: write(None)?,
+            digest,
+        })
     }
 }
 
@@ -77,7 +88,9 @@ fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serd
             date_et_heure_de_comptage: write_timestamp(row.hour.timestamp()),
             identifiant_du_compteur: counter.id.as_deref(),
             nom_du_compteur: &counter.name,
-            coordonnees_geographiques: counter.coordinates.map(|coordinates| coordinates.to_string()),
+            coordonnees_geographiques: counter
+                .coordinates
+                .map(|coordinates| coordinates.to_string()),
             ingestion_ts: &ingestion_ts,
         }
     });
@@ -133,17 +146,31 @@ pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
 /// Reads a row of [`TABLE_COLUMNS`].
 pub(super) fn read_table(row: TableRow) -> Result<(Day, DailyTable), RowError> {
     let mut row = Row::new(row);
-    let day = row.required("table_id", |name| suffix(name.strip_prefix(schema::DAILY_PREFIX)?))?;
+    let day = row.required("table_id", |name| {
+        suffix(name.strip_prefix(schema::DAILY_PREFIX)?)
+    })?;
     let changed_at: i64 = row.required("last_modified_time", number)?;
     let now: i64 = row.required("CURRENT_TIMESTAMP()", number)?;
-    Ok((day, DailyTable { version: TableVersion(changed_at), unchanged_ms: now.saturating_sub(changed_at) }))
+    Ok((
+        day,
+        DailyTable {
+            version: TableVersion(changed_at),
+            unchanged_ms: now.saturating_sub(changed_at),
+        },
+    ))
 }
 
 /// Reads a row of [`DAY_STATE_COLUMNS`].
 pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError> {
     let mut row = Row::new(row);
     let day = row.required("_TABLE_SUFFIX", suffix)?;
-    Ok((day, DayState { rows: row.required("COUNT(*)", number)?, hours: row.required("COUNT(DISTINCT)", number)? }))
+    Ok((
+        day,
+        DayState {
+            rows: row.required("COUNT(*)", number)?,
+            hours: row.required("COUNT(DISTINCT)", number)?,
+        },
+    ))
 }
 
 /// `bike_traffic_raw.daily_YYYYMMDD`.
@@ -174,8 +201,15 @@ pub(super) struct Row {
 impl Row {
     /// Begins at the first cell.
     pub(super) fn new(row: TableRow) -> Self {
-        let cells: Vec<_> = row.columns.unwrap_or_default().into_iter().map(|cell| cell.value).collect();
-        Self { cells: cells.into_iter() }
+        let cells: Vec<_> = row
+            .columns
+            .unwrap_or_default()
+            .into_iter()
+            .map(|cell| cell.value)
+            .collect();
+        Self {
+            cells: cells.into_iter(),
+        }
     }
 
     /// Reads the next cell, which may be empty.
@@ -189,7 +223,9 @@ impl Row {
             Some(Value::String(text)) => text,
             Some(other) => other.to_string(),
         };
-        parse(&text).map(Some).ok_or(RowError::Unreadable { column, text })
+        parse(&text)
+            .map(Some)
+            .ok_or(RowError::Unreadable { column, text })
     }
 
     /// Reads the next cell, which is never empty.
@@ -198,7 +234,8 @@ impl Row {
         column: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, RowError> {
-        self.optional(column, parse)?.ok_or(RowError::Empty { column })
+        self.optional(column, parse)?
+            .ok_or(RowError::Empty { column })
     }
 }
 

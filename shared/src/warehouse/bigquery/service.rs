@@ -3,7 +3,9 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use gcp_bigquery_client::{Client, auth::Authenticator, client_builder::ClientBuilder, error::BQError};
+use gcp_bigquery_client::{
+    Client, auth::Authenticator, client_builder::ClientBuilder, error::BQError,
+};
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -46,34 +48,62 @@ impl Service {
             .build_from_authenticator(Arc::new(Identity(tokens.clone())))
             .await?;
         let location = cloud.bigquery_location.clone();
-        Ok(Self { project: project.clone(), location, client, http, origin, tokens })
+        Ok(Self {
+            project: project.clone(),
+            location,
+            client,
+            http,
+            origin,
+            tokens,
+        })
     }
 
     /// Names a table of the project.
     pub(super) fn table(&self, dataset: &'static str, name: impl Into<String>) -> Table {
-        Table { project: self.project.clone(), dataset, name: name.into() }
+        Table {
+            project: self.project.clone(),
+            dataset,
+            name: name.into(),
+        }
     }
 
     /// Begins a request for something of the project, as in `/datasets`.
     pub(super) fn get(&self, path: &str) -> RequestBuilder {
-        self.http.get(format!("{}/bigquery/v2/projects/{}{path}", self.origin, self.project))
+        self.http.get(format!(
+            "{}/bigquery/v2/projects/{}{path}",
+            self.origin, self.project
+        ))
     }
 
     /// As [`Service::get`], to make something.
     pub(super) fn post(&self, path: &str) -> RequestBuilder {
-        self.http.post(format!("{}/bigquery/v2/projects/{}{path}", self.origin, self.project))
+        self.http.post(format!(
+            "{}/bigquery/v2/projects/{}{path}",
+            self.origin, self.project
+        ))
     }
 
     /// As [`Service::post`], to upload.
     pub(super) fn upload(&self, path: &str) -> RequestBuilder {
-        self.http.post(format!("{}/upload/bigquery/v2/projects/{}{path}", self.origin, self.project))
+        self.http.post(format!(
+            "{}/upload/bigquery/v2/projects/{}{path}",
+            self.origin, self.project
+        ))
     }
 
     /// Sends a request, several times if need be, and reads the reply.
-    pub(super) async fn send<Reply: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Reply, Failure> {
-        let request = self.tokens.authorize(request).await.map_err(Failure::Token)?;
+    pub(super) async fn send<Reply: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Reply, Failure> {
+        let request = self
+            .tokens
+            .authorize(request)
+            .await
+            .map_err(Failure::Token)?;
         let may_pass = |refusal: &Refusal| {
-            refusal.may_pass() || Failure::explained(refusal).is_some_and(|failure| failure.may_pass())
+            refusal.may_pass()
+                || Failure::explained(refusal).is_some_and(|failure| failure.may_pass())
         };
         let response: Response = cloud::send_while(request, may_pass).await?;
         response.json().await.map_err(Failure::Connection)
@@ -108,7 +138,10 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn begin() -> Self {
-        Self { began: Instant::now(), pause: FIRST_PAUSE }
+        Self {
+            began: Instant::now(),
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// Lets a while pass.
@@ -118,7 +151,10 @@ impl Patience {
     pub(super) async fn pause(&mut self, job: &str) -> Result<(), Failure> {
         let waited = self.began.elapsed();
         if waited >= cloud::TIME_LIMIT {
-            return Err(Failure::Slow { id: job.to_owned(), waited });
+            return Err(Failure::Slow {
+                id: job.to_owned(),
+                waited,
+            });
         }
         sleep(self.pause).await;
         self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
@@ -134,7 +170,16 @@ struct Identity(Tokens);
 impl Authenticator for Identity {
     async fn access_token(&self) -> Result<String, BQError> {
         // Of the client's errors this is the one that can hold another.
-        let failed = |source| BQError::InvalidApplicationDefaultCredentialsAuthenticator(std::io::Error::other(source));
-        Ok(self.0.token().await.map_err(failed)?.unwrap_or_else(|| "emulator".to_owned()))
+        let failed = |source| {
+            BQError::InvalidApplicationDefaultCredentialsAuthenticator(std::io::Error::other(
+                source,
+            ))
+        };
+        Ok(self
+            .0
+            .token()
+            .await
+            .map_err(failed)?
+            .unwrap_or_else(|| "emulator".to_owned()))
     }
 }

@@ -24,7 +24,11 @@ fn weeks_of_paris_agree_with_evidently() {
     for monday in ["2021-07-19", "2021-08-02", "2021-08-16"] {
         let first: Date = monday.parse().unwrap();
         let following = first.saturating_add(jiff::Span::new().weeks(1));
-        let current: Vec<Row> = live.iter().filter(|row| (first..following).contains(&row.day)).cloned().collect();
+        let current: Vec<Row> = live
+            .iter()
+            .filter(|row| (first..following).contains(&row.day))
+            .cloned()
+            .collect();
 
         assert_agrees(&data, &format!("week-{monday}"), &reference, &current);
     }
@@ -116,7 +120,10 @@ fn columns(rows: &[Row]) -> Vec<Column> {
         Column::numerical("longitude", rows.iter().map(|row| row.longitude)),
         Column::numerical("heure", rows.iter().map(|row| f64::from(row.hour))),
         Column::categorical("nom_du_compteur", rows.iter().map(|row| &row.counter)),
-        Column::categorical("jour_semaine", rows.iter().map(|row| row.weekday.to_monday_zero_offset())),
+        Column::categorical(
+            "jour_semaine",
+            rows.iter().map(|row| row.weekday.to_monday_zero_offset()),
+        ),
     ]
 }
 
@@ -127,7 +134,10 @@ fn assert_agrees(data: &Path, case: &str, reference: &[Row], current: &[Row]) {
 
     let actual = drift::dataset(&columns(reference), &columns(current)).unwrap();
 
-    assert_eq!(actual.drifted_count as f64, expected.drifted.count, "{case}");
+    assert_eq!(
+        actual.drifted_count as f64, expected.drifted.count,
+        "{case}"
+    );
     assert_eq!(actual.drifted_share, expected.drifted.share, "{case}");
     assert_eq!(actual.columns.len(), expected.columns.len(), "{case}");
     for column in &actual.columns {

@@ -67,7 +67,10 @@ impl Case {
     }
 
     pub(crate) fn params(&self) -> Vec<(&str, &str)> {
-        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        self.params
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 }
 
@@ -86,7 +89,10 @@ pub(crate) fn assert_close(actual: &[f32], expected: &[f32]) {
     assert_eq!(actual.len(), expected.len());
     for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let tolerance = 1e-6 * expected.abs().max(1.0);
-        assert!((actual - expected).abs() <= tolerance, "{index}: {actual} is not {expected}");
+        assert!(
+            (actual - expected).abs() <= tolerance,
+            "{index}: {actual} is not {expected}"
+        );
     }
 }
 
@@ -95,10 +101,15 @@ fn read_json<T: DeserializeOwned>(name: &str) -> T {
 }
 
 fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 fn null_is_missing<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<f32>, D::Error> {
     let values = Vec::<Option<f32>>::deserialize(source)?;
-    Ok(values.into_iter().map(|value| value.unwrap_or(f32::NAN)).collect())
+    Ok(values
+        .into_iter()
+        .map(|value| value.unwrap_or(f32::NAN))
+        .collect())
 }

@@ -81,8 +81,12 @@ fn everything_that_registers_itself_is_linked() {
         assert_configures(&[("objective", objective), ("num_class", "3")]);
     }
     let alphas = [("quantile_alpha", "0.5"), ("expectile_alpha", "0.5")];
-    for ((objective, metric), alpha) in
-        [("reg:quantileerror", "quantile"), ("reg:expectileerror", "expectile")].iter().zip(alphas)
+    for ((objective, metric), alpha) in [
+        ("reg:quantileerror", "quantile"),
+        ("reg:expectileerror", "expectile"),
+    ]
+    .iter()
+    .zip(alphas)
     {
         assert_configures(&[("objective", *objective), ("eval_metric", *metric), alpha]);
     }
@@ -102,5 +106,9 @@ fn assert_configures(params: &[(&str, &str)]) {
     let mut data = DMatrix::dense(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
     data.set_labels(&[0.0, 1.0]).unwrap();
     let booster = Booster::new(params, &[&data]).unwrap();
-    assert_eq!(booster.rounds().map_err(|error| error.to_string()), Ok(0), "{params:?}");
+    assert_eq!(
+        booster.rounds().map_err(|error| error.to_string()),
+        Ok(0),
+        "{params:?}"
+    );
 }

@@ -32,12 +32,19 @@ fn attributes_and_names_travel_with_the_model() {
     booster.set_attribute("answer", None).unwrap();
     booster.set_attribute("city", Some("Paris, 11ᵉ")).unwrap();
     booster.set_attribute("empty", Some("")).unwrap();
-    booster.set_feature_names(&["a", "b", "c", "d", "é", "f"]).unwrap();
+    booster
+        .set_feature_names(&["a", "b", "c", "d", "é", "f"])
+        .unwrap();
     let copy = Booster::load(&booster.save_ubj().unwrap()).unwrap();
     let expected = [("city", "Paris, 11ᵉ"), ("empty", "")];
-    let expected: BTreeMap<_, _> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let expected: BTreeMap<_, _> = expected
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
     assert_eq!(copy.attributes().unwrap(), expected);
-    assert_eq!(copy.feature_names().unwrap(), ["a", "b", "c", "d", "é", "f"]);
+    assert_eq!(
+        copy.feature_names().unwrap(),
+        ["a", "b", "c", "d", "é", "f"]
+    );
 }
 
 #[test]
@@ -46,7 +53,9 @@ fn a_model_in_json_is_the_same_model() {
     let bytes = model_bytes("poisson");
     let json = Booster::load(&bytes).unwrap().save_json().unwrap();
     let booster = Booster::load(json.as_bytes()).unwrap();
-    let predictions = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    let predictions = booster
+        .predict_in_place(&data.test.rows, data.columns)
+        .unwrap();
     assert_close(&predictions, &Case::read("poisson").predictions);
     assert_eq!(booster.save_ubj().unwrap(), bytes);
 }
@@ -55,11 +64,17 @@ fn a_model_in_json_is_the_same_model() {
 fn a_model_cut_off_anywhere_is_refused() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     let booster = booster.slice(0..2).unwrap();
-    let forms = [booster.save_ubj().unwrap(), booster.save_json().unwrap().into_bytes()];
+    let forms = [
+        booster.save_ubj().unwrap(),
+        booster.save_json().unwrap().into_bytes(),
+    ];
     for bytes in &forms {
         for length in 0..bytes.len() {
             let loaded = Booster::load(&bytes[..length]);
-            assert!(matches!(loaded, Err(Error::Model { .. })), "{length} bytes load");
+            assert!(
+                matches!(loaded, Err(Error::Model { .. })),
+                "{length} bytes load"
+            );
         }
         assert!(Booster::load(bytes).is_ok());
     }
@@ -67,7 +82,12 @@ fn a_model_cut_off_anywhere_is_refused() {
 
 #[test]
 fn a_document_that_is_no_model_is_refused() {
-    for bytes in [b"{}".as_slice(), b"{\"a\": 1}", b"{\"learner\": {}}", b"{\"learner\": 3}"] {
+    for bytes in [
+        b"{}".as_slice(),
+        b"{\"a\": 1}",
+        b"{\"learner\": {}}",
+        b"{\"learner\": 3}",
+    ] {
         let loaded = Booster::load(bytes);
         assert!(matches!(loaded, Err(Error::Xgboost { .. })), "{loaded:?}");
     }
@@ -75,7 +95,10 @@ fn a_document_that_is_no_model_is_refused() {
 
 #[test]
 fn a_tree_of_another_length_than_it_says_is_refused() {
-    let json = Booster::load(&model_bytes("squared_error")).unwrap().save_json().unwrap();
+    let json = Booster::load(&model_bytes("squared_error"))
+        .unwrap()
+        .save_json()
+        .unwrap();
     let mut model: serde_json::Value = serde_json::from_str(&json).unwrap();
     let trees = &mut model["learner"]["gradient_booster"]["model"]["trees"];
     trees[0]["left_children"].as_array_mut().unwrap().pop();
@@ -85,10 +108,17 @@ fn a_tree_of_another_length_than_it_says_is_refused() {
 
 #[test]
 fn a_linear_model_is_refused() {
-    let json = Booster::load(&model_bytes("squared_error")).unwrap().save_json().unwrap();
+    let json = Booster::load(&model_bytes("squared_error"))
+        .unwrap()
+        .save_json()
+        .unwrap();
     let mut model: serde_json::Value = serde_json::from_str(&json).unwrap();
     let weights = serde_json::json!({"weights": vec![0.5; 7], "boosted_rounds": 1});
-    model["learner"]["gradient_booster"] = serde_json::json!({"name": "gblinear", "model": weights});
+    model["learner"]["gradient_booster"] =
+        serde_json::json!({"name": "gblinear", "model": weights});
     let loaded = Booster::load(model.to_string().as_bytes());
-    assert!(matches!(loaded, Err(Error::Unsupported { .. })), "{loaded:?}");
+    assert!(
+        matches!(loaded, Err(Error::Unsupported { .. })),
+        "{loaded:?}"
+    );
 }

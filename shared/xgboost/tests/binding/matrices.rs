@@ -14,7 +14,8 @@ fn a_matrix_knows_its_shape() {
 
 #[test]
 fn rows_must_be_whole_and_there_must_be_one() {
-    let quantile = |rows: &[f32], columns| DMatrix::quantile(rows, columns, QuantileOptions::default());
+    let quantile =
+        |rows: &[f32], columns| DMatrix::quantile(rows, columns, QuantileOptions::default());
     for (rows, columns) in [([1.0, 2.0, 3.0].as_slice(), 2), (&[1.0], 0), (&[], 2)] {
         assert_shape(DMatrix::dense(rows, columns));
         assert_shape(quantile(rows, columns));
@@ -29,12 +30,21 @@ fn what_belongs_to_rows_or_columns_must_be_as_many() {
     assert_shape(matrix.set_weights(&[1.0, 2.0, 3.0]));
     assert_shape(matrix.set_feature_names(&["a"]));
     assert_shape(matrix.set_feature_types(&[FeatureType::Float; 3]));
-    let labels = QuantileOptions { labels: Some(&[1.0]), ..QuantileOptions::default() };
+    let labels = QuantileOptions {
+        labels: Some(&[1.0]),
+        ..QuantileOptions::default()
+    };
     assert_shape(DMatrix::quantile(&rows, 2, labels));
-    let weights = QuantileOptions { weights: Some(&[1.0]), ..QuantileOptions::default() };
+    let weights = QuantileOptions {
+        weights: Some(&[1.0]),
+        ..QuantileOptions::default()
+    };
     assert_shape(DMatrix::quantile(&rows, 2, weights));
     let types = [FeatureType::Float];
-    let types = QuantileOptions { feature_types: &types, ..QuantileOptions::default() };
+    let types = QuantileOptions {
+        feature_types: &types,
+        ..QuantileOptions::default()
+    };
     assert_shape(DMatrix::quantile(&rows, 2, types));
 }
 
@@ -50,7 +60,16 @@ fn infinite_values_and_undefined_labels_are_refused() {
 fn a_nul_byte_in_a_name_is_refused() {
     let mut matrix = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
     let named = matrix.set_feature_names(&["a", "b\0c"]);
-    assert!(matches!(named, Err(Error::Text { what: "feature name", .. })), "{named:?}");
+    assert!(
+        matches!(
+            named,
+            Err(Error::Text {
+                what: "feature name",
+                ..
+            })
+        ),
+        "{named:?}"
+    );
 }
 
 #[test]
@@ -59,7 +78,9 @@ fn categories_are_split_as_sets() {
     let codes: Vec<f32> = (0..64_u8).map(|row| f32::from(row % 8)).collect();
     let labels: Vec<f32> = codes.iter().map(|code| code % 2.0).collect();
     let mut categorical = DMatrix::dense(&codes, 1).unwrap();
-    categorical.set_feature_types(&[FeatureType::Categorical]).unwrap();
+    categorical
+        .set_feature_types(&[FeatureType::Categorical])
+        .unwrap();
     categorical.set_labels(&labels).unwrap();
     let options = QuantileOptions {
         labels: Some(&labels),
@@ -67,18 +88,32 @@ fn categories_are_split_as_sets() {
         ..QuantileOptions::default()
     };
     let quantile = DMatrix::quantile(&codes, 1, options).unwrap();
-    let params =
-        [("max_depth", "1"), ("eta", "1"), ("lambda", "0"), ("min_child_weight", "0"), ("max_cat_to_onehot", "1")];
+    let params = [
+        ("max_depth", "1"),
+        ("eta", "1"),
+        ("lambda", "0"),
+        ("min_child_weight", "0"),
+        ("max_cat_to_onehot", "1"),
+    ];
     for matrix in [categorical, quantile] {
-        let booster = xgboost::train(&params, &matrix, 1, &[], None, &mut go_on).unwrap().booster;
+        let booster = xgboost::train(&params, &matrix, 1, &[], None, &mut go_on)
+            .unwrap()
+            .booster;
         assert_eq!(booster.predict_in_place(&codes, 1).unwrap(), labels);
     }
 }
 
 #[test]
 fn a_booster_without_data_says_what_is_missing() {
-    let error = Booster::new(&[], &[]).unwrap().rounds().unwrap_err().to_string();
-    assert!(error.contains("cannot count the rounds of a booster"), "{error}");
+    let error = Booster::new(&[], &[])
+        .unwrap()
+        .rounds()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("cannot count the rounds of a booster"),
+        "{error}"
+    );
     assert!(error.contains("0 feature is supplied"), "{error}");
     assert!(!error.contains("Stack trace"), "{error}");
 }

@@ -10,10 +10,16 @@ use xgboost::{Booster, DMatrix};
 fn an_unknown_parameter_is_a_warning_in_the_log() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
     with_default(subscriber, || {
         let data = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
-        Booster::new(&[("etaa", "0.3")], &[&data]).unwrap().rounds().unwrap();
+        Booster::new(&[("etaa", "0.3")], &[&data])
+            .unwrap()
+            .rounds()
+            .unwrap();
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("WARN xgboost"), "{text}");

@@ -12,7 +12,9 @@ fn a_model_of_python_predicts_what_it_did_in_python() {
     for name in ["squared_error", "poisson"] {
         let expected = Case::read(name).predictions;
         let booster = Booster::load(&model_bytes(name)).unwrap();
-        let in_place = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+        let in_place = booster
+            .predict_in_place(&data.test.rows, data.columns)
+            .unwrap();
         assert_close(&in_place, &expected);
         assert_close(&booster.predict(&data.test_matrix()).unwrap(), &expected);
     }
@@ -22,7 +24,12 @@ fn a_model_of_python_predicts_what_it_did_in_python() {
 fn missing_and_zero_are_not_the_same() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
-    let zeros: Vec<f32> = data.test.rows.iter().map(|value| if value.is_nan() { 0.0 } else { *value }).collect();
+    let zeros: Vec<f32> = data
+        .test
+        .rows
+        .iter()
+        .map(|value| if value.is_nan() { 0.0 } else { *value })
+        .collect();
     let predictions = booster.predict_in_place(&zeros, data.columns).unwrap();
     assert_ne!(predictions, Case::read("squared_error").predictions);
 }
@@ -33,7 +40,9 @@ fn a_row_is_predicted_alone_as_among_others() {
     let mut booster = Booster::load(&model_bytes("squared_error")).unwrap();
     booster.set_param("nthread", "1").unwrap();
     let rows = data.test.rows.chunks(data.columns);
-    let predictions: Vec<f32> = rows.flat_map(|row| booster.predict_in_place(row, data.columns).unwrap()).collect();
+    let predictions: Vec<f32> = rows
+        .flat_map(|row| booster.predict_in_place(row, data.columns).unwrap())
+        .collect();
     assert_close(&predictions, &Case::read("squared_error").predictions);
 }
 
@@ -47,7 +56,10 @@ fn contributions_are_those_of_python_and_add_up() {
     let matrix = DMatrix::dense(&data.test.rows[..rows * data.columns], data.columns).unwrap();
     let contributions = booster.contributions(&matrix).unwrap();
     assert_close(&contributions, &case.contributions);
-    let sums: Vec<f32> = contributions.chunks(per_row).map(|row| row.iter().sum()).collect();
+    let sums: Vec<f32> = contributions
+        .chunks(per_row)
+        .map(|row| row.iter().sum())
+        .collect();
     assert_close(&sums, &case.predictions[..rows]);
 }
 
@@ -56,13 +68,22 @@ fn several_classes_have_a_probability_each() {
     let rows = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0];
     let mut matrix = DMatrix::dense(&rows, 1).unwrap();
     matrix.set_labels(&rows).unwrap();
-    let params = [("objective", "multi:softprob"), ("num_class", "3"), ("min_child_weight", "0")];
-    let booster = train(&params, &matrix, 20, &[], None, &mut go_on).unwrap().booster;
+    let params = [
+        ("objective", "multi:softprob"),
+        ("num_class", "3"),
+        ("min_child_weight", "0"),
+    ];
+    let booster = train(&params, &matrix, 20, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     let probabilities = booster.predict(&matrix).unwrap();
     assert_eq!(booster.predict_in_place(&rows, 1).unwrap(), probabilities);
     for (row, probabilities) in rows.iter().zip(probabilities.chunks(3)) {
         assert_close(&[probabilities.iter().sum()], &[1.0]);
-        assert!(probabilities[*row as usize] > 0.5, "{row}: {probabilities:?}");
+        assert!(
+            probabilities[*row as usize] > 0.5,
+            "{row}: {probabilities:?}"
+        );
     }
 }
 
@@ -70,7 +91,9 @@ fn several_classes_have_a_probability_each() {
 fn threads_that_share_a_booster_predict_the_same() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
-    let expected = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    let expected = booster
+        .predict_in_place(&data.test.rows, data.columns)
+        .unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -108,10 +131,15 @@ fn threads_may_race_to_configure_a_booster() {
 fn a_booster_may_be_used_and_dropped_on_another_thread() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
-    booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    booster
+        .predict_in_place(&data.test.rows, data.columns)
+        .unwrap();
     let rows = data.test.rows.clone();
     let predictions = thread::spawn(move || booster.predict_in_place(&rows, data.columns));
-    assert_close(&predictions.join().unwrap().unwrap(), &Case::read("squared_error").predictions);
+    assert_close(
+        &predictions.join().unwrap().unwrap(),
+        &Case::read("squared_error").predictions,
+    );
 }
 
 #[test]

@@ -56,7 +56,15 @@ fn a_quantile_matrix_trains_as_in_python() {
     };
     let test_set = DMatrix::quantile(&data.test.rows, data.columns, options).unwrap();
     let sets = [("train", &train_set), ("test", &test_set)];
-    let trained = train(&case.params(), &train_set, case.rounds, &sets, None, &mut go_on).unwrap();
+    let trained = train(
+        &case.params(),
+        &train_set,
+        case.rounds,
+        &sets,
+        None,
+        &mut go_on,
+    )
+    .unwrap();
     assert_predicts(&trained.booster, &data, &case);
     assert_history(&trained.history, &case, &["train", "test"]);
 }
@@ -68,7 +76,15 @@ fn early_stopping_keeps_the_round_that_python_keeps() {
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
     let sets = [("train", &train_set), ("test", &test_set)];
     let patience = NonZeroU32::new(case.patience);
-    let trained = train(&case.params(), &train_set, case.rounds, &sets, patience, &mut go_on).unwrap();
+    let trained = train(
+        &case.params(),
+        &train_set,
+        case.rounds,
+        &sets,
+        patience,
+        &mut go_on,
+    )
+    .unwrap();
     assert_eq!(trained.best_round, case.best_round);
     assert_eq!(trained.booster.rounds().unwrap(), case.best_round + 1);
     assert_predicts(&trained.booster, &data, &case);
@@ -79,11 +95,25 @@ fn early_stopping_keeps_the_round_that_python_keeps() {
 fn a_loaded_model_is_continued_as_in_python() {
     let data = Data::read();
     let case = Case::read("continued");
-    let half = Booster::load(&run(&data, &case, &data.train.labels).booster.save_ubj().unwrap());
+    let half = Booster::load(
+        &run(&data, &case, &data.train.labels)
+            .booster
+            .save_ubj()
+            .unwrap(),
+    );
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
     let sets = [("train", &train_set), ("test", &test_set)];
     let params = case.params();
-    let whole = continue_training(half.unwrap(), &params, &train_set, case.rounds, &sets, None, &mut go_on).unwrap();
+    let whole = continue_training(
+        half.unwrap(),
+        &params,
+        &train_set,
+        case.rounds,
+        &sets,
+        None,
+        &mut go_on,
+    )
+    .unwrap();
     assert_eq!(whole.booster.rounds().unwrap(), 12);
     assert_eq!(whole.best_round, 11);
     assert_predicts(&whole.booster, &data, &case);
@@ -94,10 +124,21 @@ fn a_loaded_model_is_continued_as_in_python() {
 fn ten_rounds_and_ten_more_are_twenty() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let drawing = [("subsample", "0.5"), ("colsample_bytree", "0.5"), ONE_THREAD];
-    let twenty = train(&drawing, &train_set, 20, &[], None, &mut go_on).unwrap().booster;
-    let ten = train(&drawing, &train_set, 10, &[], None, &mut go_on).unwrap().booster;
-    assert_eq!(twenty.slice(0..10).unwrap().save_ubj().unwrap(), ten.save_ubj().unwrap());
+    let drawing = [
+        ("subsample", "0.5"),
+        ("colsample_bytree", "0.5"),
+        ONE_THREAD,
+    ];
+    let twenty = train(&drawing, &train_set, 20, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
+    let ten = train(&drawing, &train_set, 10, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
+    assert_eq!(
+        twenty.slice(0..10).unwrap().save_ubj().unwrap(),
+        ten.save_ubj().unwrap()
+    );
     let more = continue_training(ten, &drawing, &train_set, 10, &[], None, &mut go_on).unwrap();
     assert_eq!(more.booster.save_ubj().unwrap(), twenty.save_ubj().unwrap());
 }
@@ -106,10 +147,18 @@ fn ten_rounds_and_ten_more_are_twenty() {
 fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let drawing = [("subsample", "0.5"), ("seed_per_iteration", "true"), ONE_THREAD];
+    let drawing = [
+        ("subsample", "0.5"),
+        ("seed_per_iteration", "true"),
+        ONE_THREAD,
+    ];
     for params in [&drawing[2..], &drawing] {
-        let twenty = train(params, &train_set, 20, &[], None, &mut go_on).unwrap().booster;
-        let ten = train(params, &train_set, 10, &[], None, &mut go_on).unwrap().booster;
+        let twenty = train(params, &train_set, 20, &[], None, &mut go_on)
+            .unwrap()
+            .booster;
+        let ten = train(params, &train_set, 10, &[], None, &mut go_on)
+            .unwrap()
+            .booster;
         let ten = Booster::load(&ten.save_ubj().unwrap()).unwrap();
         let more = continue_training(ten, params, &train_set, 10, &[], None, &mut go_on).unwrap();
         assert_eq!(more.booster.save_ubj().unwrap(), twenty.save_ubj().unwrap());
@@ -120,8 +169,14 @@ fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
 fn refreshing_renews_leaves_and_keeps_splits() {
     let data = Data::read();
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
-    let params = [ONE_THREAD, ("process_type", "update"), ("updater", "refresh")];
-    let old = train(&params[..1], &train_set, 5, &[], None, &mut go_on).unwrap().booster;
+    let params = [
+        ONE_THREAD,
+        ("process_type", "update"),
+        ("updater", "refresh"),
+    ];
+    let old = train(&params[..1], &train_set, 5, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     let copy = Booster::load(&old.save_ubj().unwrap()).unwrap();
     let rounds = copy.rounds().unwrap();
     let fresh = continue_training(copy, &params, &test_set, rounds, &[], None, &mut go_on).unwrap();
@@ -137,7 +192,9 @@ fn refreshing_renews_leaves_and_keeps_splits() {
 fn refreshing_fewer_rounds_drops_the_others() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let booster = train(&[ONE_THREAD], &train_set, 5, &[], None, &mut go_on).unwrap().booster;
+    let booster = train(&[ONE_THREAD], &train_set, 5, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     let params = [("process_type", "update"), ("updater", "refresh")];
     let fresh = continue_training(booster, &params, &train_set, 3, &[], None, &mut go_on).unwrap();
     assert_eq!(fresh.booster.rounds().unwrap(), 3);
@@ -149,8 +206,12 @@ fn a_slice_predicts_what_its_rounds_did() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let params = [ONE_THREAD, ("max_depth", "3")];
-    let booster = train(&params, &train_set, 8, &[], None, &mut go_on).unwrap().booster;
-    let short = train(&params, &train_set, 3, &[], None, &mut go_on).unwrap().booster;
+    let booster = train(&params, &train_set, 8, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
+    let short = train(&params, &train_set, 3, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     let slice = booster.slice(0..3).unwrap();
     assert_eq!(slice.rounds().unwrap(), 3);
     let predict = |booster: &Booster| booster.predict_in_place(&data.test.rows, data.columns);
@@ -172,26 +233,56 @@ fn each_round_is_told_and_may_be_the_last() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let mut told = Vec::new();
-    let trained = train(&[ONE_THREAD], &train_set, 10, &[("train", &train_set)], None, &mut |progress| {
-        told.push((progress.round, progress.done, progress.planned, progress.scores.to_vec()));
-        if progress.done == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let trained = train(
+        &[ONE_THREAD],
+        &train_set,
+        10,
+        &[("train", &train_set)],
+        None,
+        &mut |progress| {
+            told.push((
+                progress.round,
+                progress.done,
+                progress.planned,
+                progress.scores.to_vec(),
+            ));
+            if progress.done == 3 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    );
     let trained = trained.unwrap();
     assert_eq!(trained.booster.rounds().unwrap(), 3);
     assert_eq!(trained.best_round, 2);
     let scores = told.iter().map(|(.., scores)| scores.clone());
     assert_eq!(trained.history, scores.collect::<Vec<_>>());
-    let counts = told.iter().map(|(round, done, planned, _)| (*round, *done, *planned));
-    assert_eq!(counts.collect::<Vec<_>>(), [(0, 1, 10), (1, 2, 10), (2, 3, 10)]);
+    let counts = told
+        .iter()
+        .map(|(round, done, planned, _)| (*round, *done, *planned));
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [(0, 1, 10), (1, 2, 10), (2, 3, 10)]
+    );
 }
 
 #[test]
 fn features_are_named_after_those_of_the_training_matrix() {
     let data = Data::read();
     let mut train_set = data.train_matrix();
-    let names = ["hour", "weekday", "lag_24", "lag_168", "longitude", "latitude"];
+    let names = [
+        "hour",
+        "weekday",
+        "lag_24",
+        "lag_168",
+        "longitude",
+        "latitude",
+    ];
     train_set.set_feature_names(&names).unwrap();
-    let booster = train(&[ONE_THREAD], &train_set, 1, &[], None, &mut go_on).unwrap().booster;
+    let booster = train(&[ONE_THREAD], &train_set, 1, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     assert_eq!(booster.feature_names().unwrap(), names);
 }
 
@@ -200,7 +291,9 @@ fn weights_count() {
     let mut matrix = DMatrix::dense(&[1.0, 1.0], 1).unwrap();
     matrix.set_labels(&[0.0, 1.0]).unwrap();
     matrix.set_weights(&[1.0, 3.0]).unwrap();
-    let booster = train(&[("eta", "1")], &matrix, 1, &[], None, &mut go_on).unwrap().booster;
+    let booster = train(&[("eta", "1")], &matrix, 1, &[], None, &mut go_on)
+        .unwrap()
+        .booster;
     assert_close(&booster.predict_in_place(&[1.0], 1).unwrap(), &[0.75]);
 }
 
@@ -210,8 +303,9 @@ fn what_cannot_be_trained_is_refused() {
     let train_set = data.train_matrix();
     let unlabelled = DMatrix::dense(&data.train.rows, data.columns).unwrap();
     let one = NonZeroU32::new(1);
-    let attempt =
-        |params: &[_], matrix, rounds, patience| train(params, matrix, rounds, &[], patience, &mut go_on).unwrap_err();
+    let attempt = |params: &[_], matrix, rounds, patience| {
+        train(params, matrix, rounds, &[], patience, &mut go_on).unwrap_err()
+    };
     let error = attempt(&[], &train_set, 0, None);
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     let error = attempt(&[], &train_set, 5, one);
@@ -233,7 +327,9 @@ fn a_matrix_may_go_before_the_booster() {
     let data = Data::read();
     let mut booster = {
         let train_set = data.train_matrix();
-        train(&[ONE_THREAD], &train_set, 3, &[], None, &mut go_on).unwrap().booster
+        train(&[ONE_THREAD], &train_set, 3, &[], None, &mut go_on)
+            .unwrap()
+            .booster
     };
     booster.set_param("nthread", "1").unwrap();
     let again = data.train_matrix();
@@ -242,13 +338,24 @@ fn a_matrix_may_go_before_the_booster() {
 }
 
 fn cases(data: &Data) -> [(&'static str, &[f32]); 2] {
-    [("squared_error", &data.train.labels), ("poisson", &data.train.counts)]
+    [
+        ("squared_error", &data.train.labels),
+        ("poisson", &data.train.counts),
+    ]
 }
 
 fn run(data: &Data, case: &Case, labels: &[f32]) -> Trained {
     let train_set = data.matrix(&data.train, labels);
     let sets = [("train", &train_set)];
-    train(&case.params(), &train_set, case.rounds, &sets, None, &mut go_on).unwrap()
+    train(
+        &case.params(),
+        &train_set,
+        case.rounds,
+        &sets,
+        None,
+        &mut go_on,
+    )
+    .unwrap()
 }
 
 fn load(name: &str) -> Booster {
@@ -263,7 +370,9 @@ fn trees(booster: &Booster) -> Vec<serde_json::Value> {
 
 #[track_caller]
 fn assert_predicts(booster: &Booster, data: &Data, case: &Case) {
-    let predictions = booster.predict_in_place(&data.test.rows, data.columns).unwrap();
+    let predictions = booster
+        .predict_in_place(&data.test.rows, data.columns)
+        .unwrap();
     assert_close(&predictions, &case.predictions);
 }
 
@@ -273,10 +382,18 @@ fn assert_history(history: &[Vec<Score>], case: &Case, datasets: &[&str]) {
     for dataset in datasets {
         for (metric, expected) in &case.history[*dataset] {
             let is_it = |score: &&Score| score.dataset == *dataset && score.metric == *metric;
-            let values: Vec<f64> = history.iter().flatten().filter(is_it).map(|score| score.value).collect();
+            let values: Vec<f64> = history
+                .iter()
+                .flatten()
+                .filter(is_it)
+                .map(|score| score.value)
+                .collect();
             assert_eq!(values.len(), expected.len(), "{dataset} {metric}");
             for (value, expected) in values.iter().zip(expected) {
-                assert!((value - expected).abs() < 1e-6, "{dataset} {metric}: {value} {expected}");
+                assert!(
+                    (value - expected).abs() < 1e-6,
+                    "{dataset} {metric}: {value} {expected}"
+                );
             }
         }
     }
@@ -285,7 +402,12 @@ fn assert_history(history: &[Vec<Score>], case: &Case, datasets: &[&str]) {
 #[test]
 fn a_booster_tells_where_it_trains() {
     let data = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
-    let device = |name: &str| Booster::new(&[("device", name)], &[&data]).unwrap().device().unwrap();
+    let device = |name: &str| {
+        Booster::new(&[("device", name)], &[&data])
+            .unwrap()
+            .device()
+            .unwrap()
+    };
     assert_eq!(device("cpu"), "cpu");
     // Without a card, or a library for cards, that is what XGBoost makes of it.
     assert!(["cpu", "cuda:0"].contains(&device("cuda").as_str()));

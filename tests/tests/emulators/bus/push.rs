@@ -17,21 +17,52 @@ const WEEK_IN_SECONDS: i64 = 604_800;
 async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
-    let subscriptions = [project.subscription("ingest").await, project.subscription("ingest-dead-letter").await];
+    let subscriptions = [
+        project.subscription("ingest").await,
+        project.subscription("ingest-dead-letter").await,
+    ];
     for subscription in &subscriptions {
         let name = &subscription.name;
-        assert_eq!(subscription.message_retention_duration.unwrap().seconds(), WEEK_IN_SECONDS, "{name}");
-        assert_eq!(subscription.expiration_policy.as_ref().unwrap().ttl, None, "{name}");
+        assert_eq!(
+            subscription.message_retention_duration.unwrap().seconds(),
+            WEEK_IN_SECONDS,
+            "{name}"
+        );
+        assert_eq!(
+            subscription.expiration_policy.as_ref().unwrap().ttl,
+            None,
+            "{name}"
+        );
     }
     let [push, letters] = subscriptions;
-    assert!(push.topic.ends_with("/topics/ingest-requested"), "{}", push.topic);
-    assert!(letters.topic.ends_with("/topics/ingest-dead-letter"), "{}", letters.topic);
-    assert_eq!((push.ack_deadline_seconds, push.retain_acked_messages), (600, true));
+    assert!(
+        push.topic.ends_with("/topics/ingest-requested"),
+        "{}",
+        push.topic
+    );
+    assert!(
+        letters.topic.ends_with("/topics/ingest-dead-letter"),
+        "{}",
+        letters.topic
+    );
+    assert_eq!(
+        (push.ack_deadline_seconds, push.retain_acked_messages),
+        (600, true)
+    );
     // As infra/modules/function/dead_letters.tf has it: as long as a person needs.
     assert_eq!(letters.ack_deadline_seconds, 600);
-    assert_eq!((endpoint_of(&push), endpoint_of(&letters)), (endpoint.url(), String::new()));
+    assert_eq!(
+        (endpoint_of(&push), endpoint_of(&letters)),
+        (endpoint.url(), String::new())
+    );
     let dead_letters = push.dead_letter_policy.unwrap();
-    assert_eq!((dead_letters.dead_letter_topic, dead_letters.max_delivery_attempts), (letters.topic, 5));
+    assert_eq!(
+        (
+            dead_letters.dead_letter_topic,
+            dead_letters.max_delivery_attempts
+        ),
+        (letters.topic, 5)
+    );
     let backoff = push.retry_policy.unwrap();
     assert_eq!(backoff.minimum_backoff.unwrap().nanos(), 100_000_000);
     assert_eq!(backoff.maximum_backoff.unwrap().seconds(), 1);
@@ -42,9 +73,18 @@ async fn setting_up_again_changes_nothing() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
     let names = ["ingest", "ingest-dead-letter"];
-    let before = [project.subscription(names[0]).await, project.subscription(names[1]).await];
+    let before = [
+        project.subscription(names[0]).await,
+        project.subscription(names[1]).await,
+    ];
     project.set_up_again(&[(Function::Ingest, &endpoint)]).await;
-    assert_eq!([project.subscription(names[0]).await, project.subscription(names[1]).await], before);
+    assert_eq!(
+        [
+            project.subscription(names[0]).await,
+            project.subscription(names[1]).await
+        ],
+        before
+    );
 }
 
 #[tokio::test]
@@ -64,11 +104,22 @@ async fn a_push_is_an_envelope_with_the_message() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Predict, &endpoint)]).await;
     let attributes = [("origin".to_owned(), "été".to_owned())].into();
-    let message = Message { data: "vélo".into(), attributes };
-    let message_id = project.publisher().await.publish(Topic::DayIngested, message.clone()).await.unwrap();
+    let message = Message {
+        data: "vélo".into(),
+        attributes,
+    };
+    let message_id = project
+        .publisher()
+        .await
+        .publish(Topic::DayIngested, message.clone())
+        .await
+        .unwrap();
     let push = eventually("the push", async || endpoint.received().pop()).await;
     let envelope = Envelope::open(&push.headers, &push.body.to_string().into()).unwrap();
-    assert_eq!((envelope.message_id, envelope.data), (message_id.0, message.data));
+    assert_eq!(
+        (envelope.message_id, envelope.data),
+        (message_id.0, message.data)
+    );
     assert_eq!(envelope.attributes, message.attributes);
     assert!(envelope.published_at.is_some());
 }
@@ -80,14 +131,28 @@ async fn what_is_refused_is_pushed_again_and_becomes_a_dead_letter() {
     let letters = project.pull("ingest-dead-letter");
     project.publish(Topic::IngestRequested, "refused").await;
     let (_, letter) = eventually("the dead letter", async || letters.messages().await.pop()).await;
-    assert_eq!((letter.data, endpoint.received().len()), ("refused".into(), 5));
+    assert_eq!(
+        (letter.data, endpoint.received().len()),
+        ("refused".into(), 5)
+    );
     let push = &endpoint.received()[0];
-    let about = |name: &str| letter.attributes[&format!("CloudPubSubDeadLetterSource{name}")].as_str();
-    assert_eq!((about("DeliveryCount"), about("Subscription")), ("5", "ingest"));
+    let about =
+        |name: &str| letter.attributes[&format!("CloudPubSubDeadLetterSource{name}")].as_str();
+    assert_eq!(
+        (about("DeliveryCount"), about("Subscription")),
+        ("5", "ingest")
+    );
     assert_eq!(about("SubscriptionProject"), project.id.as_str());
-    assert_eq!(about("TopicPublishTime"), push.body["message"]["publishTime"]);
+    assert_eq!(
+        about("TopicPublishTime"),
+        push.body["message"]["publishTime"]
+    );
 }
 
 fn endpoint_of(subscription: &Subscription) -> String {
-    subscription.push_config.as_ref().map(|push| push.push_endpoint.clone()).unwrap_or_default()
+    subscription
+        .push_config
+        .as_ref()
+        .map(|push| push.push_endpoint.clone())
+        .unwrap_or_default()
 }

@@ -27,43 +27,79 @@ async fn a_function_that_is_sought_back_to_a_time_is_pushed_what_was_published_s
         .send()
         .await
         .unwrap();
-    assert_eq!(texts(&ingest, 5).await, ["first", "second", "second", "third", "third"]);
+    assert_eq!(
+        texts(&ingest, 5).await,
+        ["first", "second", "second", "third", "third"]
+    );
 }
 
 #[tokio::test]
 async fn a_function_that_is_sought_back_to_a_snapshot_is_pushed_what_was_acknowledged_since() {
     let (project, ingest) = project_with_ingest().await;
     let snapshot = publish_around_snapshot(&project, &ingest).await;
-    let request = project.subscriptions.seek().set_subscription(project.subscription_name("ingest"));
+    let request = project
+        .subscriptions
+        .seek()
+        .set_subscription(project.subscription_name("ingest"));
     request.set_snapshot(snapshot).send().await.unwrap();
     assert_eq!(texts(&ingest, 3).await, ["first", "second", "second"]);
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_made_later_and_sought_back_to_a_time_shows_what_was_published_since() {
+async fn a_subscription_that_is_made_later_and_sought_back_to_a_time_shows_what_was_published_since()
+ {
     let (project, ingest) = project_with_ingest().await;
     let second = publish_three(&project, &ingest).await;
     project.subscribe("dry-run", TOPIC).await;
     let dry_run = project.subscription_name("dry-run");
-    project.subscriptions.seek().set_subscription(dry_run).set_time(second).send().await.unwrap();
-    assert_eq!(texts(&project.pull("dry-run"), 2).await, ["second", "third"]);
-    assert_eq!(ingest.received().len(), 3, "the function got something again");
+    project
+        .subscriptions
+        .seek()
+        .set_subscription(dry_run)
+        .set_time(second)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        texts(&project.pull("dry-run"), 2).await,
+        ["second", "third"]
+    );
+    assert_eq!(
+        ingest.received().len(),
+        3,
+        "the function got something again"
+    );
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_made_later_and_sought_to_the_snapshot_of_another_shows_what_that_one_got_since() {
+async fn a_subscription_that_is_made_later_and_sought_to_the_snapshot_of_another_shows_what_that_one_got_since()
+ {
     let (project, ingest) = project_with_ingest().await;
     let snapshot = publish_around_snapshot(&project, &ingest).await;
     project.subscribe("dry-run", TOPIC).await;
     let dry_run = project.subscription_name("dry-run");
-    project.subscriptions.seek().set_subscription(dry_run).set_snapshot(snapshot).send().await.unwrap();
+    project
+        .subscriptions
+        .seek()
+        .set_subscription(dry_run)
+        .set_snapshot(snapshot)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(texts(&project.pull("dry-run"), 1).await, ["second"]);
-    assert_eq!(ingest.received().len(), 2, "the function got something again");
+    assert_eq!(
+        ingest.received().len(),
+        2,
+        "the function got something again"
+    );
 }
 
 async fn project_with_ingest() -> (Project, Endpoint) {
     let ingest = Endpoint::acknowledging().await;
-    (Project::set_up(&[(Function::Ingest, &ingest)]).await, ingest)
+    (
+        Project::set_up(&[(Function::Ingest, &ingest)]).await,
+        ingest,
+    )
 }
 
 /// Publishes three messages, waits until they are acknowledged, and returns when the second was published.
@@ -75,8 +111,14 @@ async fn publish_three(project: &Project, ingest: &Endpoint) -> Timestamp {
     }
     wait_until_acknowledged(ingest, 3).await;
     let pushes = ingest.received();
-    let mut envelopes = pushes.iter().map(|push| Envelope::open(&push.headers, &push.body.to_string().into()).unwrap());
-    let second = envelopes.find(|envelope| envelope.data == "second").unwrap().published_at.unwrap();
+    let mut envelopes = pushes
+        .iter()
+        .map(|push| Envelope::open(&push.headers, &push.body.to_string().into()).unwrap());
+    let second = envelopes
+        .find(|envelope| envelope.data == "second")
+        .unwrap()
+        .published_at
+        .unwrap();
     Timestamp::clamp(second.as_second(), second.subsec_nanosecond())
 }
 
@@ -86,7 +128,11 @@ async fn publish_around_snapshot(project: &Project, ingest: &Endpoint) -> String
     wait_until_acknowledged(ingest, 1).await;
     let name = format!("projects/{}/snapshots/after-the-first", project.id);
     let request = project.subscriptions.create_snapshot().set_name(&name);
-    request.set_subscription(project.subscription_name("ingest")).send().await.unwrap();
+    request
+        .set_subscription(project.subscription_name("ingest"))
+        .send()
+        .await
+        .unwrap();
     project.publish(TOPIC, "second").await;
     wait_until_acknowledged(ingest, 2).await;
     name
@@ -105,8 +151,10 @@ async fn texts(inbox: &dyn Inbox, count: usize) -> Vec<String> {
         (messages.len() >= count).then_some(messages)
     })
     .await;
-    let mut texts: Vec<_> =
-        messages.into_iter().map(|(_, message)| String::from_utf8(message.data.into()).unwrap()).collect();
+    let mut texts: Vec<_> = messages
+        .into_iter()
+        .map(|(_, message)| String::from_utf8(message.data.into()).unwrap())
+        .collect();
     texts.sort();
     texts
 }

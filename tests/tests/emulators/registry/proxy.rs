@@ -49,14 +49,18 @@ impl Proxy {
     }
 
     /// Opens a proxy; `fate` is told the number of a call, from 0, and its name.
-    pub(super) async fn deciding(fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static) -> Self {
+    pub(super) async fn deciding(
+        fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
+    ) -> Self {
         Self::with(fate, |_| {}).await
     }
 
     /// Opens a proxy that asks the server for no more than two versions at once.
     pub(super) async fn with_small_pages() -> Self {
         let rewrite = |url: &mut Url| {
-            let query = url.query().map(|query| query.replace("max_results=1000", "max_results=2"));
+            let query = url
+                .query()
+                .map(|query| query.replace("max_results=1000", "max_results=2"));
             url.set_query(query.as_deref());
         };
         Self::with(|_, _| Fate::Passed, rewrite).await
@@ -70,12 +74,17 @@ impl Proxy {
         let known = Arc::clone(&calls);
         let answer = async move |request: Request| {
             let (parts, body) = request.into_parts();
-            let call = Call { name: format!("{} {}", parts.method, parts.uri.path()), headers: parts.headers };
+            let call = Call {
+                name: format!("{} {}", parts.method, parts.uri.path()),
+                headers: parts.headers,
+            };
             let fate = fate(keep(&known, call.clone()), &call.name);
             if fate == Fate::Refused {
                 return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
             }
-            let mut url = place::mlflow().join(parts.uri.path_and_query().unwrap().as_str()).unwrap();
+            let mut url = place::mlflow()
+                .join(parts.uri.path_and_query().unwrap().as_str())
+                .unwrap();
             rewrite(&mut url);
             let body = to_bytes(body, usize::MAX).await.unwrap();
             let mut request = client.request(parts.method, url).body(body);
@@ -84,12 +93,24 @@ impl Proxy {
             }
             let response = request.send().await.unwrap();
             let (status, bytes) = (response.status(), response.bytes().await.unwrap());
-            if fate == Fate::AnswerLost { (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()) } else { (status, bytes) }
+            if fate == Fate::AnswerLost {
+                (StatusCode::SERVICE_UNAVAILABLE, Bytes::new())
+            } else {
+                (status, bytes)
+            }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await.unwrap() });
-        Self { address, calls, task }
+        let task = tokio::spawn(async move {
+            axum::serve(listener, Router::new().fallback(answer))
+                .await
+                .unwrap()
+        });
+        Self {
+            address,
+            calls,
+            task,
+        }
     }
 
     /// Returns where it is.
@@ -105,7 +126,11 @@ impl Proxy {
     /// Forgets the calls so far, and returns the last segments of their names.
     pub(super) fn take_calls(&self) -> Vec<String> {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
-        let name = |call: Call| call.name.split_once("/mlflow/").map_or(call.name.clone(), |(_, name)| name.to_owned());
+        let name = |call: Call| {
+            call.name
+                .split_once("/mlflow/")
+                .map_or(call.name.clone(), |(_, name)| name.to_owned())
+        };
         calls.into_iter().map(name).collect()
     }
 }

@@ -27,19 +27,32 @@ async fn python_loads_the_champion_and_predicts_the_same() {
     let (name, store) = (place::unique("model"), memory());
     let (model, frame) = trained();
     let run = Run {
-        tags: texts(&[("dataset", "baseline"), ("training_type", "champion"), ("data_source", "local")]),
+        tags: texts(&[
+            ("dataset", "baseline"),
+            ("training_type", "champion"),
+            ("data_source", "local"),
+        ]),
         params: texts(&[("eta", "0.2"), ("rounds", "40")]),
-        metrics: [("test_mae".to_owned(), 0.1 + 0.2), ("test_r2".to_owned(), -0.5)].into(),
+        metrics: [
+            ("test_mae".to_owned(), 0.1 + 0.2),
+            ("test_r2".to_owned(), -0.5),
+        ]
+        .into(),
         ..run("champion-2021-05-15")
     };
     model.save(&*store, &run.artifacts).await.unwrap();
     let registry = open(&name, &store);
     let version = registry.register(&run).await.unwrap();
-    registry.move_alias(Alias::Champion, None, version).await.unwrap();
+    registry
+        .move_alias(Alias::Champion, None, version)
+        .await
+        .unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     download(&*store, &run, folder.path()).await;
-    let seen = tokio::task::spawn_blocking(move || python(&name, folder.path())).await.unwrap();
+    let seen = tokio::task::spawn_blocking(move || python(&name, folder.path()))
+        .await
+        .unwrap();
     assert_predictions(&seen, &model, &frame);
     assert_registered(&seen, &run, version);
 }
@@ -49,18 +62,39 @@ async fn the_artifacts_of_the_run_are_the_files_of_the_model() {
     let (name, store) = (place::unique("model"), memory());
     let run = run("the-run");
     trained().0.save(&*store, &run.artifacts).await.unwrap();
-    let deeper = format!("{}/notes/été 2021.txt", run.artifacts).parse().unwrap();
-    store.write(&deeper, "a note".into(), Condition::Absent).await.unwrap();
+    let deeper = format!("{}/notes/été 2021.txt", run.artifacts)
+        .parse()
+        .unwrap();
+    store
+        .write(&deeper, "a note".into(), Condition::Absent)
+        .await
+        .unwrap();
     open(&name, &store).register(&run).await.unwrap();
-    let uri = runs_of(&name).await[0]["info"]["artifact_uri"].as_str().unwrap().to_owned();
+    let uri = runs_of(&name).await[0]["info"]["artifact_uri"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let files = store.list(&format!("{}/", run.artifacts)).await.unwrap();
     assert_eq!(files.len(), 8);
     for file in files {
         let name = file.as_str().strip_prefix(run.artifacts.as_str()).unwrap();
-        let path =
-            format!("../mlflow-artifacts/artifacts/{}/model{name}", uri.trim_start_matches("mlflow-artifacts:/"));
-        let url = place::mlflow().join("/api/2.0/mlflow/").unwrap().join(&path).unwrap();
-        let copy = reqwest::get(url).await.unwrap().error_for_status().unwrap().bytes().await.unwrap();
+        let path = format!(
+            "../mlflow-artifacts/artifacts/{}/model{name}",
+            uri.trim_start_matches("mlflow-artifacts:/")
+        );
+        let url = place::mlflow()
+            .join("/api/2.0/mlflow/")
+            .unwrap()
+            .join(&path)
+            .unwrap();
+        let copy = reqwest::get(url)
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap();
         assert_eq!(copy, store.read(&file).await.unwrap().bytes, "{file}");
     }
 }
@@ -68,48 +102,110 @@ async fn the_artifacts_of_the_run_are_the_files_of_the_model() {
 /// Servers that keep artifacts in a bucket and do not pass them on.
 #[tokio::test]
 async fn artifacts_that_belong_in_a_bucket_are_written_there() {
-    let (name, store, cloud, bucket) = (place::unique("model"), memory(), place::cloud(), place::bucket());
-    let buckets = format!("{}/storage/v1/b?project=p", cloud.storage_emulator.as_ref().unwrap().origin());
-    let made = reqwest::Client::new().post(buckets).json(&json!({ "name": bucket.as_str() })).send().await.unwrap();
+    let (name, store, cloud, bucket) = (
+        place::unique("model"),
+        memory(),
+        place::cloud(),
+        place::bucket(),
+    );
+    let buckets = format!(
+        "{}/storage/v1/b?project=p",
+        cloud.storage_emulator.as_ref().unwrap().origin()
+    );
+    let made = reqwest::Client::new()
+        .post(buckets)
+        .json(&json!({ "name": bucket.as_str() }))
+        .send()
+        .await
+        .unwrap();
     made.error_for_status().unwrap();
-    post("experiments/create", json!({ "name": name, "artifact_location": format!("gs://{bucket}/runs") })).await;
+    post(
+        "experiments/create",
+        json!({ "name": name, "artifact_location": format!("gs://{bucket}/runs") }),
+    )
+    .await;
 
     let run = run("the-run");
     let path = format!("{}/card.json", run.artifacts).parse().unwrap();
-    store.write(&path, "{}".into(), Condition::Absent).await.unwrap();
-    let settings = CloudSettings { mlflow_model: Some(name.clone()), ..cloud.clone() };
-    let registry = MlflowRegistry::open(&place::mlflow(), &settings, store, Arc::new(SystemClock)).unwrap();
+    store
+        .write(&path, "{}".into(), Condition::Absent)
+        .await
+        .unwrap();
+    let settings = CloudSettings {
+        mlflow_model: Some(name.clone()),
+        ..cloud.clone()
+    };
+    let registry =
+        MlflowRegistry::open(&place::mlflow(), &settings, store, Arc::new(SystemClock)).unwrap();
     registry.register(&run).await.unwrap();
-    let id = runs_of(&name).await[0]["info"]["run_id"].as_str().unwrap().to_owned();
-    let written = GcsStore::open(&bucket, &cloud).await.unwrap().list("").await.unwrap();
-    assert_eq!(written, [format!("runs/{id}/artifacts/model/card.json").parse().unwrap()]);
+    let id = runs_of(&name).await[0]["info"]["run_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let written = GcsStore::open(&bucket, &cloud)
+        .await
+        .unwrap()
+        .list("")
+        .await
+        .unwrap();
+    assert_eq!(
+        written,
+        [format!("runs/{id}/artifacts/model/card.json")
+            .parse()
+            .unwrap()]
+    );
 }
 
 /// The ten rows of the example are the first of each tenth of the frame, and forecasts are never below 0.
 fn assert_predictions(seen: &Value, model: &Model, frame: &Frame) {
     let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(seen["rows"].clone()).unwrap();
     let step = frame.len().div_ceil(rows.len());
-    let ours: Vec<f32> = model.predict(frame).unwrap().into_iter().step_by(step).collect();
+    let ours: Vec<f32> = model
+        .predict(frame)
+        .unwrap()
+        .into_iter()
+        .step_by(step)
+        .collect();
     let values = frame.clone().numbered(model.features());
-    let values = values.values().chunks(frame.values().len() / frame.len()).step_by(step);
+    let values = values
+        .values()
+        .chunks(frame.values().len() / frame.len())
+        .step_by(step);
     for (row, expected) in rows.iter().zip(values) {
-        assert_eq!(*row, expected.iter().map(|value| (!value.is_nan()).then_some(*value)).collect::<Vec<_>>());
+        assert_eq!(
+            *row,
+            expected
+                .iter()
+                .map(|value| (!value.is_nan()).then_some(*value))
+                .collect::<Vec<_>>()
+        );
     }
-    assert!(rows.iter().flatten().any(Option::is_none), "no row shows what is not known");
+    assert!(
+        rows.iter().flatten().any(Option::is_none),
+        "no row shows what is not known"
+    );
     for way in ["registry", "folder", "function"] {
         let theirs: Vec<f64> = serde_json::from_value(seen["predictions"][way].clone()).unwrap();
         assert_eq!((ours.len(), theirs.len()), (10, 10), "{way}");
         for (ours, theirs) in ours.iter().map(|value| f64::from(*value)).zip(theirs) {
             let theirs = theirs.max(0.0);
-            assert!((ours - theirs).abs() <= 1e-6 * theirs.max(1.0), "{way}: {ours} {theirs}");
+            assert!(
+                (ours - theirs).abs() <= 1e-6 * theirs.max(1.0),
+                "{way}: {ours} {theirs}"
+            );
         }
     }
 }
 
 fn assert_registered(seen: &Value, run: &Run, version: Version) {
     let number: &Value = &seen["version"]["number"];
-    let number = number.as_str().map_or_else(|| number.to_string(), str::to_owned);
-    assert_eq!((number, &seen["version"]["aliases"]), (version.to_string(), &json!(["champion"])));
+    let number = number
+        .as_str()
+        .map_or_else(|| number.to_string(), str::to_owned);
+    assert_eq!(
+        (number, &seen["version"]["aliases"]),
+        (version.to_string(), &json!(["champion"]))
+    );
     for place in ["version", "run"] {
         let tags = seen[place]["tags"].as_object().unwrap();
         let of_strategy: serde_json::Map<_, _> = tags
@@ -131,8 +227,15 @@ fn assert_registered(seen: &Value, run: &Run, version: Version) {
 /// Two counters with a daily shape, for sixty days.
 fn trained() -> (Model, Frame) {
     let mut counts = Counts::default();
-    let counter = |name: &str| Counter { id: None, name: name.to_owned(), coordinates: None };
-    let (busy, quiet) = (counts.intern(counter("Busy")), counts.intern(counter("Quiet")));
+    let counter = |name: &str| Counter {
+        id: None,
+        name: name.to_owned(),
+        coordinates: None,
+    };
+    let (busy, quiet) = (
+        counts.intern(counter("Busy")),
+        counts.intern(counter("Quiet")),
+    );
     let first: Day = "2021-03-01".parse().unwrap();
     for hour in first.through(first.plus(59)).flat_map(Day::hours) {
         let of_day = u32::try_from(hour.local().hour).unwrap();
@@ -141,8 +244,16 @@ fn trained() -> (Model, Frame) {
     }
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::of_counts(&spec, &[], &counts);
-    let recipe = TrainRecipe { rounds: 40, learning_rate: 0.2, min_child_weight: 1.0, ..TrainRecipe::default() };
-    (model::train(&frame, spec, &recipe, &mut |_| {}).unwrap(), frame)
+    let recipe = TrainRecipe {
+        rounds: 40,
+        learning_rate: 0.2,
+        min_child_weight: 1.0,
+        ..TrainRecipe::default()
+    };
+    (
+        model::train(&frame, spec, &recipe, &mut |_| {}).unwrap(),
+        frame,
+    )
 }
 
 /// Writes the files of a run's model into a folder of this machine.
@@ -170,5 +281,8 @@ pub(crate) fn python(model: &str, folder: &Path) -> Value {
 }
 
 fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }

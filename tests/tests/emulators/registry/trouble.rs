@@ -21,10 +21,21 @@ const SECRET: &str = "geheim";
 #[tokio::test]
 async fn a_server_that_is_down_is_named_without_the_password() {
     // Nothing listens on the port that nobody but root may listen on.
-    let url = format!("http://zoe:{SECRET}@127.0.0.1:1/mlflow").parse().unwrap();
+    let url = format!("http://zoe:{SECRET}@127.0.0.1:1/mlflow")
+        .parse()
+        .unwrap();
     let registry = open_at(&url, "model", &memory());
     let error = registry.alias(Alias::Champion).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Unavailable { verb: "read an alias", .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            RegistryError::Unavailable {
+                verb: "read an alias",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     let text = format!("{} {error:?}", chain(&error));
     assert!(text.contains("http://127.0.0.1:1/mlflow"), "{text}");
     assert!(!text.contains(SECRET), "{text}");
@@ -32,15 +43,27 @@ async fn a_server_that_is_down_is_named_without_the_password() {
 
 #[tokio::test]
 async fn a_tired_server_is_asked_again() {
-    let tired = |number, _: &str| if number < 2 { Fate::Refused } else { Fate::Passed };
+    let tired = |number, _: &str| {
+        if number < 2 {
+            Fate::Refused
+        } else {
+            Fate::Passed
+        }
+    };
     let proxy = Proxy::deciding(tired).await;
     let registry = open_at(&proxy.url(), &place::unique("model"), &memory());
-    assert_eq!(registry.register(&run("the-run")).await.unwrap(), Version::new(1));
+    assert_eq!(
+        registry.register(&run("the-run")).await.unwrap(),
+        Version::new(1)
+    );
 }
 
 #[tokio::test]
 async fn the_server_is_told_who_we_are() {
-    let password = MlflowLogin::Password { user: "zoe".to_owned(), password: SECRET.parse().unwrap() };
+    let password = MlflowLogin::Password {
+        user: "zoe".to_owned(),
+        password: SECRET.parse().unwrap(),
+    };
     let token = MlflowLogin::Token(SECRET.parse().unwrap());
     // In base64: zoe:geheim.
     let basic = "Basic em9lOmdlaGVpbQ==";
@@ -55,12 +78,22 @@ async fn the_server_is_told_who_we_are() {
         let proxy = Proxy::passing().await;
         let mut url = proxy.url();
         url.set_username(user).unwrap();
-        url.set_password((!user.is_empty()).then_some(SECRET)).unwrap();
-        let settings = CloudSettings { mlflow_login, mlflow_model: Some("nothing".to_owned()), ..Default::default() };
-        let registry = MlflowRegistry::open(&url, &settings, memory(), Arc::new(SystemClock)).unwrap();
+        url.set_password((!user.is_empty()).then_some(SECRET))
+            .unwrap();
+        let settings = CloudSettings {
+            mlflow_login,
+            mlflow_model: Some("nothing".to_owned()),
+            ..Default::default()
+        };
+        let registry =
+            MlflowRegistry::open(&url, &settings, memory(), Arc::new(SystemClock)).unwrap();
         assert_eq!(registry.alias(Alias::Champion).await.unwrap(), None);
         let headers = &proxy.calls()[0].headers;
-        let sent: Vec<_> = headers.get_all(AUTHORIZATION).iter().map(|value| value.to_str().unwrap()).collect();
+        let sent: Vec<_> = headers
+            .get_all(AUTHORIZATION)
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
         assert_eq!(sent, Vec::from_iter(expected));
     }
 }
@@ -68,11 +101,17 @@ async fn the_server_is_told_who_we_are() {
 #[test]
 fn a_name_that_could_end_a_search_is_no_name_of_a_model() {
     for name in ["it's", "a/b", "a:b", ".hidden", "", "a model"] {
-        let settings = CloudSettings { mlflow_model: Some(name.to_owned()), ..CloudSettings::default() };
+        let settings = CloudSettings {
+            mlflow_model: Some(name.to_owned()),
+            ..CloudSettings::default()
+        };
         let url = "http://zoe:geheim@127.0.0.1:1/".parse().unwrap();
         let opened = MlflowRegistry::open(&url, &settings, memory(), Arc::new(SystemClock));
         let text = chain(&opened.err().unwrap());
-        assert!(text.contains(&format!("`{name}` is no name of a model")) && !text.contains(SECRET), "{text}");
+        assert!(
+            text.contains(&format!("`{name}` is no name of a model")) && !text.contains(SECRET),
+            "{text}"
+        );
     }
 }
 

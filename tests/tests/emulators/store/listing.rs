@@ -15,9 +15,14 @@ async fn a_list_has_all_pages() {
         _ => Fate::PassedOn,
     })
     .await;
-    let paths: Vec<_> = (1..=5).map(|number| path(&format!("raw/{number}.json"))).collect();
+    let paths: Vec<_> = (1..=5)
+        .map(|number| path(&format!("raw/{number}.json")))
+        .collect();
     for path in &paths {
-        store.write(path, "{}".into(), Condition::Absent).await.unwrap();
+        store
+            .write(path, "{}".into(), Condition::Absent)
+            .await
+            .unwrap();
     }
     double.take_calls();
     assert_eq!(store.list("raw/").await.unwrap(), paths);
@@ -28,27 +33,51 @@ async fn a_list_has_all_pages() {
 async fn a_list_of_what_was_written_since_an_instant_leaves_out_what_was_written_before() {
     let store = open(&new_bucket().await, &place::cloud()).await;
     let [old, new] = ["ledger/a.json", "ledger/b.json"].map(path);
-    let write = async |path: &ObjectPath| store.write(path, "{}".into(), Condition::Always).await.unwrap();
+    let write = async |path: &ObjectPath| {
+        store
+            .write(path, "{}".into(), Condition::Always)
+            .await
+            .unwrap()
+    };
     write(&old).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     let since = SystemClock.now();
     write(&new).await;
-    assert_eq!(store.list_written_since("ledger/", since).await.unwrap(), std::slice::from_ref(&new));
+    assert_eq!(
+        store.list_written_since("ledger/", since).await.unwrap(),
+        std::slice::from_ref(&new)
+    );
     write(&old).await;
-    assert_eq!(store.list_written_since("ledger/", since).await.unwrap(), [old, new]);
+    assert_eq!(
+        store.list_written_since("ledger/", since).await.unwrap(),
+        [old, new]
+    );
 }
 
 #[tokio::test]
 async fn what_people_and_tools_leave_in_a_bucket_is_not_listed() {
     let bucket = new_bucket().await;
     let store = open(&bucket, &place::cloud()).await;
-    store.write(&path("data/test.csv"), "text".into(), Condition::Absent).await.unwrap();
-    let upload = format!("{}/upload/storage/v1/b/{bucket}/o", place::cloud().storage_emulator.unwrap().origin());
+    store
+        .write(&path("data/test.csv"), "text".into(), Condition::Absent)
+        .await
+        .unwrap();
+    let upload = format!(
+        "{}/upload/storage/v1/b/{bucket}/o",
+        place::cloud().storage_emulator.unwrap().origin()
+    );
     for name in ["data/", "data/.part", "data//twice", "/data"] {
-        let request = Client::new().post(&upload).query(&[("uploadType", "media"), ("name", name)]).body("text");
+        let request = Client::new()
+            .post(&upload)
+            .query(&[("uploadType", "media"), ("name", name)])
+            .body("text");
         request.send().await.unwrap().error_for_status().unwrap();
     }
     for prefix in ["", "data/"] {
-        assert_eq!(store.list(prefix).await.unwrap(), [path("data/test.csv")], "{prefix:?}");
+        assert_eq!(
+            store.list(prefix).await.unwrap(),
+            [path("data/test.csv")],
+            "{prefix:?}"
+        );
     }
 }

@@ -9,7 +9,11 @@ fn model(byte: u8) -> Vec<u8> {
 }
 
 fn received_bytes(double: &StorageDouble) -> usize {
-    double.take_calls().iter().map(|call| call.received_bytes).sum()
+    double
+        .take_calls()
+        .iter()
+        .map(|call| call.received_bytes)
+        .sum()
 }
 
 #[tokio::test]
@@ -17,12 +21,21 @@ async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
     let double = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
-    let (reader, writer) = (open(&bucket, &at(double.host())).await, open(&bucket, &place::cloud()).await);
+    let (reader, writer) = (
+        open(&bucket, &at(double.host())).await,
+        open(&bucket, &place::cloud()).await,
+    );
     let path = path("models/bike-traffic/champion/model.ubj");
     for byte in [1, 2] {
-        let generation = writer.write(&path, model(byte).into(), Condition::Always).await.unwrap();
+        let generation = writer
+            .write(&path, model(byte).into(), Condition::Always)
+            .await
+            .unwrap();
         let first = reader.read(&path).await.unwrap();
-        assert!(first.bytes == model(byte), "the contents are not those of write {byte}");
+        assert!(
+            first.bytes == model(byte),
+            "the contents are not those of write {byte}"
+        );
         assert!(received_bytes(&double) >= MODEL_BYTES);
         let second = reader.read(&path).await.unwrap();
         assert!(second == first, "the second read is another than the first");
@@ -37,15 +50,27 @@ async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
     let double = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
-    let (reader, writer) = (open(&bucket, &at(double.host())).await, open(&bucket, &place::cloud()).await);
+    let (reader, writer) = (
+        open(&bucket, &at(double.host())).await,
+        open(&bucket, &place::cloud()).await,
+    );
     let path = path("models/bike-traffic/fine-tune/model.ubj");
-    writer.write(&path, model(1).into(), Condition::Always).await.unwrap();
+    writer
+        .write(&path, model(1).into(), Condition::Always)
+        .await
+        .unwrap();
     reader.read(&path).await.unwrap();
     for _ in 0..2 {
-        let generation = writer.write(&path, model(1).into(), Condition::Always).await.unwrap();
+        let generation = writer
+            .write(&path, model(1).into(), Condition::Always)
+            .await
+            .unwrap();
         double.take_calls();
         let object = reader.read(&path).await.unwrap();
-        assert!(object.bytes == model(1), "other contents were read than written");
+        assert!(
+            object.bytes == model(1),
+            "other contents were read than written"
+        );
         assert_eq!(object.generation, generation);
         assert!(received_bytes(&double) < 2_000);
     }
@@ -55,7 +80,10 @@ async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded
 async fn what_was_written_here_is_not_downloaded() {
     let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("data/test_baseline.csv");
-    store.write(&path, model(1).into(), Condition::Absent).await.unwrap();
+    store
+        .write(&path, model(1).into(), Condition::Absent)
+        .await
+        .unwrap();
     double.take_calls();
     assert!(store.read(&path).await.unwrap().bytes == model(1));
     assert!(received_bytes(&double) < 2_000);
@@ -65,7 +93,10 @@ async fn what_was_written_here_is_not_downloaded() {
 async fn other_objects_are_read_each_time_by_one_request() {
     let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("ledger/event.json");
-    store.write(&path, "text".into(), Condition::Absent).await.unwrap();
+    store
+        .write(&path, "text".into(), Condition::Absent)
+        .await
+        .unwrap();
     double.take_calls();
     store.read(&path).await.unwrap();
     assert_eq!(double.take_calls().len(), 1);

@@ -30,18 +30,35 @@ async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() 
     world.publish(&event).await;
     let begun = async || {
         let entries = unfinished(&world.ports.store).await.unwrap();
-        entries.into_iter().find(|found| matches!(found.entry, Entry::InProgress { .. }))
+        entries
+            .into_iter()
+            .find(|found| matches!(found.entry, Entry::InProgress { .. }))
     };
     let begun = eventually("fine-tune to begin", begun).await;
-    assert_eq!((begun.function, begun.event_id), (Function::FineTune, event_id));
+    assert_eq!(
+        (begun.function, begun.event_id),
+        (Function::FineTune, event_id)
+    );
 
     world.kill(Function::FineTune);
-    assert_eq!(world.ports.registry.versions().await.unwrap().len(), 1, "it was killed before it was done");
+    assert_eq!(
+        world.ports.registry.versions().await.unwrap().len(),
+        1,
+        "it was killed before it was done"
+    );
     world.restart(Function::FineTune).await;
 
-    assert_eq!(world.decided(Function::FineTune, "challenger-trained").await, 1);
+    assert_eq!(
+        world
+            .decided(Function::FineTune, "challenger-trained")
+            .await,
+        1
+    );
     let versions = world.ports.registry.versions().await.unwrap();
     assert_eq!(versions.len(), 2);
     assert_eq!(unfinished(&world.ports.store).await.unwrap(), []);
-    assert_eq!(world.decisions().await, [(Function::FineTune, "challenger-trained".to_owned())]);
+    assert_eq!(
+        world.decisions().await,
+        [(Function::FineTune, "challenger-trained".to_owned())]
+    );
 }

@@ -16,31 +16,74 @@ use crate::world::{Wishes, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
-    let world = World::with(Wishes { functions: Vec::new(), ..Wishes::default() }).await;
+    let world = World::with(Wishes {
+        functions: Vec::new(),
+        ..Wishes::default()
+    })
+    .await;
     let ingest = Endpoint::acknowledging().await;
-    let made = run(&world, &["set-up", "--push", &format!("ingest={}", ingest.url())]);
+    let made = run(
+        &world,
+        &["set-up", "--push", &format!("ingest={}", ingest.url())],
+    );
     assert_eq!(made["pushed_to"], json!({ "ingest": ingest.url() }));
 
     let from = (world.ports.clock.now() - SignedDuration::from_secs(1)).to_string();
-    world.publish(&IngestRequested { from: Some(world.last_day), ..IngestRequested::default() }).await;
+    world
+        .publish(&IngestRequested {
+            from: Some(world.last_day),
+            ..IngestRequested::default()
+        })
+        .await;
     eventually("the push", async || ingest.received().pop()).await;
     let replay = ["replay", "--cloud", "--function", "ingest", "--from", &from];
     let listed = run(&world, &[&replay[..], &["--dry-run"]].concat());
-    let [message] = &listed["would_deliver"].as_array().unwrap()[..] else { panic!("one message: {listed}") };
-    assert!(message["text"].as_str().unwrap().contains(&world.last_day.to_string()), "{message}");
+    let [message] = &listed["would_deliver"].as_array().unwrap()[..] else {
+        panic!("one message: {listed}")
+    };
+    assert!(
+        message["text"]
+            .as_str()
+            .unwrap()
+            .contains(&world.last_day.to_string()),
+        "{message}"
+    );
     assert_eq!(ingest.received().len(), 1, "a dry run delivers nothing");
     let set_back = run(&world, &replay);
-    assert_eq!((&set_back["done"], &set_back["functions"]), (&json!("set-back"), &json!(["ingest"])));
-    eventually("the push once more", async || (ingest.received().len() > 1).then_some(())).await;
+    assert_eq!(
+        (&set_back["done"], &set_back["functions"]),
+        (&json!("set-back"), &json!(["ingest"]))
+    );
+    eventually("the push once more", async || {
+        (ingest.received().len() > 1).then_some(())
+    })
+    .await;
 
     promote_a_second(&world).await;
-    let rollback = run(&world, &["rollback", "--cloud", "--reason", "nights are forecast too high"]);
+    let rollback = run(
+        &world,
+        &[
+            "rollback",
+            "--cloud",
+            "--reason",
+            "nights are forecast too high",
+        ],
+    );
     assert_eq!((&rollback["from"], &rollback["to"]), (&json!(2), &json!(1)));
-    let [champion, previous] = [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
+    let [champion, previous] =
+        [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
     let [first, second] = [1, 2].map(Version::new);
-    assert_eq!([champion.await.unwrap(), previous.await.unwrap()], [Some(first), Some(second)]);
-    let [_trained, row] = &world.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("two audit rows") };
-    assert_eq!((row.decision.as_str(), row.env.as_str()), ("rolled-back", "test"));
+    assert_eq!(
+        [champion.await.unwrap(), previous.await.unwrap()],
+        [Some(first), Some(second)]
+    );
+    let [_trained, row] = &world.ports.warehouse.audit_log().await.unwrap()[..] else {
+        panic!("two audit rows")
+    };
+    assert_eq!(
+        (row.decision.as_str(), row.env.as_str()),
+        ("rolled-back", "test")
+    );
 
     let event_id = leave_trouble(&world).await;
     let status = run(&world, &["status", "--cloud"]);
@@ -50,21 +93,39 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         .iter()
         .map(|known| json!([known["version"], known["aliases"]]))
         .collect();
-    assert_eq!(versions, [json!([2, ["previous"]]), json!([1, ["champion"]])]);
+    assert_eq!(
+        versions,
+        [json!([2, ["previous"]]), json!([1, ["champion"]])]
+    );
     let about = |function: Function| {
         let mut functions = status["functions"].as_array().unwrap().iter();
-        functions.find(|status| status["function"] == function.name()).unwrap()
+        functions
+            .find(|status| status["function"] == function.name())
+            .unwrap()
     };
-    assert_eq!(about(Function::Promote)["last"]["event_id"], rollback["event_id"]);
+    assert_eq!(
+        about(Function::Promote)["last"]["event_id"],
+        rollback["event_id"]
+    );
     let letters = Function::ALL.map(|function| about(function)["dead_letters"].as_u64().unwrap());
     assert_eq!(letters, [0, 0, 0, 0, 1, 0], "one of evaluate");
-    let [unfinished] = &status["unfinished"].as_array().unwrap()[..] else { panic!("one event: {status}") };
-    assert_eq!((&unfinished["event_id"], &unfinished["state"]), (&json!(event_id), &json!("in-progress")));
+    let [unfinished] = &status["unfinished"].as_array().unwrap()[..] else {
+        panic!("one event: {status}")
+    };
+    assert_eq!(
+        (&unfinished["event_id"], &unfinished["state"]),
+        (&json!(event_id), &json!("in-progress"))
+    );
 }
 
 /// Runs a command on the places of the world, and returns what it prints.
 fn run(world: &World, arguments: &[&str]) -> Value {
-    let output = world.command("bike-traffic").args(arguments).arg("--json").output().unwrap();
+    let output = world
+        .command("bike-traffic")
+        .args(arguments)
+        .arg("--json")
+        .output()
+        .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -75,17 +136,31 @@ async fn promote_a_second(world: &World) {
     let registry = &*world.ports.registry;
     let run = Run::new("second".parse().unwrap(), world.ports.clock.now());
     let second = registry.register(&run).await.unwrap();
-    change_champion(registry, Version::new(1), second).await.unwrap();
+    change_champion(registry, Version::new(1), second)
+        .await
+        .unwrap();
 }
 
 /// Leaves a dead letter of `evaluate`, and an event of `predict` that is being worked on.
 async fn leave_trouble(world: &World) -> EventId {
     let attributes = [(REASON_ATTRIBUTE.to_owned(), "a reason".to_owned())].into();
-    let letter = Message { data: "{}".into(), attributes };
-    world.publish_message(Topic::DeadLetter(Function::Evaluate), letter).await;
-    let ledger = Ledger::new(Arc::clone(&world.ports.store), Function::Predict, SignedDuration::from_mins(10));
+    let letter = Message {
+        data: "{}".into(),
+        attributes,
+    };
+    world
+        .publish_message(Topic::DeadLetter(Function::Evaluate), letter)
+        .await;
+    let ledger = Ledger::new(
+        Arc::clone(&world.ports.store),
+        Function::Predict,
+        SignedDuration::from_mins(10),
+    );
     let event_id = EventId::of(Function::Ingest, world.last_day);
-    let begun = ledger.begin(&event_id, world.ports.clock.now()).await.unwrap();
+    let begun = ledger
+        .begin(&event_id, world.ports.clock.now())
+        .await
+        .unwrap();
     assert!(matches!(begun, Begun::Yours(_)), "{begun:?}");
     event_id
 }

@@ -16,23 +16,49 @@ use crate::world::{Wishes, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
-    let world = World::with(Wishes { functions: vec![Function::Ingest], ..Wishes::default() }).await;
+    let world = World::with(Wishes {
+        functions: vec![Function::Ingest],
+        ..Wishes::default()
+    })
+    .await;
     let poison = r#"{"type":"ingest-requested","from":"2021-02-30"}"#;
-    let message = Message { data: poison.into(), attributes: [("origin".to_owned(), "a-test".to_owned())].into() };
+    let message = Message {
+        data: poison.into(),
+        attributes: [("origin".to_owned(), "a-test".to_owned())].into(),
+    };
     world.publish_message(Topic::IngestRequested, message).await;
 
     let store = Arc::clone(&world.ports.store);
-    let letters = DeadLetters::of_project(&world.project, &world.cloud, store).await.unwrap();
-    let found = eventually("a dead letter", async || letters.of(Function::Ingest).await.unwrap().pop()).await;
-    assert_eq!((&found.data[..], found.attributes["origin"].as_str()), (poison.as_bytes(), "a-test"));
+    let letters = DeadLetters::of_project(&world.project, &world.cloud, store)
+        .await
+        .unwrap();
+    let found = eventually("a dead letter", async || {
+        letters.of(Function::Ingest).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!(
+        (&found.data[..], found.attributes["origin"].as_str()),
+        (poison.as_bytes(), "a-test")
+    );
     assert!(found.reason().contains("2021-02-30"), "{}", found.reason());
-    assert_eq!(world.decisions().await, [(Function::Ingest, "dead-lettered".to_owned())]);
+    assert_eq!(
+        world.decisions().await,
+        [(Function::Ingest, "dead-lettered".to_owned())]
+    );
     // Looking takes nothing away.
     assert_eq!(letters.of(Function::Ingest).await.unwrap().len(), 1);
 
     let mend = format!("sed -i s/2021-02-30/{}/", world.last_day);
-    let done = put_back(&letters, Function::Ingest, Some(&mend)).await.unwrap();
-    assert_eq!(done, PutBack { put_back: 1, left: 0 });
+    let done = put_back(&letters, Function::Ingest, Some(&mend))
+        .await
+        .unwrap();
+    assert_eq!(
+        done,
+        PutBack {
+            put_back: 1,
+            left: 0
+        }
+    );
     world.decided(Function::Ingest, "ingested").await;
     assert!(letters.of(Function::Ingest).await.unwrap().is_empty());
 }

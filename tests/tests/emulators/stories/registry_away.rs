@@ -14,17 +14,36 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loop_waits_for_mlflow_and_goes_on_when_it_is_back() {
     let gate = Gate::to(&place::mlflow()).await;
-    let functions = vec![Function::DriftCheck, Function::FineTune, Function::Evaluate, Function::Promote];
-    let world = World::with(Wishes { functions, mlflow: Some(gate.url()), ..Wishes::default() }).await;
+    let functions = vec![
+        Function::DriftCheck,
+        Function::FineTune,
+        Function::Evaluate,
+        Function::Promote,
+    ];
+    let world = World::with(Wishes {
+        functions,
+        mlflow: Some(gate.url()),
+        ..Wishes::default()
+    })
+    .await;
     gate.close();
-    world.publish(&DriftCheckRequested { week: Some(world.last_day.week()) }).await;
+    world
+        .publish(&DriftCheckRequested {
+            week: Some(world.last_day.week()),
+        })
+        .await;
     // Refused, released, and to come again.
-    world.says(Function::DriftCheck, "the event is put off", 1).await;
+    world
+        .says(Function::DriftCheck, "the event is put off", 1)
+        .await;
     assert_eq!(world.decisions().await, []);
 
     gate.open();
     world.decided(Function::Promote, "promoted").await;
-    assert_eq!(world.ports.registry.alias(Alias::Champion).await.unwrap(), Some(Version::new(2)));
+    assert_eq!(
+        world.ports.registry.alias(Alias::Champion).await.unwrap(),
+        Some(Version::new(2))
+    );
     let decisions = world.decisions().await;
     let expected = [
         (Function::DriftCheck, "drift"),
@@ -32,5 +51,8 @@ async fn the_loop_waits_for_mlflow_and_goes_on_when_it_is_back() {
         (Function::Evaluate, "evaluated"),
         (Function::Promote, "promoted"),
     ];
-    assert_eq!(decisions, expected.map(|(function, decision)| (function, decision.to_owned())));
+    assert_eq!(
+        decisions,
+        expected.map(|(function, decision)| (function, decision.to_owned()))
+    );
 }

@@ -7,25 +7,46 @@ use crate::world::{Wishes, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_twice_and_out_of_order_lead_to_the_same_tables_and_rows() {
     let functions = vec![Function::Ingest, Function::Predict, Function::DriftCheck];
-    let world = World::with(Wishes { functions, ..Wishes::default() }).await;
+    let world = World::with(Wishes {
+        functions,
+        ..Wishes::default()
+    })
+    .await;
     let last = world.last_day;
     let days: Vec<_> = last.plus(-2).through(last).collect();
     for day in days.iter().rev().chain(&days) {
-        world.publish(&IngestRequested { from: Some(*day), ..IngestRequested::default() }).await;
+        world
+            .publish(&IngestRequested {
+                from: Some(*day),
+                ..IngestRequested::default()
+            })
+            .await;
     }
     for _ in 0..3 {
-        world.publish(&DriftCheckRequested { week: Some(last.plus(-7).week()) }).await;
+        world
+            .publish(&DriftCheckRequested {
+                week: Some(last.plus(-7).week()),
+            })
+            .await;
     }
     world.says(Function::Ingest, "event handled", 3).await;
     world.says(Function::Predict, "event handled", 3).await;
     world.says(Function::DriftCheck, "event handled", 1).await;
     // A second delivery may have met the first at work, and then came a third time.
-    world.says(Function::Ingest, "the event was handled before", 3).await;
-    world.says(Function::DriftCheck, "the event was handled before", 2).await;
+    world
+        .says(Function::Ingest, "the event was handled before", 3)
+        .await;
+    world
+        .says(Function::DriftCheck, "the event was handled before", 2)
+        .await;
 
     let warehouse = &world.ports.warehouse;
     for day in days {
-        assert_eq!(warehouse.counts(day, day).await.unwrap().len(), world.known.days(day, day).len(), "{day}");
+        assert_eq!(
+            warehouse.counts(day, day).await.unwrap().len(),
+            world.known.days(day, day).len(),
+            "{day}"
+        );
         let forecasts = warehouse.forecasts(day.plus(1), day.plus(1)).await.unwrap();
         assert_eq!(forecasts.len(), world.known.counters().len() * 24, "{day}");
     }

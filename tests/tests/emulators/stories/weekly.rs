@@ -14,15 +14,40 @@ use crate::{
 async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquery() {
     let world = World::with(Wishes::default()).await;
     let day = world.last_day;
-    world.publish(&IngestRequested { from: Some(day), ..IngestRequested::default() }).await;
+    world
+        .publish(&IngestRequested {
+            from: Some(day),
+            ..IngestRequested::default()
+        })
+        .await;
     world.decided(Function::Predict, "forecast").await;
-    assert_eq!(world.ports.warehouse.counts(day, day).await.unwrap().len(), world.known.days(day, day).len());
-    let forecasts = world.ports.warehouse.forecasts(day.plus(1), day.plus(1)).await.unwrap();
+    assert_eq!(
+        world.ports.warehouse.counts(day, day).await.unwrap().len(),
+        world.known.days(day, day).len()
+    );
+    let forecasts = world
+        .ports
+        .warehouse
+        .forecasts(day.plus(1), day.plus(1))
+        .await
+        .unwrap();
     assert_eq!(forecasts.len(), world.known.counters().len() * 24);
-    let raw = world.ports.store.list(&format!("raw/{day}/")).await.unwrap();
-    assert!(!raw.is_empty(), "the reply of the open data service is kept");
+    let raw = world
+        .ports
+        .store
+        .list(&format!("raw/{day}/"))
+        .await
+        .unwrap();
+    assert!(
+        !raw.is_empty(),
+        "the reply of the open data service is kept"
+    );
 
-    world.publish(&DriftCheckRequested { week: Some(day.week()) }).await;
+    world
+        .publish(&DriftCheckRequested {
+            week: Some(day.week()),
+        })
+        .await;
     world.decided(Function::Promote, "promoted").await;
 
     let registry = &world.ports.registry;
@@ -35,7 +60,12 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
     let tags = registry.version(second).await.unwrap().run.tags;
     let tag = |name: &str| tags[name].as_str();
     assert_eq!(
-        (tag("dataset"), tag("training_type"), tag("data_source"), tag("base_model")),
+        (
+            tag("dataset"),
+            tag("training_type"),
+            tag("data_source"),
+            tag("base_model")
+        ),
         ("last_30_days", "fine_tune", "bigquery", "1")
     );
     let expected = [
@@ -46,6 +76,9 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
         (Function::Evaluate, "evaluated"),
         (Function::Promote, "promoted"),
     ];
-    assert_eq!(world.decisions().await, expected.map(|(function, decision)| (function, decision.to_owned())));
+    assert_eq!(
+        world.decisions().await,
+        expected.map(|(function, decision)| (function, decision.to_owned()))
+    );
     assert_python_agrees(&world.ports, &world.cloud, second).await;
 }

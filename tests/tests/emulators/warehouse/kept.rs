@@ -16,7 +16,9 @@ const AN_HOUR: u64 = 3_600;
 /// A warehouse with a table for each of these days, written an hour ago.
 async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryDouble, BigQueryWarehouse) {
     let double = BigQueryDouble::start().await;
-    let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud()).await.unwrap();
+    let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud())
+        .await
+        .unwrap();
     write(&warehouse, days).await;
     double.pass(AN_HOUR);
     (double, warehouse)
@@ -25,14 +27,34 @@ async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryDouble, BigQue
 #[tokio::test]
 async fn a_second_check_a_week_later_reads_the_seven_new_days_only() {
     let (double, warehouse) = with_tables(0..44).await;
-    let cold = check(&double, &warehouse, (0, 36), (0..37).map(|number| row(number, 7))).await;
+    let cold = check(
+        &double,
+        &warehouse,
+        (0, 36),
+        (0..37).map(|number| row(number, 7)),
+    )
+    .await;
     assert_eq!(cold.days_read, (0..37).map(day).collect());
 
-    let warm = check(&double, &warehouse, (7, 43), (37..44).map(|number| row(number, 7))).await;
+    let warm = check(
+        &double,
+        &warehouse,
+        (7, 43),
+        (37..44).map(|number| row(number, 7)),
+    )
+    .await;
     assert_eq!(warm.days_read, (37..44).map(day).collect());
     // As a process reads them that has kept nothing.
-    let other = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud()).await.unwrap();
-    let whole = check(&double, &other, (7, 43), (7..44).map(|number| row(number, 7))).await;
+    let other = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud())
+        .await
+        .unwrap();
+    let whole = check(
+        &double,
+        &other,
+        (7, 43),
+        (7..44).map(|number| row(number, 7)),
+    )
+    .await;
     assert_eq!((warm.rows.len(), warm.rows), (37, whole.rows));
 
     let again = check(&double, &warehouse, (7, 43), [].into_iter()).await;
@@ -42,7 +64,13 @@ async fn a_second_check_a_week_later_reads_the_seven_new_days_only() {
 #[tokio::test]
 async fn a_table_that_was_replaced_is_read_again() {
     let (double, warehouse) = with_tables(0..3).await;
-    check(&double, &warehouse, (0, 2), (0..3).map(|number| row(number, 7))).await;
+    check(
+        &double,
+        &warehouse,
+        (0, 2),
+        (0..3).map(|number| row(number, 7)),
+    )
+    .await;
     write(&warehouse, 1..2).await;
     double.pass(AN_HOUR);
     let read = check(&double, &warehouse, (0, 2), [row(1, 8)].into_iter()).await;
@@ -53,7 +81,13 @@ async fn a_table_that_was_replaced_is_read_again() {
 #[tokio::test]
 async fn a_table_that_was_deleted_is_not_served_from_memory() {
     let (double, warehouse) = with_tables(0..3).await;
-    check(&double, &warehouse, (0, 2), (0..3).map(|number| row(number, 7))).await;
+    check(
+        &double,
+        &warehouse,
+        (0, 2),
+        (0..3).map(|number| row(number, 7)),
+    )
+    .await;
     double.delete_table("bike_traffic_raw.daily_20210702");
     let read = check(&double, &warehouse, (0, 2), [].into_iter()).await;
     assert_eq!((read.days_read, read.rows.len()), (BTreeSet::new(), 2));
@@ -63,12 +97,26 @@ async fn a_table_that_was_deleted_is_not_served_from_memory() {
 #[tokio::test]
 async fn tables_replaced_again_within_a_millisecond_are_not_served_stale() {
     let double = BigQueryDouble::start().await;
-    let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud()).await.unwrap();
+    let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &double.cloud())
+        .await
+        .unwrap();
     write(&warehouse, 0..2).await;
-    check(&double, &warehouse, (0, 1), (0..2).map(|number| row(number, 7))).await;
+    check(
+        &double,
+        &warehouse,
+        (0, 1),
+        (0..2).map(|number| row(number, 7)),
+    )
+    .await;
     // The double's rows change, its times do not.
     double.pass(AN_HOUR);
-    let read = check(&double, &warehouse, (0, 1), (0..2).map(|number| row(number, 8))).await;
+    let read = check(
+        &double,
+        &warehouse,
+        (0, 1),
+        (0..2).map(|number| row(number, 8)),
+    )
+    .await;
     assert_eq!(read.counts(), [8, 8]);
     // By now they are old enough to be kept.
     let read = check(&double, &warehouse, (0, 1), [].into_iter()).await;
@@ -87,8 +135,20 @@ async fn a_day_on_which_nothing_was_counted_is_kept_as_well() {
 #[tokio::test]
 async fn the_days_of_a_long_range_are_not_kept() {
     let (double, warehouse) = with_tables(0..3).await;
-    check(&double, &warehouse, (0, 2), (0..3).map(|number| row(number, 7))).await;
-    let long = check(&double, &warehouse, (0, 61), (0..3).map(|number| row(number, 7))).await;
+    check(
+        &double,
+        &warehouse,
+        (0, 2),
+        (0..3).map(|number| row(number, 7)),
+    )
+    .await;
+    let long = check(
+        &double,
+        &warehouse,
+        (0, 61),
+        (0..3).map(|number| row(number, 7)),
+    )
+    .await;
     assert_eq!(long.rows.len(), 3);
     let longer = check(&double, &warehouse, (0, 62), [row(0, 9)].into_iter()).await;
     assert_eq!(longer.counts(), [9]);
@@ -119,9 +179,16 @@ async fn check(
     let before = double.queries().len();
     let counts = warehouse.counts(day(first), day(last)).await.unwrap();
     let asked = double.queries().split_off(before).join(" ");
-    let days_read = asked.split('\'').filter_map(|text| Day::from_compact(text).ok()).collect();
+    let days_read = asked
+        .split('\'')
+        .filter_map(|text| Day::from_compact(text).ok())
+        .collect();
     let name = |row: &shared::counts::Count| counts.counter(row.counter).name.clone();
-    let rows = counts.rows().iter().map(|row| (row.hour.number(), name(row), row.count)).collect();
+    let rows = counts
+        .rows()
+        .iter()
+        .map(|row| (row.hour.number(), name(row), row.count))
+        .collect();
     Check { days_read, rows }
 }
 
@@ -131,17 +198,31 @@ async fn write(warehouse: &BigQueryWarehouse, days: impl Iterator<Item = i32>) {
     static WRITING: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     for day in days.map(day) {
         let mut counts = Counts::default();
-        let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
         let writing = WRITING.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         counts.push(quai, day.first_hour(), writing);
-        warehouse.replace_counts(day, &counts, day.at(6)).await.unwrap();
+        warehouse
+            .replace_counts(day, &counts, day.at(6))
+            .await
+            .unwrap();
     }
 }
 
 /// The first hour of a day, as the query for counts selects it.
 fn row(number: i32, count: u32) -> Value {
     let second = day(number).first_hour().timestamp().as_second();
-    json!([count.to_string(), second.to_string(), null, "Quai", null, day(number).compact()])
+    json!([
+        count.to_string(),
+        second.to_string(),
+        null,
+        "Quai",
+        null,
+        day(number).compact()
+    ])
 }
 
 fn day(number: i32) -> Day {

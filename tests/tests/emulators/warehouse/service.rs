@@ -23,8 +23,13 @@ async fn open() -> (BigQueryDouble, BigQueryWarehouse) {
 }
 
 async fn open_in(double: &BigQueryDouble, location: Option<&str>) -> BigQueryWarehouse {
-    let cloud = CloudSettings { bigquery_location: location.map(str::to_owned), ..double.cloud() };
-    BigQueryWarehouse::open(&"a-project".parse().unwrap(), &cloud).await.unwrap()
+    let cloud = CloudSettings {
+        bigquery_location: location.map(str::to_owned),
+        ..double.cloud()
+    };
+    BigQueryWarehouse::open(&"a-project".parse().unwrap(), &cloud)
+        .await
+        .unwrap()
 }
 
 /// The emulator loses no answer and refuses no second job of an id.
@@ -46,7 +51,10 @@ async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
     let jobs = double.jobs();
     assert_eq!((jobs.len(), counted(&double)), (1, vec![7]));
     let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    assert!(jobs[0].chars().all(sound) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"), "{jobs:?}");
+    assert!(
+        jobs[0].chars().all(sound) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"),
+        "{jobs:?}"
+    );
 }
 
 /// As a second delivery of the same event writes them.
@@ -54,7 +62,10 @@ async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
 async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() {
     let (double, warehouse) = open().await;
     for hour in [6, 7] {
-        warehouse.replace_counts(day(), &count(7), day().at(hour)).await.unwrap();
+        warehouse
+            .replace_counts(day(), &count(7), day().at(hour))
+            .await
+            .unwrap();
         let forecast = Forecast {
             counter_id: None,
             counter_name: "Quai".to_owned(),
@@ -65,11 +76,20 @@ async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() 
             model_version: Version::new(3),
             predicted_at: day().at(hour),
         };
-        warehouse.replace_forecasts(day(), &[forecast]).await.unwrap();
+        warehouse
+            .replace_forecasts(day(), &[forecast])
+            .await
+            .unwrap();
     }
     assert_eq!(double.jobs().len(), 2, "one of each table");
-    assert!(double.table(TABLE).unwrap().contains("2021-07-01 04:00:00"), "when they were written first");
-    warehouse.replace_counts(day(), &count(8), day().at(7)).await.unwrap();
+    assert!(
+        double.table(TABLE).unwrap().contains("2021-07-01 04:00:00"),
+        "when they were written first"
+    );
+    warehouse
+        .replace_counts(day(), &count(8), day().at(7))
+        .await
+        .unwrap();
     assert_eq!((double.jobs().len(), counted(&double)), (3, vec![8]));
 }
 
@@ -99,9 +119,18 @@ async fn a_job_that_failed_is_followed_by_another() {
     for suffix in ["", "-2"] {
         let text = chain(&replace(&warehouse, 7).await.unwrap_err());
         let id = double.jobs().last().unwrap().clone();
-        assert!(id.ends_with(suffix) && text.contains(&format!("the load job {id} failed")), "{text}");
-        assert!(text.contains(&format!("cannot replace the table a-project.{TABLE}")), "{text}");
-        assert!(text.contains("invalid: Error while reading data; invalid: row 7"), "{text}");
+        assert!(
+            id.ends_with(suffix) && text.contains(&format!("the load job {id} failed")),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("cannot replace the table a-project.{TABLE}")),
+            "{text}"
+        );
+        assert!(
+            text.contains("invalid: Error while reading data; invalid: row 7"),
+            "{text}"
+        );
     }
     assert_eq!(double.table(TABLE), None);
     replace(&warehouse, 7).await.unwrap();
@@ -149,9 +178,15 @@ async fn jobs_and_queries_run_in_the_location_that_is_set() {
     for _ in 0..2 {
         replace(&here, 7).await.unwrap();
     }
-    assert_eq!((double.jobs().len(), read(&here).await.unwrap()), (1, vec![7, 8]));
+    assert_eq!(
+        (double.jobs().len(), read(&here).await.unwrap()),
+        (1, vec![7, 8])
+    );
     let elsewhere = open_in(&double, Some("us-east1")).await;
-    for error in [replace(&elsewhere, 8).await.unwrap_err(), read(&elsewhere).await.unwrap_err()] {
+    for error in [
+        replace(&elsewhere, 8).await.unwrap_err(),
+        read(&elsewhere).await.unwrap_err(),
+    ] {
         assert!(chain(&error).contains("BQ_LOCATION"), "{}", chain(&error));
     }
 }
@@ -160,10 +195,22 @@ async fn jobs_and_queries_run_in_the_location_that_is_set() {
 async fn passing_trouble_is_waited_out() {
     let mut cases = JoinSet::new();
     for (status, reason) in [
-        (503, Some(("backendError", "Visibility check was unavailable. Please retry the request"))),
+        (
+            503,
+            Some((
+                "backendError",
+                "Visibility check was unavailable. Please retry the request",
+            )),
+        ),
         (502, None),
         (429, Some(("rateLimitExceeded", "Too many requests"))),
-        (403, Some(("rateLimitExceeded", "Exceeded rate limits: too many table update operations for this table"))),
+        (
+            403,
+            Some((
+                "rateLimitExceeded",
+                "Exceeded rate limits: too many table update operations for this table",
+            )),
+        ),
     ] {
         cases.spawn(async move {
             let (double, warehouse) = open().await;
@@ -182,13 +229,29 @@ async fn passing_trouble_is_waited_out() {
 #[tokio::test]
 async fn a_missing_role_is_named_and_not_tried_again() {
     let (double, warehouse) = open().await;
-    let denied =
-        ("accessDenied", "Access Denied: Project a-project: User does not have bigquery.jobs.create permission");
+    let denied = (
+        "accessDenied",
+        "Access Denied: Project a-project: User does not have bigquery.jobs.create permission",
+    );
     double.refuse(2, 403, Some(denied));
-    let texts = [chain(&replace(&warehouse, 7).await.unwrap_err()), chain(&read(&warehouse).await.unwrap_err())];
-    for (text, attempt) in texts.iter().zip(["cannot replace the table", "cannot read the table"]) {
-        assert!(text.contains(attempt) && text.contains("a-project.bike_traffic_raw.daily_"), "{text}");
-        assert!(text.contains("403") && text.contains(denied.1) && text.contains("roles/bigquery.jobUser"), "{text}");
+    let texts = [
+        chain(&replace(&warehouse, 7).await.unwrap_err()),
+        chain(&read(&warehouse).await.unwrap_err()),
+    ];
+    for (text, attempt) in texts
+        .iter()
+        .zip(["cannot replace the table", "cannot read the table"])
+    {
+        assert!(
+            text.contains(attempt) && text.contains("a-project.bike_traffic_raw.daily_"),
+            "{text}"
+        );
+        assert!(
+            text.contains("403")
+                && text.contains(denied.1)
+                && text.contains("roles/bigquery.jobUser"),
+            "{text}"
+        );
     }
     assert_eq!(double.calls(), 2);
 }
@@ -197,7 +260,12 @@ async fn a_missing_role_is_named_and_not_tried_again() {
 async fn all_pages_of_a_result_are_read() {
     let (double, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
-    double.answer_queries(vec![vec![row(0, 1), row(1, 2)], vec![], vec![row(2, 3), row(3, 4)], vec![row(4, 5)]]);
+    double.answer_queries(vec![
+        vec![row(0, 1), row(1, 2)],
+        vec![],
+        vec![row(2, 3), row(3, 4)],
+        vec![row(4, 5)],
+    ]);
     assert_eq!(read(&warehouse).await.unwrap(), [1, 2, 3, 4, 5]);
     double.answer_queries(vec![]);
     assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
@@ -207,14 +275,23 @@ async fn all_pages_of_a_result_are_read() {
 #[tokio::test]
 async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
     let (double, warehouse) = open().await;
-    let no_table = ("invalidQuery", "a-project:bike_traffic_predictions.daily_* does not match any table.");
+    let no_table = (
+        "invalidQuery",
+        "a-project:bike_traffic_predictions.daily_* does not match any table.",
+    );
     double.refuse(1, 400, Some(no_table));
     assert_eq!(warehouse.forecasts(day(), day()).await.unwrap(), []);
-    assert_eq!((read(&warehouse).await.unwrap(), double.queries()), (vec![], vec![]));
+    assert_eq!(
+        (read(&warehouse).await.unwrap(), double.queries()),
+        (vec![], vec![])
+    );
     let missing = "Not found: Dataset a-project:bike_traffic_raw was not found in location US";
     double.refuse(1, 404, Some(("notFound", missing)));
     let text = chain(&read(&warehouse).await.unwrap_err());
-    assert!(text.contains("Not found: Dataset") && text.contains("BQ_LOCATION"), "{text}");
+    assert!(
+        text.contains("Not found: Dataset") && text.contains("BQ_LOCATION"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -222,15 +299,30 @@ async fn a_row_that_cannot_be_is_malformed() {
     let (double, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
     for (row, column) in [
-        (json!([-1, "1625129200", null, "Quai", null]), "comptage_horaire holds `-1`"),
-        (json!([7, "1625131800", null, "Quai", null]), "date_et_heure_de_comptage holds `1625131800`"),
-        (json!([7, "1625126400", null, null, null]), "nom_du_compteur is empty"),
-        (json!([7, "1625126400", null, "Quai", null, "20210732"]), "_TABLE_SUFFIX holds `20210732`"),
+        (
+            json!([-1, "1625129200", null, "Quai", null]),
+            "comptage_horaire holds `-1`",
+        ),
+        (
+            json!([7, "1625131800", null, "Quai", null]),
+            "date_et_heure_de_comptage holds `1625131800`",
+        ),
+        (
+            json!([7, "1625126400", null, null, null]),
+            "nom_du_compteur is empty",
+        ),
+        (
+            json!([7, "1625126400", null, "Quai", null, "20210732"]),
+            "_TABLE_SUFFIX holds `20210732`",
+        ),
         (json!([7]), "date_et_heure_de_comptage is empty"),
     ] {
         double.answer_queries(vec![vec![row]]);
         let error = read(&warehouse).await.unwrap_err();
-        assert!(matches!(error, WarehouseError::Malformed { .. }), "{error:?}");
+        assert!(
+            matches!(error, WarehouseError::Malformed { .. }),
+            "{error:?}"
+        );
         assert!(chain(&error).contains(column), "{}", chain(&error));
     }
 }
@@ -248,12 +340,18 @@ pub(super) fn chain(error: &WarehouseError) -> String {
 
 /// Replaces a day by a single count.
 async fn replace(warehouse: &BigQueryWarehouse, counted: u32) -> Result<(), WarehouseError> {
-    warehouse.replace_counts(day(), &count(counted), day().at(6)).await
+    warehouse
+        .replace_counts(day(), &count(counted), day().at(6))
+        .await
 }
 
 fn count(counted: u32) -> Counts {
     let mut counts = Counts::default();
-    let quai = counts.intern(Counter { id: None, name: "Quai".to_owned(), coordinates: None });
+    let quai = counts.intern(Counter {
+        id: None,
+        name: "Quai".to_owned(),
+        coordinates: None,
+    });
     counts.push(quai, day().first_hour(), counted);
     counts
 }
@@ -267,7 +365,9 @@ async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError>
 fn counted(double: &BigQueryDouble) -> Vec<u32> {
     let rows = double.table(TABLE).unwrap_or_default();
     let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
-    rows.lines().map(|line| serde_json::from_value(row(line)["comptage_horaire"].clone()).unwrap()).collect()
+    rows.lines()
+        .map(|line| serde_json::from_value(row(line)["comptage_horaire"].clone()).unwrap())
+        .collect()
 }
 
 /// BigQuery itself answers that the URI is none of Cloud Storage's, and only after the query.
@@ -275,17 +375,32 @@ fn counted(double: &BigQueryDouble) -> Vec<u32> {
 async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_asked() {
     let (double, warehouse) = open().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let exported = warehouse.export_counts((day(), day()), &store, &"exports/a".parse().unwrap()).await;
+    let exported = warehouse
+        .export_counts((day(), day()), &store, &"exports/a".parse().unwrap())
+        .await;
     let text = chain(&exported.unwrap_err());
-    assert!(text.contains("cannot export the table a-project.bike_traffic_raw.daily_*"), "{text}");
-    assert!(text.contains("exports/a is in no bucket") && text.contains("GCS_BUCKET"), "{text}");
+    assert!(
+        text.contains("cannot export the table a-project.bike_traffic_raw.daily_*"),
+        "{text}"
+    );
+    assert!(
+        text.contains("exports/a is in no bucket") && text.contains("GCS_BUCKET"),
+        "{text}"
+    );
     assert_eq!(double.calls(), 0);
 }
 
 /// A row as the query for counts selects it: count, second, id, name, coordinates and the table's day.
 fn row(hours: i32, count: u32) -> Value {
     let second = day().first_hour().plus(hours).timestamp().as_second();
-    json!([count.to_string(), second.to_string(), null, "Quai", null, day().compact()])
+    json!([
+        count.to_string(),
+        second.to_string(),
+        null,
+        "Quai",
+        null,
+        day().compact()
+    ])
 }
 
 fn day() -> Day {

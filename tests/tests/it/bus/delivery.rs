@@ -20,11 +20,20 @@ async fn the_body_is_that_of_a_wrapped_push() {
     let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
     let bus = desk.deliver_to(&endpoint, policy()).await;
     let attributes = BTreeMap::from([("origin".to_owned(), "scheduler".to_owned())]);
-    let message = Message { data: vec![0xff, 0x00, b'{'].into(), attributes: attributes.clone() };
-    let id = desk.publisher.publish(Topic::IngestRequested, message).await.unwrap();
+    let message = Message {
+        data: vec![0xff, 0x00, b'{'].into(),
+        attributes: attributes.clone(),
+    };
+    let id = desk
+        .publisher
+        .publish(Topic::IngestRequested, message)
+        .await
+        .unwrap();
     bus.idle().await;
 
-    let [request] = &endpoint.received()[..] else { panic!("it is delivered once") };
+    let [request] = &endpoint.received()[..] else {
+        panic!("it is delivered once")
+    };
     assert_eq!(request.headers[CONTENT_TYPE], "application/json");
     let expected = json!({
         "subscription": "projects/local/subscriptions/ingest",
@@ -42,19 +51,38 @@ async fn the_body_is_that_of_a_wrapped_push() {
     let envelope = Envelope::open(&HeaderMap::new(), &request.body.to_string().into()).unwrap();
     let published_at = Some(super::timestamp("2021-07-20T04:00:00.123Z"));
     let data = vec![0xff, 0x00, b'{'].into();
-    assert_eq!(envelope, Envelope { message_id: id.0, published_at, attributes, data });
+    assert_eq!(
+        envelope,
+        Envelope {
+            message_id: id.0,
+            published_at,
+            attributes,
+            data
+        }
+    );
 }
 
 #[tokio::test]
 async fn each_function_gets_the_messages_of_its_topic() {
     let desk = Desk::new();
-    let (ingest, predict) = (Endpoint::acknowledging().await, Endpoint::acknowledging().await);
-    let bus = desk.start(&[(Function::Ingest, &ingest), (Function::Predict, &predict)], policy()).await;
+    let (ingest, predict) = (
+        Endpoint::acknowledging().await,
+        Endpoint::acknowledging().await,
+    );
+    let bus = desk
+        .start(
+            &[(Function::Ingest, &ingest), (Function::Predict, &predict)],
+            policy(),
+        )
+        .await;
     for topic in Topic::all() {
         desk.publish(topic, &topic.to_string()).await;
     }
     bus.idle().await;
-    assert_eq!((texts(&ingest), texts(&predict)), (vec!["ingest-requested".into()], vec!["day-ingested".into()]));
+    assert_eq!(
+        (texts(&ingest), texts(&predict)),
+        (vec!["ingest-requested".into()], vec!["day-ingested".into()])
+    );
 }
 
 #[tokio::test]
@@ -64,7 +92,10 @@ async fn messages_are_first_tried_in_the_order_of_publishing() {
     for text in &expected {
         desk.request(text).await;
     }
-    let policy = DeliveryPolicy { maximum_outstanding: 1, ..policy() };
+    let policy = DeliveryPolicy {
+        maximum_outstanding: 1,
+        ..policy()
+    };
     desk.deliver_to(&endpoint, policy).await.idle().await;
     assert_eq!(texts(&endpoint), expected);
 }
@@ -72,14 +103,24 @@ async fn messages_are_first_tried_in_the_order_of_publishing() {
 #[tokio::test]
 async fn no_more_messages_are_at_the_endpoint_than_allowed() {
     let (desk, (endpoint, gate)) = (Desk::new(), gated().await);
-    let bus = desk.deliver_to(&endpoint, DeliveryPolicy { maximum_outstanding: 3, ..policy() }).await;
+    let bus = desk
+        .deliver_to(
+            &endpoint,
+            DeliveryPolicy {
+                maximum_outstanding: 3,
+                ..policy()
+            },
+        )
+        .await;
     for number in 0..7 {
         desk.request(&number.to_string()).await;
     }
     for answered in 0..7 {
         let allowed = 7.min(answered + 3);
-        eventually("as many messages as are allowed", async || (endpoint.received().len() == allowed).then_some(()))
-            .await;
+        eventually("as many messages as are allowed", async || {
+            (endpoint.received().len() == allowed).then_some(())
+        })
+        .await;
         gate.add_permits(1);
     }
     bus.idle().await;
@@ -92,7 +133,13 @@ async fn messages_of_several_processes_are_all_delivered() {
     let bus = desk.deliver_to(&endpoint, policy()).await;
     let others = desk.reopened();
     let mut expected = Vec::new();
-    for (desk, text) in [(&desk, "a"), (&others, "b"), (&desk, "c"), (&desk, "d"), (&others, "e")] {
+    for (desk, text) in [
+        (&desk, "a"),
+        (&others, "b"),
+        (&desk, "c"),
+        (&desk, "d"),
+        (&others, "e"),
+    ] {
         desk.request(text).await;
         expected.push(text.to_owned());
     }
@@ -131,12 +178,19 @@ async fn idle_waits_for_what_handlers_publish() {
     let last = Endpoint::acknowledging().await;
     let second = publishing(&desk, Topic::DriftCheckRequested).await;
     let first = publishing(&desk, Topic::DayIngested).await;
-    let subscriptions = [(Function::DriftCheck, &last), (Function::Predict, &second), (Function::Ingest, &first)];
+    let subscriptions = [
+        (Function::DriftCheck, &last),
+        (Function::Predict, &second),
+        (Function::Ingest, &first),
+    ];
     let bus = desk.start(&subscriptions, policy()).await;
     for round in 1..=20 {
         desk.request("go").await;
         bus.idle().await;
-        assert_eq!([&first, &second, &last].map(|endpoint| endpoint.received().len()), [round; 3]);
+        assert_eq!(
+            [&first, &second, &last].map(|endpoint| endpoint.received().len()),
+            [round; 3]
+        );
     }
 }
 
@@ -146,7 +200,13 @@ async fn idle_does_not_miss_a_message_that_moves_on_between_two_looks() {
     let (desk, faults) = (Desk::new(), Arc::new(Faults::default()));
     let desk = Desk::at(faults.wrap_store(&desk.store));
     let ((first, first_gate), (second, second_gate)) = (gated().await, gated().await);
-    let bus = Arc::new(desk.start(&[(Function::Predict, &second), (Function::Ingest, &first)], policy()).await);
+    let bus = Arc::new(
+        desk.start(
+            &[(Function::Predict, &second), (Function::Ingest, &first)],
+            policy(),
+        )
+        .await,
+    );
     desk.request("go").await;
     eventually("the message to arrive", async || first.received().pop()).await;
 
@@ -155,7 +215,9 @@ async fn idle_does_not_miss_a_message_that_moves_on_between_two_looks() {
     let looks_before = faults.calls().iter().filter(|call| *call == look).count();
     let watched = Arc::clone(&bus);
     let idle = tokio::spawn(async move { watched.idle().await });
-    let has_looked = async || (faults.calls().iter().filter(|call| *call == look).count() > looks_before).then_some(());
+    let has_looked = async || {
+        (faults.calls().iter().filter(|call| *call == look).count() > looks_before).then_some(())
+    };
     eventually("the bus to be looked at", has_looked).await;
     desk.publish(Topic::DayIngested, "go").await;
     first_gate.add_permits(1);
@@ -172,7 +234,16 @@ async fn publishing(desk: &Desk, topic: Topic) -> Endpoint {
         let publisher = publisher.clone();
         async move {
             tokio::task::yield_now().await;
-            publisher.publish(topic, Message { data: "go".into(), ..Message::default() }).await.unwrap();
+            publisher
+                .publish(
+                    topic,
+                    Message {
+                        data: "go".into(),
+                        ..Message::default()
+                    },
+                )
+                .await
+                .unwrap();
             StatusCode::NO_CONTENT
         }
     };

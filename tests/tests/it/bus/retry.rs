@@ -26,7 +26,11 @@ async fn success_acknowledges() {
         let bus = desk.deliver_to(&endpoint, policy()).await;
         desk.request("once").await;
         bus.idle().await;
-        assert_eq!((endpoint.received().len(), bus.dead_letters()), (1, 0), "{status}");
+        assert_eq!(
+            (endpoint.received().len(), bus.dead_letters()),
+            (1, 0),
+            "{status}"
+        );
     }
 }
 
@@ -37,7 +41,11 @@ async fn anything_else_is_a_refusal() {
         let bus = desk.deliver_to(&endpoint, policy()).await;
         desk.request("twice").await;
         bus.idle().await;
-        assert_eq!((texts(&endpoint), bus.dead_letters()), (vec!["twice".to_owned(); 2], 0), "{status}");
+        assert_eq!(
+            (texts(&endpoint), bus.dead_letters()),
+            (vec!["twice".to_owned(); 2], 0),
+            "{status}"
+        );
     }
 }
 
@@ -45,13 +53,20 @@ async fn anything_else_is_a_refusal() {
 async fn a_refused_message_comes_again_after_growing_waits() {
     let (desk, endpoint) = (Desk::new(), refusing(4, 503).await);
     let (minimum, maximum) = (Duration::from_millis(10), Duration::from_millis(30));
-    let policy = DeliveryPolicy { minimum_backoff: minimum, maximum_backoff: maximum, ..policy() };
+    let policy = DeliveryPolicy {
+        minimum_backoff: minimum,
+        maximum_backoff: maximum,
+        ..policy()
+    };
     let bus = desk.deliver_to(&endpoint, policy).await;
     desk.request("again").await;
     bus.idle().await;
 
     let requests = endpoint.received();
-    assert_eq!(requests.iter().map(Received::attempt).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        requests.iter().map(Received::attempt).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
     let ids: Vec<_> = requests.iter().map(Received::message_id).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     // A wait may be longer on a busy machine, but never shorter.
@@ -70,7 +85,10 @@ async fn an_answer_that_does_not_come_in_time_is_a_refusal() {
         StatusCode::NO_CONTENT
     };
     let (desk, endpoint) = (Desk::new(), Endpoint::answering(answer).await);
-    let policy = DeliveryPolicy { acknowledgement_deadline: Duration::from_millis(100), ..policy() };
+    let policy = DeliveryPolicy {
+        acknowledgement_deadline: Duration::from_millis(100),
+        ..policy()
+    };
     let bus = desk.deliver_to(&endpoint, policy).await;
     desk.request("slow").await;
     bus.idle().await;
@@ -81,54 +99,107 @@ async fn an_answer_that_does_not_come_in_time_is_a_refusal() {
 #[tokio::test]
 async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
     let (desk, endpoint) = (Desk::new(), refusing(u64::MAX, 503).await);
-    let bus = desk.deliver_to(&endpoint, DeliveryPolicy { maximum_attempts: 3, ..policy() }).await;
+    let bus = desk
+        .deliver_to(
+            &endpoint,
+            DeliveryPolicy {
+                maximum_attempts: 3,
+                ..policy()
+            },
+        )
+        .await;
     let attributes = BTreeMap::from([("origin".to_owned(), "scheduler".to_owned())]);
     let payload: Vec<u8> = (0..=255).collect();
-    let message = Message { data: payload.clone().into(), attributes };
-    desk.publisher.publish(Topic::IngestRequested, message).await.unwrap();
+    let message = Message {
+        data: payload.clone().into(),
+        attributes,
+    };
+    desk.publisher
+        .publish(Topic::IngestRequested, message)
+        .await
+        .unwrap();
     bus.idle().await;
 
     assert_eq!((endpoint.received().len(), bus.dead_letters()), (3, 1));
-    let [letter] = &desk.dead_letters().await[..] else { panic!("there is one dead letter") };
+    let [letter] = &desk.dead_letters().await[..] else {
+        panic!("there is one dead letter")
+    };
     assert_eq!(letter.data.to_base64(), BASE64_STANDARD.encode(&payload));
     let mut attributes = letter.attributes.clone();
     let reason = attributes.remove("dead_letter_reason").unwrap();
-    assert!(reason.contains("3 times") && reason.contains("503"), "{reason}");
+    assert!(
+        reason.contains("3 times") && reason.contains("503"),
+        "{reason}"
+    );
     let expected = [
         ("CloudPubSubDeadLetterSourceDeliveryCount", "3"),
         ("CloudPubSubDeadLetterSourceSubscription", "ingest"),
         ("CloudPubSubDeadLetterSourceSubscriptionProject", "local"),
-        ("CloudPubSubDeadLetterSourceTopicPublishTime", "2021-07-20T04:00:00.123Z"),
+        (
+            "CloudPubSubDeadLetterSourceTopicPublishTime",
+            "2021-07-20T04:00:00.123Z",
+        ),
         ("origin", "scheduler"),
     ];
-    assert_eq!(attributes, BTreeMap::from(expected.map(|(key, value)| (key.to_owned(), value.to_owned()))));
-    assert_eq!(desk.stored_state().await.unwrap(), json!({ "next": 1, "pending": {} }));
+    assert_eq!(
+        attributes,
+        BTreeMap::from(expected.map(|(key, value)| (key.to_owned(), value.to_owned())))
+    );
+    assert_eq!(
+        desk.stored_state().await.unwrap(),
+        json!({ "next": 1, "pending": {} })
+    );
 }
 
 #[tokio::test]
 async fn a_refused_message_does_not_hold_up_the_others() {
     let answer = async |request: Received| {
-        if request.text() == "bad" { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::NO_CONTENT }
+        if request.text() == "bad" {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::NO_CONTENT
+        }
     };
     let (desk, endpoint) = (Desk::new(), Endpoint::answering(answer).await);
     // With waits this long, the others come only if they do not wait for the first.
-    let policy = DeliveryPolicy { minimum_backoff: Duration::from_secs(3600), maximum_outstanding: 1, ..policy() };
-    let policy = DeliveryPolicy { maximum_backoff: policy.minimum_backoff, ..policy };
+    let policy = DeliveryPolicy {
+        minimum_backoff: Duration::from_secs(3600),
+        maximum_outstanding: 1,
+        ..policy()
+    };
+    let policy = DeliveryPolicy {
+        maximum_backoff: policy.minimum_backoff,
+        ..policy
+    };
     let _bus = desk.deliver_to(&endpoint, policy).await;
     for text in ["bad", "good", "better"] {
         desk.request(text).await;
     }
-    eventually("the others", async || (endpoint.received().len() == 3).then_some(())).await;
+    eventually("the others", async || {
+        (endpoint.received().len() == 3).then_some(())
+    })
+    .await;
     assert_eq!(texts(&endpoint), ["bad", "good", "better"]);
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_down_for_a_while_gets_its_messages_when_it_is_back() {
     let desk = Desk::new();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let subscription = Subscription { function: Function::Ingest, endpoint: format!("http://{address}/") };
-    let policy = DeliveryPolicy { maximum_attempts: u32::MAX, ..policy() };
-    let bus = EmbeddedBus::start(desk.publisher.clone(), vec![subscription], policy).await.unwrap();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let subscription = Subscription {
+        function: Function::Ingest,
+        endpoint: format!("http://{address}/"),
+    };
+    let policy = DeliveryPolicy {
+        maximum_attempts: u32::MAX,
+        ..policy()
+    };
+    let bus = EmbeddedBus::start(desk.publisher.clone(), vec![subscription], policy)
+        .await
+        .unwrap();
     desk.request("waiting").await;
     eventually("attempts to fail", async || {
         let failed = desk.stored_state().await?["pending"]["0"].as_u64()?;
@@ -138,7 +209,9 @@ async fn an_endpoint_that_is_down_for_a_while_gets_its_messages_when_it_is_back(
 
     let endpoint = Endpoint::at(address, async |_| StatusCode::NO_CONTENT).await;
     bus.idle().await;
-    let [request] = &endpoint.received()[..] else { panic!("it is delivered once") };
+    let [request] = &endpoint.received()[..] else {
+        panic!("it is delivered once")
+    };
     assert_eq!(request.text(), "waiting");
     assert!(request.attempt() > 3, "{}", request.attempt());
     assert_eq!(bus.dead_letters(), 0);
@@ -159,15 +232,27 @@ async fn a_bus_rests_while_its_messages_are_at_the_endpoint() {
             StatusCode::NO_CONTENT
         }
     };
-    let (desk, endpoint, faults) = (Desk::new(), Endpoint::answering(answer).await, Arc::new(Faults::default()));
+    let (desk, endpoint, faults) = (
+        Desk::new(),
+        Endpoint::answering(answer).await,
+        Arc::new(Faults::default()),
+    );
     let desk = Desk::at(faults.wrap_store(&desk.store));
     let bus = desk.deliver_to(&endpoint, policy()).await;
     desk.request("held").await;
-    eventually("the second attempt", async || (endpoint.received().len() == 2).then_some(())).await;
+    eventually("the second attempt", async || {
+        (endpoint.received().len() == 2).then_some(())
+    })
+    .await;
     let calls_before = faults.calls().len();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let calls = faults.calls().split_off(calls_before);
-    assert!(calls.len() <= 5, "the bus does not rest: {} calls, as {:?}", calls.len(), calls[0]);
+    assert!(
+        calls.len() <= 5,
+        "the bus does not rest: {} calls, as {:?}",
+        calls.len(),
+        calls[0]
+    );
     gate.add_permits(1);
     bus.idle().await;
 }

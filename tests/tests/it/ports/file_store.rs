@@ -29,10 +29,23 @@ async fn a_file_that_a_person_puts_into_the_folder_is_an_object() {
     let path = path("data/train baseline.csv");
     let object = store.read(&path).await.unwrap();
     assert_eq!(object.bytes, "a,b\n");
-    assert_eq!(store.list("data/").await.unwrap(), std::slice::from_ref(&path));
+    assert_eq!(
+        store.list("data/").await.unwrap(),
+        std::slice::from_ref(&path)
+    );
     let refused = store.write(&path, "other".into(), Condition::Absent).await;
-    assert!(matches!(refused, Err(StoreError::ConditionFailed { .. })), "{refused:?}");
-    let next = store.write(&path, "other".into(), Condition::Unchanged(object.generation)).await.unwrap();
+    assert!(
+        matches!(refused, Err(StoreError::ConditionFailed { .. })),
+        "{refused:?}"
+    );
+    let next = store
+        .write(
+            &path,
+            "other".into(),
+            Condition::Unchanged(object.generation),
+        )
+        .await
+        .unwrap();
     assert!(next > object.generation);
 }
 
@@ -40,18 +53,30 @@ async fn a_file_that_a_person_puts_into_the_folder_is_an_object() {
 async fn a_person_finds_an_object_at_its_address() {
     let (_folder, store) = store();
     let path = path("reports/drift-check/2021-W30.json");
-    store.write(&path, "{}".into(), Condition::Always).await.unwrap();
+    store
+        .write(&path, "{}".into(), Condition::Always)
+        .await
+        .unwrap();
     let address = store.address_of(&path);
-    assert_eq!(fs::read(address.strip_prefix("file://").unwrap()).unwrap(), b"{}");
+    assert_eq!(
+        fs::read(address.strip_prefix("file://").unwrap()).unwrap(),
+        b"{}"
+    );
 }
 
 #[tokio::test]
 async fn a_person_who_has_a_file_open_reads_the_old_contents_to_the_end() {
     let (_folder, store) = store();
     let path = path("data/train.csv");
-    store.write(&path, "old contents".into(), Condition::Always).await.unwrap();
+    store
+        .write(&path, "old contents".into(), Condition::Always)
+        .await
+        .unwrap();
     let mut file = File::open(store.address_of(&path).strip_prefix("file://").unwrap()).unwrap();
-    store.write(&path, "new".into(), Condition::Always).await.unwrap();
+    store
+        .write(&path, "new".into(), Condition::Always)
+        .await
+        .unwrap();
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
     assert_eq!(text, "old contents");
@@ -61,11 +86,20 @@ async fn a_person_who_has_a_file_open_reads_the_old_contents_to_the_end() {
 async fn an_object_that_a_person_removes_is_gone_and_its_generations_are_not_used_again() {
     let (folder, store) = store();
     let path = path("data/test.csv");
-    let before = store.write(&path, "before".into(), Condition::Always).await.unwrap();
+    let before = store
+        .write(&path, "before".into(), Condition::Always)
+        .await
+        .unwrap();
     fs::remove_file(folder.path().join("data/test.csv")).unwrap();
-    assert!(matches!(store.read(&path).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(
+        store.read(&path).await,
+        Err(StoreError::NotFound { .. })
+    ));
     assert_eq!(store.generation(&path).await.unwrap(), None);
-    let after = store.write(&path, "after".into(), Condition::Absent).await.unwrap();
+    let after = store
+        .write(&path, "after".into(), Condition::Absent)
+        .await
+        .unwrap();
     assert!(after > before, "{after:?} follows {before:?}");
 }
 
@@ -73,18 +107,37 @@ async fn an_object_that_a_person_removes_is_gone_and_its_generations_are_not_use
 async fn after_a_crash_between_count_and_move_the_old_contents_stay_readable() {
     let (folder, store) = store();
     let path = path("registry/model.json");
-    let read = store.write(&path, "old".into(), Condition::Absent).await.unwrap();
+    let read = store
+        .write(&path, "old".into(), Condition::Absent)
+        .await
+        .unwrap();
     // What a process leaves that ends after counting up and before moving the new file into place.
     let crashed = Generation::from_number(read.number() + 1);
-    fs::write(folder.path().join(".generations").join(path.as_str()), format!("{:020}", crashed.number())).unwrap();
-    fs::write(folder.path().join(".temporary").join(path.as_str()), "half of the n").unwrap();
+    fs::write(
+        folder.path().join(".generations").join(path.as_str()),
+        format!("{:020}", crashed.number()),
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join(".temporary").join(path.as_str()),
+        "half of the n",
+    )
+    .unwrap();
 
     let store = FileStore::open(folder.path()).unwrap();
     let object = store.read(&path).await.unwrap();
     assert_eq!((object.bytes, object.generation), ("old".into(), crashed));
-    let stale = store.write(&path, "new".into(), Condition::Unchanged(read)).await;
-    assert!(matches!(stale, Err(StoreError::ConditionFailed { .. })), "{stale:?}");
-    let next = store.write(&path, "new".into(), Condition::Unchanged(crashed)).await.unwrap();
+    let stale = store
+        .write(&path, "new".into(), Condition::Unchanged(read))
+        .await;
+    assert!(
+        matches!(stale, Err(StoreError::ConditionFailed { .. })),
+        "{stale:?}"
+    );
+    let next = store
+        .write(&path, "new".into(), Condition::Unchanged(crashed))
+        .await
+        .unwrap();
     assert!(next > crashed);
     assert_eq!(store.read(&path).await.unwrap().bytes, "new");
 }
@@ -94,21 +147,38 @@ async fn after_a_crash_of_the_first_write_the_object_can_be_created() {
     let (folder, store) = store();
     let path = path("ledger/ingest/2021-07-19.json");
     fs::create_dir_all(folder.path().join(".generations/ledger/ingest")).unwrap();
-    fs::write(folder.path().join(".generations").join(path.as_str()), format!("{:020}", 1)).unwrap();
-    assert!(matches!(store.read(&path).await, Err(StoreError::NotFound { .. })));
-    let generation = store.write(&path, "new".into(), Condition::Absent).await.unwrap();
+    fs::write(
+        folder.path().join(".generations").join(path.as_str()),
+        format!("{:020}", 1),
+    )
+    .unwrap();
+    assert!(matches!(
+        store.read(&path).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    let generation = store
+        .write(&path, "new".into(), Condition::Absent)
+        .await
+        .unwrap();
     assert_eq!(generation, Generation::from_number(2));
 }
 
 #[tokio::test]
 async fn what_the_store_keeps_for_itself_is_not_listed() {
     let (folder, store) = store();
-    store.write(&path("data/a.csv"), "text".into(), Condition::Always).await.unwrap();
+    store
+        .write(&path("data/a.csv"), "text".into(), Condition::Always)
+        .await
+        .unwrap();
     fs::write(folder.path().join(".DS_Store"), "").unwrap();
     fs::write(folder.path().join("data/.hidden"), "").unwrap();
     for prefix in ["", "data", "data/", ".generations/", ".temporary/", "."] {
         let found = store.list(prefix).await.unwrap();
-        let expected: &[ObjectPath] = if prefix.starts_with('.') { &[] } else { &[path("data/a.csv")] };
+        let expected: &[ObjectPath] = if prefix.starts_with('.') {
+            &[]
+        } else {
+            &[path("data/a.csv")]
+        };
         assert_eq!(found, expected, "{prefix:?}");
     }
 }

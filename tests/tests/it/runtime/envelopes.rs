@@ -12,24 +12,41 @@ async fn a_cloud_event_of_eventarc_is_an_event() {
     let service = Service::start(&[]).await;
     let headers = [
         ("ce-id", "136969346945"),
-        ("ce-source", "//pubsub.googleapis.com/projects/demo/topics/ingest-requested"),
+        (
+            "ce-source",
+            "//pubsub.googleapis.com/projects/demo/topics/ingest-requested",
+        ),
         ("ce-specversion", "1.0"),
         ("ce-type", "google.cloud.pubsub.topic.v1.messagePublished"),
         ("content-type", "application/json"),
     ];
-    assert_eq!(service.post(wrapped(DAYS).to_string(), &headers).await, DONE);
+    assert_eq!(
+        service.post(wrapped(DAYS).to_string(), &headers).await,
+        DONE
+    );
     service.assert_handled(1).await;
-    assert_eq!(service.probe.contexts()[0].published_at, timestamp("2021-07-20T04:00:00.123Z"));
+    assert_eq!(
+        service.probe.contexts()[0].published_at,
+        timestamp("2021-07-20T04:00:00.123Z")
+    );
 }
 
 #[tokio::test]
 async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
     let service = Service::start(&[]).await;
     let headers = [("ce-type", "google.cloud.storage.object.v1.finalized")];
-    assert_eq!(service.post(wrapped(DAYS).to_string(), &headers).await, DONE);
-    let [letter] = &service.dead_letters().await[..] else { panic!("there is one dead letter") };
+    assert_eq!(
+        service.post(wrapped(DAYS).to_string(), &headers).await,
+        DONE
+    );
+    let [letter] = &service.dead_letters().await[..] else {
+        panic!("there is one dead letter")
+    };
     let reason = &letter.attributes["dead_letter_reason"];
-    assert!(reason.contains("google.cloud.storage.object.v1.finalized"), "{reason}");
+    assert!(
+        reason.contains("google.cloud.storage.object.v1.finalized"),
+        "{reason}"
+    );
     assert_eq!(service.probe.runs(), 0);
 }
 
@@ -37,19 +54,30 @@ async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
 async fn an_unwrapped_push_with_metadata_is_an_event() {
     let service = Service::start(&[]).await;
     let headers = [
-        ("x-goog-pubsub-subscription-name", "projects/demo/subscriptions/ingest"),
+        (
+            "x-goog-pubsub-subscription-name",
+            "projects/demo/subscriptions/ingest",
+        ),
         ("x-goog-pubsub-message-id", "136969346945"),
         ("x-goog-pubsub-publish-time", "2021-07-20T04:00:00.123Z"),
         ("x-goog-pubsub-attr-origin", "scheduler"),
     ];
     assert_eq!(service.post(DAYS, &headers).await, DONE);
     service.assert_handled(1).await;
-    assert_eq!(service.probe.contexts()[0].published_at, timestamp("2021-07-20T04:00:00.123Z"));
+    assert_eq!(
+        service.probe.contexts()[0].published_at,
+        timestamp("2021-07-20T04:00:00.123Z")
+    );
 
     assert_eq!(service.post("no event", &headers).await, DONE);
-    let [letter] = &service.dead_letters().await[..] else { panic!("there is one dead letter") };
+    let [letter] = &service.dead_letters().await[..] else {
+        panic!("there is one dead letter")
+    };
     assert_eq!(letter.attributes["origin"], "scheduler");
-    assert_eq!(letter.attributes["dead_letter_event_id"], "message/136969346945");
+    assert_eq!(
+        letter.attributes["dead_letter_event_id"],
+        "message/136969346945"
+    );
 }
 
 /// It counts as published when it arrives.
@@ -58,7 +86,10 @@ async fn an_unwrapped_push_without_metadata_is_an_event() {
     let service = Service::start(&[]).await;
     assert_eq!(service.post(DAYS, &[]).await, DONE);
     service.assert_handled(1).await;
-    assert_eq!(service.probe.contexts()[0].published_at, timestamp("2021-07-21T04:00:00Z"));
+    assert_eq!(
+        service.probe.contexts()[0].published_at,
+        timestamp("2021-07-21T04:00:00Z")
+    );
 }
 
 /// A scheduler's message has neither days nor an id: both follow from when it was published, in Paris.
@@ -68,7 +99,10 @@ async fn a_request_without_days_is_about_the_day_before_it_was_published() {
     let mut push = wrapped(r#"{"type":"ingest-requested"}"#);
     push["message"]["publishTime"] = "2021-07-19T22:30:00Z".into();
     assert_eq!(service.post(push.to_string(), &[]).await, DONE);
-    assert_eq!(service.audit_log().await, [("ingest/2021-07-19".to_owned(), "ingested".to_owned())]);
+    assert_eq!(
+        service.audit_log().await,
+        [("ingest/2021-07-19".to_owned(), "ingested".to_owned())]
+    );
     let rows = service.ports.warehouse.audit_log().await.unwrap();
     assert_eq!(rows[0].function, Function::Ingest);
 }

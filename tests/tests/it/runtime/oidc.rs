@@ -33,8 +33,14 @@ async fn a_push_with_its_token_is_handled() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     for issuer_name in ["https://accounts.google.com", "accounts.google.com"] {
-        let token = issuer.key.sign(&with(&claims(&service), "iss", issuer_name));
-        assert_eq!(push(&service, &token).await, StatusCode::NO_CONTENT, "{issuer_name}");
+        let token = issuer
+            .key
+            .sign(&with(&claims(&service), "iss", issuer_name));
+        assert_eq!(
+            push(&service, &token).await,
+            StatusCode::NO_CONTENT,
+            "{issuer_name}"
+        );
     }
     service.assert_handled(2).await;
 }
@@ -47,31 +53,81 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
     let (now, key) = (service.clock.now().as_second(), &issuer.key);
     let signed = key.sign(&good);
     let [header, payload, signature] = parts(&signed);
-    let forged = encode(&with(&good, "email", "else@a-project.iam.gserviceaccount.com"));
+    let forged = encode(&with(
+        &good,
+        "email",
+        "else@a-project.iam.gserviceaccount.com",
+    ));
     let cases = [
         ("no token", String::new()),
         ("garbage", "garbage".to_owned()),
         ("garbage in three parts", "a.b.c".to_owned()),
-        ("another audience", key.sign(&with(&good, "aud", "https://predict.example/"))),
-        ("the audience without its slash", key.sign(&with(&good, "aud", "https://ingest.example"))),
+        (
+            "another audience",
+            key.sign(&with(&good, "aud", "https://predict.example/")),
+        ),
+        (
+            "the audience without its slash",
+            key.sign(&with(&good, "aud", "https://ingest.example")),
+        ),
         ("no audience", key.sign(&without(&good, "aud"))),
-        ("another account", key.sign(&with(&good, "email", "else@a-project.iam.gserviceaccount.com"))),
+        (
+            "another account",
+            key.sign(&with(
+                &good,
+                "email",
+                "else@a-project.iam.gserviceaccount.com",
+            )),
+        ),
         ("no account", key.sign(&without(&good, "email"))),
-        ("an address that is not verified", key.sign(&with(&good, "email_verified", false))),
-        ("an address of which nothing is said", key.sign(&without(&good, "email_verified"))),
+        (
+            "an address that is not verified",
+            key.sign(&with(&good, "email_verified", false)),
+        ),
+        (
+            "an address of which nothing is said",
+            key.sign(&without(&good, "email_verified")),
+        ),
         ("expired", key.sign(&with(&good, "exp", now - 11))),
         ("never expires", key.sign(&without(&good, "exp"))),
-        ("another issuer", key.sign(&with(&good, "iss", "https://accounts.example"))),
+        (
+            "another issuer",
+            key.sign(&with(&good, "iss", "https://accounts.example")),
+        ),
         ("no issuer", key.sign(&without(&good, "iss"))),
         ("the key of somebody else", Key::named(&key.id).sign(&good)),
-        ("a key that is not published", Key::named("other").sign(&good)),
-        ("no key named", key.sign_with_header(&json!({ "alg": "RS256" }), &good)),
-        ("claims changed after signing", [header, &forged, signature].join(".")),
+        (
+            "a key that is not published",
+            Key::named("other").sign(&good),
+        ),
+        (
+            "no key named",
+            key.sign_with_header(&json!({ "alg": "RS256" }), &good),
+        ),
+        (
+            "claims changed after signing",
+            [header, &forged, signature].join("."),
+        ),
         ("no signature", format!("{header}.{payload}.")),
-        ("the signature that Cloud Run removed", format!("{header}.{payload}.SIGNATURE_REMOVED_BY_GOOGLE")),
-        ("algorithm none", format!("{}.{payload}.", encode(&json!({ "alg": "none", "kid": key.id })))),
-        ("the public key as the secret of HS256", key.sign_with_secret(&key.public_der(), &good)),
-        ("the modulus as the secret of HS256", key.sign_with_secret(&key.modulus(), &good)),
+        (
+            "the signature that Cloud Run removed",
+            format!("{header}.{payload}.SIGNATURE_REMOVED_BY_GOOGLE"),
+        ),
+        (
+            "algorithm none",
+            format!(
+                "{}.{payload}.",
+                encode(&json!({ "alg": "none", "kid": key.id }))
+            ),
+        ),
+        (
+            "the public key as the secret of HS256",
+            key.sign_with_secret(&key.public_der(), &good),
+        ),
+        (
+            "the modulus as the secret of HS256",
+            key.sign_with_secret(&key.modulus(), &good),
+        ),
     ];
     let mut others = Vec::new();
     for (case, token) in cases {
@@ -80,7 +136,12 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
     }
     assert_eq!(others, [], "these were not turned away");
     assert_eq!(
-        service.post(wrapped(DAYS).to_string(), &[("authorization", "Basic dTpw")]).await,
+        service
+            .post(
+                wrapped(DAYS).to_string(),
+                &[("authorization", "Basic dTpw")]
+            )
+            .await,
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(service.push("no event").await, StatusCode::UNAUTHORIZED);
@@ -91,9 +152,21 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
 async fn a_token_is_good_until_it_expires_and_a_little_longer() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
-    let expired_for = |seconds: i64| with(&claims(&service), "exp", service.clock.now().as_second() - seconds);
-    assert_eq!(push(&service, &issuer.key.sign(&expired_for(11))).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(push(&service, &issuer.key.sign(&expired_for(10))).await, StatusCode::NO_CONTENT);
+    let expired_for = |seconds: i64| {
+        with(
+            &claims(&service),
+            "exp",
+            service.clock.now().as_second() - seconds,
+        )
+    };
+    assert_eq!(
+        push(&service, &issuer.key.sign(&expired_for(11))).await,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        push(&service, &issuer.key.sign(&expired_for(10))).await,
+        StatusCode::NO_CONTENT
+    );
 }
 
 #[tokio::test]
@@ -112,7 +185,10 @@ async fn keys_are_fetched_once_for_many_deliveries_also_at_the_same_time() {
     let mut pushes = tokio::task::JoinSet::new();
     for day in 1..=20 {
         let (service, bearer) = (Arc::clone(&service), format!("Bearer {token}"));
-        let body = wrapped(format!(r#"{{"type":"ingest-requested","from":"2021-06-{day:02}"}}"#)).to_string();
+        let body = wrapped(format!(
+            r#"{{"type":"ingest-requested","from":"2021-06-{day:02}"}}"#
+        ))
+        .to_string();
         pushes.spawn(async move { service.post(body, &[("authorization", &bearer)]).await });
     }
     assert_eq!(pushes.join_all().await, [StatusCode::NO_CONTENT; 20]);
@@ -123,7 +199,10 @@ async fn keys_are_fetched_once_for_many_deliveries_also_at_the_same_time() {
 async fn a_new_key_is_fetched_but_not_for_everybody_who_names_one() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::NO_CONTENT
+    );
     for number in 0..20 {
         let header = json!({ "alg": "RS256", "kid": format!("invented-{number}") });
         let token = issuer.key.sign_with_header(&header, &claims(&service));
@@ -134,7 +213,10 @@ async fn a_new_key_is_fetched_but_not_for_everybody_who_names_one() {
     let new = Key::named("new");
     issuer.publish(&[&issuer.key, &new]);
     pass(&service, 11);
-    assert_eq!(push(&service, &new.sign(&claims(&service))).await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        push(&service, &new.sign(&claims(&service))).await,
+        StatusCode::NO_CONTENT
+    );
     assert_eq!(issuer.fetches(), 2);
 }
 
@@ -142,10 +224,16 @@ async fn a_new_key_is_fetched_but_not_for_everybody_who_names_one() {
 async fn a_key_that_was_withdrawn_is_forgotten() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::NO_CONTENT
+    );
     issuer.publish(&[&Key::named("new")]);
     pass(&service, 3_600);
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -153,43 +241,84 @@ async fn while_keys_cannot_be_fetched_deliveries_are_put_off() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     issuer.fail();
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     let fetches = issuer.fetches();
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(issuer.fetches(), fetches, "the issuer was asked again at once");
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        issuer.fetches(),
+        fetches,
+        "the issuer was asked again at once"
+    );
     assert_untouched(&service).await;
 
     issuer.publish(&[&issuer.key]);
     pass(&service, 11);
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::NO_CONTENT
+    );
     issuer.fail();
     pass(&service, 11);
-    assert_eq!(push(&service, &issuer.key.sign(&claims(&service))).await, StatusCode::NO_CONTENT, "a known key");
+    assert_eq!(
+        push(&service, &issuer.key.sign(&claims(&service))).await,
+        StatusCode::NO_CONTENT,
+        "a known key"
+    );
     service.assert_handled(2).await;
 }
 
 #[tokio::test]
 async fn while_nobody_answers_where_the_keys_are_deliveries_are_put_off() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let service = service(&format!("http://{closed}/keys").parse().unwrap()).await;
     let token = Key::named("some").sign(&claims(&service));
-    assert_eq!(push(&service, &token).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        push(&service, &token).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_untouched(&service).await;
 }
 
 async fn service(keys: &Url) -> Service {
-    let push =
-        PushAuthentication::Required { audience: AUDIENCE.to_owned(), email: EMAIL.to_owned(), keys: keys.clone() };
-    Service::with_settings(&[], ServiceSettings { push, ..ServiceSettings::default() }).await
+    let push = PushAuthentication::Required {
+        audience: AUDIENCE.to_owned(),
+        email: EMAIL.to_owned(),
+        keys: keys.clone(),
+    };
+    Service::with_settings(
+        &[],
+        ServiceSettings {
+            push,
+            ..ServiceSettings::default()
+        },
+    )
+    .await
 }
 
 /// Delivers [`DAYS`] with a token.
 async fn push(service: &Service, token: &str) -> StatusCode {
-    service.post(wrapped(DAYS).to_string(), &[("authorization", &format!("Bearer {token}"))]).await
+    service
+        .post(
+            wrapped(DAYS).to_string(),
+            &[("authorization", &format!("Bearer {token}"))],
+        )
+        .await
 }
 
 fn pass(service: &Service, seconds: i64) {
-    service.clock.set(service.clock.now() + SignedDuration::from_secs(seconds));
+    service
+        .clock
+        .set(service.clock.now() + SignedDuration::from_secs(seconds));
 }
 
 /// Asserts that no delivery got as far as the ledger, the audit log or the dead letters.
@@ -238,17 +367,33 @@ struct Issuer {
 impl Issuer {
     /// Starts an issuer that has published its key.
     async fn start() -> Self {
-        let (published, fetches) = (Arc::new(Mutex::new(None::<Value>)), Arc::new(AtomicUsize::new(0)));
+        let (published, fetches) = (
+            Arc::new(Mutex::new(None::<Value>)),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let (shown, counted) = (Arc::clone(&published), Arc::clone(&fetches));
         let answer = async move || {
             counted.fetch_add(1, Ordering::SeqCst);
-            shown.lock().unwrap().clone().map(Json).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+            shown
+                .lock()
+                .unwrap()
+                .clone()
+                .map(Json)
+                .ok_or(StatusCode::INTERNAL_SERVER_ERROR)
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let keys_url = format!("http://{}/keys", listener.local_addr().unwrap()).parse().unwrap();
+        let keys_url = format!("http://{}/keys", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let router = Router::new().route("/keys", get(answer));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let issuer = Self { key: Key::named("first"), keys_url, published, fetches, server };
+        let issuer = Self {
+            key: Key::named("first"),
+            keys_url,
+            published,
+            fetches,
+            server,
+        };
         issuer.publish(&[&issuer.key]);
         issuer
     }
@@ -282,18 +427,30 @@ struct Key {
 
 impl Key {
     fn named(id: &str) -> Self {
-        Self { id: id.to_owned(), pair: KeyPair::generate(KeySize::Rsa2048).unwrap() }
+        Self {
+            id: id.to_owned(),
+            pair: KeyPair::generate(KeySize::Rsa2048).unwrap(),
+        }
     }
 
     /// Returns the public half as RFC 7517 writes it.
     fn published(&self) -> Value {
-        let exponent = self.pair.public_key().exponent().big_endian_without_leading_zero();
-        let [modulus, exponent] = [&self.modulus()[..], exponent].map(|number| BASE64_URL_SAFE_NO_PAD.encode(number));
+        let exponent = self
+            .pair
+            .public_key()
+            .exponent()
+            .big_endian_without_leading_zero();
+        let [modulus, exponent] =
+            [&self.modulus()[..], exponent].map(|number| BASE64_URL_SAFE_NO_PAD.encode(number));
         json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.id, "n": modulus, "e": exponent })
     }
 
     fn modulus(&self) -> Vec<u8> {
-        self.pair.public_key().modulus().big_endian_without_leading_zero().to_vec()
+        self.pair
+            .public_key()
+            .modulus()
+            .big_endian_without_leading_zero()
+            .to_vec()
     }
 
     fn public_der(&self) -> Vec<u8> {
@@ -303,20 +460,37 @@ impl Key {
 
     /// Makes a token as RFC 7515 and RFC 7518 describe RS256.
     fn sign(&self, claims: &Value) -> String {
-        self.sign_with_header(&json!({ "alg": "RS256", "kid": self.id, "typ": "JWT" }), claims)
+        self.sign_with_header(
+            &json!({ "alg": "RS256", "kid": self.id, "typ": "JWT" }),
+            claims,
+        )
     }
 
     fn sign_with_header(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+        self.pair
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                message.as_bytes(),
+                &mut signature,
+            )
+            .unwrap();
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// Makes a token that is signed with a text that anybody can know.
     fn sign_with_secret(&self, secret: &[u8], claims: &Value) -> String {
-        let message = format!("{}.{}", encode(&json!({ "alg": "HS256", "kid": self.id })), encode(claims));
-        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message.as_bytes());
+        let message = format!(
+            "{}.{}",
+            encode(&json!({ "alg": "HS256", "kid": self.id })),
+            encode(claims)
+        );
+        let signature = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, secret),
+            message.as_bytes(),
+        );
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }

@@ -67,7 +67,10 @@ impl Probe {
 
     /// Waits until the handler has begun this often.
     pub(super) async fn has_begun(&self, runs: usize) {
-        eventually("the handler to begin", async || (self.runs() >= runs).then_some(())).await;
+        eventually("the handler to begin", async || {
+            (self.runs() >= runs).then_some(())
+        })
+        .await;
     }
 
     /// Lets one waiting event go on.
@@ -90,14 +93,22 @@ impl Probe {
     }
 
     async fn succeed(&self, event: &IngestRequested, context: &Context) -> Result<Outcome, Error> {
-        let path: ObjectPath = format!("raw/{}/counts.csv", context.event_id.subject()).parse().unwrap();
+        let path: ObjectPath = format!("raw/{}/counts.csv", context.event_id.subject())
+            .parse()
+            .unwrap();
         let text = format!("the counts of {}", context.event_id);
-        self.store.write(&path, text.into(), Condition::Always).await?;
+        self.store
+            .write(&path, text.into(), Condition::Always)
+            .await?;
         let mut outcome = Outcome::of(Finding::new("ingested", "it was told to"));
         let (first, last) = event.days(context.published_at);
         for day in first.through(last) {
             let event_id = EventId::of(Function::Ingest, day);
-            outcome = outcome.publish(&DayIngested { event_id, day, rows: 24 });
+            outcome = outcome.publish(&DayIngested {
+                event_id,
+                day,
+                rows: 24,
+            });
         }
         Ok(outcome)
     }
@@ -111,7 +122,12 @@ impl Handler for Probe {
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         self.contexts.lock().unwrap().push(context.clone());
-        let turn = self.turns.lock().unwrap().pop_front().unwrap_or(Turn::Succeed);
+        let turn = self
+            .turns
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or(Turn::Succeed);
         let cause = std::io::Error::other("the cause of it");
         match turn {
             Turn::Succeed => self.succeed(&event, context).await,
@@ -123,14 +139,22 @@ impl Handler for Probe {
                 let outcome = Outcome::of(Finding::new("ingested", "it was told to"));
                 Ok(outcome.publish(&DriftCheckRequested::default()))
             }
-            Turn::FailHopelessly => Err(Error::hopeless("the day cannot be ingested").caused_by(cause)),
-            Turn::FailForTheMoment => Err(Error::passing("the city does not answer").caused_by(cause)),
+            Turn::FailHopelessly => {
+                Err(Error::hopeless("the day cannot be ingested").caused_by(cause))
+            }
+            Turn::FailForTheMoment => {
+                Err(Error::passing("the city does not answer").caused_by(cause))
+            }
             Turn::Panic => panic!("the handler was told to"),
         }
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        if self.is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err(Error::passing("the model is not loaded")) }
+        if self.is_ready.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err(Error::passing("the model is not loaded"))
+        }
     }
 
     fn routes(self: Arc<Self>) -> Router {

@@ -30,7 +30,10 @@ async fn the_steps_of_a_delivery_are_artifact_audit_row_ledger_events() {
 async fn the_steps_of_a_hopeless_message_are_audit_row_dead_letter() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push("no event").await, DONE);
-    assert_eq!(service.faults.calls(), ["add to logs", "publish to ingest-dead-letter"]);
+    assert_eq!(
+        service.faults.calls(),
+        ["add to logs", "publish to ingest-dead-letter"]
+    );
 }
 
 #[tokio::test]
@@ -85,7 +88,9 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
         service.push("no event").await;
         service.faults.calls().len()
     };
-    for (step, fault) in (0..steps).flat_map(|step| [Fault::Refused, Fault::AnswerLost].map(|fault| (step, fault))) {
+    for (step, fault) in
+        (0..steps).flat_map(|step| [Fault::Refused, Fault::AnswerLost].map(|fault| (step, fault)))
+    {
         let service = Service::start(&[]).await;
         service.faults.plan(step, fault);
         assert_eq!(service.push("no event").await, TRY_LATER);
@@ -93,10 +98,20 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
         let failed = service.faults.calls()[step].clone();
         let letters = service.dead_letters().await;
         // Only a letter whose own answer is lost comes twice: a row that cannot be written leaves none behind.
-        let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost { 2 } else { 1 };
+        let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost {
+            2
+        } else {
+            1
+        };
         assert_eq!(letters.len(), expected, "{failed}");
-        assert!(letters.iter().all(|letter| payload(letter) == "no event"), "{letters:?}");
-        let row = ("message/136969346945".to_owned(), "dead-lettered".to_owned());
+        assert!(
+            letters.iter().all(|letter| payload(letter) == "no event"),
+            "{letters:?}"
+        );
+        let row = (
+            "message/136969346945".to_owned(),
+            "dead-lettered".to_owned(),
+        );
         assert_eq!(service.audit_log().await, [row]);
     }
 }

@@ -1,7 +1,10 @@
 //! What a delivery gets back, row by row, and what it leaves behind.
 
 use axum::http::StatusCode;
-use shared::{bus::dead_letter::SetAside, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES, store::read_json};
+use shared::{
+    bus::dead_letter::SetAside, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES,
+    store::read_json,
+};
 
 use super::{DAYS, DAYS_ID, Service, Turn, payload, timestamp, wrapped};
 
@@ -13,7 +16,9 @@ async fn an_event_that_is_done_is_acknowledged() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     service.assert_handled(1).await;
-    let [context] = &service.probe.contexts()[..] else { panic!("the handler runs once") };
+    let [context] = &service.probe.contexts()[..] else {
+        panic!("the handler runs once")
+    };
     assert_eq!(context.event_id.to_string(), DAYS_ID);
     assert_eq!(context.published_at, timestamp("2021-07-20T04:00:00.123Z"));
     assert_eq!(context.now, timestamp("2021-07-21T04:00:00Z"));
@@ -36,7 +41,11 @@ async fn a_body_without_a_message_becomes_a_dead_letter() {
     let cases = [
         ("", "e3b0c44298fc1c14", "the body is no JSON"),
         ("<html>", "b7d082ee12e91b75", "the body is no JSON"),
-        (r#"{"message":7}"#, "ac7f25070c148772", "the push envelope cannot be understood"),
+        (
+            r#"{"message":7}"#,
+            "ac7f25070c148772",
+            "the push envelope cannot be understood",
+        ),
         (
             r#"{"message":{"data":"%%%","messageId":"1"}}"#,
             "3b29aad5bc3a423f",
@@ -51,7 +60,13 @@ async fn a_body_without_a_message_becomes_a_dead_letter() {
     for (body, digest, reason) in cases {
         let service = Service::start(&[]).await;
         assert_eq!(service.post(body, &[]).await, DONE, "{body}");
-        assert_dead_letter(&service, body, &format!("message/{digest}"), &["cannot read the delivery", reason]).await;
+        assert_dead_letter(
+            &service,
+            body,
+            &format!("message/{digest}"),
+            &["cannot read the delivery", reason],
+        )
+        .await;
         assert_eq!(service.probe.runs(), 0);
     }
 }
@@ -62,15 +77,27 @@ async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
         ("", "the message is no JSON"),
         ("counts", "the message is no JSON"),
         ("{}", "unknown event ``, expected `ingest-requested`"),
-        (r#"{"type":"day-ingested","event_id":"ingest/2021-07-19"}"#, "unknown event `day-ingested`"),
-        (r#"{"type":"ingest-requested","from":"2021-02-30"}"#, "cannot read `2021-02-30` as a day"),
-        (r#"{"type":"ingest-requested","from":7}"#, "the event ingest-requested has fields that cannot be used"),
+        (
+            r#"{"type":"day-ingested","event_id":"ingest/2021-07-19"}"#,
+            "unknown event `day-ingested`",
+        ),
+        (
+            r#"{"type":"ingest-requested","from":"2021-02-30"}"#,
+            "cannot read `2021-02-30` as a day",
+        ),
+        (
+            r#"{"type":"ingest-requested","from":7}"#,
+            "the event ingest-requested has fields that cannot be used",
+        ),
     ];
     for (message, reason) in cases {
         let service = Service::start(&[]).await;
         assert_eq!(service.push(message).await, DONE, "{message}");
         assert_dead_letter(&service, message, "message/136969346945", &[reason]).await;
-        assert_eq!(service.dead_letters().await[0].attributes["origin"], "scheduler");
+        assert_eq!(
+            service.dead_letters().await[0].attributes["origin"],
+            "scheduler"
+        );
         assert_eq!(service.probe.runs(), 0);
     }
 }
@@ -80,12 +107,21 @@ async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
 async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_audit_log() {
     let service = Service::start(&[]).await;
     let day = "é".repeat(2_000);
-    assert_eq!(service.push(&format!(r#"{{"type":"ingest-requested","from":"{day}"}}"#)).await, DONE);
-    let [letter] = &service.dead_letters().await[..] else { panic!("there is one dead letter") };
+    assert_eq!(
+        service
+            .push(&format!(r#"{{"type":"ingest-requested","from":"{day}"}}"#))
+            .await,
+        DONE
+    );
+    let [letter] = &service.dead_letters().await[..] else {
+        panic!("there is one dead letter")
+    };
     let reason = &letter.attributes["dead_letter_reason"];
     let cut = reason.strip_suffix('…').unwrap();
     assert!((1_000..=1_024).contains(&reason.len()), "{}", reason.len());
-    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
+    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
+        panic!("there is one audit row")
+    };
     let whole = row.error_message.as_ref().unwrap();
     assert!(whole.starts_with(cut) && whole.contains(&day), "{whole}");
 }
@@ -99,27 +135,53 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
         assert_eq!(service.post(body.clone(), &[]).await, DONE);
     }
     let letters = service.dead_letters().await;
-    let [letter, _] = &letters[..] else { panic!("there is a dead letter of each delivery") };
+    let [letter, _] = &letters[..] else {
+        panic!("there is a dead letter of each delivery")
+    };
     assert_eq!(payload(letter), "");
     assert!(letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
-    let kept = service.ports.store.list("dead-letters/ingest/").await.unwrap();
+    let kept = service
+        .ports
+        .store
+        .list("dead-letters/ingest/")
+        .await
+        .unwrap();
     assert_eq!(
         kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [letter.attributes["dead_letter_object"].clone()]
     );
-    let (set_aside, _) = read_json::<SetAside>(&*service.ports.store, &kept[0]).await.unwrap();
+    let (set_aside, _) = read_json::<SetAside>(&*service.ports.store, &kept[0])
+        .await
+        .unwrap();
     assert!(set_aside.data.to_bytes() == body, "it is not the body");
-    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
-    assert_eq!(row.detail["message"], letter.attributes["dead_letter_object"].as_str());
+    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
+        panic!("there is one audit row")
+    };
+    assert_eq!(
+        row.detail["message"],
+        letter.attributes["dead_letter_object"].as_str()
+    );
 }
 
 #[tokio::test]
 async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
     let service = Service::start(&[Turn::FailHopelessly]).await;
     assert_eq!(service.push(DAYS).await, DONE);
-    assert_dead_letter(&service, DAYS, DAYS_ID, &["the day cannot be ingested: the cause of it"]).await;
-    assert_eq!(service.dead_letters().await[0].attributes["origin"], "scheduler");
-    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
+    assert_dead_letter(
+        &service,
+        DAYS,
+        DAYS_ID,
+        &["the day cannot be ingested: the cause of it"],
+    )
+    .await;
+    assert_eq!(
+        service.dead_letters().await[0].attributes["origin"],
+        "scheduler"
+    );
+    assert!(matches!(
+        service.ledger(DAYS_ID).await,
+        Some(Entry::Released { .. })
+    ));
 }
 
 /// In the cloud it has no right to that topic, and nobody would get the event.
@@ -127,9 +189,23 @@ async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
 async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes_a_dead_letter() {
     let service = Service::start(&[Turn::ExceedRights]).await;
     assert_eq!(service.push(DAYS).await, DONE);
-    assert_dead_letter(&service, DAYS, DAYS_ID, &["ingest may not publish to drift-check-requested"]).await;
-    assert!(service.messages(Topic::DriftCheckRequested).await.is_empty());
-    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
+    assert_dead_letter(
+        &service,
+        DAYS,
+        DAYS_ID,
+        &["ingest may not publish to drift-check-requested"],
+    )
+    .await;
+    assert!(
+        service
+            .messages(Topic::DriftCheckRequested)
+            .await
+            .is_empty()
+    );
+    assert!(matches!(
+        service.ledger(DAYS_ID).await,
+        Some(Entry::Released { .. })
+    ));
 }
 
 /// After the reason is gone, a replay of the message is not turned away.
@@ -138,9 +214,17 @@ async fn a_hopeless_event_can_be_handled_later() {
     let service = Service::start(&[Turn::FailHopelessly, Turn::Succeed]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_eq!(service.push(DAYS).await, DONE);
-    let decisions: Vec<_> = service.audit_log().await.into_iter().map(|(_, decision)| decision).collect();
+    let decisions: Vec<_> = service
+        .audit_log()
+        .await
+        .into_iter()
+        .map(|(_, decision)| decision)
+        .collect();
     assert_eq!(decisions, ["dead-lettered", "ingested"]);
-    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Complete { .. })));
+    assert!(matches!(
+        service.ledger(DAYS_ID).await,
+        Some(Entry::Complete { .. })
+    ));
 }
 
 #[tokio::test]
@@ -150,7 +234,9 @@ async fn passing_trouble_is_tried_again_and_leaves_nothing_but_a_released_entry(
     assert!(service.dead_letters().await.is_empty());
     assert!(service.audit_log().await.is_empty());
     assert!(service.published().await.is_empty());
-    let Some(Entry::Released { reason, .. }) = service.ledger(DAYS_ID).await else { panic!("it is not released") };
+    let Some(Entry::Released { reason, .. }) = service.ledger(DAYS_ID).await else {
+        panic!("it is not released")
+    };
     assert_eq!(reason, "the city does not answer: the cause of it");
 
     assert_eq!(service.push(DAYS).await, DONE);
@@ -162,7 +248,10 @@ async fn a_handler_that_panics_is_tried_again() {
     let service = Service::start(&[Turn::Panic]).await;
     assert_eq!(service.push(DAYS).await, TRY_LATER);
     assert!(service.dead_letters().await.is_empty());
-    assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::Released { .. })));
+    assert!(matches!(
+        service.ledger(DAYS_ID).await,
+        Some(Entry::Released { .. })
+    ));
     assert_eq!(service.push(DAYS).await, DONE);
     service.assert_handled(1).await;
 }
@@ -173,7 +262,10 @@ async fn an_event_that_is_handled_elsewhere_comes_again_later() {
     let (first, second) = tokio::join!(service.push(DAYS), async {
         service.probe.has_begun(1).await;
         let second = service.push(DAYS).await;
-        assert!(matches!(service.ledger(DAYS_ID).await, Some(Entry::InProgress { .. })));
+        assert!(matches!(
+            service.ledger(DAYS_ID).await,
+            Some(Entry::InProgress { .. })
+        ));
         service.probe.open_gate();
         second
     });
@@ -186,8 +278,14 @@ async fn an_event_that_is_handled_elsewhere_comes_again_later() {
 async fn a_body_over_the_limit_is_refused_at_the_door() {
     let service = Service::start(&[]).await;
     let too_large = vec![b' '; MAXIMUM_BODY_BYTES + 1];
-    assert_eq!(service.post(too_large, &[]).await, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!((service.probe.runs(), service.dead_letters().await.len()), (0, 0));
+    assert_eq!(
+        service.post(too_large, &[]).await,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+    assert_eq!(
+        (service.probe.runs(), service.dead_letters().await.len()),
+        (0, 0)
+    );
     // A body of just that size is read, and what is in it is an event.
     let mut body = wrapped(DAYS).to_string().into_bytes();
     body.resize(MAXIMUM_BODY_BYTES, b' ');
@@ -199,10 +297,16 @@ async fn a_body_over_the_limit_is_refused_at_the_door() {
 async fn the_service_tells_whether_it_lives_and_is_ready() {
     let service = Service::start(&[]).await;
     assert_eq!(service.get("/livez").await, (StatusCode::OK, String::new()));
-    assert_eq!(service.get("/readyz").await, (StatusCode::OK, String::new()));
+    assert_eq!(
+        service.get("/readyz").await,
+        (StatusCode::OK, String::new())
+    );
     service.probe.set_ready(false);
     assert_eq!(service.get("/livez").await, (StatusCode::OK, String::new()));
-    assert_eq!(service.get("/readyz").await, (TRY_LATER, "the model is not loaded".to_owned()));
+    assert_eq!(
+        service.get("/readyz").await,
+        (TRY_LATER, "the model is not loaded".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -217,17 +321,34 @@ async fn a_handler_may_have_routes_of_its_own() {
 /// Asserts that there is one dead letter, with this payload and event id and a reason that holds these parts, one audit
 /// row that says the same, and nothing else.
 async fn assert_dead_letter(service: &Service, text: &str, event_id: &str, reasons: &[&str]) {
-    let [letter] = &service.dead_letters().await[..] else { panic!("there is one dead letter of {text}") };
+    let [letter] = &service.dead_letters().await[..] else {
+        panic!("there is one dead letter of {text}")
+    };
     assert_eq!(payload(letter), text);
     assert_eq!(letter.attributes["dead_letter_event_id"], event_id);
     let reason = &letter.attributes["dead_letter_reason"];
     for part in reasons {
         assert_eq!(reason.matches(part).count(), 1, "{reason}");
     }
-    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else { panic!("there is one audit row") };
-    assert_eq!((row.event_id.to_string(), row.decision.as_str()), (event_id.to_owned(), "dead-lettered"));
+    let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
+        panic!("there is one audit row")
+    };
+    assert_eq!(
+        (row.event_id.to_string(), row.decision.as_str()),
+        (event_id.to_owned(), "dead-lettered")
+    );
     assert_eq!(row.error_message.as_ref(), Some(reason));
-    assert!(reason.starts_with(&row.reason) && !row.reason.is_empty(), "{}", row.reason);
+    assert!(
+        reason.starts_with(&row.reason) && !row.reason.is_empty(),
+        "{}",
+        row.reason
+    );
     assert!(service.published().await.is_empty());
-    assert!(service.probe.effects(&*service.ports.store).await.is_empty());
+    assert!(
+        service
+            .probe
+            .effects(&*service.ports.store)
+            .await
+            .is_empty()
+    );
 }

@@ -23,7 +23,8 @@ use cli::{
 
 /// The strategy's numbers as the command line has them by default.
 fn strategy() -> cli::StrategyArguments {
-    let arguments = Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
+    let arguments =
+        Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
     match arguments.command {
         Command::Run(arguments) => arguments.strategy,
         other => panic!("{other:?}"),
@@ -32,16 +33,29 @@ fn strategy() -> cli::StrategyArguments {
 
 /// Few counters and short periods: enough for two weekly checks in seconds.
 fn small_sample(folder: &Path) -> Inputs {
-    let settings = Settings { counters: 6, train_days: 120, test_days: 40, live_days: 14, ..Settings::default() };
-    let written = sample_data::write(&settings, folder, &mut |_, _| {}).expect("sample data can be written");
+    let settings = Settings {
+        counters: 6,
+        train_days: 120,
+        test_days: 40,
+        live_days: 14,
+        ..Settings::default()
+    };
+    let written =
+        sample_data::write(&settings, folder, &mut |_, _| {}).expect("sample data can be written");
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    Inputs { train: text(written.train.path), test: text(written.test.path), live: text(written.live.path) }
+    Inputs {
+        train: text(written.train.path),
+        test: text(written.test.path),
+        live: text(written.live.path),
+    }
 }
 
 /// Returns every file of a state but those of the bus, whose log grows with every delivery, by path.
 fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut folders: Vec<_> = ["objects", "warehouse", "registry"].map(|part| state.folder().join(part)).to_vec();
+    let mut folders: Vec<_> = ["objects", "warehouse", "registry"]
+        .map(|part| state.folder().join(part))
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("the state is a folder") {
             let path = entry.expect("the folder can be listed").path();
@@ -59,7 +73,13 @@ fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Says which files differ, without printing their contents.
 fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
-    let paths = before.keys().chain(after.keys()).collect::<std::collections::BTreeSet<_>>();
-    let changed: Vec<_> = paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).collect();
+    let paths = before
+        .keys()
+        .chain(after.keys())
+        .collect::<std::collections::BTreeSet<_>>();
+    let changed: Vec<_> = paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path))
+        .collect();
     assert!(changed.is_empty(), "changed: {changed:#?}");
 }

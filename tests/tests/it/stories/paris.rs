@@ -21,50 +21,101 @@ use crate::reference_data;
 /// The figures are those of the design: MAE, R2, and in which weeks Evidently's rules find drift.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_weeks_of_paris_are_ingested_checked_decided_and_replayed() {
-    let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else { return };
+    let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else {
+        return;
+    };
     let file = |name: &str| paris.join(name).to_string_lossy().into_owned();
-    let inputs =
-        Inputs { train: file("train_baseline.csv.gz"), test: file("test_baseline.csv.gz"), live: file("live.csv.gz") };
+    let inputs = Inputs {
+        train: file("train_baseline.csv.gz"),
+        test: file("test_baseline.csv.gz"),
+        live: file("live.csv.gz"),
+    };
     let folder = tempfile::tempdir().unwrap();
     let state = State::at(folder.path()).unwrap();
-    let summary = play(&inputs, &state, strategy(), &mut |_| {}).await.unwrap();
+    let summary = play(&inputs, &state, strategy(), &mut |_| {})
+        .await
+        .unwrap();
 
     let scores = summary.trained.scores;
-    assert!(scores.r2 >= 0.90 && scores.mae <= 15.6 && scores.rows == 86_016, "{scores:?}");
-    assert!((summary.trained.week_ago.mae - 20.7).abs() < 0.05, "{:?}", summary.trained.week_ago);
+    assert!(
+        scores.r2 >= 0.90 && scores.mae <= 15.6 && scores.rows == 86_016,
+        "{scores:?}"
+    );
+    assert!(
+        (summary.trained.week_ago.mae - 20.7).abs() < 0.05,
+        "{:?}",
+        summary.trained.week_ago
+    );
     assert!((summary.trained.test_std - 97.8).abs() < 0.05);
     assert_eq!(summary.dead_letters, 0);
 
-    let shares: Vec<_> = summary.weeks.iter().map(|week| week.drifted_share.unwrap()).collect();
+    let shares: Vec<_> = summary
+        .weeks
+        .iter()
+        .map(|week| week.drifted_share.unwrap())
+        .collect();
     assert_eq!(shares.len(), 5);
     assert!((shares[0] - 0.15).abs() < 1e-9, "{shares:?}");
-    assert!(shares[1..].iter().all(|share| (0.5..=0.75).contains(share)), "{shares:?}");
+    assert!(
+        shares[1..].iter().all(|share| (0.5..=0.75).contains(share)),
+        "{shares:?}"
+    );
     for (number, week) in summary.weeks.iter().enumerate() {
-        let acted: Vec<_> = week.decisions.iter().map(|decision| decision.function).collect();
-        let loop_ = [Function::DriftCheck, Function::FineTune, Function::Evaluate, Function::Promote];
-        assert_eq!(acted, if number == 0 { &loop_[..1] } else { &loop_ }, "{week}");
-        assert!(week.decisions.iter().all(|decision| !decision.reason.is_empty()));
+        let acted: Vec<_> = week
+            .decisions
+            .iter()
+            .map(|decision| decision.function)
+            .collect();
+        let loop_ = [
+            Function::DriftCheck,
+            Function::FineTune,
+            Function::Evaluate,
+            Function::Promote,
+        ];
+        assert_eq!(
+            acted,
+            if number == 0 { &loop_[..1] } else { &loop_ },
+            "{week}"
+        );
+        assert!(
+            week.decisions
+                .iter()
+                .all(|decision| !decision.reason.is_empty())
+        );
     }
     assert_days_are_ingested(&state).await;
     assert_replay_changes_nothing(&state).await;
 }
 
 async fn assert_days_are_ingested(state: &State) {
-    let ports = state.open(Arc::new(SimulatedClock::new(shared::Timestamp::UNIX_EPOCH))).unwrap();
+    let ports = state
+        .open(Arc::new(SimulatedClock::new(shared::Timestamp::UNIX_EPOCH)))
+        .unwrap();
     let (first, last) = ("2021-07-19".parse().unwrap(), "2021-08-22".parse().unwrap());
     let counts = ports.warehouse.counts(first, last).await.unwrap();
     assert_eq!((counts.len(), counts.rows_per_day().len()), (47_040, 35));
     let ingested = ports.warehouse.audit_log().await.unwrap();
-    assert_eq!(ingested.iter().filter(|row| row.function == Function::Ingest).count(), 35);
+    assert_eq!(
+        ingested
+            .iter()
+            .filter(|row| row.function == Function::Ingest)
+            .count(),
+        35
+    );
 }
 
 /// All messages of the five weeks are delivered again to a new stack, whose open data service has nothing to give.
 async fn assert_replay_changes_nothing(state: &State) {
     let before = snapshot(state);
-    let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new("2021-08-24T12:00:00Z".parse().unwrap()));
-    let nothing = OpenDataServer::start(Counts::default(), Arc::clone(&clock)).await.unwrap();
+    let clock: Arc<dyn Clock> =
+        Arc::new(SimulatedClock::new("2021-08-24T12:00:00Z".parse().unwrap()));
+    let nothing = OpenDataServer::start(Counts::default(), Arc::clone(&clock))
+        .await
+        .unwrap();
     let open_data = Arc::new(ExploreClient::new(nothing.base().clone()));
-    let stack = LocalStack::start(state, clock, StackSettings::new(strategy(), open_data)).await.unwrap();
+    let stack = LocalStack::start(state, clock, StackSettings::new(strategy(), open_data))
+        .await
+        .unwrap();
     let replay = Replay {
         function: None,
         from: "2021-07-19T00:00:00Z".parse().unwrap(),

@@ -25,9 +25,13 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
     let live = counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap();
     let day = live.period().unwrap().0.day();
     let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(day.plus(8).at(6)));
-    let server = OpenDataServer::start(live, Arc::clone(&clock)).await.unwrap();
+    let server = OpenDataServer::start(live, Arc::clone(&clock))
+        .await
+        .unwrap();
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
-    let stack = LocalStack::start(&state, clock, StackSettings::new(strategy(), open_data)).await.unwrap();
+    let stack = LocalStack::start(&state, clock, StackSettings::new(strategy(), open_data))
+        .await
+        .unwrap();
 
     let publisher = &stack.ports.publisher;
     let poison: [&[u8]; 4] = [
@@ -37,18 +41,51 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
         br#"{"type":"ingest-requested","from":"2999-01-01"}"#,
     ];
     for data in poison {
-        let message = Message { data: data.to_vec().into(), ..Message::default() };
-        publisher.publish(Topic::IngestRequested, message).await.unwrap();
+        let message = Message {
+            data: data.to_vec().into(),
+            ..Message::default()
+        };
+        publisher
+            .publish(Topic::IngestRequested, message)
+            .await
+            .unwrap();
     }
-    stack.publish(&IngestRequested { from: Some(day), ..IngestRequested::default() }).await.unwrap();
+    stack
+        .publish(&IngestRequested {
+            from: Some(day),
+            ..IngestRequested::default()
+        })
+        .await
+        .unwrap();
     // No champion was trained, so the check cannot be made, nor the day after forecast.
-    stack.publish(&DriftCheckRequested::default()).await.unwrap();
+    stack
+        .publish(&DriftCheckRequested::default())
+        .await
+        .unwrap();
     stack.bus.idle().await;
 
-    assert_eq!(stack.ports.warehouse.counts(day, day).await.unwrap().rows_per_day().len(), 1);
+    assert_eq!(
+        stack
+            .ports
+            .warehouse
+            .counts(day, day)
+            .await
+            .unwrap()
+            .rows_per_day()
+            .len(),
+        1
+    );
     let reasons = reasons(&state, Function::Ingest).await;
-    for expected in ["no JSON", "unknown event `retrain-requested`", "fields that cannot be used", "not over"] {
-        assert!(reasons.iter().any(|reason| reason.contains(expected)), "{expected}: {reasons:?}");
+    for expected in [
+        "no JSON",
+        "unknown event `retrain-requested`",
+        "fields that cannot be used",
+        "not over",
+    ] {
+        assert!(
+            reasons.iter().any(|reason| reason.contains(expected)),
+            "{expected}: {reasons:?}"
+        );
     }
     assert_eq!(reasons.len(), poison.len());
     for function in [Function::DriftCheck, Function::Predict] {
@@ -56,7 +93,9 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
         assert!(reasons[0].contains("bike-traffic train"), "{reasons:?}");
     }
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
-    let letters = audit_log.iter().filter(|row| row.decision == "dead-lettered");
+    let letters = audit_log
+        .iter()
+        .filter(|row| row.decision == "dead-lettered");
     assert_eq!(letters.count(), poison.len() + 2);
 }
 
@@ -64,9 +103,20 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
 async fn reasons(state: &State, function: Function) -> Vec<String> {
     let store = state.open_bus_store().unwrap();
     let mut reasons = Vec::new();
-    for path in store.list(&format!("bus/topics/{}/", Topic::DeadLetter(function))).await.unwrap() {
-        let (letter, _) = read_json::<serde_json::Value>(&*store, &path).await.unwrap();
-        reasons.push(letter["attributes"]["dead_letter_reason"].as_str().unwrap().to_owned());
+    for path in store
+        .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
+        .await
+        .unwrap()
+    {
+        let (letter, _) = read_json::<serde_json::Value>(&*store, &path)
+            .await
+            .unwrap();
+        reasons.push(
+            letter["attributes"]["dead_letter_reason"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
     }
     reasons
 }

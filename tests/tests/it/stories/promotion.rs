@@ -31,7 +31,10 @@ async fn a_better_challenger_becomes_champion_and_stays_it_on_replay() {
     let last = known.period().unwrap().1.day();
     let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(last.plus(1).at(7)));
     let stack = start(&state, Arc::clone(&clock)).await;
-    let recipe = TrainRecipe { rounds: 3, ..TrainRecipe::default() };
+    let recipe = TrainRecipe {
+        rounds: 3,
+        ..TrainRecipe::default()
+    };
     let plan = TrainPlan {
         train_path: inputs.train,
         test_path: inputs.test,
@@ -42,51 +45,86 @@ async fn a_better_challenger_becomes_champion_and_stays_it_on_replay() {
     train(&stack.ports, &state, &plan).await.unwrap();
     fill_tables(&stack, &known).await;
 
-    stack.publish(&DriftCheckRequested { week: Some(last.week()) }).await.unwrap();
+    stack
+        .publish(&DriftCheckRequested {
+            week: Some(last.week()),
+        })
+        .await
+        .unwrap();
     stack.bus.idle().await;
 
     assert_promoted(&stack, &state, last.week()).await;
     let before = snapshot(&state);
-    let all = Replay { function: None, from: shared::Timestamp::MIN, to: shared::Timestamp::MAX };
+    let all = Replay {
+        function: None,
+        from: shared::Timestamp::MIN,
+        to: shared::Timestamp::MAX,
+    };
     assert_eq!(stack.bus.replay(all).await.unwrap(), 4);
     stack.bus.idle().await;
     assert_same(&before, &snapshot(&state));
 }
 
 async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {
-    let nothing = OpenDataServer::start(Counts::default(), Arc::clone(&clock)).await.unwrap();
+    let nothing = OpenDataServer::start(Counts::default(), Arc::clone(&clock))
+        .await
+        .unwrap();
     let open_data = Arc::new(ExploreClient::new(nothing.base().clone()));
     let strategy = StrategyArguments {
         // Few counters drift in fewer columns than the default asks for.
         policy: r#"{"drift_share":0.1}"#.parse().unwrap(),
-        fine_tune: FineTuneRecipe { learning_rate: 0.1, epochs: 60, freeze_layers: None },
+        fine_tune: FineTuneRecipe {
+            learning_rate: 0.1,
+            epochs: 60,
+            freeze_layers: None,
+        },
     };
-    LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await.unwrap()
+    LocalStack::start(state, clock, StackSettings::new(strategy, open_data))
+        .await
+        .unwrap()
 }
 
 async fn fill_tables(stack: &LocalStack, known: &Counts) {
     for day in known.rows_per_day().into_keys() {
         let day: Day = day;
-        stack.ports.warehouse.replace_counts(day, &known.days(day, day), day.plus(1).at(6)).await.unwrap();
+        stack
+            .ports
+            .warehouse
+            .replace_counts(day, &known.days(day, day), day.plus(1).at(6))
+            .await
+            .unwrap();
     }
 }
 
 async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
     let registry = &stack.ports.registry;
     let (first, second) = (Version::new(1), Version::new(2));
-    let aliases = [Alias::Champion, Alias::Challenger, Alias::Previous].map(|alias| registry.alias(alias));
+    let aliases =
+        [Alias::Champion, Alias::Challenger, Alias::Previous].map(|alias| registry.alias(alias));
     let [champion, challenger, previous] = aliases;
-    let aliases = (champion.await.unwrap(), challenger.await.unwrap(), previous.await.unwrap());
+    let aliases = (
+        champion.await.unwrap(),
+        challenger.await.unwrap(),
+        previous.await.unwrap(),
+    );
     assert_eq!(aliases, (Some(second), Some(second), Some(first)));
 
     let run = registry.version(second).await.unwrap().run;
     let tag = |name: &str| run.tags[name].as_str();
     assert_eq!(
-        (tag("dataset"), tag("training_type"), tag("data_source"), tag("base_model")),
+        (
+            tag("dataset"),
+            tag("training_type"),
+            tag("data_source"),
+            tag("base_model")
+        ),
         ("last_30_days", "fine_tune", "bigquery", "1")
     );
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
-    let rows: Vec<_> = audit_log.iter().map(|row| (row.function, row.decision.as_str())).collect();
+    let rows: Vec<_> = audit_log
+        .iter()
+        .map(|row| (row.function, row.decision.as_str()))
+        .collect();
     let expected = [
         (Function::Promote, "trained"),
         (Function::DriftCheck, "drift"),
@@ -95,11 +133,26 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
         (Function::Promote, "promoted"),
     ];
     assert_eq!(rows, expected);
-    assert!(audit_log.iter().skip(1).all(|row| row.event_id.subject() == week.to_string()));
-    assert!(audit_log[4].model_improvement.unwrap() > 0.05, "{:?}", audit_log[4]);
+    assert!(
+        audit_log
+            .iter()
+            .skip(1)
+            .all(|row| row.event_id.subject() == week.to_string())
+    );
+    assert!(
+        audit_log[4].model_improvement.unwrap() > 0.05,
+        "{:?}",
+        audit_log[4]
+    );
 
     let bus = state.open_bus_store().unwrap();
-    let decided = bus.list(&format!("bus/topics/{}/", Topic::ChampionDecided)).await.unwrap();
+    let decided = bus
+        .list(&format!("bus/topics/{}/", Topic::ChampionDecided))
+        .await
+        .unwrap();
     let decided = String::from_utf8(bus.read(&decided[0]).await.unwrap().bytes.to_vec()).unwrap();
-    assert!(decided.contains(r#"\"champion\":2,\"challenger\":2,\"promoted\":true"#), "{decided}");
+    assert!(
+        decided.contains(r#"\"champion\":2,\"challenger\":2,\"promoted\":true"#),
+        "{decided}"
+    );
 }

@@ -22,9 +22,13 @@ async fn a_second_run_on_the_same_data_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
-    let first = play(&inputs, &state, strategy(), &mut |_| {}).await.unwrap();
+    let first = play(&inputs, &state, strategy(), &mut |_| {})
+        .await
+        .unwrap();
     let before = without_summary(snapshot(&state));
-    let second = play(&inputs, &state, strategy(), &mut |_| {}).await.unwrap();
+    let second = play(&inputs, &state, strategy(), &mut |_| {})
+        .await
+        .unwrap();
     assert_eq!(second.weeks, first.weeks);
     assert_same(&before, &without_summary(snapshot(&state)));
 }
@@ -38,7 +42,10 @@ fn without_summary(
         let text = path.to_string_lossy();
         !text.contains("reports/run/") && !text.contains("/.generations/")
     };
-    files.into_iter().filter(|(path, _)| is_kept(path)).collect()
+    files
+        .into_iter()
+        .filter(|(path, _)| is_kept(path))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,19 +61,29 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     // Published while no stack is up, as after a crash of all of it.
     let ports = state.open(Arc::clone(&clock)).unwrap();
     for day in first.through(last) {
-        let request = IngestRequested { from: Some(day), ..IngestRequested::default() };
+        let request = IngestRequested {
+            from: Some(day),
+            ..IngestRequested::default()
+        };
         ports
             .publisher
-            .publish(shared::event::Topic::IngestRequested, shared::bus::Message::of_event(&request))
+            .publish(
+                shared::event::Topic::IngestRequested,
+                shared::bus::Message::of_event(&request),
+            )
             .await
             .unwrap();
     }
 
-    let server = OpenDataServer::start(live.clone(), Arc::clone(&clock)).await.unwrap();
+    let server = OpenDataServer::start(live.clone(), Arc::clone(&clock))
+        .await
+        .unwrap();
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
     // The first stack is stopped as soon as it has done anything; the second finishes.
     let settings = StackSettings::new(strategy(), open_data);
-    let stopped = LocalStack::start(&state, Arc::clone(&clock), settings.clone()).await.unwrap();
+    let stopped = LocalStack::start(&state, Arc::clone(&clock), settings.clone())
+        .await
+        .unwrap();
     while ports.warehouse.audit_log().await.unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -76,8 +93,9 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     let stack = LocalStack::start(&state, later, settings).await.unwrap();
     stack.bus.idle().await;
     let ingested: Vec<_> = ports.warehouse.audit_log().await.unwrap();
-    let ingested =
-        ingested.iter().filter(|row| (row.function, row.decision.as_str()) == (Function::Ingest, "ingested"));
+    let ingested = ingested
+        .iter()
+        .filter(|row| (row.function, row.decision.as_str()) == (Function::Ingest, "ingested"));
     assert_eq!(ingested.count(), 14);
     let table = ports.warehouse.counts(first, last).await.unwrap();
     assert_eq!(table.len(), live.len());

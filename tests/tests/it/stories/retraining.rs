@@ -26,12 +26,24 @@ const LAST_DAY: &str = "2021-03-31";
 /// Six weeks of spring make the champion better, as it would be had it been trained on them at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn spring_makes_a_champion_of_winter_better_and_is_published() {
-    let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else { return };
-    let (all, test) = (read(&paris.join("train_baseline.csv.gz")), read(&paris.join("test_baseline.csv.gz")));
+    let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else {
+        return;
+    };
+    let (all, test) = (
+        read(&paris.join("train_baseline.csv.gz")),
+        read(&paris.join("test_baseline.csv.gz")),
+    );
     let folder = tempfile::tempdir().unwrap();
     let state = State::at(&folder.path().join("state")).unwrap();
-    let ports = state.open(Arc::new(SimulatedClock::new("2021-07-19T06:00:00Z".parse().unwrap()))).unwrap();
-    let test_path = paris.join("test_baseline.csv.gz").to_string_lossy().into_owned();
+    let ports = state
+        .open(Arc::new(SimulatedClock::new(
+            "2021-07-19T06:00:00Z".parse().unwrap(),
+        )))
+        .unwrap();
+    let test_path = paris
+        .join("test_baseline.csv.gz")
+        .to_string_lossy()
+        .into_owned();
     train_on_winter(&all, test_path, &ports, &state, folder.path()).await;
     let (before, _) = baseline::published(&*ports.store).await.unwrap().unwrap();
 
@@ -44,30 +56,67 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
         environment: "test".to_owned(),
     };
     let report = retrain(&ports, &state, &request, &|_| {}).await.unwrap();
-    assert_eq!((report.plan.days, report.merge.rows), (45, all.len() as u64), "{report}");
+    assert_eq!(
+        (report.plan.days, report.merge.rows),
+        (45, all.len() as u64),
+        "{report}"
+    );
     let (old, new) = (report.comparison.before, report.comparison.after);
     assert!(report.is_better && new.mae < old.mae, "{report}");
     // The figures of the design, which are those of a training on the whole file.
-    assert!(new.mae <= 15.6 && new.r2 >= 0.90 && new.rows == 86_016, "{report}");
-    assert!(old.mae < 20.7, "it is better than the count of a week earlier: {report}");
+    assert!(
+        new.mae <= 15.6 && new.r2 >= 0.90 && new.rows == 86_016,
+        "{report}"
+    );
+    assert!(
+        old.mae < 20.7,
+        "it is better than the count of a week earlier: {report}"
+    );
 
-    assert_eq!(ports.registry.alias(Alias::Champion).await.unwrap(), Some(Version::new(2)));
+    assert_eq!(
+        ports.registry.alias(Alias::Champion).await.unwrap(),
+        Some(Version::new(2))
+    );
     let (after, _) = baseline::published(&*ports.store).await.unwrap().unwrap();
-    assert_eq!((&after.train, &after.test), (&report.train.data.name, &before.test));
+    assert_eq!(
+        (&after.train, &after.test),
+        (&report.train.data.name, &before.test)
+    );
     assert_ne!(after.train, before.train);
-    let published = ports.store.read(&TRAIN_BASELINE.parse().unwrap()).await.unwrap().bytes;
+    let published = ports
+        .store
+        .read(&TRAIN_BASELINE.parse().unwrap())
+        .await
+        .unwrap()
+        .bytes;
     let published = counts::read(&*published, &mut Vec::new()).unwrap();
     let (first, last) = test.period().unwrap();
-    assert!(published.between(first, last).is_empty(), "rows of the fixed test period");
-    assert_eq!((published.len(), published.period()), (all.len(), all.period()));
+    assert!(
+        published.between(first, last).is_empty(),
+        "rows of the fixed test period"
+    );
+    assert_eq!(
+        (published.len(), published.period()),
+        (all.len(), all.period())
+    );
 }
 
 /// Trains the champion on the counts up to the border, and fills the daily tables of all later ones.
-async fn train_on_winter(all: &Counts, test_path: String, ports: &Ports, state: &State, folder: &Path) {
+async fn train_on_winter(
+    all: &Counts,
+    test_path: String,
+    ports: &Ports,
+    state: &State,
+    folder: &Path,
+) {
     let (first, last) = all.period().unwrap();
     let border: Day = LAST_DAY.parse().unwrap();
     let baseline = folder.join("baseline.csv");
-    counts::write_french(&all.days(first.day(), border), File::create(&baseline).unwrap()).unwrap();
+    counts::write_french(
+        &all.days(first.day(), border),
+        File::create(&baseline).unwrap(),
+    )
+    .unwrap();
     let plan = TrainPlan {
         train_path: baseline.to_string_lossy().into_owned(),
         test_path,
@@ -77,7 +126,11 @@ async fn train_on_winter(all: &Counts, test_path: String, ports: &Ports, state: 
     };
     train(ports, state, &plan).await.unwrap();
     for day in border.plus(1).through(last.day()) {
-        ports.warehouse.replace_counts(day, &all.days(day, day), day.plus(1).at(6)).await.unwrap();
+        ports
+            .warehouse
+            .replace_counts(day, &all.days(day, day), day.plus(1).at(6))
+            .await
+            .unwrap();
     }
 }
 

@@ -20,7 +20,11 @@ fn setting() -> (tempfile::TempDir, State, Ports, TrainPlan) {
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
     let ports = state.open(Arc::new(SystemClock)).unwrap();
-    let recipe = TrainRecipe { rounds: 60, learning_rate: 0.1, ..TrainRecipe::default() };
+    let recipe = TrainRecipe {
+        rounds: 60,
+        learning_rate: 0.1,
+        ..TrainRecipe::default()
+    };
     let plan = TrainPlan {
         train_path: inputs.train,
         test_path: inputs.test,
@@ -36,41 +40,80 @@ async fn the_same_training_twice_is_one_version() {
     let (_folder, state, ports, plan) = setting();
     let first = train(&ports, &state, &plan).await.unwrap();
     let second = train(&ports, &state, &plan).await.unwrap();
-    let again = Coronation::Already { champion: Version::new(1) };
-    assert_eq!((first.champion, second.champion), (Some(Coronation::First), Some(again)));
-    assert_eq!((second.version, second.scores), (Some(Version::new(1)), first.scores));
+    let again = Coronation::Already {
+        champion: Version::new(1),
+    };
+    assert_eq!(
+        (first.champion, second.champion),
+        (Some(Coronation::First), Some(again))
+    );
+    assert_eq!(
+        (second.version, second.scores),
+        (Some(Version::new(1)), first.scores)
+    );
     let run = ports.registry.version(Version::new(1)).await.unwrap().run;
     let tag = |name: &str| run.tags[name].as_str();
-    assert_eq!((tag("dataset"), tag("training_type"), tag("data_source")), ("baseline", "champion", "local"));
+    assert_eq!(
+        (tag("dataset"), tag("training_type"), tag("data_source")),
+        ("baseline", "champion", "local")
+    );
     assert_eq!(
         (tag("train_size"), tag("test_size")),
-        (&*first.train.rows.to_string(), &*first.scores.rows.to_string())
+        (
+            &*first.train.rows.to_string(),
+            &*first.scores.rows.to_string()
+        )
     );
 }
 
 #[tokio::test]
 async fn a_better_training_takes_the_crown_and_a_worse_one_does_not() {
     let (_folder, state, ports, plan) = setting();
-    let with_rounds = |rounds| TrainPlan { recipe: TrainRecipe { rounds, ..plan.recipe.clone() }, ..plan.clone() };
+    let with_rounds = |rounds| TrainPlan {
+        recipe: TrainRecipe {
+            rounds,
+            ..plan.recipe.clone()
+        },
+        ..plan.clone()
+    };
     let first = train(&ports, &state, &plan).await.unwrap();
     let worse = train(&ports, &state, &with_rounds(2)).await.unwrap();
-    let kept = Coronation::Worse { champion: Version::new(1), champion_mae: first.scores.mae };
-    assert_eq!((worse.champion, worse.version), (Some(kept), Some(Version::new(2))));
-    assert_eq!(ports.registry.alias(Alias::Champion).await.unwrap(), Some(Version::new(1)));
+    let kept = Coronation::Worse {
+        champion: Version::new(1),
+        champion_mae: first.scores.mae,
+    };
+    assert_eq!(
+        (worse.champion, worse.version),
+        (Some(kept), Some(Version::new(2)))
+    );
+    assert_eq!(
+        ports.registry.alias(Alias::Champion).await.unwrap(),
+        Some(Version::new(1))
+    );
 
     let (_folder, state, ports, _) = setting();
     train(&ports, &state, &with_rounds(2)).await.unwrap();
     let better = train(&ports, &state, &plan).await.unwrap();
-    assert!(matches!(better.champion, Some(Coronation::Better { .. })), "{:?}", better.champion);
+    assert!(
+        matches!(better.champion, Some(Coronation::Better { .. })),
+        "{:?}",
+        better.champion
+    );
     let aliases = [Alias::Champion, Alias::Previous].map(|alias| ports.registry.alias(alias));
     let [champion, previous] = aliases;
-    assert_eq!((champion.await.unwrap(), previous.await.unwrap()), (Some(Version::new(2)), Some(Version::new(1))));
+    assert_eq!(
+        (champion.await.unwrap(), previous.await.unwrap()),
+        (Some(Version::new(2)), Some(Version::new(1)))
+    );
 }
 
 #[tokio::test]
 async fn training_data_that_reach_into_the_test_set_are_refused() {
     let (_folder, state, ports, plan) = setting();
-    let same = TrainPlan { train_path: plan.test_path.clone(), ..plan };
+    let same = TrainPlan {
+        train_path: plan.test_path.clone(),
+        ..plan
+    };
     let error = train(&ports, &state, &same).await.unwrap_err().to_string();
     assert!(error.contains("bike-traffic split"), "{error}");
     assert!(ports.registry.versions().await.unwrap().is_empty());
@@ -86,9 +129,15 @@ async fn rows_that_cannot_be_used_are_left_out_and_kept_with_their_reason() {
     text.extend_from_slice(b"1;Quai des Nuls;many;2020-09-01T00:00:00+02:00;\n");
     text.extend_from_slice(b"1;Quai \xe9troit;3;sometime;\n");
     fs::write(&path, text).unwrap();
-    let mixed = TrainPlan { train_path: path.to_string_lossy().into_owned(), ..plan };
+    let mixed = TrainPlan {
+        train_path: path.to_string_lossy().into_owned(),
+        ..plan
+    };
     let report = train(&ports, &state, &mixed).await.unwrap();
     assert_eq!(report.train.rejected, 2);
     let rejects = fs::read_to_string(state.folder().join("rejects/train_baseline.csv")).unwrap();
-    assert!(rejects.contains("`many`") && rejects.contains("Quai étroit"), "{rejects}");
+    assert!(
+        rejects.contains("`many`") && rejects.contains("Quai étroit"),
+        "{rejects}"
+    );
 }
