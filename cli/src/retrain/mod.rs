@@ -16,7 +16,7 @@ use shared::{clock::SystemClock, runtime::Ports, time::Day};
 pub use arguments::RetrainArguments;
 pub use compare::{Comparison, CounterComparison};
 pub use journal::{Done, Exported, Fitted, Merged};
-pub use plan::{Outlook, Plan, Request};
+pub use plan::{Plan, Request, Retryability};
 pub use quarter::{Quarter, QuarterError};
 pub use report::RetrainReport;
 
@@ -37,9 +37,9 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
         environment: arguments.environment,
     };
     if arguments.dry_run {
-        return stdout::print(&outlook(&ports, &state, &request).await?, json);
+        return stdout::print(&retryability(&ports, &state, &request).await?, json);
     }
-    let tell = |outlook: &Outlook| stdout::tell(&outlook.to_string(), json);
+    let tell = |retryability: &Retryability| stdout::tell(&retryability.to_string(), json);
     stdout::print(&retrain(&ports, &state, &request, &tell).await?, json)
 }
 
@@ -47,7 +47,11 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When there is no champion, no baseline or nothing to export, or a port fails.
-pub async fn outlook(ports: &Ports, state: &State, request: &Request) -> anyhow::Result<Outlook> {
+pub async fn retryability(
+    ports: &Ports,
+    state: &State,
+    request: &Request,
+) -> anyhow::Result<Retryability> {
     let folder = folder(ports, state, request);
     let journal = if request.anew {
         None
@@ -61,7 +65,7 @@ pub async fn outlook(ports: &Ports, state: &State, request: &Request) -> anyhow:
         }
         None => (Plan::make(ports, request).await?, Done::default()),
     };
-    Ok(Outlook { plan, done, folder })
+    Ok(Retryability { plan, done, folder })
 }
 
 /// Retrains the champion, or goes on where an earlier call was stopped.
@@ -70,17 +74,17 @@ pub async fn outlook(ports: &Ports, state: &State, request: &Request) -> anyhow:
 /// than the champion's; in any case the decision is an audit row. `show` is told the plan before anything is done.
 ///
 /// # Errors
-/// As [`outlook`], and when a step fails; the next call goes on with that step.
+/// As [`retryability`], and when a step fails; the next call goes on with that step.
 pub async fn retrain(
     ports: &Ports,
     state: &State,
     request: &Request,
-    show: &dyn Fn(&Outlook),
+    show: &dyn Fn(&Retryability),
 ) -> anyhow::Result<RetrainReport> {
     refuse_missing_device(&request.recipe)?;
-    let outlook = outlook(ports, state, request).await?;
-    show(&outlook);
-    let Outlook { plan, folder, .. } = outlook;
+    let retryability = retryability(ports, state, request).await?;
+    show(&retryability);
+    let Retryability { plan, folder, .. } = retryability;
     let journal = if request.anew {
         None
     } else {

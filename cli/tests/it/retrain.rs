@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::retrain::{Outlook, Request, RetrainReport, outlook, retrain};
+use cli::retrain::{Request, RetrainReport, Retryability, retrain, retryability};
 use serde_json::Value;
 use shared::{
     baseline,
@@ -170,9 +170,10 @@ async fn the_report_tells_what_the_merge_found() {
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let world = World::with_champion(3).await;
     let before = snapshot(world.state.folder());
-    let Outlook { plan, done, folder } = outlook(&world.ports, &world.state, &request(60))
-        .await
-        .unwrap();
+    let Retryability { plan, done, folder } =
+        retryability(&world.ports, &world.state, &request(60))
+            .await
+            .unwrap();
     assert_eq!(
         (plan.champion, plan.last, plan.days),
         (Version::new(1), world.last_day, 84)

@@ -58,7 +58,7 @@ impl WeekReport {
 /// Checks a week; reads only, so it may be run on any week at any time.
 ///
 /// # Errors
-/// Hopeless if the week has no counts or the fixed test set is missing; passing if a port fails.
+/// Permanent if the week has no counts or the fixed test set is missing; passing if a port fails.
 pub async fn check_week(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
@@ -70,7 +70,7 @@ pub async fn check_week(
     let known = warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
     let counts = known.days(first, last);
     if counts.is_empty() {
-        return Err(Error::hopeless(format!(
+        return Err(Error::permanent(format!(
             "there are no counts for {week}; ingest {first} to {last} and replay"
         )));
     }
@@ -89,7 +89,7 @@ pub async fn check_week(
     let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
     let current = columns_of(&frame, policy.drift_columns.iter().map(String::as_str));
     let failed = |source| {
-        Error::hopeless(format!("cannot compare {week} with the fixed test set")).caused_by(source)
+        Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
     };
     let drift = drift::dataset(&reference, &current).map_err(failed)?;
     let live = live_scores(&forecasts, &counts)?;
@@ -119,7 +119,7 @@ fn live_scores(forecasts: &[Forecast], counts: &Counts) -> Result<Option<Scores>
     if predictions.is_empty() {
         return Ok(None);
     }
-    let failed = |source| Error::hopeless("cannot score the stored forecasts").caused_by(source);
+    let failed = |source| Error::permanent("cannot score the stored forecasts").caused_by(source);
     Scores::new(&predictions, &actuals)
         .map(Some)
         .map_err(failed)

@@ -52,13 +52,13 @@ impl DriftCheck {
 
     async fn champion(&self) -> Result<ChampionRecord, Error> {
         let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::hopeless(
+            Error::permanent(
                 "there is no champion; train one with `bike-traffic train` and replay the message",
             )
         })?;
         let run = self.registry.version(version).await?.run;
         let test_mae = run.metrics.get("test_mae").copied().ok_or_else(|| {
-            Error::hopeless(format!(
+            Error::permanent(format!(
                 "version {version} has no metric `test_mae`; train it with `bike-traffic train`"
             ))
         })?;

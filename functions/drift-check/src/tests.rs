@@ -7,7 +7,7 @@ use shared::{
     event::Event,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     registry::{Run, Version},
-    runtime::Outlook,
+    runtime::Retryability,
     time::{Day, Hour},
     warehouse::Forecast,
 };
@@ -183,6 +183,6 @@ async fn what_is_missing_is_named() {
     assert!(error.to_string().contains("no champion"), "{error}");
     crown(&ports, 10.0).await;
     let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
-    assert_eq!(error.outlook(), Outlook::Hopeless);
+    assert_eq!(error.retryability(), Retryability::Permanent);
     assert!(error.to_string().contains("2021-W50"), "{error}");
 }

@@ -15,7 +15,7 @@ use shared::{
 /// A fresh holdout of fewer than two days cannot be resampled by day and is left out.
 ///
 /// # Errors
-/// Hopeless if a model cannot predict or the fixed test set has no rows.
+/// Permanent if a model cannot predict or the fixed test set has no rows.
 pub fn compare(
     champion: &Model,
     challenger: &Model,
@@ -51,7 +51,7 @@ impl Predictions {
 
     fn scores(&self, frame: &Frame) -> Result<ScorePair, Error> {
         let failed =
-            |source| Error::hopeless("cannot score champion and challenger").caused_by(source);
+            |source| Error::permanent("cannot score champion and challenger").caused_by(source);
         let score = |predictions: &[f32]| Scores::new(predictions, frame.targets()).map_err(failed);
         Ok(ScorePair {
             champion: score(&self.champion)?,
@@ -80,7 +80,7 @@ impl Predictions {
             })
             .collect();
         let failed =
-            |source| Error::hopeless("cannot resample the fresh holdout").caused_by(source);
+            |source| Error::permanent("cannot resample the fresh holdout").caused_by(source);
         let bound = day_block_bootstrap(&errors).map_err(failed)?;
         Ok(FreshComparison {
             scores: self.scores(frame)?,

@@ -87,7 +87,7 @@ impl Evaluate {
         let fresh = self.fresh_holdout(event.week).await?;
         let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
-        joined.map_err(|stopped| Error::passing("the evaluation stopped").caused_by(stopped))?
+        joined.map_err(|stopped| Error::transient("the evaluation stopped").caused_by(stopped))?
     }
 }
 
@@ -131,7 +131,7 @@ fn refuse_other_test_set(
             let known = known
                 .as_ref()
                 .map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
-            Err(Error::hopeless(format!(
+            Err(Error::permanent(format!(
                 "cannot evaluate version {version}: it was scored on {known}, and the fixed test set is {present}; train a \
                  champion on this test set, or publish the former one again"
             )))

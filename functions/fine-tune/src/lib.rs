@@ -63,8 +63,8 @@ impl FineTune {
         let recipe = self.recipe.clone();
         let work = move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.tested(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
-        let result =
-            joined.map_err(|stopped| Error::passing("the training stopped").caused_by(stopped))?;
+        let result = joined
+            .map_err(|stopped| Error::transient("the training stopped").caused_by(stopped))?;
         Ok(result?)
     }
 
@@ -188,7 +188,7 @@ fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize
 }
 
 fn run_name(week: Week) -> Result<RunName, Error> {
-    let unsound = |error| Error::hopeless("cannot name the run").caused_by(error);
+    let unsound = |error| Error::permanent("cannot name the run").caused_by(error);
     format!("fine-tune-{week}").parse().map_err(unsound)
 }
 

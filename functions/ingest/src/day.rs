@@ -37,7 +37,7 @@ pub struct DayReport {
 /// It is a function of its own so that it can be run on any publisher of counts.
 ///
 /// # Errors
-/// Passing if the service is away or has no counts of the day yet; hopeless if it refuses the request or replies with
+/// Transient if the service is away or has no counts of the day yet; hopeless if it refuses the request or replies with
 /// something else than records.
 pub async fn ingest_day(
     open_data: &dyn OpenData,
@@ -46,7 +46,7 @@ pub async fn ingest_day(
     day: Day,
     now: shared::Timestamp,
 ) -> Result<DayReport, Error> {
-    let reply = open_data.day(day).await.map_err(outlook)?;
+    let reply = open_data.day(day).await.map_err(retryability)?;
     store
         .write(&raw(day, "reply.json"), reply.clone(), Condition::Always)
         .await?;
@@ -62,7 +62,7 @@ pub async fn ingest_day(
     }
     if counts.is_empty() {
         let advice = "the city may not have published it yet";
-        return Err(Error::passing(format!(
+        return Err(Error::transient(format!(
             "there are no counts for {day}: {advice}"
         )));
     }
@@ -74,7 +74,7 @@ pub async fn ingest_day(
 fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Error> {
     let mut rejects = Vec::new();
     let unreadable =
-        |source| Error::hopeless(format!("cannot read the reply for {day}")).caused_by(source);
+        |source| Error::permanent(format!("cannot read the reply for {day}")).caused_by(source);
     let all = read_reply(reply, &mut rejects).map_err(unreadable)?;
     for (number, row) in (1..)
         .zip(all.rows())
@@ -98,7 +98,7 @@ fn reject_file(rejects: &[Reject]) -> Result<Vec<u8>, Error> {
     rejects
         .iter()
         .for_each(|reject| writer.reject(reject.clone()));
-    let failed = |source| Error::passing("cannot write the reject file").caused_by(source);
+    let failed = |source| Error::transient("cannot write the reject file").caused_by(source);
     writer.finish().map_err(failed)?;
     Ok(file)
 }
@@ -126,12 +126,12 @@ fn describe(day: Day, counts: &Counts, duplicates: usize, rejected: usize) -> Da
     }
 }
 
-fn outlook(error: OpenDataError) -> Error {
+fn retryability(error: OpenDataError) -> Error {
     let text = error.to_string();
     match error {
-        OpenDataError::Unavailable { .. } => Error::passing(text).caused_by(error),
+        OpenDataError::Unavailable { .. } => Error::transient(text).caused_by(error),
         OpenDataError::Refused { .. } | OpenDataError::TooLarge { .. } => {
-            Error::hopeless(text).caused_by(error)
+            Error::permanent(text).caused_by(error)
         }
     }
 }

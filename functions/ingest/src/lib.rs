@@ -106,18 +106,18 @@ impl Handler for Ingest {
 /// Checks that the days are over, in order and not too many.
 fn check((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Error> {
     if last < first {
-        return Err(Error::hopeless(format!(
+        return Err(Error::permanent(format!(
             "cannot ingest {first} to {last}: the range ends before it begins"
         )));
     }
     if first.days_until(last) >= MAXIMUM_DAYS {
         let advice = format!("ask for at most {MAXIMUM_DAYS} days at once");
-        return Err(Error::hopeless(format!(
+        return Err(Error::permanent(format!(
             "cannot ingest {first} to {last}: {advice}"
         )));
     }
     if last >= today {
-        return Err(Error::hopeless(format!(
+        return Err(Error::permanent(format!(
             "cannot ingest {last}: on {today} that day is not over"
         )));
     }

@@ -141,7 +141,10 @@ async fn a_day_without_rows_is_asked_for_again_later() {
     let ports = ports();
     let (outcome, _) = handle(Ok("[]"), &ports, r#"{"type":"ingest-requested"}"#).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error.outlook(), shared::runtime::Outlook::Passing);
+    assert_eq!(
+        error.retryability(),
+        shared::runtime::Retryability::Transient
+    );
     assert!(error.to_string().contains("2021-07-19"), "{error}");
     assert!(
         ports
@@ -181,8 +184,8 @@ async fn what_no_repetition_mends_is_hopeless() {
     for (reply, request, expected) in requests {
         let error = handle(reply, &ports(), request).await.0.unwrap_err();
         assert_eq!(
-            error.outlook(),
-            shared::runtime::Outlook::Hopeless,
+            error.retryability(),
+            shared::runtime::Retryability::Permanent,
             "{error}"
         );
         assert!(error.to_string().contains(expected), "{error}");

@@ -16,7 +16,7 @@ use shared::{
     counts::{CounterKey, parse_hour},
     features::{FORECAST_GAP_HOURS, Frame, HISTORY_DAYS, History},
     registry::Version,
-    runtime::{Error, Outlook},
+    runtime::{Error, Retryability},
     time::{Day, Hour},
 };
 
@@ -85,9 +85,9 @@ async fn predict(
         Ok(reply) => Json(reply).into_response(),
         Err(error) => {
             tracing::error!(error = %error.chain(), "cannot forecast records");
-            let status = match error.outlook() {
-                Outlook::Passing => StatusCode::SERVICE_UNAVAILABLE,
-                Outlook::Hopeless => StatusCode::INTERNAL_SERVER_ERROR,
+            let status = match error.retryability() {
+                Retryability::Transient => StatusCode::SERVICE_UNAVAILABLE,
+                Retryability::Permanent => StatusCode::INTERNAL_SERVER_ERROR,
             };
             refuse(status, error.to_string())
         }
@@ -171,7 +171,7 @@ impl Predict {
             .counts(today.plus(-HISTORY_DAYS), today)
             .await?;
         let Some((_, last_hour)) = counts.period() else {
-            return Err(Error::passing(format!(
+            return Err(Error::transient(format!(
                 "there are no counts of the {HISTORY_DAYS} days before {today}"
             )));
         };

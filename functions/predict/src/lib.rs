@@ -67,7 +67,7 @@ impl Predict {
     /// Returns the champion, loaded anew only when the alias has moved.
     async fn champion(&self) -> Result<Champion, Error> {
         let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::hopeless(
+            Error::permanent(
                 "there is no champion; train one with `bike-traffic train` and replay the message",
             )
         })?;
@@ -133,7 +133,7 @@ impl Handler for Predict {
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
             let advice = "ingest the day again and replay the message";
-            return Err(Error::hopeless(format!(
+            return Err(Error::permanent(format!(
                 "cannot forecast {target}: {} has no counts; {advice}",
                 event.day
             )));

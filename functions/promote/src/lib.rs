@@ -52,7 +52,7 @@ impl Promote {
         if (evaluation.champion, evaluation.challenger) == (event.champion, event.challenger) {
             return Ok(evaluation);
         }
-        Err(Error::hopeless(format!(
+        Err(Error::permanent(format!(
             "the evaluation {} compares versions {} and {}, the event is about {} and {}",
             event.evaluation,
             evaluation.champion,
@@ -67,7 +67,7 @@ impl Promote {
             Gate::Failed { reason } => {
                 let champion = self.registry.alias(Alias::Champion).await?;
                 let champion =
-                    champion.ok_or_else(|| Error::hopeless("there is no champion; train one"))?;
+                    champion.ok_or_else(|| Error::permanent("there is no champion; train one"))?;
                 Ok(Decision {
                     name: "kept",
                     champion,

@@ -6,7 +6,7 @@ use shared::{
     metrics::Scores,
     policy::{Comparison, ScorePair},
     registry::Run,
-    runtime::Outlook,
+    runtime::Retryability,
     store::{Condition, write_json},
     time::Week,
 };
@@ -194,7 +194,7 @@ async fn a_missing_or_different_evaluation_is_hopeless() {
     };
     for event in [other, missing] {
         let error = handle(&ports, &event).await.unwrap_err();
-        assert_eq!(error.outlook(), Outlook::Hopeless, "{error}");
+        assert_eq!(error.retryability(), Retryability::Permanent, "{error}");
     }
     assert_eq!(aliases(&ports).await, [Some(version(1)), None]);
 }

@@ -65,7 +65,7 @@ impl From<ModelError> for runtime::Error {
     fn from(error: ModelError) -> Self {
         match error {
             ModelError::Store(error) => error.into(),
-            error => Self::hopeless(error.to_string()).caused_by(error),
+            error => Self::permanent(error.to_string()).caused_by(error),
         }
     }
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use super::{
-    Context, Envelope, Error, Handler, Outcome, Outlook, Ports,
+    Context, Envelope, Error, Handler, Outcome, Ports, Retryability,
     envelope::trace_id,
     oidc::TokenVerifier,
     server::ServiceSettings,
@@ -132,7 +132,7 @@ impl<H: Handler> Service<H> {
         let envelope = match Envelope::open(headers, &body) {
             Ok(envelope) => envelope,
             Err(error) => {
-                let error = Error::hopeless("cannot read the delivery").caused_by(error);
+                let error = Error::permanent("cannot read the delivery").caused_by(error);
                 // There is no message id either: the same body has the same id.
                 let id = EventId::of_message(&digest(&body));
                 let unread = Envelope {
@@ -195,7 +195,7 @@ impl<H: Handler> Service<H> {
             tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
         self.under(lease, work).await.unwrap_or_else(|panic| {
             tracing::error!(error = %panic, "the handler panicked");
-            Err(Error::passing("the handler panicked").caused_by(panic))
+            Err(Error::transient("the handler panicked").caused_by(panic))
         })
     }
 
@@ -264,9 +264,9 @@ impl<H: Handler> Service<H> {
         error: Error,
     ) -> Answer {
         self.release(lease, &error.chain()).await;
-        match error.outlook() {
-            Outlook::Passing => try_later("the event is put off", error),
-            Outlook::Hopeless => self.dead_letter(&context.event_id, envelope, error).await,
+        match error.retryability() {
+            Retryability::Transient => try_later("the event is put off", error),
+            Retryability::Permanent => self.dead_letter(&context.event_id, envelope, error).await,
         }
     }
 
@@ -361,7 +361,7 @@ fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
     let mut topics = outcome.events.iter().map(|event| event.topic);
     match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
         None => Ok(outcome),
-        Some(topic) => Err(Error::hopeless(format!(
+        Some(topic) => Err(Error::permanent(format!(
             "{} may not publish to {topic}; name it in its PUBLISHES",
             H::FUNCTION
         ))),

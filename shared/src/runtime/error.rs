@@ -18,17 +18,17 @@ const LONGEST_TEXT_BYTES: usize = 100_000;
 
 /// Whether it helps to try the same message again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum Retryability {
     /// Never: the message becomes a dead letter.
-    Hopeless,
+    Permanent,
     /// Later: the message is delivered again.
-    Passing,
+    Transient,
 }
 
 /// Why an event could not be handled.
 #[derive(Debug)]
 pub struct Error {
-    outlook: Outlook,
+    retryability: Retryability,
     /// What was attempted; `None` where the cause says it well enough.
     attempt: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
@@ -57,19 +57,19 @@ impl StdError for Error {
 
 impl Error {
     /// Makes an error that no repetition helps against, from a sentence that says what is wrong and what to do.
-    pub fn hopeless(attempt: impl Into<String>) -> Self {
+    pub fn permanent(attempt: impl Into<String>) -> Self {
         Self {
-            outlook: Outlook::Hopeless,
+            retryability: Retryability::Permanent,
             attempt: Some(attempt.into()),
             cause: None,
         }
     }
 
     /// Makes an error that may be gone on the next delivery.
-    pub fn passing(attempt: impl Into<String>) -> Self {
+    pub fn transient(attempt: impl Into<String>) -> Self {
         Self {
-            outlook: Outlook::Passing,
-            ..Self::hopeless(attempt)
+            retryability: Retryability::Transient,
+            ..Self::permanent(attempt)
         }
     }
 
@@ -83,8 +83,8 @@ impl Error {
     }
 
     /// Tells whether it helps to try again.
-    pub const fn outlook(&self) -> Outlook {
-        self.outlook
+    pub const fn retryability(&self) -> Retryability {
+        self.retryability
     }
 
     /// Returns the error and all its causes on one line.
@@ -106,10 +106,10 @@ impl Error {
         }
     }
 
-    fn of_port(outlook: Outlook, error: impl StdError + Send + Sync + 'static) -> Self {
+    fn of_port(retryability: Retryability, error: impl StdError + Send + Sync + 'static) -> Self {
         // The port's text says what was attempted on which object.
         Self {
-            outlook,
+            retryability,
             attempt: None,
             cause: Some(Box::new(error)),
         }
@@ -118,57 +118,59 @@ impl Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        let outlook = match error {
-            StoreError::ConditionFailed { .. } | StoreError::Unavailable { .. } => Outlook::Passing,
-            StoreError::NotFound { .. } | StoreError::Malformed { .. } => Outlook::Hopeless,
+        let retryability = match error {
+            StoreError::ConditionFailed { .. } | StoreError::Unavailable { .. } => {
+                Retryability::Transient
+            }
+            StoreError::NotFound { .. } | StoreError::Malformed { .. } => Retryability::Permanent,
         };
-        Self::of_port(outlook, error)
+        Self::of_port(retryability, error)
     }
 }
 
 impl From<WarehouseError> for Error {
     fn from(error: WarehouseError) -> Self {
-        let outlook = match error {
-            WarehouseError::Malformed { .. } => Outlook::Hopeless,
-            WarehouseError::Unavailable { .. } => Outlook::Passing,
+        let retryability = match error {
+            WarehouseError::Malformed { .. } => Retryability::Permanent,
+            WarehouseError::Unavailable { .. } => Retryability::Transient,
         };
-        Self::of_port(outlook, error)
+        Self::of_port(retryability, error)
     }
 }
 
 impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
-        let outlook = match error {
-            RegistryError::NotFound { .. } => Outlook::Hopeless,
+        let retryability = match error {
+            RegistryError::NotFound { .. } => Retryability::Permanent,
             RegistryError::AliasMoved { .. } | RegistryError::Unavailable { .. } => {
-                Outlook::Passing
+                Retryability::Transient
             }
         };
-        Self::of_port(outlook, error)
+        Self::of_port(retryability, error)
     }
 }
 
 impl From<BusError> for Error {
     fn from(error: BusError) -> Self {
-        Self::of_port(Outlook::Passing, error)
+        Self::of_port(Retryability::Transient, error)
     }
 }
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
-        Self::of_port(Outlook::Hopeless, error)
+        Self::of_port(Retryability::Permanent, error)
     }
 }
 
 impl From<FeatureError> for Error {
     fn from(error: FeatureError) -> Self {
-        Self::of_port(Outlook::Hopeless, error)
+        Self::of_port(Retryability::Permanent, error)
     }
 }
 
 impl From<WriteError> for Error {
     fn from(error: WriteError) -> Self {
-        Self::of_port(Outlook::Passing, error)
+        Self::of_port(Retryability::Transient, error)
     }
 }
 
@@ -188,19 +190,19 @@ mod tests {
             error.chain(),
             "cannot write the object memory://a: disk full"
         );
-        assert_eq!(error.outlook(), Outlook::Passing);
+        assert_eq!(error.retryability(), Retryability::Transient);
     }
 
     #[test]
     fn what_cannot_be_understood_is_hopeless_and_what_is_away_passes() {
         let address = || "memory://a".to_owned();
         assert_eq!(
-            Error::from(StoreError::NotFound { address: address() }).outlook(),
-            Outlook::Hopeless
+            Error::from(StoreError::NotFound { address: address() }).retryability(),
+            Retryability::Permanent
         );
         assert_eq!(
-            Error::from(StoreError::ConditionFailed { address: address() }).outlook(),
-            Outlook::Passing
+            Error::from(StoreError::ConditionFailed { address: address() }).retryability(),
+            Retryability::Transient
         );
     }
 }

@@ -70,7 +70,7 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Result<JwkSet, Error> {
-        let attempt = || Error::passing(format!("cannot fetch {}", self.url));
+        let attempt = || Error::transient(format!("cannot fetch {}", self.url));
         let http = self
             .http
             .get_or_try_init(|| async { cloud::http_client() })

@@ -20,7 +20,7 @@ use axum::Router;
 use jiff::Timestamp;
 
 pub use envelope::{Envelope, EnvelopeError};
-pub use error::{Error, Outlook};
+pub use error::{Error, Retryability};
 pub use logs::init as init_logs;
 pub use oidc::PushAuthentication;
 pub use ports::Ports;

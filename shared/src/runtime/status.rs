@@ -17,7 +17,7 @@ pub enum Answer {
     DeadLettered,
     /// Another delivery of the event is being handled.
     Elsewhere,
-    /// Passing trouble: the same message may well succeed later.
+    /// Transient trouble: the same message may well succeed later.
     TryLater,
     /// The request does not show that it is a push of ours; nothing of it was read.
     NotLetIn,

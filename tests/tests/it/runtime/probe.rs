@@ -27,7 +27,7 @@ pub(super) enum Turn {
     WaitAndSucceed,
     /// Lead to an event of a topic that the function does not name.
     ExceedRights,
-    FailHopelessly,
+    FailPermanently,
     FailForTheMoment,
     Panic,
 }
@@ -139,11 +139,11 @@ impl Handler for Probe {
                 let outcome = Outcome::of(Finding::new("ingested", "it was told to"));
                 Ok(outcome.publish(&DriftCheckRequested::default()))
             }
-            Turn::FailHopelessly => {
-                Err(Error::hopeless("the day cannot be ingested").caused_by(cause))
+            Turn::FailPermanently => {
+                Err(Error::permanent("the day cannot be ingested").caused_by(cause))
             }
             Turn::FailForTheMoment => {
-                Err(Error::passing("the city does not answer").caused_by(cause))
+                Err(Error::transient("the city does not answer").caused_by(cause))
             }
             Turn::Panic => panic!("the handler was told to"),
         }
@@ -153,7 +153,7 @@ impl Handler for Probe {
         if self.is_ready.load(Ordering::SeqCst) {
             Ok(())
         } else {
-            Err(Error::passing("the model is not loaded"))
+            Err(Error::transient("the model is not loaded"))
         }
     }
 

@@ -165,7 +165,7 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
 
 #[tokio::test]
 async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
-    let service = Service::start(&[Turn::FailHopelessly]).await;
+    let service = Service::start(&[Turn::FailPermanently]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_dead_letter(
         &service,
@@ -211,7 +211,7 @@ async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes
 /// After the reason is gone, a replay of the message is not turned away.
 #[tokio::test]
 async fn a_hopeless_event_can_be_handled_later() {
-    let service = Service::start(&[Turn::FailHopelessly, Turn::Succeed]).await;
+    let service = Service::start(&[Turn::FailPermanently, Turn::Succeed]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_eq!(service.push(DAYS).await, DONE);
     let decisions: Vec<_> = service
