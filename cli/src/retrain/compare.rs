@@ -65,7 +65,7 @@ impl Comparison {
         self.after.mae < self.before.mae
     }
 
-    /// Tells whether the retrained model is the champion itself, crowned by an earlier retraining on the same data.
+    /// Tells whether the retrained model is the champion itself, promoted by an earlier retraining on the same data.
     pub fn is_with_itself(&self, retrained: Version) -> bool {
         self.champion == retrained
     }

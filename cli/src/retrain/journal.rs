@@ -32,7 +32,7 @@ pub struct Done {
     /// It was compared with the champion.
     pub compare: Option<Comparison>,
     /// It is champion; absent where it is no better.
-    pub crown: Option<Version>,
+    pub promote: Option<Version>,
     /// Its data are the baseline; absent where it is no better.
     pub publish: Option<DataSet>,
     /// The audit row.

@@ -22,7 +22,7 @@ pub use report::RetrainReport;
 
 use crate::{state::State, stdout, train::refuse_missing_device};
 use journal::Journal;
-use steps::CrownError;
+use steps::PromotionError;
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
@@ -109,7 +109,7 @@ pub async fn retrain(
         .await?;
     let is_better = comparison.makes_champion(train.version);
     if is_better {
-        crown(&mut journal, ports, &plan, &comparison, &train).await?;
+        promote(&mut journal, ports, &plan, &comparison, &train).await?;
         let publish = steps::publish(ports, &plan, &comparison, &train);
         journal
             .step("publish", |done| &mut done.publish, publish)
@@ -151,24 +151,28 @@ fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Crowns the new model. Where another version is champion by now, the comparison is made again by the next call.
-async fn crown(
+/// Promotes the new model. Where another version is champion by now, the comparison is made again by the next call.
+async fn promote(
     journal: &mut Journal,
     ports: &Ports,
     plan: &Plan,
     comparison: &Comparison,
     train: &Fitted,
 ) -> anyhow::Result<()> {
-    if journal.done().crown.is_some() {
+    if journal.done().promote.is_some() {
         return Ok(());
     }
-    let crowned = steps::crown(ports, plan, comparison, train).await;
-    if let Err(CrownError::OtherChampion(_)) = crowned {
+    let promoted = steps::promote(ports, plan, comparison, train).await;
+    if let Err(PromotionError::OtherChampion(_)) = promoted {
         journal.forget_comparison()?;
     }
-    let crowned = async { crowned.map(|()| train.version).map_err(anyhow::Error::from) };
+    let promoted = async {
+        promoted
+            .map(|()| train.version)
+            .map_err(anyhow::Error::from)
+    };
     journal
-        .step("crown", |done| &mut done.crown, crowned)
+        .step("promote", |done| &mut done.promote, promoted)
         .await
         .map(drop)
 }

@@ -151,8 +151,8 @@ impl fmt::Display for Retryability {
         let is_settled = done.record.is_some();
         step(
             formatter,
-            done.crown.is_some() || is_settled,
-            "crown   it if it is better".to_owned(),
+            done.promote.is_some() || is_settled,
+            "promote   it if it is better".to_owned(),
         )?;
         step(
             formatter,

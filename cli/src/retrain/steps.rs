@@ -144,41 +144,41 @@ pub(super) async fn compare(
 }
 
 /// The new model becomes champion, if the one it was compared with still is.
-pub(super) async fn crown(
+pub(super) async fn promote(
     ports: &Ports,
     plan: &Plan,
     comparison: &Comparison,
     fitted: &Fitted,
-) -> Result<(), CrownError> {
-    let (present, _) = in_use(ports).await.map_err(CrownError::Other)?;
+) -> Result<(), PromotionError> {
+    let (present, _) = in_use(ports).await.map_err(PromotionError::Other)?;
     if present != plan.baseline && present != next(plan, fitted) {
-        return Err(CrownError::OtherBaseline(present));
+        return Err(PromotionError::OtherBaseline(present));
     }
     let registry = &*ports.registry;
     if comparison.is_with_itself(fitted.version) {
-        // Crowned once more, it would be its own predecessor.
+        // Promoted once more, it would be its own predecessor.
         let found = registry
             .alias(Alias::Champion)
             .await
-            .map_err(|error| CrownError::Other(error.into()))?;
+            .map_err(|error| PromotionError::Other(error.into()))?;
         return match found {
             Some(found) if found == fitted.version => Ok(()),
-            found => Err(CrownError::OtherChampion(
+            found => Err(PromotionError::OtherChampion(
                 found.map(|version| version.to_string()),
             )),
         };
     }
     match change_champion(registry, comparison.champion, fitted.version).await {
-        Err(RegistryError::AliasMoved { found, .. }) => Err(CrownError::OtherChampion(
+        Err(RegistryError::AliasMoved { found, .. }) => Err(PromotionError::OtherChampion(
             found.map(|version| version.to_string()),
         )),
-        changed => changed.map_err(|error| CrownError::Other(error.into())),
+        changed => changed.map_err(|error| PromotionError::Other(error.into())),
     }
 }
 
-/// Why a better model was not crowned.
+/// Why a better model was not promoted.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CrownError {
+pub(super) enum PromotionError {
     /// Somebody has published.
     #[error("{} is the baseline since the plan was made; begin anew with --anew", .0.train)]
     OtherBaseline(Baseline),

@@ -27,7 +27,7 @@ use shared::{
 use arguments::DataSource;
 pub use arguments::{RecipeArguments, TrainArguments};
 pub(crate) use data::{Origin, TrainingData};
-pub use report::{Coronation, TrainReport};
+pub use report::{Promotion, TrainReport};
 
 use crate::{former::Former, progress::Progress, state::State, stdout};
 
@@ -101,12 +101,12 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         }
         Some((baseline, _)) => baseline.train == data.train_data.name,
     };
-    let coronation = crown_if_better(ports, &trained).await?;
-    record(ports, &trained, coronation, &plan.environment).await?;
+    let promotion = promote_if_better(ports, &trained).await?;
+    record(ports, &trained, promotion, &plan.environment).await?;
     let report = TrainReport::new(&data, &trained, is_in_use)?;
     Ok(report.with_outcome(
         trained.version,
-        coronation,
+        promotion,
         ports.store.address_of(&trained.run.artifacts),
     ))
 }
@@ -213,18 +213,18 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 }
 
 /// Points the alias to a version if there is no champion, or a worse one.
-async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Coronation> {
+async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Promotion> {
     let version = trained.version;
     let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
         ports
             .registry
             .move_alias(Alias::Champion, None, version)
             .await?;
-        return Ok(Coronation::First);
+        return Ok(Promotion::First);
     };
     // This very training was registered before, and whoever is champion has been since.
     if champion >= version {
-        return Ok(Coronation::Already { champion });
+        return Ok(Promotion::Already { champion });
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let FixedTest { data: test, frame } = &trained.fixed_test;
@@ -232,13 +232,13 @@ async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Cor
         .await?
         .scores(frame)?;
     if trained.scores.mae >= before.mae {
-        return Ok(Coronation::Worse {
+        return Ok(Promotion::Worse {
             champion,
             champion_mae: before.mae,
         });
     }
     change_champion(&*ports.registry, champion, version).await?;
-    Ok(Coronation::Better {
+    Ok(Promotion::Better {
         champion,
         champion_mae: before.mae,
     })
@@ -248,7 +248,7 @@ async fn crown_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Cor
 async fn record(
     ports: &Ports,
     trained: &Trained,
-    coronation: Coronation,
+    promotion: Promotion,
     env: &str,
 ) -> anyhow::Result<()> {
     let Trained {
@@ -258,16 +258,16 @@ async fn record(
         ..
     } = trained;
     let mae = scores.mae;
-    let (decision, former, reason) = match coronation {
-        Coronation::Already { .. } => return Ok(()),
-        Coronation::First => (
+    let (decision, former, reason) = match promotion {
+        Promotion::Already { .. } => return Ok(()),
+        Promotion::First => (
             "trained",
             None,
             format!(
                 "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
             ),
         ),
-        Coronation::Better {
+        Promotion::Better {
             champion,
             champion_mae,
         } => {
@@ -280,7 +280,7 @@ async fn record(
                 format!("on the same fixed test set the {found}"),
             )
         }
-        Coronation::Worse {
+        Promotion::Worse {
             champion,
             champion_mae,
         } => {

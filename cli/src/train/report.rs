@@ -19,7 +19,7 @@ pub struct TrainReport {
     /// The version in the registry.
     pub version: Option<Version>,
     /// Whether it became champion.
-    pub champion: Option<Coronation>,
+    pub champion: Option<Promotion>,
     /// The address of the model's files.
     pub model: String,
     /// The scores on the fixed test set.
@@ -75,7 +75,7 @@ impl DataReport {
 /// Whether a new version became champion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Coronation {
+pub enum Promotion {
     /// There was none before.
     First,
     /// This very training was registered before.
@@ -126,12 +126,7 @@ impl TrainReport {
         })
     }
 
-    pub(super) fn with_outcome(
-        self,
-        version: Version,
-        champion: Coronation,
-        model: String,
-    ) -> Self {
+    pub(super) fn with_outcome(self, version: Version, champion: Promotion, model: String) -> Self {
         Self {
             version: Some(version),
             champion: Some(champion),
@@ -174,14 +169,14 @@ impl fmt::Display for TrainReport {
         }
         match self.champion {
             None => Ok(()),
-            Some(Coronation::First) => write!(formatter, "it is the first champion"),
-            Some(Coronation::Already { champion }) => {
+            Some(Promotion::First) => write!(formatter, "it is the first champion"),
+            Some(Promotion::Already { champion }) => {
                 write!(
                     formatter,
                     "it was registered before; the champion is version {champion}"
                 )
             }
-            Some(Coronation::Better {
+            Some(Promotion::Better {
                 champion,
                 champion_mae,
             }) => {
@@ -190,7 +185,7 @@ impl fmt::Display for TrainReport {
                     "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
                 )
             }
-            Some(Coronation::Worse {
+            Some(Promotion::Worse {
                 champion,
                 champion_mae,
             }) => {

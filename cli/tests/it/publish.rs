@@ -4,7 +4,7 @@ use std::fs::File;
 
 use cli::{
     publish::publish_baseline,
-    train::{Coronation, TrainPlan, train},
+    train::{Promotion, TrainPlan, train},
 };
 use shared::{
     baseline, counts,
@@ -14,7 +14,7 @@ use shared::{
 use crate::world::{World, recipe};
 
 /// Trains on the days after the test set, which nobody has published.
-async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
+async fn train_on_later_days(world: &World, rounds: u32) -> Option<Promotion> {
     let after = world.test.period().unwrap().1.plus(1).day();
     let counts = world
         .ports
@@ -41,10 +41,10 @@ async fn train_on_later_days(world: &World, rounds: u32) -> Option<Coronation> {
 async fn the_data_of_a_better_champion_are_published_once() {
     let world = World::with_champion(1).await;
     let before = world.in_use().await;
-    let coronation = train_on_later_days(&world, 60).await;
+    let promotion = train_on_later_days(&world, 60).await;
     assert!(
-        matches!(coronation, Some(Coronation::Better { .. })),
-        "{coronation:?}"
+        matches!(promotion, Some(Promotion::Better { .. })),
+        "{promotion:?}"
     );
     assert_eq!(world.in_use().await, before);
 

@@ -22,7 +22,7 @@ use shared::{
 use crate::world::{World, assert_same, copy, recipe, snapshot};
 
 const STEPS: [&str; 7] = [
-    "export", "merge", "train", "compare", "crown", "publish", "record",
+    "export", "merge", "train", "compare", "promote", "publish", "record",
 ];
 
 fn request(rounds: u32) -> Request {

@@ -63,7 +63,7 @@ async fn ports(level: u32) -> Ports {
     ports
 }
 
-async fn crown(ports: &Ports, test_mae: f64) {
+async fn promote(ports: &Ports, test_mae: f64) {
     let metrics = [("test_mae".to_owned(), test_mae)].into();
     let run = Run {
         metrics,
@@ -119,7 +119,7 @@ const AFTER_SECOND_WEEK: &str = "2021-08-02T05:00:00Z";
 #[tokio::test]
 async fn a_week_like_the_test_set_leads_to_nothing() {
     let ports = ports(1).await;
-    crown(&ports, 10.0).await;
+    promote(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
     assert_eq!(
         (outcome.finding().decision, outcome.finding().drift_detected),
@@ -138,7 +138,7 @@ async fn a_week_like_the_test_set_leads_to_nothing() {
 #[tokio::test]
 async fn a_week_of_another_level_asks_for_fine_tuning() {
     let ports = ports(3).await;
-    crown(&ports, 10.0).await;
+    promote(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
     assert_eq!(
         (
@@ -161,7 +161,7 @@ async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
         (13.5, "major-drift", true),
     ] {
         let ports = ports(1).await;
-        crown(&ports, 10.0).await;
+        promote(&ports, 10.0).await;
         forecast(&ports, "2021-W29".parse().unwrap(), error).await;
         let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
         assert_eq!(outcome.finding().decision, decision);
@@ -181,7 +181,7 @@ async fn what_is_missing_is_named() {
     let ports = ports(1).await;
     let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
     assert!(error.to_string().contains("no champion"), "{error}");
-    crown(&ports, 10.0).await;
+    promote(&ports, 10.0).await;
     let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     assert!(error.to_string().contains("2021-W50"), "{error}");

@@ -51,12 +51,12 @@ async fn ports(with_champion: bool) -> Ports {
             .unwrap();
     }
     if with_champion {
-        crown(&ports, &counts).await;
+        promote(&ports, &counts).await;
     }
     ports
 }
 
-async fn crown(ports: &Ports, counts: &Counts) {
+async fn promote(ports: &Ports, counts: &Counts) {
     let spec = FeatureSpec::for_counters(counts.counters());
     let recipe = TrainRecipe {
         rounds: 30,

@@ -1,4 +1,4 @@
-//! The gate: only it can make the value that crowning takes.
+//! The gate: only it can make the value that promotion takes.
 
 use shared::{evaluation::Evaluation, policy::Policy, registry::Version};
 

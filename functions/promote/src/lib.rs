@@ -74,7 +74,7 @@ impl Promote {
                     reason,
                 })
             }
-            Gate::Passed(passed) => crown(&*self.registry, passed).await,
+            Gate::Passed(passed) => promote(&*self.registry, passed).await,
         }
     }
 }
@@ -124,7 +124,7 @@ struct Decision {
 }
 
 /// Makes a challenger that has passed the gate champion, if the champion is still the one it was compared with.
-async fn crown(registry: &dyn Registry, passed: Passed) -> Result<Decision, Error> {
+async fn promote(registry: &dyn Registry, passed: Passed) -> Result<Decision, Error> {
     let Passed {
         champion: from,
         challenger: to,

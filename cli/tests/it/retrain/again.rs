@@ -113,7 +113,7 @@ async fn a_champion_that_came_in_between_is_compared_with_first() {
     let world = World::with_champion(3).await;
     let report = run(&world, 60).await.unwrap();
     // As if it had been stopped after the comparison, and another version promoted since.
-    forget(&report, &["crown", "publish", "record"]);
+    forget(&report, &["promote", "publish", "record"]);
     let registry = &*world.ports.registry;
     let third = Run {
         artifacts: registry
@@ -147,7 +147,7 @@ async fn killed_between_what_a_step_does_and_its_entry_it_ends_in_the_same_state
     let world = World::with_champion(3).await;
     let first = run(&world, 60).await.unwrap();
     let before = snapshot(world.state.folder());
-    for step in ["record", "publish", "crown"] {
+    for step in ["record", "publish", "promote"] {
         let from = STEPS.iter().position(|known| *known == step).unwrap();
         forget(&first, &STEPS[from..]);
         assert_eq!(run(&world, 60).await.unwrap(), first, "{step}");
@@ -160,19 +160,19 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
     let world = World::with_champion(3).await;
     let before = world.in_use().await;
     let first = run(&world, 60).await.unwrap();
-    let (published, crowned) = (
+    let (published, promoted) = (
         world.in_use().await,
         [Some(Version::new(2)), Some(Version::new(1))],
     );
     let recorded = decisions(&world).await;
 
-    // Killed after the coronation, while the same baseline was written once more.
+    // Killed after the promotion, while the same baseline was written once more.
     forget(&first, &["publish", "record"]);
     world.put_into_use(&before).await;
     run(&world, 60).await.unwrap();
     assert_eq!(
         (world.in_use().await, aliases(&world).await),
-        (published.clone(), crowned)
+        (published.clone(), promoted)
     );
 
     // Begun anew, the same data give the version that is champion; the row by which it became so stays.
@@ -184,7 +184,7 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
     );
     assert_eq!(
         (world.in_use().await, aliases(&world).await),
-        (published.clone(), crowned)
+        (published.clone(), promoted)
     );
     assert_eq!(decisions(&world).await, recorded);
 
@@ -199,7 +199,7 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
         .unwrap();
     assert_eq!(
         (world.in_use().await, aliases(&world).await),
-        (published, crowned)
+        (published, promoted)
     );
     let decisions = decisions(&world).await;
     let [_, (decision, reason)] = &decisions[..] else {
@@ -228,7 +228,7 @@ async fn a_worse_model_that_is_champion_by_hand_does_not_bring_its_data_along() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_published_after_the_coronation_stays_and_it_is_said_what_to_do() {
+async fn what_others_published_after_the_promotion_stays_and_it_is_said_what_to_do() {
     let world = World::with_champion(3).await;
     let first = run(&world, 60).await.unwrap();
     let published = world.in_use().await;
@@ -304,7 +304,7 @@ async fn a_champion_that_reads_other_features_is_compared_with_by_what_was_recor
         .move_alias(Alias::Champion, Some(Version::new(2)), Version::new(1))
         .await
         .unwrap();
-    forget(&report, &["compare", "crown", "publish", "record"]);
+    forget(&report, &["compare", "promote", "publish", "record"]);
     let error = format!("{:#}", run(&world, 60).await.unwrap_err());
     assert!(
         error.contains("was never scored on test-") && error.contains("retrain the model"),

@@ -33,7 +33,7 @@ use crate::{
 };
 
 const STEPS: [&str; 7] = [
-    "export", "merge", "train", "compare", "crown", "publish", "record",
+    "export", "merge", "train", "compare", "promote", "publish", "record",
 ];
 /// Settings that make a better model than the champion of three rounds, and settings that leave it at the mean.
 const BETTER: [&str; 4] = ["--rounds", "60", "--learning-rate", "0.1"];

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use cli::{
     State,
-    train::{Coronation, TrainPlan, train},
+    train::{Promotion, TrainPlan, train},
 };
 use model::TrainRecipe;
 use shared::{
@@ -40,12 +40,12 @@ async fn the_same_training_twice_is_one_version() {
     let (_folder, state, ports, plan) = setting();
     let first = train(&ports, &state, &plan).await.unwrap();
     let second = train(&ports, &state, &plan).await.unwrap();
-    let again = Coronation::Already {
+    let again = Promotion::Already {
         champion: Version::new(1),
     };
     assert_eq!(
         (first.champion, second.champion),
-        (Some(Coronation::First), Some(again))
+        (Some(Promotion::First), Some(again))
     );
     assert_eq!(
         (second.version, second.scores),
@@ -67,7 +67,7 @@ async fn the_same_training_twice_is_one_version() {
 }
 
 #[tokio::test]
-async fn a_better_training_takes_the_crown_and_a_worse_one_does_not() {
+async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
     let (_folder, state, ports, plan) = setting();
     let with_rounds = |rounds| TrainPlan {
         recipe: TrainRecipe {
@@ -78,7 +78,7 @@ async fn a_better_training_takes_the_crown_and_a_worse_one_does_not() {
     };
     let first = train(&ports, &state, &plan).await.unwrap();
     let worse = train(&ports, &state, &with_rounds(2)).await.unwrap();
-    let kept = Coronation::Worse {
+    let kept = Promotion::Worse {
         champion: Version::new(1),
         champion_mae: first.scores.mae,
     };
@@ -95,7 +95,7 @@ async fn a_better_training_takes_the_crown_and_a_worse_one_does_not() {
     train(&ports, &state, &with_rounds(2)).await.unwrap();
     let better = train(&ports, &state, &plan).await.unwrap();
     assert!(
-        matches!(better.champion, Some(Coronation::Better { .. })),
+        matches!(better.champion, Some(Promotion::Better { .. })),
         "{:?}",
         better.champion
     );
