@@ -312,7 +312,7 @@ mod tests {
     use shared::{
         audit::Finding,
         clock::{Clock, SimulatedClock},
-        ledger::{Begun, Ledger},
+        ledger::{Claim, Ledger},
         registry::Run,
     };
 
@@ -363,7 +363,7 @@ mod tests {
                 .begin(&EventId::of(Function::DriftCheck, week), clock.now())
                 .await
                 .unwrap();
-            let Begun::Yours(lease) = begun else {
+            let Claim::Acquired(lease) = begun else {
                 panic!("{begun:?}")
             };
             match week {

@@ -73,13 +73,13 @@ pub struct RecordedEvent {
 /// What the ledger says to a delivery.
 #[derive(Debug)]
 #[must_use]
-pub enum Begun {
+pub enum Claim {
     /// Go ahead.
-    Yours(Lease),
+    Acquired(Lease),
     /// All done before; these are the events it led to.
-    Before(Vec<RecordedEvent>),
+    Completed(Vec<RecordedEvent>),
     /// Another delivery is at it until then.
-    Elsewhere {
+    InProgress {
         /// When that one counts as dead.
         expires: Timestamp,
     },
@@ -107,15 +107,15 @@ impl Ledger {
     /// Enters an event as in progress, if it may be worked on.
     ///
     /// # Errors
-    /// When the store fails. A lost race is no error but [`Begun::Elsewhere`].
-    pub async fn begin(&self, event_id: &EventId, now: Timestamp) -> Result<Begun, StoreError> {
+    /// When the store fails. A lost race is no error but [`Claim::InProgress`].
+    pub async fn begin(&self, event_id: &EventId, now: Timestamp) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
         let condition = match read_json(&*self.store, &path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
             Err(error) => return Err(error),
-            Ok((Entry::Complete { events, .. }, _)) => return Ok(Begun::Before(events)),
+            Ok((Entry::Complete { events, .. }, _)) => return Ok(Claim::Completed(events)),
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
-                return Ok(Begun::Elsewhere { expires });
+                return Ok(Claim::InProgress { expires });
             }
             Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => {
                 Condition::Unchanged(generation)
@@ -133,12 +133,12 @@ impl Ledger {
         )
         .await
         {
-            Ok(generation) => Ok(Begun::Yours(Lease {
+            Ok(generation) => Ok(Claim::Acquired(Lease {
                 path,
                 since: now,
                 generation,
             })),
-            Err(StoreError::ConditionFailed { .. }) => Ok(Begun::Elsewhere { expires }),
+            Err(StoreError::ConditionFailed { .. }) => Ok(Claim::InProgress { expires }),
             Err(error) => Err(error),
         }
     }
@@ -341,7 +341,7 @@ mod tests {
 
     async fn lease(ledger: &Ledger, id: &EventId, now: Timestamp) -> Lease {
         match ledger.begin(id, now).await.unwrap() {
-            Begun::Yours(lease) => lease,
+            Claim::Acquired(lease) => lease,
             other => panic!("{other:?}"),
         }
     }
@@ -360,7 +360,7 @@ mod tests {
             .unwrap();
         for minutes in [0, 10_000] {
             match ledger.begin(&id, after(now, minutes)).await.unwrap() {
-                Begun::Before(recorded) => assert_eq!(recorded, events),
+                Claim::Completed(recorded) => assert_eq!(recorded, events),
                 other => panic!("{other:?}"),
             }
         }
@@ -372,7 +372,7 @@ mod tests {
         let first = lease(&ledger, &id, now).await;
         assert!(matches!(
             ledger.begin(&id, after(now, 9)).await.unwrap(),
-            Begun::Elsewhere { .. }
+            Claim::InProgress { .. }
         ));
         let second = lease(&ledger, &id, after(now, 10)).await;
         let late = ledger
@@ -395,7 +395,7 @@ mod tests {
         ledger.renew(&mut first, after(now, 9)).await.unwrap();
         assert!(matches!(
             ledger.begin(&id, after(now, 18)).await.unwrap(),
-            Begun::Elsewhere { .. }
+            Claim::InProgress { .. }
         ));
         let second = lease(&ledger, &id, after(now, 19)).await;
         let lost = ledger.renew(&mut first, after(now, 19)).await;
@@ -514,9 +514,9 @@ mod tests {
         let mut begun = tokio::task::JoinSet::new();
         for _ in 0..16 {
             let (ledger, id) = (ledger.clone(), id.clone());
-            begun.spawn(
-                async move { matches!(ledger.begin(&id, now).await.unwrap(), Begun::Yours(_)) },
-            );
+            begun.spawn(async move {
+                matches!(ledger.begin(&id, now).await.unwrap(), Claim::Acquired(_))
+            });
         }
         let winners = begun
             .join_all()

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     bus::{Message, dead_letter::Letter},
     event::{Event, EventId, Topic, decode},
-    ledger::{Begun, Lease, Ledger, RecordedEvent},
+    ledger::{Claim, Lease, Ledger, RecordedEvent},
     store::Condition,
 };
 
@@ -165,12 +165,12 @@ impl<H: Handler> Service<H> {
         };
         tracing::Span::current().record("event_id", context.event_id.to_string());
         let mut lease = match self.ledger.begin(&context.event_id, now).await {
-            Ok(Begun::Yours(lease)) => lease,
-            Ok(Begun::Before(events)) => {
+            Ok(Claim::Acquired(lease)) => lease,
+            Ok(Claim::Completed(events)) => {
                 tracing::info!("the event was handled before");
                 return self.publish(&events).await.unwrap_or(Answer::DoneBefore);
             }
-            Ok(Begun::Elsewhere { expires }) => {
+            Ok(Claim::InProgress { expires }) => {
                 tracing::info!(expires = %expires, "another delivery of the event is being handled");
                 return Answer::Elsewhere;
             }

@@ -175,7 +175,7 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
         (published.clone(), promoted)
     );
 
-    // Begun anew, the same data give the version that is champion; the row by which it became so stays.
+    // Claim anew, the same data give the version that is champion; the row by which it became so stays.
     world.put_into_use(&before).await;
     let report = run_anew(&world, 60).await.unwrap();
     assert!(

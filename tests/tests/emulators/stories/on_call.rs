@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::{
     bus::{Message, dead_letter::REASON_ATTRIBUTE},
     event::{EventId, Function, IngestRequested, Topic},
-    ledger::{Begun, Ledger},
+    ledger::{Claim, Ledger},
     registry::{Alias, Run, Version, change_champion},
 };
 use tests::{endpoint::Endpoint, patience::eventually};
@@ -161,6 +161,6 @@ async fn leave_trouble(world: &World) -> EventId {
         .begin(&event_id, world.ports.clock.now())
         .await
         .unwrap();
-    assert!(matches!(begun, Begun::Yours(_)), "{begun:?}");
+    assert!(matches!(begun, Claim::Acquired(_)), "{begun:?}");
     event_id
 }
