@@ -22,7 +22,7 @@ use super::{
     envelope::trace_id,
     oidc::TokenVerifier,
     server::ServiceSettings,
-    status::{Answer, MAXIMUM_BODY_BYTES},
+    status::{MAXIMUM_BODY_BYTES, Reply},
 };
 use crate::{
     bus::{Message, dead_letter::Letter},
@@ -51,9 +51,9 @@ impl<H: Handler> Service<H> {
             verifier,
             settings,
         });
-        let let_in = from_fn_with_state(Arc::clone(&service), Self::let_in);
+        let authenticate = from_fn_with_state(Arc::clone(&service), Self::authenticate);
         Router::new()
-            .route("/", post(Self::receive).route_layer(let_in))
+            .route("/", post(Self::receive).route_layer(authenticate))
             .route("/livez", get(|| async { StatusCode::OK }))
             .route("/readyz", get(Self::readiness))
             .with_state(service)
@@ -69,7 +69,11 @@ impl<H: Handler> Service<H> {
     }
 
     /// Turns away who shows no token where one is asked for, before anything of the body is read.
-    async fn let_in(State(service): State<Arc<Self>>, request: Request, next: Next) -> Response {
+    async fn authenticate(
+        State(service): State<Arc<Self>>,
+        request: Request,
+        next: Next,
+    ) -> Response {
         let verified = match &service.verifier {
             Some(verifier) => {
                 verifier
@@ -82,9 +86,9 @@ impl<H: Handler> Service<H> {
             return next.run(request).await;
         };
         tracing::warn!(function = %H::FUNCTION, error = %error, "turned a delivery away");
-        match error.answer() {
-            Answer::NotLetIn => {
-                (Answer::NotLetIn.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+        match error.reply() {
+            Reply::Unauthorized => {
+                (Reply::Unauthorized.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
             }
             answer => answer.status().into_response(),
         }
@@ -109,12 +113,12 @@ impl<H: Handler> Service<H> {
             tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
         let answer = work.await.unwrap_or_else(|_| {
             tracing::error!(function = %H::FUNCTION, "a delivery panicked");
-            Answer::TryLater
+            Reply::Retry
         });
         answer.status().into_response()
     }
 
-    async fn answer(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer {
+    async fn answer(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Reply {
         let body = match body {
             Ok(body) => body,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -122,11 +126,11 @@ impl<H: Handler> Service<H> {
                     limit_bytes = MAXIMUM_BODY_BYTES,
                     "refused a body over the limit"
                 );
-                return Answer::TooLarge;
+                return Reply::TooLarge;
             }
             Err(rejection) => {
                 tracing::warn!(error = %rejection, "the body broke off");
-                return Answer::TryLater;
+                return Reply::Retry;
             }
         };
         let envelope = match Envelope::open(headers, &body) {
@@ -148,7 +152,7 @@ impl<H: Handler> Service<H> {
         self.deliver(envelope).await
     }
 
-    async fn deliver(&self, envelope: Envelope) -> Answer {
+    async fn deliver(&self, envelope: Envelope) -> Reply {
         let now = self.ports.clock.now();
         let published_at = envelope.published_at.unwrap_or(now);
         let event: H::Event = match decode(&envelope.data) {
@@ -168,13 +172,13 @@ impl<H: Handler> Service<H> {
             Ok(Claim::Acquired(lease)) => lease,
             Ok(Claim::Completed(events)) => {
                 tracing::info!("the event was handled before");
-                return self.publish(&events).await.unwrap_or(Answer::DoneBefore);
+                return self.publish(&events).await.unwrap_or(Reply::AlreadyDone);
             }
             Ok(Claim::InProgress { expires }) => {
                 tracing::info!(expires = %expires, "another delivery of the event is being handled");
-                return Answer::Elsewhere;
+                return Reply::InProgress;
             }
-            Err(error) => return try_later("cannot read the ledger", error.into()),
+            Err(error) => return retry("cannot read the ledger", error.into()),
         };
         let handled = self.handle(event, context.clone(), &mut lease).await;
         match handled.and_then(within_rights::<H>) {
@@ -229,7 +233,7 @@ impl<H: Handler> Service<H> {
 
     /// Writes down what came of an event. Its lease is renewed until the entry is written that completes it: the audit log
     /// may take longer than a lease.
-    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Answer {
+    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Reply {
         let now = self.ports.clock.now();
         let Outcome { finding, events } = outcome;
         let (decision, reason) = (finding.decision, finding.reason.clone());
@@ -245,15 +249,15 @@ impl<H: Handler> Service<H> {
         {
             self.release(lease, "the audit row could not be written")
                 .await;
-            return try_later("cannot write the audit row", error.into());
+            return retry("cannot write the audit row", error.into());
         }
         if let Err(error) = self.ledger.complete(&lease, now, decision, &events).await {
             self.release(lease, "the event could not be completed in the ledger")
                 .await;
-            return try_later("cannot complete the event in the ledger", error.into());
+            return retry("cannot complete the event in the ledger", error.into());
         }
         tracing::info!(decision, reason, "event handled");
-        self.publish(&events).await.unwrap_or(Answer::Done)
+        self.publish(&events).await.unwrap_or(Reply::Done)
     }
 
     async fn fail(
@@ -262,10 +266,10 @@ impl<H: Handler> Service<H> {
         lease: Lease,
         envelope: Envelope,
         error: Error,
-    ) -> Answer {
+    ) -> Reply {
         self.release(lease, &error.chain()).await;
         match error.retryability() {
-            Retryability::Transient => try_later("the event is put off", error),
+            Retryability::Transient => retry("the event is put off", error),
             Retryability::Permanent => self.dead_letter(&context.event_id, envelope, error).await,
         }
     }
@@ -282,7 +286,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// Publishes events; returns the answer to give if that fails.
-    async fn publish(&self, events: &[RecordedEvent]) -> Option<Answer> {
+    async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
         for event in events {
             let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
             let message = Message {
@@ -290,10 +294,7 @@ impl<H: Handler> Service<H> {
                 attributes,
             };
             if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
-                return Some(try_later(
-                    "cannot publish what the event led to",
-                    error.into(),
-                ));
+                return Some(retry("cannot publish what the event led to", error.into()));
             }
         }
         None
@@ -302,7 +303,7 @@ impl<H: Handler> Service<H> {
     /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
     ///
     /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
-    async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Answer {
+    async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Reply {
         let Envelope {
             attributes,
             data,
@@ -327,7 +328,7 @@ impl<H: Handler> Service<H> {
                 .write(&path, contents, Condition::Always)
                 .await
             {
-                return try_later(
+                return retry(
                     "cannot set the message of a dead letter aside",
                     error.into(),
                 );
@@ -341,7 +342,7 @@ impl<H: Handler> Service<H> {
             &self.settings.environment,
         );
         if let Err(error) = self.ports.warehouse.record(&row).await {
-            return try_later("cannot write the audit row", error.into());
+            return retry("cannot write the audit row", error.into());
         }
         match self
             .ports
@@ -349,8 +350,8 @@ impl<H: Handler> Service<H> {
             .publish(Topic::DeadLetter(H::FUNCTION), letter.message)
             .await
         {
-            Ok(_) => Answer::DeadLettered,
-            Err(error) => try_later("cannot keep a dead letter", error.into()),
+            Ok(_) => Reply::DeadLettered,
+            Err(error) => retry("cannot keep a dead letter", error.into()),
         }
     }
 }
@@ -376,7 +377,7 @@ fn digest(body: &[u8]) -> String {
         .collect()
 }
 
-fn try_later(attempt: &'static str, error: Error) -> Answer {
+fn retry(attempt: &'static str, error: Error) -> Reply {
     tracing::warn!(error = %error.chain(), "{attempt}");
-    Answer::TryLater
+    Reply::Retry
 }

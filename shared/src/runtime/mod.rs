@@ -25,7 +25,7 @@ pub use logs::init as init_logs;
 pub use oidc::PushAuthentication;
 pub use ports::Ports;
 pub use server::{ServiceSettings, router, run};
-pub use status::{Answer, MAXIMUM_BODY_BYTES};
+pub use status::{MAXIMUM_BODY_BYTES, Reply};
 
 use crate::{
     audit::Finding,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     keys::{Keys, NoKey},
-    status::Answer,
+    status::Reply,
 };
 use crate::settings::{SettingsError, Variables, optional, required};
 
@@ -203,10 +203,10 @@ pub(super) enum TokenError {
 
 impl TokenError {
     /// Returns what the delivery gets back.
-    pub(super) const fn answer(&self) -> Answer {
+    pub(super) const fn reply(&self) -> Reply {
         match self {
-            Self::NoKeys => Answer::TryLater,
-            _ => Answer::NotLetIn,
+            Self::NoKeys => Reply::Retry,
+            _ => Reply::Unauthorized,
         }
     }
 

@@ -8,32 +8,32 @@ pub const MAXIMUM_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// What came of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Reply {
     /// The event was handled, by this delivery.
     Done,
     /// The event was handled by an earlier delivery; its events were published again.
-    DoneBefore,
+    AlreadyDone,
     /// The message can never be handled and is kept in the dead-letter topic.
     DeadLettered,
     /// Another delivery of the event is being handled.
-    Elsewhere,
+    InProgress,
     /// Transient trouble: the same message may well succeed later.
-    TryLater,
+    Retry,
     /// The request does not show that it is a push of ours; nothing of it was read.
-    NotLetIn,
+    Unauthorized,
     /// The body is larger than [`MAXIMUM_BODY_BYTES`] and was not read.
     TooLarge,
 }
 
-impl Answer {
+impl Reply {
     /// Returns the status. Pub/Sub takes 204 for an acknowledgement and delivers again after anything else here.
     ///
     /// A hopeless message is answered with success, since with anything else it would be delivered for days.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Done | Self::DoneBefore | Self::DeadLettered => StatusCode::NO_CONTENT,
-            Self::Elsewhere | Self::TryLater => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NotLetIn => StatusCode::UNAUTHORIZED,
+            Self::Done | Self::AlreadyDone | Self::DeadLettered => StatusCode::NO_CONTENT,
+            Self::InProgress | Self::Retry => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }
