@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use shared::{
     Timestamp,
     address::ProjectId,
-    cloud::{self, CloudSettings, Refusal, Tokens},
+    cloud::{self, CloudSettings, HttpError, Tokens},
     event::{Function, Topic},
 };
 
@@ -183,9 +183,10 @@ impl Subscriptions {
                 .timeout(wait),
         };
         let request = self.tokens.authorize(request).await.with_context(cannot)?;
-        let may_pass = |refusal: &Refusal| refusal.may_pass() && !is_in_vain(refusal);
-        let response = match cloud::send_while(request, may_pass).await {
-            Err(refusal) if is_in_vain(&refusal) => return Ok(Vec::new()),
+        let is_retryable =
+            |http_error: &HttpError| http_error.is_retryable() && !is_in_vain(http_error);
+        let response = match cloud::send_while(request, is_retryable).await {
+            Err(http_error) if is_in_vain(&http_error) => return Ok(Vec::new()),
             response => response.with_context(cannot)?,
         };
         match response.json::<PullReply>().await {
@@ -345,10 +346,10 @@ fn verb<'a>(method: &Method, path: &'a str) -> &'a str {
 }
 
 /// Tells whether a pull has waited for a message until its time was over, by our clock or the service's.
-fn is_in_vain(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Connection(error) => error.is_timeout() && !error.is_connect(),
-        refusal => refusal.status() == Some(StatusCode::GATEWAY_TIMEOUT),
+fn is_in_vain(http_error: &HttpError) -> bool {
+    match http_error {
+        HttpError::Connection(error) => error.is_timeout() && !error.is_connect(),
+        http_error => http_error.status() == Some(StatusCode::GATEWAY_TIMEOUT),
     }
 }
 

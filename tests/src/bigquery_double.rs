@@ -182,12 +182,12 @@ impl Drop for BigQueryDouble {
 type Shared = State<Arc<Mutex<Contents>>>;
 
 async fn refuse(State(state): Shared, request: Request, next: Next) -> Response {
-    let refusal = {
+    let http_error = {
         let mut service = state.lock().unwrap();
         service.calls += 1;
         service.refusals.pop_front()
     };
-    match refusal {
+    match http_error {
         None => next.run(request).await,
         Some((status, Some((reason, message)))) => error(status, reason, message),
         Some((status, None)) => proxy_error(status),

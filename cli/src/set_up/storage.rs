@@ -26,9 +26,9 @@ pub async fn bucket(
         .json(&json!({ "name": bucket.as_str() }));
     match cloud::send(request).await {
         Ok(_) => Ok(()),
-        Err(refusal) if refusal.status() == Some(StatusCode::CONFLICT) => Ok(()), // It is there.
-        Err(refusal) => {
-            Err(refusal).with_context(|| format!("cannot make the bucket gs://{bucket}"))
+        Err(http_error) if http_error.status() == Some(StatusCode::CONFLICT) => Ok(()), // It is there.
+        Err(http_error) => {
+            Err(http_error).with_context(|| format!("cannot make the bucket gs://{bucket}"))
         }
     }
 }

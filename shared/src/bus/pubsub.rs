@@ -19,13 +19,13 @@ use google_cloud_pubsub::{
 use super::{BusError, Message, MessageId, Publisher};
 use crate::{
     address::{Address, OpenError, ProjectId},
-    cloud::{self, CloudSettings, Noted},
+    cloud::{self, CloudSettings, LoggedRetryPolicy},
     event::Topic,
 };
 
 /// Publishes to the topics of a project, each message at once and alone: events are few, and an answer waits for each.
 ///
-/// What may pass is tried again as often and as long as other calls, see [`cloud::TRIES`]. The limit of time holds for
+/// What may pass is tried again as often and as long as other calls, see [`cloud::MAX_ATTEMPTS`]. The limit of time holds for
 /// all tries together, since Google's client has none for one try of publishing.
 pub struct PubSubPublisher {
     project: ProjectId,
@@ -75,7 +75,7 @@ impl Publisher for PubSubPublisher {
         let published = self.topic(topic).publish(message).await;
         published.map(MessageId).map_err(|error| BusError {
             topic,
-            source: refusal(self.name(topic), error),
+            source: http_error(self.name(topic), error),
         })
     }
 }
@@ -84,23 +84,23 @@ async fn client(
     cloud: &CloudSettings,
 ) -> Result<BasePublisher, Box<dyn std::error::Error + Send + Sync>> {
     let emulator = cloud.pubsub_emulator.as_ref();
-    let pauses = ExponentialBackoffBuilder::new()
+    let backoff = ExponentialBackoffBuilder::new()
         .with_initial_delay(cloud::FIRST_DELAY)
         .with_maximum_delay(cloud::LONGEST_DELAY);
     let tries = RetryableErrors
         .with_time_limit(cloud::TIME_LIMIT)
-        .with_attempt_limit(cloud::TRIES as u32);
+        .with_attempt_limit(cloud::MAX_ATTEMPTS as u32);
     let mut builder = BasePublisher::builder()
         .with_credentials(cloud::credentials(emulator)?)
-        .with_retry_policy(Noted::new("Pub/Sub", tries))
-        .with_backoff_policy(pauses.build()?);
+        .with_retry_policy(LoggedRetryPolicy::new("Pub/Sub", tries))
+        .with_backoff_policy(backoff.build()?);
     if let Some(emulator) = emulator {
         builder = builder.with_endpoint(emulator.origin());
     }
     Ok(builder.build().await?)
 }
 
-fn refusal(topic: String, error: PublishError) -> Box<dyn std::error::Error + Send + Sync> {
+fn http_error(topic: String, error: PublishError) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         PublishError::Rpc(error)
             if error

@@ -13,8 +13,8 @@ use google_cloud_auth::{
 use reqwest::{RequestBuilder, Url};
 
 pub use retry::{
-    CONNECT_TIMEOUT, FIRST_DELAY, LONGEST_DELAY, Noted, Refusal, TIME_LIMIT, TRIES, TRY_TIME_LIMIT,
-    http_client, note_repetition, pauses, send, send_while, tried,
+    ATTEMPT_TIME_LIMIT, CONNECT_TIMEOUT, FIRST_DELAY, HttpError, LONGEST_DELAY, LoggedRetryPolicy,
+    MAX_ATTEMPTS, TIME_LIMIT, backoff, http_client, log_retry, retried, send, send_while,
 };
 
 use crate::settings::{SettingsError, Variables, optional};

@@ -16,12 +16,12 @@ use tokio::time::timeout;
 /// How long a connection may take to come about.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one try may take.
-pub const TRY_TIME_LIMIT: Duration = Duration::from_secs(60);
+pub const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(60);
 /// How long a call may take with all its tries; shorter than the deadline of a push subscription.
 pub const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// How often a call is tried.
-pub const TRIES: usize = 5;
+pub const MAX_ATTEMPTS: usize = 5;
 /// The pause before the second try, doubled before each further one; chance makes each a little different.
 pub const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
@@ -36,7 +36,7 @@ const SHOWN_CHARACTERS: usize = 500;
 pub fn http_client() -> reqwest::Result<Client> {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TRY_TIME_LIMIT)
+        .timeout(ATTEMPT_TIME_LIMIT)
         .build()
 }
 
@@ -44,8 +44,8 @@ pub fn http_client() -> reqwest::Result<Client> {
 ///
 /// # Errors
 /// What the service said in the end: a status that is none of success is an error too.
-pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
-    send_while(request, Refusal::may_pass).await
+pub async fn send(request: RequestBuilder) -> Result<Response, HttpError> {
+    send_while(request, HttpError::is_retryable).await
 }
 
 /// As [`send`], for a service that has other ways, too, to say that the same call may succeed a little later.
@@ -54,20 +54,20 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Refusal> {
 /// As [`send`].
 pub async fn send_while(
     request: RequestBuilder,
-    may_pass: impl Fn(&Refusal) -> bool,
-) -> Result<Response, Refusal> {
+    is_retryable: impl Fn(&HttpError) -> bool,
+) -> Result<Response, HttpError> {
     let call = || async {
         // Only a body that is streamed cannot be copied, and none is.
-        let copy = request.try_clone().ok_or(Refusal::Once)?;
-        let response = copy.send().await.map_err(Refusal::Connection)?;
+        let copy = request.try_clone().ok_or(HttpError::Once)?;
+        let response = copy.send().await.map_err(HttpError::Connection)?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
-        Err(Refusal::Status { status, text })
+        Err(HttpError::Status { status, text })
     };
-    tried(|| name_of(&request), call, may_pass).await
+    retried(|| name_of(&request), call, is_retryable).await
 }
 
 /// Tries a call as often and as long as [`send`] does, where the call itself is one try and may take for ever. `what` names
@@ -75,30 +75,30 @@ pub async fn send_while(
 ///
 /// # Errors
 /// What the call said in the end.
-pub async fn tried<T, E, Call>(
+pub async fn retried<T, E, Call>(
     what: impl Fn() -> String,
     call: impl Fn() -> Call,
-    may_pass: impl Fn(&E) -> bool,
+    is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
-    E: fmt::Display + From<Refusal>,
+    E: fmt::Display + From<HttpError>,
     Call: Future<Output = Result<T, E>>,
 {
-    tried_within((TRY_TIME_LIMIT, TIME_LIMIT), what, call, may_pass).await
+    retried_within((ATTEMPT_TIME_LIMIT, TIME_LIMIT), what, call, is_retryable).await
 }
 
 /// As [`tried`], with limits of time for one try and for all.
-async fn tried_within<T, E, Call>(
+async fn retried_within<T, E, Call>(
     (of_one, of_all): (Duration, Duration),
     what: impl Fn() -> String,
     call: impl Fn() -> Call,
-    may_pass: impl Fn(&E) -> bool,
+    is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
-    E: fmt::Display + From<Refusal>,
+    E: fmt::Display + From<HttpError>,
     Call: Future<Output = Result<T, E>>,
 {
-    let too_slow = |limit| Err(Refusal::TimeLimit { limit }.into());
+    let too_slow = |limit| Err(HttpError::TimeLimit { limit }.into());
     let attempt = || {
         let call = timeout(of_one, call());
         async move { call.await.unwrap_or_else(|_| too_slow(of_one)) }
@@ -106,9 +106,9 @@ where
     let mut failed = 0;
     let note = |error: &E, pause| {
         failed += 1;
-        note_repetition(&what(), failed, error, pause);
+        log_retry(&what(), failed, error, pause);
     };
-    let tries = attempt.retry(pauses()).when(may_pass).notify(note);
+    let tries = attempt.retry(backoff()).when(is_retryable).notify(note);
     timeout(of_all, tries)
         .await
         .unwrap_or_else(|_| too_slow(of_all))
@@ -125,34 +125,34 @@ fn name_of(request: &RequestBuilder) -> String {
 }
 
 /// Returns the pauses between the tries of a call: growing, random, few.
-pub fn pauses() -> ExponentialBuilder {
+pub fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(FIRST_DELAY)
         .with_max_delay(LONGEST_DELAY)
-        .with_max_times(TRIES - 1)
+        .with_max_times(MAX_ATTEMPTS - 1)
         .with_jitter()
 }
 
 /// Logs that a call is tried again after so many failed attempts and a pause.
-pub fn note_repetition(what: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
+pub fn log_retry(what: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
     tracing::info!(what, attempt, %error, pause_ms = pause.as_millis(), "trying again");
 }
 
 /// A policy of one of Google's clients, which by themselves do not log that they try again.
 #[derive(Debug)]
-pub struct Noted<P> {
+pub struct LoggedRetryPolicy<P> {
     what: &'static str,
     policy: P,
 }
 
-impl<P> Noted<P> {
+impl<P> LoggedRetryPolicy<P> {
     /// Names the client in the log.
     pub const fn new(what: &'static str, policy: P) -> Self {
         Self { what, policy }
     }
 }
 
-impl<P: RetryPolicy> RetryPolicy for Noted<P> {
+impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
     fn on_error(&self, state: &RetryState, error: ClientError) -> RetryResult {
         let result = self.policy.on_error(state, error);
         if let RetryResult::Continue(error) = &result {
@@ -172,12 +172,12 @@ impl<P: RetryPolicy> RetryPolicy for Noted<P> {
 
 /// Why a service did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum HttpError {
     /// It could not be reached, or did not answer in time.
     #[error("the service does not answer")]
     Connection(#[source] reqwest::Error),
     /// It answered no.
-    #[error("the service answered {status}: {}", Shown(.text))]
+    #[error("the service answered {status}: {}", Truncated(.text))]
     Status {
         /// With which status.
         status: StatusCode,
@@ -195,7 +195,7 @@ pub enum Refusal {
     Once,
 }
 
-impl Refusal {
+impl HttpError {
     /// Returns the status, if there was an answer.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
@@ -205,7 +205,7 @@ impl Refusal {
     }
 
     /// Tells whether the same call may succeed a little later.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(_) | Self::TimeLimit { .. } => true,
             Self::Status { status, .. } => {
@@ -217,9 +217,9 @@ impl Refusal {
 }
 
 /// The beginning of a text, on one line.
-struct Shown<'a>(&'a str);
+struct Truncated<'a>(&'a str);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |letter: char| if letter.is_control() { ' ' } else { letter };
         self.0
@@ -279,13 +279,13 @@ mod tests {
     #[tokio::test]
     async fn a_no_is_a_no() {
         let (address, calls) = server(StatusCode::NOT_FOUND, 2).await;
-        let refusal = send(http_client().unwrap().get(address)).await.unwrap_err();
+        let http_error = send(http_client().unwrap().get(address)).await.unwrap_err();
         assert_eq!(
-            (calls.load(Ordering::SeqCst), refusal.status()),
+            (calls.load(Ordering::SeqCst), http_error.status()),
             (1, Some(StatusCode::NOT_FOUND))
         );
         assert_eq!(
-            refusal.to_string(),
+            http_error.to_string(),
             "the service answered 404 Not Found: no really"
         );
     }
@@ -296,15 +296,18 @@ mod tests {
         let calls = AtomicUsize::new(0);
         let hang = || {
             calls.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<Result<(), Refusal>>()
+            std::future::pending::<Result<(), HttpError>>()
         };
         let what = || "a call that hangs".to_owned();
-        let refusal = tried_within((of_one, of_all), what, hang, Refusal::may_pass)
+        let http_error = retried_within((of_one, of_all), what, hang, HttpError::is_retryable)
             .await
             .unwrap_err();
-        assert!(matches!(refusal, Refusal::TimeLimit { .. }), "{refusal}");
         assert!(
-            (2..=TRIES).contains(&calls.load(Ordering::SeqCst)),
+            matches!(http_error, HttpError::TimeLimit { .. }),
+            "{http_error}"
+        );
+        assert!(
+            (2..=MAX_ATTEMPTS).contains(&calls.load(Ordering::SeqCst)),
             "{calls:?}"
         );
     }

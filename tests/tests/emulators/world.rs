@@ -309,7 +309,7 @@ impl Process {
         let keep = Arc::clone(&messages);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                // Shown if the test fails.
+                // Truncated if the test fails.
                 eprintln!("{function}: {line}");
                 let message = serde_json::from_str::<serde_json::Value>(&line).ok();
                 let message = message.and_then(|line| line["message"].as_str().map(str::to_owned));

@@ -143,10 +143,10 @@ fn the_attempts_of_a_message_outlast_the_lease() {
         .and_then(seconds);
     let minimum_backoff = Duration::from_secs(backoff.unwrap());
     for (function, service) in deployment().functions {
-        let pauses = (service.maximum_attempts - 1) * minimum_backoff;
+        let backoff = (service.maximum_attempts - 1) * minimum_backoff;
         assert!(
-            pauses > lease,
-            "{function}: {pauses:?} of pauses, {lease:?} of lease"
+            backoff > lease,
+            "{function}: {backoff:?} of backoff, {lease:?} of lease"
         );
     }
     let Delivery {

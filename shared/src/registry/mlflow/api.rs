@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::MlflowError;
 use crate::{
     address::without_login,
-    cloud::{self, MlflowLogin, Refusal},
+    cloud::{self, HttpError, MlflowLogin},
 };
 
 /// The client of a server.
@@ -97,13 +97,13 @@ impl Api {
     async fn understand<T: DeserializeOwned>(
         &self,
         call: &str,
-        response: Result<Response, Refusal>,
+        response: Result<Response, HttpError>,
     ) -> Result<T, MlflowError> {
         let response = response.map_err(|source| self.refused(call, source))?;
         let bytes = response
             .bytes()
             .await
-            .map_err(|source| self.refused(call, Refusal::Connection(source)))?;
+            .map_err(|source| self.refused(call, HttpError::Connection(source)))?;
         let unclear = |source| MlflowError::Answer {
             call: call.to_owned(),
             server: self.shown(),
@@ -112,7 +112,7 @@ impl Api {
         serde_json::from_slice(&bytes).map_err(unclear)
     }
 
-    fn refused(&self, call: &str, source: Refusal) -> MlflowError {
+    fn refused(&self, call: &str, source: HttpError) -> MlflowError {
         MlflowError::Refused {
             call: call.to_owned(),
             server: self.shown(),
@@ -125,13 +125,13 @@ impl Api {
     }
 }
 
-async fn send_once(request: RequestBuilder) -> Result<Response, Refusal> {
-    let response = request.send().await.map_err(Refusal::Connection)?;
+async fn send_once(request: RequestBuilder) -> Result<Response, HttpError> {
+    let response = request.send().await.map_err(HttpError::Connection)?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    Err(Refusal::Status {
+    Err(HttpError::Status {
         status,
         text: response.text().await.unwrap_or_default(),
     })

@@ -1,7 +1,7 @@
 //! What can go wrong with an MLflow server.
 
 use super::{RunName, Version, lock::LockError, wire};
-use crate::{address::OpenError, cloud::Refusal, store::StoreError};
+use crate::{address::OpenError, cloud::HttpError, store::StoreError};
 
 /// Why MLflow did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ pub(super) enum MlflowError {
     Refused {
         call: String,
         server: String,
-        source: Refusal,
+        source: HttpError,
     },
     /// The server says something else.
     #[error("cannot understand what the MLflow server {server} answers to {call}")]
@@ -64,14 +64,14 @@ impl MlflowError {
     }
 
     /// Tells whether the same call may succeed a little later.
-    pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.may_pass())
+    pub(super) fn is_retryable(&self) -> bool {
+        matches!(self, Self::Refused { source, .. } if source.is_retryable())
     }
 
     fn answer(&self) -> Option<wire::Error> {
         match self {
             Self::Refused {
-                source: Refusal::Status { text, .. },
+                source: HttpError::Status { text, .. },
                 ..
             } => serde_json::from_str(text).ok(),
             _ => None,

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     address::ObjectPath,
     clock::Clock,
-    cloud::{TIME_LIMIT, TRY_TIME_LIMIT},
+    cloud::{ATTEMPT_TIME_LIMIT, TIME_LIMIT},
     store::{Condition, Generation, Store, StoreError, read_json, write_json},
 };
 
@@ -30,7 +30,7 @@ const WORK_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() / 2);
 const WAIT_LIMIT: Duration = WORK_LIMIT;
 /// How much longer than the work the lock holds: no request that is under way when the time is up lasts longer, and the
 /// clocks of two machines differ by less.
-const MARGIN: Duration = TRY_TIME_LIMIT;
+const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
 /// The pause before the next look at a lock that is taken; a random one as long at most is added.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -155,15 +155,15 @@ impl Lock {
     async fn take(&self, purpose: &str) -> Result<Taken, LockError> {
         // The standard library's way to random numbers.
         let key = format!("{:016x}", RandomState::new().build_hasher().finish());
-        let pauses = ExponentialBuilder::default()
+        let backoff = ExponentialBuilder::default()
             .with_factor(1.0)
             .with_min_delay(PAUSE)
             .with_jitter()
             .without_max_times()
             .with_total_delay(Some(self.wait_limit));
         (|| self.try_take(purpose, &key))
-            .retry(pauses)
-            .when(LockError::may_pass)
+            .retry(backoff)
+            .when(LockError::is_retryable)
             .await
     }
 
@@ -240,7 +240,7 @@ impl Lock {
 }
 
 impl LockError {
-    const fn may_pass(&self) -> bool {
+    const fn is_retryable(&self) -> bool {
         matches!(self, Self::Held { .. } | Self::Race { .. })
     }
 }

@@ -201,17 +201,17 @@ impl MlflowRegistry {
     async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
         let call = "mlflow/registered-models/alias";
         let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
-        let mut pauses = cloud::pauses().build().zip(1..);
+        let mut backoff = cloud::backoff().build().zip(1..);
         loop {
             held.check()?;
             let error = match self.api.post_once::<wire::Nothing>(call, &body).await {
-                Err(error) if error.may_pass() => error,
+                Err(error) if error.is_retryable() => error,
                 written => return written.map(drop),
             };
-            let Some((pause, attempt)) = pauses.next() else {
+            let Some((pause, attempt)) = backoff.next() else {
                 return Err(error);
             };
-            cloud::note_repetition(call, attempt, &error, pause);
+            cloud::log_retry(call, attempt, &error, pause);
             tokio::time::sleep(pause).await;
         }
     }

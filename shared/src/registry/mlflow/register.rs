@@ -9,7 +9,7 @@ use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
 use crate::cloud;
 
 /// How often a call that makes something new is tried, and the first pause.
-const TRIES: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// How many runs of one name are looked at.
 const RUNS_OF_A_NAME: u32 = 100;
@@ -177,20 +177,20 @@ where
     Making: Future<Output = Result<T, MlflowError>> + Send,
     Looking: Future<Output = Result<Option<T>, MlflowError>> + Send,
 {
-    let pauses = ExponentialBuilder::default()
+    let backoff = ExponentialBuilder::default()
         .with_min_delay(FIRST_DELAY)
-        .with_max_times(TRIES - 1)
+        .with_max_times(MAX_ATTEMPTS - 1)
         .with_jitter();
-    let mut pauses = pauses.build().zip(1..);
+    let mut backoff = backoff.build().zip(1..);
     loop {
         let error = match make().await {
-            Err(error) if error.may_pass() => error,
+            Err(error) if error.is_retryable() => error,
             result => return result,
         };
-        let Some((pause, attempt)) = pauses.next() else {
+        let Some((pause, attempt)) = backoff.next() else {
             return Err(error);
         };
-        cloud::note_repetition(what, attempt, &error, pause);
+        cloud::log_retry(what, attempt, &error, pause);
         tokio::time::sleep(pause).await;
         if let Some(made) = look().await? {
             return Ok(made);

@@ -6,7 +6,7 @@ use google_cloud_auth::errors::CredentialsError;
 use reqwest::StatusCode;
 
 use super::StoreError;
-use crate::cloud::Refusal;
+use crate::cloud::HttpError;
 
 /// Waits for an answer. Google's client by itself has no time limit for a try that hangs.
 pub(super) async fn within<T, E: Into<Failure>>(
@@ -24,7 +24,7 @@ pub(super) async fn within<T, E: Into<Failure>>(
 pub(super) enum Failure {
     /// The service answered no, or could not be reached.
     #[error(transparent)]
-    Refusal(#[from] Refusal),
+    HttpError(#[from] HttpError),
     /// Google's client found something wrong.
     #[error(transparent)]
     Client(ClientError),
@@ -46,7 +46,7 @@ impl Failure {
     /// Returns the status, if there was an answer.
     pub(super) const fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Refusal(refusal) => refusal.status(),
+            Self::HttpError(http_error) => http_error.status(),
             _ => None,
         }
     }
@@ -79,7 +79,7 @@ impl From<google_cloud_storage::Error> for Failure {
             String::from_utf8_lossy(error.http_payload().map_or(&[], |payload| payload))
                 .into_owned()
         };
-        Self::Refusal(Refusal::Status {
+        Self::HttpError(HttpError::Status {
             status,
             text: message.unwrap_or_else(payload),
         })

@@ -42,7 +42,8 @@ use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
     address::{Address, BucketName, ObjectPath, OpenError},
     cloud::{
-        self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, Noted, TIME_LIMIT, TRIES,
+        self, CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, LoggedRetryPolicy,
+        MAX_ATTEMPTS, TIME_LIMIT,
     },
 };
 
@@ -92,20 +93,20 @@ impl GcsStore {
         resumable_from: usize,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let origin = emulator.map_or_else(|| SERVICE.to_owned(), EmulatorHost::origin);
-        let pauses = ExponentialBackoffBuilder::new()
+        let backoff = ExponentialBackoffBuilder::new()
             .with_initial_delay(FIRST_DELAY)
             .with_maximum_delay(LONGEST_DELAY)
             .with_scaling(2.0)
             .build()?;
         let tries = RetryableErrors
-            .with_attempt_limit(TRIES as u32)
+            .with_attempt_limit(MAX_ATTEMPTS as u32)
             .with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(cloud::credentials(emulator)?)
-            .with_retry_policy(Noted::new("Cloud Storage", tries))
-            .with_backoff_policy(pauses)
-            .with_read_resume_policy(Recommended.with_attempt_limit(TRIES as u32))
+            .with_retry_policy(LoggedRetryPolicy::new("Cloud Storage", tries))
+            .with_backoff_policy(backoff)
+            .with_read_resume_policy(Recommended.with_attempt_limit(MAX_ATTEMPTS as u32))
             .with_resumable_upload_threshold(resumable_from)
             .build()
             .await?;

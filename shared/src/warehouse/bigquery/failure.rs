@@ -10,7 +10,7 @@ use google_cloud_auth::errors::CredentialsError;
 use reqwest::StatusCode;
 
 use super::rows::RowError;
-use crate::cloud::Refusal;
+use crate::cloud::HttpError;
 
 /// Reasons for which the same call or job may succeed a little later, whatever the status is: BigQuery sends some with
 /// 403. After <https://cloud.google.com/bigquery/docs/error-messages>.
@@ -41,7 +41,7 @@ pub(super) enum Failure {
     },
     /// It, or something on the way to it, answered no and does not say why.
     #[error(transparent)]
-    Unexplained(Refusal),
+    Unexplained(HttpError),
     /// A query was accepted and failed.
     #[error("the query failed: {}", Reasons(.reasons))]
     Query { reasons: Vec<ErrorProto> },
@@ -70,17 +70,17 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Tells whether the same call may succeed a little later.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(_) => true,
-            Self::Unexplained(refusal) => refusal.may_pass(),
+            Self::Unexplained(http_error) => http_error.is_retryable(),
             Self::Refused { status, reasons } => {
                 let status = StatusCode::from_u16(*status).unwrap_or_default();
                 status == StatusCode::TOO_MANY_REQUESTS
                     || status.is_server_error()
-                    || may_pass(reasons)
+                    || is_retryable(reasons)
             }
-            Self::Query { reasons } | Self::Job { reasons, .. } => may_pass(reasons),
+            Self::Query { reasons } | Self::Job { reasons, .. } => is_retryable(reasons),
             Self::Token(error) => error.is_transient(),
             Self::Slow { .. }
             | Self::Used { .. }
@@ -91,8 +91,8 @@ impl Failure {
     }
 
     /// Reads what a refusal says, if it is BigQuery that says it and not something on the way.
-    pub(super) fn explained(refusal: &Refusal) -> Option<Self> {
-        let Refusal::Status { status, text } = refusal else {
+    pub(super) fn explained(http_error: &HttpError) -> Option<Self> {
+        let HttpError::Status { status, text } = http_error else {
             return None;
         };
         let said = serde_json::from_str::<ResponseError>(text).ok()?;
@@ -123,11 +123,11 @@ impl Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match (Self::explained(&refusal), refusal) {
+impl From<HttpError> for Failure {
+    fn from(http_error: HttpError) -> Self {
+        match (Self::explained(&http_error), http_error) {
             (Some(refused), _) => refused,
-            (None, Refusal::Connection(source)) => Self::Connection(source),
+            (None, HttpError::Connection(source)) => Self::Connection(source),
             (None, other) => Self::Unexplained(other),
         }
     }
@@ -160,7 +160,7 @@ fn reasons_of(said: ResponseError) -> Vec<ErrorProto> {
     }]
 }
 
-fn may_pass(reasons: &[ErrorProto]) -> bool {
+fn is_retryable(reasons: &[ErrorProto]) -> bool {
     reasons
         .iter()
         .filter_map(|reason| reason.reason.as_deref())

@@ -37,7 +37,7 @@ impl Service {
     ) -> Result<(), Failure> {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, &rows.digest);
-        let mut pauses = cloud::pauses().build().zip(1..);
+        let mut backoff = cloud::backoff().build().zip(1..);
         for number in 1..=MOST_IDS {
             let id = if number == 1 {
                 name.clone()
@@ -46,16 +46,11 @@ impl Service {
             };
             match self.run(table, &configuration, &rows.lines, &id).await? {
                 Outcome::Loaded => return Ok(()),
-                Outcome::Failed(failure) if failure.may_pass() => {
-                    let Some((pause, attempt)) = pauses.next() else {
+                Outcome::Failed(failure) if failure.is_retryable() => {
+                    let Some((pause, attempt)) = backoff.next() else {
                         return Err(failure);
                     };
-                    cloud::note_repetition(
-                        &format!("a load into {table}"),
-                        attempt,
-                        &failure,
-                        pause,
-                    );
+                    cloud::log_retry(&format!("a load into {table}"), attempt, &failure, pause);
                     sleep(pause).await;
                 }
                 Outcome::Failed(failure) => return Err(failure),

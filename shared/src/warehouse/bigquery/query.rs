@@ -146,7 +146,7 @@ async fn again<F>(what: &str, ask: impl Fn() -> F) -> Result<QueryResponse, Fail
 where
     F: Future<Output = Result<QueryResponse, Failure>>,
 {
-    cloud::tried(|| format!("{what} of BigQuery"), ask, Failure::may_pass).await
+    cloud::retried(|| format!("{what} of BigQuery"), ask, Failure::is_retryable).await
 }
 
 /// A query that failed may be answered with 200: its errors say so.

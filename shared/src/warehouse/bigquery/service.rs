@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::failure::Failure;
 use crate::{
     address::ProjectId,
-    cloud::{self, CloudSettings, Refusal, Tokens},
+    cloud::{self, CloudSettings, HttpError, Tokens},
 };
 
 const ORIGIN: &str = "https://bigquery.googleapis.com";
@@ -101,11 +101,11 @@ impl Service {
             .authorize(request)
             .await
             .map_err(Failure::Token)?;
-        let may_pass = |refusal: &Refusal| {
-            refusal.may_pass()
-                || Failure::explained(refusal).is_some_and(|failure| failure.may_pass())
+        let is_retryable = |http_error: &HttpError| {
+            http_error.is_retryable()
+                || Failure::explained(http_error).is_some_and(|failure| failure.is_retryable())
         };
-        let response: Response = cloud::send_while(request, may_pass).await?;
+        let response: Response = cloud::send_while(request, is_retryable).await?;
         response.json().await.map_err(Failure::Connection)
     }
 }
