@@ -240,13 +240,13 @@ mod tests {
     /// Splits a line as a shell does, up to what goes to a file or to another command.
     fn arguments_of(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-        for letter in line.chars() {
-            match (letter, quote) {
+        for character in line.chars() {
+            match (character, quote) {
                 ('|' | '>' | '&', None) => break,
                 (' ', None) => words.push(std::mem::take(&mut word)),
-                ('\'' | '"', None) => quote = Some(letter),
-                (_, Some(end)) if letter == end => quote = None,
-                _ => word.push(letter),
+                ('\'' | '"', None) => quote = Some(character),
+                (_, Some(end)) if character == end => quote = None,
+                _ => word.push(character),
             }
         }
         words.push(word);

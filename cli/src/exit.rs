@@ -6,10 +6,10 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Messages became dead letters.
-    #[error("{letters} messages became dead letters; their reasons are in {address}")]
+    #[error("{dead_letters} messages became dead letters; their reasons are in {address}")]
     DeadLetters {
         /// How many.
-        letters: usize,
+        dead_letters: usize,
         /// Where they are kept.
         address: String,
     },

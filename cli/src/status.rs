@@ -130,8 +130,8 @@ pub enum UnfinishedState {
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let letters = DeadLetters::open(&arguments.place).await?;
-    let status = look(&ports, &letters, arguments.since).await?;
+    let dead_letters = DeadLetters::open(&arguments.place).await?;
+    let status = look(&ports, &dead_letters, arguments.since).await?;
     stdout::print(&status, arguments.json)
 }
 
@@ -141,7 +141,7 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
 /// When a port fails.
 pub async fn look(
     ports: &Ports,
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     since: Option<Timestamp>,
 ) -> anyhow::Result<Status> {
     let at = ports.clock.now();
@@ -152,15 +152,15 @@ pub async fn look(
             .filter(|row| row.function == function)
             .max_by_key(|row| row.timestamp)
     };
-    let letters = letters.of_all().await?;
-    let function = |(function, letters): (Function, Vec<DeadLetter>)| FunctionStatus {
+    let dead_letters = dead_letters.of_all().await?;
+    let function = |(function, dead_letters): (Function, Vec<DeadLetter>)| FunctionStatus {
         function,
         last: last(function).map(LastEvent::of),
-        dead_letters: letters.len(),
+        dead_letters: dead_letters.len(),
     };
     let functions = Function::ALL
         .into_iter()
-        .zip(letters)
+        .zip(dead_letters)
         .map(function)
         .collect();
     let unfinished = ledger::unfinished_since(&ports.store, since).await?;
@@ -380,8 +380,8 @@ mod tests {
             state: folder.path().to_owned(),
             cloud: false,
         };
-        let letters = DeadLetters::open(&place).await.unwrap();
-        let status = look(&ports, &letters, None).await.unwrap();
+        let dead_letters = DeadLetters::open(&place).await.unwrap();
+        let status = look(&ports, &dead_letters, None).await.unwrap();
 
         let versions: Vec<_> = status
             .versions
@@ -418,7 +418,7 @@ mod tests {
         }
         let later = look(
             &ports,
-            &letters,
+            &dead_letters,
             Some("2021-08-02T05:00:01Z".parse().unwrap()),
         )
         .await
@@ -451,9 +451,9 @@ mod tests {
             state: folder.path().to_owned(),
             cloud: false,
         };
-        let letters = DeadLetters::open(&place).await.unwrap();
+        let dead_letters = DeadLetters::open(&place).await.unwrap();
         for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
-            let status = look(&ports, &letters, since).await.unwrap();
+            let status = look(&ports, &dead_letters, since).await.unwrap();
             assert_eq!(
                 status.functions[5].last.as_ref().map(|last| last.at),
                 expected

@@ -176,8 +176,9 @@ impl FromStr for ProjectId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         // Letters, digits and hyphens; older projects have a domain in front, as in `example.com:project`.
-        let sound =
-            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':');
+        let sound = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':')
+        };
         let is_sound = (1..=100).contains(&text.len()) && text.chars().all(sound);
         if is_sound {
             Ok(Self(text.to_owned()))
@@ -211,10 +212,10 @@ impl FromStr for BucketName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let sound = |letter: char| {
-            letter.is_ascii_lowercase()
-                || letter.is_ascii_digit()
-                || matches!(letter, '-' | '_' | '.')
+        let sound = |character: char| {
+            character.is_ascii_lowercase()
+                || character.is_ascii_digit()
+                || matches!(character, '-' | '_' | '.')
         };
         let is_sound = (3..=222).contains(&text.len()) && text.chars().all(sound);
         if is_sound {

@@ -40,7 +40,7 @@ impl FromStr for Checksum {
     type Err = ChecksumError;
 
     fn from_str(text: &str) -> Result<Self, ChecksumError> {
-        let is_digit = |letter: u8| matches!(letter, b'0'..=b'9' | b'a'..=b'f');
+        let is_digit = |character: u8| matches!(character, b'0'..=b'9' | b'a'..=b'f');
         let is_sound = text.len() == 64 && text.bytes().all(is_digit);
         if is_sound {
             Ok(Self(text.to_owned()))

@@ -40,8 +40,8 @@ impl Log {
         }
     }
 
-    pub(super) async fn letters(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
-        let mut letters = Vec::new();
+    pub(super) async fn dead_letters(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
+        let mut dead_letters = Vec::new();
         for path in self
             .store
             .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
@@ -56,7 +56,7 @@ impl Log {
             {
                 continue;
             }
-            letters.push(DeadLetter {
+            dead_letters.push(DeadLetter {
                 function,
                 handle: message.message_id.0.clone(),
                 message_id: message.message_id.0,
@@ -65,21 +65,25 @@ impl Log {
                 data: message.data.to_bytes(),
             });
         }
-        Ok(letters)
+        Ok(dead_letters)
     }
 
-    pub(super) async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
+    pub(super) async fn put_back(
+        &self,
+        dead_letter: &DeadLetter,
+        data: Bytes,
+    ) -> anyhow::Result<()> {
         let message = Message {
             data,
-            attributes: dead_letter::restore(&letter.attributes),
+            attributes: dead_letter::restore(&dead_letter.attributes),
         };
         let published = self
             .publisher
-            .publish(letter.function.input(), message)
+            .publish(dead_letter.function.input(), message)
             .await?;
         self.store
             .write(
-                &mark(&letter.message_id)?,
+                &mark(&dead_letter.message_id)?,
                 published.0.into(),
                 Condition::Always,
             )

@@ -115,9 +115,9 @@ impl DeadLetters {
     /// # Errors
     /// When the bus fails.
     pub async fn of(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
-        let letters = self.take(function).await?;
-        self.leave(&letters).await?;
-        Ok(letters)
+        let dead_letters = self.take(function).await?;
+        self.leave(&dead_letters).await?;
+        Ok(dead_letters)
     }
 
     /// As [`DeadLetters::of`], of all functions at once and in their order: each takes a while to show that there are none.
@@ -136,7 +136,7 @@ impl DeadLetters {
     /// When the bus fails.
     pub async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
         match &self.bus {
-            Bus::Local(log) => log.letters(function).await,
+            Bus::Local(log) => log.dead_letters(function).await,
             Bus::PubSub(topics) => topics.take(function).await,
         }
     }
@@ -145,10 +145,10 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the bus fails.
-    pub async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+    pub async fn leave(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         match &self.bus {
             Bus::Local(_) => Ok(()),
-            Bus::PubSub(topics) => topics.leave(letters).await,
+            Bus::PubSub(topics) => topics.leave(dead_letters).await,
         }
     }
 
@@ -156,10 +156,10 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the bus fails.
-    pub async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
+    pub async fn keep(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         match &self.bus {
             Bus::Local(_) => Ok(()),
-            Bus::PubSub(topics) => topics.keep(letters).await,
+            Bus::PubSub(topics) => topics.keep(dead_letters).await,
         }
     }
 
@@ -167,13 +167,13 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the message cannot be read.
-    pub async fn whole(&self, letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
-        let mut whole = letter.clone();
-        if let Some(object) = letter.object() {
+    pub async fn whole(&self, dead_letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
+        let mut whole = dead_letter.clone();
+        if let Some(object) = dead_letter.object() {
             let cannot = || {
                 format!(
                     "cannot read the message of the dead letter {}",
-                    letter.message_id
+                    dead_letter.message_id
                 )
             };
             let path: ObjectPath = object.parse().with_context(cannot)?;
@@ -192,10 +192,10 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the bus fails.
-    pub async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
+    pub async fn put_back(&self, dead_letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
         match &self.bus {
-            Bus::Local(log) => log.put_back(letter, data).await,
-            Bus::PubSub(topics) => topics.put_back(letter, data).await,
+            Bus::Local(log) => log.put_back(dead_letter, data).await,
+            Bus::PubSub(topics) => topics.put_back(dead_letter, data).await,
         }
     }
 }

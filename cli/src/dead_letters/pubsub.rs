@@ -36,7 +36,7 @@ impl Topics {
             .subscriptions
             .pull(&SubscriptionId::of_dead_letters(function), MAXIMUM_LETTERS)
             .await?;
-        let letter = |pulled: Pulled| DeadLetter {
+        let dead_letter = |pulled: Pulled| DeadLetter {
             function,
             handle: pulled.ack_id,
             message_id: pulled.message_id,
@@ -44,47 +44,51 @@ impl Topics {
             attributes: pulled.attributes,
             data: pulled.data,
         };
-        Ok(pulled.into_iter().map(letter).collect())
+        Ok(pulled.into_iter().map(dead_letter).collect())
     }
 
     /// Keeps letters that were taken for as long again as can be.
-    pub(super) async fn keep(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = letters.first() else {
+    pub(super) async fn keep(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
+        let Some(first) = dead_letters.first() else {
             return Ok(());
         };
-        let handles: Vec<_> = letters
+        let handles: Vec<_> = dead_letters
             .iter()
-            .map(|letter| letter.handle.as_str())
+            .map(|dead_letter| dead_letter.handle.as_str())
             .collect();
         self.subscriptions
             .keep(&SubscriptionId::of_dead_letters(first.function), &handles)
             .await
     }
 
-    pub(super) async fn leave(&self, letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = letters.first() else {
+    pub(super) async fn leave(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
+        let Some(first) = dead_letters.first() else {
             return Ok(());
         };
-        let handles: Vec<_> = letters
+        let handles: Vec<_> = dead_letters
             .iter()
-            .map(|letter| letter.handle.as_str())
+            .map(|dead_letter| dead_letter.handle.as_str())
             .collect();
         self.subscriptions
             .release(&SubscriptionId::of_dead_letters(first.function), &handles)
             .await
     }
 
-    pub(super) async fn put_back(&self, letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
+    pub(super) async fn put_back(
+        &self,
+        dead_letter: &DeadLetter,
+        data: Bytes,
+    ) -> anyhow::Result<()> {
         let message = Message {
             data,
-            attributes: dead_letter::restore(&letter.attributes),
+            attributes: dead_letter::restore(&dead_letter.attributes),
         };
         self.publisher
-            .publish(letter.function.input(), message)
+            .publish(dead_letter.function.input(), message)
             .await?;
-        let subscription = SubscriptionId::of_dead_letters(letter.function);
+        let subscription = SubscriptionId::of_dead_letters(dead_letter.function);
         self.subscriptions
-            .acknowledge(&subscription, &[&letter.handle])
+            .acknowledge(&subscription, &[&dead_letter.handle])
             .await
     }
 }

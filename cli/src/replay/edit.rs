@@ -20,7 +20,7 @@ pub(crate) fn edit(editor: &str, data: &[u8]) -> anyhow::Result<Option<Bytes>> {
         format!("cannot start the editor {editor}; set EDITOR or give --editor")
     })?;
     if !status.success() {
-        bail!("the editor {editor} ended with {status}; the letter stays where it is");
+        bail!("the editor {editor} ended with {status}; the dead_letter stays where it is");
     }
     let saved = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let is_empty = saved.iter().all(u8::is_ascii_whitespace);

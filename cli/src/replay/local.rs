@@ -56,7 +56,7 @@ async fn run(
     clock: Arc<dyn Clock>,
     replay: Option<Replay>,
 ) -> anyhow::Result<Delivered> {
-    let letters_before = LocalStack::dead_letters(state).await?;
+    let dead_letters_before = LocalStack::dead_letters(state).await?;
     let source = open_data(arguments.open_data.clone(), state, Arc::clone(&clock)).await?;
     let settings = StackSettings::new(arguments.strategy.clone(), Arc::clone(&source.client));
     let rows_before = state
@@ -75,7 +75,7 @@ async fn run(
     Ok(Delivered {
         messages,
         audit_rows: stack.ports.warehouse.audit_log().await?.len() - rows_before,
-        dead_letters: LocalStack::dead_letters(state).await? - letters_before,
+        dead_letters: LocalStack::dead_letters(state).await? - dead_letters_before,
         dead_letters_in: state.folder().join("bus/bus/topics"),
     })
 }

@@ -2,14 +2,14 @@
 
 mod arguments;
 mod cloud;
+mod dead_letters;
 mod edit;
-mod letters;
 mod local;
 mod report;
 
 pub use arguments::ReplayArguments;
 pub use cloud::{CloudReplay, Span};
-pub use letters::{PutBack, put_back};
+pub use dead_letters::{PutBack, put_back};
 pub use report::{Delivered, Listed, ReplayReport};
 use shared::event::Function;
 
@@ -28,7 +28,7 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
 /// When a place cannot be opened, or a bus fails. Messages that became dead letters are no error but in the report.
 pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     match arguments.place.cloud {
-        _ if arguments.dead_letters => letters::replay(arguments).await,
+        _ if arguments.dead_letters => dead_letters::replay(arguments).await,
         true => cloud::replay(arguments).await,
         false => local::replay(arguments).await,
     }

@@ -27,7 +27,7 @@ pub enum ReplayReport {
     /// Dead letters went back to their topics.
     PutBack {
         /// What became of them.
-        letters: PutBack,
+        dead_letters: PutBack,
         /// What came of their delivery; on Google Cloud that is not known here.
         delivered: Option<Delivered>,
     },
@@ -112,7 +112,7 @@ impl ReplayReport {
             } if delivered.dead_letters > 0 => {
                 let address = delivered.dead_letters_in.display().to_string();
                 bail!(Failure::DeadLetters {
-                    letters: delivered.dead_letters,
+                    dead_letters: delivered.dead_letters,
                     address
                 })
             }
@@ -135,11 +135,14 @@ impl fmt::Display for ReplayReport {
                 )
             }
             Self::Delivered(delivered) => delivered.fmt(formatter),
-            Self::PutBack { letters, delivered } => {
+            Self::PutBack {
+                dead_letters,
+                delivered,
+            } => {
                 writeln!(
                     formatter,
                     "{} dead letters put back, {} left",
-                    letters.put_back, letters.left
+                    dead_letters.put_back, dead_letters.left
                 )?;
                 delivered
                     .iter()

@@ -46,7 +46,7 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();
         bail!(Failure::DeadLetters {
-            letters: summary.dead_letters,
+            dead_letters: summary.dead_letters,
             address
         });
     }

@@ -76,12 +76,12 @@ pub async fn subscriptions(
             .with_context(|| format!("cannot make the topic {topic}"))?;
     }
     for function in Function::ALL {
-        let letters = service.subscription(
+        let dead_letters = service.subscription(
             Topic::DeadLetter(function).to_string(),
             Topic::DeadLetter(function),
         );
         service
-            .make_subscription(letters, &["ack_deadline_seconds"])
+            .make_subscription(dead_letters, &["ack_deadline_seconds"])
             .await?;
     }
     for (function, endpoint) in endpoints {

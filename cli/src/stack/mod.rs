@@ -133,14 +133,14 @@ impl LocalStack {
     /// When the log of the bus cannot be listed.
     pub async fn dead_letters(state: &State) -> anyhow::Result<usize> {
         let store = state.open_bus_store()?;
-        let mut letters = 0;
+        let mut dead_letters = 0;
         for function in Function::ALL {
-            letters += store
+            dead_letters += store
                 .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
                 .await?
                 .len();
         }
-        Ok(letters)
+        Ok(dead_letters)
     }
 }
 

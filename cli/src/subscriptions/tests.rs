@@ -63,10 +63,10 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
 async fn a_pull_ends_at_its_limit_and_where_nothing_comes() {
     let double = PubSubDouble::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
     let subscriptions = subscriptions(&double, EMULATOR_LISTENING);
-    let letters = SubscriptionId::of_dead_letters(Function::Ingest);
+    let dead_letters = SubscriptionId::of_dead_letters(Function::Ingest);
     for expected in [2, 1, 0] {
         assert_eq!(
-            subscriptions.pull(&letters, 1).await.unwrap().len(),
+            subscriptions.pull(&dead_letters, 1).await.unwrap().len(),
             expected
         );
     }

@@ -72,7 +72,7 @@ impl FromStr for DataSetName {
             let (role, rest) = text.split_once('-')?;
             let (day, digits) = rest.rsplit_once('-')?;
             day.parse::<Day>().ok()?;
-            let is_digit = |letter: u8| matches!(letter, b'0'..=b'9' | b'a'..=b'f');
+            let is_digit = |character: u8| matches!(character, b'0'..=b'9' | b'a'..=b'f');
             (matches!(role, "train" | "test")
                 && digits.len() == DIGITS
                 && digits.bytes().all(is_digit))

@@ -40,7 +40,7 @@ pub(super) const PROJECT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscript
 pub(super) const PUBLISH_TIME_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceTopicPublishTime";
 
 /// What is published to the dead letters of a function.
-pub(crate) struct Letter {
+pub(crate) struct DeadLetter {
     /// The message with its reason, or the reason alone.
     pub(crate) message: Message,
     /// The message itself, where Pub/Sub would refuse it together with its reason: an object, and its contents.
@@ -57,7 +57,7 @@ pub struct SetAside {
     pub data: Payload,
 }
 
-impl Letter {
+impl DeadLetter {
     /// Makes the letter of a message that a function could not use.
     pub(crate) fn new(
         function: Function,
@@ -151,7 +151,7 @@ pub fn reason(attributes: &BTreeMap<String, String>) -> String {
 
 /// Returns the attributes that the message had before it became a dead letter, and when it was published first.
 pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_of_letter = |name: &str| {
+    let is_of_dead_letter = |name: &str| {
         name.starts_with(PUBSUB_PREFIX)
             || matches!(
                 name,
@@ -160,7 +160,7 @@ pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String
     };
     let mut restored: BTreeMap<_, _> = attributes
         .iter()
-        .filter(|(name, _)| !is_of_letter(name))
+        .filter(|(name, _)| !is_of_dead_letter(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     if let Some(time) = attributes.get(PUBLISH_TIME_ATTRIBUTE) {
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_letter_of_pubsub_is_put_back_with_the_time_of_its_first_publishing() {
-        let letter = map(&[
+        let dead_letter = map(&[
             ("event_type", "drift-check-requested"),
             (DELIVERY_COUNT_ATTRIBUTE, "10"),
             (SUBSCRIPTION_ATTRIBUTE, "drift-check"),
@@ -192,33 +192,33 @@ mod tests {
             (PUBLISH_TIME_ATTRIBUTE, "2021-08-02T05:00:00Z"),
         ]);
         assert_eq!(
-            reason(&letter),
+            reason(&dead_letter),
             "refused 10 times; the function's logs say why"
         );
         let expected = map(&[
             ("event_type", "drift-check-requested"),
             ("first_published_at", "2021-08-02T05:00:00Z"),
         ]);
-        assert_eq!(restore(&letter), expected);
+        assert_eq!(restore(&dead_letter), expected);
     }
 
     #[test]
     fn a_letter_of_the_runtime_keeps_the_time_that_it_names() {
-        let letter = map(&[
+        let dead_letter = map(&[
             (REASON_ATTRIBUTE, "the day cannot exist"),
             (EVENT_ID_ATTRIBUTE, "message/7"),
             (FIRST_PUBLISHED_ATTRIBUTE, "2021-08-01T05:00:00Z"),
             (PUBLISH_TIME_ATTRIBUTE, "2021-08-02T05:00:00Z"),
         ]);
-        assert_eq!(reason(&letter), "the day cannot exist");
+        assert_eq!(reason(&dead_letter), "the day cannot exist");
         assert_eq!(
-            restore(&letter),
+            restore(&dead_letter),
             map(&[(FIRST_PUBLISHED_ATTRIBUTE, "2021-08-01T05:00:00Z")])
         );
     }
 
-    fn letter(reason: &str, message: Message) -> Letter {
-        Letter::new(
+    fn dead_letter(reason: &str, message: Message) -> DeadLetter {
+        DeadLetter::new(
             Function::Ingest,
             &EventId::of_message("7"),
             reason,
@@ -276,10 +276,10 @@ mod tests {
             },
         ];
         for message in messages {
-            let Letter {
+            let DeadLetter {
                 message: published,
                 set_aside,
-            } = letter("too large", message.clone());
+            } = dead_letter("too large", message.clone());
             let (path, contents) = set_aside.unwrap();
             assert_eq!(published.attributes[OBJECT_ATTRIBUTE], path.to_string());
             assert!(is_accepted(&published.data, &published.attributes));
@@ -289,12 +289,12 @@ mod tests {
                 "{path}"
             );
             assert_eq!(
-                letter("again", message).set_aside.unwrap().0,
+                dead_letter("again", message).set_aside.unwrap().0,
                 path,
                 "the same message has the same object"
             );
         }
-        let kept = letter(&"é".repeat(2_000), small);
+        let kept = dead_letter(&"é".repeat(2_000), small);
         assert_eq!((kept.message.data, kept.set_aside), ("{}".into(), None));
         assert_eq!(kept.message.attributes[REASON_ATTRIBUTE].len(), 1_023);
         assert_eq!(kept.message.attributes["origin"], "scheduler");

@@ -221,12 +221,18 @@ struct Truncated<'a>(&'a str);
 
 impl fmt::Display for Truncated<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let line = |character: char| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        };
         self.0
             .chars()
             .take(SHOWN_CHARACTERS)
             .map(line)
-            .try_for_each(|letter| fmt::Write::write_char(formatter, letter))
+            .try_for_each(|character| fmt::Write::write_char(formatter, character))
     }
 }
 

@@ -58,14 +58,14 @@ pub(super) fn delimiter(first_line: &[u8]) -> u8 {
 
 fn fold(label: &str) -> String {
     let folded = CounterKey::of_name(label);
-    let letters = folded.as_str().chars().map(|letter| {
-        if letter.is_alphanumeric() {
-            letter
+    let characters = folded.as_str().chars().map(|character| {
+        if character.is_alphanumeric() {
+            character
         } else {
             '_'
         }
     });
-    letters.collect::<String>().trim_matches('_').to_owned()
+    characters.collect::<String>().trim_matches('_').to_owned()
 }
 
 #[cfg(test)]

@@ -41,11 +41,11 @@ impl CounterKey {
         if name.is_ascii() {
             return Self(single_blanks(&name.to_ascii_lowercase()));
         }
-        let letters = name
+        let characters = name
             .nfkd()
-            .filter(|letter| !is_combining_mark(*letter))
+            .filter(|character| !is_combining_mark(*character))
             .flat_map(char::to_lowercase);
-        Self(single_blanks(&letters.collect::<String>()))
+        Self(single_blanks(&characters.collect::<String>()))
     }
 
     /// Returns the folded name.

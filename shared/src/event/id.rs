@@ -29,14 +29,14 @@ impl EventId {
 
     /// Returns the id of a delivery in which no event could be found, from the id that the bus gave the message.
     pub fn of_message(message_id: &str) -> Self {
-        let letter = |letter: char| {
-            if letter.is_ascii_alphanumeric() {
-                letter
+        let character = |character: char| {
+            if character.is_ascii_alphanumeric() {
+                character
             } else {
                 '-'
             }
         };
-        let id: String = message_id.chars().take(64).map(letter).collect();
+        let id: String = message_id.chars().take(64).map(character).collect();
         let id = if id.is_empty() {
             "unnamed".to_owned()
         } else {

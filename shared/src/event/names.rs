@@ -129,7 +129,7 @@ impl fmt::Display for Topic {
             Self::ChallengerTrained => formatter.write_str("challenger-trained"),
             Self::ChallengerEvaluated => formatter.write_str("challenger-evaluated"),
             Self::ChampionDecided => formatter.write_str("champion-decided"),
-            Self::DeadLetter(function) => write!(formatter, "{function}-dead-letter"),
+            Self::DeadLetter(function) => write!(formatter, "{function}-dead-character"),
         }
     }
 }

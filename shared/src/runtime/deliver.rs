@@ -25,7 +25,7 @@ use super::{
     status::{MAXIMUM_BODY_BYTES, Reply},
 };
 use crate::{
-    bus::{Message, dead_letter::Letter},
+    bus::{Message, dead_letter::DeadLetter},
     event::{Event, EventId, Topic, decode},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     store::Condition,
@@ -313,14 +313,14 @@ impl<H: Handler> Service<H> {
         let mut finding = error.into_dead_letter();
         let reason = finding.error_message.clone().unwrap_or_default();
         tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
-        let letter = Letter::new(
+        let dead_letter = DeadLetter::new(
             H::FUNCTION,
             event_id,
             &reason,
             published_at,
             Message { data, attributes },
         );
-        if let Some((path, contents)) = letter.set_aside {
+        if let Some((path, contents)) = dead_letter.set_aside {
             finding.detail = json!({ "message": path });
             if let Err(error) = self
                 .ports
@@ -347,7 +347,7 @@ impl<H: Handler> Service<H> {
         match self
             .ports
             .publisher
-            .publish(Topic::DeadLetter(H::FUNCTION), letter.message)
+            .publish(Topic::DeadLetter(H::FUNCTION), dead_letter.message)
             .await
         {
             Ok(_) => Reply::DeadLettered,

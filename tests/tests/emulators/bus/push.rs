@@ -34,25 +34,25 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
             "{name}"
         );
     }
-    let [push, letters] = subscriptions;
+    let [push, dead_letters] = subscriptions;
     assert!(
         push.topic.ends_with("/topics/ingest-requested"),
         "{}",
         push.topic
     );
     assert!(
-        letters.topic.ends_with("/topics/ingest-dead-letter"),
+        dead_letters.topic.ends_with("/topics/ingest-dead-letter"),
         "{}",
-        letters.topic
+        dead_letters.topic
     );
     assert_eq!(
         (push.ack_deadline_seconds, push.retain_acked_messages),
         (600, true)
     );
     // As infra/modules/function/dead_letters.tf has it: as long as a person needs.
-    assert_eq!(letters.ack_deadline_seconds, 600);
+    assert_eq!(dead_letters.ack_deadline_seconds, 600);
     assert_eq!(
-        (endpoint_of(&push), endpoint_of(&letters)),
+        (endpoint_of(&push), endpoint_of(&dead_letters)),
         (endpoint.url(), String::new())
     );
     let dead_letters = push.dead_letter_policy.unwrap();
@@ -61,7 +61,7 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
             dead_letters.dead_letter_topic,
             dead_letters.max_delivery_attempts
         ),
-        (letters.topic, 5)
+        (dead_letters.topic, 5)
     );
     let backoff = push.retry_policy.unwrap();
     assert_eq!(backoff.minimum_backoff.unwrap().nanos(), 100_000_000);
@@ -128,16 +128,19 @@ async fn a_push_is_an_envelope_with_the_message() {
 async fn what_is_refused_is_pushed_again_and_becomes_a_dead_letter() {
     let endpoint = Endpoint::answering(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
-    let letters = project.pull("ingest-dead-letter");
+    let dead_letters = project.pull("ingest-dead-letter");
     project.publish(Topic::IngestRequested, "refused").await;
-    let (_, letter) = eventually("the dead letter", async || letters.messages().await.pop()).await;
+    let (_, dead_letter) = eventually("the dead letter", async || {
+        dead_letters.messages().await.pop()
+    })
+    .await;
     assert_eq!(
-        (letter.data, endpoint.received().len()),
+        (dead_letter.data, endpoint.received().len()),
         ("refused".into(), 5)
     );
     let push = &endpoint.received()[0];
     let about =
-        |name: &str| letter.attributes[&format!("CloudPubSubDeadLetterSource{name}")].as_str();
+        |name: &str| dead_letter.attributes[&format!("CloudPubSubDeadLetterSource{name}")].as_str();
     assert_eq!(
         (about("DeliveryCount"), about("Subscription")),
         ("5", "ingest")

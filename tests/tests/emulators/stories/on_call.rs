@@ -107,8 +107,9 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         about(Function::Promote)["last"]["event_id"],
         rollback["event_id"]
     );
-    let letters = Function::ALL.map(|function| about(function)["dead_letters"].as_u64().unwrap());
-    assert_eq!(letters, [0, 0, 0, 0, 1, 0], "one of evaluate");
+    let dead_letters =
+        Function::ALL.map(|function| about(function)["dead_letters"].as_u64().unwrap());
+    assert_eq!(dead_letters, [0, 0, 0, 0, 1, 0], "one of evaluate");
     let [unfinished] = &status["unfinished"].as_array().unwrap()[..] else {
         panic!("one event: {status}")
     };
@@ -144,12 +145,12 @@ async fn promote_a_second(world: &World) {
 /// Leaves a dead letter of `evaluate`, and an event of `predict` that is being worked on.
 async fn leave_trouble(world: &World) -> EventId {
     let attributes = [(REASON_ATTRIBUTE.to_owned(), "a reason".to_owned())].into();
-    let letter = Message {
+    let dead_letter = Message {
         data: "{}".into(),
         attributes,
     };
     world
-        .publish_message(Topic::DeadLetter(Function::Evaluate), letter)
+        .publish_message(Topic::DeadLetter(Function::Evaluate), dead_letter)
         .await;
     let ledger = Ledger::new(
         Arc::clone(&world.ports.store),

@@ -29,11 +29,11 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
     world.publish_message(Topic::IngestRequested, message).await;
 
     let store = Arc::clone(&world.ports.store);
-    let letters = DeadLetters::of_project(&world.project, &world.cloud, store)
+    let dead_letters = DeadLetters::of_project(&world.project, &world.cloud, store)
         .await
         .unwrap();
     let found = eventually("a dead letter", async || {
-        letters.of(Function::Ingest).await.unwrap().pop()
+        dead_letters.of(Function::Ingest).await.unwrap().pop()
     })
     .await;
     assert_eq!(
@@ -46,10 +46,10 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
         [(Function::Ingest, "dead-lettered".to_owned())]
     );
     // Looking takes nothing away.
-    assert_eq!(letters.of(Function::Ingest).await.unwrap().len(), 1);
+    assert_eq!(dead_letters.of(Function::Ingest).await.unwrap().len(), 1);
 
     let mend = format!("sed -i s/2021-02-30/{}/", world.last_day);
-    let done = put_back(&letters, Function::Ingest, Some(&mend))
+    let done = put_back(&dead_letters, Function::Ingest, Some(&mend))
         .await
         .unwrap();
     assert_eq!(
@@ -60,5 +60,5 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
         }
     );
     world.decided(Function::Ingest, "ingested").await;
-    assert!(letters.of(Function::Ingest).await.unwrap().is_empty());
+    assert!(dead_letters.of(Function::Ingest).await.unwrap().is_empty());
 }

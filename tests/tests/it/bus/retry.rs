@@ -121,11 +121,14 @@ async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
     bus.idle().await;
 
     assert_eq!((endpoint.received().len(), bus.dead_letters()), (3, 1));
-    let [letter] = &desk.dead_letters().await[..] else {
+    let [dead_letter] = &desk.dead_letters().await[..] else {
         panic!("there is one dead letter")
     };
-    assert_eq!(letter.data.to_base64(), BASE64_STANDARD.encode(&payload));
-    let mut attributes = letter.attributes.clone();
+    assert_eq!(
+        dead_letter.data.to_base64(),
+        BASE64_STANDARD.encode(&payload)
+    );
+    let mut attributes = dead_letter.attributes.clone();
     let reason = attributes.remove("dead_letter_reason").unwrap();
     assert!(
         reason.contains("3 times") && reason.contains("503"),

@@ -39,10 +39,10 @@ async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
         service.post(wrapped(DAYS).to_string(), &headers).await,
         DONE
     );
-    let [letter] = &service.dead_letters().await[..] else {
+    let [dead_letter] = &service.dead_letters().await[..] else {
         panic!("there is one dead letter")
     };
-    let reason = &letter.attributes["dead_letter_reason"];
+    let reason = &dead_letter.attributes["dead_letter_reason"];
     assert!(
         reason.contains("google.cloud.storage.object.v1.finalized"),
         "{reason}"
@@ -70,12 +70,12 @@ async fn an_unwrapped_push_with_metadata_is_an_event() {
     );
 
     assert_eq!(service.post("no event", &headers).await, DONE);
-    let [letter] = &service.dead_letters().await[..] else {
+    let [dead_letter] = &service.dead_letters().await[..] else {
         panic!("there is one dead letter")
     };
-    assert_eq!(letter.attributes["origin"], "scheduler");
+    assert_eq!(dead_letter.attributes["origin"], "scheduler");
     assert_eq!(
-        letter.attributes["dead_letter_event_id"],
+        dead_letter.attributes["dead_letter_event_id"],
         "message/136969346945"
     );
 }

@@ -96,17 +96,19 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
         assert_eq!(service.push("no event").await, TRY_LATER);
         assert_eq!(service.push("no event").await, DONE);
         let failed = service.faults.calls()[step].clone();
-        let letters = service.dead_letters().await;
+        let dead_letters = service.dead_letters().await;
         // Only a letter whose own answer is lost comes twice: a row that cannot be written leaves none behind.
         let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost {
             2
         } else {
             1
         };
-        assert_eq!(letters.len(), expected, "{failed}");
+        assert_eq!(dead_letters.len(), expected, "{failed}");
         assert!(
-            letters.iter().all(|letter| payload(letter) == "no event"),
-            "{letters:?}"
+            dead_letters
+                .iter()
+                .all(|dead_letter| payload(dead_letter) == "no event"),
+            "{dead_letters:?}"
         );
         let row = (
             "message/136969346945".to_owned(),

@@ -113,10 +113,10 @@ async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_au
             .await,
         DONE
     );
-    let [letter] = &service.dead_letters().await[..] else {
+    let [dead_letter] = &service.dead_letters().await[..] else {
         panic!("there is one dead letter")
     };
-    let reason = &letter.attributes["dead_letter_reason"];
+    let reason = &dead_letter.attributes["dead_letter_reason"];
     let cut = reason.strip_suffix('…').unwrap();
     assert!((1_000..=1_024).contains(&reason.len()), "{}", reason.len());
     let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
@@ -134,12 +134,12 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
     for _ in 0..2 {
         assert_eq!(service.post(body.clone(), &[]).await, DONE);
     }
-    let letters = service.dead_letters().await;
-    let [letter, _] = &letters[..] else {
+    let dead_letters = service.dead_letters().await;
+    let [dead_letter, _] = &dead_letters[..] else {
         panic!("there is a dead letter of each delivery")
     };
-    assert_eq!(payload(letter), "");
-    assert!(letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
+    assert_eq!(payload(dead_letter), "");
+    assert!(dead_letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
     let kept = service
         .ports
         .store
@@ -148,7 +148,7 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
         .unwrap();
     assert_eq!(
         kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [letter.attributes["dead_letter_object"].clone()]
+        [dead_letter.attributes["dead_letter_object"].clone()]
     );
     let (set_aside, _) = read_json::<SetAside>(&*service.ports.store, &kept[0])
         .await
@@ -159,7 +159,7 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
     };
     assert_eq!(
         row.detail["message"],
-        letter.attributes["dead_letter_object"].as_str()
+        dead_letter.attributes["dead_letter_object"].as_str()
     );
 }
 
@@ -321,12 +321,12 @@ async fn a_handler_may_have_routes_of_its_own() {
 /// Asserts that there is one dead letter, with this payload and event id and a reason that holds these parts, one audit
 /// row that says the same, and nothing else.
 async fn assert_dead_letter(service: &Service, text: &str, event_id: &str, reasons: &[&str]) {
-    let [letter] = &service.dead_letters().await[..] else {
+    let [dead_letter] = &service.dead_letters().await[..] else {
         panic!("there is one dead letter of {text}")
     };
-    assert_eq!(payload(letter), text);
-    assert_eq!(letter.attributes["dead_letter_event_id"], event_id);
-    let reason = &letter.attributes["dead_letter_reason"];
+    assert_eq!(payload(dead_letter), text);
+    assert_eq!(dead_letter.attributes["dead_letter_event_id"], event_id);
+    let reason = &dead_letter.attributes["dead_letter_reason"];
     for part in reasons {
         assert_eq!(reason.matches(part).count(), 1, "{reason}");
     }

@@ -93,10 +93,10 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
         assert!(reasons[0].contains("bike-traffic train"), "{reasons:?}");
     }
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
-    let letters = audit_log
+    let dead_letters = audit_log
         .iter()
         .filter(|row| row.decision == "dead-lettered");
-    assert_eq!(letters.count(), poison.len() + 2);
+    assert_eq!(dead_letters.count(), poison.len() + 2);
 }
 
 /// Returns the reasons of a function's dead letters.
@@ -108,11 +108,11 @@ async fn reasons(state: &State, function: Function) -> Vec<String> {
         .await
         .unwrap()
     {
-        let (letter, _) = read_json::<serde_json::Value>(&*store, &path)
+        let (dead_letter, _) = read_json::<serde_json::Value>(&*store, &path)
             .await
             .unwrap();
         reasons.push(
-            letter["attributes"]["dead_letter_reason"]
+            dead_letter["attributes"]["dead_letter_reason"]
                 .as_str()
                 .unwrap()
                 .to_owned(),

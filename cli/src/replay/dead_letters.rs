@@ -15,16 +15,16 @@ use crate::dead_letters::{DeadLetter, DeadLetters};
 const KEPT_EVERY: Duration = Duration::from_secs(120);
 
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
-    let letters = DeadLetters::open(&arguments.place).await?;
+    let dead_letters = DeadLetters::open(&arguments.place).await?;
     if arguments.dry_run {
-        return list(&letters, arguments.function)
+        return list(&dead_letters, arguments.function)
             .await
             .map(ReplayReport::nothing);
     }
     let editor = arguments.edit.then_some(arguments.editor.as_str());
     let mut done = PutBack::default();
     for function in functions(arguments.function) {
-        done.add(put_back(&letters, function, editor).await?);
+        done.add(put_back(&dead_letters, function, editor).await?);
     }
     // On this machine nobody delivers but ourselves.
     let delivered = match arguments.place.cloud || done.put_back == 0 {
@@ -32,26 +32,29 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
         false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
     };
     Ok(ReplayReport::PutBack {
-        letters: done,
+        dead_letters: done,
         delivered,
     })
 }
 
-async fn list(letters: &DeadLetters, function: Option<Function>) -> anyhow::Result<Vec<Listed>> {
+async fn list(
+    dead_letters: &DeadLetters,
+    function: Option<Function>,
+) -> anyhow::Result<Vec<Listed>> {
     let found = match function {
-        Some(function) => letters.of(function).await?,
-        None => letters.of_all().await?.into_iter().flatten().collect(),
+        Some(function) => dead_letters.of(function).await?,
+        None => dead_letters.of_all().await?.into_iter().flatten().collect(),
     };
-    let list = |letter: DeadLetter| {
-        let data = match letter.object() {
-            None => String::from_utf8_lossy(&letter.data),
-            Some(object) => format!("too large for a letter, kept as {object}").into(),
+    let list = |dead_letter: DeadLetter| {
+        let data = match dead_letter.object() {
+            None => String::from_utf8_lossy(&dead_letter.data),
+            Some(object) => format!("too large for a dead_letter, kept as {object}").into(),
         };
-        let text = format!("{data}\n{}", letter.reason());
+        let text = format!("{data}\n{}", dead_letter.reason());
         Listed {
-            function: letter.function,
-            published_at: letter.since,
-            message_id: letter.message_id,
+            function: dead_letter.function,
+            published_at: dead_letter.since,
+            message_id: dead_letter.message_id,
             text,
         }
     };
@@ -79,27 +82,27 @@ impl PutBack {
 /// # Errors
 /// When the bus or the editor fails; what was not put back by then stays a dead letter.
 pub async fn put_back(
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
 ) -> anyhow::Result<PutBack> {
-    put_back_keeping(letters, function, editor, KEPT_EVERY).await
+    put_back_keeping(dead_letters, function, editor, KEPT_EVERY).await
 }
 
 async fn put_back_keeping(
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
     kept_every: Duration,
 ) -> anyhow::Result<PutBack> {
-    let taken = letters.take(function).await?;
+    let taken = dead_letters.take(function).await?;
     let (mut done, mut waiting) = (PutBack::default(), &taken[..]);
     while let Some((_, others)) = waiting.split_first() {
-        match put_first_back(letters, waiting, editor, kept_every).await {
+        match put_first_back(dead_letters, waiting, editor, kept_every).await {
             Ok(true) => done.put_back += 1,
             Ok(false) => done.left += 1,
             Err(error) => {
-                letters.leave(waiting).await?;
+                dead_letters.leave(waiting).await?;
                 return Err(error);
             }
         }
@@ -110,35 +113,35 @@ async fn put_back_keeping(
 
 /// Tells whether the first of the letters that wait was put back, and not left.
 async fn put_first_back(
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     waiting: &[DeadLetter],
     editor: Option<&str>,
     kept_every: Duration,
 ) -> anyhow::Result<bool> {
-    let Some(letter) = waiting.first() else {
+    let Some(dead_letter) = waiting.first() else {
         return Ok(false);
     };
-    let whole = letters.whole(letter).await?;
+    let whole = dead_letters.whole(dead_letter).await?;
     let data = match editor {
         None => Some(whole.data.clone()),
         Some(editor) => {
             eprintln!(
                 "{} {}: {}",
-                letter.function,
-                letter.message_id,
-                letter.reason()
+                dead_letter.function,
+                dead_letter.message_id,
+                dead_letter.reason()
             );
             let edited = tokio::task::spawn_blocking({
                 let (editor, data) = (editor.to_owned(), whole.data.clone());
                 move || edit(&editor, &data)
             });
-            keep_until(edited, letters, waiting, kept_every).await?
+            keep_until(edited, dead_letters, waiting, kept_every).await?
         }
     };
     match data {
-        Some(data) => letters.put_back(&whole, data).await.map(|()| true),
-        None => letters
-            .leave(std::slice::from_ref(letter))
+        Some(data) => dead_letters.put_back(&whole, data).await.map(|()| true),
+        None => dead_letters
+            .leave(std::slice::from_ref(dead_letter))
             .await
             .map(|()| false),
     }
@@ -148,7 +151,7 @@ async fn put_first_back(
 /// shorter than a person may take.
 async fn keep_until(
     mut edited: JoinHandle<anyhow::Result<Option<Bytes>>>,
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     waiting: &[DeadLetter],
     kept_every: Duration,
 ) -> anyhow::Result<Option<Bytes>> {
@@ -157,7 +160,7 @@ async fn keep_until(
             edited = &mut edited => return edited.context("the editing broke off")?,
             () = tokio::time::sleep(kept_every) => {
                 // The person goes on; at worst the bus delivers the letters once more.
-                if let Err(error) = letters.keep(waiting).await {
+                if let Err(error) = dead_letters.keep(waiting).await {
                     tracing::warn!(error = format!("{error:#}"), "cannot keep the dead letters any longer");
                 }
             }
@@ -185,11 +188,11 @@ mod tests {
     const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
 
     /// Keeps a dead letter in the log of a folder, and returns the folder and its dead letters.
-    async fn with_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
-        with_letter_about(data, ("origin", "scheduler")).await
+    async fn with_dead_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
+        with_dead_letter_about(data, ("origin", "scheduler")).await
     }
 
-    async fn with_letter_about(
+    async fn with_dead_letter_about(
         data: &'static str,
         more: (&str, &str),
     ) -> (tempfile::TempDir, DeadLetters) {
@@ -236,11 +239,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_letter_is_put_back_once_with_the_time_of_its_first_publishing() {
-        let (folder, letters) = with_letter("{}").await;
-        let found = letters.of(Function::DriftCheck).await.unwrap();
+        let (folder, dead_letters) = with_dead_letter("{}").await;
+        let found = dead_letters.of(Function::DriftCheck).await.unwrap();
         assert_eq!(found[0].reason(), "the week cannot exist");
         for expected in [1, 0] {
-            let done = put_back(&letters, Function::DriftCheck, None)
+            let done = put_back(&dead_letters, Function::DriftCheck, None)
                 .await
                 .unwrap();
             assert_eq!(
@@ -271,11 +274,13 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_is_too_large_for_its_letter_is_put_back_whole() {
         let object = "dead-letters/drift-check/a-checksum.json";
-        let (folder, letters) =
-            with_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
-        let listed = list(&letters, Some(Function::DriftCheck)).await.unwrap();
+        let (folder, dead_letters) =
+            with_dead_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
+        let listed = list(&dead_letters, Some(Function::DriftCheck))
+            .await
+            .unwrap();
         assert!(listed[0].text.contains(object), "{}", listed[0].text);
-        let error = put_back(&letters, Function::DriftCheck, None)
+        let error = put_back(&dead_letters, Function::DriftCheck, None)
             .await
             .unwrap_err()
             .to_string();
@@ -291,7 +296,7 @@ mod tests {
             .write(&object.parse().unwrap(), message.into(), Condition::Absent)
             .await
             .unwrap();
-        let done = put_back(&letters, Function::DriftCheck, None)
+        let done = put_back(&dead_letters, Function::DriftCheck, None)
             .await
             .unwrap();
         assert_eq!(
@@ -317,8 +322,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
-        let (folder, letters) = with_letter(r#"{"week":"2021-W54"}"#).await;
-        let done = put_back(&letters, Function::DriftCheck, Some("truncate -s 0"))
+        let (folder, dead_letters) = with_dead_letter(r#"{"week":"2021-W54"}"#).await;
+        let done = put_back(&dead_letters, Function::DriftCheck, Some("truncate -s 0"))
             .await
             .unwrap();
         assert_eq!(
@@ -329,14 +334,21 @@ mod tests {
             }
         );
         assert!(published(folder.path()).await.is_empty());
-        let error = put_back(&letters, Function::DriftCheck, Some("false"))
+        let error = put_back(&dead_letters, Function::DriftCheck, Some("false"))
             .await
             .unwrap_err()
             .to_string();
-        assert!(error.contains("the letter stays where it is"), "{error}");
-        put_back(&letters, Function::DriftCheck, Some("sed -i s/W54/W30/"))
-            .await
-            .unwrap();
+        assert!(
+            error.contains("the dead_letter stays where it is"),
+            "{error}"
+        );
+        put_back(
+            &dead_letters,
+            Function::DriftCheck,
+            Some("sed -i s/W54/W30/"),
+        )
+        .await
+        .unwrap();
         assert_eq!(
             published(folder.path()).await[0].data.to_bytes(),
             r#"{"week":"2021-W30"}"#
@@ -348,7 +360,7 @@ mod tests {
         let double = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
         let folder = tempfile::tempdir().unwrap();
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
-        let letters =
+        let dead_letters =
             DeadLetters::of_project(&"a-project".parse().unwrap(), &double.cloud(), store)
                 .await
                 .unwrap();
@@ -358,7 +370,7 @@ mod tests {
             format!("sh {}", script.display()),
             Duration::from_millis(100),
         );
-        let done = put_back_keeping(&letters, Function::Ingest, Some(&editor), every)
+        let done = put_back_keeping(&dead_letters, Function::Ingest, Some(&editor), every)
             .await
             .unwrap();
         assert_eq!(
