@@ -68,7 +68,7 @@ impl Log {
         Ok(dead_letters)
     }
 
-    pub(super) async fn put_back(
+    pub(super) async fn republish(
         &self,
         dead_letter: &DeadLetter,
         data: Bytes,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use shared::{
     Timestamp,
     address::{Address, ObjectPath, ProjectId},
-    bus::dead_letter::{self, SetAside},
+    bus::dead_letter::{self, Offloaded},
     clock::SystemClock,
     cloud::CloudSettings,
     event::Function,
@@ -177,7 +177,7 @@ impl DeadLetters {
                 )
             };
             let path: ObjectPath = object.parse().with_context(cannot)?;
-            let (message, _) = read_json::<SetAside>(&*self.store, &path)
+            let (message, _) = read_json::<Offloaded>(&*self.store, &path)
                 .await
                 .with_context(cannot)?;
             whole.attributes.extend(message.attributes);
@@ -192,10 +192,10 @@ impl DeadLetters {
     ///
     /// # Errors
     /// When the bus fails.
-    pub async fn put_back(&self, dead_letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
+    pub async fn republish(&self, dead_letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
         match &self.bus {
-            Bus::Local(log) => log.put_back(dead_letter, data).await,
-            Bus::PubSub(topics) => topics.put_back(dead_letter, data).await,
+            Bus::Local(log) => log.republish(dead_letter, data).await,
+            Bus::PubSub(topics) => topics.republish(dead_letter, data).await,
         }
     }
 }

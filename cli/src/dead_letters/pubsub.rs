@@ -74,7 +74,7 @@ impl Topics {
             .await
     }
 
-    pub(super) async fn put_back(
+    pub(super) async fn republish(
         &self,
         dead_letter: &DeadLetter,
         data: Bytes,

@@ -22,16 +22,16 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
             .map(ReplayReport::nothing);
     }
     let editor = arguments.edit.then_some(arguments.editor.as_str());
-    let mut done = PutBack::default();
+    let mut done = Republished::default();
     for function in functions(arguments.function) {
-        done.add(put_back(&dead_letters, function, editor).await?);
+        done.add(republish(&dead_letters, function, editor).await?);
     }
     // On this machine nobody delivers but ourselves.
-    let delivered = match arguments.place.cloud || done.put_back == 0 {
+    let delivered = match arguments.place.cloud || done.republish == 0 {
         true => None,
         false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
     };
-    Ok(ReplayReport::PutBack {
+    Ok(ReplayReport::Republished {
         dead_letters: done,
         delivered,
     })
@@ -63,16 +63,16 @@ async fn list(
 
 /// What became of dead letters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PutBack {
+pub struct Republished {
     /// How many went back to their topic.
-    pub put_back: usize,
+    pub republish: usize,
     /// How many stay dead letters.
     pub left: usize,
 }
 
-impl PutBack {
+impl Republished {
     const fn add(&mut self, other: Self) {
-        self.put_back += other.put_back;
+        self.republish += other.republish;
         self.left += other.left;
     }
 }
@@ -81,25 +81,25 @@ impl PutBack {
 ///
 /// # Errors
 /// When the bus or the editor fails; what was not put back by then stays a dead letter.
-pub async fn put_back(
+pub async fn republish(
     dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
-) -> anyhow::Result<PutBack> {
-    put_back_keeping(dead_letters, function, editor, KEPT_EVERY).await
+) -> anyhow::Result<Republished> {
+    republish_keeping(dead_letters, function, editor, KEPT_EVERY).await
 }
 
-async fn put_back_keeping(
+async fn republish_keeping(
     dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
     kept_every: Duration,
-) -> anyhow::Result<PutBack> {
+) -> anyhow::Result<Republished> {
     let taken = dead_letters.take(function).await?;
-    let (mut done, mut waiting) = (PutBack::default(), &taken[..]);
+    let (mut done, mut waiting) = (Republished::default(), &taken[..]);
     while let Some((_, others)) = waiting.split_first() {
         match put_first_back(dead_letters, waiting, editor, kept_every).await {
-            Ok(true) => done.put_back += 1,
+            Ok(true) => done.republish += 1,
             Ok(false) => done.left += 1,
             Err(error) => {
                 dead_letters.leave(waiting).await?;
@@ -139,7 +139,7 @@ async fn put_first_back(
         }
     };
     match data {
-        Some(data) => dead_letters.put_back(&whole, data).await.map(|()| true),
+        Some(data) => dead_letters.republish(&whole, data).await.map(|()| true),
         None => dead_letters
             .leave(std::slice::from_ref(dead_letter))
             .await
@@ -238,18 +238,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_letter_is_put_back_once_with_the_time_of_its_first_publishing() {
+    async fn a_letter_is_republished_once_with_the_time_of_its_first_publishing() {
         let (folder, dead_letters) = with_dead_letter("{}").await;
         let found = dead_letters.of(Function::DriftCheck).await.unwrap();
         assert_eq!(found[0].reason(), "the week cannot exist");
         for expected in [1, 0] {
-            let done = put_back(&dead_letters, Function::DriftCheck, None)
+            let done = republish(&dead_letters, Function::DriftCheck, None)
                 .await
                 .unwrap();
             assert_eq!(
                 done,
-                PutBack {
-                    put_back: expected,
+                Republished {
+                    republish: expected,
                     left: 0
                 }
             );
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_that_is_too_large_for_its_letter_is_put_back_whole() {
+    async fn a_message_that_is_too_large_for_its_letter_is_republished_whole() {
         let object = "dead-letters/drift-check/a-checksum.json";
         let (folder, dead_letters) =
             with_dead_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
@@ -280,7 +280,7 @@ mod tests {
             .await
             .unwrap();
         assert!(listed[0].text.contains(object), "{}", listed[0].text);
-        let error = put_back(&dead_letters, Function::DriftCheck, None)
+        let error = republish(&dead_letters, Function::DriftCheck, None)
             .await
             .unwrap_err()
             .to_string();
@@ -296,13 +296,13 @@ mod tests {
             .write(&object.parse().unwrap(), message.into(), Condition::Absent)
             .await
             .unwrap();
-        let done = put_back(&dead_letters, Function::DriftCheck, None)
+        let done = republish(&dead_letters, Function::DriftCheck, None)
             .await
             .unwrap();
         assert_eq!(
             done,
-            PutBack {
-                put_back: 1,
+            Republished {
+                republish: 1,
                 left: 0
             }
         );
@@ -323,18 +323,18 @@ mod tests {
     #[tokio::test]
     async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
         let (folder, dead_letters) = with_dead_letter(r#"{"week":"2021-W54"}"#).await;
-        let done = put_back(&dead_letters, Function::DriftCheck, Some("truncate -s 0"))
+        let done = republish(&dead_letters, Function::DriftCheck, Some("truncate -s 0"))
             .await
             .unwrap();
         assert_eq!(
             done,
-            PutBack {
-                put_back: 0,
+            Republished {
+                republish: 0,
                 left: 1
             }
         );
         assert!(published(folder.path()).await.is_empty());
-        let error = put_back(&dead_letters, Function::DriftCheck, Some("false"))
+        let error = republish(&dead_letters, Function::DriftCheck, Some("false"))
             .await
             .unwrap_err()
             .to_string();
@@ -342,7 +342,7 @@ mod tests {
             error.contains("the dead_letter stays where it is"),
             "{error}"
         );
-        put_back(
+        republish(
             &dead_letters,
             Function::DriftCheck,
             Some("sed -i s/W54/W30/"),
@@ -370,13 +370,13 @@ mod tests {
             format!("sh {}", script.display()),
             Duration::from_millis(100),
         );
-        let done = put_back_keeping(&dead_letters, Function::Ingest, Some(&editor), every)
+        let done = republish_keeping(&dead_letters, Function::Ingest, Some(&editor), every)
             .await
             .unwrap();
         assert_eq!(
             done,
-            PutBack {
-                put_back: 0,
+            Republished {
+                republish: 0,
                 left: 2
             }
         );

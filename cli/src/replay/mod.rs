@@ -9,7 +9,7 @@ mod report;
 
 pub use arguments::ReplayArguments;
 pub use cloud::{CloudReplay, Span};
-pub use dead_letters::{PutBack, put_back};
+pub use dead_letters::{Republished, republish};
 pub use report::{Delivered, Listed, ReplayReport};
 use shared::event::Function;
 

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{Timestamp, event::Function};
 
-use super::PutBack;
+use super::Republished;
 use crate::exit::Failure;
 
 /// Longer payloads are cut.
@@ -25,9 +25,9 @@ pub enum ReplayReport {
     /// The bus of this machine delivered messages again.
     Delivered(Delivered),
     /// Dead letters went back to their topics.
-    PutBack {
+    Republished {
         /// What became of them.
-        dead_letters: PutBack,
+        dead_letters: Republished,
         /// What came of their delivery; on Google Cloud that is not known here.
         delivered: Option<Delivered>,
     },
@@ -106,7 +106,7 @@ impl ReplayReport {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         match self {
             Self::Delivered(delivered)
-            | Self::PutBack {
+            | Self::Republished {
                 delivered: Some(delivered),
                 ..
             } if delivered.dead_letters > 0 => {
@@ -135,14 +135,14 @@ impl fmt::Display for ReplayReport {
                 )
             }
             Self::Delivered(delivered) => delivered.fmt(formatter),
-            Self::PutBack {
+            Self::Republished {
                 dead_letters,
                 delivered,
             } => {
                 writeln!(
                     formatter,
                     "{} dead letters put back, {} left",
-                    dead_letters.put_back, dead_letters.left
+                    dead_letters.republish, dead_letters.left
                 )?;
                 delivered
                     .iter()

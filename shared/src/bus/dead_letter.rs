@@ -17,7 +17,7 @@ use crate::{
 pub const REASON_ATTRIBUTE: &str = "dead_letter_reason";
 /// The attribute with the id of the event, under which the audit log has it.
 pub const EVENT_ID_ATTRIBUTE: &str = "dead_letter_event_id";
-/// The attribute with the object that holds the message, where it is too large for a letter; see [`SetAside`].
+/// The attribute with the object that holds the message, where it is too large for a letter; see [`Offloaded`].
 pub const OBJECT_ATTRIBUTE: &str = "dead_letter_object";
 
 /// What Pub/Sub takes, see <https://cloud.google.com/pubsub/quotas#resource_limits>.
@@ -44,12 +44,12 @@ pub(crate) struct DeadLetter {
     /// The message with its reason, or the reason alone.
     pub(crate) message: Message,
     /// The message itself, where Pub/Sub would refuse it together with its reason: an object, and its contents.
-    pub(crate) set_aside: Option<(ObjectPath, Bytes)>,
+    pub(crate) offloaded: Option<(ObjectPath, Bytes)>,
 }
 
 /// A message that is too large for a letter, stored at `dead-letters/FUNCTION/CHECKSUM.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SetAside {
+pub struct Offloaded {
     /// The attributes that it came with.
     pub attributes: BTreeMap<String, String>,
     /// Its payload.
@@ -87,15 +87,15 @@ impl DeadLetter {
                     data,
                     attributes: together,
                 },
-                set_aside: None,
+                offloaded: None,
             };
         }
-        let set_aside = SetAside {
+        let offloaded = Offloaded {
             attributes: own,
             data: Payload::of(&data),
         };
         // Texts are all there is in it: JSON has room for them.
-        let contents: Bytes = serde_json::to_vec(&set_aside).unwrap_or_default().into();
+        let contents: Bytes = serde_json::to_vec(&offloaded).unwrap_or_default().into();
         // Of the same message it is the same object, and of another one another.
         let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
         let path: ObjectPath = path
@@ -107,7 +107,7 @@ impl DeadLetter {
                 data: Bytes::new(),
                 attributes: about,
             },
-            set_aside: Some((path, contents)),
+            offloaded: Some((path, contents)),
         }
     }
 }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_of_pubsub_is_put_back_with_the_time_of_its_first_publishing() {
+    fn a_letter_of_pubsub_is_republished_with_the_time_of_its_first_publishing() {
         let dead_letter = map(&[
             ("event_type", "drift-check-requested"),
             (DELIVERY_COUNT_ATTRIBUTE, "10"),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_has_no_more_than_pubsub_takes_and_what_does_not_fit_is_set_aside_whole() {
+    fn a_letter_has_no_more_than_pubsub_takes_and_what_does_not_fit_is_offloaded_whole() {
         let small = Message {
             data: "{}".into(),
             attributes: map(&[("origin", "scheduler")]),
@@ -278,24 +278,24 @@ mod tests {
         for message in messages {
             let DeadLetter {
                 message: published,
-                set_aside,
+                offloaded,
             } = dead_letter("too large", message.clone());
-            let (path, contents) = set_aside.unwrap();
+            let (path, contents) = offloaded.unwrap();
             assert_eq!(published.attributes[OBJECT_ATTRIBUTE], path.to_string());
             assert!(is_accepted(&published.data, &published.attributes));
-            let kept: SetAside = serde_json::from_slice(&contents).unwrap();
+            let kept: Offloaded = serde_json::from_slice(&contents).unwrap();
             assert!(
                 kept.data.to_bytes() == message.data && kept.attributes == message.attributes,
                 "{path}"
             );
             assert_eq!(
-                dead_letter("again", message).set_aside.unwrap().0,
+                dead_letter("again", message).offloaded.unwrap().0,
                 path,
                 "the same message has the same object"
             );
         }
         let kept = dead_letter(&"é".repeat(2_000), small);
-        assert_eq!((kept.message.data, kept.set_aside), ("{}".into(), None));
+        assert_eq!((kept.message.data, kept.offloaded), ("{}".into(), None));
         assert_eq!(kept.message.attributes[REASON_ATTRIBUTE].len(), 1_023);
         assert_eq!(kept.message.attributes["origin"], "scheduler");
     }

@@ -320,7 +320,7 @@ impl<H: Handler> Service<H> {
             published_at,
             Message { data, attributes },
         );
-        if let Some((path, contents)) = dead_letter.set_aside {
+        if let Some((path, contents)) = dead_letter.offloaded {
             finding.detail = json!({ "message": path });
             if let Err(error) = self
                 .ports

@@ -162,7 +162,7 @@ fn the_attempts_of_a_message_outlast_the_lease() {
 
 /// The messages that are too large for a letter.
 #[test]
-fn functions_may_write_what_they_set_aside() {
+fn functions_may_write_what_they_offload() {
     for (function, service) in deployment().functions {
         assert!(
             service

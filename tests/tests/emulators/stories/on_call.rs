@@ -49,9 +49,9 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         "{message}"
     );
     assert_eq!(ingest.received().len(), 1, "a dry run delivers nothing");
-    let set_back = run(&world, &replay);
+    let sought = run(&world, &replay);
     assert_eq!(
-        (&set_back["done"], &set_back["functions"]),
+        (&sought["done"], &sought["functions"]),
         (&json!("set-back"), &json!(["ingest"]))
     );
     eventually("the push once more", async || {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cli::{
     dead_letters::DeadLetters,
-    replay::{PutBack, put_back},
+    replay::{Republished, republish},
 };
 use shared::{
     bus::Message,
@@ -15,7 +15,7 @@ use tests::patience::eventually;
 use crate::world::{Wishes, World};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
+async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended() {
     let world = World::with(Wishes {
         functions: vec![Function::Ingest],
         ..Wishes::default()
@@ -49,13 +49,13 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_put_back_mended() {
     assert_eq!(dead_letters.of(Function::Ingest).await.unwrap().len(), 1);
 
     let mend = format!("sed -i s/2021-02-30/{}/", world.last_day);
-    let done = put_back(&dead_letters, Function::Ingest, Some(&mend))
+    let done = republish(&dead_letters, Function::Ingest, Some(&mend))
         .await
         .unwrap();
     assert_eq!(
         done,
-        PutBack {
-            put_back: 1,
+        Republished {
+            republish: 1,
             left: 0
         }
     );

@@ -19,7 +19,7 @@ const FUNCTIONS: [Function; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_set_back_deliver_again_and_nothing_changes() {
+async fn sought_subscriptions_deliver_again_and_nothing_changes() {
     let world = World::with(Wishes {
         functions: FUNCTIONS.to_vec(),
         ..Wishes::default()

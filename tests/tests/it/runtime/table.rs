@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use shared::{
-    bus::dead_letter::SetAside, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES,
+    bus::dead_letter::Offloaded, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES,
     store::read_json,
 };
 
@@ -128,7 +128,7 @@ async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_au
 
 /// Pub/Sub takes 10 MB together with the reason, the door 10 MiB.
 #[tokio::test]
-async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names_it() {
+async fn a_body_that_is_too_large_for_a_letter_is_offloaded_and_the_letter_names_it() {
     let service = Service::start(&[]).await;
     let body = vec![b'x'; MAXIMUM_BODY_BYTES];
     for _ in 0..2 {
@@ -150,10 +150,10 @@ async fn a_body_that_is_too_large_for_a_letter_is_set_aside_and_the_letter_names
         kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [dead_letter.attributes["dead_letter_object"].clone()]
     );
-    let (set_aside, _) = read_json::<SetAside>(&*service.ports.store, &kept[0])
+    let (offloaded, _) = read_json::<Offloaded>(&*service.ports.store, &kept[0])
         .await
         .unwrap();
-    assert!(set_aside.data.to_bytes() == body, "it is not the body");
+    assert!(offloaded.data.to_bytes() == body, "it is not the body");
     let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
         panic!("there is one audit row")
     };
