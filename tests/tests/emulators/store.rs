@@ -63,7 +63,7 @@ mod suite {
 }
 
 /// The same promises hold of objects that are kept in memory.
-mod suite_of_kept_objects {
+mod suite_of_cached_objects {
     tests::store_suite!(super::place("models/a-run").await);
 }
 

@@ -5,7 +5,7 @@
 //! `service` and `kept`, against a double. What it lacks of lists of tables and exports, its launcher adds
 //! (`tests/emulators/bigquery.py`).
 
-mod kept;
+mod cached;
 mod service;
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -4,9 +4,9 @@
 //! and large writes, and repeats what failed in passing. What it does by gRPC only, which no emulator speaks, goes
 //! over the JSON API: [`catalogue`].
 
+mod cache;
 mod catalogue;
 mod failure;
-mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -34,9 +34,9 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 
 use self::{
+    cache::{Contents, ObjectCache},
     catalogue::Catalogue,
     failure::{Failure, within},
-    kept::{Contents, Kept},
 };
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::{
@@ -68,7 +68,7 @@ pub struct GcsStore {
     bucket: BucketName,
     contents: Storage,
     catalogue: Catalogue,
-    kept: Mutex<Kept>,
+    cache: Mutex<ObjectCache>,
 }
 
 impl GcsStore {
@@ -120,7 +120,7 @@ impl GcsStore {
             bucket: bucket.clone(),
             contents,
             catalogue,
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         })
     }
 
@@ -139,7 +139,7 @@ impl GcsStore {
 
     /// Returns what is kept of an object, if it still is what the service has.
     async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
-        let kept = self.kept().get(path);
+        let kept = self.cache().get(path);
         let Some(kept) = kept else { return Ok(None) };
         // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
         let Some(present) = self.catalogue.look_up(path).await? else {
@@ -147,7 +147,7 @@ impl GcsStore {
         };
         let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
         Ok(unchanged.map(|contents| {
-            self.kept().keep(path, &contents);
+            self.cache().insert(path, &contents);
             contents.into()
         }))
     }
@@ -218,9 +218,9 @@ impl GcsStore {
         Ok(paths)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn cache(&self) -> MutexGuard<'_, ObjectCache> {
         // Each lock holder leaves what is kept whole, even if it panics.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn resource(&self) -> String {
@@ -246,7 +246,7 @@ impl Store for GcsStore {
                 },
                 _ => failure.of("read", self.address_of(path)),
             })?;
-        self.kept().keep(path, &contents);
+        self.cache().insert(path, &contents);
         Ok(contents.into())
     }
 
@@ -278,7 +278,7 @@ impl Store for GcsStore {
             address: self.address_of(path),
         });
         let (generation, md5) = written?;
-        self.kept().keep(
+        self.cache().insert(
             path,
             &Contents {
                 bytes,

@@ -8,8 +8,9 @@ use std::{
 use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::TableRow};
 
 use super::{
-    BigQueryWarehouse, error,
-    kept::MOST_DAYS,
+    BigQueryWarehouse,
+    cache::MOST_DAYS,
+    error,
     query::parameter,
     rows::{self, RowError},
 };
@@ -62,7 +63,7 @@ impl BigQueryWarehouse {
         }
         let tables = self.daily_tables((first, last)).await?;
         let mut days = self
-            .kept()
+            .cache()
             .find(tables.iter().map(|(day, table)| (*day, table.version)));
         let missing: BTreeSet<_> = tables
             .keys()
@@ -72,7 +73,7 @@ impl BigQueryWarehouse {
         for (day, counts) in self.read_counts(&missing).await? {
             let (table, counts) = (tables[&day], Arc::new(counts));
             if table.unchanged_ms >= SETTLED_AFTER_MS {
-                self.kept().keep(day, table.version, Arc::clone(&counts));
+                self.cache().insert(day, table.version, Arc::clone(&counts));
             }
             days.insert(day, counts);
         }

@@ -5,10 +5,10 @@
 //! their key ([`audit`]).
 
 mod audit;
+mod cache;
 mod days;
 mod export;
 mod failure;
-mod kept;
 mod load;
 mod make;
 mod query;
@@ -24,9 +24,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::{
+    cache::DayCache,
     days::BY_DAY_HOUR_AND_COUNTER,
     failure::Failure,
-    kept::KeptDays,
     rows::Rows,
     service::{Service, Table},
 };
@@ -45,7 +45,7 @@ use crate::{
 /// The counts of the last days that were read are kept in memory; a table is read again when it was replaced.
 pub struct BigQueryWarehouse {
     service: Service,
-    kept: Mutex<KeptDays>,
+    cache: Mutex<DayCache>,
 }
 
 impl BigQueryWarehouse {
@@ -59,7 +59,7 @@ impl BigQueryWarehouse {
             .map_err(|source| OpenError::new(&Address::BigQuery(project.clone()), source))?;
         Ok(Self {
             service,
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         })
     }
 
@@ -91,9 +91,9 @@ impl BigQueryWarehouse {
             .table(dataset, format!("{}*", schema::DAILY_PREFIX))
     }
 
-    fn kept(&self) -> MutexGuard<'_, KeptDays> {
+    fn cache(&self) -> MutexGuard<'_, DayCache> {
         // What was left by a panic is whole.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn audit_table(&self) -> Table {

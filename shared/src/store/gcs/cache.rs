@@ -15,7 +15,7 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// The last contents of some objects, the oldest first.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct ObjectCache {
     objects: VecDeque<(ObjectPath, Contents)>,
 }
 
@@ -47,7 +47,7 @@ impl From<Contents> for Object {
     }
 }
 
-impl Kept {
+impl ObjectCache {
     /// Returns what is kept of an object; the service may have a newer one.
     pub(super) fn get(&self, path: &ObjectPath) -> Option<Contents> {
         self.objects
@@ -58,7 +58,7 @@ impl Kept {
 
     /// Keeps an object if it is of a kind that is worth it, in place of what was kept of it, and lets go of the oldest
     /// ones where it would be too much. One that is too much by itself is not kept.
-    pub(super) fn keep(&mut self, path: &ObjectPath, contents: &Contents) {
+    pub(super) fn insert(&mut self, path: &ObjectPath, contents: &Contents) {
         self.objects.retain(|(kept, _)| kept != path);
         let is_worth_it = FOLDERS
             .iter()
@@ -93,15 +93,16 @@ mod tests {
         }
     }
 
-    fn keep(kept: &mut Kept, name: &str, mebibytes: usize, generation: i64) {
-        kept.keep(
+    fn insert(cache: &mut ObjectCache, name: &str, mebibytes: usize, generation: i64) {
+        cache.insert(
             &name.parse().unwrap(),
             &contents(mebibytes, generation, None),
         );
     }
 
-    fn generation(kept: &Kept, name: &str) -> Option<i64> {
-        kept.get(&name.parse().unwrap())
+    fn generation(cache: &ObjectCache, name: &str) -> Option<i64> {
+        cache
+            .get(&name.parse().unwrap())
             .map(|contents| contents.generation.number())
     }
 
@@ -118,10 +119,10 @@ mod tests {
         ];
         for (kept, generation, present, is_same) in cases {
             let found =
-                contents(0, 1, kept).in_generation(Generation::from_number(generation), present);
+                contents(0, 1, cache).in_generation(Generation::from_number(generation), present);
             assert_eq!(
                 found,
-                is_same.then(|| contents(0, generation, kept)),
+                is_same.then(|| contents(0, generation, cache)),
                 "{kept:?} {generation} {present:?}"
             );
         }
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn models_and_data_are_kept_and_nothing_else() {
-        let mut kept = Kept::default();
+        let mut cache = ObjectCache::default();
         for name in [
             "data/test.csv",
             "models/a/model.ubj",
@@ -137,56 +138,59 @@ mod tests {
             "datasets/a",
             "old/data/a",
         ] {
-            keep(&mut kept, name, 1, 1);
+            insert(&mut cache, name, 1, 1);
         }
-        assert_eq!(kept.objects.len(), 2);
-        assert_eq!(generation(&kept, "data/test.csv"), Some(1));
-        assert_eq!(generation(&kept, "ledger/a.json"), None);
+        assert_eq!(cache.objects.len(), 2);
+        assert_eq!(generation(&cache, "data/test.csv"), Some(1));
+        assert_eq!(generation(&cache, "ledger/a.json"), None);
     }
 
     #[test]
     fn an_object_takes_the_place_of_its_last_contents() {
-        let mut kept = Kept::default();
-        keep(&mut kept, "models/a", 1, 1);
-        keep(&mut kept, "models/a", 2, 2);
+        let mut cache = ObjectCache::default();
+        insert(&mut cache, "models/a", 1, 1);
+        insert(&mut cache, "models/a", 2, 2);
         assert_eq!(
-            (generation(&kept, "models/a"), kept.objects.len()),
+            (generation(&cache, "models/a"), cache.objects.len()),
             (Some(2), 1)
         );
     }
 
     #[test]
     fn the_oldest_go_first() {
-        let mut kept = Kept::default();
-        keep(&mut kept, "models/a", 30, 1);
-        keep(&mut kept, "models/b", 30, 1);
-        keep(&mut kept, "models/a", 30, 2);
-        keep(&mut kept, "data/c", 4, 1);
-        assert_eq!(kept.bytes(), MOST_BYTES);
-        keep(&mut kept, "data/d", 1, 1);
+        let mut cache = ObjectCache::default();
+        insert(&mut cache, "models/a", 30, 1);
+        insert(&mut cache, "models/b", 30, 1);
+        insert(&mut cache, "models/a", 30, 2);
+        insert(&mut cache, "data/c", 4, 1);
+        assert_eq!(cache.bytes(), MOST_BYTES);
+        insert(&mut cache, "data/d", 1, 1);
         assert_eq!(
-            (generation(&kept, "models/a"), generation(&kept, "models/b")),
+            (
+                generation(&cache, "models/a"),
+                generation(&cache, "models/b")
+            ),
             (Some(2), None)
         );
     }
 
     #[test]
     fn what_is_too_much_by_itself_is_not_kept() {
-        let mut kept = Kept::default();
-        keep(&mut kept, "models/a", 1, 1);
-        keep(&mut kept, "data/train.csv", 64, 1);
+        let mut cache = ObjectCache::default();
+        insert(&mut cache, "models/a", 1, 1);
+        insert(&mut cache, "data/train.csv", 64, 1);
         assert_eq!(
             (
-                generation(&kept, "models/a"),
-                generation(&kept, "data/train.csv")
+                generation(&cache, "models/a"),
+                generation(&cache, "data/train.csv")
             ),
             (None, Some(1))
         );
-        keep(&mut kept, "models/a", 0, 2);
-        keep(&mut kept, "models/b", 65, 1);
-        keep(&mut kept, "data/train.csv", 65, 2);
+        insert(&mut cache, "models/a", 0, 2);
+        insert(&mut cache, "models/b", 65, 1);
+        insert(&mut cache, "data/train.csv", 65, 2);
         assert_eq!(
-            (kept.objects.len(), generation(&kept, "models/a")),
+            (cache.objects.len(), generation(&cache, "models/a")),
             (1, Some(2))
         );
     }

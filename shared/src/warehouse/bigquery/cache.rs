@@ -10,11 +10,11 @@ pub(super) const MOST_DAYS: i32 = 62;
 
 /// The counts of the last days, each with the version of the table that they were read from.
 #[derive(Default)]
-pub(super) struct KeptDays {
+pub(super) struct DayCache {
     days: BTreeMap<Day, (TableVersion, Arc<Counts>)>,
 }
 
-impl KeptDays {
+impl DayCache {
     /// Returns what is kept of these days in these versions.
     pub(super) fn find(
         &self,
@@ -29,7 +29,7 @@ impl KeptDays {
 
     /// Keeps the counts of a day in place of what was kept of it, and lets go of the earliest days where there are too
     /// many.
-    pub(super) fn keep(&mut self, day: Day, version: TableVersion, counts: Arc<Counts>) {
+    pub(super) fn insert(&mut self, day: Day, version: TableVersion, counts: Arc<Counts>) {
         self.days.insert(day, (version, counts));
         while self.days.len() > MOST_DAYS.unsigned_abs() as usize {
             self.days.pop_first();
@@ -45,30 +45,34 @@ mod tests {
         "2021-07-01".parse::<Day>().unwrap().plus(days)
     }
 
-    fn found(kept: &KeptDays, tables: impl Iterator<Item = (i32, i64)>) -> Vec<Day> {
-        kept.find(tables.map(|(number, version)| (day(number), TableVersion(version))))
+    fn found(cache: &DayCache, tables: impl Iterator<Item = (i32, i64)>) -> Vec<Day> {
+        cache
+            .find(tables.map(|(number, version)| (day(number), TableVersion(version))))
             .into_keys()
             .collect()
     }
 
     #[test]
     fn a_day_is_found_in_the_version_that_was_read() {
-        let mut kept = KeptDays::default();
-        kept.keep(day(0), TableVersion(5), Arc::default());
-        kept.keep(day(1), TableVersion(5), Arc::default());
-        kept.keep(day(1), TableVersion(6), Arc::default());
-        assert_eq!(found(&kept, [(0, 5), (1, 5), (2, 5)].into_iter()), [day(0)]);
-        assert_eq!(found(&kept, [(0, 4), (1, 6)].into_iter()), [day(1)]);
+        let mut cache = DayCache::default();
+        cache.insert(day(0), TableVersion(5), Arc::default());
+        cache.insert(day(1), TableVersion(5), Arc::default());
+        cache.insert(day(1), TableVersion(6), Arc::default());
+        assert_eq!(
+            found(&cache, [(0, 5), (1, 5), (2, 5)].into_iter()),
+            [day(0)]
+        );
+        assert_eq!(found(&cache, [(0, 4), (1, 6)].into_iter()), [day(1)]);
     }
 
     #[test]
     fn the_earliest_days_go_when_there_are_too_many() {
-        let mut kept = KeptDays::default();
+        let mut cache = DayCache::default();
         for number in (0..70).rev() {
-            kept.keep(day(number), TableVersion(1), Arc::default());
+            cache.insert(day(number), TableVersion(1), Arc::default());
         }
         assert_eq!(
-            found(&kept, (0..70).map(|number| (number, 1))),
+            found(&cache, (0..70).map(|number| (number, 1))),
             (8..70).map(day).collect::<Vec<_>>()
         );
     }
