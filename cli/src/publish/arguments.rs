@@ -11,7 +11,7 @@ Example:
   bike-traffic train --cloud --data-source custom --train-path merged.csv.gz --test-path gs://BUCKET/data/test_baseline.csv
   bike-traffic publish-baseline --cloud
 
-The former baseline stays in the bucket under data/baselines/, and `bike-traffic data history` shows the chain.")]
+The previous baseline stays in the bucket under data/baselines/, and `bike-traffic data history` shows the chain.")]
 pub struct PublishArguments {
     /// The places to work on.
     #[command(flatten)]

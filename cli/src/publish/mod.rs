@@ -21,7 +21,7 @@ use shared::{
 
 pub use arguments::PublishArguments;
 
-use crate::{former::Former, stdout};
+use crate::{predecessor::Predecessor, stdout};
 
 /// What a publication did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,8 +30,8 @@ pub struct Publication {
     pub champion: Version,
     /// Its mean absolute error on the fixed test set, in bicycles an hour.
     pub mae: f64,
-    /// The best champion of the former baseline, and its error on the same rows; none where the data were in use already.
-    pub former: Option<(Version, f64)>,
+    /// The best champion of the previous baseline, and its error on the same rows; none where the data were in use already.
+    pub previous: Option<(Version, f64)>,
     /// The training data that were in use.
     pub from: DataSetName,
     /// The training data that are in use now.
@@ -43,7 +43,7 @@ impl fmt::Display for Publication {
         let Self {
             champion,
             mae,
-            former,
+            previous,
             from,
             to,
         } = self;
@@ -54,10 +54,10 @@ impl fmt::Display for Publication {
             formatter,
             "{to} is the baseline; {from} is kept. On the fixed test set version {champion} has MAE {mae:.2}"
         )?;
-        former.map_or(Ok(()), |(version, mae)| {
+        previous.map_or(Ok(()), |(version, mae)| {
             write!(
                 formatter,
-                ", version {version} of the former baseline {mae:.2}"
+                ", version {version} of the previous baseline {mae:.2}"
             )
         })
     }
@@ -96,9 +96,10 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
         train: data.name.clone(),
         test: present.test.clone(),
     };
-    let (mae, former) = compare(ports, champion, &data, card.fixed_test.as_ref(), &present).await?;
+    let (mae, previous) =
+        compare(ports, champion, &data, card.fixed_test.as_ref(), &present).await?;
     if next != present {
-        refuse_without_proof((champion, mae), former, &present)?;
+        refuse_without_proof((champion, mae), previous, &present)?;
     }
     baseline::publish(store, Some(generation), &next)
         .await
@@ -106,7 +107,7 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
     let publication = Publication {
         champion,
         mae,
-        former,
+        previous,
         from: present.train,
         to: data.name,
     };
@@ -121,15 +122,15 @@ async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::
     let Publication {
         champion,
         mae,
-        former,
+        previous,
         from,
         to,
     } = publication;
     let finding = Finding {
         mae: Some(*mae),
-        model_improvement: former.map(|(_, former_mae)| 1.0 - mae / former_mae),
+        model_improvement: previous.map(|(_, previous_mae)| 1.0 - mae / previous_mae),
         champion_version: Some(*champion),
-        detail: json!({ "from": from, "to": to, "former": former.map(|(version, _)| version) }),
+        detail: json!({ "from": from, "to": to, "previous": previous.map(|(version, _)| version) }),
         ..Finding::new("published", publication.to_string())
     };
     let event_id = EventId::of(Function::Promote, format_args!("publish-{to}"));
@@ -147,20 +148,20 @@ pub(crate) async fn refuse_unless_better(
     data: &DataSet,
     present: &Baseline,
 ) -> anyhow::Result<()> {
-    let (mae, former) = compare(ports, version, data, None, present).await?;
-    refuse_without_proof((version, mae), former, present)
+    let (mae, previous) = compare(ports, version, data, None, present).await?;
+    refuse_without_proof((version, mae), previous, present)
 }
 
 fn refuse_without_proof(
     (version, mae): (Version, f64),
-    former: Option<(Version, f64)>,
+    previous: Option<(Version, f64)>,
     present: &Baseline,
 ) -> anyhow::Result<()> {
-    match former {
-        Some((_, former_mae)) if mae < former_mae => Ok(()),
-        Some((former, former_mae)) => bail!(
-            "the baseline stays {}: on the same fixed test set version {version} has MAE {mae:.2} and version {former}, \
-             trained on the present baseline, {former_mae:.2}",
+    match previous {
+        Some((_, previous_mae)) if mae < previous_mae => Ok(()),
+        Some((previous, previous_mae)) => bail!(
+            "the baseline stays {}: on the same fixed test set version {version} has MAE {mae:.2} and version {previous}, \
+             trained on the present baseline, {previous_mae:.2}",
             present.train
         ),
         None => bail!(
@@ -192,10 +193,12 @@ async fn compare(
     );
     let frame = fixed_test::frame(&train, &test);
     let score = async |version: &ModelVersion| -> anyhow::Result<f64> {
-        Ok(Former::load(ports, &version.run.artifacts, &present.test)
-            .await?
-            .scores(&frame)?
-            .mae)
+        Ok(
+            Predecessor::load(ports, &version.run.artifacts, &present.test)
+                .await?
+                .scores(&frame)?
+                .mae,
+        )
     };
     let mae = score(&ports.registry.version(champion).await?).await?;
     let mut best: Option<(Version, f64)> = None;

@@ -6,7 +6,7 @@ use model::Model;
 use serde::{Deserialize, Serialize};
 use shared::{features::Frame, metrics::Scores, registry::Version};
 
-use crate::former::Former;
+use crate::predecessor::Predecessor;
 
 /// How two models do on the fixed test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,15 +41,15 @@ impl CounterComparison {
 impl Comparison {
     /// Scores both models on the same rows.
     pub(super) fn of(
-        champion: (Version, &Former),
+        champion: (Version, &Predecessor),
         retrained: &Model,
         frame: &Frame,
     ) -> anyhow::Result<Self> {
         let (version, champion) = champion;
         let after = retrained.predict(frame)?;
         let counters = match champion {
-            Former::Model(champion) => by_counter(frame, &champion.predict(frame)?, &after),
-            Former::Recorded(_) => Vec::new(),
+            Predecessor::Model(champion) => by_counter(frame, &champion.predict(frame)?, &after),
+            Predecessor::Recorded(_) => Vec::new(),
         };
         let after = Scores::new(&after, frame.targets())?;
         Ok(Self {

@@ -25,9 +25,9 @@ use super::{
 };
 use crate::{
     export::{self, ExportPlan},
-    former::Former,
     merge::{self, MergePlan},
     output::OutputFile,
+    predecessor::Predecessor,
     publish::refuse_unless_better,
     train::{Origin, TrainingData, fit},
 };
@@ -137,7 +137,7 @@ pub(super) async fn compare(
     )
     .await?;
     let folder = ports.registry.version(champion).await?.run.artifacts;
-    let before = Former::load(ports, &folder, &plan.baseline.test).await?;
+    let before = Predecessor::load(ports, &folder, &plan.baseline.test).await?;
     let after =
         Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All).await?;
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)

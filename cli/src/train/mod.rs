@@ -29,7 +29,7 @@ pub use arguments::{RecipeArguments, TrainArguments};
 pub(crate) use data::{Origin, TrainingData};
 pub use report::{Promotion, TrainReport};
 
-use crate::{former::Former, progress::Progress, state::State, stdout};
+use crate::{predecessor::Predecessor, progress::Progress, state::State, stdout};
 
 /// What to train from.
 #[derive(Clone, Debug)]
@@ -228,7 +228,7 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let FixedTest { data: test, frame } = &trained.fixed_test;
-    let before = Former::load(ports, &folder, &test.name)
+    let before = Predecessor::load(ports, &folder, &test.name)
         .await?
         .scores(frame)?;
     if trained.scores.mae >= before.mae {
@@ -258,7 +258,7 @@ async fn record(
         ..
     } = trained;
     let mae = scores.mae;
-    let (decision, former, reason) = match promotion {
+    let (decision, previous, reason) = match promotion {
         Promotion::Already { .. } => return Ok(()),
         Promotion::First => (
             "trained",
@@ -298,8 +298,8 @@ async fn record(
         mae: Some(mae),
         rmse: Some(scores.rmse),
         r2: Some(scores.r2),
-        model_improvement: former.map(|(_, champion_mae)| 1.0 - mae / champion_mae),
-        champion_version: Some(former.map_or(*version, |(champion, _)| {
+        model_improvement: previous.map(|(_, champion_mae)| 1.0 - mae / champion_mae),
+        champion_version: Some(previous.map_or(*version, |(champion, _)| {
             if decision == "kept" {
                 champion
             } else {
@@ -307,7 +307,7 @@ async fn record(
             }
         })),
         challenger_version: Some(*version),
-        detail: json!({ "run": run.name, "former": former.map(|(champion, _)| champion) }),
+        detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
         ..Finding::new(decision, reason)
     };
     let event_id = EventId::of(Function::Promote, format_args!("train-{}", run.name));

@@ -49,12 +49,12 @@ async fn the_data_of_a_better_champion_are_published_once() {
     assert_eq!(world.in_use().await, before);
 
     let publication = publish_baseline(&world.ports, "test").await.unwrap();
-    let (former, former_mae) = publication.former.unwrap();
+    let (previous, previous_mae) = publication.previous.unwrap();
     assert_eq!(
-        (publication.champion, former),
+        (publication.champion, previous),
         (Version::new(2), Version::new(1))
     );
-    assert!(publication.mae < former_mae, "{publication}");
+    assert!(publication.mae < previous_mae, "{publication}");
     let after = world.in_use().await;
     assert_eq!(
         (&after.train, &publication.from),

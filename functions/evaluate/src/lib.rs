@@ -133,7 +133,7 @@ fn refuse_other_test_set(
                 .map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
             Err(Error::permanent(format!(
                 "cannot evaluate version {version}: it was scored on {known}, and the fixed test set is {present}; train a \
-                 champion on this test set, or publish the former one again"
+                 champion on this test set, or publish the previous one again"
             )))
         }
     }

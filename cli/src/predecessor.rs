@@ -6,8 +6,8 @@ use shared::{
     address::ObjectPath, baseline::DataSetName, features::Frame, metrics::Scores, runtime::Ports,
 };
 
-/// What is known of a former version.
-pub(crate) enum Former {
+/// What is known of a previous version.
+pub(crate) enum Predecessor {
     /// It can be scored on any rows.
     Model(Box<Model>),
     /// It reads other features than are built here, so all that is known is how it did on the fixed test set when it was
@@ -15,7 +15,7 @@ pub(crate) enum Former {
     Recorded(Scores),
 }
 
-impl Former {
+impl Predecessor {
     /// Loads a version from the folder of its files.
     ///
     /// # Errors
