@@ -13,7 +13,7 @@ use shared::{
 };
 use tokio::task::JoinSet;
 
-use crate::patience::eventually;
+use crate::eventually::eventually;
 
 /// Makes a test of every promise; `$place` makes a [`Place`].
 #[macro_export]

@@ -19,8 +19,8 @@
 pub mod bigquery_double;
 pub mod bus_suite;
 pub mod endpoint;
+pub mod eventually;
 pub mod failing;
-pub mod patience;
 pub mod registry_suite;
 pub mod storage_double;
 pub mod store_suite;

@@ -28,7 +28,7 @@ use shared::{
     time::Day,
 };
 use tempfile::TempDir;
-use tests::patience::eventually;
+use tests::eventually::eventually;
 use tokio::task::JoinSet;
 
 use crate::{place, sample};

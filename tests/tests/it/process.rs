@@ -18,7 +18,7 @@ use shared::{
     store::{Condition, FileStore, Store, read_json},
 };
 use tempfile::TempDir;
-use tests::patience::eventually;
+use tests::eventually::eventually;
 
 const PROMOTE: &str = env!("CARGO_BIN_EXE_promote-process");
 const PATIENT: &str = env!("CARGO_BIN_EXE_patient-process");

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::{
     failure::Failure,
     rows::Rows,
-    service::{Patience, Service, Table},
+    service::{PollBackoff, Service, Table},
 };
 use crate::{cloud, warehouse::schema::Column};
 
@@ -115,9 +115,9 @@ impl Service {
 
     /// Waits for the end of a job.
     async fn wait(&self, mut job: Job) -> Result<Job, Failure> {
-        let mut patience = Patience::begin();
+        let mut backoff = PollBackoff::begin();
         while job.status.state != "DONE" {
-            patience.pause(&job.job_reference.job_id).await?;
+            backoff.pause(&job.job_reference.job_id).await?;
             job = self.job(&job.job_reference).await?;
         }
         Ok(job)

@@ -10,7 +10,7 @@ use gcp_bigquery_client::model::{
 use super::{
     failure::Failure,
     rows::RowError,
-    service::{Patience, Service},
+    service::{PollBackoff, Service},
 };
 use crate::{cloud, warehouse::schema::ColumnType};
 
@@ -61,9 +61,9 @@ impl Service {
         };
         let mut response = again("a query", ask).await?;
         let job = response.job_reference.take().unwrap_or_default();
-        let mut patience = Patience::begin();
+        let mut backoff = PollBackoff::begin();
         while !response.job_complete.unwrap_or_default() {
-            patience
+            backoff
                 .pause(job.job_id.as_deref().unwrap_or_default())
                 .await?;
             response = self.results(&job, None).await?;

@@ -131,12 +131,12 @@ impl fmt::Display for Table {
 }
 
 /// The time that a job is waited for, in growing pauses.
-pub(super) struct Patience {
+pub(super) struct PollBackoff {
     began: Instant,
     pause: Duration,
 }
 
-impl Patience {
+impl PollBackoff {
     pub(super) fn begin() -> Self {
         Self {
             began: Instant::now(),

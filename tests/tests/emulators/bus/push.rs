@@ -7,7 +7,7 @@ use shared::{
     event::{Function, Topic},
     runtime::Envelope,
 };
-use tests::{bus_suite::Inbox, endpoint::Endpoint, patience::eventually};
+use tests::{bus_suite::Inbox, endpoint::Endpoint, eventually::eventually};
 
 use super::Project;
 

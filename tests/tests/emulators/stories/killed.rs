@@ -5,7 +5,7 @@ use shared::{
     ledger::{Entry, unfinished},
     registry::Version,
 };
-use tests::patience::eventually;
+use tests::eventually::eventually;
 
 use crate::world::{Wishes, World};
 

@@ -10,7 +10,7 @@ use shared::{
     ledger::{Claim, Ledger},
     registry::{Alias, Run, Version, change_champion},
 };
-use tests::{endpoint::Endpoint, patience::eventually};
+use tests::{endpoint::Endpoint, eventually::eventually};
 
 use crate::world::{Wishes, World};
 

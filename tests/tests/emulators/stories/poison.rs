@@ -10,7 +10,7 @@ use shared::{
     bus::Message,
     event::{Function, Topic},
 };
-use tests::patience::eventually;
+use tests::eventually::eventually;
 
 use crate::world::{Wishes, World};
 

@@ -10,7 +10,7 @@ use shared::{
     event::{Function, Topic},
     runtime::Envelope,
 };
-use tests::{endpoint::Endpoint, failing::Faults, patience::eventually};
+use tests::{endpoint::Endpoint, eventually::eventually, failing::Faults};
 
 use super::{Desk, gated, policy, texts};
 

@@ -10,7 +10,7 @@ use shared::{
 };
 use tests::{
     endpoint::{Endpoint, Received},
-    patience::eventually,
+    eventually::eventually,
 };
 
 use super::{Desk, gated, policy, refusing, texts, timestamp};

@@ -11,8 +11,8 @@ use shared::{
 };
 use tests::{
     endpoint::{Endpoint, Received},
+    eventually::eventually,
     failing::Faults,
-    patience::eventually,
 };
 use tokio::sync::Semaphore;
 

@@ -10,7 +10,7 @@ use shared::{
     event::{Function, Topic},
     ledger::Entry,
 };
-use tests::patience::eventually;
+use tests::eventually::eventually;
 use tokio::task::JoinSet;
 
 use super::{DAYS, DAYS_ID, Service, Turn, wrapped};

@@ -16,7 +16,7 @@ use shared::{
     runtime::{Context, Error, Handler, Outcome},
     store::{Condition, Store},
 };
-use tests::patience::eventually;
+use tests::eventually::eventually;
 use tokio::sync::Semaphore;
 
 /// What the handler does with an event.
