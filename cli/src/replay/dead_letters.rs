@@ -27,7 +27,7 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
         done.add(republish(&dead_letters, function, editor).await?);
     }
     // On this machine nobody delivers but ourselves.
-    let delivered = match arguments.place.cloud || done.republish == 0 {
+    let delivered = match arguments.place.cloud || done.republished == 0 {
         true => None,
         false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
     };
@@ -65,14 +65,14 @@ async fn list(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Republished {
     /// How many went back to their topic.
-    pub republish: usize,
+    pub republished: usize,
     /// How many stay dead letters.
     pub left: usize,
 }
 
 impl Republished {
     const fn add(&mut self, other: Self) {
-        self.republish += other.republish;
+        self.republished += other.republished;
         self.left += other.left;
     }
 }
@@ -99,7 +99,7 @@ async fn republish_keeping(
     let (mut done, mut waiting) = (Republished::default(), &taken[..]);
     while let Some((_, others)) = waiting.split_first() {
         match put_first_back(dead_letters, waiting, editor, kept_every).await {
-            Ok(true) => done.republish += 1,
+            Ok(true) => done.republished += 1,
             Ok(false) => done.left += 1,
             Err(error) => {
                 dead_letters.leave(waiting).await?;
@@ -249,7 +249,7 @@ mod tests {
             assert_eq!(
                 done,
                 Republished {
-                    republish: expected,
+                    republished: expected,
                     left: 0
                 }
             );
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(
             done,
             Republished {
-                republish: 1,
+                republished: 1,
                 left: 0
             }
         );
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(
             done,
             Republished {
-                republish: 0,
+                republished: 0,
                 left: 1
             }
         );
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(
             done,
             Republished {
-                republish: 0,
+                republished: 0,
                 left: 2
             }
         );

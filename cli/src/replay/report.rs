@@ -142,7 +142,7 @@ impl fmt::Display for ReplayReport {
                 writeln!(
                     formatter,
                     "{} dead letters put back, {} left",
-                    dead_letters.republish, dead_letters.left
+                    dead_letters.republished, dead_letters.left
                 )?;
                 delivered
                     .iter()

@@ -41,7 +41,7 @@ pub struct RetrainArguments {
     pub dry_run: bool,
     /// Begin anew, whatever was done for this quarter before, and take in what was gathered since.
     #[arg(long)]
-    pub anew: bool,
+    pub restart: bool,
     /// Written into the audit row, as in `dev` or `prod`.
     #[arg(
         long,

@@ -133,7 +133,7 @@ impl Journal {
         };
         let contents = serde_json::from_slice(&text).with_context(|| {
             format!(
-                "cannot understand the journal {}; begin anew with --anew",
+                "cannot understand the journal {}; start over with --restart",
                 path.display()
             )
         })?;

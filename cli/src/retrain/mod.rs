@@ -33,7 +33,7 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
         from: arguments.from,
         to: arguments.to,
         recipe: arguments.recipe.recipe(),
-        anew: arguments.anew,
+        restart: arguments.restart,
         environment: arguments.environment,
     };
     if arguments.dry_run {
@@ -53,7 +53,7 @@ pub async fn retryability(
     request: &Request,
 ) -> anyhow::Result<Retryability> {
     let folder = folder(ports, state, request);
-    let journal = if request.anew {
+    let journal = if request.restart {
         None
     } else {
         Journal::open(&folder)?
@@ -85,7 +85,7 @@ pub async fn retrain(
     let retryability = retryability(ports, state, request).await?;
     show(&retryability);
     let Retryability { plan, folder, .. } = retryability;
-    let journal = if request.anew {
+    let journal = if request.restart {
         None
     } else {
         Journal::open(&folder)?
@@ -142,7 +142,7 @@ fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
         || is_other_day(request.to, plan.asked.1, plan.last);
     if request.recipe != plan.recipe || is_other_range {
         bail!(
-            "the retraining for {} was begun with other settings or days ({} to {}): give the same, or begin anew with --anew",
+            "the retraining for {} was begun with other settings or days ({} to {}): give the same, or start over with --restart",
             plan.quarter,
             plan.first,
             plan.last

@@ -28,8 +28,8 @@ pub struct Request {
     pub to: Option<Day>,
     /// The settings of the training.
     pub recipe: TrainRecipe,
-    /// Whether to begin anew, whatever was done for this quarter before.
-    pub anew: bool,
+    /// Whether to start over, whatever was done for this quarter before.
+    pub restart: bool,
     /// Written into the audit row, as in `dev` or `prod`.
     pub environment: String,
 }

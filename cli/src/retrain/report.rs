@@ -52,7 +52,7 @@ impl fmt::Display for RetrainReport {
             let quarter = plan.quarter;
             writeln!(
                 formatter,
-                "the retraining for {quarter} was done before; --anew takes in what was gathered since"
+                "the retraining for {quarter} was done before; --restart takes in what was gathered since"
             )?;
         }
         writeln!(

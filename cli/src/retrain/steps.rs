@@ -180,7 +180,7 @@ pub(super) async fn promote(
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PromotionError {
     /// Somebody has published.
-    #[error("{} is the baseline since the plan was made; begin anew with --anew", .0.train)]
+    #[error("{} is the baseline since the plan was made; start over with --restart", .0.train)]
     OtherBaseline(Baseline),
     /// Somebody has promoted or rolled back.
     #[error(
@@ -205,7 +205,7 @@ pub(super) async fn publish(
     if present != plan.baseline && present != next {
         bail!(
             "version {} is champion, but {} is the baseline since the plan was made: `bike-traffic publish-baseline` puts {} \
-             in its place if it is better; or begin anew with --anew",
+             in its place if it is better; or start over with --restart",
             fitted.version,
             present.train,
             fitted.data

@@ -134,7 +134,7 @@ fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::
     match in_use {
         Some(baseline) if baseline.test != given.name => bail!(
             "the fixed test set is {}, and the file that was given is {given}: champions are compared on the same test set. \
-             Give the one in use ({}), or begin anew with another bucket and another MLFLOW_MODEL_NAME",
+             Give the one in use ({}), or start over with another bucket and another MLFLOW_MODEL_NAME",
             baseline.test,
             baseline.test.object()
         ),

@@ -31,7 +31,7 @@ fn request(rounds: u32) -> Request {
         from: None,
         to: None,
         recipe: recipe(rounds),
-        anew: false,
+        restart: false,
         environment: "test".to_owned(),
     }
 }

@@ -15,12 +15,12 @@ use shared::{
 use super::{STEPS, aliases, request, run};
 use crate::world::{World, assert_same, snapshot};
 
-async fn run_anew(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
+async fn run_restarted(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
     retrain(
         &world.ports,
         &world.state,
         &Request {
-            anew: true,
+            restart: true,
             ..request(rounds)
         },
         &|_| {},
@@ -58,7 +58,7 @@ async fn what_is_done_is_not_done_again_and_the_report_says_so() {
     let before = snapshot(world.state.folder());
     let second = run(&world, 60).await.unwrap();
     assert!(
-        second.to_string().contains("was done before") && second.to_string().contains("--anew"),
+        second.to_string().contains("was done before") && second.to_string().contains("--restart"),
         "{second}"
     );
     assert_eq!(
@@ -70,7 +70,7 @@ async fn what_is_done_is_not_done_again_and_the_report_says_so() {
     );
     assert_same(&before, &snapshot(world.state.folder()));
     let error = run(&world, 61).await.unwrap_err().to_string();
-    assert!(error.contains("--anew"), "{error}");
+    assert!(error.contains("--restart"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
     for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
         let error = ask(from, to).await.unwrap_err().to_string();
         assert!(
-            error.contains("other settings or days") && error.contains("--anew"),
+            error.contains("other settings or days") && error.contains("--restart"),
             "{error}"
         );
     }
@@ -177,7 +177,7 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
 
     // Claim anew, the same data give the version that is champion; the row by which it became so stays.
     world.put_into_use(&before).await;
-    let report = run_anew(&world, 60).await.unwrap();
+    let report = run_restarted(&world, 60).await.unwrap();
     assert!(
         report.is_better && report.comparison.is_with_itself(Version::new(2)),
         "{report}"
@@ -219,7 +219,7 @@ async fn a_worse_model_that_is_champion_by_hand_does_not_bring_its_data_along() 
     change_champion(&*world.ports.registry, Version::new(1), Version::new(2))
         .await
         .unwrap();
-    let error = format!("{:#}", run_anew(&world, 2).await.unwrap_err());
+    let error = format!("{:#}", run_restarted(&world, 2).await.unwrap_err());
     assert!(
         !report.is_better && error.contains("the baseline stays"),
         "{error}"
@@ -236,7 +236,7 @@ async fn what_others_published_after_the_promotion_stays_and_it_is_said_what_to_
     let others = world.put_others_into_use().await;
     let error = format!("{:#}", run(&world, 60).await.unwrap_err());
     assert!(
-        error.contains("bike-traffic publish-baseline") && error.contains("--anew"),
+        error.contains("bike-traffic publish-baseline") && error.contains("--restart"),
         "{error}"
     );
     assert_eq!(world.in_use().await, others);
@@ -249,7 +249,7 @@ async fn what_others_published_after_the_promotion_stays_and_it_is_said_what_to_
 async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
     let world = World::with_champion(60).await;
     run(&world, 2).await.unwrap();
-    run_anew(&world, 3).await.unwrap();
+    run_restarted(&world, 3).await.unwrap();
     let decisions = decisions(&world).await;
     let [(first, first_reason), (second, second_reason)] = &decisions[..] else {
         panic!("there are two rows: {decisions:?}")

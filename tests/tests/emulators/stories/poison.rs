@@ -55,7 +55,7 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
     assert_eq!(
         done,
         Republished {
-            republish: 1,
+            republished: 1,
             left: 0
         }
     );

@@ -200,7 +200,7 @@ async fn undisturbed() -> Outcome {
             learning_rate: 0.1,
             ..TrainRecipe::default()
         },
-        anew: false,
+        restart: false,
         environment: "test".to_owned(),
     };
     retrain(&ports, &state, &request, &|_| {}).await.unwrap();

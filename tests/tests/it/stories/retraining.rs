@@ -52,7 +52,7 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
         from: None,
         to: None,
         recipe: TrainRecipe::default(),
-        anew: false,
+        restart: false,
         environment: "test".to_owned(),
     };
     let report = retrain(&ports, &state, &request, &|_| {}).await.unwrap();
