@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_sound_and_every_option_is_explained() {
+    fn the_command_line_is_valid_and_every_option_is_explained() {
         Arguments::command().debug_assert();
         for (words, command) in all_commands() {
             for argument in command.get_arguments() {

@@ -176,11 +176,11 @@ impl FromStr for ProjectId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         // Letters, digits and hyphens; older projects have a domain in front, as in `example.com:project`.
-        let sound = |character: char| {
+        let valid = |character: char| {
             character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':')
         };
-        let is_sound = (1..=100).contains(&text.len()) && text.chars().all(sound);
-        if is_sound {
+        let is_valid = (1..=100).contains(&text.len()) && text.chars().all(valid);
+        if is_valid {
             Ok(Self(text.to_owned()))
         } else {
             Err(NameError {
@@ -212,13 +212,13 @@ impl FromStr for BucketName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let sound = |character: char| {
+        let valid = |character: char| {
             character.is_ascii_lowercase()
                 || character.is_ascii_digit()
                 || matches!(character, '-' | '_' | '.')
         };
-        let is_sound = (3..=222).contains(&text.len()) && text.chars().all(sound);
-        if is_sound {
+        let is_valid = (3..=222).contains(&text.len()) && text.chars().all(valid);
+        if is_valid {
             Ok(Self(text.to_owned()))
         } else {
             Err(NameError {
@@ -262,12 +262,12 @@ impl FromStr for ObjectPath {
     type Err = ObjectPathError;
 
     fn from_str(text: &str) -> Result<Self, ObjectPathError> {
-        let sound = |segment: &str| {
+        let valid = |segment: &str| {
             !segment.is_empty() && !segment.starts_with('.') && !segment.contains('\\')
         };
-        let is_sound =
-            text.len() <= 1024 && text.split('/').all(sound) && !text.chars().any(char::is_control);
-        if is_sound {
+        let is_valid =
+            text.len() <= 1024 && text.split('/').all(valid) && !text.chars().any(char::is_control);
+        if is_valid {
             Ok(Self(text.to_owned()))
         } else {
             Err(ObjectPathError {

@@ -41,8 +41,8 @@ impl FromStr for Checksum {
 
     fn from_str(text: &str) -> Result<Self, ChecksumError> {
         let is_digit = |character: u8| matches!(character, b'0'..=b'9' | b'a'..=b'f');
-        let is_sound = text.len() == 64 && text.bytes().all(is_digit);
-        if is_sound {
+        let is_valid = text.len() == 64 && text.bytes().all(is_digit);
+        if is_valid {
             Ok(Self(text.to_owned()))
         } else {
             Err(ChecksumError)

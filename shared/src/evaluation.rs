@@ -29,6 +29,6 @@ impl Evaluation {
     pub fn path(week: Week) -> ObjectPath {
         let text = format!("evaluations/{week}.json");
         text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
     }
 }

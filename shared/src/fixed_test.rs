@@ -205,7 +205,7 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 
 fn path(name: &str) -> ObjectPath {
     name.parse()
-        .unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{name} is made of valid segments"))
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Ledger {
     fn path(&self, event_id: &EventId) -> ObjectPath {
         let text = format!("ledger/{}/{event_id}.json", self.function);
         text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
     }
 }
 

@@ -180,15 +180,15 @@ struct Place {
 
 impl Place {
     fn find() -> Self {
-        let cloud = CloudSettings::read(&ProcessVariables).expect("the settings are sound");
+        let cloud = CloudSettings::read(&ProcessVariables).expect("the settings are valid");
         assert!(
             cloud.bigquery_emulator.is_some(),
             "run this with `make bench-memory`"
         );
-        let project = PROJECT.parse().expect("it is a sound id");
+        let project = PROJECT.parse().expect("it is a valid id");
         let addresses = PortAddresses {
-            store: Address::Bucket(BUCKET.parse().expect("it is a sound name")),
-            warehouse: Address::BigQuery(PROJECT.parse().expect("it is a sound id")),
+            store: Address::Bucket(BUCKET.parse().expect("it is a valid name")),
+            warehouse: Address::BigQuery(PROJECT.parse().expect("it is a valid id")),
             registry: required(&ProcessVariables, "MLFLOW_TRACKING_URI")
                 .expect("there is an MLflow server"),
             bus: Address::PubSub(project),
@@ -198,8 +198,8 @@ impl Place {
 
     async fn open(&self) -> Ports {
         let (project, bucket) = (
-            PROJECT.parse().expect("sound"),
-            BUCKET.parse().expect("sound"),
+            PROJECT.parse().expect("valid"),
+            BUCKET.parse().expect("valid"),
         );
         set_up::bucket(&project, &bucket, &self.cloud)
             .await

@@ -36,7 +36,7 @@ pub(crate) async fn bench(data: &Data) {
         live: text(&data.live),
     };
     let arguments =
-        cli::Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
+        cli::Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are valid");
     let cli::Command::Run(arguments) = arguments.command else {
         unreachable!("`run` was parsed")
     };

@@ -17,10 +17,10 @@ pub struct Verification {
 }
 
 impl Verification {
-    fn unsound(&self) -> usize {
+    fn invalid(&self) -> usize {
         self.findings
             .iter()
-            .filter(|finding| finding.state != State::Sound)
+            .filter(|finding| finding.state != State::Valid)
             .count()
     }
 
@@ -29,10 +29,10 @@ impl Verification {
     /// # Errors
     /// Then.
     pub fn result(&self) -> anyhow::Result<()> {
-        match self.unsound() {
+        match self.invalid() {
             0 => Ok(()),
-            unsound => bail!(
-                "{unsound} of {} objects are not what their manifests say; bring them back from an earlier generation of the \
+            invalid => bail!(
+                "{invalid} of {} objects are not what their manifests say; bring them back from an earlier generation of the \
                  bucket, or from DVC",
                 self.findings.len()
             ),
@@ -49,7 +49,7 @@ impl fmt::Display for Verification {
         } in &self.findings
         {
             match state {
-                State::Sound => writeln!(formatter, "sound       {data_set}  {object}")?,
+                State::Valid => writeln!(formatter, "valid       {data_set}  {object}")?,
                 State::Missing => writeln!(formatter, "missing     {data_set}  {object}")?,
                 State::Changed { sha256, bytes } => {
                     writeln!(
@@ -65,9 +65,9 @@ impl fmt::Display for Verification {
         }
         write!(
             formatter,
-            "{} objects, {} of them sound",
+            "{} objects, {} of them valid",
             self.findings.len(),
-            self.findings.len() - self.unsound()
+            self.findings.len() - self.invalid()
         )
     }
 }

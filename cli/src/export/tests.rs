@@ -197,12 +197,12 @@ async fn only_the_month_of_a_day_that_is_new_or_was_replaced_is_exported_again()
 async fn a_file_that_is_lost_or_damaged_is_downloaded_again_and_not_exported() {
     let place = Place::with(&["2021-05-31", "2021-06-02"]).await;
     let report = place.export().await;
-    let (objects, sound) = (
+    let (objects, valid) = (
         place.objects().await,
         fs::read(place.out().join(MAY)).unwrap(),
     );
     fs::remove_file(place.out().join(JUNE)).unwrap();
-    let mut damaged = sound.clone();
+    let mut damaged = valid.clone();
     *damaged.last_mut().unwrap() = b'X';
     fs::write(place.out().join(MAY), damaged).unwrap();
     let again = place.export().await;
@@ -214,7 +214,7 @@ async fn a_file_that_is_lost_or_damaged_is_downloaded_again_and_not_exported() {
         ),
         (objects, 0, report.rows)
     );
-    assert_eq!(fs::read(place.out().join(MAY)).unwrap(), sound);
+    assert_eq!(fs::read(place.out().join(MAY)).unwrap(), valid);
     // As after a kill between a file and the record.
     fs::remove_file(place.out().join("export.json")).unwrap();
     assert_eq!(place.export().await, again);

@@ -81,8 +81,8 @@ impl RecipeArguments {
 
 fn learning_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    let is_sound = rate > 0.0 && rate <= 1.0;
-    is_sound
+    let is_valid = rate > 0.0 && rate <= 1.0;
+    is_valid
         .then_some(rate)
         .ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
 }

@@ -128,7 +128,7 @@ fn finding(report: &WeekReport, path: &ObjectPath) -> Finding {
 fn report_path(week: Week) -> ObjectPath {
     let text = format!("reports/drift-check/{week}.json");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
 }
 
 #[cfg(test)]

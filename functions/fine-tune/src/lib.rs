@@ -188,8 +188,8 @@ fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize
 }
 
 fn run_name(week: Week) -> Result<RunName, Error> {
-    let unsound = |error| Error::permanent("cannot name the run").caused_by(error);
-    format!("fine-tune-{week}").parse().map_err(unsound)
+    let invalid = |error| Error::permanent("cannot name the run").caused_by(error);
+    format!("fine-tune-{week}").parse().map_err(invalid)
 }
 
 /// The tags of the training strategy.

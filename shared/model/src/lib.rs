@@ -175,7 +175,7 @@ const CARD_FILE: &str = "card.json";
 fn file(folder: &ObjectPath, name: &str) -> ObjectPath {
     let text = format!("{folder}/{name}");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
 }
 
 fn checksum(bytes: &[u8]) -> String {

@@ -260,7 +260,7 @@ pub async fn history(store: &dyn Store, name: &DataSetName) -> Result<Vec<Manife
 
 fn path(name: &str) -> ObjectPath {
     name.parse()
-        .unwrap_or_else(|_| unreachable!("{name} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{name} is made of valid segments"))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl DataSetName {
     fn path(&self, extension: &str) -> ObjectPath {
         let text = format!("{}{}.{extension}", super::FOLDER, self.0);
         text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
     }
 }
 
@@ -68,7 +68,7 @@ impl FromStr for DataSetName {
     type Err = DataSetNameError;
 
     fn from_str(text: &str) -> Result<Self, DataSetNameError> {
-        let is_sound = || {
+        let is_valid = || {
             let (role, rest) = text.split_once('-')?;
             let (day, digits) = rest.rsplit_once('-')?;
             day.parse::<Day>().ok()?;
@@ -78,7 +78,7 @@ impl FromStr for DataSetName {
                 && digits.bytes().all(is_digit))
             .then_some(())
         };
-        is_sound()
+        is_valid()
             .map(|()| Self(text.to_owned()))
             .ok_or_else(|| DataSetNameError {
                 text: text.chars().take(60).collect(),

@@ -315,7 +315,7 @@ async fn verification_finds_what_is_missing_or_changed() {
     };
     assert_eq!(
         states(verify(&*store).await.unwrap()),
-        [State::Sound, State::Sound, State::Sound, State::Sound]
+        [State::Valid, State::Valid, State::Valid, State::Valid]
     );
     store
         .write(

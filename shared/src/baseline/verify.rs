@@ -15,7 +15,7 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// It is what the manifest says.
-    Sound,
+    Valid,
     /// It is not there.
     Missing,
     /// It holds something else.
@@ -123,7 +123,7 @@ async fn compare(
     let path = path(object);
     let state = match store.read(&path).await {
         Ok(found) => match Checksum::of(&found.bytes) {
-            sha256 if sha256 == manifest.sha256 => State::Sound,
+            sha256 if sha256 == manifest.sha256 => State::Valid,
             sha256 => State::Changed {
                 sha256,
                 bytes: found.bytes.len() as u64,

@@ -100,7 +100,7 @@ impl DeadLetter {
         let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
         let path: ObjectPath = path
             .parse()
-            .unwrap_or_else(|_| unreachable!("{path} is made of sound segments"));
+            .unwrap_or_else(|_| unreachable!("{path} is made of valid segments"));
         about.insert(OBJECT_ATTRIBUTE.to_owned(), path.to_string());
         Self {
             message: Message {

@@ -394,5 +394,5 @@ impl Lane {
 fn state_path(function: Function) -> ObjectPath {
     let text = format!("bus/subscriptions/{function}.json");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
 }

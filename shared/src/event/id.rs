@@ -23,7 +23,7 @@ impl EventId {
         let text = format!("{function}/{subject}");
         Self(
             text.parse()
-                .unwrap_or_else(|_| unreachable!("{text} is a sound path")),
+                .unwrap_or_else(|_| unreachable!("{text} is a valid path")),
         )
     }
 
@@ -45,7 +45,7 @@ impl EventId {
         Self(
             format!("message/{id}")
                 .parse()
-                .unwrap_or_else(|_| unreachable!("{id} is a sound segment")),
+                .unwrap_or_else(|_| unreachable!("{id} is a valid segment")),
         )
     }
 

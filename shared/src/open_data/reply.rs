@@ -135,7 +135,7 @@ mod tests {
             {"nom_compteur":"Quai","sum_counts":-3,"date":"2021-07-19T00:00:00+00:00"},
             {"nom_compteur":null,"sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
             {"nom_compteur":"Quai","sum_counts":5,"date":"tomorrow"},
-            "nonsense"
+            "invalid"
         ]"#;
         let mut rejects = Vec::new();
         let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();

@@ -146,5 +146,5 @@ impl Registry for EmbeddedRegistry {
 fn path() -> ObjectPath {
     let text = format!("registry/{MODEL}.json");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
 }

@@ -198,7 +198,7 @@ impl RunName {
     pub fn artifacts(&self) -> ObjectPath {
         let text = format!("models/bike-traffic/{}", self.0);
         text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
     }
 }
 
@@ -206,11 +206,11 @@ impl FromStr for RunName {
     type Err = RunNameError;
 
     fn from_str(text: &str) -> Result<Self, RunNameError> {
-        let is_sound =
+        let is_valid =
             |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
         if text.len() <= 100
             && text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
-            && text.chars().all(is_sound)
+            && text.chars().all(is_valid)
         {
             return Ok(Self(text.to_owned()));
         }

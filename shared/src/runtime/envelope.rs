@@ -271,7 +271,7 @@ mod tests {
             (trace_id(&w3c), trace_id(&google)),
             (Some(id.to_owned()), Some(id.to_owned()))
         );
-        assert_eq!(trace_id(&headers(&[("traceparent", "00-nonsense")])), None);
+        assert_eq!(trace_id(&headers(&[("traceparent", "00-invalid")])), None);
     }
 
     proptest! {

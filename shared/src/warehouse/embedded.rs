@@ -175,7 +175,7 @@ impl Warehouse for EmbeddedWarehouse {
         if export.is_empty() {
             return Ok(Vec::new());
         }
-        let path = sound(format!("{folder}/counts-000000000000.csv"));
+        let path = valid(format!("{folder}/counts-000000000000.csv"));
         let written = store.write(&path, export.into(), Condition::Always).await;
         written.map_err(|source| unavailable_tables("export", RAW, source))?;
         Ok(vec![path])
@@ -244,16 +244,16 @@ impl Warehouse for EmbeddedWarehouse {
 }
 
 fn daily(dataset: &str, day: Day) -> ObjectPath {
-    sound(format!("{dataset}/{}.csv", schema::daily_table(day)))
+    valid(format!("{dataset}/{}.csv", schema::daily_table(day)))
 }
 
 fn audit_log() -> ObjectPath {
-    sound(format!("{}/{}.csv", schema::MONITORING, schema::LOGS))
+    valid(format!("{}/{}.csv", schema::MONITORING, schema::LOGS))
 }
 
-fn sound(text: String) -> ObjectPath {
+fn valid(text: String) -> ObjectPath {
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of sound segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
 }
 
 fn malformed(

@@ -25,7 +25,7 @@ struct Patient {
 fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Patient, SettingsError> {
     let gate = "gate/open"
         .parse()
-        .unwrap_or_else(|_| unreachable!("it is made of sound segments"));
+        .unwrap_or_else(|_| unreachable!("it is made of valid segments"));
     Ok(Patient {
         store: Arc::clone(&ports.store),
         gate,

@@ -74,7 +74,7 @@ impl MlflowRegistry {
     ) -> Result<Self, OpenError> {
         let model = cloud.mlflow_model.as_deref().unwrap_or(MODEL).to_owned();
         let place = Address::Mlflow(url.clone());
-        if !is_sound(&model) {
+        if !is_valid(&model) {
             let reason = format!(
                 "`{model}` is no name of a model: letters, digits, `-`, `.` and `_`, at most 200"
             );
@@ -344,9 +344,9 @@ impl Registry for MlflowRegistry {
 }
 
 /// Tells whether a name can stand in a path and in a search without being escaped.
-fn is_sound(model: &str) -> bool {
-    let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
-    (1..=200).contains(&model.len()) && !model.starts_with('.') && model.chars().all(sound)
+fn is_valid(model: &str) -> bool {
+    let valid = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+    (1..=200).contains(&model.len()) && !model.starts_with('.') && model.chars().all(valid)
 }
 
 fn unavailable(

@@ -52,7 +52,7 @@ impl Service {
         request.max_results = Some(PAGE_ROWS);
         request.timeout_ms = Some(ANSWER_WITHIN_MS);
         let ask = || async {
-            sound(
+            valid(
                 self.client
                     .job()
                     .query(self.project.as_str(), request.clone())
@@ -97,7 +97,7 @@ impl Service {
                 self.client
                     .job()
                     .get_query_results(self.project.as_str(), id, parameters.clone());
-            sound(results.await?.into())
+            valid(results.await?.into())
         };
         again("the results of a query", ask).await
     }
@@ -150,7 +150,7 @@ where
 }
 
 /// A query that failed may be answered with 200: its errors say so.
-fn sound(mut response: QueryResponse) -> Result<QueryResponse, Failure> {
+fn valid(mut response: QueryResponse) -> Result<QueryResponse, Failure> {
     match response.errors.take() {
         Some(reasons) if !reasons.is_empty() => Err(Failure::Query { reasons }),
         _ => Ok(response),

@@ -50,9 +50,9 @@ async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
     }
     let jobs = double.jobs();
     assert_eq!((jobs.len(), counted(&double)), (1, vec![7]));
-    let sound = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    let valid = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     assert!(
-        jobs[0].chars().all(sound) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"),
+        jobs[0].chars().all(valid) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"),
         "{jobs:?}"
     );
 }

@@ -24,7 +24,7 @@ use cli::{
 /// The strategy's numbers as the command line has them by default.
 fn strategy() -> cli::StrategyArguments {
     let arguments =
-        Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are sound");
+        Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are valid");
     match arguments.command {
         Command::Run(arguments) => arguments.strategy,
         other => panic!("{other:?}"),
