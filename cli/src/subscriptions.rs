@@ -4,7 +4,7 @@
 //! <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>.
 
 #[cfg(test)]
-pub(crate) mod double;
+pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 

@@ -4,8 +4,8 @@
 //!   asserts on state and uses nothing but the port. Every adapter runs the same suite, in `tests/it/ports.rs`.
 //! - [`failing`]: ports that fail on demand.
 //! - [`endpoint`]: a push endpoint that keeps what it gets.
-//! - [`bigquery_double`]: a double of BigQuery, for what its emulator lacks.
-//! - [`storage_double`]: stands in front of an emulator of Cloud Storage, counts, and does what the emulator cannot.
+//! - [`bigquery_fake`]: a fake of BigQuery, for what its emulator lacks.
+//! - [`storage_fake`]: stands in front of an emulator of Cloud Storage, counts, and does what the emulator cannot.
 //!
 //! The tests themselves, and the stories told from end to end, are one program: `tests/it/main.rs`.
 
@@ -16,13 +16,13 @@
     reason = "a helper that fails fails its test"
 )]
 
-pub mod bigquery_double;
+pub mod bigquery_fake;
 pub mod bus_suite;
 pub mod endpoint;
 pub mod eventually;
 pub mod failing;
 pub mod registry_suite;
-pub mod storage_double;
+pub mod storage_fake;
 pub mod store_suite;
 pub mod warehouse_suite;
 

@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::{
         PlaceArguments, State,
-        subscriptions::double::{PubSubDouble, Pull},
+        subscriptions::fake::{PubSubDouble, Pull},
     };
 
     const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
@@ -357,11 +357,11 @@ mod tests {
 
     #[tokio::test]
     async fn letters_are_kept_while_one_of_them_is_edited() {
-        let double = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
+        let fake = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
         let folder = tempfile::tempdir().unwrap();
         let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
         let dead_letters =
-            DeadLetters::of_project(&"a-project".parse().unwrap(), &double.cloud(), store)
+            DeadLetters::of_project(&"a-project".parse().unwrap(), &fake.cloud(), store)
                 .await
                 .unwrap();
         let script = folder.path().join("editor.sh");
@@ -381,7 +381,7 @@ mod tests {
             }
         );
 
-        let calls = double.calls("modifyAckDeadline");
+        let calls = fake.calls("modifyAckDeadline");
         let of_seconds = |seconds: u64| {
             calls
                 .iter()

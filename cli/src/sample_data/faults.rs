@@ -68,7 +68,7 @@ impl Faults {
     }
 
     /// Whether the counter writes the hour after the gap twice, first as 0.
-    pub(super) fn doubles(&self, counter: usize) -> bool {
+    pub(super) fn fakes(&self, counter: usize) -> bool {
         self.doubling.contains(&counter)
     }
 }

@@ -73,7 +73,7 @@ impl Plan {
             let present = self.present(day).count();
             let doubling = self
                 .present(day)
-                .filter(|(index, _)| self.faults.doubles(*index))
+                .filter(|(index, _)| self.faults.fakes(*index))
                 .count();
             for hour in self.hours(day)? {
                 rows += present + if hour.after_gap { doubling } else { 0 };
@@ -95,7 +95,7 @@ impl Plan {
         let before = export.rows();
         for hour in self.hours(day)? {
             for (index, counter) in self.present(day) {
-                if hour.after_gap && self.faults.doubles(index) {
+                if hour.after_gap && self.faults.fakes(index) {
                     export.write(&Row {
                         counter,
                         hour: &hour,

@@ -1,7 +1,7 @@
 //! Pulls from a service that is slow to show what it has.
 
 use super::{
-    double::{PubSubDouble, Pull},
+    fake::{PubSubDouble, Pull},
     *,
 };
 
@@ -13,8 +13,8 @@ const QUICK_LISTENING: Listening = Listening {
     quiet_after_seek: Duration::from_secs(2),
 };
 
-fn subscriptions(double: &PubSubDouble, listening: Listening) -> Subscriptions {
-    let opened = Subscriptions::open(&"a-project".parse().unwrap(), &double.cloud()).unwrap();
+fn subscriptions(fake: &PubSubDouble, listening: Listening) -> Subscriptions {
+    let opened = Subscriptions::open(&"a-project".parse().unwrap(), &fake.cloud()).unwrap();
     Subscriptions {
         listening,
         ..opened
@@ -32,9 +32,9 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
         Pull::Silence,
         Pull::Messages(&["2", "3"]),
     ];
-    let double = PubSubDouble::start(pulls).await;
+    let fake = PubSubDouble::start(pulls).await;
     let looked_at = SubscriptionId("look".to_owned());
-    let pulled = subscriptions(&double, QUICK_LISTENING)
+    let pulled = subscriptions(&fake, QUICK_LISTENING)
         .pull_after_seek(&looked_at, 100)
         .await
         .unwrap();
@@ -50,7 +50,7 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
             ("3", "3 of call 7")
         ]
     );
-    let requests = double.calls("pull");
+    let requests = fake.calls("pull");
     assert!(
         requests
             .iter()
@@ -61,8 +61,8 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
 
 #[tokio::test]
 async fn a_pull_ends_at_its_limit_and_where_nothing_comes() {
-    let double = PubSubDouble::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
-    let subscriptions = subscriptions(&double, EMULATOR_LISTENING);
+    let fake = PubSubDouble::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
+    let subscriptions = subscriptions(&fake, EMULATOR_LISTENING);
     let dead_letters = SubscriptionId::of_dead_letters(Function::Ingest);
     for expected in [2, 1, 0] {
         assert_eq!(
@@ -70,7 +70,7 @@ async fn a_pull_ends_at_its_limit_and_where_nothing_comes() {
             expected
         );
     }
-    let requests = double.calls("pull");
+    let requests = fake.calls("pull");
     assert!(
         requests
             .iter()

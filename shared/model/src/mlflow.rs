@@ -93,7 +93,7 @@ pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, Stri
     ]
 }
 
-/// Numbers are doubles, as pandas reads them; XGBoost makes 32 bits of them.
+/// Numbers are fakes, as pandas reads them; XGBoost makes 32 bits of them.
 fn description(card: &ModelCard) -> String {
     let column =
         |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);

@@ -17,7 +17,7 @@ use shared::{
     store::{Condition, GcsStore, Store, StoreError},
 };
 use tests::{
-    storage_double::{Fate, StorageDouble},
+    storage_fake::{Fate, StorageDouble},
     store_suite,
 };
 
@@ -26,7 +26,7 @@ use crate::place;
 /// fake-gcs-server honours generations on some of its paths only: those that the suite is about must be among them.
 #[tokio::test]
 async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_uses() {
-    let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
+    let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("object");
     let first = store
         .write(&path, "first".into(), Condition::Absent)
@@ -36,13 +36,13 @@ async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_use
         .write(&path, "second".into(), Condition::Unchanged(first))
         .await
         .unwrap();
-    double.take_calls();
+    fake.take_calls();
     for (stale, number) in [
         (Condition::Absent, 0),
         (Condition::Unchanged(first), first.number()),
     ] {
         store.write(&path, "third".into(), stale).await.unwrap_err();
-        let upload = &double.take_calls()[0];
+        let upload = &fake.take_calls()[0];
         assert!(upload.target.contains("uploadType=multipart"), "{upload:?}");
         assert!(
             upload
@@ -115,13 +115,13 @@ async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Arc<dyn Store> {
     Arc::new(GcsStore::open(bucket, cloud).await.unwrap())
 }
 
-/// Opens a store in a new bucket behind a double.
+/// Opens a store in a new bucket behind a fake.
 async fn behind(
     fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
 ) -> (Arc<dyn Store>, StorageDouble) {
     let emulator = place::cloud().storage_emulator.unwrap();
-    let double = StorageDouble::in_front_of(&emulator, fate).await;
-    (open(&new_bucket().await, &at(double.host())).await, double)
+    let fake = StorageDouble::in_front_of(&emulator, fate).await;
+    (open(&new_bucket().await, &at(fake.host())).await, fake)
 }
 
 fn at(host: EmulatorHost) -> CloudSettings {

@@ -2,7 +2,7 @@
 //!
 //! The emulator ignores the ids that clients choose for jobs, and so refuses none; its jobs and queries are done before
 //! they are answered; it refuses nobody for lack of a role or for haste, and loses no answers. All that is tested in
-//! `service` and `kept`, against a double. What it lacks of lists of tables and exports, its launcher adds
+//! `service` and `kept`, against a fake. What it lacks of lists of tables and exports, its launcher adds
 //! (`tests/emulators/bigquery.py`).
 
 mod cached;

@@ -1,4 +1,4 @@
-//! What an MLflow server cannot be made to do at the right moment, against a double of the calls that move an alias
+//! What an MLflow server cannot be made to do at the right moment, against a fake of the calls that move an alias
 //! (<https://mlflow.org/docs/latest/api_reference/rest-api.html>).
 
 use axum::{
@@ -26,20 +26,18 @@ struct Double {
 
 impl Double {
     async fn start(self) -> (Arc<Self>, Url) {
-        let double = Arc::new(self);
+        let fake = Arc::new(self);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap())
             .parse()
             .unwrap();
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&double));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&fake));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        (double, url)
+        (fake, url)
     }
 }
 
-async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Value> {
+async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Json<Value> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().trim_start_matches("/api/2.0/mlflow/");
     Json(match (parts.method, path) {
@@ -56,7 +54,7 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
             json!({ "model_version": { "version": "2", "run_id": "a-run", "tags": tags } })
         }
         (Method::GET, "runs/get") => {
-            if let Some((clock, time)) = &double.passes {
+            if let Some((clock, time)) = &fake.passes {
                 clock.set(*time);
             }
             json!({ "run": { "info": { "run_id": "a-run", "artifact_uri": "mlflow-artifacts:/1/a-run/artifacts" } } })
@@ -64,8 +62,7 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
         (Method::POST, "registered-models/alias") => {
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             let body: Value = serde_json::from_slice(&body).unwrap();
-            double
-                .moved
+            fake.moved
                 .lock()
                 .unwrap()
                 .push(body["version"].as_str().unwrap().to_owned());
@@ -79,7 +76,7 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Json<Val
 async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let later = clock.now() + jiff::SignedDuration::from_secs(seconds);
-    let (double, url) = Double {
+    let (fake, url) = Double {
         passes: Some((clock.clone(), later)),
         ..Double::default()
     }
@@ -91,7 +88,7 @@ async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
     let result = registry
         .move_alias(Alias::Champion, Some(Version::new(1)), Version::new(2))
         .await;
-    let moved = double.moved.lock().unwrap().clone();
+    let moved = fake.moved.lock().unwrap().clone();
     (result, moved)
 }
 

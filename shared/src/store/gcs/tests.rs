@@ -1,4 +1,4 @@
-//! Resumable uploads, which the emulator cannot do together with our client, against a double that answers as the
+//! Resumable uploads, which the emulator cannot do together with our client, against a fake that answers as the
 //! service does (<https://cloud.google.com/storage/docs/performing-resumable-uploads>).
 
 use std::sync::Arc;
@@ -29,16 +29,14 @@ impl Double {
     async fn start(has_object: bool) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let double = Arc::new(Self {
+        let fake = Arc::new(Self {
             origin,
             has_object,
             ..Self::default()
         });
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&double));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&fake));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        double
+        fake
     }
 
     async fn store(&self) -> GcsStore {
@@ -53,30 +51,29 @@ impl Double {
     }
 }
 
-async fn answer(State(double): State<Arc<Double>>, request: Request) -> Response {
+async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
     let range = parts
         .headers
         .get(header::CONTENT_RANGE)
         .map_or("", |range| range.to_str().unwrap());
-    double
-        .requests
+    fake.requests
         .lock()
         .unwrap()
         .push(format!("{} {range}", parts.method));
     match parts.method {
-        Method::POST if query.contains("ifGenerationMatch=0") && double.has_object => {
+        Method::POST if query.contains("ifGenerationMatch=0") && fake.has_object => {
             StatusCode::PRECONDITION_FAILED.into_response()
         }
         Method::POST => [(
             header::LOCATION,
-            format!("{}/upload/an-upload", double.origin),
+            format!("{}/upload/an-upload", fake.origin),
         )]
         .into_response(),
         Method::PUT => {
             let part = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let mut contents = double.contents.lock().unwrap();
+            let mut contents = fake.contents.lock().unwrap();
             contents.extend_from_slice(&part);
             if range.ends_with(&format!("-{}/{}", contents.len() - 1, contents.len())) {
                 return r#"{"generation": "8"}"#.into_response();
@@ -90,12 +87,12 @@ async fn answer(State(double): State<Arc<Double>>, request: Request) -> Response
 
 #[tokio::test]
 async fn a_large_object_is_written_in_parts() {
-    let double = Double::start(false).await;
+    let fake = Double::start(false).await;
     let contents: Vec<u8> = (0..9 * MEBIBYTE)
         .map(|number| number.to_le_bytes()[1])
         .collect();
     let path = "raw/large.bin".parse().unwrap();
-    let generation = double
+    let generation = fake
         .store()
         .await
         .write(&path, contents.clone().into(), Condition::Absent)
@@ -103,7 +100,7 @@ async fn a_large_object_is_written_in_parts() {
         .unwrap();
     assert_eq!(generation, Generation(8));
     assert_eq!(
-        double.requests(),
+        fake.requests(),
         [
             "POST ",
             "PUT bytes 0-8388607/9437184",
@@ -111,17 +108,17 @@ async fn a_large_object_is_written_in_parts() {
         ]
     );
     assert!(
-        *double.contents.lock().unwrap() == contents,
+        *fake.contents.lock().unwrap() == contents,
         "other bytes arrived than were written"
     );
 }
 
 #[tokio::test]
 async fn a_large_object_is_not_begun_where_its_condition_does_not_hold() {
-    let double = Double::start(true).await;
+    let fake = Double::start(true).await;
     let path = "raw/large.bin".parse().unwrap();
     let contents = vec![0; 9 * MEBIBYTE];
-    let error = double
+    let error = fake
         .store()
         .await
         .write(&path, contents.into(), Condition::Absent)
@@ -132,5 +129,5 @@ async fn a_large_object_is_not_begun_where_its_condition_does_not_hold() {
         "{error:?}"
     );
     // The write and the look at whose object it is.
-    assert_eq!(double.requests(), ["POST ", "GET "]);
+    assert_eq!(fake.requests(), ["POST ", "GET "]);
 }

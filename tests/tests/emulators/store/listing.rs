@@ -10,7 +10,7 @@ use super::*;
 /// The service ends a page after 1,000 names; the emulator only if it is asked to.
 #[tokio::test]
 async fn a_list_has_all_pages() {
-    let (store, double) = behind(|method, target, _| match *method {
+    let (store, fake) = behind(|method, target, _| match *method {
         Method::GET => Fate::PassedOnAs(format!("{target}&maxResults=2")),
         _ => Fate::PassedOn,
     })
@@ -24,9 +24,9 @@ async fn a_list_has_all_pages() {
             .await
             .unwrap();
     }
-    double.take_calls();
+    fake.take_calls();
     assert_eq!(store.list("raw/").await.unwrap(), paths);
-    assert_eq!(double.take_calls().len(), 3);
+    assert_eq!(fake.take_calls().len(), 3);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_has_succeeded() {
     // Each write takes three requests: the one whose answer is lost, its repetition, and a look at whose object it is.
-    let (store, double) = behind(|_, _, number| {
+    let (store, fake) = behind(|_, _, number| {
         if number % 3 == 1 {
             Fate::AnswerLost
         } else {
@@ -22,7 +22,7 @@ async fn a_write_whose_answer_is_lost_has_succeeded() {
         .write(&path, "second".into(), Condition::Unchanged(created))
         .await
         .unwrap();
-    let statuses: Vec<_> = double
+    let statuses: Vec<_> = fake
         .take_calls()
         .iter()
         .map(|call| call.status.as_u16())

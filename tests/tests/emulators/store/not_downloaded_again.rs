@@ -8,9 +8,8 @@ fn model(byte: u8) -> Vec<u8> {
     vec![byte; MODEL_BYTES]
 }
 
-fn received_bytes(double: &StorageDouble) -> usize {
-    double
-        .take_calls()
+fn received_bytes(fake: &StorageDouble) -> usize {
+    fake.take_calls()
         .iter()
         .map(|call| call.received_bytes)
         .sum()
@@ -20,9 +19,9 @@ fn received_bytes(double: &StorageDouble) -> usize {
 async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
-    let double = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
+    let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
     let (reader, writer) = (
-        open(&bucket, &at(double.host())).await,
+        open(&bucket, &at(fake.host())).await,
         open(&bucket, &place::cloud()).await,
     );
     let path = path("models/bike-traffic/champion/model.ubj");
@@ -36,11 +35,11 @@ async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
             first.bytes == model(byte),
             "the contents are not those of write {byte}"
         );
-        assert!(received_bytes(&double) >= MODEL_BYTES);
+        assert!(received_bytes(&fake) >= MODEL_BYTES);
         let second = reader.read(&path).await.unwrap();
         assert!(second == first, "the second read is another than the first");
         assert_eq!(second.generation, generation);
-        assert!(received_bytes(&double) < 2_000);
+        assert!(received_bytes(&fake) < 2_000);
     }
 }
 
@@ -49,9 +48,9 @@ async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
 async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
-    let double = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
+    let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
     let (reader, writer) = (
-        open(&bucket, &at(double.host())).await,
+        open(&bucket, &at(fake.host())).await,
         open(&bucket, &place::cloud()).await,
     );
     let path = path("models/bike-traffic/fine-tune/model.ubj");
@@ -65,39 +64,39 @@ async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded
             .write(&path, model(1).into(), Condition::Always)
             .await
             .unwrap();
-        double.take_calls();
+        fake.take_calls();
         let object = reader.read(&path).await.unwrap();
         assert!(
             object.bytes == model(1),
             "other contents were read than written"
         );
         assert_eq!(object.generation, generation);
-        assert!(received_bytes(&double) < 2_000);
+        assert!(received_bytes(&fake) < 2_000);
     }
 }
 
 #[tokio::test]
 async fn what_was_written_here_is_not_downloaded() {
-    let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
+    let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("data/test_baseline.csv");
     store
         .write(&path, model(1).into(), Condition::Absent)
         .await
         .unwrap();
-    double.take_calls();
+    fake.take_calls();
     assert!(store.read(&path).await.unwrap().bytes == model(1));
-    assert!(received_bytes(&double) < 2_000);
+    assert!(received_bytes(&fake) < 2_000);
 }
 
 #[tokio::test]
 async fn other_objects_are_read_each_time_by_one_request() {
-    let (store, double) = behind(|_, _, _| Fate::PassedOn).await;
+    let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("ledger/event.json");
     store
         .write(&path, "text".into(), Condition::Absent)
         .await
         .unwrap();
-    double.take_calls();
+    fake.take_calls();
     store.read(&path).await.unwrap();
-    assert_eq!(double.take_calls().len(), 1);
+    assert_eq!(fake.take_calls().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What the emulator never does and the service may: a double does it.
+//! What the emulator never does and the service may: a fake does it.
 
 use shared::runtime::Error;
 
@@ -38,10 +38,10 @@ async fn passing_trouble_is_waited_out() {
             0 => Fate::PassedOn,
             _ => Fate::refused(status, "Please try again."),
         };
-        let (store, double) = behind(fate).await;
+        let (store, fake) = behind(fate).await;
         for verb in ALL_VERBS {
             attempt(&*store, verb).await.unwrap();
-            assert_eq!(double.take_calls().len(), 3, "{verb} on {status}");
+            assert_eq!(fake.take_calls().len(), 3, "{verb} on {status}");
         }
     };
     tokio::join!(
@@ -53,7 +53,7 @@ async fn passing_trouble_is_waited_out() {
 #[tokio::test]
 async fn an_account_without_the_role_is_told_which_one() {
     let text = "worker@a-project.iam.gserviceaccount.com does not have storage.objects.get access";
-    let (store, double) = behind(move |_, _, _| Fate::refused(StatusCode::FORBIDDEN, text)).await;
+    let (store, fake) = behind(move |_, _, _| Fate::refused(StatusCode::FORBIDDEN, text)).await;
     for verb in ALL_VERBS {
         let chain = failed(&*store, verb).await;
         let object = if verb == "list" {
@@ -73,7 +73,7 @@ async fn an_account_without_the_role_is_told_which_one() {
             chain.contains("roles/storage.objectUser") && chain.contains("storage.objects.get"),
             "{chain}"
         );
-        assert_eq!(double.take_calls().len(), 1, "{verb}");
+        assert_eq!(fake.take_calls().len(), 1, "{verb}");
     }
 }
 

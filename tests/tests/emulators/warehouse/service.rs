@@ -1,4 +1,4 @@
-//! What BigQuery does and its emulator does not, against a double.
+//! What BigQuery does and its emulator does not, against a fake.
 
 use std::{error::Error, fmt::Write, sync::Arc};
 
@@ -11,21 +11,21 @@ use shared::{
     time::Day,
     warehouse::{BigQueryWarehouse, Forecast, Warehouse, WarehouseError},
 };
-use tests::bigquery_double::{BigQueryDouble, LOCATION};
+use tests::bigquery_fake::{BigQueryDouble, LOCATION};
 use tokio::task::JoinSet;
 
 const TABLE: &str = "bike_traffic_raw.daily_20210701";
 
 async fn open() -> (BigQueryDouble, BigQueryWarehouse) {
-    let double = BigQueryDouble::start().await;
-    let warehouse = open_in(&double, None).await;
-    (double, warehouse)
+    let fake = BigQueryDouble::start().await;
+    let warehouse = open_in(&fake, None).await;
+    (fake, warehouse)
 }
 
-async fn open_in(double: &BigQueryDouble, location: Option<&str>) -> BigQueryWarehouse {
+async fn open_in(fake: &BigQueryDouble, location: Option<&str>) -> BigQueryWarehouse {
     let cloud = CloudSettings {
         bigquery_location: location.map(str::to_owned),
-        ..double.cloud()
+        ..fake.cloud()
     };
     BigQueryWarehouse::open(&"a-project".parse().unwrap(), &cloud)
         .await
@@ -35,21 +35,21 @@ async fn open_in(double: &BigQueryDouble, location: Option<&str>) -> BigQueryWar
 /// The emulator loses no answer and refuses no second job of an id.
 #[tokio::test]
 async fn an_upload_whose_answer_is_lost_is_carried_out_once() {
-    let (double, warehouse) = open().await;
-    double.lose_answers(2);
+    let (fake, warehouse) = open().await;
+    fake.lose_answers(2);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((double.jobs().len(), counted(&double)), (1, vec![7]));
+    assert_eq!((fake.jobs().len(), counted(&fake)), (1, vec![7]));
 }
 
 /// As after a crash between the load and the ledger's entry.
 #[tokio::test]
 async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     for _ in 0..3 {
         replace(&warehouse, 7).await.unwrap();
     }
-    let jobs = double.jobs();
-    assert_eq!((jobs.len(), counted(&double)), (1, vec![7]));
+    let jobs = fake.jobs();
+    assert_eq!((jobs.len(), counted(&fake)), (1, vec![7]));
     let valid = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     assert!(
         jobs[0].chars().all(valid) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"),
@@ -60,7 +60,7 @@ async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
 /// As a second delivery of the same event writes them.
 #[tokio::test]
 async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     for hour in [6, 7] {
         warehouse
             .replace_counts(day(), &count(7), day().at(hour))
@@ -81,44 +81,44 @@ async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() 
             .await
             .unwrap();
     }
-    assert_eq!(double.jobs().len(), 2, "one of each table");
+    assert_eq!(fake.jobs().len(), 2, "one of each table");
     assert!(
-        double.table(TABLE).unwrap().contains("2021-07-01 04:00:00"),
+        fake.table(TABLE).unwrap().contains("2021-07-01 04:00:00"),
         "when they were written first"
     );
     warehouse
         .replace_counts(day(), &count(8), day().at(7))
         .await
         .unwrap();
-    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![8]));
+    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![8]));
 }
 
 /// The job of the first rows is done, but it is not what made the table that is there.
 #[tokio::test]
 async fn rows_of_old_are_loaded_again_over_those_that_replaced_them() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     for count in [7, 8, 7, 8, 7] {
         replace(&warehouse, count).await.unwrap();
-        assert_eq!(counted(&double), [count]);
+        assert_eq!(counted(&fake), [count]);
     }
 }
 
 #[tokio::test]
 async fn a_table_that_was_deleted_is_made_again() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
-    double.delete_table(TABLE);
+    fake.delete_table(TABLE);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!(counted(&double), [7]);
+    assert_eq!(counted(&fake), [7]);
 }
 
 #[tokio::test]
 async fn a_job_that_failed_is_followed_by_another() {
-    let (double, warehouse) = open().await;
-    double.fail_jobs(2, ("invalid", "Error while reading data"));
+    let (fake, warehouse) = open().await;
+    fake.fail_jobs(2, ("invalid", "Error while reading data"));
     for suffix in ["", "-2"] {
         let text = chain(&replace(&warehouse, 7).await.unwrap_err());
-        let id = double.jobs().last().unwrap().clone();
+        let id = fake.jobs().last().unwrap().clone();
         assert!(
             id.ends_with(suffix) && text.contains(&format!("the load job {id} failed")),
             "{text}"
@@ -132,57 +132,57 @@ async fn a_job_that_failed_is_followed_by_another() {
             "{text}"
         );
     }
-    assert_eq!(double.table(TABLE), None);
+    assert_eq!(fake.table(TABLE), None);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![7]));
-    assert!(double.jobs()[2].ends_with("-3"), "{:?}", double.jobs());
+    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![7]));
+    assert!(fake.jobs()[2].ends_with("-3"), "{:?}", fake.jobs());
 }
 
 #[tokio::test]
 async fn a_job_that_never_succeeds_is_given_up() {
-    let (double, warehouse) = open().await;
-    double.fail_jobs(100, ("invalid", "Error while reading data"));
+    let (fake, warehouse) = open().await;
+    fake.fail_jobs(100, ("invalid", "Error while reading data"));
     for _ in 0..20 {
         replace(&warehouse, 7).await.unwrap_err();
     }
     let text = chain(&replace(&warehouse, 7).await.unwrap_err());
     assert!(text.contains("-20 and those before it failed"), "{text}");
     replace(&warehouse, 8).await.unwrap_err();
-    assert_eq!(double.jobs().len(), 21);
+    assert_eq!(fake.jobs().len(), 21);
 }
 
 #[tokio::test]
 async fn a_job_that_fails_by_the_services_own_fault_is_followed_by_another_at_once() {
-    let (double, warehouse) = open().await;
-    double.fail_jobs(2, ("backendError", "An internal error occurred"));
+    let (fake, warehouse) = open().await;
+    fake.fail_jobs(2, ("backendError", "An internal error occurred"));
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((double.jobs().len(), counted(&double)), (3, vec![7]));
+    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![7]));
 }
 
 /// The emulator's jobs and queries are done before they are answered.
 #[tokio::test]
 async fn jobs_and_queries_are_waited_for() {
-    let (double, warehouse) = open().await;
-    double.be_busy(3);
+    let (fake, warehouse) = open().await;
+    fake.be_busy(3);
     replace(&warehouse, 7).await.unwrap();
-    double.answer_queries(vec![vec![row(0, 7)]]);
+    fake.answer_queries(vec![vec![row(0, 7)]]);
     assert_eq!(read(&warehouse).await.unwrap(), [7]);
 }
 
 /// The emulator runs every job in the United States, wherever the datasets are.
 #[tokio::test]
 async fn jobs_and_queries_run_in_the_location_that_is_set() {
-    let double = BigQueryDouble::start().await;
-    double.answer_queries(vec![vec![row(0, 7)], vec![row(1, 8)]]);
-    let here = open_in(&double, Some(LOCATION)).await;
+    let fake = BigQueryDouble::start().await;
+    fake.answer_queries(vec![vec![row(0, 7)], vec![row(1, 8)]]);
+    let here = open_in(&fake, Some(LOCATION)).await;
     for _ in 0..2 {
         replace(&here, 7).await.unwrap();
     }
     assert_eq!(
-        (double.jobs().len(), read(&here).await.unwrap()),
+        (fake.jobs().len(), read(&here).await.unwrap()),
         (1, vec![7, 8])
     );
-    let elsewhere = open_in(&double, Some("us-east1")).await;
+    let elsewhere = open_in(&fake, Some("us-east1")).await;
     for error in [
         replace(&elsewhere, 8).await.unwrap_err(),
         read(&elsewhere).await.unwrap_err(),
@@ -213,13 +213,13 @@ async fn passing_trouble_is_waited_out() {
         ),
     ] {
         cases.spawn(async move {
-            let (double, warehouse) = open().await;
-            double.answer_queries(vec![vec![row(0, 7)]]);
-            double.refuse(2, status, reason);
+            let (fake, warehouse) = open().await;
+            fake.answer_queries(vec![vec![row(0, 7)]]);
+            fake.refuse(2, status, reason);
             replace(&warehouse, 7).await.unwrap();
-            double.refuse(2, status, reason);
+            fake.refuse(2, status, reason);
             assert_eq!(read(&warehouse).await.unwrap(), [7], "{status}");
-            assert_eq!((double.calls(), counted(&double)), (7, vec![7]), "{status}");
+            assert_eq!((fake.calls(), counted(&fake)), (7, vec![7]), "{status}");
         });
     }
     cases.join_all().await;
@@ -228,12 +228,12 @@ async fn passing_trouble_is_waited_out() {
 /// The emulator has no roles.
 #[tokio::test]
 async fn a_missing_role_is_named_and_not_tried_again() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     let denied = (
         "accessDenied",
         "Access Denied: Project a-project: User does not have bigquery.jobs.create permission",
     );
-    double.refuse(2, 403, Some(denied));
+    fake.refuse(2, 403, Some(denied));
     let texts = [
         chain(&replace(&warehouse, 7).await.unwrap_err()),
         chain(&read(&warehouse).await.unwrap_err()),
@@ -253,40 +253,40 @@ async fn a_missing_role_is_named_and_not_tried_again() {
             "{text}"
         );
     }
-    assert_eq!(double.calls(), 2);
+    assert_eq!(fake.calls(), 2);
 }
 
 #[tokio::test]
 async fn all_pages_of_a_result_are_read() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
-    double.answer_queries(vec![
+    fake.answer_queries(vec![
         vec![row(0, 1), row(1, 2)],
         vec![],
         vec![row(2, 3), row(3, 4)],
         vec![row(4, 5)],
     ]);
     assert_eq!(read(&warehouse).await.unwrap(), [1, 2, 3, 4, 5]);
-    double.answer_queries(vec![]);
+    fake.answer_queries(vec![]);
     assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
 }
 
 /// The emulator says it in other words.
 #[tokio::test]
 async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     let no_table = (
         "invalidQuery",
         "a-project:bike_traffic_predictions.daily_* does not match any table.",
     );
-    double.refuse(1, 400, Some(no_table));
+    fake.refuse(1, 400, Some(no_table));
     assert_eq!(warehouse.forecasts(day(), day()).await.unwrap(), []);
     assert_eq!(
-        (read(&warehouse).await.unwrap(), double.queries()),
+        (read(&warehouse).await.unwrap(), fake.queries()),
         (vec![], vec![])
     );
     let missing = "Not found: Dataset a-project:bike_traffic_raw was not found in location US";
-    double.refuse(1, 404, Some(("notFound", missing)));
+    fake.refuse(1, 404, Some(("notFound", missing)));
     let text = chain(&read(&warehouse).await.unwrap_err());
     assert!(
         text.contains("Not found: Dataset") && text.contains("BQ_LOCATION"),
@@ -296,7 +296,7 @@ async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_is_malformed() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
     for (row, column) in [
         (
@@ -317,7 +317,7 @@ async fn a_row_that_cannot_be_is_malformed() {
         ),
         (json!([7]), "date_et_heure_de_comptage is empty"),
     ] {
-        double.answer_queries(vec![vec![row]]);
+        fake.answer_queries(vec![vec![row]]);
         let error = read(&warehouse).await.unwrap_err();
         assert!(
             matches!(error, WarehouseError::Malformed { .. }),
@@ -362,8 +362,8 @@ async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError>
 }
 
 /// Returns the counts in the table.
-fn counted(double: &BigQueryDouble) -> Vec<u32> {
-    let rows = double.table(TABLE).unwrap_or_default();
+fn counted(fake: &BigQueryDouble) -> Vec<u32> {
+    let rows = fake.table(TABLE).unwrap_or_default();
     let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     rows.lines()
         .map(|line| serde_json::from_value(row(line)["comptage_horaire"].clone()).unwrap())
@@ -373,7 +373,7 @@ fn counted(double: &BigQueryDouble) -> Vec<u32> {
 /// BigQuery itself answers that the URI is none of Cloud Storage's, and only after the query.
 #[tokio::test]
 async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_asked() {
-    let (double, warehouse) = open().await;
+    let (fake, warehouse) = open().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let exported = warehouse
         .export_counts((day(), day()), &store, &"exports/a".parse().unwrap())
@@ -387,7 +387,7 @@ async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_
         text.contains("exports/a is in no bucket") && text.contains("GCS_BUCKET"),
         "{text}"
     );
-    assert_eq!(double.calls(), 0);
+    assert_eq!(fake.calls(), 0);
 }
 
 /// A row as the query for counts selects it: count, second, id, name, coordinates and the table's day.

@@ -65,7 +65,7 @@ impl Fate {
 }
 
 impl StorageDouble {
-    /// Opens a double on a free port; `fate` decides on each request by its method, its path and query, and its number
+    /// Opens a fake on a free port; `fate` decides on each request by its method, its path and query, and its number
     /// from 1.
     pub async fn in_front_of(
         emulator: &EmulatorHost,

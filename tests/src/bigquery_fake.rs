@@ -1,4 +1,4 @@
-//! A double of BigQuery's REST service, for what the emulator lacks.
+//! A fake of BigQuery's REST service, for what the emulator lacks.
 //!
 //! It answers as <https://cloud.google.com/bigquery/docs/reference/rest> says: an id is used for one job only, a job is
 //! found in its own location only, jobs and queries take their time, results come in pages, and calls are refused. It

@@ -1,4 +1,4 @@
-//! A double of Pub/Sub that pulls are made from, for what its emulator lacks: it shows messages late, and twice.
+//! A fake of Pub/Sub that pulls are made from, for what its emulator lacks: it shows messages late, and twice.
 //!
 //! See <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull>.
 
