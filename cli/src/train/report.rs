@@ -25,7 +25,7 @@ pub struct TrainReport {
     /// The scores on the fixed test set.
     pub scores: Scores,
     /// The scores of the count a week earlier, on the rows of the fixed test set where it is known.
-    pub week_ago: Scores,
+    pub seasonal_naive: Scores,
     /// The standard deviation of the counts of the fixed test set.
     pub test_std: f64,
     /// The boosting rounds.
@@ -107,17 +107,18 @@ impl TrainReport {
     ) -> anyhow::Result<Self> {
         let fixed_test = &trained.fixed_test.frame;
         let pairs = fixed_test
-            .week_ago()
+            .seasonal_naive()
             .into_iter()
             .zip(fixed_test.targets().iter().copied());
-        let (week_ago, actuals): (Vec<f32>, Vec<f32>) =
-            pairs.filter(|(week_ago, _)| !week_ago.is_nan()).unzip();
+        let (seasonal_naive, actuals): (Vec<f32>, Vec<f32>) = pairs
+            .filter(|(seasonal_naive, _)| !seasonal_naive.is_nan())
+            .unzip();
         Ok(Self {
             version: None,
             champion: None,
             model: String::new(),
             scores: trained.scores,
-            week_ago: Scores::new(&week_ago, &actuals)?,
+            seasonal_naive: Scores::new(&seasonal_naive, &actuals)?,
             test_std: standard_deviation(fixed_test.targets())?,
             rounds: trained.model.card().rounds,
             train: DataReport::of(&data.train, &data.train_data),
@@ -210,7 +211,7 @@ impl TrainReport {
         ]);
         for (name, scores) in [
             ("champion", &self.scores),
-            ("count of a week earlier", &self.week_ago),
+            ("seasonal naive", &self.seasonal_naive),
         ] {
             table.add_row([
                 name.to_owned(),

@@ -56,7 +56,7 @@ impl Model {
     /// # Errors
     /// When XGBoost fails.
     pub fn predict(&self, frame: &Frame) -> Result<Vec<f32>, ModelError> {
-        let frame = frame.clone().numbered(&self.card.features);
+        let frame = frame.clone().encode_counters(&self.card.features);
         if frame.is_empty() {
             return Ok(Vec::new());
         }

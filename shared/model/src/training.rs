@@ -44,7 +44,7 @@ pub fn train(
     on_round: &mut dyn FnMut(Round),
 ) -> Result<Model, ModelError> {
     check_device(recipe.device)?;
-    let frame = frame.clone().numbered(&spec);
+    let frame = frame.clone().encode_counters(&spec);
     let training = describe(&frame)?;
     let params = recipe.params();
     let borrowed = borrow(&params);
@@ -115,7 +115,7 @@ pub fn fine_tune(
     on_round: &mut dyn FnMut(Round),
 ) -> Result<Model, ModelError> {
     let spec = champion.features().clone().with_counters(frame.counters());
-    let frame = frame.clone().numbered(&spec);
+    let frame = frame.clone().encode_counters(&spec);
     let training = describe(&frame)?;
     let rounds = champion.booster.rounds().map_err(ModelError::Train)?;
     let frozen = recipe.freeze_layers.unwrap_or(rounds);

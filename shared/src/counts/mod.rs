@@ -1,8 +1,8 @@
 //! Hourly counts of bicycles, and how they are read from every shape of export the city has published.
 
-mod header;
 #[cfg(test)]
-mod messes;
+mod dirty_data;
+mod header;
 mod read;
 mod reject;
 mod timestamp;

@@ -145,7 +145,7 @@ impl Frame {
     }
 
     /// Returns the counts of the same hour a week earlier: the forecast that costs nothing.
-    pub fn week_ago(&self) -> Vec<f32> {
+    pub fn seasonal_naive(&self) -> Vec<f32> {
         self.column(COLUMNS[WEEK_AGO_COLUMN]).unwrap_or_default()
     }
 
@@ -159,7 +159,7 @@ impl Frame {
 
     /// Gives the counters the numbers that a model knows them by.
     #[must_use]
-    pub fn numbered(mut self, spec: &FeatureSpec) -> Self {
+    pub fn encode_counters(mut self, spec: &FeatureSpec) -> Self {
         let numbers = spec.numbers(&self.counters);
         for (row, values) in self
             .rows
@@ -335,7 +335,7 @@ mod tests {
             assert_eq!(value(&frame, at_eight, column), expected, "{column}");
         }
         assert_eq!(frame.targets()[at_eight], 728.0);
-        assert_eq!(frame.week_ago()[at_eight], 560.0);
+        assert_eq!(frame.seasonal_naive()[at_eight], 560.0);
     }
 
     #[test]

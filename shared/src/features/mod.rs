@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_week_ago_column_is_the_lag_of_a_week() {
+    fn seasonal_naive_is_the_lag_of_a_week() {
         assert_eq!(COLUMNS[WEEK_AGO_COLUMN], "count_168h_earlier");
         let lags: Vec<_> = LAGS_HOURS
             .iter()

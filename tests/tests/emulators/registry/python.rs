@@ -166,7 +166,7 @@ fn assert_predictions(seen: &Value, model: &Model, frame: &Frame) {
         .into_iter()
         .step_by(step)
         .collect();
-    let values = frame.clone().numbered(model.features());
+    let values = frame.clone().encode_counters(model.features());
     let values = values
         .values()
         .chunks(frame.values().len() / frame.len())

@@ -42,9 +42,9 @@ async fn five_weeks_of_paris_are_ingested_checked_decided_and_replayed() {
         "{scores:?}"
     );
     assert!(
-        (summary.trained.week_ago.mae - 20.7).abs() < 0.05,
+        (summary.trained.seasonal_naive.mae - 20.7).abs() < 0.05,
         "{:?}",
-        summary.trained.week_ago
+        summary.trained.seasonal_naive
     );
     assert!((summary.trained.test_std - 97.8).abs() < 0.05);
     assert_eq!(summary.dead_letters, 0);

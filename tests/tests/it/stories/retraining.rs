@@ -70,7 +70,7 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
     );
     assert!(
         old.mae < 20.7,
-        "it is better than the count of a week earlier: {report}"
+        "it is better than the seasonal naive: {report}"
     );
 
     assert_eq!(
