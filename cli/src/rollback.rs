@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     clock::SystemClock,
     event::{EventId, Function},
     registry::{Alias, RunName, Version, change_champion},
@@ -117,16 +117,16 @@ pub async fn roll_back(
         Function::Promote,
         format_args!("rollback-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ")),
     );
-    let finding = Finding {
+    let entry = AuditEntry {
         champion_version: Some(to),
         challenger_version: Some(from),
         detail: json!({ "from": from, "to": to, "run": run.name, "by": "hand" }),
-        ..Finding::new(
+        ..AuditEntry::new(
             "rolled-back",
             format!("from version {from} to version {to} by hand: {reason}"),
         )
     };
-    let row = finding.into_row(now, Function::Promote, event_id.clone(), env);
+    let row = entry.into_row(now, Function::Promote, event_id.clone(), env);
     let unrecorded = || {
         format!("version {to} is champion, but the audit log does not say so: record it by hand")
     };

@@ -310,7 +310,7 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 #[cfg(test)]
 mod tests {
     use shared::{
-        audit::Finding,
+        audit::AuditEntry,
         clock::{Clock, SimulatedClock},
         ledger::{Claim, Ledger},
         registry::Run,
@@ -350,7 +350,7 @@ mod tests {
             let id = EventId::of(Function::DriftCheck, format_args!("2021-W{hour}"));
             let at = format!("2021-08-02T0{hour}:00:00Z").parse().unwrap();
             let row =
-                Finding::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
+                AuditEntry::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
             ports.warehouse.record(&row).await.unwrap();
         }
         let ledger = Ledger::new(
@@ -440,7 +440,7 @@ mod tests {
             .unwrap();
         let promoted_at: Timestamp = "2021-07-03T04:59:59Z".parse().unwrap();
         let id = EventId::of(Function::Promote, "2021-W26");
-        let row = Finding::new("promoted", "a reason").into_row(
+        let row = AuditEntry::new("promoted", "a reason").into_row(
             promoted_at,
             Function::Promote,
             id,

@@ -49,7 +49,7 @@ pub struct AuditRow {
 
 /// What a handler knows of its audit row; the runtime adds time, function, event and environment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Finding {
+pub struct AuditEntry {
     /// See [`AuditRow::decision`].
     pub decision: &'static str,
     /// See [`AuditRow::reason`].
@@ -78,8 +78,8 @@ pub struct Finding {
     pub detail: serde_json::Value,
 }
 
-impl Finding {
-    /// Begins a finding with what was decided and why.
+impl AuditEntry {
+    /// Begins a entry with what was decided and why.
     pub fn new(decision: &'static str, reason: impl Into<String>) -> Self {
         Self {
             decision,

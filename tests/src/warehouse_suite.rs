@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use shared::{
     Timestamp,
-    audit::{AuditRow, Finding},
+    audit::{AuditEntry, AuditRow},
     counts::{Coordinates, Count, Counter, Counts},
     event::{EventId, Function},
     registry::Version,
@@ -372,7 +372,7 @@ pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &
 /// Everything set, nothing set, and texts that break naive tables.
 pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
     let decided_at = timestamp("2021-08-02T05:00:00.123456Z");
-    let full = Finding {
+    let full = AuditEntry {
         drift_detected: Some(true),
         mae: Some(0.1 + 0.2),
         rmse: Some(30.1),
@@ -384,14 +384,17 @@ pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
         champion_version: Some(Version::new(1)),
         challenger_version: Some(Version::new(12)),
         detail: json!({ "columns": [{ "name": "comptage_horaire", "score": 0.25 }], "note": "dérive, \"été\"\n" }),
-        ..Finding::new(
+        ..AuditEntry::new(
             "promoted",
             "MAE 13,2 au lieu de 15,4 – «mieux», \"enfin\"\r\nsigné: naïf, Zoë",
         )
     };
     let mut expected = Vec::new();
-    for (subject, finding) in [("full", full), ("bare", Finding::new("kept", "no drift"))] {
-        let row = finding.into_row(
+    for (subject, entry) in [
+        ("full", full),
+        ("bare", AuditEntry::new("kept", "no drift")),
+    ] {
+        let row = entry.into_row(
             decided_at,
             Function::Promote,
             place.event_id(subject),
@@ -406,8 +409,8 @@ pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
 /// The same three replace a row; any other three make a new one.
 pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) {
     let row = |function, subject: &str, decision, reason: &str| {
-        let finding = Finding::new(decision, reason);
-        finding.into_row(
+        let entry = AuditEntry::new(decision, reason);
+        entry.into_row(
             timestamp("2021-08-02T05:00:00Z"),
             function,
             place.event_id(subject),
@@ -576,5 +579,10 @@ fn sorted(mut forecasts: Vec<Forecast>) -> Vec<Forecast> {
 
 fn audit_row(event_id: EventId) -> AuditRow {
     let decided_at = timestamp("2021-08-02T05:00:00Z");
-    Finding::new("checked", "no drift").into_row(decided_at, Function::DriftCheck, event_id, "dev")
+    AuditEntry::new("checked", "no drift").into_row(
+        decided_at,
+        Function::DriftCheck,
+        event_id,
+        "dev",
+    )
 }

@@ -9,7 +9,7 @@ use model::ModelCard;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     baseline::{self, Baseline, DataSet, DataSetName},
     clock::SystemClock,
     counts::{self, Counts},
@@ -126,15 +126,15 @@ async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::
         from,
         to,
     } = publication;
-    let finding = Finding {
+    let entry = AuditEntry {
         mae: Some(*mae),
         model_improvement: previous.map(|(_, previous_mae)| 1.0 - mae / previous_mae),
         champion_version: Some(*champion),
         detail: json!({ "from": from, "to": to, "previous": previous.map(|(version, _)| version) }),
-        ..Finding::new("published", publication.to_string())
+        ..AuditEntry::new("published", publication.to_string())
     };
     let event_id = EventId::of(Function::Promote, format_args!("publish-{to}"));
-    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
+    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id, env);
     let unrecorded =
         || format!("{to} is the baseline, but the audit log does not say so: record it by hand");
     ports.warehouse.record(&row).await.with_context(unrecorded)

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use model::{Model, Threads};
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     baseline::{self, Baseline, DataSet, DataSetName, Manifest, Source},
     checksum::Checksum,
     event::{EventId, Function},
@@ -239,7 +239,7 @@ pub(super) async fn record(
         return Ok(event_id);
     }
     let reason = comparison.reason(fitted.version);
-    let finding = Finding {
+    let entry = AuditEntry {
         mae: Some(comparison.after.mae),
         rmse: Some(comparison.after.rmse),
         r2: Some(comparison.after.r2),
@@ -258,9 +258,9 @@ pub(super) async fn record(
             "before": comparison.before,
             "after": comparison.after,
         }),
-        ..Finding::new(decision, reason)
+        ..AuditEntry::new(decision, reason)
     };
-    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
+    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
     ports.warehouse.record(&row).await?;
     Ok(event_id)
 }

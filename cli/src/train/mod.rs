@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use model::{Model, TrainRecipe};
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     baseline,
     checksum::Checksum,
     clock::SystemClock,
@@ -294,7 +294,7 @@ async fn record(
             )
         }
     };
-    let finding = Finding {
+    let entry = AuditEntry {
         mae: Some(mae),
         rmse: Some(scores.rmse),
         r2: Some(scores.r2),
@@ -308,10 +308,10 @@ async fn record(
         })),
         challenger_version: Some(*version),
         detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
-        ..Finding::new(decision, reason)
+        ..AuditEntry::new(decision, reason)
     };
     let event_id = EventId::of(Function::Promote, format_args!("train-{}", run.name));
-    let row = finding.into_row(ports.clock.now(), Function::Promote, event_id, env);
+    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id, env);
     let unrecorded = || {
         format!("the decision about version {version} is not in the audit log: record it by hand")
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use shared::{
     address::ObjectPath,
-    audit::Finding,
+    audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
     policy::Policy,
     registry::{Alias, Registry},
@@ -92,7 +92,7 @@ impl Handler for DriftCheck {
             report: path.clone(),
             major: report.verdict.major,
         };
-        let outcome = Outcome::of(finding(&report, &path));
+        let outcome = Outcome::of(entry(&report, &path));
         Ok(if report.verdict.fine_tune {
             outcome.publish(&detected)
         } else {
@@ -101,14 +101,14 @@ impl Handler for DriftCheck {
     }
 }
 
-fn finding(report: &WeekReport, path: &ObjectPath) -> Finding {
+fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
     let decision = match &report.verdict {
         verdict if verdict.major => "major-drift",
         verdict if verdict.dataset_drift => "drift",
         verdict if verdict.fine_tune => "live-error-too-high",
         _ => "no-drift",
     };
-    Finding {
+    AuditEntry {
         drift_detected: Some(report.verdict.dataset_drift),
         mae: report.live.map(|scores| scores.mae),
         rmse: report.live.map(|scores| scores.rmse),
@@ -121,7 +121,7 @@ fn finding(report: &WeekReport, path: &ObjectPath) -> Finding {
             "drifted_columns": report.drifted_columns(),
             "days_with_counts": report.days_with_counts,
         }),
-        ..Finding::new(decision, report.verdict.reason.clone())
+        ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
 }
 

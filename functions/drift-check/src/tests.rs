@@ -122,7 +122,7 @@ async fn a_week_like_the_test_set_leads_to_nothing() {
     promote(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
     assert_eq!(
-        (outcome.finding().decision, outcome.finding().drift_detected),
+        (outcome.entry().decision, outcome.entry().drift_detected),
         ("no-drift", Some(false))
     );
     assert!(outcome.events().is_empty());
@@ -142,8 +142,8 @@ async fn a_week_of_another_level_asks_for_fine_tuning() {
     let outcome = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
     assert_eq!(
         (
-            outcome.finding().decision,
-            outcome.finding().fine_tune_triggered
+            outcome.entry().decision,
+            outcome.entry().fine_tune_triggered
         ),
         ("drift", Some(true))
     );
@@ -164,8 +164,8 @@ async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
         promote(&ports, 10.0).await;
         forecast(&ports, "2021-W29".parse().unwrap(), error).await;
         let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
-        assert_eq!(outcome.finding().decision, decision);
-        assert!((outcome.finding().mae.unwrap() - error).abs() < 1e-9);
+        assert_eq!(outcome.entry().decision, decision);
+        assert!((outcome.entry().mae.unwrap() - error).abs() < 1e-9);
         assert_eq!(
             outcome
                 .events()

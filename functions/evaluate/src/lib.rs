@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::{Model, ModelCard, Threads};
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     baseline::DataSet,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
@@ -115,7 +115,7 @@ impl Handler for Evaluate {
             challenger: event.challenger,
             evaluation: path,
         };
-        Ok(Outcome::of(finding(&evaluation)).publish(&evaluated))
+        Ok(Outcome::of(entry(&evaluation)).publish(&evaluated))
     }
 }
 
@@ -139,10 +139,10 @@ fn refuse_other_test_set(
     }
 }
 
-fn finding(evaluation: &Evaluation) -> Finding {
+fn entry(evaluation: &Evaluation) -> AuditEntry {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
-    Finding {
+    AuditEntry {
         mae: Some(scores.mae),
         rmse: Some(scores.rmse),
         r2: Some(scores.r2),
@@ -150,7 +150,7 @@ fn finding(evaluation: &Evaluation) -> Finding {
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
         detail: json!({ "comparison": comparison, "verdicts": verdicts }),
-        ..Finding::new(
+        ..AuditEntry::new(
             "evaluated",
             format!(
                 "{}; {}",

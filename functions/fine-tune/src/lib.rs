@@ -8,7 +8,7 @@ use model::{FineTuneRecipe, Model, Threads, fine_tune};
 use serde_json::json;
 use shared::{
     Timestamp,
-    audit::Finding,
+    audit::AuditEntry,
     event::{ChallengerTrained, DriftDetected, Function, Topic},
     features::Frame,
     fixed_test,
@@ -152,7 +152,7 @@ impl Handler for FineTune {
             "version {version} trained from version {} on {rows} rows of {days} days",
             event.champion
         );
-        let finding = Finding {
+        let entry = AuditEntry {
             mae: Some(scores.mae),
             rmse: Some(scores.rmse),
             r2: Some(scores.r2),
@@ -161,7 +161,7 @@ impl Handler for FineTune {
             champion_version: Some(event.champion),
             challenger_version: Some(version),
             detail: json!({ "window": window, "days": days, "rows": rows, "recipe": self.recipe, "run": run.name }),
-            ..Finding::new("challenger-trained", reason)
+            ..AuditEntry::new("challenger-trained", reason)
         };
         let trained = ChallengerTrained {
             event_id: shared::event::EventId::of(Function::FineTune, event.week),
@@ -169,21 +169,21 @@ impl Handler for FineTune {
             champion: event.champion,
             challenger: version,
         };
-        Ok(Outcome::of(finding).publish(&trained))
+        Ok(Outcome::of(entry).publish(&trained))
     }
 }
 
-fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize) -> Finding {
+fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize) -> AuditEntry {
     let reason = format!(
         "nothing trained: {days} days of counts from {} to {} lie outside the fixed test set, {minimum} are needed",
         window.first, window.last_training
     );
-    Finding {
+    AuditEntry {
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),
         champion_version: Some(event.champion),
         detail: json!({ "window": window, "days": days }),
-        ..Finding::new("too-little-data", reason)
+        ..AuditEntry::new("too-little-data", reason)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     clock::Clock,
     event::{DayIngested, Function, IngestRequested, Topic},
     open_data::{ExploreClient, OpenData},
@@ -85,9 +85,9 @@ impl Handler for Ingest {
         };
         let reason =
             format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
-        let finding = Finding {
+        let entry = AuditEntry {
             detail: json!({ "days": reports }),
-            ..Finding::new("ingested", reason)
+            ..AuditEntry::new("ingested", reason)
         };
         let ingested = |report: &DayReport| DayIngested {
             event_id: event.id_of_day(report.day),
@@ -97,9 +97,7 @@ impl Handler for Ingest {
         Ok(reports
             .iter()
             .map(ingested)
-            .fold(Outcome::of(finding), |outcome, event| {
-                outcome.publish(&event)
-            }))
+            .fold(Outcome::of(entry), |outcome, event| outcome.publish(&event)))
     }
 }
 

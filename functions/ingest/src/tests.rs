@@ -83,7 +83,7 @@ async fn the_schedulers_request_ingests_yesterday() {
         .collect();
     // The phantom 0 and the record of the day before are gone.
     assert_eq!(rows, [("Quai E-O", 7), ("Pont N-S", 0), ("Quai E-O", 9)]);
-    let detail = &outcome.finding().detail["days"][0];
+    let detail = &outcome.entry().detail["days"][0];
     assert_eq!(
         (&detail["duplicates"], &detail["rejected"]),
         (&json!(1), &json!(2))

@@ -9,7 +9,7 @@ use axum::Router;
 use model::{Model, Threads};
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     clock::Clock,
     event::{DayIngested, Function, Topic},
     features::{HISTORY_DAYS, History},
@@ -109,9 +109,9 @@ impl Predict {
             "{settled} forecasts of {day} got their counts; those of {}, which is over, stay",
             day.plus(1)
         );
-        Ok(Outcome::of(Finding {
+        Ok(Outcome::of(AuditEntry {
             detail: json!({ "settled_day": day, "settled_forecasts": settled }),
-            ..Finding::new("settled", reason)
+            ..AuditEntry::new("settled", reason)
         }))
     }
 }
@@ -146,10 +146,10 @@ impl Handler for Predict {
             "{hours} hours of {target} forecast by version {}",
             champion.version
         );
-        Ok(Outcome::of(Finding {
+        Ok(Outcome::of(AuditEntry {
             champion_version: Some(champion.version),
             detail: json!({ "day": target, "forecasts": hours, "settled_day": event.day, "settled_forecasts": settled }),
-            ..Finding::new("forecast", reason)
+            ..AuditEntry::new("forecast", reason)
         }))
     }
 

@@ -183,7 +183,7 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
         .await
         .unwrap();
     let outcome = ingested(&ports, "2021-07-17").await.unwrap();
-    assert_eq!(outcome.finding().decision, "settled");
+    assert_eq!(outcome.entry().decision, "settled");
     assert_eq!(
         ports
             .warehouse
@@ -196,7 +196,7 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
     // That of today is made anew: it is still to come.
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
     let outcome = ingested(&ports, "2021-07-19").await.unwrap();
-    assert_eq!(outcome.finding().decision, "forecast");
+    assert_eq!(outcome.entry().decision, "forecast");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::{
-    audit::Finding,
+    audit::AuditEntry,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     policy::Policy,
@@ -99,7 +99,7 @@ impl Handler for Promote {
             reason: decision.reason.clone(),
         };
         let scores = evaluation.comparison.fixed_test.challenger;
-        let finding = Finding {
+        let entry = AuditEntry {
             mae: Some(scores.mae),
             rmse: Some(scores.rmse),
             r2: Some(scores.r2),
@@ -110,9 +110,9 @@ impl Handler for Promote {
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
-            ..Finding::new(decision.name, decision.reason)
+            ..AuditEntry::new(decision.name, decision.reason)
         };
-        Ok(Outcome::of(finding).publish(&decided))
+        Ok(Outcome::of(entry).publish(&decided))
     }
 }
 

@@ -100,7 +100,7 @@ async fn a_better_challenger_becomes_champion_and_the_old_one_previous() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!(outcome.finding().decision, "promoted");
+    assert_eq!(outcome.entry().decision, "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
     assert!(
         outcome.events()[0]
@@ -115,13 +115,13 @@ async fn a_challenger_that_is_not_better_enough_changes_nothing() {
     let event = evaluated(&ports, 10.0, 9.6).await;
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(
-        (outcome.finding().decision, aliases(&ports).await),
+        (outcome.entry().decision, aliases(&ports).await),
         ("kept", [Some(version(1)), None])
     );
     assert!(
-        outcome.finding().reason.contains("not below 9.50"),
+        outcome.entry().reason.contains("not below 9.50"),
         "{}",
-        outcome.finding().reason
+        outcome.entry().reason
     );
 }
 
@@ -136,13 +136,13 @@ async fn a_stale_evaluation_cannot_promote() {
         .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(
-        (outcome.finding().decision, aliases(&ports).await),
+        (outcome.entry().decision, aliases(&ports).await),
         ("kept", [Some(version(3)), None])
     );
     assert!(
-        outcome.finding().reason.starts_with("stale"),
+        outcome.entry().reason.starts_with("stale"),
         "{}",
-        outcome.finding().reason
+        outcome.entry().reason
     );
 }
 
@@ -156,7 +156,7 @@ async fn a_run_interrupted_after_the_swap_is_finished_by_the_next() {
         .await
         .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!(outcome.finding().decision, "promoted");
+    assert_eq!(outcome.entry().decision, "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
 }
 
@@ -175,7 +175,7 @@ async fn two_promotions_at_once_move_the_alias_once() {
         (version(2), "promoted")
     };
     assert_eq!(
-        (champion, outcome.unwrap().finding().decision),
+        (champion, outcome.unwrap().entry().decision),
         (Some(expected.0), expected.1)
     );
 }

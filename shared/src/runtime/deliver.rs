@@ -235,9 +235,9 @@ impl<H: Handler> Service<H> {
     /// may take longer than a lease.
     async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Reply {
         let now = self.ports.clock.now();
-        let Outcome { finding, events } = outcome;
-        let (decision, reason) = (finding.decision, finding.reason.clone());
-        let row = finding.into_row(
+        let Outcome { entry, events } = outcome;
+        let (decision, reason) = (entry.decision, entry.reason.clone());
+        let row = entry.into_row(
             now,
             H::FUNCTION,
             context.event_id.clone(),
@@ -310,8 +310,8 @@ impl<H: Handler> Service<H> {
             published_at,
             ..
         } = envelope;
-        let mut finding = error.into_dead_letter();
-        let reason = finding.error_message.clone().unwrap_or_default();
+        let mut entry = error.into_dead_letter();
+        let reason = entry.error_message.clone().unwrap_or_default();
         tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
         let dead_letter = DeadLetter::new(
             H::FUNCTION,
@@ -321,7 +321,7 @@ impl<H: Handler> Service<H> {
             Message { data, attributes },
         );
         if let Some((path, contents)) = dead_letter.offloaded {
-            finding.detail = json!({ "message": path });
+            entry.detail = json!({ "message": path });
             if let Err(error) = self
                 .ports
                 .store
@@ -335,7 +335,7 @@ impl<H: Handler> Service<H> {
             }
         }
         let now = self.ports.clock.now();
-        let row = finding.into_row(
+        let row = entry.into_row(
             now,
             H::FUNCTION,
             event_id.clone(),

@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt};
 
 use crate::{
-    audit::Finding,
+    audit::AuditEntry,
     bus::{BusError, dead_letter::cut},
     counts::WriteError,
     event::DecodeError,
@@ -97,12 +97,12 @@ impl Error {
         text
     }
 
-    /// Makes the finding of a message that becomes a dead letter.
-    pub(super) fn into_dead_letter(self) -> Finding {
+    /// Makes the entry of a message that becomes a dead letter.
+    pub(super) fn into_dead_letter(self) -> AuditEntry {
         let error_message = Some(cut(&self.chain(), LONGEST_TEXT_BYTES));
-        Finding {
+        AuditEntry {
             error_message,
-            ..Finding::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES))
+            ..AuditEntry::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES))
         }
     }
 

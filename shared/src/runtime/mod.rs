@@ -28,7 +28,7 @@ pub use server::{ServiceSettings, router, run};
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
 
 use crate::{
-    audit::Finding,
+    audit::AuditEntry,
     event::{Event, EventId, Function, Topic, encode},
     ledger::RecordedEvent,
 };
@@ -77,15 +77,15 @@ pub struct Context {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Outcome {
-    finding: Finding,
+    entry: AuditEntry,
     events: Vec<RecordedEvent>,
 }
 
 impl Outcome {
     /// Ends with an audit row and no event.
-    pub fn of(finding: Finding) -> Self {
+    pub fn of(entry: AuditEntry) -> Self {
         Self {
-            finding,
+            entry,
             events: Vec::new(),
         }
     }
@@ -101,8 +101,8 @@ impl Outcome {
     }
 
     /// Returns what goes into the audit log.
-    pub fn finding(&self) -> &Finding {
-        &self.finding
+    pub fn entry(&self) -> &AuditEntry {
+        &self.entry
     }
 
     /// Returns what is to be published.

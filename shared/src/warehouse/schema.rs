@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        audit::Finding,
+        audit::AuditEntry,
         counts::{self, Counts},
         event::{EventId, Function},
         registry::Version,
@@ -204,7 +204,7 @@ mod tests {
 
         let event_id = EventId::of(Function::DriftCheck, "2021-W30");
         let row =
-            Finding::new("kept", "no drift").into_row(now, Function::Promote, event_id, "dev");
+            AuditEntry::new("kept", "no drift").into_row(now, Function::Promote, event_id, "dev");
         let (recorded_at, others) = AUDIT_LOG.split_last().unwrap();
         assert_eq!(
             (

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use shared::{
     address::ObjectPath,
-    audit::Finding,
+    audit::AuditEntry,
     event::{Function, IngestRequested, Topic},
     runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables},
@@ -41,6 +41,9 @@ impl Handler for Patient {
         while self.store.generation(&self.gate).await?.is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Ok(Outcome::of(Finding::new("waited", "the gate was opened")))
+        Ok(Outcome::of(AuditEntry::new(
+            "waited",
+            "the gate was opened",
+        )))
     }
 }

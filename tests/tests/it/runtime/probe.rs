@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, routing::get};
 use shared::{
     address::ObjectPath,
-    audit::Finding,
+    audit::AuditEntry,
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested, Topic},
     runtime::{Context, Error, Handler, Outcome},
     store::{Condition, Store},
@@ -100,7 +100,7 @@ impl Probe {
         self.store
             .write(&path, text.into(), Condition::Always)
             .await?;
-        let mut outcome = Outcome::of(Finding::new("ingested", "it was told to"));
+        let mut outcome = Outcome::of(AuditEntry::new("ingested", "it was told to"));
         let (first, last) = event.days(context.published_at);
         for day in first.through(last) {
             let event_id = EventId::of(Function::Ingest, day);
@@ -136,7 +136,7 @@ impl Handler for Probe {
                 self.succeed(&event, context).await
             }
             Turn::ExceedRights => {
-                let outcome = Outcome::of(Finding::new("ingested", "it was told to"));
+                let outcome = Outcome::of(AuditEntry::new("ingested", "it was told to"));
                 Ok(outcome.publish(&DriftCheckRequested::default()))
             }
             Turn::FailPermanently => {
