@@ -115,9 +115,9 @@ pub(crate) fn save(counts: &Counts, path: &Path) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let mut file = OutputFile::create(path)?;
     if path.extension().is_some_and(|ending| ending == "gz") {
-        let mut packed = GzBuilder::new().write(&mut file, Compression::default());
-        counts::write_french(counts, &mut packed).with_context(cannot)?;
-        packed.finish().with_context(cannot)?;
+        let mut draft = GzBuilder::new().write(&mut file, Compression::default());
+        counts::write_french(counts, &mut draft).with_context(cannot)?;
+        draft.finish().with_context(cannot)?;
     } else {
         counts::write_french(counts, &mut file).with_context(cannot)?;
     }

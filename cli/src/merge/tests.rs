@@ -332,15 +332,15 @@ fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
         ),
     ]);
     let mut plan = place.plan("old.csv", &["new.csv"]);
-    let mut packed = Vec::new();
+    let mut draft = Vec::new();
     for name in ["out/1.csv.gz", "out/2.csv.gz"] {
         plan.output = place.path(name);
         merge(&plan).unwrap();
-        packed.push(fs::read(&plan.output).unwrap());
+        draft.push(fs::read(&plan.output).unwrap());
     }
-    assert_eq!(packed[0], packed[1]);
+    assert_eq!(draft[0], draft[1]);
     let mut text = String::new();
-    flate2::read::GzDecoder::new(packed[0].as_slice())
+    flate2::read::GzDecoder::new(draft[0].as_slice())
         .read_to_string(&mut text)
         .unwrap();
     // Counters of one hour stand in the order of their names.

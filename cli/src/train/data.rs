@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use shared::{
-    baseline::{self, Baseline, DataSet, DataSetName, Packed, Role, Source},
+    baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
     counts::Counts,
     features::{FeatureSpec, Frame},
     fixed_test::{self, FixedTest},
@@ -105,9 +105,9 @@ fn pack(
     loaded: &Loaded,
     sources: Vec<Source>,
     parent: Option<DataSetName>,
-) -> anyhow::Result<Packed> {
-    let packed = Packed::new(role, &loaded.counts, sources, parent)?;
-    packed.with_context(|| format!("{} has no counts", loaded.source.name))
+) -> anyhow::Result<DataSetDraft> {
+    let draft = DataSetDraft::new(role, &loaded.counts, sources, parent)?;
+    draft.with_context(|| format!("{} has no counts", loaded.source.name))
 }
 
 /// Rows of the test period in the training data would make the test worth nothing.

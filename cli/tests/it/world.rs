@@ -14,7 +14,7 @@ use cli::{
 };
 use model::TrainRecipe;
 use shared::{
-    baseline::{self, Baseline, Packed, Role},
+    baseline::{self, Baseline, DataSetDraft, Role},
     clock::SimulatedClock,
     counts::{self, Counts},
     runtime::Ports,
@@ -123,7 +123,7 @@ impl World {
             .counts(self.last_day, self.last_day)
             .await
             .unwrap();
-        let others = Packed::new(Role::Train, &counts, Vec::new(), None)
+        let others = DataSetDraft::new(Role::Train, &counts, Vec::new(), None)
             .unwrap()
             .unwrap();
         let baseline = Baseline {

@@ -28,7 +28,7 @@ const FRESH_SECONDS: i64 = 600;
 
 /// What requests are answered from.
 #[derive(Clone)]
-pub(crate) struct Served {
+pub(crate) struct ServingState {
     champion: Champion,
     history: Arc<History>,
     last_hour: Hour,
@@ -99,11 +99,18 @@ fn refuse(status: StatusCode, error: String) -> Response {
 }
 
 async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> {
-    let served = function.served().await?;
-    let found: Vec<_> = records.iter().map(|record| served.find(record)).collect();
+    let serving_state = function.serving_state().await?;
+    let found: Vec<_> = records
+        .iter()
+        .map(|record| serving_state.find(record))
+        .collect();
     let rows = found.iter().filter_map(|row| row.as_ref().ok().copied());
-    let frame = Frame::of_rows(served.champion.model.features(), &served.history, rows);
-    let mut forecasts = served.champion.model.predict(&frame)?.into_iter();
+    let frame = Frame::of_rows(
+        serving_state.champion.model.features(),
+        &serving_state.history,
+        rows,
+    );
+    let mut forecasts = serving_state.champion.model.predict(&frame)?.into_iter();
     // There is a forecast for each record that was found.
     let prediction = |row: Result<_, String>| {
         row.map_or_else(Prediction::Error, |_| {
@@ -112,12 +119,12 @@ async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> 
     };
     let predictions = found.into_iter().map(prediction).collect();
     Ok(Reply {
-        model_version: served.champion.version,
+        model_version: serving_state.champion.version,
         predictions,
     })
 }
 
-impl Served {
+impl ServingState {
     /// Finds the counter and the hour that a record means.
     fn find(&self, record: &Record) -> Result<(usize, Hour), String> {
         let counter = self.counter(record)?;
@@ -155,14 +162,14 @@ impl Served {
 
 impl Predict {
     /// Returns champion and counts, read again when they are ten minutes old.
-    async fn served(&self) -> Result<Served, Error> {
+    async fn serving_state(&self) -> Result<ServingState, Error> {
         let now = self.clock.now();
-        let mut served = self.served.lock().await;
-        let is_fresh = |served: &&Served| {
-            (0..FRESH_SECONDS).contains(&(now.as_second() - served.read_at.as_second()))
+        let mut serving_state = self.serving_state.lock().await;
+        let is_fresh = |serving_state: &&ServingState| {
+            (0..FRESH_SECONDS).contains(&(now.as_second() - serving_state.read_at.as_second()))
         };
-        if let Some(served) = served.as_ref().filter(is_fresh) {
-            return Ok(served.clone());
+        if let Some(serving_state) = serving_state.as_ref().filter(is_fresh) {
+            return Ok(serving_state.clone());
         }
         let champion = self.champion().await?;
         let today = Day::of(now);
@@ -176,8 +183,8 @@ impl Predict {
             )));
         };
         let history = Arc::new(History::new(&[&counts]));
-        Ok(served
-            .insert(Served {
+        Ok(serving_state
+            .insert(ServingState {
                 champion,
                 history,
                 last_hour,

@@ -31,7 +31,7 @@ pub struct Predict {
     registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
     champion: Mutex<Option<Champion>>,
-    served: Mutex<Option<api::Served>>,
+    serving_state: Mutex<Option<api::ServingState>>,
 }
 
 /// A loaded champion.
@@ -60,7 +60,7 @@ impl Predict {
             registry: Arc::clone(&ports.registry),
             clock: Arc::clone(&ports.clock),
             champion: Mutex::default(),
-            served: Mutex::default(),
+            serving_state: Mutex::default(),
         }
     }
 
@@ -104,7 +104,7 @@ impl Predict {
     /// as they were made: the live error is that of what was known the day before.
     async fn settle_only(&self, day: Day, history: &History) -> Result<Outcome, Error> {
         let settled = settle(&*self.warehouse, history, day).await?;
-        *self.served.lock().await = None;
+        *self.serving_state.lock().await = None;
         let reason = format!(
             "{settled} forecasts of {day} got their counts; those of {}, which is over, stay",
             day.plus(1)
@@ -140,7 +140,7 @@ impl Handler for Predict {
         }
         self.warehouse.replace_forecasts(target, &forecasts).await?;
         let settled = settle(&*self.warehouse, &history, event.day).await?;
-        *self.served.lock().await = None;
+        *self.serving_state.lock().await = None;
         let hours = forecasts.len();
         let reason = format!(
             "{hours} hours of {target} forecast by version {}",

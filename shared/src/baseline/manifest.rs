@@ -54,7 +54,7 @@ impl Manifest {
 pub struct Source {
     /// The file's or object's name, without the folder of the machine it was on.
     pub name: String,
-    /// The checksum of the file, packed as it was.
+    /// The checksum of the file, draft as it was.
     pub sha256: Checksum,
     /// The rows that were read from it.
     pub rows: u64,

@@ -39,14 +39,14 @@ pub struct Baseline {
 }
 
 /// Counts as they are stored.
-pub struct Packed {
+pub struct DataSetDraft {
     /// The name they will have.
     pub data: DataSet,
     bytes: Bytes,
     manifest: Manifest,
 }
 
-impl Packed {
+impl DataSetDraft {
     /// Writes counts down as they are stored; `None` without any. `parent` is the data set that they continue.
     ///
     /// They are normalized, see [`Counts::normalized`], so that the same counts have the same checksum.
@@ -103,12 +103,12 @@ impl Packed {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn keep(store: &dyn Store, packed: Packed) -> Result<Manifest, StoreError> {
-    let (object, path) = (packed.data.name.object(), packed.data.name.manifest());
+pub async fn keep(store: &dyn Store, draft: DataSetDraft) -> Result<Manifest, StoreError> {
+    let (object, path) = (draft.data.name.object(), draft.data.name.manifest());
     if store.generation(&object).await?.is_none() {
-        unless_there(store.write(&object, packed.bytes, Condition::Absent).await)?;
+        unless_there(store.write(&object, draft.bytes, Condition::Absent).await)?;
     }
-    unless_there(write_json(store, &path, &packed.manifest, Condition::Absent).await)?;
+    unless_there(write_json(store, &path, &draft.manifest, Condition::Absent).await)?;
     // Whoever was first has said where the counts come from.
     Ok(read_json(store, &path).await?.0)
 }

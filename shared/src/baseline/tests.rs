@@ -13,7 +13,7 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-fn packed(role: Role, last: &str, parent: Option<&Packed>) -> Packed {
+fn draft(role: Role, last: &str, parent: Option<&DataSetDraft>) -> DataSetDraft {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter {
         id: None,
@@ -35,12 +35,12 @@ fn packed(role: Role, last: &str, parent: Option<&Packed>) -> Packed {
         rows: 24,
     };
     let parent = parent.map(|parent| parent.data.name.clone());
-    Packed::new(role, &counts, vec![source], parent)
+    DataSetDraft::new(role, &counts, vec![source], parent)
         .unwrap()
         .unwrap()
 }
 
-async fn store_with(sets: &[&Packed]) -> Arc<dyn Store> {
+async fn store_with(sets: &[&DataSetDraft]) -> Arc<dyn Store> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     for set in sets {
         keep(&*store, clone(set)).await.unwrap();
@@ -48,15 +48,15 @@ async fn store_with(sets: &[&Packed]) -> Arc<dyn Store> {
     store
 }
 
-fn clone(packed: &Packed) -> Packed {
-    Packed {
-        data: packed.data.clone(),
-        bytes: packed.bytes.clone(),
-        manifest: packed.manifest.clone(),
+fn clone(draft: &DataSetDraft) -> DataSetDraft {
+    DataSetDraft {
+        data: draft.data.clone(),
+        bytes: draft.bytes.clone(),
+        manifest: draft.manifest.clone(),
     }
 }
 
-fn baseline(train: &Packed, test: &Packed) -> Baseline {
+fn baseline(train: &DataSetDraft, test: &DataSetDraft) -> Baseline {
     Baseline {
         train: train.data.name.clone(),
         test: test.data.name.clone(),
@@ -65,7 +65,7 @@ fn baseline(train: &Packed, test: &Packed) -> Baseline {
 
 #[tokio::test]
 async fn a_manifest_describes_the_object_beside_it() {
-    let train = packed(Role::Train, "2021-05-15", None);
+    let train = draft(Role::Train, "2021-05-15", None);
     let store = store_with(&[&train]).await;
     let manifest = manifest(&*store, &train.data.name).await.unwrap();
     let object = store.read(&manifest.object).await.unwrap().bytes;
@@ -88,11 +88,11 @@ async fn a_manifest_describes_the_object_beside_it() {
 #[tokio::test]
 async fn the_same_counts_are_kept_once_and_their_first_manifest_stays() {
     let (first, parent) = (
-        packed(Role::Train, "2021-05-15", None),
-        packed(Role::Train, "2021-05-10", None),
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Train, "2021-05-10", None),
     );
     let store = store_with(&[&first]).await;
-    let again = keep(&*store, packed(Role::Train, "2021-05-15", Some(&parent)))
+    let again = keep(&*store, draft(Role::Train, "2021-05-15", Some(&parent)))
         .await
         .unwrap();
     assert_eq!(
@@ -104,10 +104,10 @@ async fn the_same_counts_are_kept_once_and_their_first_manifest_stays() {
 #[tokio::test]
 async fn what_is_published_has_copies_where_functions_read_them() {
     let (old, new) = (
-        packed(Role::Train, "2021-05-15", None),
-        packed(Role::Train, "2021-05-20", None),
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Train, "2021-05-20", None),
     );
-    let test = packed(Role::Test, "2021-05-31", None);
+    let test = draft(Role::Test, "2021-05-31", None);
     let store = store_with(&[&old, &new, &test]).await;
     publish(&*store, None, &baseline(&old, &test))
         .await
@@ -132,8 +132,8 @@ async fn what_is_published_has_copies_where_functions_read_them() {
 #[tokio::test]
 async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
     let sets =
-        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
-    let test = packed(Role::Test, "2021-05-31", None);
+        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| draft(Role::Train, last, None));
+    let test = draft(Role::Test, "2021-05-31", None);
     let store = store_with(&[&sets[0], &sets[1], &sets[2], &test]).await;
     publish(&*store, None, &baseline(&sets[0], &test))
         .await
@@ -160,8 +160,8 @@ async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
 #[tokio::test]
 async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
     let sets =
-        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| packed(Role::Train, last, None));
-    let test = packed(Role::Test, "2021-05-31", None);
+        ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| draft(Role::Train, last, None));
+    let test = draft(Role::Test, "2021-05-31", None);
     let store = store_with(&[&sets[0], &sets[1], &sets[2], &test]).await;
     publish(&*store, None, &baseline(&sets[0], &test))
         .await
@@ -254,8 +254,8 @@ impl Store for Overtaken {
 #[tokio::test]
 async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
     let (train, test) = (
-        packed(Role::Train, "2021-05-15", None),
-        packed(Role::Test, "2021-05-31", None),
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Test, "2021-05-31", None),
     );
     let store = store_with(&[&train, &test]).await;
     write_json(
@@ -278,8 +278,8 @@ async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
 #[tokio::test]
 async fn what_does_not_match_its_manifest_is_neither_read_nor_published() {
     let (train, test) = (
-        packed(Role::Train, "2021-05-15", None),
-        packed(Role::Test, "2021-05-31", None),
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Test, "2021-05-31", None),
     );
     let store = store_with(&[&train, &test]).await;
     store
@@ -300,8 +300,8 @@ async fn what_does_not_match_its_manifest_is_neither_read_nor_published() {
 #[tokio::test]
 async fn verification_finds_what_is_missing_or_changed() {
     let (train, test) = (
-        packed(Role::Train, "2021-05-15", None),
-        packed(Role::Test, "2021-05-31", None),
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Test, "2021-05-31", None),
     );
     let store = store_with(&[&train, &test]).await;
     publish(&*store, None, &baseline(&train, &test))
@@ -325,7 +325,7 @@ async fn verification_finds_what_is_missing_or_changed() {
         )
         .await
         .unwrap();
-    let missing = packed(Role::Train, "2021-05-16", Some(&train));
+    let missing = draft(Role::Train, "2021-05-16", Some(&train));
     write_json(
         &*store,
         &missing.manifest.name.manifest(),
@@ -382,9 +382,9 @@ async fn verification_finds_what_is_missing_or_changed() {
 
 #[tokio::test]
 async fn the_history_of_a_data_set_is_the_chain_of_those_it_continues() {
-    let first = packed(Role::Train, "2021-05-15", None);
-    let second = packed(Role::Train, "2021-05-20", Some(&first));
-    let third = packed(Role::Train, "2021-05-25", Some(&second));
+    let first = draft(Role::Train, "2021-05-15", None);
+    let second = draft(Role::Train, "2021-05-20", Some(&first));
+    let third = draft(Role::Train, "2021-05-25", Some(&second));
     let store = store_with(&[&first, &second, &third]).await;
     let chain = history(&*store, &third.data.name).await.unwrap();
     let names: Vec<_> = chain.iter().map(|manifest| &manifest.name).collect();
@@ -396,7 +396,7 @@ async fn the_history_of_a_data_set_is_the_chain_of_those_it_continues() {
 
 #[tokio::test]
 async fn a_manifest_of_a_later_format_is_refused() {
-    let mut train = packed(Role::Train, "2021-05-15", None);
+    let mut train = draft(Role::Train, "2021-05-15", None);
     train.manifest.format = FORMAT + 1;
     let store = store_with(&[&train]).await;
     let error = manifest(&*store, &train.data.name).await.unwrap_err();

@@ -50,7 +50,7 @@ pub struct Replay {
 /// Delivers the messages of a log to subscriptions, each in a task of its own. Dropping it stops them; what was not
 /// acknowledged is delivered again by the next one.
 pub struct EmbeddedBus {
-    lanes: Vec<Arc<Lane>>,
+    workers: Vec<Arc<SubscriptionWorker>>,
     _tasks: JoinSet<()>,
 }
 
@@ -68,7 +68,7 @@ impl EmbeddedBus {
             .timeout(policy.acknowledgement_deadline)
             .build();
         let http = http.unwrap_or_default();
-        let (mut lanes, mut tasks) = (Vec::new(), JoinSet::new());
+        let (mut workers, mut tasks) = (Vec::new(), JoinSet::new());
         for subscription in subscriptions {
             let log = publisher.log();
             let state =
@@ -77,7 +77,7 @@ impl EmbeddedBus {
                     Err(StoreError::NotFound { .. }) => State::default(),
                     Err(error) => return Err(error),
                 };
-            let lane = Arc::new(Lane {
+            let worker = Arc::new(SubscriptionWorker {
                 subscription,
                 policy,
                 log,
@@ -88,11 +88,11 @@ impl EmbeddedBus {
                 settled: AtomicU64::new(0),
                 dead_letters: AtomicU64::new(0),
             });
-            tasks.spawn(Arc::clone(&lane).run());
-            lanes.push(lane);
+            tasks.spawn(Arc::clone(&worker).run());
+            workers.push(worker);
         }
         Ok(Self {
-            lanes,
+            workers,
             _tasks: tasks,
         })
     }
@@ -102,8 +102,8 @@ impl EmbeddedBus {
         loop {
             let before = self.activity();
             let mut busy = false;
-            for lane in &self.lanes {
-                busy |= lane.is_busy().await;
+            for worker in &self.workers {
+                busy |= worker.is_busy().await;
             }
             // A function publishes before it answers, so a quiet look counts only if nothing moved meanwhile.
             if !busy && self.activity() == before {
@@ -119,12 +119,12 @@ impl EmbeddedBus {
     /// When the log cannot be read.
     pub async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
         let mut messages = 0;
-        for lane in &self.lanes {
+        for worker in &self.workers {
             if replay
                 .function
-                .is_none_or(|function| function == lane.subscription.function)
+                .is_none_or(|function| function == worker.subscription.function)
             {
-                messages += lane.replay(replay).await?;
+                messages += worker.replay(replay).await?;
             }
         }
         Ok(messages)
@@ -132,22 +132,22 @@ impl EmbeddedBus {
 
     /// Returns how many messages became dead letters because their attempts ran out, since the start.
     pub fn dead_letters(&self) -> u64 {
-        self.lanes
+        self.workers
             .iter()
-            .map(|lane| lane.dead_letters.load(Ordering::SeqCst))
+            .map(|worker| worker.dead_letters.load(Ordering::SeqCst))
             .sum()
     }
 
     fn activity(&self) -> u64 {
         let settled = self
-            .lanes
+            .workers
             .iter()
-            .map(|lane| lane.settled.load(Ordering::SeqCst))
+            .map(|worker| worker.settled.load(Ordering::SeqCst))
             .sum::<u64>();
         let appended = self
-            .lanes
+            .workers
             .first()
-            .map_or(0, |lane| lane.log.appends.load(Ordering::SeqCst));
+            .map_or(0, |worker| worker.log.appends.load(Ordering::SeqCst));
         settled + appended
     }
 }
@@ -162,7 +162,7 @@ struct State {
 }
 
 /// A subscription at work.
-struct Lane {
+struct SubscriptionWorker {
     subscription: Subscription,
     policy: DeliveryPolicy,
     log: Arc<Log>,
@@ -174,7 +174,7 @@ struct Lane {
     dead_letters: AtomicU64,
 }
 
-impl Lane {
+impl SubscriptionWorker {
     async fn run(self: Arc<Self>) {
         let mut at_endpoint = JoinSet::<u64>::new();
         let mut not_before = BTreeMap::<u64, Instant>::new();
@@ -192,9 +192,9 @@ impl Lane {
             for number in self.due(&not_before, &outstanding).into_iter().take(room) {
                 outstanding.insert(number);
                 not_before.remove(&number);
-                let lane = Arc::clone(&self);
+                let worker = Arc::clone(&self);
                 at_endpoint.spawn(async move {
-                    lane.attempt(number).await;
+                    worker.attempt(number).await;
                     number
                 });
             }

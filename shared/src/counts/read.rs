@@ -477,12 +477,12 @@ mod tests {
             "{HEADER}{}",
             "1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n".repeat(50_000)
         );
-        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(text.as_bytes()).unwrap();
-        let packed = packed.finish().unwrap();
+        let mut draft = GzEncoder::new(Vec::new(), Compression::fast());
+        draft.write_all(text.as_bytes()).unwrap();
+        let draft = draft.finish().unwrap();
         let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut.gz"));
-        std::fs::write(&whole, &packed).unwrap();
-        std::fs::write(&cut, &packed[..packed.len() / 2]).unwrap();
+        std::fs::write(&whole, &draft).unwrap();
+        std::fs::write(&cut, &draft[..draft.len() / 2]).unwrap();
         assert_eq!(read_file(&whole, &mut Vec::new()).unwrap().len(), 50_000);
         let error = read_file(&cut, &mut Vec::new()).unwrap_err();
         assert!(error.to_string().ends_with("cut.gz"), "{error}");
