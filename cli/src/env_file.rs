@@ -46,7 +46,7 @@ fn malformed(path: &Path, text: &str, error: &dotenvy::Error) -> anyhow::Error {
     let position = text.lines().position(|known| known.trim_end() == start);
     let place = position.map_or_else(String::new, |position| format!("line {} of ", position + 1));
     anyhow!(
-        "cannot understand {place}{}: write NAME=VALUE, and quotes around a value with blanks",
+        "cannot understand {place}{}: write NAME=VALUE, and quotes around a value with whitespace",
         path.display()
     )
 }

@@ -21,7 +21,7 @@ macro_rules! store_suite {
                 an_empty_object_is_an_object,
                 nine_megabytes_are_read_back,
                 a_missing_object_is_not_found_and_named,
-                names_may_be_deep_and_hold_blanks_and_accents,
+                names_may_be_deep_and_hold_whitespace_and_accents,
                 names_that_look_alike_are_different_objects,
                 a_folder_is_no_object_and_an_object_no_folder,
                 generations_rise,
@@ -135,7 +135,7 @@ pub async fn a_missing_object_is_not_found_and_named(place: &Place) {
 }
 
 /// Names are kept as they are, also where they mean something in an address or a shell.
-pub async fn names_may_be_deep_and_hold_blanks_and_accents(place: &Place) {
+pub async fn names_may_be_deep_and_hold_whitespace_and_accents(place: &Place) {
     let store = place.open();
     let names = [
         "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z.json",

@@ -26,7 +26,7 @@ use crate::time::{Day, Hour};
 /// Counts above this are taken for a broken sensor; the highest true count in the public data is below 12,000 an hour.
 pub const MAXIMUM_COUNT: u32 = 50_000;
 
-/// The name of a counter with case, accents and blanks folded, which is what identifies it.
+/// The name of a counter with case, accents and whitespace folded, which is what identifies it.
 ///
 /// The public data changes a counter's id under one name, spells one name in several ways and leaves the id out of
 /// some rows; only the name is always there.
@@ -39,13 +39,13 @@ impl CounterKey {
     pub fn of_name(name: &str) -> Self {
         // Most names are ASCII, and requests name a hundred counters: Unicode's tables are asked only where they matter.
         if name.is_ascii() {
-            return Self(single_blanks(&name.to_ascii_lowercase()));
+            return Self(single_spaces(&name.to_ascii_lowercase()));
         }
         let characters = name
             .nfkd()
             .filter(|character| !is_combining_mark(*character))
             .flat_map(char::to_lowercase);
-        Self(single_blanks(&characters.collect::<String>()))
+        Self(single_spaces(&characters.collect::<String>()))
     }
 
     /// Returns the folded name.
@@ -54,7 +54,7 @@ impl CounterKey {
     }
 }
 
-fn single_blanks(text: &str) -> String {
+fn single_spaces(text: &str) -> String {
     let mut joined = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !joined.is_empty() {
