@@ -50,7 +50,7 @@ pub struct IngestArguments {
 
 /// Which days to ask for.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct Options {
     /// The first day.
     pub from: Day,
     /// The last day; yesterday if absent.
@@ -129,7 +129,7 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
     stdout::print(
         &ask(
             &ports,
-            Wishes {
+            Options {
                 from,
                 to,
                 force,
@@ -149,9 +149,9 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
 /// # Errors
 /// When the range is empty or a day of it is not over; when a port fails. What was published by then stays published, and
 /// may be asked for again.
-pub async fn ask(ports: &Ports, wishes: Wishes) -> anyhow::Result<Backfill> {
+pub async fn ask(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
     let today = Day::of(ports.clock.now());
-    let (from, to) = (wishes.from, wishes.to.unwrap_or(today.plus(-1)));
+    let (from, to) = (options.from, options.to.unwrap_or(today.plus(-1)));
     if to >= today {
         bail!(
             "cannot ask for {from} to {to}: on {today} that day is not over; give an earlier day with --to"
@@ -160,14 +160,14 @@ pub async fn ask(ports: &Ports, wishes: Wishes) -> anyhow::Result<Backfill> {
     if to < from {
         bail!("cannot ask for {from} to {to}: the range ends before it begins");
     }
-    let mut asked = wanted(ports, from, to, wishes.force).await?;
+    let mut asked = wanted(ports, from, to, options.force).await?;
     for AskedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
     }
     // A day that was completed before its entry was read, and after its table was, is not asked for again.
-    let still_wanted = wanted(ports, from, to, wishes.force).await?;
+    let still_wanted = wanted(ports, from, to, options.force).await?;
     asked.retain(|asked| still_wanted.iter().any(|wanted| wanted.day == asked.day));
-    let published = if wishes.dry_run {
+    let published = if options.dry_run {
         0
     } else {
         publish_all(ports, &asked).await?
@@ -271,8 +271,8 @@ mod tests {
             .unwrap();
     }
 
-    fn wishes(from: &str, to: Option<&str>) -> Wishes {
-        Wishes {
+    fn options(from: &str, to: Option<&str>) -> Options {
+        Options {
             from: day(from),
             to: to.map(day),
             force: false,
@@ -295,7 +295,7 @@ mod tests {
             ("2020-10-25", 23, false),
         ] {
             with_hours(&ports, day(text), hours).await;
-            let backfill = ask(&ports, wishes(text, Some(text))).await.unwrap();
+            let backfill = ask(&ports, options(text, Some(text))).await.unwrap();
             assert_eq!(
                 (backfill.skipped == 1, backfill.asked.is_empty()),
                 (is_complete, is_complete),
@@ -310,14 +310,14 @@ mod tests {
         let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
             "2021-07-19T22:30:00Z".parse().unwrap(),
         )));
-        let backfill = ask(&ports, wishes("2021-07-15", None)).await.unwrap();
+        let backfill = ask(&ports, options("2021-07-15", None)).await.unwrap();
         assert_eq!((backfill.to, backfill.asked.len()), (day("2021-07-19"), 5));
-        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-20")))
+        let refused = ask(&ports, options("2021-07-15", Some("2021-07-20")))
             .await
             .unwrap_err()
             .to_string();
         assert!(refused.contains("not over"), "{refused}");
-        let refused = ask(&ports, wishes("2021-07-15", Some("2021-07-14")))
+        let refused = ask(&ports, options("2021-07-15", Some("2021-07-14")))
             .await
             .unwrap_err()
             .to_string();

@@ -10,4 +10,4 @@
 mod process;
 mod publish;
 mod retrain;
-mod world;
+mod test_system;

@@ -11,27 +11,27 @@ use shared::{
     registry::{Version, change_champion},
 };
 
-use crate::world::{World, recipe};
+use crate::test_system::{TestSystem, recipe};
 
 /// Trains on the days after the test set, which nobody has published.
-async fn train_on_later_days(world: &World, rounds: u32) -> Option<Promotion> {
-    let after = world.test.period().unwrap().1.plus(1).day();
-    let counts = world
+async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<Promotion> {
+    let after = system.test.period().unwrap().1.plus(1).day();
+    let counts = system
         .ports
         .warehouse
-        .counts(after, world.last_day)
+        .counts(after, system.last_day)
         .await
         .unwrap();
-    let path = world.folder.path().join("later.csv");
+    let path = system.folder.path().join("later.csv");
     counts::write_french(&counts, File::create(&path).unwrap()).unwrap();
     let plan = TrainPlan {
         train_path: path.to_string_lossy().into_owned(),
-        test_path: world.test_path.clone(),
+        test_path: system.test_path.clone(),
         data_source: "custom",
         recipe: recipe(rounds),
         environment: "local".to_owned(),
     };
-    train(&world.ports, &world.state, &plan)
+    train(&system.ports, &system.state, &plan)
         .await
         .unwrap()
         .champion
@@ -39,40 +39,40 @@ async fn train_on_later_days(world: &World, rounds: u32) -> Option<Promotion> {
 
 #[tokio::test]
 async fn the_data_of_a_better_champion_are_published_once() {
-    let world = World::with_champion(1).await;
-    let before = world.in_use().await;
-    let promotion = train_on_later_days(&world, 60).await;
+    let system = TestSystem::with_champion(1).await;
+    let before = system.in_use().await;
+    let promotion = train_on_later_days(&system, 60).await;
     assert!(
         matches!(promotion, Some(Promotion::Better { .. })),
         "{promotion:?}"
     );
-    assert_eq!(world.in_use().await, before);
+    assert_eq!(system.in_use().await, before);
 
-    let publication = publish_baseline(&world.ports, "test").await.unwrap();
+    let publication = publish_baseline(&system.ports, "test").await.unwrap();
     let (previous, previous_mae) = publication.previous.unwrap();
     assert_eq!(
         (publication.champion, previous),
         (Version::new(2), Version::new(1))
     );
     assert!(publication.mae < previous_mae, "{publication}");
-    let after = world.in_use().await;
+    let after = system.in_use().await;
     assert_eq!(
         (&after.train, &publication.from),
         (&publication.to, &before.train)
     );
     assert_ne!(after.train, before.train);
     assert_eq!(
-        publish_baseline(&world.ports, "test").await.unwrap().to,
+        publish_baseline(&system.ports, "test").await.unwrap().to,
         after.train
     );
     assert_eq!(
-        baseline::history(&*world.ports.store, &after.train)
+        baseline::history(&*system.ports.store, &after.train)
             .await
             .unwrap()
             .len(),
         2
     );
-    let log = world.ports.warehouse.audit_log().await.unwrap();
+    let log = system.ports.warehouse.audit_log().await.unwrap();
     let decisions: Vec<_> = log
         .iter()
         .map(|row| (row.decision.as_str(), row.champion_version))
@@ -95,27 +95,27 @@ async fn the_data_of_a_better_champion_are_published_once() {
 
 #[tokio::test]
 async fn the_data_of_a_worse_champion_are_not_published() {
-    let world = World::with_champion(60).await;
-    let before = world.in_use().await;
-    train_on_later_days(&world, 1).await;
+    let system = TestSystem::with_champion(60).await;
+    let before = system.in_use().await;
+    train_on_later_days(&system, 1).await;
     // By hand, since nothing else makes a worse version champion.
-    change_champion(&*world.ports.registry, Version::new(1), Version::new(2))
+    change_champion(&*system.ports.registry, Version::new(1), Version::new(2))
         .await
         .unwrap();
-    let error = publish_baseline(&world.ports, "test")
+    let error = publish_baseline(&system.ports, "test")
         .await
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("the baseline stays"), "{error}");
-    assert_eq!(world.in_use().await, before);
+    assert_eq!(system.in_use().await, before);
 }
 
 #[tokio::test]
 async fn data_are_not_published_where_nothing_shows_that_their_champion_is_better() {
-    let world = World::with_champion(1).await;
-    train_on_later_days(&world, 60).await;
-    let others = world.put_others_into_use().await;
-    let error = publish_baseline(&world.ports, "test")
+    let system = TestSystem::with_champion(1).await;
+    train_on_later_days(&system, 60).await;
+    let others = system.put_others_into_use().await;
+    let error = publish_baseline(&system.ports, "test")
         .await
         .unwrap_err()
         .to_string();
@@ -123,21 +123,21 @@ async fn data_are_not_published_where_nothing_shows_that_their_champion_is_bette
         error.starts_with("the baseline stays") && error.contains("no version is known"),
         "{error}"
     );
-    assert_eq!(world.in_use().await, others);
+    assert_eq!(system.in_use().await, others);
 }
 
 #[tokio::test]
 async fn another_test_set_is_refused_while_one_is_in_use() {
-    let world = World::with_champion(3).await;
-    let path = world.folder.path().join("other.csv");
-    let (first, last) = world.test.period().unwrap();
+    let system = TestSystem::with_champion(3).await;
+    let path = system.folder.path().join("other.csv");
+    let (first, last) = system.test.period().unwrap();
     counts::write_french(
-        &world.test.between(first, last.plus(-24)),
+        &system.test.between(first, last.plus(-24)),
         File::create(&path).unwrap(),
     )
     .unwrap();
     let plan = TrainPlan {
-        train_path: world
+        train_path: system
             .folder
             .path()
             .join("baseline.csv")
@@ -148,10 +148,10 @@ async fn another_test_set_is_refused_while_one_is_in_use() {
         recipe: recipe(3),
         environment: "local".to_owned(),
     };
-    let error = train(&world.ports, &world.state, &plan)
+    let error = train(&system.ports, &system.state, &plan)
         .await
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("the fixed test set is test-"), "{error}");
-    assert_eq!(world.ports.registry.versions().await.unwrap().len(), 1);
+    assert_eq!(system.ports.registry.versions().await.unwrap().len(), 1);
 }

@@ -19,7 +19,7 @@ use shared::{
     registry::{Alias, Version},
 };
 
-use crate::world::{World, assert_same, copy, recipe, snapshot};
+use crate::test_system::{TestSystem, assert_same, copy, recipe, snapshot};
 
 const STEPS: [&str; 7] = [
     "export", "merge", "train", "compare", "promote", "publish", "record",
@@ -36,33 +36,33 @@ fn request(rounds: u32) -> Request {
     }
 }
 
-async fn run(world: &World, rounds: u32) -> anyhow::Result<RetrainReport> {
-    retrain(&world.ports, &world.state, &request(rounds), &|_| {}).await
+async fn run(system: &TestSystem, rounds: u32) -> anyhow::Result<RetrainReport> {
+    retrain(&system.ports, &system.state, &request(rounds), &|_| {}).await
 }
 
-async fn aliases(world: &World) -> [Option<Version>; 2] {
+async fn aliases(system: &TestSystem) -> [Option<Version>; 2] {
     let [champion, previous] =
-        [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
+        [Alias::Champion, Alias::Previous].map(|alias| system.ports.registry.alias(alias));
     [champion.await.unwrap(), previous.await.unwrap()]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
-    let world = World::with_champion(3).await;
-    let before = world.in_use().await;
-    let report = run(&world, 60).await.unwrap();
+    let system = TestSystem::with_champion(3).await;
+    let before = system.in_use().await;
+    let report = run(&system, 60).await.unwrap();
     assert!(report.is_better, "{report}");
     assert_eq!(
-        aliases(&world).await,
+        aliases(&system).await,
         [Some(Version::new(2)), Some(Version::new(1))]
     );
 
-    let after = world.in_use().await;
+    let after = system.in_use().await;
     assert_eq!(
         (&after.train, &after.test),
         (&report.train.data.name, &before.test)
     );
-    let manifest = baseline::manifest(&*world.ports.store, &after.train)
+    let manifest = baseline::manifest(&*system.ports.store, &after.train)
         .await
         .unwrap();
     assert_eq!(manifest.parent, Some(before.train));
@@ -70,7 +70,7 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
     assert_eq!(manifest.sources.len(), 1 + report.export.files.len());
     assert!(report.export.files.len() >= 3, "{:?}", report.export.files);
 
-    let published = world
+    let published = system
         .ports
         .store
         .read(&TRAIN_BASELINE.parse().unwrap())
@@ -78,17 +78,17 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
         .unwrap()
         .bytes;
     let counts = counts::read(&*published, &mut Vec::new()).unwrap();
-    let (first, last) = world.test.period().unwrap();
+    let (first, last) = system.test.period().unwrap();
     assert!(
         counts
             .rows()
             .iter()
             .all(|row| row.hour < first || row.hour > last)
     );
-    assert_eq!(counts.period().unwrap().1.day(), world.last_day);
+    assert_eq!(counts.period().unwrap().1.day(), system.last_day);
     assert_eq!(manifest.rows, counts.len() as u64);
 
-    let log = world.ports.warehouse.audit_log().await.unwrap();
+    let log = system.ports.warehouse.audit_log().await.unwrap();
     let [_trained, row] = &log[..] else {
         panic!("{log:?}")
     };
@@ -108,15 +108,15 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
-    let world = World::with_champion(60).await;
-    let before = world.in_use().await;
-    let report = run(&world, 2).await.unwrap();
+    let system = TestSystem::with_champion(60).await;
+    let before = system.in_use().await;
+    let report = run(&system, 2).await.unwrap();
     assert!(!report.is_better, "{report}");
     assert_eq!(
-        (aliases(&world).await, world.in_use().await),
+        (aliases(&system).await, system.in_use().await),
         ([Some(Version::new(1)), None], before)
     );
-    let log = world.ports.warehouse.audit_log().await.unwrap();
+    let log = system.ports.warehouse.audit_log().await.unwrap();
     let [_trained, row] = &log[..] else {
         panic!("{log:?}")
     };
@@ -129,11 +129,11 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_report_tells_what_the_merge_found() {
-    let world = World::with_champion(3).await;
-    let mut counts = world
+    let system = TestSystem::with_champion(3).await;
+    let mut counts = system
         .ports
         .warehouse
-        .counts(world.last_day, world.last_day)
+        .counts(system.last_day, system.last_day)
         .await
         .unwrap();
     let parc = counts.intern(Counter {
@@ -141,24 +141,24 @@ async fn the_report_tells_what_the_merge_found() {
         name: "Parc".to_owned(),
         coordinates: None,
     });
-    world
+    system
         .last_day
         .hours()
         .for_each(|hour| counts.push(parc, hour, 1));
-    world
+    system
         .ports
         .warehouse
-        .replace_counts(world.last_day, &counts, world.ports.clock.now())
+        .replace_counts(system.last_day, &counts, system.ports.clock.now())
         .await
         .unwrap();
-    let report = run(&world, 60).await.unwrap();
+    let report = run(&system, 60).await.unwrap();
     assert_eq!(report.merge.appeared, ["Parc"]);
     assert!(
         report.to_string().contains("1 counters appeared: Parc"),
         "{report}"
     );
     // A later call has it from the journal.
-    let again = run(&world, 60).await.unwrap();
+    let again = run(&system, 60).await.unwrap();
     assert_eq!(again.merge, report.merge);
     assert_eq!(
         serde_json::to_value(&again).unwrap()["merge"]["appeared"][0],
@@ -168,24 +168,24 @@ async fn the_report_tells_what_the_merge_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
-    let world = World::with_champion(3).await;
-    let before = snapshot(world.state.folder());
+    let system = TestSystem::with_champion(3).await;
+    let before = snapshot(system.state.folder());
     let Retryability { plan, done, folder } =
-        retryability(&world.ports, &world.state, &request(60))
+        retryability(&system.ports, &system.state, &request(60))
             .await
             .unwrap();
     assert_eq!(
         (plan.champion, plan.last, plan.days),
-        (Version::new(1), world.last_day, 84)
+        (Version::new(1), system.last_day, 84)
     );
     assert_eq!((done.export, folder.exists()), (None, false));
-    assert_same(&before, &snapshot(world.state.folder()));
+    assert_same(&before, &snapshot(system.state.folder()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_any_step_and_run_again_it_ends_in_the_same_state() {
-    let world = World::with_champion(3).await;
-    let (state, prepared) = (world.state.folder(), world.folder.path().join("prepared"));
+    let system = TestSystem::with_champion(3).await;
+    let (state, prepared) = (system.state.folder(), system.folder.path().join("prepared"));
     copy(state, &prepared);
     assert!(command(state).status().unwrap().success());
     let expected = snapshot(state);

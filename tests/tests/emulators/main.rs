@@ -10,12 +10,12 @@
 mod bus;
 mod export;
 mod gate;
-mod picture;
 mod place;
 mod predictions;
 mod registry;
 mod sample;
+mod snapshot;
 mod store;
 mod stories;
+mod test_system;
 mod warehouse;
-mod world;

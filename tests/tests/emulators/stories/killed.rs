@@ -7,18 +7,18 @@ use shared::{
 };
 use tests::eventually::eventually;
 
-use crate::world::{Wishes, World};
+use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() {
     // Long enough to be killed in the middle.
-    let wishes = Wishes {
+    let options = Options {
         functions: vec![Function::FineTune],
         fine_tune: r#"{"learning_rate":0.001,"epochs":2000}"#,
-        ..Wishes::default()
+        ..Options::default()
     };
-    let mut world = World::with(wishes).await;
-    let week = world.last_day.week();
+    let mut system = TestSystem::with(options).await;
+    let week = system.last_day.week();
     let event = DriftDetected {
         event_id: EventId::of(Function::DriftCheck, week),
         week,
@@ -27,9 +27,9 @@ async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() 
         major: false,
     };
     let event_id = event.event_id.clone();
-    world.publish(&event).await;
+    system.publish(&event).await;
     let begun = async || {
-        let entries = unfinished(&world.ports.store).await.unwrap();
+        let entries = unfinished(&system.ports.store).await.unwrap();
         entries
             .into_iter()
             .find(|found| matches!(found.entry, Entry::InProgress { .. }))
@@ -40,25 +40,25 @@ async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() 
         (Function::FineTune, event_id)
     );
 
-    world.kill(Function::FineTune);
+    system.kill(Function::FineTune);
     assert_eq!(
-        world.ports.registry.versions().await.unwrap().len(),
+        system.ports.registry.versions().await.unwrap().len(),
         1,
         "it was killed before it was done"
     );
-    world.restart(Function::FineTune).await;
+    system.restart(Function::FineTune).await;
 
     assert_eq!(
-        world
+        system
             .decided(Function::FineTune, "challenger-trained")
             .await,
         1
     );
-    let versions = world.ports.registry.versions().await.unwrap();
+    let versions = system.ports.registry.versions().await.unwrap();
     assert_eq!(versions.len(), 2);
-    assert_eq!(unfinished(&world.ports.store).await.unwrap(), []);
+    assert_eq!(unfinished(&system.ports.store).await.unwrap(), []);
     assert_eq!(
-        world.decisions().await,
+        system.decisions().await,
         [(Function::FineTune, "challenger-trained".to_owned())]
     );
 }

@@ -9,45 +9,50 @@ use shared::{
 };
 use tests::{bus_suite::Inbox, endpoint::Endpoint};
 
-use crate::world::{Wishes, World};
+use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_drift_and_nothing_happens() {
     // Coordinates never drift, so never do all columns.
-    let wishes = Wishes {
+    let options = Options {
         functions: vec![Function::DriftCheck],
         policy: r#"{"drift_share":1.0}"#,
-        ..Wishes::default()
+        ..Options::default()
     };
-    let world = World::with(wishes).await;
+    let system = TestSystem::with(options).await;
     // Whoever would be told.
     let fine_tune = Endpoint::acknowledging().await;
     let endpoints = BTreeMap::from([(Function::FineTune, fine_tune.url())]);
-    cli::set_up::subscriptions(&world.project, &endpoints, &world.cloud, Delivery::quick())
-        .await
-        .unwrap();
+    cli::set_up::subscriptions(
+        &system.project,
+        &endpoints,
+        &system.cloud,
+        Delivery::quick(),
+    )
+    .await
+    .unwrap();
 
-    world
+    system
         .publish(&DriftCheckRequested {
-            week: Some(world.last_day.week()),
+            week: Some(system.last_day.week()),
         })
         .await;
-    world.decided(Function::DriftCheck, "no-drift").await;
+    system.decided(Function::DriftCheck, "no-drift").await;
     // A second, different week, whose answer comes after all that the first could have led to.
-    world
+    system
         .publish(&DriftCheckRequested {
-            week: Some(world.last_day.plus(-7).week()),
+            week: Some(system.last_day.plus(-7).week()),
         })
         .await;
-    world.says(Function::DriftCheck, "event handled", 2).await;
+    system.says(Function::DriftCheck, "event handled", 2).await;
 
     assert!(fine_tune.messages().await.is_empty(), "nobody is told");
     assert_eq!(
-        world.ports.registry.alias(Alias::Champion).await.unwrap(),
+        system.ports.registry.alias(Alias::Champion).await.unwrap(),
         Some(Version::new(1))
     );
-    assert_eq!(world.ports.registry.versions().await.unwrap().len(), 1);
-    let log = world.ports.warehouse.audit_log().await.unwrap();
+    assert_eq!(system.ports.registry.versions().await.unwrap().len(), 1);
+    let log = system.ports.warehouse.audit_log().await.unwrap();
     let rows: Vec<_> = log
         .iter()
         .skip(1)

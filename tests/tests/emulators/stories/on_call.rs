@@ -12,32 +12,32 @@ use shared::{
 };
 use tests::{endpoint::Endpoint, eventually::eventually};
 
-use crate::world::{Wishes, World};
+use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions: Vec::new(),
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
     let ingest = Endpoint::acknowledging().await;
     let made = run(
-        &world,
+        &system,
         &["set-up", "--push", &format!("ingest={}", ingest.url())],
     );
     assert_eq!(made["pushed_to"], json!({ "ingest": ingest.url() }));
 
-    let from = (world.ports.clock.now() - SignedDuration::from_secs(1)).to_string();
-    world
+    let from = (system.ports.clock.now() - SignedDuration::from_secs(1)).to_string();
+    system
         .publish(&IngestRequested {
-            from: Some(world.last_day),
+            from: Some(system.last_day),
             ..IngestRequested::default()
         })
         .await;
     eventually("the push", async || ingest.received().pop()).await;
     let replay = ["replay", "--cloud", "--function", "ingest", "--from", &from];
-    let listed = run(&world, &[&replay[..], &["--dry-run"]].concat());
+    let listed = run(&system, &[&replay[..], &["--dry-run"]].concat());
     let [message] = &listed["would_deliver"].as_array().unwrap()[..] else {
         panic!("one message: {listed}")
     };
@@ -45,11 +45,11 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         message["text"]
             .as_str()
             .unwrap()
-            .contains(&world.last_day.to_string()),
+            .contains(&system.last_day.to_string()),
         "{message}"
     );
     assert_eq!(ingest.received().len(), 1, "a dry run delivers nothing");
-    let sought = run(&world, &replay);
+    let sought = run(&system, &replay);
     assert_eq!(
         (&sought["done"], &sought["functions"]),
         (&json!("set-back"), &json!(["ingest"]))
@@ -59,9 +59,9 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
     })
     .await;
 
-    promote_a_second(&world).await;
+    promote_a_second(&system).await;
     let rollback = run(
-        &world,
+        &system,
         &[
             "rollback",
             "--cloud",
@@ -71,13 +71,13 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
     );
     assert_eq!((&rollback["from"], &rollback["to"]), (&json!(2), &json!(1)));
     let [champion, previous] =
-        [Alias::Champion, Alias::Previous].map(|alias| world.ports.registry.alias(alias));
+        [Alias::Champion, Alias::Previous].map(|alias| system.ports.registry.alias(alias));
     let [first, second] = [1, 2].map(Version::new);
     assert_eq!(
         [champion.await.unwrap(), previous.await.unwrap()],
         [Some(first), Some(second)]
     );
-    let [_trained, row] = &world.ports.warehouse.audit_log().await.unwrap()[..] else {
+    let [_trained, row] = &system.ports.warehouse.audit_log().await.unwrap()[..] else {
         panic!("two audit rows")
     };
     assert_eq!(
@@ -85,8 +85,8 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         ("rolled-back", "test")
     );
 
-    let event_id = leave_trouble(&world).await;
-    let status = run(&world, &["status", "--cloud"]);
+    let event_id = leave_trouble(&system).await;
+    let status = run(&system, &["status", "--cloud"]);
     let versions: Vec<_> = status["versions"]
         .as_array()
         .unwrap()
@@ -120,8 +120,8 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
 }
 
 /// Runs a command on the places of the world, and returns what it prints.
-fn run(world: &World, arguments: &[&str]) -> Value {
-    let output = world
+fn run(system: &TestSystem, arguments: &[&str]) -> Value {
+    let output = system
         .command("bike-traffic")
         .args(arguments)
         .arg("--json")
@@ -133,9 +133,9 @@ fn run(world: &World, arguments: &[&str]) -> Value {
 }
 
 /// Makes a second version champion.
-async fn promote_a_second(world: &World) {
-    let registry = &*world.ports.registry;
-    let run = Run::new("second".parse().unwrap(), world.ports.clock.now());
+async fn promote_a_second(system: &TestSystem) {
+    let registry = &*system.ports.registry;
+    let run = Run::new("second".parse().unwrap(), system.ports.clock.now());
     let second = registry.register(&run).await.unwrap();
     change_champion(registry, Version::new(1), second)
         .await
@@ -143,23 +143,23 @@ async fn promote_a_second(world: &World) {
 }
 
 /// Leaves a dead letter of `evaluate`, and an event of `predict` that is being worked on.
-async fn leave_trouble(world: &World) -> EventId {
+async fn leave_trouble(system: &TestSystem) -> EventId {
     let attributes = [(REASON_ATTRIBUTE.to_owned(), "a reason".to_owned())].into();
     let dead_letter = Message {
         data: "{}".into(),
         attributes,
     };
-    world
+    system
         .publish_message(Topic::DeadLetter(Function::Evaluate), dead_letter)
         .await;
     let ledger = Ledger::new(
-        Arc::clone(&world.ports.store),
+        Arc::clone(&system.ports.store),
         Function::Predict,
         SignedDuration::from_mins(10),
     );
-    let event_id = EventId::of(Function::Ingest, world.last_day);
+    let event_id = EventId::of(Function::Ingest, system.last_day);
     let begun = ledger
-        .begin(&event_id, world.ports.clock.now())
+        .begin(&event_id, system.ports.clock.now())
         .await
         .unwrap();
     assert!(matches!(begun, Claim::Acquired(_)), "{begun:?}");

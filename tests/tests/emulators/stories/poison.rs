@@ -12,13 +12,13 @@ use shared::{
 };
 use tests::eventually::eventually;
 
-use crate::world::{Wishes, World};
+use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended() {
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions: vec![Function::Ingest],
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
     let poison = r#"{"type":"ingest-requested","from":"2021-02-30"}"#;
@@ -26,10 +26,12 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
         data: poison.into(),
         attributes: [("origin".to_owned(), "a-test".to_owned())].into(),
     };
-    world.publish_message(Topic::IngestRequested, message).await;
+    system
+        .publish_message(Topic::IngestRequested, message)
+        .await;
 
-    let store = Arc::clone(&world.ports.store);
-    let dead_letters = DeadLetters::of_project(&world.project, &world.cloud, store)
+    let store = Arc::clone(&system.ports.store);
+    let dead_letters = DeadLetters::of_project(&system.project, &system.cloud, store)
         .await
         .unwrap();
     let found = eventually("a dead letter", async || {
@@ -42,13 +44,13 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
     );
     assert!(found.reason().contains("2021-02-30"), "{}", found.reason());
     assert_eq!(
-        world.decisions().await,
+        system.decisions().await,
         [(Function::Ingest, "dead-lettered".to_owned())]
     );
     // Looking takes nothing away.
     assert_eq!(dead_letters.of(Function::Ingest).await.unwrap().len(), 1);
 
-    let mend = format!("sed -i s/2021-02-30/{}/", world.last_day);
+    let mend = format!("sed -i s/2021-02-30/{}/", system.last_day);
     let done = republish(&dead_letters, Function::Ingest, Some(&mend))
         .await
         .unwrap();
@@ -59,6 +61,6 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
             left: 0
         }
     );
-    world.decided(Function::Ingest, "ingested").await;
+    system.decided(Function::Ingest, "ingested").await;
     assert!(dead_letters.of(Function::Ingest).await.unwrap().is_empty());
 }

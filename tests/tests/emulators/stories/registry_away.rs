@@ -8,7 +8,7 @@ use shared::{
 use crate::{
     gate::Gate,
     place,
-    world::{Wishes, World},
+    test_system::{Options, TestSystem},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,31 +20,31 @@ async fn the_loop_waits_for_mlflow_and_goes_on_when_it_is_back() {
         Function::Evaluate,
         Function::Promote,
     ];
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions,
         mlflow: Some(gate.url()),
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
     gate.close();
-    world
+    system
         .publish(&DriftCheckRequested {
-            week: Some(world.last_day.week()),
+            week: Some(system.last_day.week()),
         })
         .await;
     // Refused, released, and to come again.
-    world
+    system
         .says(Function::DriftCheck, "the event is put off", 1)
         .await;
-    assert_eq!(world.decisions().await, []);
+    assert_eq!(system.decisions().await, []);
 
     gate.open();
-    world.decided(Function::Promote, "promoted").await;
+    system.decided(Function::Promote, "promoted").await;
     assert_eq!(
-        world.ports.registry.alias(Alias::Champion).await.unwrap(),
+        system.ports.registry.alias(Alias::Champion).await.unwrap(),
         Some(Version::new(2))
     );
-    let decisions = world.decisions().await;
+    let decisions = system.decisions().await;
     let expected = [
         (Function::DriftCheck, "drift"),
         (Function::FineTune, "challenger-trained"),

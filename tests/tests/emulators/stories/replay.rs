@@ -7,8 +7,8 @@ use shared::{
 };
 
 use crate::{
-    picture::Picture,
-    world::{Wishes, World},
+    snapshot::Snapshot,
+    test_system::{Options, TestSystem},
 };
 
 const FUNCTIONS: [Function; 4] = [
@@ -20,25 +20,25 @@ const FUNCTIONS: [Function; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sought_subscriptions_deliver_again_and_nothing_changes() {
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions: FUNCTIONS.to_vec(),
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
     for function in FUNCTIONS {
-        crate::picture::take_snapshot(&world, function, &format!("before-{function}")).await;
+        crate::snapshot::take_snapshot(&system, function, &format!("before-{function}")).await;
     }
-    let start = world.ports.clock.now();
-    world
+    let start = system.ports.clock.now();
+    system
         .publish(&DriftCheckRequested {
-            week: Some(world.last_day.week()),
+            week: Some(system.last_day.week()),
         })
         .await;
-    world.decided(Function::Promote, "promoted").await;
-    world.says(Function::Promote, "event handled", 1).await;
-    let before = Picture::of(&world).await;
+    system.decided(Function::Promote, "promoted").await;
+    system.says(Function::Promote, "event handled", 1).await;
+    let before = Snapshot::of(&system).await;
 
-    let replay = CloudReplay::open(&world.project, &world.cloud)
+    let replay = CloudReplay::open(&system.project, &system.cloud)
         .await
         .unwrap();
     let listed = replay
@@ -57,7 +57,7 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
         "a dry run lists one message for each function"
     );
     assert_eq!(
-        Picture::of(&world).await,
+        Snapshot::of(&system).await,
         before,
         "a dry run changes nothing"
     );
@@ -73,28 +73,28 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
             .to_snapshot(function, &format!("before-{function}"))
             .await
             .unwrap();
-        world
+        system
             .says(function, "the event was handled before", 1)
             .await;
-        world
+        system
             .says(Function::Promote, "the event was handled before", round)
             .await;
     }
-    assert_eq!(Picture::of(&world).await, before);
+    assert_eq!(Snapshot::of(&system).await, before);
 
     // By the time.
     replay.to_time(Function::Promote, start).await.unwrap();
-    world
+    system
         .says(
             Function::Promote,
             "the event was handled before",
             FUNCTIONS.len() + 1,
         )
         .await;
-    assert_eq!(Picture::of(&world).await, before);
+    assert_eq!(Snapshot::of(&system).await, before);
 
     // A span of time, published again.
-    let end = world.ports.clock.now();
+    let end = system.ports.clock.now();
     let messages = replay
         .publish_again(
             Some(Function::Evaluate),
@@ -106,8 +106,8 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
         .await
         .unwrap();
     assert!(messages >= 1);
-    world
+    system
         .says(Function::Evaluate, "the event was handled before", 2)
         .await;
-    assert_eq!(Picture::of(&world).await, before);
+    assert_eq!(Snapshot::of(&system).await, before);
 }

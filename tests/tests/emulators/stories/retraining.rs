@@ -29,7 +29,7 @@ use shared::{
 
 use crate::{
     predictions::assert_python_agrees,
-    world::{Wishes, World, seed},
+    test_system::{Options, TestSystem, seed},
 };
 
 const STEPS: [&str; 7] = [
@@ -41,25 +41,25 @@ const WORSE: [&str; 4] = ["--rounds", "1", "--learning-rate", "0.001"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_after_each_step() {
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions: Vec::new(),
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
-    let store = &*world.ports.store;
+    let store = &*system.ports.store;
     let (before, _) = baseline::published(store).await.unwrap().unwrap();
     let folder = tempfile::tempdir().unwrap();
     for step in STEPS {
-        kill_after(step, &world, folder.path()).await;
+        kill_after(step, &system, folder.path()).await;
     }
     assert!(
-        start(&world, folder.path(), BETTER)
+        start(&system, folder.path(), BETTER)
             .wait()
             .unwrap()
             .success()
     );
 
-    let outcome = Outcome::of(&world.ports).await;
+    let outcome = Outcome::of(&system.ports).await;
     let [first, second] = [1, 2].map(Version::new);
     assert_eq!(
         (outcome.aliases, outcome.versions.len()),
@@ -75,7 +75,7 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
         (vec![after.train.clone(), before.train], &before.test)
     );
     // Training data and test set are inputs of the run in MLflow.
-    let inputs = world
+    let inputs = system
         .ports
         .registry
         .version(second)
@@ -91,29 +91,29 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
         [after.test, after.train]
     );
     assert_eq!(
-        world.decisions().await,
+        system.decisions().await,
         [(Function::Promote, "retrained".to_owned())]
     );
-    assert_python_agrees(&world.ports, &world.cloud, second).await;
+    assert_python_agrees(&system.ports, &system.cloud, second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worse_model_leaves_champion_and_baseline_as_they_are_and_its_audit_row_says_why() {
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions: Vec::new(),
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
-    let before = Outcome::of(&world.ports).await;
+    let before = Outcome::of(&system.ports).await;
     let folder = tempfile::tempdir().unwrap();
     assert!(
-        start(&world, folder.path(), WORSE)
+        start(&system, folder.path(), WORSE)
             .wait()
             .unwrap()
             .success()
     );
 
-    let after = Outcome::of(&world.ports).await;
+    let after = Outcome::of(&system.ports).await;
     let [first, second] = [1, 2].map(Version::new);
     assert_eq!(
         (before.aliases, after.aliases),
@@ -210,13 +210,13 @@ async fn undisturbed() -> Outcome {
 /// Starts the command, again where it fails, and kills it as soon as its journal says that a step is done.
 ///
 /// It fails while the registry's lock is that of a process that was killed: the lock expires within a minute.
-async fn kill_after(step: &str, world: &World, state: &Path) {
-    let mut process = start(world, state, BETTER);
+async fn kill_after(step: &str, system: &TestSystem, state: &Path) {
+    let mut process = start(system, state, BETTER);
     let limit = Instant::now() + Duration::from_secs(180);
     while !is_done(step, state) {
         assert!(Instant::now() < limit, "the step {step} was never done");
         if process.try_wait().unwrap().is_some() {
-            process = start(world, state, BETTER);
+            process = start(system, state, BETTER);
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -224,8 +224,8 @@ async fn kill_after(step: &str, world: &World, state: &Path) {
     process.wait().unwrap();
 }
 
-fn start(world: &World, state: &Path, recipe: [&str; 4]) -> Child {
-    let mut command = world.command("bike-traffic");
+fn start(system: &TestSystem, state: &Path, recipe: [&str; 4]) -> Child {
+    let mut command = system.command("bike-traffic");
     command
         .args(["retrain", "--quarterly", "--cloud", "--state"])
         .arg(state)

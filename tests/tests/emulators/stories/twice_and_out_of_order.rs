@@ -2,20 +2,20 @@
 
 use shared::event::{DriftCheckRequested, Function, IngestRequested};
 
-use crate::world::{Wishes, World};
+use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_twice_and_out_of_order_lead_to_the_same_tables_and_rows() {
     let functions = vec![Function::Ingest, Function::Predict, Function::DriftCheck];
-    let world = World::with(Wishes {
+    let system = TestSystem::with(Options {
         functions,
-        ..Wishes::default()
+        ..Options::default()
     })
     .await;
-    let last = world.last_day;
+    let last = system.last_day;
     let days: Vec<_> = last.plus(-2).through(last).collect();
     for day in days.iter().rev().chain(&days) {
-        world
+        system
             .publish(&IngestRequested {
                 from: Some(*day),
                 ..IngestRequested::default()
@@ -23,34 +23,34 @@ async fn messages_twice_and_out_of_order_lead_to_the_same_tables_and_rows() {
             .await;
     }
     for _ in 0..3 {
-        world
+        system
             .publish(&DriftCheckRequested {
                 week: Some(last.plus(-7).week()),
             })
             .await;
     }
-    world.says(Function::Ingest, "event handled", 3).await;
-    world.says(Function::Predict, "event handled", 3).await;
-    world.says(Function::DriftCheck, "event handled", 1).await;
+    system.says(Function::Ingest, "event handled", 3).await;
+    system.says(Function::Predict, "event handled", 3).await;
+    system.says(Function::DriftCheck, "event handled", 1).await;
     // A second delivery may have met the first at work, and then came a third time.
-    world
+    system
         .says(Function::Ingest, "the event was handled before", 3)
         .await;
-    world
+    system
         .says(Function::DriftCheck, "the event was handled before", 2)
         .await;
 
-    let warehouse = &world.ports.warehouse;
+    let warehouse = &system.ports.warehouse;
     for day in days {
         assert_eq!(
             warehouse.counts(day, day).await.unwrap().len(),
-            world.known.days(day, day).len(),
+            system.known.days(day, day).len(),
             "{day}"
         );
         let forecasts = warehouse.forecasts(day.plus(1), day.plus(1)).await.unwrap();
-        assert_eq!(forecasts.len(), world.known.counters().len() * 24, "{day}");
+        assert_eq!(forecasts.len(), system.known.counters().len() * 24, "{day}");
     }
-    let mut decisions = world.decisions().await;
+    let mut decisions = system.decisions().await;
     decisions.sort();
     let mut expected = vec![(Function::Ingest, "ingested".to_owned()); 3];
     expected.extend(vec![(Function::Predict, "forecast".to_owned()); 3]);

@@ -7,32 +7,32 @@ use shared::{
 
 use crate::{
     predictions::assert_python_agrees,
-    world::{Wishes, World},
+    test_system::{Options, TestSystem},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquery() {
-    let world = World::with(Wishes::default()).await;
-    let day = world.last_day;
-    world
+    let system = TestSystem::with(Options::default()).await;
+    let day = system.last_day;
+    system
         .publish(&IngestRequested {
             from: Some(day),
             ..IngestRequested::default()
         })
         .await;
-    world.decided(Function::Predict, "forecast").await;
+    system.decided(Function::Predict, "forecast").await;
     assert_eq!(
-        world.ports.warehouse.counts(day, day).await.unwrap().len(),
-        world.known.days(day, day).len()
+        system.ports.warehouse.counts(day, day).await.unwrap().len(),
+        system.known.days(day, day).len()
     );
-    let forecasts = world
+    let forecasts = system
         .ports
         .warehouse
         .forecasts(day.plus(1), day.plus(1))
         .await
         .unwrap();
-    assert_eq!(forecasts.len(), world.known.counters().len() * 24);
-    let raw = world
+    assert_eq!(forecasts.len(), system.known.counters().len() * 24);
+    let raw = system
         .ports
         .store
         .list(&format!("raw/{day}/"))
@@ -43,14 +43,14 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
         "the reply of the open data service is kept"
     );
 
-    world
+    system
         .publish(&DriftCheckRequested {
             week: Some(day.week()),
         })
         .await;
-    world.decided(Function::Promote, "promoted").await;
+    system.decided(Function::Promote, "promoted").await;
 
-    let registry = &world.ports.registry;
+    let registry = &system.ports.registry;
     let mut aliases = Vec::new();
     for alias in [Alias::Champion, Alias::Challenger, Alias::Previous] {
         aliases.push(registry.alias(alias).await.unwrap());
@@ -77,8 +77,8 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
         (Function::Promote, "promoted"),
     ];
     assert_eq!(
-        world.decisions().await,
+        system.decisions().await,
         expected.map(|(function, decision)| (function, decision.to_owned()))
     );
-    assert_python_agrees(&world.ports, &world.cloud, second).await;
+    assert_python_agrees(&system.ports, &system.cloud, second).await;
 }

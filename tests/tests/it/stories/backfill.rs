@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cli::{
     State,
-    backfill::{Wishes, ask},
+    backfill::{Options, ask},
     stack::{LocalStack, OpenDataServer, StackSettings},
 };
 use shared::{
@@ -54,7 +54,7 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
         .replace_counts(first, &counts(first, first, 1), Timestamp::UNIX_EPOCH)
         .await
         .unwrap();
-    let wishes = Wishes {
+    let options = Options {
         from: first,
         to: None,
         force: false,
@@ -71,9 +71,9 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
 
     let dry = ask(
         ports,
-        Wishes {
+        Options {
             dry_run: true,
-            ..wishes
+            ..options
         },
     )
     .await
@@ -81,7 +81,7 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
     assert_eq!((dry.asked.len(), dry.skipped, dry.published), (3, 1, 0));
     // Asked twice before anything is done, which is once.
     for _ in 0..2 {
-        assert_eq!(ask(ports, wishes).await.unwrap().published, 3);
+        assert_eq!(ask(ports, options).await.unwrap().published, 3);
     }
     let settings = StackSettings::new(strategy(), open_data);
     let stack = LocalStack::start(&state, Arc::clone(&clock), settings)
@@ -103,14 +103,14 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
         (1, 3),
         "the complete day is as it was"
     );
-    let done = ask(ports, wishes).await.unwrap();
+    let done = ask(ports, options).await.unwrap();
     assert_eq!((done.published, done.skipped), (0, 4));
 
     let forced = ask(
         ports,
-        Wishes {
+        Options {
             force: true,
-            ..wishes
+            ..options
         },
     )
     .await
@@ -145,7 +145,7 @@ async fn a_day_that_came_in_half_is_asked_for_again() {
     let yesterday = day("2021-07-19");
     let whole = counts(yesterday, yesterday, 3);
     let half = whole.between(yesterday.first_hour(), yesterday.first_hour().plus(11));
-    let wishes = Wishes {
+    let options = Options {
         from: yesterday,
         to: None,
         force: false,
@@ -160,7 +160,7 @@ async fn a_day_that_came_in_half_is_asked_for_again() {
         let stack = LocalStack::start(&state, Arc::clone(&clock), settings)
             .await
             .unwrap();
-        let backfill = ask(&stack.ports, wishes).await.unwrap();
+        let backfill = ask(&stack.ports, options).await.unwrap();
         assert_eq!(backfill.asked[0].hours, hours_before);
         stack.bus.idle().await;
     }
@@ -174,5 +174,5 @@ async fn a_day_that_came_in_half_is_asked_for_again() {
             .len(),
         24
     );
-    assert_eq!(ask(&ports, wishes).await.unwrap().published, 0);
+    assert_eq!(ask(&ports, options).await.unwrap().published, 0);
 }

@@ -38,7 +38,7 @@ const WRITES_AT_ONCE: usize = 4;
 
 /// What a story wants to be otherwise.
 #[derive(Clone, Debug)]
-pub(crate) struct Wishes {
+pub(crate) struct Options {
     /// The functions that run.
     pub(crate) functions: Vec<Function>,
     /// `POLICY`.
@@ -49,7 +49,7 @@ pub(crate) struct Wishes {
     pub(crate) mlflow: Option<Url>,
 }
 
-impl Default for Wishes {
+impl Default for Options {
     fn default() -> Self {
         Self {
             functions: Function::ALL.to_vec(),
@@ -62,7 +62,7 @@ impl Default for Wishes {
 }
 
 /// The system, with a champion and the tables of all days but the last.
-pub(crate) struct World {
+pub(crate) struct TestSystem {
     pub(crate) ports: Ports,
     pub(crate) project: ProjectId,
     pub(crate) cloud: CloudSettings,
@@ -74,8 +74,8 @@ pub(crate) struct World {
     _folder: TempDir,
 }
 
-impl World {
-    pub(crate) async fn with(wishes: Wishes) -> Self {
+impl TestSystem {
+    pub(crate) async fn with(options: Options) -> Self {
         let (project, bucket) = (place::project(), place::bucket());
         let cloud = CloudSettings {
             mlflow_model: Some(place::unique("model")),
@@ -97,9 +97,9 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let (known, last_day) = seed(&ports, folder.path()).await;
         let open_data = OpenDataServer::start(known.clone(), clock).await.unwrap();
-        let mlflow = wishes.mlflow.clone().unwrap_or_else(place::mlflow);
-        let variables = variables(&wishes, &addresses, &cloud, &mlflow, open_data.base());
-        let mut world = Self {
+        let mlflow = options.mlflow.clone().unwrap_or_else(place::mlflow);
+        let variables = variables(&options, &addresses, &cloud, &mlflow, open_data.base());
+        let mut system = Self {
             ports,
             project,
             cloud,
@@ -110,7 +110,7 @@ impl World {
             _open_data: open_data,
             _folder: folder,
         };
-        let ports: BTreeMap<_, _> = wishes
+        let ports: BTreeMap<_, _> = options
             .functions
             .iter()
             .map(|function| (*function, free_port()))
@@ -119,17 +119,17 @@ impl World {
             |(function, port): (&Function, &u16)| (*function, format!("http://127.0.0.1:{port}/"));
         let endpoints = ports.iter().map(endpoint).collect();
         for (function, port) in ports {
-            world.start(function, port).await;
+            system.start(function, port).await;
         }
         set_up::subscriptions(
-            &world.project,
+            &system.project,
             &endpoints,
-            &world.cloud,
+            &system.cloud,
             set_up::Delivery::quick(),
         )
         .await
         .unwrap();
-        world
+        system
     }
 
     /// Publishes an event.
@@ -248,7 +248,7 @@ pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
 }
 
 fn variables(
-    wishes: &Wishes,
+    options: &Options,
     addresses: &PortAddresses,
     cloud: &CloudSettings,
     mlflow: &Url,
@@ -273,8 +273,8 @@ fn variables(
         ("BIGQUERY_EMULATOR_HOST", origin(&cloud.bigquery_emulator)),
         ("PUBSUB_EMULATOR_HOST", origin(&cloud.pubsub_emulator)),
         ("OPEN_DATA_URL", open_data.to_string()),
-        ("POLICY", wishes.policy.to_owned()),
-        ("FINE_TUNE", wishes.fine_tune.to_owned()),
+        ("POLICY", options.policy.to_owned()),
+        ("FINE_TUNE", options.fine_tune.to_owned()),
         ("PUSH_AUDIENCE", "off".to_owned()),
         ("LEASE_SECONDS", "3".to_owned()),
         ("ENVIRONMENT", "test".to_owned()),

@@ -25,7 +25,7 @@ use shared::{
 const BASELINE_DAYS: i32 = 80;
 
 /// Files of counts, and what lies before and after the border of the baseline.
-pub(crate) struct World {
+pub(crate) struct TestSystem {
     pub(crate) state: State,
     pub(crate) ports: Ports,
     pub(crate) folder: tempfile::TempDir,
@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) last_day: Day,
 }
 
-impl World {
+impl TestSystem {
     /// Trains a champion of so many rounds on the first days, and fills the daily tables of all later ones, the period of
     /// the fixed test set included.
     pub(crate) async fn with_champion(rounds: u32) -> Self {

@@ -11,20 +11,20 @@ use shared::{
     store::Generation,
 };
 
-use crate::world::World;
+use crate::test_system::TestSystem;
 
 /// Every object with its generation, the audit log, versions and aliases.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Picture {
+pub(crate) struct Snapshot {
     objects: BTreeMap<ObjectPath, Option<Generation>>,
     audit_log: Vec<AuditRow>,
     versions: Vec<ModelVersion>,
     aliases: Vec<Option<Version>>,
 }
 
-impl Picture {
-    pub(crate) async fn of(world: &World) -> Self {
-        let ports = &world.ports;
+impl Snapshot {
+    pub(crate) async fn of(system: &TestSystem) -> Self {
+        let ports = &system.ports;
         let mut objects = BTreeMap::new();
         for path in ports.store.list("").await.unwrap() {
             let generation = ports.store.generation(&path).await.unwrap();
@@ -48,14 +48,14 @@ impl Picture {
 }
 
 /// Takes a snapshot of a function's subscription.
-pub(crate) async fn take_snapshot(world: &World, function: Function, name: &str) {
-    let emulator = world.cloud.pubsub_emulator.as_ref().unwrap();
+pub(crate) async fn take_snapshot(system: &TestSystem, function: Function, name: &str) {
+    let emulator = system.cloud.pubsub_emulator.as_ref().unwrap();
     let credentials = shared::cloud::credentials(Some(emulator)).unwrap();
     let admin = SubscriptionAdmin::builder()
         .with_endpoint(emulator.origin())
         .with_credentials(credentials);
     let admin = admin.build().await.unwrap();
-    let project = &world.project;
+    let project = &system.project;
     let request = admin
         .create_snapshot()
         .set_name(format!("projects/{project}/snapshots/{name}"))
