@@ -1,45 +1,18 @@
 #![doc = include_str!("../README.md")]
 
-mod arguments;
-pub mod backfill;
-mod completions;
-mod data;
-pub mod data_command;
-pub mod dead_letters;
-mod drift;
-mod env_file;
-mod exit;
-pub mod export;
-mod interrupt;
-mod man;
-pub mod merge;
-mod output;
-mod predecessor;
-mod progress;
-pub mod publish;
-pub mod replay;
-pub mod retrain;
-pub mod rollback;
-pub mod run;
-pub mod sample_data;
-mod sample_data_command;
-pub mod set_up;
-mod split;
-pub mod stack;
-mod state;
-pub mod status;
-mod stdout;
-mod subscriptions;
-pub mod train;
+pub mod args;
+pub mod command_line;
+pub mod commands;
+pub mod support;
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use support::{env_file, exit, interrupt};
 
-pub use arguments::{Arguments, Command, PlaceArguments, StrategyArguments};
-pub use exit::Failure;
-pub use state::State;
+pub use command_line::{Arguments, Command};
+pub use support::{exit::Failure, state::State};
 
 /// Runs the command that the process was started with. To be called before any thread is started, since `.env` changes
 /// the environment.
@@ -50,7 +23,7 @@ pub fn main() -> ExitCode {
 fn run_process() -> anyhow::Result<()> {
     let set_by_file = env_file::load(Path::new(env_file::NAME))?;
     let arguments = Arguments::parse();
-    shared::runtime::init_logs(arguments.log_filter());
+    runtime::init_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
         tracing::info!(
@@ -71,23 +44,25 @@ fn run_process() -> anyhow::Result<()> {
 
 async fn run_command(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Train(arguments) => train::command(arguments).await,
-        Command::Run(arguments) => run::command(arguments).await,
-        Command::Stack(arguments) => stack::command(arguments).await,
-        Command::Replay(arguments) => replay::command(arguments).await,
-        Command::Ingest(arguments) => backfill::command(arguments).await,
-        Command::Status(arguments) => status::command(arguments).await,
-        Command::Rollback(arguments) => rollback::command(arguments).await,
-        Command::SetUp(arguments) => set_up::command(arguments).await,
-        Command::Retrain(arguments) => retrain::command(arguments).await,
-        Command::PublishBaseline(arguments) => publish::command(arguments).await,
-        Command::Data(arguments) => data_command::command(arguments).await,
-        Command::DriftCheck(arguments) => drift::command(arguments).await,
-        Command::Split(arguments) => split::command(&arguments),
-        Command::Export(arguments) => export::command(arguments).await,
-        Command::MergeBaseline(arguments) => merge::command(arguments).await,
-        Command::SampleData(arguments) => sample_data_command::command(&arguments),
-        Command::Completions(arguments) => completions::command(&arguments),
-        Command::Man(arguments) => man::command(&arguments),
+        Command::Train(arguments) => commands::train::command(arguments).await,
+        Command::Run(arguments) => commands::run::command(arguments).await,
+        Command::Stack(arguments) => commands::stack::command(arguments).await,
+        Command::Replay(arguments) => commands::replay::command(arguments).await,
+        Command::Ingest(arguments) => commands::ingest::command(arguments).await,
+        Command::Status(arguments) => commands::status::command(arguments).await,
+        Command::Rollback(arguments) => commands::rollback::command(arguments).await,
+        Command::SetUp(arguments) => commands::set_up::command(arguments).await,
+        Command::Retrain(arguments) => commands::retrain::command(arguments).await,
+        Command::PublishBaseline(arguments) => commands::publish_baseline::command(arguments).await,
+        Command::Data(arguments) => commands::data::command(arguments).await,
+        Command::DriftCheck(arguments) => commands::drift_check::command(arguments).await,
+        Command::Split(arguments) => commands::split::command(&arguments),
+        Command::Export(arguments) => commands::export::command(arguments).await,
+        Command::MergeBaseline(arguments) => commands::merge_baseline::command(arguments).await,
+        Command::SampleData(arguments) => commands::sample_data::command(&arguments),
+        Command::Completions(arguments) => {
+            commands::completions::command(&arguments, Arguments::command())
+        }
+        Command::Man(arguments) => commands::man::command(&arguments, Arguments::command()),
     }
 }

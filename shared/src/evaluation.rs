@@ -1,13 +1,12 @@
 //! The record of an evaluation: what `evaluate` writes and `promote` decides by.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    address::ObjectPath,
+use forecasting::{
     policy::{Comparison, Verdicts},
-    registry::Version,
     time::Week,
 };
+use serde::{Deserialize, Serialize};
+
+use crate::{address::ObjectPath, registry::Version};
 
 /// Champion and challenger on the same rows, stored at `evaluations/WEEK.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,17 +7,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use forecasting::{
+    checksum::Checksum,
+    counts::{self, Counts},
+    drift::{Column, columns_of},
+    features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, PIPELINE_VERSION, TARGET},
+    time::Hour,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     address::ObjectPath,
     baseline::{DataSet, Role},
-    checksum::Checksum,
-    counts::{self, Counts},
-    drift::{Column, columns_of},
-    features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, PIPELINE_VERSION, TARGET},
     store::{Condition, Generation, Store, StoreError, malformed},
-    time::Hour,
 };
 
 /// The training data of the champion.
@@ -211,9 +213,9 @@ fn path(name: &str) -> ObjectPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
+    use crate::store::MemoryStore;
+    use forecasting::{
         counts::{Counter, write_french},
-        store::MemoryStore,
         time::Day,
     };
 

@@ -18,8 +18,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use google_cloud::CloudSettings;
 use serde_json::{Value, json};
-use shared::cloud::CloudSettings;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Where the datasets are. It is not the default place, so a job that is looked for without it is not found.

@@ -8,16 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use forecasting::{counts::Counts, time::Day};
 use shared::{
     Timestamp,
     address::ObjectPath,
     audit::AuditRow,
     bus::{BusError, Message, MessageId, Publisher},
-    counts::Counts,
     event::Topic,
-    runtime::Ports,
+    ports::Ports,
     store::{Condition, Generation, Object, Store, StoreError},
-    time::Day,
     warehouse::{DayState, Forecast, TableVersion, Warehouse, WarehouseError},
 };
 use tokio::sync::Barrier;

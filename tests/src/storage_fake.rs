@@ -16,8 +16,8 @@ use axum::{
     },
     response::IntoResponse,
 };
+use google_cloud::EmulatorHost;
 use reqwest::Client;
-use shared::cloud::EmulatorHost;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A server in front of another one. Dropping it closes its port.

@@ -4,15 +4,17 @@ mod exports;
 
 use std::sync::Arc;
 
+use forecasting::{
+    counts::{Coordinates, Count, Counter, Counts},
+    time::{Day, Hour},
+};
 use serde_json::json;
 use shared::{
     Timestamp,
     audit::{AuditEntry, AuditRow},
-    counts::{Coordinates, Count, Counter, Counts},
     event::{EventId, Function},
     registry::Version,
     store::Store,
-    time::{Day, Hour},
     warehouse::{DayState, Forecast, Warehouse},
 };
 use tokio::{sync::Barrier, task::JoinSet};

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
-use shared::{
+use forecasting::{
     counts,
     features::{FeatureSpec, Frame},
 };

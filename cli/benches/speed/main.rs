@@ -77,11 +77,11 @@ fn data() -> Data {
 
 fn sample() -> Data {
     let folder = std::env::temp_dir().join("bike-traffic-bench-data");
-    let settings = cli::sample_data::Settings {
+    let settings = cli::support::sample_data::Settings {
         counters: 56,
-        ..cli::sample_data::Settings::default()
+        ..cli::support::sample_data::Settings::default()
     };
-    let written = cli::sample_data::write(&settings, &folder, &mut |_, _| {})
+    let written = cli::support::sample_data::write(&settings, &folder, &mut |_, _| {})
         .expect("sample data can be written");
     Data {
         train: written.train.path,

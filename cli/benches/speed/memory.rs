@@ -10,24 +10,27 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cli::{
-    State, sample_data,
-    sample_data::Settings,
-    set_up,
-    stack::OpenDataServer,
-    train::{TrainPlan, train},
+    commands::{
+        set_up,
+        stack::OpenDataServer,
+        train::{TrainPlan, train},
+    },
+    support::{sample_data, sample_data::Settings, state::State},
 };
+use forecasting::{
+    counts::{self, Counts},
+    time::Day,
+};
+use google_cloud::{CloudSettings, EmulatorHost};
 use model::TrainRecipe;
 use serde_json::{Value, json};
 use shared::{
     address::Address,
     clock::{Clock, SystemClock},
-    cloud::{CloudSettings, EmulatorHost},
-    counts::{self, Counts},
     event::{ChallengerTrained, EventId, Function, encode},
+    ports::Ports,
     registry::Version,
-    runtime::Ports,
     settings::{PortAddresses, ProcessVariables, required},
-    time::Day,
 };
 
 use crate::processes::{binary, free_port, wait_until_it_listens};
@@ -213,7 +216,7 @@ impl Place {
                 .await;
         topics.expect("the topics can be made");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Ports::open(&self.addresses, &self.cloud, clock)
+        runtime::open(&self.addresses, &self.cloud, clock)
             .await
             .expect("the ports can be opened")
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use cli::{
-    merge::{MergePlan, merge},
-    sample_data::{self, Settings},
+    commands::merge_baseline::{MergePlan, merge},
+    support::sample_data::{self, Settings},
 };
 
 use crate::timing;

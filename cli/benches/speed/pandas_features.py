@@ -1,10 +1,10 @@
-"""Reads a training file and builds the features of the design with pandas: the other side of `make bench`.
+"""Reads a training file and builds the features with pandas, for comparison with `make bench`.
 
 Usage: python pandas_features.py train_baseline.csv.gz      (pandas 2.3.3 or 3.x, numpy, holidays)
 
-The work is the same as that of shared/src/features: one row per count; lags and rolling means joined by instant on
-an hourly grid per counter; calendar of Europe/Paris. Vectorised throughout; nothing is left to Python loops but the
-columns themselves.
+It computes the same features as the Rust crate: one row per count, lags and rolling means joined by
+instant on an hourly grid per counter, and the calendar of Europe/Paris. All operations on rows are
+vectorized.
 """
 
 import resource
@@ -23,11 +23,11 @@ def features(path):
     raw = pd.read_csv(path, sep=";", usecols=["Nom du compteur", "Comptage horaire", "Date et heure de comptage", "Coordonnées géographiques"])
     hour = pd.to_datetime(raw["Date et heure de comptage"], utc=True, format="ISO8601")
     counter = raw["Nom du compteur"].astype("category")
-    place = raw["Coordonnées géographiques"].astype("category")
-    degrees = place.cat.categories.to_series().str.split(",", expand=True).astype(float)
+    location = raw["Coordonnées géographiques"].astype("category")
+    degrees = location.cat.categories.to_series().str.split(",", expand=True).astype(float)
     frame = pd.DataFrame({"hour_utc": hour, "counter": counter.cat.codes, "count": raw["Comptage horaire"].astype("float32")})
-    frame["latitude"] = degrees[0].to_numpy()[place.cat.codes]
-    frame["longitude"] = degrees[1].to_numpy()[place.cat.codes]
+    frame["latitude"] = degrees[0].to_numpy()[location.cat.codes]
+    frame["longitude"] = degrees[1].to_numpy()[location.cat.codes]
     frame = frame.sort_values(["hour_utc", "counter", "count"]).drop_duplicates(["hour_utc", "counter"], keep="last")
 
     grid = frame.pivot(index="hour_utc", columns="counter", values="count")
@@ -64,5 +64,5 @@ if __name__ == "__main__":
         rows = len(features(sys.argv[1]))
         times.append((time.perf_counter() - start) * 1e3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"pandas {pd.__version__}: reading it and building the features of {rows} rows: "
+    print(f"pandas {pd.__version__}: reading the file and building the features of {rows} rows: "
           f"median {sorted(times)[len(times) // 2]:.0f} ms, peak memory {peak} MiB")

@@ -8,9 +8,9 @@ use std::{
 };
 
 use clap::Parser;
-use cli::{State, run};
+use cli::{commands::run, support::state::State};
+use forecasting::counts;
 use serde_json::json;
-use shared::counts;
 
 use crate::{Data, timing};
 

@@ -3,15 +3,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::serve::ListenerExt;
-use cli::{State, train};
+use cli::{commands::train, support::state::State};
+use forecasting::counts;
 use jiff::Timestamp;
 use model::TrainRecipe;
+use runtime::{ServiceSettings, router};
 use serde_json::json;
-use shared::{
-    clock::SimulatedClock,
-    counts,
-    runtime::{ServiceSettings, router},
-};
+use shared::clock::SimulatedClock;
 use tokio::net::TcpListener;
 
 use crate::{Data, timing};

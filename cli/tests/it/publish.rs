@@ -2,12 +2,13 @@
 
 use std::fs::File;
 
-use cli::{
-    publish::publish_baseline,
+use cli::commands::{
+    publish_baseline::publish_baseline,
     train::{Promotion, TrainPlan, train},
 };
+use forecasting::counts;
 use shared::{
-    baseline, counts,
+    baseline,
     registry::{Version, change_champion},
 };
 

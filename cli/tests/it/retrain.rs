@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::retrain::{Request, RetrainReport, Retryability, retrain, retryability};
+use cli::commands::retrain::{Request, RetrainReport, Retryability, retrain, retryability};
+use forecasting::counts::{self, Counter};
 use serde_json::Value;
 use shared::{
     baseline,
-    counts::{self, Counter},
     fixed_test::TRAIN_BASELINE,
     registry::{Alias, Version},
 };

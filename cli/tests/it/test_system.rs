@@ -8,17 +8,21 @@ use std::{
 };
 
 use cli::{
-    State,
-    sample_data::{self, Settings},
-    train::{TrainPlan, train},
+    commands::train::{TrainPlan, train},
+    support::{
+        sample_data::{self, Settings},
+        state::State,
+    },
+};
+use forecasting::{
+    counts::{self, Counts},
+    time::Day,
 };
 use model::TrainRecipe;
 use shared::{
     baseline::{self, Baseline, DataSetDraft, Role},
     clock::SimulatedClock,
-    counts::{self, Counts},
-    runtime::Ports,
-    time::Day,
+    ports::Ports,
 };
 
 /// The days of training data that the champion has seen; the later ones are in daily tables.

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use shared::{
+use forecasting::{
     counts::Counts,
     drift::{self, DatasetDrift, columns_of},
     features::{FeatureSpec, Frame, HISTORY_DAYS, History},
-    fixed_test,
     metrics::Scores,
     policy::{LiveError, Policy, WeekVerdict},
-    registry::Version,
-    runtime::Error,
-    store::Store,
     time::Week,
+};
+use runtime::Error;
+use serde::{Deserialize, Serialize};
+use shared::{
+    fixed_test,
+    registry::Version,
+    store::Store,
     warehouse::{Forecast, Warehouse},
 };
 

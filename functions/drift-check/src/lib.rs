@@ -4,17 +4,17 @@ mod check;
 
 use std::sync::Arc;
 
+use forecasting::{policy::Policy, time::Week};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     address::ObjectPath,
     audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
-    policy::Policy,
+    ports::Ports,
     registry::{Alias, Registry},
-    runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
-    time::Week,
     warehouse::Warehouse,
 };
 

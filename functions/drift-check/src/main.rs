@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::runtime::run(drift_check::build).await
+    runtime::run(drift_check::build).await
 }

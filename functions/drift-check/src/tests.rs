@@ -1,14 +1,16 @@
 //! Tests of the function against the embedded ports.
 
+use forecasting::{
+    counts::{Coordinates, Counter, Counts, write_french},
+    time::{Day, Hour},
+};
+use shared::retryability::Retryability;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
-    counts::{Coordinates, Counter, Counts, write_french},
     event::Event,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     registry::{Run, Version},
-    runtime::Retryability,
-    time::{Day, Hour},
     warehouse::Forecast,
 };
 
@@ -81,7 +83,7 @@ async fn promote(ports: &Ports, test_mae: f64) {
 async fn forecast(ports: &Ports, week: Week, error: f64) {
     for day in week.first_day().through(week.last_day()) {
         let counts = ports.warehouse.counts(day, day).await.unwrap();
-        let forecast = |row: &shared::counts::Count| Forecast {
+        let forecast = |row: &forecasting::counts::Count| Forecast {
             counter_id: None,
             counter_name: counts.counter(row.counter).name.clone(),
             hour: row.hour,

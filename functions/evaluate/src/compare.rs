@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::Model;
-use shared::{
+use forecasting::{
     features::Frame,
     metrics::{PairedErrors, Scores, day_block_bootstrap},
     policy::{Comparison, FreshComparison, ScorePair},
-    runtime::Error,
 };
+use model::Model;
+use runtime::Error;
 
 /// Scores both models on the fixed test set and on the fresh holdout.
 ///

@@ -4,21 +4,24 @@ mod compare;
 
 use std::sync::Arc;
 
+use forecasting::{
+    features::{FeatureSpec, Frame, HISTORY_DAYS},
+    policy::{Comparison, Policy},
+    time::Week,
+};
 use model::{Model, ModelCard, Threads};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
     baseline::DataSet,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
-    features::{FeatureSpec, Frame, HISTORY_DAYS},
     fixed_test,
-    policy::{Comparison, Policy},
+    ports::Ports,
     registry::{Registry, Version},
-    runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
-    time::Week,
     warehouse::Warehouse,
 };
 
@@ -72,7 +75,7 @@ impl Evaluate {
     }
 
     async fn load(&self, version: Version) -> Result<Model, Error> {
-        Model::load_version(&self.store, &*self.registry, version, Threads::All).await
+        Ok(Model::load_version(&self.store, &*self.registry, version, Threads::All).await?)
     }
 
     async fn compare(&self, event: &ChallengerTrained) -> Result<Comparison, Error> {

@@ -2,14 +2,13 @@
 
 use std::iter;
 
-use model::{TrainRecipe, train};
-use shared::{
-    baseline::Role,
+use forecasting::{
     checksum::Checksum,
     counts::{Counter, Counts},
-    fixed_test::FixedTest,
     time::Day,
 };
+use model::{TrainRecipe, train};
+use shared::{baseline::Role, fixed_test::FixedTest};
 
 use super::*;
 

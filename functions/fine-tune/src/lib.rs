@@ -4,21 +4,19 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use forecasting::{features::Frame, metrics::Scores, policy::Policy, time::Week};
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     Timestamp,
     audit::AuditEntry,
     event::{ChallengerTrained, DriftDetected, Function, Topic},
-    features::Frame,
     fixed_test,
-    metrics::Scores,
-    policy::Policy,
+    ports::Ports,
     registry::{Alias, Registry, Run, RunInput, RunName, Version},
-    runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::Store,
-    time::Week,
     warehouse::Warehouse,
 };
 

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::runtime::run(fine_tune::build).await
+    runtime::run(fine_tune::build).await
 }

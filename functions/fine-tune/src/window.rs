@@ -2,16 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use serde::Serialize;
-use shared::{
+use forecasting::{
     features::{FeatureSpec, Frame, HISTORY_DAYS},
-    fixed_test,
     policy::Policy,
-    runtime::Error,
-    store::Store,
     time::{Day, Week},
-    warehouse::Warehouse,
 };
+use runtime::Error;
+use serde::Serialize;
+use shared::{fixed_test, store::Store, warehouse::Warehouse};
 
 /// The days of a fine-tuning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +57,7 @@ pub(crate) fn days_of(frame: &Frame) -> usize {
     let hours: BTreeSet<_> = frame.rows().iter().map(|row| row.hour).collect();
     hours
         .into_iter()
-        .map(shared::time::Hour::day)
+        .map(forecasting::time::Hour::day)
         .collect::<BTreeSet<_>>()
         .len()
 }
@@ -67,9 +65,9 @@ pub(crate) fn days_of(frame: &Frame) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forecasting::counts::{Counter, Counts, write_french};
     use shared::{
         Timestamp,
-        counts::{Counter, Counts, write_french},
         fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
         store::{Condition, MemoryStore},
         warehouse::EmbeddedWarehouse,

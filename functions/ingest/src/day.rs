@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use forecasting::{
+    counts::{Counts, Reject, RejectReason, RejectWriter, Rejects},
+    time::Day,
+};
+use runtime::Error;
 use serde::Serialize;
 use shared::{
     address::ObjectPath,
-    counts::{Counts, Reject, RejectReason, RejectWriter, Rejects},
     open_data::{OpenData, OpenDataError, read_reply},
-    runtime::Error,
     store::{Condition, Store},
-    time::Day,
     warehouse::Warehouse,
 };
 

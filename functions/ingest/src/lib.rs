@@ -4,16 +4,18 @@ mod day;
 
 use std::sync::Arc;
 
+use forecasting::time::Day;
+use google_cloud::ExploreClient;
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
     clock::Clock,
     event::{DayIngested, Function, IngestRequested, Topic},
-    open_data::{ExploreClient, OpenData},
-    runtime::{Context, Error, Handler, Outcome, Ports},
+    open_data::OpenData,
+    ports::Ports,
     settings::{SettingsError, Variables, required},
     store::Store,
-    time::Day,
     warehouse::Warehouse,
 };
 

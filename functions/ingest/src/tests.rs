@@ -143,7 +143,7 @@ async fn a_day_without_rows_is_asked_for_again_later() {
     let error = outcome.unwrap_err();
     assert_eq!(
         error.retryability(),
-        shared::runtime::Retryability::Transient
+        shared::retryability::Retryability::Transient
     );
     assert!(error.to_string().contains("2021-07-19"), "{error}");
     assert!(
@@ -185,7 +185,7 @@ async fn what_no_repetition_mends_is_hopeless() {
         let error = handle(reply, &ports(), request).await.0.unwrap_err();
         assert_eq!(
             error.retryability(),
-            shared::runtime::Retryability::Permanent,
+            shared::retryability::Retryability::Permanent,
             "{error}"
         );
         assert!(error.to_string().contains(expected), "{error}");

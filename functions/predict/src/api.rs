@@ -9,16 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use shared::{
-    Timestamp,
+use forecasting::{
     counts::{CounterKey, parse_hour},
     features::{FORECAST_GAP_HOURS, Frame, HISTORY_DAYS, History},
-    registry::Version,
-    runtime::{Error, Retryability},
     time::{Day, Hour},
 };
+use runtime::Error;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::retryability::Retryability;
+use shared::{Timestamp, registry::Version};
 
 use crate::{Champion, Predict};
 

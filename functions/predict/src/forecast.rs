@@ -1,10 +1,12 @@
 //! The work on one day.
 
+use forecasting::{
+    features::{Frame, History},
+    time::Day,
+};
+use runtime::Error;
 use shared::{
     Timestamp,
-    features::{Frame, History},
-    runtime::Error,
-    time::Day,
     warehouse::{Forecast, Warehouse},
 };
 
@@ -31,7 +33,7 @@ pub fn forecast_day(
         .flat_map(|hour| counters.iter().map(move |counter| (*counter, hour)));
     let frame = Frame::of_rows(champion.model.features(), history, rows);
     let predictions = champion.model.predict(&frame)?;
-    let forecast = |(row, prediction): (&shared::features::FrameRow, f32)| {
+    let forecast = |(row, prediction): (&forecasting::features::FrameRow, f32)| {
         let counter = &frame.counters()[row.counter as usize];
         Forecast {
             counter_id: counter.id.clone(),

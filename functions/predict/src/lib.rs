@@ -6,18 +6,21 @@ mod forecast;
 use std::sync::Arc;
 
 use axum::Router;
+use forecasting::{
+    features::{HISTORY_DAYS, History},
+    time::Day,
+};
 use model::{Model, Threads};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
     clock::Clock,
     event::{DayIngested, Function, Topic},
-    features::{HISTORY_DAYS, History},
+    ports::Ports,
     registry::{Alias, Registry, Version},
-    runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables},
     store::Store,
-    time::Day,
     warehouse::Warehouse,
 };
 use tokio::sync::Mutex;

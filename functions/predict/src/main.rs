@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::runtime::run(predict::build).await
+    runtime::run(predict::build).await
 }

@@ -4,16 +4,13 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
+use forecasting::{
+    counts::{Counter, Counts},
+    features::{FeatureSpec, Frame},
+};
 use model::TrainRecipe;
 use serde_json::Value;
-use shared::{
-    Timestamp,
-    clock::SimulatedClock,
-    counts::{Counter, Counts},
-    event::EventId,
-    features::{FeatureSpec, Frame},
-    registry::Run,
-};
+use shared::{Timestamp, clock::SimulatedClock, event::EventId, registry::Run};
 use tower::ServiceExt;
 
 use super::*;

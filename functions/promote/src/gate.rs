@@ -1,6 +1,7 @@
 //! The gate: only it can make the value that promotion takes.
 
-use shared::{evaluation::Evaluation, policy::Policy, registry::Version};
+use forecasting::policy::Policy;
+use shared::{evaluation::Evaluation, registry::Version};
 
 /// The right to become champion. There is no other way to make one than [`Gate::judge`].
 #[derive(Debug, PartialEq, Eq)]

@@ -4,14 +4,15 @@ mod gate;
 
 use std::sync::Arc;
 
+use forecasting::policy::Policy;
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
-    policy::Policy,
+    ports::Ports,
     registry::{Alias, Registry, RegistryError, Version, change_champion},
-    runtime::{Context, Error, Handler, Outcome, Ports},
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
 };

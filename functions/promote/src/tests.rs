@@ -1,14 +1,16 @@
 //! Tests of the function against the embedded ports.
 
+use forecasting::{
+    metrics::Scores,
+    policy::{Comparison, ScorePair},
+    time::Week,
+};
+use shared::retryability::Retryability;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
-    metrics::Scores,
-    policy::{Comparison, ScorePair},
     registry::Run,
-    runtime::Retryability,
     store::{Condition, write_json},
-    time::Week,
 };
 
 use super::*;

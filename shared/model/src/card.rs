@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use forecasting::{features::FeatureSpec, metrics::Scores, time::Hour};
 use serde::{Deserialize, Serialize};
 use shared::{
     address::ObjectPath,
     baseline::DataSet,
-    features::FeatureSpec,
-    metrics::Scores,
     store::{Store, StoreError, read_json},
-    time::Hour,
 };
 
 use crate::{CARD_FILE, file};

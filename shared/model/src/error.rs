@@ -1,6 +1,12 @@
 //! What can go wrong with a model.
 
-use shared::{address::ObjectPath, features::FeatureError, metrics, runtime, store::StoreError};
+use forecasting::{features::FeatureError, metrics};
+use shared::{
+    address::ObjectPath,
+    registry::RegistryError,
+    retryability::{Classify, Retryability},
+    store::StoreError,
+};
 
 /// Why a model could not be trained, loaded or used.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +65,17 @@ pub enum ModelError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The registry does not know the version, or is not available.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
 }
 
-impl From<ModelError> for runtime::Error {
-    fn from(error: ModelError) -> Self {
-        match error {
-            ModelError::Store(error) => error.into(),
-            error => Self::permanent(error.to_string()).caused_by(error),
+impl Classify for ModelError {
+    fn retryability(&self) -> Retryability {
+        match self {
+            Self::Store(error) => error.retryability(),
+            Self::Registry(error) => error.retryability(),
+            _ => Retryability::Permanent,
         }
     }
 }

@@ -8,18 +8,18 @@ mod training;
 
 use std::sync::Arc;
 
+use forecasting::{
+    features::{COLUMNS, FeatureSpec, Frame},
+    metrics::{self, Scores},
+};
+use mlflow::Example;
 use sha2::{Digest, Sha256};
 use shared::{
     address::ObjectPath,
-    features::{COLUMNS, FeatureSpec, Frame},
-    metrics::{self, Scores},
     registry::{Registry, Version},
-    runtime,
     store::{Condition, Store, malformed, write_json},
 };
 use xgboost::Booster;
-
-use mlflow::Example;
 
 pub use card::{MODEL_TYPE, ModelCard, Training};
 pub use error::ModelError;
@@ -153,9 +153,9 @@ impl Model {
         registry: &dyn Registry,
         version: Version,
         threads: Threads,
-    ) -> Result<Self, runtime::Error> {
+    ) -> Result<Self, ModelError> {
         let folder = registry.version(version).await?.run.artifacts;
-        Ok(Self::load(store, &folder, threads).await?)
+        Self::load(store, &folder, threads).await
     }
 
     fn use_threads(&mut self, threads: Threads) -> Result<(), ModelError> {

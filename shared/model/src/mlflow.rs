@@ -3,10 +3,10 @@
 //! They are what `mlflow.xgboost.save_model` of MLflow 3.17 writes, without what differs between two savings of one
 //! model: the time, and a random id.
 
+use forecasting::features::{COLUMNS, Frame};
 use serde::{Deserialize, Serialize};
 use shared::{
     address::ObjectPath,
-    features::{COLUMNS, Frame},
     store::{Store, StoreError, read_json},
 };
 

@@ -1,10 +1,10 @@
 //! Tests of the model as a whole.
 
-use shared::{
+use forecasting::{
     counts::{Counter, Counts},
-    store::{MemoryStore, StoreError, read_json},
     time::Day,
 };
+use shared::store::{MemoryStore, StoreError, read_json};
 
 use super::*;
 

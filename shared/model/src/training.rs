@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use shared::{
-    baseline::DataSet,
+use forecasting::{
     features::{COLUMNS, FeatureSpec, Frame},
-    fixed_test::FixedTest,
     metrics::Scores,
     time::Hour,
 };
+use shared::{baseline::DataSet, fixed_test::FixedTest};
 use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
 
 use crate::{

@@ -1,10 +1,11 @@
 //! What is known of a data set, written beside it.
 
+use forecasting::checksum::Checksum;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DataSet, DataSetName, Role};
-use crate::{address::ObjectPath, checksum::Checksum};
+use crate::address::ObjectPath;
 
 /// The format of manifests that this program writes; docs/data.md describes it.
 pub const FORMAT: u32 = 1;

@@ -10,6 +10,10 @@ mod name;
 mod verify;
 
 use bytes::Bytes;
+use forecasting::{
+    checksum::Checksum,
+    counts::{self, Counts},
+};
 use serde::{Deserialize, Serialize};
 
 pub use manifest::{FORMAT, Manifest, Source};
@@ -18,8 +22,6 @@ pub use verify::{Finding, State, verify};
 
 use crate::{
     address::ObjectPath,
-    checksum::Checksum,
-    counts::{self, Counts},
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     store::{Condition, Generation, Store, StoreError, malformed, read_json, write_json},
 };

@@ -2,9 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
+use forecasting::{checksum::Checksum, time::Day};
 use serde::{Deserialize, Serialize};
 
-use crate::{address::ObjectPath, checksum::Checksum, time::Day};
+use crate::address::ObjectPath;
 
 /// What a data set is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,13 +1,10 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use forecasting::{counts::Counter, time::Day};
 
 use super::*;
-use crate::{
-    counts::Counter,
-    store::{MemoryStore, Object},
-    time::Day,
-};
+use crate::store::{MemoryStore, Object};
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()

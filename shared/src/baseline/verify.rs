@@ -1,11 +1,11 @@
 //! Finding data sets that are not any more what their manifests say.
 
+use forecasting::checksum::Checksum;
 use serde::Serialize;
 
 use super::{DataSetName, FOLDER, Manifest, manifest, path, published};
 use crate::{
     address::ObjectPath,
-    checksum::Checksum,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     store::{Store, StoreError},
 };

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use forecasting::checksum::Checksum;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{FIRST_PUBLISHED_ATTRIBUTE, Message, log::Payload};
 use crate::{
     address::ObjectPath,
-    checksum::Checksum,
     event::{EventId, Function},
 };
 
@@ -31,20 +31,20 @@ const ELLIPSIS: &str = "…";
 /// What Pub/Sub adds when the attempts have run out, see <https://cloud.google.com/pubsub/docs/dead-letter-topics>.
 const PUBSUB_PREFIX: &str = "CloudPubSubDeadLetter";
 /// How many attempts there were.
-pub(super) const DELIVERY_COUNT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceDeliveryCount";
+pub const DELIVERY_COUNT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceDeliveryCount";
 /// From which subscription it came.
-pub(super) const SUBSCRIPTION_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscription";
+pub const SUBSCRIPTION_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscription";
 /// From which project it came.
-pub(super) const PROJECT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscriptionProject";
+pub const PROJECT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscriptionProject";
 /// When it was published to the topic that the subscription reads.
-pub(super) const PUBLISH_TIME_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceTopicPublishTime";
+pub const PUBLISH_TIME_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceTopicPublishTime";
 
 /// What is published to the dead letters of a function.
-pub(crate) struct DeadLetter {
+pub struct DeadLetter {
     /// The message with its reason, or the reason alone.
-    pub(crate) message: Message,
+    pub message: Message,
     /// The message itself, where Pub/Sub would refuse it together with its reason: an object, and its contents.
-    pub(crate) offloaded: Option<(ObjectPath, Bytes)>,
+    pub offloaded: Option<(ObjectPath, Bytes)>,
 }
 
 /// A message that is too large for a letter, stored at `dead-letters/FUNCTION/CHECKSUM.json`.
@@ -59,7 +59,7 @@ pub struct Offloaded {
 
 impl DeadLetter {
     /// Makes the letter of a message that a function could not use.
-    pub(crate) fn new(
+    pub fn new(
         function: Function,
         event_id: &EventId,
         reason: &str,
@@ -128,7 +128,7 @@ fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
 }
 
 /// Cuts a text that is longer than so many bytes, at the end of a letter, and shows that by an ellipsis.
-pub(crate) fn cut(text: &str, bytes: usize) -> String {
+pub fn cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }

@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, futures::Notified};
 
 use super::{BusError, Message, MessageId, Publisher};
 use crate::{
@@ -90,7 +90,8 @@ impl LogPublisher {
         }
     }
 
-    pub(super) fn log(&self) -> Arc<Log> {
+    /// Returns the log that messages are appended to.
+    pub fn log(&self) -> Arc<Log> {
         Arc::clone(&self.log)
     }
 }
@@ -107,14 +108,14 @@ impl Publisher for LogPublisher {
 }
 
 /// The log itself.
-pub(super) struct Log {
+pub struct Log {
     store: Arc<dyn Store>,
     /// The next free number of each topic, as far as this process knows.
     next: Mutex<BTreeMap<Topic, u64>>,
     /// Rings when this process has appended.
-    pub(super) appended: Notify,
+    appended: Notify,
     /// Counts what this process has appended.
-    pub(super) appends: AtomicU64,
+    appends: AtomicU64,
 }
 
 impl Log {
@@ -127,12 +128,13 @@ impl Log {
         }
     }
 
-    pub(super) fn store(&self) -> &dyn Store {
+    /// Returns the store that holds the log.
+    pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 
     /// Returns a message, or `None` past the end of the topic.
-    pub(super) async fn read(
+    pub async fn read(
         &self,
         topic: Topic,
         number: u64,
@@ -145,8 +147,18 @@ impl Log {
     }
 
     /// Tells whether a message of this number has been published.
-    pub(super) async fn has(&self, topic: Topic, number: u64) -> Result<bool, StoreError> {
+    pub async fn has(&self, topic: Topic, number: u64) -> Result<bool, StoreError> {
         Ok(self.store.generation(&path(topic, number)).await?.is_some())
+    }
+
+    /// Completes when the next message is appended by this process.
+    pub fn appended(&self) -> Notified<'_> {
+        self.appended.notified()
+    }
+
+    /// Returns the number of messages that this process has appended to all topics.
+    pub fn appends(&self) -> u64 {
+        self.appends.load(Ordering::SeqCst)
     }
 
     async fn append(

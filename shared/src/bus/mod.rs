@@ -1,28 +1,16 @@
 //! Messages: publishing them, and the embedded bus that delivers them as Pub/Sub does.
 
 pub mod dead_letter;
-mod deliver;
-mod embedded;
 mod log;
-mod pubsub;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use deliver::{Delivery, DeliveryPolicy};
-pub use embedded::{EmbeddedBus, Replay, Subscription};
-pub use log::{LogPublisher, LoggedMessage, Payload};
-pub use pubsub::PubSubPublisher;
+pub use log::{Log, LogPublisher, LoggedMessage, Payload};
 
-use crate::{
-    address::{Address, OpenError},
-    clock::Clock,
-    cloud::CloudSettings,
-    event::{Event, Topic, encode},
-    store,
-};
+use crate::event::{Event, Topic, encode};
 
 /// The attribute of a message that was published before: when that was, for the first time. A dead letter that is put
 /// back and a message that is published again are about that time, whatever the bus says of this publishing.
@@ -33,24 +21,6 @@ pub const FIRST_PUBLISHED_ATTRIBUTE: &str = "first_published_at";
 pub trait Publisher: Send + Sync {
     /// Publishes a message and returns the id that the bus gave it. It will be delivered at least once.
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError>;
-}
-
-/// Opens the bus at an address.
-///
-/// # Errors
-/// When the folder of a `file://` address cannot be made, or there are no credentials for a project.
-pub async fn open(
-    address: &Address,
-    cloud: &CloudSettings,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Publisher>, OpenError> {
-    match address {
-        Address::PubSub(project) => Ok(Arc::new(PubSubPublisher::open(project, cloud).await?)),
-        other => Ok(Arc::new(LogPublisher::new(
-            store::open_embedded(other)?,
-            Arc::clone(clock),
-        ))),
-    }
 }
 
 /// A message to be published.

@@ -2,15 +2,12 @@
 
 use std::fmt;
 
+use forecasting::time::{Day, Week};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, EventId, Function, Topic};
-use crate::{
-    address::ObjectPath,
-    registry::Version,
-    time::{Day, Week},
-};
+use crate::{address::ObjectPath, registry::Version};
 
 /// Fetch a day of counts, or a range of days. Without any, yesterday's, as of the time of publishing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

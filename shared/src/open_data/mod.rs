@@ -1,15 +1,12 @@
 //! The open data of Paris: the counts of a day, as the city publishes them.
 
-mod explore;
 mod reply;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use forecasting::time::Day;
 
-pub use explore::{DATASET, ExploreClient, export_path};
 pub use reply::{ReplyError, read_reply};
-
-use crate::time::Day;
 
 /// The publisher of counts.
 #[async_trait]

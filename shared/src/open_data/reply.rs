@@ -1,11 +1,10 @@
 //! Reading the reply of the open data service.
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::counts::{
+use forecasting::counts::{
     Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
 };
+use serde::Deserialize;
+use serde_json::Value;
 
 /// Reads counts from a reply: the array of an export, or the object of `records`.
 ///

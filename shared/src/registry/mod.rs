@@ -4,23 +4,19 @@
 //! used here. A version is never changed after registration.
 
 mod embedded;
-mod mlflow;
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use embedded::EmbeddedRegistry;
-pub use mlflow::MlflowRegistry;
 
 use crate::{
-    address::{Address, ObjectPath, OpenError},
+    address::ObjectPath,
     baseline::{DataSet, DataSetName},
-    clock::Clock,
-    cloud::CloudSettings,
-    store::{self, Store},
+    store::Store,
 };
 
 /// The name of the registered model.
@@ -51,30 +47,6 @@ pub trait Registry: Send + Sync {
         expected: Option<Version>,
         to: Version,
     ) -> Result<(), RegistryError>;
-}
-
-/// Opens the registry at an address. Beside an MLflow server, `store` keeps the lock under which it is changed, and has
-/// the models' files.
-///
-/// # Errors
-/// When the folder of a `file://` address cannot be made, or the client of a server cannot be set up.
-pub fn open(
-    address: &Address,
-    cloud: &CloudSettings,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Registry>, OpenError> {
-    match address {
-        Address::Mlflow(url) => Ok(Arc::new(MlflowRegistry::open(
-            url,
-            cloud,
-            Arc::clone(store),
-            Arc::clone(clock),
-        )?)),
-        other => Ok(Arc::new(EmbeddedRegistry::new(store::open_embedded(
-            other,
-        )?))),
-    }
 }
 
 /// Makes the version `to` champion, on condition that `from` still is, and `from` the previous one.

@@ -5,7 +5,6 @@
 //! deleted through this port.
 
 mod file;
-mod gcs;
 mod memory;
 
 use std::sync::Arc;
@@ -16,13 +15,9 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use file::FileStore;
-pub use gcs::GcsStore;
 pub use memory::MemoryStore;
 
-use crate::{
-    address::{Address, ObjectPath, OpenError},
-    cloud::CloudSettings,
-};
+use crate::address::{Address, ObjectPath, OpenError};
 
 /// A store of objects, shaped after Cloud Storage.
 #[async_trait]
@@ -61,19 +56,8 @@ pub trait Store: Send + Sync {
     fn address_of(&self, path: &ObjectPath) -> String;
 }
 
-/// Opens the store at an address.
-///
-/// # Errors
-/// When the folder of a `file://` address cannot be made, or there are no credentials for a bucket.
-pub async fn open(address: &Address, cloud: &CloudSettings) -> Result<Arc<dyn Store>, OpenError> {
-    match address {
-        Address::Bucket(bucket) => Ok(Arc::new(GcsStore::open(bucket, cloud).await?)),
-        other => open_embedded(other),
-    }
-}
-
 /// Opens the store at an embedded address, where other ports keep what they keep, too.
-pub(crate) fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
+pub fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
     match address {
         Address::Memory => Ok(Arc::new(MemoryStore::default())),
         Address::File(folder) => {

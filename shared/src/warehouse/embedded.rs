@@ -7,6 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use forecasting::{
+    counts::{self, Counts},
+    time::Day,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -17,9 +21,7 @@ use super::{
 use crate::{
     address::ObjectPath,
     audit::AuditRow,
-    counts::{self, Counts},
     store::{Condition, Generation, Store, StoreError},
-    time::Day,
 };
 
 /// A warehouse whose table `DATASET.TABLE` is the object `DATASET/TABLE.csv`.

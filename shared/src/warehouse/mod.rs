@@ -3,29 +3,23 @@
 //! Daily tables are replaced whole, never appended to, so writing a day twice leaves one day. The tables and their
 //! columns are `bike_traffic_raw.daily_YYYYMMDD`, `bike_traffic_predictions.daily_YYYYMMDD` and `monitoring_audit.logs`.
 
-mod bigquery;
 mod embedded;
 pub mod schema;
-mod tables;
+pub mod tables;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use forecasting::{
+    counts::{CounterKey, Counts},
+    time::{Day, Hour},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use bigquery::BigQueryWarehouse;
 pub use embedded::EmbeddedWarehouse;
 
-use crate::{
-    address::{Address, ObjectPath, OpenError},
-    audit::AuditRow,
-    cloud::CloudSettings,
-    counts::{CounterKey, Counts},
-    registry::Version,
-    store::{self, Store},
-    time::{Day, Hour},
-};
+use crate::{address::ObjectPath, audit::AuditRow, registry::Version, store::Store};
 
 /// The tables that functions read and write.
 #[async_trait]
@@ -97,26 +91,17 @@ pub trait Warehouse: Send + Sync {
     }
 }
 
-/// Opens the warehouse at an address.
-///
-/// # Errors
-/// When the folder of a `file://` address cannot be made, or there are no credentials for a project.
-pub async fn open(
-    address: &Address,
-    cloud: &CloudSettings,
-) -> Result<Arc<dyn Warehouse>, OpenError> {
-    match address {
-        Address::BigQuery(project) => Ok(Arc::new(BigQueryWarehouse::open(project, cloud).await?)),
-        other => Ok(Arc::new(EmbeddedWarehouse::new(store::open_embedded(
-            other,
-        )?))),
-    }
-}
-
 /// Which writing of a table it is: each replacement of the table gives it another number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TableVersion(i64);
+
+impl TableVersion {
+    /// Returns the version with a number; the meaning of the number is the warehouse's own.
+    pub const fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+}
 
 /// How complete the counts of a day are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

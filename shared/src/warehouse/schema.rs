@@ -2,9 +2,8 @@
 //!
 //! The embedded warehouse has the same, but for `recorded_at`: its rows have an order of their own.
 
+use forecasting::time::Day;
 use serde::{Serialize, Serializer};
-
-use crate::time::Day;
 
 /// The dataset of the counts, with a table for each day.
 pub const RAW: &str = "bike_traffic_raw";
@@ -156,11 +155,13 @@ mod tests {
     use super::*;
     use crate::{
         audit::AuditEntry,
-        counts::{self, Counts},
         event::{EventId, Function},
         registry::Version,
-        time::Hour,
         warehouse::{Forecast, tables},
+    };
+    use forecasting::{
+        counts::{self, Counts},
+        time::Hour,
     };
 
     fn names(columns: &[Column]) -> String {

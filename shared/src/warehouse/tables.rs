@@ -1,12 +1,12 @@
 //! The columns of the embedded tables of forecasts and of the audit log, as BigQuery has them.
 
+use forecasting::counts::{RejectReason, parse_hour};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Forecast;
 use crate::{
     audit::AuditRow,
-    counts::{RejectReason, parse_hour},
     event::{EventId, Function},
     registry::Version,
 };
@@ -15,19 +15,19 @@ const TIMESTAMP_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.6f UTC";
 
 type TableError = Box<dyn std::error::Error + Send + Sync>;
 
-pub(super) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, TableError> {
+pub(crate) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, TableError> {
     write(forecasts.iter().map(ForecastRecord::from))
 }
 
-pub(super) fn read_forecasts(table: &[u8]) -> Result<Vec<Forecast>, TableError> {
+pub(crate) fn read_forecasts(table: &[u8]) -> Result<Vec<Forecast>, TableError> {
     read::<ForecastRecord, _>(table)
 }
 
-pub(super) fn write_audit_log(rows: &[AuditRow]) -> Result<Vec<u8>, TableError> {
+pub(crate) fn write_audit_log(rows: &[AuditRow]) -> Result<Vec<u8>, TableError> {
     write(rows.iter().map(AuditRecord::from))
 }
 
-pub(super) fn read_audit_log(table: &[u8]) -> Result<Vec<AuditRow>, TableError> {
+pub(crate) fn read_audit_log(table: &[u8]) -> Result<Vec<AuditRow>, TableError> {
     read::<AuditRecord, _>(table)
 }
 
@@ -52,7 +52,7 @@ where
 
 /// `bike_traffic_predictions.daily_YYYYMMDD`.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ForecastRecord {
+pub struct ForecastRecord {
     comptage_horaire: Option<u32>,
     prediction: f64,
     model_type: String,
@@ -172,7 +172,8 @@ impl TryFrom<AuditRecord> for AuditRow {
     }
 }
 
-pub(super) fn write_timestamp(timestamp: Timestamp) -> String {
+/// Formats an instant as BigQuery reads it from JSON: RFC 3339 in UTC.
+pub fn write_timestamp(timestamp: Timestamp) -> String {
     timestamp.strftime(TIMESTAMP_FORMAT).to_string()
 }
 

@@ -3,18 +3,19 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use runtime::{Context, Error, Handler, Outcome};
 use shared::{
     address::ObjectPath,
     audit::AuditEntry,
     event::{Function, IngestRequested, Topic},
-    runtime::{Context, Error, Handler, Outcome, Ports},
+    ports::Ports,
     settings::{SettingsError, Variables},
     store::Store,
 };
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::runtime::run(build).await
+    runtime::run(build).await
 }
 
 struct Patient {

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::runtime::run(promote::build).await
+    runtime::run(promote::build).await
 }

@@ -1,10 +1,7 @@
 //! Versions of tables, and exports.
 
-use shared::{
-    address::ObjectPath,
-    counts::{self, Coordinates, Counter, Counts},
-    warehouse::schema,
-};
+use forecasting::counts::{self, Coordinates, Counter, Counts};
+use shared::{address::ObjectPath, warehouse::schema};
 
 use super::{Place, counts_of, day, hour, rows, timestamp};
 

@@ -9,15 +9,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cli::set_up::{self, Delivery};
+use cli::commands::set_up::{self, Delivery};
+use google_cloud::{CloudSettings, PubSubPublisher};
 use google_cloud_pubsub::{
     client::{Subscriber, SubscriptionAdmin},
     model::Subscription,
 };
 use shared::{
     address::ProjectId,
-    bus::{Message, MessageId, PubSubPublisher, Publisher},
-    cloud::{self, CloudSettings},
+    bus::{Message, MessageId, Publisher},
     event::{Function, Topic},
 };
 use tests::{
@@ -86,7 +86,7 @@ impl Project {
         let emulator = cloud.pubsub_emulator.as_ref();
         let (origin, credentials) = (
             emulator.unwrap().origin(),
-            cloud::credentials(emulator).unwrap(),
+            google_cloud::credentials(emulator).unwrap(),
         );
         let subscriptions = SubscriptionAdmin::builder()
             .with_endpoint(&origin)

@@ -2,17 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use cli::{
+use cli::commands::{
     export::{ExportPlan, ExportReport, export},
     set_up,
 };
+use forecasting::{
+    counts::{self, Coordinates, Counter, Counts},
+    time::{Day, Hour},
+};
+use google_cloud::{BigQueryWarehouse, GcsStore};
 use shared::{
     clock::{Clock, SimulatedClock},
-    counts::{self, Coordinates, Counter, Counts},
-    runtime::Ports,
-    store::GcsStore,
-    time::{Day, Hour},
-    warehouse::BigQueryWarehouse,
+    ports::Ports,
 };
 
 use crate::place;

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use google_cloud::CloudSettings;
 use reqwest::Url;
 use shared::{
     address::{BucketName, ProjectId},
-    cloud::CloudSettings,
     settings::{ProcessVariables, required},
 };
 

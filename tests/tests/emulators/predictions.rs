@@ -1,7 +1,9 @@
 //! What Python makes of a champion, beside what we make of it.
 
+use forecasting::features::COLUMNS;
+use google_cloud::CloudSettings;
 use serde_json::Value;
-use shared::{cloud::CloudSettings, features::COLUMNS, registry::Version, runtime::Ports};
+use shared::{ports::Ports, registry::Version};
 use xgboost::Booster;
 
 use crate::registry::python::{download, python};

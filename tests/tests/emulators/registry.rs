@@ -16,12 +16,12 @@ mod proxy;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use google_cloud::{CloudSettings, MlflowRegistry};
 use reqwest::{Method, Url};
 use serde_json::Value;
 use shared::{
     clock::SystemClock,
-    cloud::CloudSettings,
-    registry::{MlflowRegistry, Run},
+    registry::Run,
     store::{MemoryStore, Store},
 };
 use tests::registry_suite;

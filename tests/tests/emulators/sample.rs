@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cli::{
-    run::Inputs,
-    sample_data::{self, Settings},
+    commands::run::Inputs,
+    support::sample_data::{self, Settings},
 };
 
 /// Few counters and short periods: enough for two weekly checks in seconds.

@@ -50,7 +50,7 @@ impl Snapshot {
 /// Takes a snapshot of a function's subscription.
 pub(crate) async fn take_snapshot(system: &TestSystem, function: Function, name: &str) {
     let emulator = system.cloud.pubsub_emulator.as_ref().unwrap();
-    let credentials = shared::cloud::credentials(Some(emulator)).unwrap();
+    let credentials = google_cloud::credentials(Some(emulator)).unwrap();
     let admin = SubscriptionAdmin::builder()
         .with_endpoint(emulator.origin())
         .with_credentials(credentials);

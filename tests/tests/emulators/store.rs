@@ -10,11 +10,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use google_cloud::{CloudSettings, EmulatorHost, GcsStore};
 use reqwest::{Method, StatusCode};
 use shared::{
     address::{BucketName, ObjectPath},
-    cloud::{CloudSettings, EmulatorHost},
-    store::{Condition, GcsStore, Store, StoreError},
+    store::{Condition, Store, StoreError},
 };
 use tests::{
     storage_fake::{Fate, StorageDouble},
@@ -105,7 +105,7 @@ async fn place(prefix: &str) -> store_suite::Place {
 
 async fn new_bucket() -> BucketName {
     let bucket = place::bucket();
-    cli::set_up::bucket(&place::project(), &bucket, &place::cloud())
+    cli::commands::set_up::bucket(&place::project(), &bucket, &place::cloud())
         .await
         .unwrap();
     bucket

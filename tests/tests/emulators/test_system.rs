@@ -10,22 +10,27 @@ use std::{
 };
 
 use cli::{
-    State, set_up,
-    stack::OpenDataServer,
-    train::{TrainPlan, train},
+    State,
+    commands::{
+        set_up,
+        stack::OpenDataServer,
+        train::{TrainPlan, train},
+    },
 };
+use forecasting::{
+    counts::{self, Counts},
+    time::Day,
+};
+use google_cloud::CloudSettings;
 use model::TrainRecipe;
 use reqwest::Url;
 use shared::{
     address::{Address, ProjectId},
     bus::Message,
     clock::{Clock, SystemClock},
-    cloud::CloudSettings,
-    counts::{self, Counts},
     event::{Event, Function, Topic},
-    runtime::Ports,
+    ports::Ports,
     settings::PortAddresses,
-    time::Day,
 };
 use tempfile::TempDir;
 use tests::eventually::eventually;
@@ -90,7 +95,7 @@ impl TestSystem {
             bus: Address::PubSub(project.clone()),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let ports = Ports::open(&addresses, &cloud, Arc::clone(&clock))
+        let ports = runtime::open(&addresses, &cloud, Arc::clone(&clock))
             .await
             .unwrap();
 
@@ -263,7 +268,7 @@ fn variables(
         unreachable!("they are those of the emulators")
     };
     let origin =
-        |emulator: &Option<shared::cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
+        |emulator: &Option<google_cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
     [
         ("GCS_BUCKET", bucket.to_string()),
         ("GOOGLE_CLOUD_PROJECT", project.to_string()),

@@ -10,14 +10,13 @@ mod service;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use cli::set_up;
-use shared::{
-    address::ProjectId,
+use cli::commands::set_up;
+use forecasting::{
     counts::{Counter, Counts},
-    store::GcsStore,
     time::Day,
-    warehouse::{BigQueryWarehouse, Warehouse},
 };
+use google_cloud::{BigQueryWarehouse, GcsStore};
+use shared::{address::ProjectId, warehouse::Warehouse};
 use tests::warehouse_suite::Place;
 
 use crate::place;
@@ -189,7 +188,7 @@ fn counts_of_a_city(day: Day) -> Counts {
 }
 
 fn rows(counts: &Counts) -> impl Iterator<Item = (i32, String, u32)> {
-    let name = |row: &shared::counts::Count| counts.counter(row.counter).name.clone();
+    let name = |row: &forecasting::counts::Count| counts.counter(row.counter).name.clone();
     counts
         .rows()
         .iter()

@@ -8,12 +8,10 @@ mod retry;
 use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
+use cli::support::embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription};
 use shared::{
     Timestamp,
-    bus::{
-        DeliveryPolicy, EmbeddedBus, LogPublisher, LoggedMessage, Message, MessageId, Publisher,
-        Subscription,
-    },
+    bus::{LogPublisher, LoggedMessage, Message, MessageId, Publisher},
     clock::SimulatedClock,
     event::{Function, Topic},
     store::{MemoryStore, Store, read_json},

@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use cli::set_up::Delivery;
+use cli::commands::set_up::Delivery;
+use google_cloud::CloudSettings;
+use runtime::{Handler, ServiceSettings};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
-    cloud::CloudSettings,
     event::{Event, Function, Topic},
-    runtime::{Handler, Ports, ServiceSettings},
+    ports::Ports,
     settings::{PortAddresses, SettingsError, Variables},
     warehouse::schema,
 };

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use cli::export::{ExportPlan, ExportReport, export};
-use shared::{
-    clock::SimulatedClock,
+use cli::commands::export::{ExportPlan, ExportReport, export};
+use forecasting::{
     counts::{Counter, Counts},
-    runtime::Ports,
     time::Day,
 };
+use shared::{clock::SimulatedClock, ports::Ports};
 use tests::failing::{Fault, Faults};
 
 const STEPS: usize = 16;

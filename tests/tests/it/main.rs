@@ -28,5 +28,5 @@ mod export;
 // Stories from end to end on the local stack; the two on the real counts of Paris need the reference data.
 mod stories;
 
-#[path = "../../../shared/tests/it/reference_data.rs"]
+#[path = "../../../shared/forecasting/tests/it/reference_data.rs"]
 mod reference_data;

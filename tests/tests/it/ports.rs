@@ -5,9 +5,10 @@ mod file_store;
 use std::{ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
+use cli::support::embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription};
 use shared::{
     Timestamp,
-    bus::{DeliveryPolicy, EmbeddedBus, LogPublisher, Message, MessageId, Subscription},
+    bus::{LogPublisher, Message, MessageId},
     clock::SimulatedClock,
     event::{Function, Topic},
     registry::EmbeddedRegistry,

@@ -12,6 +12,7 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
+use runtime::{ServiceSettings, router};
 use serde_json::{Value, json};
 use shared::{
     Timestamp,
@@ -20,7 +21,7 @@ use shared::{
     clock::{Clock, SimulatedClock},
     event::Topic,
     ledger::Entry,
-    runtime::{Ports, ServiceSettings, router},
+    ports::Ports,
     store::{StoreError, read_json},
 };
 use tests::failing::Faults;

@@ -2,14 +2,14 @@
 
 use std::{fs, sync::Arc};
 
-use cli::retrain::{Request, RetrainReport, retrain};
+use cli::commands::retrain::{Request, RetrainReport, retrain};
+use forecasting::time::Day;
 use serde_json::Value;
 use shared::{
     address::ObjectPath,
     clock::SimulatedClock,
     registry::{Alias, Run, Version, change_champion},
     store::{Condition, read_json, write_json},
-    time::Day,
 };
 
 use super::{STEPS, aliases, request, run};

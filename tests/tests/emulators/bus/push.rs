@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use google_cloud_pubsub::model::Subscription;
+use runtime::Envelope;
 use shared::{
     bus::{Message, Publisher},
     event::{Function, Topic},
-    runtime::Envelope,
 };
 use tests::{bus_suite::Inbox, endpoint::Endpoint, eventually::eventually};
 
@@ -55,12 +55,9 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
         (endpoint_of(&push), endpoint_of(&dead_letters)),
         (endpoint.url(), String::new())
     );
-    let dead_letters = push.dead_letter_policy.unwrap();
+    let policy = push.dead_letter_policy.unwrap();
     assert_eq!(
-        (
-            dead_letters.dead_letter_topic,
-            dead_letters.max_delivery_attempts
-        ),
+        (policy.dead_letter_topic, policy.max_delivery_attempts),
         (dead_letters.topic, 5)
     );
     let backoff = push.retry_policy.unwrap();

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use google_cloud_wkt::Timestamp;
+use runtime::Envelope;
 use shared::{
     bus::{Message, MessageId},
     event::{Function, Topic},
-    runtime::Envelope,
 };
 use tests::{bus_suite::Inbox, endpoint::Endpoint, eventually::eventually};
 

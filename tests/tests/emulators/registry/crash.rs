@@ -190,7 +190,7 @@ async fn two_processes_that_move_an_alias_from_the_same_version_move_it_once() {
 
 /// Returns how many calls it takes to register a run in a model that is new to the server.
 async fn calls_of_a_registration() -> usize {
-    let proxy = Proxy::passing().await;
+    let proxy = Proxy::transparent().await;
     let registry = open_at(&proxy.url(), &place::unique("model"), &model_files().await);
     registry.register(&run("the-run")).await.unwrap();
     let calls = proxy.calls().len();

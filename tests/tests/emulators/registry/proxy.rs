@@ -44,7 +44,7 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Opens a proxy that passes everything on.
-    pub(super) async fn transient() -> Self {
+    pub(super) async fn transparent() -> Self {
         Self::with(|_, _| Fate::Passed, |_| {}).await
     }
 

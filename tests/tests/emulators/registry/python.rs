@@ -7,16 +7,18 @@ use std::{
     sync::Arc,
 };
 
+use forecasting::{
+    counts::{Counter, Counts},
+    features::{FeatureSpec, Frame},
+    time::Day,
+};
+use google_cloud::{CloudSettings, GcsStore, MlflowRegistry};
 use model::{Model, TrainRecipe};
 use serde_json::{Value, json};
 use shared::{
     clock::SystemClock,
-    cloud::CloudSettings,
-    counts::{Counter, Counts},
-    features::{FeatureSpec, Frame},
-    registry::{Alias, MlflowRegistry, Registry, Run, Version},
-    store::{Condition, GcsStore, Store},
-    time::Day,
+    registry::{Alias, Registry, Run, Version},
+    store::{Condition, Store},
 };
 
 use super::{memory, open, post, run, runs_of};

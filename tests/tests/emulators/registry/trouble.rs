@@ -3,10 +3,10 @@
 use std::{error::Error, sync::Arc};
 
 use axum::http::header::AUTHORIZATION;
+use google_cloud::{CloudSettings, MlflowLogin, MlflowRegistry};
 use shared::{
     clock::SystemClock,
-    cloud::{CloudSettings, MlflowLogin},
-    registry::{Alias, MlflowRegistry, Registry, RegistryError, Version},
+    registry::{Alias, Registry, RegistryError, Version},
 };
 
 use super::{
@@ -75,7 +75,7 @@ async fn the_server_is_told_who_we_are() {
         ("zoe", token, Some("Bearer geheim")),
     ];
     for (user, mlflow_login, expected) in logins {
-        let proxy = Proxy::passing().await;
+        let proxy = Proxy::transparent().await;
         let mut url = proxy.url();
         url.set_username(user).unwrap();
         url.set_password((!user.is_empty()).then_some(SECRET))

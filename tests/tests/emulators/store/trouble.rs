@@ -1,6 +1,6 @@
 //! What the emulator never does and the service may: a fake does it.
 
-use shared::runtime::Error;
+use runtime::Error;
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cli::set_up::Delivery;
+use cli::commands::set_up::Delivery;
 use shared::{
     event::{DriftCheckRequested, Function},
     registry::{Alias, Version},
@@ -23,7 +23,7 @@ async fn no_drift_and_nothing_happens() {
     // Whoever would be told.
     let fine_tune = Endpoint::acknowledging().await;
     let endpoints = BTreeMap::from([(Function::FineTune, fine_tune.url())]);
-    cli::set_up::subscriptions(
+    cli::commands::set_up::subscriptions(
         &system.project,
         &endpoints,
         &system.cloud,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cli::{
-    dead_letters::DeadLetters,
-    replay::{Republished, republish},
+    commands::replay::{Republished, republish},
+    support::dead_letters::DeadLetters,
 };
 use shared::{
     bus::Message,

@@ -1,6 +1,6 @@
 //! A snapshot, a week, the subscription set back: everything is delivered again and nothing changes.
 
-use cli::replay::{CloudReplay, Span};
+use cli::commands::replay::{CloudReplay, Span};
 use shared::{
     Timestamp,
     event::{DriftCheckRequested, Function},

@@ -11,20 +11,20 @@ use std::{
 
 use cli::{
     State,
-    retrain::{Request, retrain},
+    commands::retrain::{Request, retrain},
 };
+use forecasting::checksum::Checksum;
 use model::TrainRecipe;
 use serde_json::{Value, json};
 use shared::{
     Timestamp,
     audit::AuditRow,
     baseline::{self, Baseline},
-    checksum::Checksum,
     clock::SystemClock,
     event::Function,
     fixed_test::TRAIN_BASELINE,
+    ports::Ports,
     registry::{Alias, RunName, Version},
-    runtime::Ports,
 };
 
 use crate::{

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
-use shared::{
+use forecasting::{
     counts::{Counter, Counts},
     time::Day,
-    warehouse::{BigQueryWarehouse, Warehouse},
 };
+use google_cloud::BigQueryWarehouse;
+use serde_json::{Value, json};
+use shared::warehouse::Warehouse;
 use tests::bigquery_fake::BigQueryDouble;
 
 const AN_HOUR: u64 = 3_600;
@@ -177,7 +178,7 @@ async fn check(
         .split('\'')
         .filter_map(|text| Day::from_compact(text).ok())
         .collect();
-    let name = |row: &shared::counts::Count| counts.counter(row.counter).name.clone();
+    let name = |row: &forecasting::counts::Count| counts.counter(row.counter).name.clone();
     let rows = counts
         .rows()
         .iter()

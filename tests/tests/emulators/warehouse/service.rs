@@ -2,14 +2,16 @@
 
 use std::{error::Error, fmt::Write, sync::Arc};
 
+use forecasting::{
+    counts::{Counter, Counts},
+    time::Day,
+};
+use google_cloud::{BigQueryWarehouse, CloudSettings};
 use serde_json::{Value, json};
 use shared::{
-    cloud::CloudSettings,
-    counts::{Counter, Counts},
     registry::Version,
     store::{MemoryStore, Store},
-    time::Day,
-    warehouse::{BigQueryWarehouse, Forecast, Warehouse, WarehouseError},
+    warehouse::{Forecast, Warehouse, WarehouseError},
 };
 use tests::bigquery_fake::{BigQueryDouble, LOCATION};
 use tokio::task::JoinSet;

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use cli::support::embedded_bus::DeliveryPolicy;
+use runtime::Envelope;
 use serde_json::json;
 use shared::{
-    bus::{DeliveryPolicy, Message, Publisher},
+    bus::{Message, Publisher},
     event::{Function, Topic},
-    runtime::Envelope,
 };
 use tests::{endpoint::Endpoint, eventually::eventually, failing::Faults};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use cli::support::embedded_bus::{DeliveryPolicy, Replay};
 use serde_json::json;
 use shared::{
     Timestamp,
-    bus::{DeliveryPolicy, Replay},
     event::{Function, Topic},
 };
 use tests::{

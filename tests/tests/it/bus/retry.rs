@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use cli::support::embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription};
 use serde_json::json;
 use shared::{
-    bus::{DeliveryPolicy, EmbeddedBus, Message, Publisher, Subscription},
+    bus::{Message, Publisher},
     event::{Function, Topic},
 };
 use tests::{

@@ -16,11 +16,9 @@ use axum::{Json, Router, http::StatusCode, routing::get};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
 use reqwest::Url;
+use runtime::{PushAuthentication, ServiceSettings};
 use serde_json::{Value, json};
-use shared::{
-    clock::Clock,
-    runtime::{PushAuthentication, ServiceSettings},
-};
+use shared::clock::Clock;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{DAYS, Service, wrapped};

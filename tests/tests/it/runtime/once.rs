@@ -3,9 +3,10 @@
 use std::{io::Write, net::TcpStream, sync::Arc};
 
 use axum::http::StatusCode;
+use cli::support::embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription};
 use jiff::SignedDuration;
 use shared::{
-    bus::{DeliveryPolicy, EmbeddedBus, LogPublisher, Message, Publisher, Subscription},
+    bus::{LogPublisher, Message, Publisher},
     clock::Clock,
     event::{Function, Topic},
     ledger::Entry,

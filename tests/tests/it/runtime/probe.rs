@@ -9,11 +9,11 @@ use std::{
 };
 
 use axum::{Router, routing::get};
+use runtime::{Context, Error, Handler, Outcome};
 use shared::{
     address::ObjectPath,
     audit::AuditEntry,
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested, Topic},
-    runtime::{Context, Error, Handler, Outcome},
     store::{Condition, Store},
 };
 use tests::eventually::eventually;

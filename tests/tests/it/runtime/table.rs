@@ -1,10 +1,8 @@
 //! What a delivery gets back, row by row, and what it leaves behind.
 
 use axum::http::StatusCode;
-use shared::{
-    bus::dead_letter::Offloaded, event::Topic, ledger::Entry, runtime::MAXIMUM_BODY_BYTES,
-    store::read_json,
-};
+use runtime::MAXIMUM_BODY_BYTES;
+use shared::{bus::dead_letter::Offloaded, event::Topic, ledger::Entry, store::read_json};
 
 use super::{DAYS, DAYS_ID, Service, Turn, payload, timestamp, wrapped};
 

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use cli::{
     State,
-    backfill::{Options, ask},
-    stack::{LocalStack, OpenDataServer, StackSettings},
+    commands::{
+        ingest::{Options, ask},
+        stack::{LocalStack, OpenDataServer, StackSettings},
+    },
 };
+use forecasting::{
+    counts::{Counter, Counts},
+    time::Day,
+};
+use google_cloud::ExploreClient;
 use shared::{
     Timestamp,
     clock::{Clock, SimulatedClock},
-    counts::{Counter, Counts},
     event::Function,
-    open_data::ExploreClient,
-    time::Day,
 };
 
 use super::strategy;

@@ -16,13 +16,16 @@ use std::{
 
 use clap::Parser;
 use cli::{
-    Arguments, Command, State,
-    run::Inputs,
-    sample_data::{self, Settings},
+    command_line::{Arguments, Command},
+    commands::run::Inputs,
+    support::{
+        sample_data::{self, Settings},
+        state::State,
+    },
 };
 
 /// The strategy's numbers as the command line has them by default.
-fn strategy() -> cli::StrategyArguments {
+fn strategy() -> cli::args::StrategyArguments {
     let arguments =
         Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are valid");
     match arguments.command {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use cli::{
-    State,
-    run::{Inputs, play},
-    stack::{LocalStack, OpenDataServer, StackSettings},
+    commands::{
+        run::{Inputs, play},
+        stack::{LocalStack, OpenDataServer, StackSettings},
+    },
+    support::{embedded_bus::Replay, state::State},
 };
+use forecasting::counts::Counts;
+use google_cloud::ExploreClient;
 use shared::{
-    bus::Replay,
     clock::{Clock, SimulatedClock},
-    counts::Counts,
     event::Function,
-    open_data::ExploreClient,
 };
 
 use super::{assert_same, snapshot, strategy};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use cli::{
     State,
-    stack::{LocalStack, OpenDataServer, StackSettings},
+    commands::stack::{LocalStack, OpenDataServer, StackSettings},
 };
+use forecasting::counts;
+use google_cloud::ExploreClient;
 use shared::{
     bus::Message,
     clock::{Clock, SimulatedClock},
-    counts,
     event::{DriftCheckRequested, Function, IngestRequested, Topic},
-    open_data::ExploreClient,
     store::read_json,
 };
 

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use cli::{
-    State, StrategyArguments,
-    stack::{LocalStack, OpenDataServer, StackSettings},
-    train::{TrainPlan, train},
+    args::StrategyArguments,
+    commands::{
+        stack::{LocalStack, OpenDataServer, StackSettings},
+        train::{TrainPlan, train},
+    },
+    support::{embedded_bus::Replay, state::State},
 };
+use forecasting::{
+    counts::{self, Counts},
+    time::{Day, Week},
+};
+use google_cloud::ExploreClient;
 use model::{FineTuneRecipe, TrainRecipe};
 use shared::{
-    bus::Replay,
     clock::{Clock, SimulatedClock},
-    counts::{self, Counts},
     event::{DriftCheckRequested, Function, Topic},
-    open_data::ExploreClient,
     registry::{Alias, Version},
-    time::{Day, Week},
 };
 
 use super::{assert_same, small_sample, snapshot};

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use cli::{
     State,
-    run::play,
-    stack::{LocalStack, OpenDataServer, StackSettings},
+    commands::{
+        run::play,
+        stack::{LocalStack, OpenDataServer, StackSettings},
+    },
 };
+use forecasting::{counts, time::Day};
+use google_cloud::ExploreClient;
 use shared::{
     clock::{Clock, SimulatedClock},
-    counts,
     event::{Function, IngestRequested},
-    open_data::ExploreClient,
-    time::Day,
 };
 
 use super::{assert_same, small_sample, snapshot, strategy};

@@ -4,18 +4,22 @@ use std::{fs::File, path::Path, sync::Arc};
 
 use cli::{
     State,
-    retrain::{Request, retrain},
-    train::{TrainPlan, train},
+    commands::{
+        retrain::{Request, retrain},
+        train::{TrainPlan, train},
+    },
+};
+use forecasting::{
+    counts::{self, Counts},
+    time::Day,
 };
 use model::TrainRecipe;
 use shared::{
     baseline,
     clock::SimulatedClock,
-    counts::{self, Counts},
     fixed_test::TRAIN_BASELINE,
+    ports::Ports,
     registry::{Alias, Version},
-    runtime::Ports,
-    time::Day,
 };
 
 use crate::reference_data;

@@ -4,13 +4,13 @@ use std::{fs, sync::Arc};
 
 use cli::{
     State,
-    train::{Promotion, TrainPlan, train},
+    commands::train::{Promotion, TrainPlan, train},
 };
 use model::TrainRecipe;
 use shared::{
     clock::SystemClock,
+    ports::Ports,
     registry::{Alias, Version},
-    runtime::Ports,
 };
 
 use super::small_sample;
@@ -123,9 +123,9 @@ async fn training_data_that_reach_into_the_test_set_are_refused() {
 async fn rows_that_cannot_be_used_are_left_out_and_kept_with_their_reason() {
     let (folder, state, ports, plan) = setting();
     let path = folder.path().join("mixed.csv");
-    let counts = shared::counts::read_file(plan.train_path.as_ref(), &mut Vec::new()).unwrap();
+    let counts = forecasting::counts::read_file(plan.train_path.as_ref(), &mut Vec::new()).unwrap();
     let mut text = Vec::new();
-    shared::counts::write_french(&counts, &mut text).unwrap();
+    forecasting::counts::write_french(&counts, &mut text).unwrap();
     text.extend_from_slice(b"1;Quai des Nuls;many;2020-09-01T00:00:00+02:00;\n");
     text.extend_from_slice(b"1;Quai \xe9troit;3;sometime;\n");
     fs::write(&path, text).unwrap();

@@ -1,0 +1,11 @@
+//! Groups of options that several commands share. A leaf: no module here knows a command.
+
+mod open_data;
+mod recipe;
+mod strategy;
+mod target;
+
+pub use open_data::OpenDataArguments;
+pub use recipe::{DeviceArgument, RecipeArguments};
+pub use strategy::StrategyArguments;
+pub use target::{StateArguments, TargetArguments};

@@ -1,0 +1,31 @@
+//! `bike-traffic data`: whether the data sets are what their manifests say, and where they come from.
+
+mod arguments;
+mod history;
+mod verify;
+
+use std::sync::Arc;
+
+use shared::clock::SystemClock;
+
+pub use arguments::{DataArguments, DataCommand, HistoryArguments, VerifyArguments};
+pub use history::{History, history};
+pub use verify::{Verification, verify};
+
+use crate::support::stdout;
+
+/// Runs the command.
+pub(crate) async fn command(arguments: DataArguments) -> anyhow::Result<()> {
+    match arguments.command {
+        DataCommand::History(HistoryArguments { place, json }) => {
+            let ports = place.open(Arc::new(SystemClock)).await?;
+            stdout::print(&history(&*ports.store).await?, json)
+        }
+        DataCommand::Verify(VerifyArguments { place, json }) => {
+            let ports = place.open(Arc::new(SystemClock)).await?;
+            let verification = verify(&*ports.store).await?;
+            stdout::print(&verification, json)?;
+            verification.result()
+        }
+    }
+}

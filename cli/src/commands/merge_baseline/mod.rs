@@ -1,0 +1,187 @@
+//! `bike-traffic merge-baseline`: one baseline from the one before and exports.
+
+mod arguments;
+mod inputs;
+mod rejects;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use forecasting::{counts, time::Hour};
+use inputs::Source;
+use rejects::RejectFile;
+use tables::Union;
+
+pub use arguments::MergeArguments;
+pub use report::{MergeReport, SourceReport};
+
+use crate::support::{data_file, progress::Progress, stdout};
+
+/// What to merge.
+#[derive(Clone, Debug)]
+pub struct MergePlan {
+    /// The baseline so far.
+    pub baseline: PathBuf,
+    /// The exports, of which the later wins: files, or folders with *.csv and *.csv.gz.
+    pub exports: Vec<PathBuf>,
+    /// The first and the last hour of the fixed test set, whose rows are left out.
+    pub test_period: Option<(Hour, Hour)>,
+    /// The file to write, in gzip if its name ends in `.gz`.
+    pub output: PathBuf,
+    /// The file for rows that cannot be used; there is none when there are no such rows.
+    pub rejects: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) async fn command(arguments: MergeArguments) -> anyhow::Result<()> {
+    let is_json = arguments.json;
+    let plan = plan(arguments).await?;
+    let report = tokio::task::spawn_blocking(move || merge(&plan))
+        .await
+        .context("the merge did not end")??;
+    stdout::print(&report, is_json)
+}
+
+async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
+    let MergeArguments {
+        baseline,
+        bq_export,
+        output,
+        test_path,
+        rejects,
+        ..
+    } = arguments;
+    let rejects = rejects.unwrap_or_else(|| beside(&output, ".rejects.csv"));
+    let test_period = match test_path {
+        Some(path) => {
+            let test_rejects = beside(&output, ".test-rejects.csv");
+            let test = Path::new(path.strip_prefix("file://").unwrap_or(&path));
+            for written in [&output, &rejects, &test_rejects] {
+                inputs::refuse_same_file(written, "the fixed test set", test)?;
+            }
+            for read in [&baseline].into_iter().chain(&bq_export) {
+                inputs::refuse_same_file(&test_rejects, "an input of the merge", read)?;
+            }
+            Some(test_period(&path, &test_rejects).await?)
+        }
+        None => None,
+    };
+    Ok(MergePlan {
+        baseline,
+        exports: bq_export,
+        test_period,
+        output,
+        rejects,
+    })
+}
+
+/// Returns the path of a file beside another: the same name with `ending` after it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Reads the first and the last hour of the fixed test set, a path or `gs://` and an object; its rows that cannot be used
+/// go to `rejects`.
+///
+/// # Errors
+/// When it cannot be read or has no row that can be used.
+pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Hour)> {
+    let loaded = data_file::load(path, rejects)
+        .await
+        .context("cannot read the fixed test set")?;
+    loaded
+        .counts
+        .period()
+        .with_context(|| format!("the fixed test set {path} has no counts"))
+}
+
+/// Merges a baseline and exports by counter and hour; the later source wins.
+///
+/// The same inputs give the same bytes. It works for seconds to minutes without a pause: in async code, call it through
+/// `spawn_blocking`.
+///
+/// # Errors
+/// When a source cannot be read at all, when nothing is left, or when a file cannot be written; output and reject file are
+/// then as they were before, unless it is the reject file that cannot be written, which comes last.
+pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
+    let sources = inputs::sources(plan)?;
+    let steps = sources.len() as u64 + 1;
+    let mut progress = Progress::new("merging", steps);
+    let mut union = Union::new(plan.test_period)?;
+    let mut rejects = RejectFile::create(&plan.rejects)?;
+    let mut reports = Vec::new();
+    for (done, source) in (0..).zip(&sources) {
+        progress.show(done, steps, source.path.display().to_string());
+        reports.push(add(source, &mut union, &mut rejects)?);
+    }
+    let (appeared, vanished) = (union.appeared(), union.vanished());
+    let counts = union.into_counts()?;
+    let Some((first, last)) = counts.period() else {
+        bail!(
+            "nothing is left to write to {}: no source has a count outside of the test period",
+            plan.output.display()
+        );
+    };
+    progress.show(
+        steps - 1,
+        steps,
+        format!("writing {}", plan.output.display()),
+    );
+    data_file::save(&counts, &plan.output)?;
+    let rejects = rejects.finish()?;
+    progress.finish();
+    Ok(MergeReport {
+        output: plan.output.display().to_string(),
+        rows: counts.len(),
+        counters: counts
+            .rows()
+            .iter()
+            .map(|row| row.counter)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        period: format!("{first} to {last}"),
+        test_period: plan
+            .test_period
+            .map(|(first, last)| format!("{first} to {last}")),
+        sources: reports,
+        appeared,
+        vanished,
+        rejects: rejects.map(|path| path.display().to_string()),
+    })
+}
+
+/// Reads one source and adds it. No other is in memory but as columns.
+fn add(
+    source: &Source,
+    union: &mut Union,
+    rejects: &mut RejectFile,
+) -> anyhow::Result<SourceReport> {
+    let path = source.path.display().to_string();
+    let mut rejected = rejects.of(&path);
+    let mut counts = counts::read_file(&source.path, &mut rejected)?;
+    let rejected = rejected.by_reason();
+    let rows = counts.len() as u64 + rejected.values().sum::<u64>();
+    let duplicates = counts.deduplicate() as u64;
+    let changes = union
+        .add(counts, source.role)
+        .with_context(|| format!("cannot merge {path}"))?;
+    Ok(SourceReport {
+        file: path,
+        rows,
+        new: changes.new as u64,
+        replaced: changes.overlap.replaced as u64,
+        unchanged: changes.overlap.unchanged as u64,
+        in_test_period: changes.in_test_period as u64,
+        duplicates,
+        rejected,
+    })
+}

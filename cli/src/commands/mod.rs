@@ -1,0 +1,20 @@
+//! The commands, one module each, named as they are called.
+
+pub(crate) mod completions;
+pub mod data;
+pub(crate) mod drift_check;
+pub mod export;
+pub mod ingest;
+pub(crate) mod man;
+pub mod merge_baseline;
+pub mod publish_baseline;
+pub mod replay;
+pub mod retrain;
+pub mod rollback;
+pub mod run;
+pub(crate) mod sample_data;
+pub mod set_up;
+pub(crate) mod split;
+pub mod stack;
+pub mod status;
+pub mod train;

@@ -1,0 +1,190 @@
+//! `bike-traffic retrain`: the champion is trained anew from the baseline and all that production has gathered.
+
+mod arguments;
+mod compare;
+mod journal;
+mod plan;
+mod quarter;
+mod report;
+mod steps;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::bail;
+use forecasting::time::Day;
+use journal::Journal;
+use shared::{clock::SystemClock, ports::Ports};
+use steps::PromotionError;
+
+pub use arguments::RetrainArguments;
+pub use compare::{Comparison, CounterComparison};
+pub use journal::{Done, Exported, Fitted, Merged};
+pub use plan::{Plan, Request, Retryability};
+pub use quarter::{Quarter, QuarterError};
+pub use report::RetrainReport;
+
+use crate::{
+    commands::train::refuse_missing_device,
+    support::{state::State, stdout},
+};
+
+/// Runs the command.
+pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
+    let (state, json) = (State::at(&arguments.place.state)?, arguments.json);
+    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let request = Request {
+        quarter: arguments.quarter,
+        from: arguments.from,
+        to: arguments.to,
+        recipe: arguments.recipe.recipe(),
+        restart: arguments.restart,
+        environment: arguments.environment,
+    };
+    if arguments.dry_run {
+        return stdout::print(&retryability(&ports, &state, &request).await?, json);
+    }
+    let tell = |retryability: &Retryability| stdout::tell(&retryability.to_string(), json);
+    stdout::print(&retrain(&ports, &state, &request, &tell).await?, json)
+}
+
+/// Returns what a retraining would do, and what of it is done. Nothing is changed.
+///
+/// # Errors
+/// When there is no champion, no baseline or nothing to export, or a port fails.
+pub async fn retryability(
+    ports: &Ports,
+    state: &State,
+    request: &Request,
+) -> anyhow::Result<Retryability> {
+    let folder = folder(ports, state, request);
+    let journal = if request.restart {
+        None
+    } else {
+        Journal::open(&folder)?
+    };
+    let (plan, done) = match journal {
+        Some(journal) => {
+            refuse_other_request(request, journal.plan())?;
+            (journal.plan().clone(), journal.done().clone())
+        }
+        None => (Plan::make(ports, request).await?, Done::default()),
+    };
+    Ok(Retryability { plan, done, folder })
+}
+
+/// Retrains the champion, or goes on where an earlier call was stopped.
+///
+/// The new model becomes champion and its data the baseline if its mean absolute error on the same fixed test set is lower
+/// than the champion's; in any case the decision is an audit row. `show` is told the plan before anything is done.
+///
+/// # Errors
+/// As [`retryability`], and when a step fails; the next call goes on with that step.
+pub async fn retrain(
+    ports: &Ports,
+    state: &State,
+    request: &Request,
+    show: &dyn Fn(&Retryability),
+) -> anyhow::Result<RetrainReport> {
+    refuse_missing_device(&request.recipe)?;
+    let retryability = retryability(ports, state, request).await?;
+    show(&retryability);
+    let Retryability { plan, folder, .. } = retryability;
+    let journal = if request.restart {
+        None
+    } else {
+        Journal::open(&folder)?
+    };
+    let mut journal = journal.map_or_else(|| Journal::begin(&folder, plan.clone()), Ok)?;
+    let done_before = journal.done().record.is_some();
+    let export = journal
+        .step(
+            "export",
+            |done| &mut done.export,
+            steps::export(ports, &plan, &folder),
+        )
+        .await?;
+    let merge = steps::merge(ports, &plan, &export, &folder);
+    let merge = journal.step("merge", |done| &mut done.merge, merge).await?;
+    let train = steps::train(ports, &plan, &merge, &folder);
+    let train = journal.step("train", |done| &mut done.train, train).await?;
+    let compare = steps::compare(ports, &plan, &merge, &train, &folder);
+    let comparison = journal
+        .step("compare", |done| &mut done.compare, compare)
+        .await?;
+    let is_better = comparison.makes_champion(train.version);
+    if is_better {
+        promote(&mut journal, ports, &plan, &comparison, &train).await?;
+        let publish = steps::publish(ports, &plan, &comparison, &train);
+        journal
+            .step("publish", |done| &mut done.publish, publish)
+            .await?;
+    }
+    let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
+    let event_id = journal
+        .step("record", |done| &mut done.record, record)
+        .await?;
+    Ok(RetrainReport {
+        plan,
+        export,
+        merge,
+        train,
+        comparison,
+        is_better,
+        event_id,
+        folder,
+        done_before,
+    })
+}
+
+/// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
+fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
+    // A plan has days with tables only; whoever names its ends means the same as whoever asked for days around them.
+    let is_other_day = |asked: Option<Day>, before: Option<Day>, planned: Day| {
+        asked.is_some_and(|asked| asked != planned && Some(asked) != before)
+    };
+    let is_other_range = is_other_day(request.from, plan.asked.0, plan.first)
+        || is_other_day(request.to, plan.asked.1, plan.last);
+    if request.recipe != plan.recipe || is_other_range {
+        bail!(
+            "the retraining for {} was begun with other settings or days ({} to {}): give the same, or start over with --restart",
+            plan.quarter,
+            plan.first,
+            plan.last
+        );
+    }
+    Ok(())
+}
+
+/// Promotes the new model. Where another version is champion by now, the comparison is made again by the next call.
+async fn promote(
+    journal: &mut Journal,
+    ports: &Ports,
+    plan: &Plan,
+    comparison: &Comparison,
+    train: &Fitted,
+) -> anyhow::Result<()> {
+    if journal.done().promote.is_some() {
+        return Ok(());
+    }
+    let promoted = steps::promote(ports, plan, comparison, train).await;
+    if let Err(PromotionError::OtherChampion(_)) = promoted {
+        journal.forget_comparison()?;
+    }
+    let promoted = async {
+        promoted
+            .map(|()| train.version)
+            .map_err(anyhow::Error::from)
+    };
+    journal
+        .step("promote", |done| &mut done.promote, promoted)
+        .await
+        .map(drop)
+}
+
+/// Each quarter has a folder in the state, also when the work is on the places of the cloud.
+fn folder(ports: &Ports, state: &State, request: &Request) -> PathBuf {
+    let quarter = request
+        .quarter
+        .unwrap_or_else(|| Quarter::of(Day::of(ports.clock.now())));
+    state.folder().join("retrain").join(quarter.to_string())
+}

@@ -1,0 +1,92 @@
+//! Quarters of a year, as in 2021-Q3.
+
+use std::{fmt, str::FromStr};
+
+use forecasting::time::Day;
+use serde::{Deserialize, Serialize};
+
+/// A quarter of a year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Quarter {
+    year: i16,
+    number: i8,
+}
+
+impl Quarter {
+    /// Returns the quarter that a day lies in.
+    pub fn of(day: Day) -> Self {
+        Self {
+            year: day.date().year(),
+            number: (day.date().month() + 2) / 3,
+        }
+    }
+}
+
+impl fmt::Display for Quarter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:04}-Q{}", self.year, self.number)
+    }
+}
+
+impl FromStr for Quarter {
+    type Err = QuarterError;
+
+    fn from_str(text: &str) -> Result<Self, QuarterError> {
+        let parse = || {
+            let (year, number) = text.split_once("-Q")?;
+            let quarter = Self {
+                year: year.parse().ok()?,
+                number: number.parse().ok()?,
+            };
+            // Only the one spelling, since it names a folder.
+            ((1..=4).contains(&quarter.number) && quarter.to_string() == text).then_some(quarter)
+        };
+        parse().ok_or(QuarterError)
+    }
+}
+
+impl TryFrom<String> for Quarter {
+    type Error = QuarterError;
+
+    fn try_from(text: String) -> Result<Self, QuarterError> {
+        text.parse()
+    }
+}
+
+impl From<Quarter> for String {
+    fn from(quarter: Quarter) -> Self {
+        quarter.to_string()
+    }
+}
+
+/// A text that is no quarter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a quarter is written as in 2021-Q3")]
+pub struct QuarterError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_lies_in_a_quarter() {
+        for (day, expected) in [
+            ("2021-01-01", "2021-Q1"),
+            ("2021-03-31", "2021-Q1"),
+            ("2021-04-01", "2021-Q2"),
+            ("2021-12-31", "2021-Q4"),
+        ] {
+            let quarter = Quarter::of(day.parse().unwrap());
+            assert_eq!(
+                (quarter.to_string().as_str(), expected.parse()),
+                (expected, Ok(quarter))
+            );
+        }
+        for text in [
+            "", "2021", "2021-Q0", "2021-Q5", "2021-Q03", "21-Q1", "../x-Q1",
+        ] {
+            assert_eq!(text.parse::<Quarter>(), Err(QuarterError), "{text}");
+        }
+    }
+}

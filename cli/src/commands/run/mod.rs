@@ -1,0 +1,88 @@
+//! `bike-traffic run`: the whole loop on one machine, in simulated time.
+
+mod arguments;
+mod drive;
+mod inputs;
+mod summary;
+mod week;
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use google_cloud::ExploreClient;
+use model::{Device, TrainRecipe};
+use shared::clock::{Clock, SimulatedClock};
+
+pub use arguments::RunArguments;
+pub use drive::{Drive, Live};
+pub use inputs::Inputs;
+pub use summary::Summary;
+pub use week::WeekEntry;
+
+use crate::{
+    args::StrategyArguments,
+    commands::{
+        stack::{LocalStack, OpenDataServer, StackSettings},
+        train::{self, TrainPlan},
+    },
+    support::{exit::Failure, state::State, stdout},
+};
+
+/// Runs the command.
+pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
+    let as_json = arguments.json;
+    let mut tell = |line: String| stdout::tell(&line, as_json);
+    let inputs = Inputs::choose(&arguments, &mut tell)?;
+    let state = State::at(
+        &arguments
+            .states
+            .join(inputs.state_name(&arguments.strategy)?),
+    )?;
+    tell(format!("state: {}", state.folder().display()));
+    let summary = play(&inputs, &state, arguments.strategy, &mut tell).await?;
+    stdout::print(&summary, as_json)?;
+    if summary.dead_letters > 0 {
+        let address = state.folder().join("bus/bus/topics").display().to_string();
+        bail!(Failure::DeadLetters {
+            dead_letters: summary.dead_letters,
+            address
+        });
+    }
+    Ok(())
+}
+
+/// Trains a champion and lives through the live data, telling each line of the timeline as it happens.
+///
+/// # Errors
+/// When data cannot be read or a part of the stack fails; a message that a function refuses is no error but a dead
+/// letter, counted in the summary.
+pub async fn play(
+    inputs: &Inputs,
+    state: &State,
+    strategy: StrategyArguments,
+    tell: &mut dyn FnMut(String),
+) -> anyhow::Result<Summary> {
+    let live = Live::load(inputs, state).await?;
+    let simulated = SimulatedClock::new(live.first_day().at(0));
+    let clock: Arc<dyn Clock> = Arc::new(simulated.clone());
+    let plan = TrainPlan {
+        train_path: inputs.train.clone(),
+        test_path: inputs.test.clone(),
+        data_source: "local",
+        recipe: TrainRecipe {
+            device: Device::Cpu,
+            ..TrainRecipe::default()
+        },
+        environment: "local".to_owned(),
+    };
+    let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;
+    tell(trained.to_string());
+    let server = OpenDataServer::start(live.counts().clone(), Arc::clone(&clock)).await?;
+    let open_data = Arc::new(ExploreClient::new(server.base().clone()));
+    let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
+    let mut drive = Drive::new(&stack, simulated, live, &trained).await?;
+    drive.seed_history().await?;
+    let weeks = drive.live_through(tell).await?;
+    let dead_letters = LocalStack::dead_letters(state).await?;
+    Summary::store(&*stack.ports.store, trained, weeks, dead_letters).await
+}

@@ -1,0 +1,65 @@
+//! `bike-traffic sample-data`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::civil::Date;
+
+use crate::support::{progress::Progress, sample_data, stdout};
+
+/// Options of `sample-data`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bike-traffic sample-data --out data
+  bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7")]
+pub struct SampleDataArguments {
+    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// The number of counters.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub counters: u32,
+    /// The same seed gives the same files, byte for byte.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The first day of the training data.
+    #[arg(long, default_value = "2020-09-01")]
+    pub first_day: Date,
+    /// The days of training data.
+    #[arg(long, default_value_t = 257)]
+    pub train_days: u32,
+    /// The days of the fixed test set.
+    #[arg(long, default_value_t = 64)]
+    pub test_days: u32,
+    /// The days of live data.
+    #[arg(long, default_value_t = 35)]
+    pub live_days: u32,
+    /// Make at least so many rows in all, by more days of training data.
+    #[arg(long, conflicts_with = "train_days")]
+    pub rows: Option<u64>,
+    /// Print the list of the files as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
+    let mut settings = sample_data::Settings {
+        counters: arguments.counters,
+        seed: arguments.seed,
+        first_day: arguments.first_day,
+        train_days: arguments.train_days,
+        test_days: arguments.test_days,
+        live_days: arguments.live_days,
+    };
+    if let Some(rows) = arguments.rows {
+        settings = settings.with_rows(rows)?;
+    }
+    let mut progress = Progress::new("writing", 0);
+    let written = sample_data::write(&settings, &arguments.out, &mut |done, total| {
+        progress.show(done, total, String::new())
+    })?;
+    progress.finish();
+    stdout::print(&written, arguments.json)
+}

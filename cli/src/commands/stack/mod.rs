@@ -1,0 +1,251 @@
+//! The local stack: the handlers of production behind the same HTTP interface, and an embedded bus that pushes to them.
+
+mod arguments;
+mod open_data_server;
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use axum::Router;
+use bytes::Bytes;
+use forecasting::{policy::Policy, time::Day};
+use google_cloud::ExploreClient;
+use model::FineTuneRecipe;
+use runtime::{Handler, ServiceSettings, router};
+use shared::{
+    bus::{LogPublisher, Message, Publisher},
+    clock::{Clock, SystemClock},
+    event::{Event, Function, Topic},
+    open_data::{OpenData, OpenDataError},
+    ports::Ports,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+
+pub use arguments::StackArguments;
+pub use open_data_server::OpenDataServer;
+
+use crate::{
+    args::{OpenDataArguments, StrategyArguments},
+    support::{
+        data_file,
+        embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription},
+        state::State,
+    },
+};
+
+/// What the functions of a stack are built with.
+#[derive(Clone)]
+pub struct StackSettings {
+    /// The numbers of the strategy.
+    pub policy: Policy,
+    /// The recipe of fine-tuning.
+    pub fine_tune: FineTuneRecipe,
+    /// Where counts come from.
+    pub open_data: Arc<dyn OpenData>,
+    /// How the bus delivers.
+    pub delivery: DeliveryPolicy,
+}
+
+impl StackSettings {
+    /// Makes settings of a strategy and a publisher of counts.
+    pub fn new(strategy: StrategyArguments, open_data: Arc<dyn OpenData>) -> Self {
+        let StrategyArguments { policy, fine_tune } = strategy;
+        Self {
+            policy,
+            fine_tune,
+            open_data,
+            delivery: DeliveryPolicy::default(),
+        }
+    }
+}
+
+/// Six functions on ports of 127.0.0.1 and a bus. Dropping it ends them; the state stays.
+pub struct LocalStack {
+    /// The ports that the functions share.
+    pub ports: Ports,
+    /// The bus.
+    pub bus: EmbeddedBus,
+    /// Where each function listens.
+    pub endpoints: BTreeMap<Function, SocketAddr>,
+    _servers: JoinSet<()>,
+}
+
+impl LocalStack {
+    /// Brings the stack up on a state. What the bus had not delivered when it was last stopped is delivered now.
+    ///
+    /// # Errors
+    /// When the state cannot be opened or no port is free.
+    pub async fn start(
+        state: &State,
+        clock: Arc<dyn Clock>,
+        settings: StackSettings,
+    ) -> anyhow::Result<Self> {
+        let publisher = Arc::new(LogPublisher::new(
+            state.open_bus_store()?,
+            Arc::clone(&clock),
+        ));
+        let ports = Ports {
+            publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
+            ..state.open(clock)?
+        };
+        let mut host = Host {
+            ports: ports.clone(),
+            servers: JoinSet::new(),
+            endpoints: BTreeMap::new(),
+        };
+        let policy = settings.policy;
+        host.serve(ingest::Ingest::new(settings.open_data, &ports))
+            .await?;
+        host.serve(predict::Predict::new(&ports)).await?;
+        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports))
+            .await?;
+        host.serve(fine_tune::FineTune::new(
+            policy.clone(),
+            settings.fine_tune,
+            &ports,
+        ))
+        .await?;
+        host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
+            .await?;
+        host.serve(promote::Promote::new(policy, &ports)).await?;
+        let subscription = |(function, address): (&Function, &SocketAddr)| Subscription {
+            function: *function,
+            endpoint: format!("http://{address}/"),
+        };
+        let subscriptions = host.endpoints.iter().map(subscription).collect();
+        let bus = EmbeddedBus::start(publisher, subscriptions, settings.delivery).await?;
+        Ok(Self {
+            ports,
+            bus,
+            endpoints: host.endpoints,
+            _servers: host.servers,
+        })
+    }
+
+    /// Publishes an event.
+    ///
+    /// # Errors
+    /// When the bus fails.
+    pub async fn publish<E: Event>(&self, event: &E) -> anyhow::Result<()> {
+        self.ports
+            .publisher
+            .publish(E::TOPIC, Message::of_event(event))
+            .await?;
+        Ok(())
+    }
+
+    /// Returns how many dead letters the state holds.
+    ///
+    /// # Errors
+    /// When the log of the bus cannot be listed.
+    pub async fn dead_letters(state: &State) -> anyhow::Result<usize> {
+        let store = state.open_bus_store()?;
+        let mut dead_letters = 0;
+        for function in Function::ALL {
+            dead_letters += store
+                .list(&format!("bus/topics/{}/", Topic::DeadLetter(function)))
+                .await?
+                .len();
+        }
+        Ok(dead_letters)
+    }
+}
+
+struct Host {
+    ports: Ports,
+    servers: JoinSet<()>,
+    endpoints: BTreeMap<Function, SocketAddr>,
+}
+
+impl Host {
+    async fn serve<H: Handler>(&mut self, handler: H) -> anyhow::Result<()> {
+        let router = router(Arc::new(handler), &self.ports, &ServiceSettings::default());
+        let address = serve(&mut self.servers, router).await?;
+        self.endpoints.insert(H::FUNCTION, address);
+        Ok(())
+    }
+}
+
+/// Serves a router on a free port of 127.0.0.1.
+async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .context("cannot listen on 127.0.0.1")?;
+    let address = listener
+        .local_addr()
+        .context("cannot listen on 127.0.0.1")?;
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(error = %error, "a server of the local stack ended");
+        }
+    });
+    Ok(address)
+}
+
+/// Runs the command.
+pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
+    let state = State::at(&arguments.state.state)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let source = open_data(arguments.open_data, &state, Arc::clone(&clock)).await?;
+    let settings = StackSettings::new(arguments.strategy, Arc::clone(&source.client));
+    let stack = LocalStack::start(&state, clock, settings).await?;
+    println!("state: {}", state.folder().display());
+    for (function, address) in &stack.endpoints {
+        println!("{:<12} http://{address}/", function.name());
+    }
+    println!("running; Ctrl-C ends it");
+    tokio::signal::ctrl_c()
+        .await
+        .context("cannot wait for Ctrl-C")?;
+    Ok(())
+}
+
+/// A publisher of counts, and the server behind it if it is a local one.
+pub(crate) struct OpenDataSource {
+    pub(crate) client: Arc<dyn OpenData>,
+    _server: Option<OpenDataServer>,
+}
+
+/// Opens the publisher that the arguments name.
+pub(crate) async fn open_data(
+    arguments: OpenDataArguments,
+    state: &State,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<OpenDataSource> {
+    match (arguments.live_path, arguments.open_data_url) {
+        (Some(path), None) => {
+            let rejects = state.folder().join("rejects").join("live.csv");
+            let live = data_file::load_file(&path, &rejects)?.counts;
+            let server = OpenDataServer::start(live, clock).await?;
+            let client = Arc::new(ExploreClient::new(server.base().clone()));
+            Ok(OpenDataSource {
+                client,
+                _server: Some(server),
+            })
+        }
+        (None, Some(url)) => Ok(OpenDataSource {
+            client: Arc::new(ExploreClient::new(url)),
+            _server: None,
+        }),
+        (None, None) => Ok(OpenDataSource {
+            client: Arc::new(NoOpenData),
+            _server: None,
+        }),
+        (Some(_), Some(_)) => bail!("give either --live-path or --open-data-url"),
+    }
+}
+
+/// Stands where no publisher was named: whatever needs none goes on.
+struct NoOpenData;
+
+#[async_trait]
+impl OpenData for NoOpenData {
+    async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
+        let advice = "give --live-path or --open-data-url (LIVE_DATA_PATH or OPEN_DATA_URL)";
+        Err(OpenDataError::Unavailable {
+            url: format!("the counts of {day}"),
+            source: advice.into(),
+        })
+    }
+}

@@ -1,0 +1,147 @@
+use shared::{
+    audit::AuditEntry,
+    clock::{Clock, SimulatedClock},
+    ledger::{Claim, Ledger},
+    registry::Run,
+};
+
+use super::*;
+use crate::{args::TargetArguments, support::state::State};
+
+#[tokio::test]
+async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+    let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let ports = State::at(folder.path())
+        .unwrap()
+        .open(shared_clock)
+        .unwrap();
+    for (name, mae) in [("champion-2021-05-15", 15.5), ("fine-tune-2021-W30", 14.25)] {
+        let metrics = [("test_mae".to_owned(), mae)].into();
+        let run = Run {
+            metrics,
+            ..Run::new(name.parse().unwrap(), clock.now())
+        };
+        ports.registry.register(&run).await.unwrap();
+    }
+    ports
+        .registry
+        .move_alias(Alias::Champion, None, Version::new(1))
+        .await
+        .unwrap();
+    ports
+        .registry
+        .move_alias(Alias::Challenger, None, Version::new(2))
+        .await
+        .unwrap();
+    for (hour, decision) in [(5, "drift"), (3, "no-drift")] {
+        let id = EventId::of(Function::DriftCheck, format_args!("2021-W{hour}"));
+        let at = format!("2021-08-02T0{hour}:00:00Z").parse().unwrap();
+        let row =
+            AuditEntry::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
+        ports.warehouse.record(&row).await.unwrap();
+    }
+    let ledger = Ledger::new(
+        Arc::clone(&ports.store),
+        Function::FineTune,
+        SignedDuration::from_secs(60),
+    );
+    for week in ["2021-W29", "2021-W30", "2021-W31"] {
+        let begun = ledger
+            .begin(&EventId::of(Function::DriftCheck, week), clock.now())
+            .await
+            .unwrap();
+        let Claim::Acquired(lease) = begun else {
+            panic!("{begun:?}")
+        };
+        match week {
+            "2021-W29" => clock.set("2021-08-02T05:02:00Z".parse().unwrap()),
+            "2021-W30" => ledger
+                .release(lease, clock.now(), "the store was away")
+                .await
+                .unwrap(),
+            _ => {}
+        }
+    }
+
+    let place = TargetArguments {
+        state: folder.path().to_owned(),
+        cloud: false,
+    };
+    let dead_letters = DeadLetters::open(&place).await.unwrap();
+    let status = look(&ports, &dead_letters, None).await.unwrap();
+
+    let versions: Vec<_> = status
+        .versions
+        .iter()
+        .map(|known| (known.version, &known.aliases[..]))
+        .collect();
+    let expected = [
+        (Version::new(2), &[Alias::Challenger][..]),
+        (Version::new(1), &[Alias::Champion][..]),
+    ];
+    assert_eq!(versions, expected);
+    let drift_check = &status.functions[2];
+    assert_eq!(drift_check.last.as_ref().unwrap().decision, "drift");
+    let states: Vec<_> = status
+        .unfinished
+        .iter()
+        .map(|event| (event.event_id.subject(), event.state))
+        .collect();
+    let expected = [
+        ("2021-W29", UnfinishedState::Overdue),
+        ("2021-W30", UnfinishedState::Failed),
+        ("2021-W31", UnfinishedState::InProgress),
+    ];
+    assert_eq!(states, expected);
+    let text = status.to_string();
+    for expected in [
+        "14.25",
+        "fine-tune-2021-W30",
+        "overdue",
+        "the store was away",
+        "since 2021-07-03 05:02:00Z",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    let later = look(
+        &ports,
+        &dead_letters,
+        Some("2021-08-02T05:00:01Z".parse().unwrap()),
+    )
+    .await
+    .unwrap();
+    assert!(
+        later.functions.iter().all(|status| status.last.is_none()),
+        "{:?}",
+        later.functions
+    );
+}
+
+#[tokio::test]
+async fn it_looks_back_thirty_days_or_as_far_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+    let ports = State::at(folder.path())
+        .unwrap()
+        .open(Arc::new(clock))
+        .unwrap();
+    let promoted_at: Timestamp = "2021-07-03T04:59:59Z".parse().unwrap();
+    let id = EventId::of(Function::Promote, "2021-W26");
+    let row =
+        AuditEntry::new("promoted", "a reason").into_row(promoted_at, Function::Promote, id, "dev");
+    ports.warehouse.record(&row).await.unwrap();
+    let place = TargetArguments {
+        state: folder.path().to_owned(),
+        cloud: false,
+    };
+    let dead_letters = DeadLetters::open(&place).await.unwrap();
+    for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
+        let status = look(&ports, &dead_letters, since).await.unwrap();
+        assert_eq!(
+            status.functions[5].last.as_ref().map(|last| last.at),
+            expected
+        );
+    }
+}

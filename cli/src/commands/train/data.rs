@@ -1,0 +1,223 @@
+//! What a champion is trained and scored on.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use forecasting::{
+    counts::Counts,
+    features::{FeatureSpec, Frame},
+};
+use shared::{
+    baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
+    fixed_test::{self, FixedTest},
+    store::Store,
+};
+
+use crate::support::data_file::{self, Loaded};
+
+/// Training data and a fixed test set.
+pub(crate) struct TrainingData {
+    pub(crate) train: Loaded,
+    pub(crate) test: Loaded,
+    pub(crate) train_data: DataSet,
+    pub(crate) test_data: DataSet,
+}
+
+/// Where training data come from that were made before they are trained on.
+pub(crate) struct Origin {
+    /// The files that they were made of.
+    pub(crate) sources: Vec<Source>,
+    /// The data set that they continue.
+    pub(crate) parent: DataSetName,
+}
+
+impl TrainingData {
+    /// Reads both files and keeps them in the store as data sets. Training data without an origin come from their file
+    /// alone and continue those in use. Rows that cannot be used go to files in the folder `rejects`.
+    ///
+    /// # Errors
+    /// When a file cannot be read, training data lie in the period of the test set, or another test set is in use.
+    pub(crate) async fn load(
+        (train_path, test_path): (&str, &str),
+        rejects: &Path,
+        store: &dyn Store,
+        origin: Option<Origin>,
+    ) -> anyhow::Result<Self> {
+        let train = load(train_path, &rejects.join("train_baseline.csv")).await?;
+        let test = load(test_path, &rejects.join("test_baseline.csv")).await?;
+        refuse_overlap(&train.counts, &test.counts)?;
+        let in_use = baseline::published(store)
+            .await?
+            .map(|(baseline, _)| baseline);
+        let test_set = pack(Role::Test, &test, vec![test.source.clone()], None)?;
+        refuse_other_test_set(&test_set.data, in_use.as_ref())?;
+        let (sources, parent) = match origin {
+            Some(Origin { sources, parent }) => (sources, Some(parent)),
+            None => (
+                vec![train.source.clone()],
+                in_use.map(|baseline| baseline.train),
+            ),
+        };
+        let train_set = pack(Role::Train, &train, sources, parent)?;
+        let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
+        baseline::keep(store, train_set).await?;
+        baseline::keep(store, test_set).await?;
+        Ok(Self {
+            train,
+            test,
+            train_data,
+            test_data,
+        })
+    }
+
+    /// Builds the features of the training data. Counts of the test set serve as lags of later hours, as they do in
+    /// production; none is trained on.
+    pub(crate) fn frame(&self, spec: &FeatureSpec) -> Frame {
+        Frame::of_counts(spec, &[&self.test.counts], &self.train.counts)
+    }
+
+    /// Builds the features of the test set.
+    pub(crate) fn fixed_test(&self) -> FixedTest {
+        FixedTest {
+            data: self.test_data.clone(),
+            frame: fixed_test::frame(&self.train.counts, &self.test.counts),
+        }
+    }
+
+    /// Names both.
+    pub(crate) fn baseline(&self) -> Baseline {
+        Baseline {
+            train: self.train_data.name.clone(),
+            test: self.test_data.name.clone(),
+        }
+    }
+}
+
+/// Reads a file so that a model depends on its counts alone, not on the order in which they are written.
+async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
+    let loaded = data_file::load(path, rejects).await?;
+    Ok(Loaded {
+        counts: loaded.counts.normalized(),
+        ..loaded
+    })
+}
+
+fn pack(
+    role: Role,
+    loaded: &Loaded,
+    sources: Vec<Source>,
+    parent: Option<DataSetName>,
+) -> anyhow::Result<DataSetDraft> {
+    let draft = DataSetDraft::new(role, &loaded.counts, sources, parent)?;
+    draft.with_context(|| format!("{} has no counts", loaded.source.name))
+}
+
+/// Rows of the test period in the training data would make the test worth nothing.
+fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
+    let Some((first, last)) = test.period() else {
+        return Ok(());
+    };
+    let inside = train
+        .rows()
+        .iter()
+        .filter(|row| (first..=last).contains(&row.hour))
+        .count();
+    if inside > 0 {
+        bail!(
+            "{inside} rows of the training data lie in the period of the fixed test set, {first} to {last}; leave them out \
+             with `bike-traffic merge-baseline`, or cut an export with `bike-traffic split`"
+        );
+    }
+    Ok(())
+}
+
+/// Champions are compared on the same test set, and production measures drift against it.
+fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::Result<()> {
+    match in_use {
+        Some(baseline) if baseline.test != given.name => bail!(
+            "the fixed test set is {}, and the file that was given is {given}: champions are compared on the same test set. \
+             Give the one in use ({}), or start over with another bucket and another MLFLOW_MODEL_NAME",
+            baseline.test,
+            baseline.test.object()
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forecasting::{counts::Counter, time::Day};
+    use shared::store::MemoryStore;
+
+    use super::*;
+
+    fn counts(days: &[(&str, &str)]) -> Counts {
+        let mut counts = Counts::default();
+        let quai = counts.intern(Counter {
+            id: None,
+            name: "Quai".to_owned(),
+            coordinates: None,
+        });
+        for (first, last) in days {
+            let (first, last): (Day, Day) = (first.parse().unwrap(), last.parse().unwrap());
+            first
+                .through(last)
+                .flat_map(Day::hours)
+                .for_each(|hour| counts.push(quai, hour, 7));
+        }
+        counts
+    }
+
+    #[test]
+    fn training_data_may_lie_on_both_sides_of_the_test_set_but_not_in_it() {
+        let test = counts(&[("2021-05-16", "2021-05-31")]);
+        assert!(
+            refuse_overlap(
+                &counts(&[("2021-05-01", "2021-05-15"), ("2021-06-01", "2021-06-30")]),
+                &test
+            )
+            .is_ok()
+        );
+        let error = refuse_overlap(&counts(&[("2021-05-01", "2021-05-16")]), &test)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("24 rows of the training data"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn data_with_an_origin_continue_it_whatever_is_in_use_by_now() {
+        let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::default());
+        let write = |name: &str, counts: &Counts| {
+            let path = folder.path().join(name);
+            data_file::save(counts, &path).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        let test = write("test.csv", &counts(&[("2021-05-16", "2021-05-31")]));
+        let load = async |last: &str, origin: Option<Origin>| {
+            let train = write("train.csv", &counts(&[("2021-05-01", last)]));
+            let data = TrainingData::load((&train, &test), folder.path(), &store, origin)
+                .await
+                .unwrap();
+            (
+                baseline::manifest(&store, &data.train_data.name)
+                    .await
+                    .unwrap(),
+                data.baseline(),
+            )
+        };
+        let (merged, _) = load("2021-05-10", None).await;
+        let (_, others) = load("2021-05-11", None).await;
+        baseline::publish(&store, None, &others).await.unwrap();
+        let origin = Origin {
+            sources: merged.sources.clone(),
+            parent: merged.name.clone(),
+        };
+        let (with_origin, _) = load("2021-05-12", Some(origin)).await;
+        assert_eq!(
+            (with_origin.parent, with_origin.sources),
+            (Some(merged.name), merged.sources)
+        );
+        let (without, _) = load("2021-05-13", None).await;
+        assert_eq!(without.parent, Some(others.train));
+    }
+}

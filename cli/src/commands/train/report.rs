@@ -1,0 +1,229 @@
+//! What a training prints.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use forecasting::metrics::{Scores, standard_deviation};
+use serde::Serialize;
+use shared::{
+    baseline::{DataSet, DataSetName},
+    registry::Version,
+};
+
+use super::{Trained, TrainingData};
+use crate::support::data_file::Loaded;
+
+/// The outcome of a training.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrainReport {
+    /// The version in the registry.
+    pub version: Option<Version>,
+    /// Whether it became champion.
+    pub champion: Option<Promotion>,
+    /// The address of the model's files.
+    pub model: String,
+    /// The scores on the fixed test set.
+    pub scores: Scores,
+    /// The scores of the count a week earlier, on the rows of the fixed test set where it is known.
+    pub seasonal_naive: Scores,
+    /// The standard deviation of the counts of the fixed test set.
+    pub test_std: f64,
+    /// The boosting rounds.
+    pub rounds: u32,
+    /// What was read as training data.
+    pub train: DataReport,
+    /// What was read as fixed test set.
+    pub test: DataReport,
+    /// Whether the training data are those of the published baseline.
+    pub is_in_use: bool,
+}
+
+/// What was read from a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataReport {
+    /// The data set as which it is kept in the store.
+    pub name: DataSetName,
+    /// The counts.
+    pub rows: usize,
+    /// The counters.
+    pub counters: usize,
+    /// The rows that went because of another for the same counter and hour.
+    pub duplicates: usize,
+    /// The rows that could not be used.
+    pub rejected: u64,
+    /// The first and the last hour.
+    pub period: String,
+}
+
+impl DataReport {
+    fn of(loaded: &Loaded, data: &DataSet) -> Self {
+        let period = loaded
+            .counts
+            .period()
+            .map(|(first, last)| format!("{first} to {last}"));
+        Self {
+            name: data.name.clone(),
+            rows: loaded.counts.len(),
+            counters: loaded.counts.counters().len(),
+            duplicates: loaded.duplicates,
+            rejected: loaded.rejected,
+            period: period.unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether a new version became champion.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promotion {
+    /// There was none before.
+    First,
+    /// This very training was registered before.
+    Already {
+        /// The champion since, maybe itself.
+        champion: Version,
+    },
+    /// It is better on the fixed test set.
+    Better {
+        /// The champion before.
+        champion: Version,
+        /// Its error on the same test set.
+        champion_mae: f64,
+    },
+    /// It is not better on the fixed test set.
+    Worse {
+        /// The champion, which stays.
+        champion: Version,
+        /// Its error on the same test set.
+        champion_mae: f64,
+    },
+}
+
+impl TrainReport {
+    pub(super) fn new(
+        data: &TrainingData,
+        trained: &Trained,
+        is_in_use: bool,
+    ) -> anyhow::Result<Self> {
+        let fixed_test = &trained.fixed_test.frame;
+        let pairs = fixed_test
+            .seasonal_naive()
+            .into_iter()
+            .zip(fixed_test.targets().iter().copied());
+        let (seasonal_naive, actuals): (Vec<f32>, Vec<f32>) = pairs
+            .filter(|(seasonal_naive, _)| !seasonal_naive.is_nan())
+            .unzip();
+        Ok(Self {
+            version: None,
+            champion: None,
+            model: String::new(),
+            scores: trained.scores,
+            seasonal_naive: Scores::new(&seasonal_naive, &actuals)?,
+            test_std: standard_deviation(fixed_test.targets())?,
+            rounds: trained.model.card().rounds,
+            train: DataReport::of(&data.train, &data.train_data),
+            test: DataReport::of(&data.test, &data.test_data),
+            is_in_use,
+        })
+    }
+
+    pub(super) fn with_outcome(self, version: Version, champion: Promotion, model: String) -> Self {
+        Self {
+            version: Some(version),
+            champion: Some(champion),
+            model,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for TrainReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, data) in [
+            ("training data", &self.train),
+            ("fixed test set", &self.test),
+        ] {
+            writeln!(
+                formatter,
+                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), kept as {}",
+                data.rows, data.counters, data.period, data.duplicates, data.rejected, data.name
+            )?;
+        }
+        writeln!(formatter, "{}", self.table())?;
+        writeln!(
+            formatter,
+            "standard deviation of the fixed test set: {:.1}",
+            self.test_std
+        )?;
+        if let Some(version) = self.version {
+            writeln!(
+                formatter,
+                "version {version} ({} rounds): {}",
+                self.rounds, self.model
+            )?;
+        }
+        if !self.is_in_use {
+            writeln!(
+                formatter,
+                "these training data are not the published baseline: see `bike-traffic publish-baseline`"
+            )?;
+        }
+        match self.champion {
+            None => Ok(()),
+            Some(Promotion::First) => write!(formatter, "it is the first champion"),
+            Some(Promotion::Already { champion }) => {
+                write!(
+                    formatter,
+                    "it was registered before; the champion is version {champion}"
+                )
+            }
+            Some(Promotion::Better {
+                champion,
+                champion_mae,
+            }) => {
+                write!(
+                    formatter,
+                    "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
+                )
+            }
+            Some(Promotion::Worse {
+                champion,
+                champion_mae,
+            }) => {
+                write!(
+                    formatter,
+                    "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
+                )
+            }
+        }
+    }
+}
+
+impl TrainReport {
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+            "on the fixed test set",
+            "MAE",
+            "RMSE",
+            "R2",
+            "rows",
+        ]);
+        for (name, scores) in [
+            ("champion", &self.scores),
+            ("seasonal naive", &self.seasonal_naive),
+        ] {
+            table.add_row([
+                name.to_owned(),
+                format!("{:.2}", scores.mae),
+                format!("{:.2}", scores.rmse),
+                format!("{:.3}", scores.r2),
+                scores.rows.to_string(),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}

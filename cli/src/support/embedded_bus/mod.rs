@@ -1,0 +1,399 @@
+//! The embedded bus: subscriptions that read the log and push, back off, dead-letter and replay as Pub/Sub does.
+
+mod delivery;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use shared::{
+    address::ObjectPath,
+    bus::{Log, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
+    event::{Function, Topic},
+    store::{Condition, StoreError, read_json, write_json},
+};
+use tokio::{sync::Notify, task::JoinSet};
+
+pub use delivery::{Delivery, DeliveryPolicy};
+
+use delivery::push;
+
+/// How often the log is looked at for messages of other processes.
+const POLL: Duration = Duration::from_millis(250);
+
+/// A function's subscription to its topic.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// The function; the subscription has its name.
+    pub function: Function,
+    /// Where its messages are pushed to.
+    pub endpoint: String,
+}
+
+/// Which messages to deliver again.
+#[derive(Clone, Copy, Debug)]
+pub struct Replay {
+    /// Only to this function.
+    pub function: Option<Function>,
+    /// Only those published at this instant or later.
+    pub from: Timestamp,
+    /// Only those published before this instant.
+    pub to: Timestamp,
+}
+
+/// Delivers the messages of a log to subscriptions, each in a task of its own. Dropping it stops them; what was not
+/// acknowledged is delivered again by the next one.
+pub struct EmbeddedBus {
+    workers: Vec<Arc<SubscriptionWorker>>,
+    _tasks: JoinSet<()>,
+}
+
+impl EmbeddedBus {
+    /// Begins to deliver, from where the last bus on this log ended.
+    ///
+    /// # Errors
+    /// When the state of a subscription cannot be read.
+    pub async fn start(
+        publisher: Arc<LogPublisher>,
+        subscriptions: Vec<Subscription>,
+        policy: DeliveryPolicy,
+    ) -> Result<Self, StoreError> {
+        let http = reqwest::Client::builder()
+            .timeout(policy.acknowledgement_deadline)
+            .build();
+        let http = http.unwrap_or_default();
+        let (mut workers, mut tasks) = (Vec::new(), JoinSet::new());
+        for subscription in subscriptions {
+            let log = publisher.log();
+            let state =
+                match read_json::<State>(log.store(), &state_path(subscription.function)).await {
+                    Ok((state, _)) => state,
+                    Err(StoreError::NotFound { .. }) => State::default(),
+                    Err(error) => return Err(error),
+                };
+            let worker = Arc::new(SubscriptionWorker {
+                subscription,
+                policy,
+                log,
+                publisher: Arc::clone(&publisher),
+                http: http.clone(),
+                state: Mutex::new(state),
+                changed: Notify::new(),
+                settled: AtomicU64::new(0),
+                dead_letters: AtomicU64::new(0),
+            });
+            tasks.spawn(Arc::clone(&worker).run());
+            workers.push(worker);
+        }
+        Ok(Self {
+            workers,
+            _tasks: tasks,
+        })
+    }
+
+    /// Waits until every message is acknowledged or dead-lettered.
+    pub async fn idle(&self) {
+        loop {
+            let before = self.activity();
+            let mut busy = false;
+            for worker in &self.workers {
+                busy |= worker.is_busy().await;
+            }
+            // A function publishes before it answers, so a quiet look counts only if nothing moved meanwhile.
+            if !busy && self.activity() == before {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Delivers again what was published in a span of time, and returns how many messages that are.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
+        let mut messages = 0;
+        for worker in &self.workers {
+            if replay
+                .function
+                .is_none_or(|function| function == worker.subscription.function)
+            {
+                messages += worker.replay(replay).await?;
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Returns how many messages became dead letters because their attempts ran out, since the start.
+    pub fn dead_letters(&self) -> u64 {
+        self.workers
+            .iter()
+            .map(|worker| worker.dead_letters.load(Ordering::SeqCst))
+            .sum()
+    }
+
+    fn activity(&self) -> u64 {
+        let settled = self
+            .workers
+            .iter()
+            .map(|worker| worker.settled.load(Ordering::SeqCst))
+            .sum::<u64>();
+        let appended = self
+            .workers
+            .first()
+            .map_or(0, |worker| worker.log.appends());
+        settled + appended
+    }
+}
+
+/// How far a subscription is, stored at `bus/subscriptions/FUNCTION.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    /// The first message that was never looked at.
+    next: u64,
+    /// The messages before it that are not acknowledged, with their failed attempts.
+    pending: BTreeMap<u64, u32>,
+}
+
+/// A subscription at work.
+struct SubscriptionWorker {
+    subscription: Subscription,
+    policy: DeliveryPolicy,
+    log: Arc<Log>,
+    publisher: Arc<LogPublisher>,
+    http: reqwest::Client,
+    state: Mutex<State>,
+    changed: Notify,
+    settled: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+impl SubscriptionWorker {
+    async fn run(self: Arc<Self>) {
+        let mut at_endpoint = JoinSet::<u64>::new();
+        let mut not_before = BTreeMap::<u64, Instant>::new();
+        let mut outstanding = std::collections::BTreeSet::new();
+        loop {
+            // Listens before it looks: what is appended in between would go unnoticed until the next poll.
+            let appended = self.log.appended();
+            if let Err(error) = self.read_on().await {
+                tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the log of the bus");
+            }
+            let room = self
+                .policy
+                .maximum_outstanding
+                .saturating_sub(at_endpoint.len());
+            for number in self.due(&not_before, &outstanding).into_iter().take(room) {
+                outstanding.insert(number);
+                not_before.remove(&number);
+                let worker = Arc::clone(&self);
+                at_endpoint.spawn(async move {
+                    worker.attempt(number).await;
+                    number
+                });
+            }
+            let has_room = at_endpoint.len() < self.policy.maximum_outstanding;
+            let next_due = not_before.values().min().filter(|_| has_room);
+            let wake = next_due.map_or(POLL, |due| {
+                due.saturating_duration_since(Instant::now()).min(POLL)
+            });
+            tokio::select! {
+                Some(done) = at_endpoint.join_next() => {
+                    // A panicking attempt would be a fault of the bus itself; its message stays pending.
+                    let Ok(number) = done else { continue };
+                    outstanding.remove(&number);
+                    let failed_attempts = self.state().pending.get(&number).copied();
+                    if let Some(failed) = failed_attempts {
+                        not_before.insert(number, Instant::now() + self.policy.backoff(failed));
+                    }
+                }
+                () = appended => {}
+                () = self.changed.notified() => not_before.clear(),
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    /// Takes up what was published since the last look.
+    async fn read_on(&self) -> Result<(), StoreError> {
+        loop {
+            let next = self.state().next;
+            if !self
+                .log
+                .has(self.subscription.function.input(), next)
+                .await?
+            {
+                return Ok(());
+            }
+            let mut state = self.state();
+            state.pending.insert(next, 0);
+            state.next = next + 1;
+        }
+    }
+
+    fn due(
+        &self,
+        not_before: &BTreeMap<u64, Instant>,
+        outstanding: &std::collections::BTreeSet<u64>,
+    ) -> Vec<u64> {
+        let now = Instant::now();
+        let is_due = |number: &&u64| {
+            !outstanding.contains(number) && not_before.get(number).is_none_or(|due| *due <= now)
+        };
+        self.state()
+            .pending
+            .keys()
+            .filter(is_due)
+            .copied()
+            .collect()
+    }
+
+    /// Delivers a message once and takes note of the answer.
+    async fn attempt(&self, number: u64) {
+        let function = self.subscription.function;
+        let failed = self
+            .state()
+            .pending
+            .get(&number)
+            .copied()
+            .unwrap_or_default();
+        let message = match self.log.read(function.input(), number).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return self.settle(number).await,
+            Err(error) => {
+                tracing::error!(subscription = %function, error = %error, "cannot read a message of the bus");
+                return self.fail(number, failed + 1).await;
+            }
+        };
+        let answer = push(
+            &self.http,
+            &self.subscription.endpoint,
+            function.name(),
+            &message,
+            failed + 1,
+        )
+        .await;
+        match answer {
+            Delivery::Acknowledged => self.settle(number).await,
+            Delivery::Refused(reason) if failed + 1 >= self.policy.maximum_attempts => {
+                self.give_up(number, message, failed + 1, reason).await;
+            }
+            Delivery::Refused(reason) => {
+                tracing::warn!(subscription = %function, message_id = %message.message_id.0, attempt = failed + 1, reason, "delivery refused");
+                self.fail(number, failed + 1).await;
+            }
+        }
+    }
+
+    /// Moves a message to the dead letters, with the attributes that Pub/Sub adds and the last answer.
+    async fn give_up(&self, number: u64, message: LoggedMessage, attempts: u32, reason: String) {
+        let function = self.subscription.function;
+        let mut attributes = message.attributes;
+        attributes.insert(
+            dead_letter::DELIVERY_COUNT_ATTRIBUTE.to_owned(),
+            attempts.to_string(),
+        );
+        attributes.insert(
+            dead_letter::SUBSCRIPTION_ATTRIBUTE.to_owned(),
+            function.to_string(),
+        );
+        attributes.insert(
+            dead_letter::PROJECT_ATTRIBUTE.to_owned(),
+            "local".to_owned(),
+        );
+        attributes.insert(
+            dead_letter::PUBLISH_TIME_ATTRIBUTE.to_owned(),
+            message.published_at.to_string(),
+        );
+        attributes.insert(
+            dead_letter::REASON_ATTRIBUTE.to_owned(),
+            format!("refused {attempts} times, at last with {reason}"),
+        );
+        let data = message.data.to_bytes();
+        tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message became a dead letter");
+        match self
+            .publisher
+            .publish(Topic::DeadLetter(function), Message { data, attributes })
+            .await
+        {
+            Ok(_) => {
+                self.dead_letters.fetch_add(1, Ordering::SeqCst);
+                self.settle(number).await;
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "cannot keep a dead letter");
+                self.fail(number, attempts).await;
+            }
+        }
+    }
+
+    async fn settle(&self, number: u64) {
+        self.state().pending.remove(&number);
+        self.save().await;
+        self.settled.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn fail(&self, number: u64, failed_attempts: u32) {
+        self.state().pending.insert(number, failed_attempts);
+        self.save().await;
+    }
+
+    async fn save(&self) {
+        let state = self.state().clone();
+        let path = state_path(self.subscription.function);
+        if let Err(error) = write_json(self.log.store(), &path, &state, Condition::Always).await {
+            // The messages are delivered again after a restart, which changes nothing.
+            tracing::error!(subscription = %self.subscription.function, error = %error, "cannot store the state of a subscription");
+        }
+    }
+
+    async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
+        let (mut messages, end) = (0, self.state().next);
+        for number in 0..end {
+            let message = self
+                .log
+                .read(self.subscription.function.input(), number)
+                .await?;
+            if message
+                .is_some_and(|message| (replay.from..replay.to).contains(&message.published_at))
+            {
+                self.state().pending.insert(number, 0);
+                messages += 1;
+            }
+        }
+        self.save().await;
+        self.changed.notify_one();
+        Ok(messages)
+    }
+
+    async fn is_busy(&self) -> bool {
+        let (next, is_pending) = {
+            let state = self.state();
+            (state.next, !state.pending.is_empty())
+        };
+        is_pending
+            || self
+                .log
+                .has(self.subscription.function.input(), next)
+                .await
+                .unwrap_or(true)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Each lock holder leaves the state whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn state_path(function: Function) -> ObjectPath {
+    let text = format!("bus/subscriptions/{function}.json");
+    text.parse()
+        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+}

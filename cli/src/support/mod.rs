@@ -1,0 +1,15 @@
+//! Code that several commands share.
+
+pub(crate) mod data_file;
+pub mod dead_letters;
+pub mod embedded_bus;
+pub(crate) mod env_file;
+pub mod exit;
+pub(crate) mod interrupt;
+pub(crate) mod output;
+pub(crate) mod predecessor;
+pub(crate) mod progress;
+pub mod sample_data;
+pub mod state;
+pub(crate) mod stdout;
+pub mod subscriptions;

@@ -1,0 +1,83 @@
+//! What goes wrong with real counters, in small measure.
+
+use std::ops::Range;
+
+use rand::{RngExt as _, seq::SliceRandom as _};
+
+use super::{Purpose, Settings, random_for};
+
+/// In a shorter training period no counter fails.
+const SHORTEST_WITH_FAULTS: u64 = 60;
+
+const DEAD_DAYS: u64 = 10;
+const STOPPED_DAYS: u64 = 14;
+
+/// One counter in so many writes a 0 for the hour that clocks skip in spring.
+const DOUBLING: usize = 4;
+
+/// Tells which counter fails when: counters by position, days by number.
+///
+/// Counters fail within the training period only; clocks change in any.
+pub(super) struct Faults {
+    dead: Vec<Fault>,
+    /// One counter stops for a while, one begins late.
+    absent: Vec<Fault>,
+    doubling: Vec<usize>,
+}
+
+struct Fault {
+    counter: usize,
+    days: Range<u64>,
+}
+
+impl Faults {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let mut random = random_for(Purpose::Faults, settings.seed);
+        let mut order: Vec<usize> = (0..settings.counters as usize).collect();
+        order.shuffle(&mut random);
+        let mut faults = Self {
+            dead: Vec::new(),
+            absent: Vec::new(),
+            doubling: order[..order.len() / DOUBLING].to_vec(),
+        };
+        let days = u64::from(settings.train_days);
+        // With a single sound counter or none, what is wrong would be most of the data.
+        if let [dead, stopped, late, _, _, ..] = order[..]
+            && days >= SHORTEST_WITH_FAULTS
+        {
+            let begin = random.random_range(days / 8..days / 4);
+            faults.dead.push(Fault::new(dead, begin..begin + DEAD_DAYS));
+            let begin = random.random_range(days * 3 / 8..days / 2);
+            faults
+                .absent
+                .push(Fault::new(stopped, begin..begin + STOPPED_DAYS));
+            faults.absent.push(Fault::new(late, 0..days / 2));
+        }
+        faults
+    }
+
+    /// Whether the counter reports 0, whatever passes.
+    pub(super) fn is_dead(&self, counter: usize, day: u64) -> bool {
+        self.dead.iter().any(|fault| fault.holds(counter, day))
+    }
+
+    /// Whether the counter reports at all.
+    pub(super) fn is_present(&self, counter: usize, day: u64) -> bool {
+        !self.absent.iter().any(|fault| fault.holds(counter, day))
+    }
+
+    /// Whether the counter writes the hour after the gap twice, first as 0.
+    pub(super) fn fakes(&self, counter: usize) -> bool {
+        self.doubling.contains(&counter)
+    }
+}
+
+impl Fault {
+    fn new(counter: usize, days: Range<u64>) -> Self {
+        Self { counter, days }
+    }
+
+    fn holds(&self, counter: usize, day: u64) -> bool {
+        self.counter == counter && self.days.contains(&day)
+    }
+}

@@ -1,0 +1,167 @@
+//! Settles what comes before the first count (counters, faults, periods) and writes day by day.
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use super::{
+    Error, MOST_COUNTERS, Settings,
+    city::{self, Counter},
+    day_after,
+    export::{Export, Row},
+    faults::Faults,
+    hours::{Hour, Paris},
+    traffic::{Regime, Traffic},
+};
+
+/// Days of the live period before the summer exodus.
+///
+/// Six, hence from Sunday on in a period that begins on Monday: the first week passes as before, and
+/// most lags of the second week know of the exodus.
+const LIVE_DAYS_AS_BEFORE: u64 = 6;
+
+/// Days under restrictions at the end of the training period, or a quarter of it if that is less.
+///
+/// As those of spring 2021 did, they lower the weekly lags of the test period, not those of the live
+/// period.
+const RESTRICTED_DAYS: u64 = 35;
+
+/// Holds what is to be written; days are numbered from 0, the first day of the training period.
+pub(super) struct Plan {
+    first_day: Date,
+    test_begins: u64,
+    live_begins: u64,
+    live_ends: u64,
+    paris: Paris,
+    counters: Vec<Counter>,
+    faults: Faults,
+}
+
+impl Plan {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Error> {
+        check(settings)?;
+        let first_day = settings.first_day;
+        let test_begins = u64::from(settings.train_days);
+        let live_begins = test_begins + u64::from(settings.test_days);
+        Ok(Self {
+            first_day,
+            test_begins,
+            live_begins,
+            live_ends: live_begins + u64::from(settings.live_days),
+            paris: Paris::new().map_err(|source| Error::Calendar {
+                day: first_day,
+                source,
+            })?,
+            counters: city::counters(settings)?,
+            faults: Faults::new(settings),
+        })
+    }
+
+    pub(super) fn train(&self) -> Range<u64> {
+        0..self.test_begins
+    }
+
+    pub(super) fn test(&self) -> Range<u64> {
+        self.test_begins..self.live_begins
+    }
+
+    pub(super) fn live(&self) -> Range<u64> {
+        self.live_begins..self.live_ends
+    }
+
+    /// Counts the rows of all three periods.
+    pub(super) fn rows(&self) -> Result<u64, Error> {
+        let mut rows = 0;
+        for day in 0..self.live_ends {
+            let present = self.present(day).count();
+            let doubling = self
+                .present(day)
+                .filter(|(index, _)| self.faults.fakes(*index))
+                .count();
+            for hour in self.hours(day)? {
+                rows += present + if hour.after_gap { doubling } else { 0 };
+            }
+        }
+        Ok(rows as u64)
+    }
+
+    /// Writes the rows of one day and tells how many.
+    ///
+    /// Days are to be written in order and without a gap: weather goes from one to the next.
+    pub(super) fn write_day(
+        &self,
+        day: u64,
+        traffic: &mut Traffic,
+        export: &mut Export,
+    ) -> Result<u64, Error> {
+        let today = traffic.next_day(self.date(day)?, self.regime(day));
+        let before = export.rows();
+        for hour in self.hours(day)? {
+            for (index, counter) in self.present(day) {
+                if hour.after_gap && self.faults.fakes(index) {
+                    export.write(&Row {
+                        counter,
+                        hour: &hour,
+                        count: 0,
+                    })?;
+                }
+                let passed = traffic.count(&today, counter, hour.of_day);
+                let count = if self.faults.is_dead(index, day) {
+                    0
+                } else {
+                    passed
+                };
+                export.write(&Row {
+                    counter,
+                    hour: &hour,
+                    count,
+                })?;
+            }
+        }
+        Ok(export.rows() - before)
+    }
+
+    fn present(&self, day: u64) -> impl Iterator<Item = (usize, &Counter)> {
+        let counters = self.counters.iter().enumerate();
+        counters.filter(move |(index, _)| self.faults.is_present(*index, day))
+    }
+
+    fn hours(&self, day: u64) -> Result<Vec<Hour>, Error> {
+        let day = self.date(day)?;
+        self.paris
+            .hours(day)
+            .map_err(|source| Error::Calendar { day, source })
+    }
+
+    fn date(&self, day: u64) -> Result<Date, Error> {
+        day_after(self.first_day, day.cast_signed())
+    }
+
+    fn regime(&self, day: u64) -> Regime {
+        let exodus = self.live_begins + LIVE_DAYS_AS_BEFORE;
+        if day >= exodus {
+            return Regime::Exodus { days: day - exodus };
+        }
+        let restricted = RESTRICTED_DAYS.min(self.test_begins / 4);
+        if (self.test_begins - restricted..self.test_begins).contains(&day) {
+            return Regime::Restricted;
+        }
+        Regime::Usual
+    }
+}
+
+fn check(settings: &Settings) -> Result<(), Error> {
+    let counters = settings.counters;
+    if !(1..=MOST_COUNTERS).contains(&counters) {
+        return Err(Error::Counters { counters });
+    }
+    let periods = [
+        ("train", settings.train_days),
+        ("test", settings.test_days),
+        ("live", settings.live_days),
+    ];
+    match periods.into_iter().find(|(_, days)| *days == 0) {
+        Some((period, _)) => Err(Error::EmptyPeriod { period }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,198 @@
+//! How many pass: habits, calendar, season, weather and chance.
+
+use forecasting::calendar::is_public_holiday;
+use jiff::civil::{Date, Weekday};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Poisson, StandardNormal};
+
+use super::{
+    Purpose,
+    city::{Counter, Habits},
+    random_for,
+};
+
+/// Traffic by hour of the day in Paris, in parts of the day's mean.
+type Profile = [f64; 24];
+
+const TO_WORK: Profile = [
+    0.1, 0.0, 0.0, 0.0, 0.0, 0.2, 0.6, 2.4, 5.3, 3.6, 1.3, 0.9, 1.0, 0.9, 0.8, 0.8, 0.9, 1.2, 1.6,
+    1.2, 0.6, 0.3, 0.2, 0.1,
+];
+const TO_HOME: Profile = [
+    0.3, 0.1, 0.1, 0.0, 0.0, 0.1, 0.1, 0.5, 1.1, 0.8, 0.4, 0.5, 0.7, 0.7, 0.8, 1.1, 1.6, 3.1, 4.4,
+    3.7, 1.8, 1.0, 0.6, 0.5,
+];
+const ERRANDS: Profile = [
+    0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.9, 1.0, 1.0, 1.1, 1.5, 1.5, 1.3, 1.3, 1.6, 1.9, 2.2,
+    2.2, 1.8, 1.4, 0.9, 0.7,
+];
+const LEISURE: Profile = [
+    0.6, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0.5, 0.9, 1.2, 1.5, 1.6, 1.5, 1.7, 2.0, 2.1, 2.1, 2.0,
+    1.7, 1.3, 0.9, 0.7, 0.6,
+];
+
+/// Part of the mean by which midsummer exceeds it and midwinter falls short of it.
+const SEASON: f64 = 0.06;
+
+/// Part of a day's weather that stays for the next.
+const WEATHER_STAYS: f64 = 0.4;
+
+/// Standard deviation of what is new in a day's weather, as a logarithm of traffic.
+const WEATHER_CHANGES: f64 = 0.045;
+
+/// Standard deviation of what one hour at one counter has of its own, as a logarithm of traffic.
+const UNREST: f64 = 0.15;
+
+/// Part of traffic that restrictions leave.
+const LEFT_BY_RESTRICTIONS: f64 = 0.62;
+
+/// Parts of traffic and of commuters that the exodus leaves on its first day.
+const LEFT_BY_EXODUS: f64 = 0.62;
+const COMMUTERS_LEFT_BY_EXODUS: f64 = 0.25;
+
+/// Part of what is left that goes with each further week, down to [`LEAST_LEFT_BY_EXODUS`].
+const LOST_EACH_WEEK: f64 = 0.05;
+const LEAST_LEFT_BY_EXODUS: f64 = 0.5;
+
+/// Draws counts; days are to be taken in order.
+pub(super) struct Traffic {
+    weather: f64,
+    random_weather: ChaCha8Rng,
+    random_counts: ChaCha8Rng,
+}
+
+/// Says how the city lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Regime {
+    /// As ever.
+    Usual,
+    /// People stay at home by order.
+    Restricted,
+    /// People leave for the summer, commuters first.
+    Exodus {
+        /// Days since it began.
+        days: u64,
+    },
+}
+
+/// Holds what all counters share on one day.
+pub(super) struct Today {
+    weekday: Weekday,
+    is_rest: bool,
+    /// Factors of traffic.
+    season: f64,
+    left: f64,
+    /// Factor of the share of commuters.
+    commuters_left: f64,
+    /// Logarithm of a factor of traffic, before it is known who passes.
+    weather: f64,
+}
+
+impl Traffic {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            weather: 0.0,
+            random_weather: random_for(Purpose::Weather, seed),
+            random_counts: random_for(Purpose::Counts, seed),
+        }
+    }
+
+    /// Lets the weather of one day follow that of the day before.
+    pub(super) fn next_day(&mut self, date: Date, regime: Regime) -> Today {
+        let change: f64 = StandardNormal.sample(&mut self.random_weather);
+        self.weather = WEATHER_STAYS * self.weather + WEATHER_CHANGES * change;
+        let weekday = date.weekday();
+        let is_weekend = matches!(weekday, Weekday::Saturday | Weekday::Sunday);
+        let (left, commuters_left) = left_by(regime);
+        Today {
+            weekday,
+            is_rest: is_weekend || is_public_holiday(date),
+            season: season(date),
+            left,
+            commuters_left,
+            weather: self.weather,
+        }
+    }
+
+    /// Draws the count of one hour.
+    pub(super) fn count(&mut self, today: &Today, counter: &Counter, hour: usize) -> u64 {
+        let unrest: f64 = StandardNormal.sample(&mut self.random_counts);
+        // Of mean 1, whatever the deviation.
+        let unrest = (UNREST * unrest - UNREST * UNREST / 2.0).exp();
+        let mean = today.expected(&counter.habits, hour) * unrest;
+        // There is no Poisson distribution of mean 0.
+        Poisson::new(mean).map_or(0, |poisson| poisson.sample(&mut self.random_counts) as u64)
+    }
+}
+
+impl Today {
+    /// Gives the mean of the count of one hour.
+    fn expected(&self, habits: &Habits, hour: usize) -> f64 {
+        let commuters = habits.commuters * self.commuters_left;
+        // Rain keeps strollers at home rather than commuters.
+        let weather = (self.weather * (1.4 - 0.6 * commuters)).exp();
+        let volume = habits.level * self.season * self.left * weather;
+        let at = |profile: &Profile| later(profile, hour, habits.lateness);
+        if self.is_rest {
+            let idle = 1.1 - 0.6 * habits.commuters;
+            return volume * idle * rest_of_week(self.weekday) * at(&LEISURE);
+        }
+        let ways = habits.inbound * at(&TO_WORK) + (1.0 - habits.inbound) * at(&TO_HOME);
+        let mixed = commuters * ways + (1.0 - commuters) * at(&ERRANDS);
+        volume * working_week(self.weekday) * mixed
+    }
+}
+
+/// Gives the factors of traffic and of the share of commuters.
+fn left_by(regime: Regime) -> (f64, f64) {
+    match regime {
+        Regime::Usual => (1.0, 1.0),
+        Regime::Restricted => (LEFT_BY_RESTRICTIONS, 1.0),
+        Regime::Exodus { days } => {
+            let left = LEFT_BY_EXODUS * (1.0 - LOST_EACH_WEEK).powf(days as f64 / 7.0);
+            (left.max(LEAST_LEFT_BY_EXODUS), COMMUTERS_LEFT_BY_EXODUS)
+        }
+    }
+}
+
+/// Reads a profile as it is where people pass later by a part of an hour.
+fn later(profile: &Profile, hour: usize, part: f64) -> f64 {
+    let before = (hour + profile.len() - 1) % profile.len();
+    profile[hour] * (1.0 - part) + profile[before] * part
+}
+
+fn season(date: Date) -> f64 {
+    const MIDSUMMER: f64 = 172.0;
+    let angle = std::f64::consts::TAU * (f64::from(date.day_of_year()) - MIDSUMMER) / 365.25;
+    1.0 + SEASON * angle.cos()
+}
+
+fn working_week(weekday: Weekday) -> f64 {
+    match weekday {
+        Weekday::Monday => 0.94,
+        Weekday::Tuesday | Weekday::Thursday => 1.05,
+        Weekday::Wednesday => 1.02,
+        _ => 0.98,
+    }
+}
+
+fn rest_of_week(weekday: Weekday) -> f64 {
+    if weekday == Weekday::Saturday {
+        1.04
+    } else {
+        0.96
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_keep_the_mean_of_the_day() {
+        for profile in [TO_WORK, TO_HOME, ERRANDS, LEISURE] {
+            let mean = profile.iter().sum::<f64>() / 24.0;
+            assert!((mean - 1.0).abs() < 1e-9, "{profile:?} has mean {mean}");
+        }
+    }
+}

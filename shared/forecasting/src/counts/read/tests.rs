@@ -1,0 +1,164 @@
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
+
+fn rows(text: &str) -> (Vec<(String, String, u32)>, Vec<Reject>) {
+    let mut rejects = Vec::new();
+    let counts = read(text.as_bytes(), &mut rejects).unwrap();
+    let row = |row: &super::super::Count| {
+        (
+            counts.counter(row.counter).name.clone(),
+            row.hour.to_string(),
+            row.count,
+        )
+    };
+    (counts.rows().iter().map(row).collect(), rejects)
+}
+
+fn row(name: &str, hour: &str, count: u32) -> (String, String, u32) {
+    (name.to_owned(), hour.to_owned(), count)
+}
+
+#[test]
+fn the_public_export_is_read() {
+    let (read, rejects) = rows(&format!(
+        "{HEADER}1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n"
+    ));
+    assert_eq!(read, [row("Quai", "2021-07-18T22:00:00Z", 25)]);
+    assert!(rejects.is_empty());
+}
+
+#[test]
+fn the_export_of_2025_with_commas_a_bom_and_fractions_is_read() {
+    let text = "\u{feff}comptage_horaire,nom_du_compteur,date_et_heure_de_comptage,coordonnees_geographiques\n155.0,Quai,2025-10-11 05:00:00 UTC,\"48.8, 2.3\"\n";
+    let mut rejects = Vec::new();
+    let counts = read(text.as_bytes(), &mut rejects).unwrap();
+    assert_eq!((counts.rows()[0].count, rejects.len()), (155, 0));
+    assert_eq!(
+        counts.counters()[0].coordinates,
+        Coordinates::new(48.8, 2.3)
+    );
+    assert_eq!(counts.counters()[0].id, None);
+}
+
+#[test]
+fn cp1252_is_read_as_the_same_counter() {
+    let mut text = HEADER.as_bytes().to_vec();
+    text.extend_from_slice(b"1;90 Rue De S\xe8vres;1;2021-07-19T00:00:00+02:00;\n");
+    text.extend_from_slice("1;90 rue de Sèvres;2;2021-07-19T01:00:00+02:00;\n".as_bytes());
+    let counts = read(text.as_slice(), &mut Vec::new()).unwrap();
+    assert_eq!((counts.counters().len(), counts.len()), (1, 2));
+    assert_eq!(counts.counters()[0].name, "90 Rue De Sèvres");
+}
+
+#[test]
+fn rows_that_cannot_be_used_are_kept_with_line_and_reason() {
+    let good = "1;Quai;3;2021-07-19T00:00:00+02:00;";
+    let lines = [
+        ("1;Quai;;2021-07-19T00:00:00+02:00;", RejectReason::NoCount),
+        (
+            "1;Quai;many;2021-07-19T00:00:00+02:00;",
+            RejectReason::BadCount("many".into()),
+        ),
+        (
+            "1;Quai;1.5;2021-07-19T00:00:00+02:00;",
+            RejectReason::BadCount("1.5".into()),
+        ),
+        (
+            "1;Quai;NaN;2021-07-19T00:00:00+02:00;",
+            RejectReason::BadCount("NaN".into()),
+        ),
+        (
+            "1;Quai;-1;2021-07-19T00:00:00+02:00;",
+            RejectReason::CountOutOfRange("-1".into()),
+        ),
+        (
+            "1;Quai;1e12;2021-07-19T00:00:00+02:00;",
+            RejectReason::CountOutOfRange("1e12".into()),
+        ),
+        ("1; ;1;2021-07-19T00:00:00+02:00;", RejectReason::NoName),
+        (
+            "1;Quai;1;2021-02-30T00:00:00+02:00;",
+            RejectReason::BadDate("2021-02-30T00:00:00+02:00".into()),
+        ),
+        (
+            "1;Quai;1;2021-07-19T00:10:00+02:00;",
+            RejectReason::NotOnTheHour("2021-07-19T00:10:00+02:00".into()),
+        ),
+        ("1;Quai;1", RejectReason::ShortRow { column: 4 }),
+    ];
+    let text = format!(
+        "{HEADER}{good}\n{}\n{good}\n",
+        lines.clone().map(|line| line.0).join("\n")
+    );
+    let (read, rejects) = rows(&text);
+    assert_eq!(read.len(), 2);
+    let expected: Vec<_> = (3..)
+        .zip(lines)
+        .map(|(row, (text, reason))| Reject {
+            row,
+            reason,
+            text: text.to_owned(),
+        })
+        .collect();
+    assert_eq!(rejects, expected);
+}
+
+#[test]
+fn an_input_that_is_no_export_is_refused_with_the_reason() {
+    let cases: [(&[u8], &str); 4] = [
+        (b"", "empty"),
+        (b"\xff\xfeN\0o\0m\0", "UTF-16"),
+        (b"PK\x03\x04\0\0\0\0", "binary"),
+        (b"a;b;c\n1;2;3\n", "`nom_du_compteur`"),
+    ];
+    for (input, expected) in cases {
+        let error = read(input, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_gzip_file_is_read_and_a_cut_one_is_refused_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{HEADER}{}",
+        "1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n".repeat(50_000)
+    );
+    let mut draft = GzEncoder::new(Vec::new(), Compression::fast());
+    draft.write_all(text.as_bytes()).unwrap();
+    let draft = draft.finish().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut.gz"));
+    std::fs::write(&whole, &draft).unwrap();
+    std::fs::write(&cut, &draft[..draft.len() / 2]).unwrap();
+    assert_eq!(read_file(&whole, &mut Vec::new()).unwrap().len(), 50_000);
+    let error = read_file(&cut, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().ends_with("cut.gz"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_there_does_not_break_off() {
+    let error = read_file(Path::new("absent.csv"), &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, ReadError::Open { .. }), "{error:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let mut text = HEADER.as_bytes().to_vec();
+        text.extend_from_slice(&bytes);
+        let _ = read(text.as_slice(), &mut Vec::new());
+    }
+
+    #[test]
+    fn every_row_is_read_or_rejected(counts in proptest::collection::vec("[0-9a-z.-]{0,6}", 1..40)) {
+        let lines = counts.iter().map(|count| format!("1;Quai;{count};2021-07-19T00:00:00+02:00;\n"));
+        let (read, rejects) = rows(&format!("{HEADER}{}", lines.collect::<String>()));
+        prop_assert_eq!(read.len() + rejects.len(), counts.len());
+    }
+}

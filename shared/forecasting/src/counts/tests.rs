@@ -1,0 +1,112 @@
+use super::*;
+
+fn counter(id: Option<&str>, name: &str) -> Counter {
+    Counter {
+        id: id.map(str::to_owned),
+        name: name.to_owned(),
+        coordinates: None,
+    }
+}
+
+#[test]
+fn spelling_does_not_make_a_new_counter() {
+    let mut counts = Counts::default();
+    let first = counts.intern(counter(Some("1"), "90 Rue De Sèvres SO-NE"));
+    assert_eq!(
+        counts.intern(counter(None, "90  rue de Sevres so-ne ")),
+        first
+    );
+    assert_ne!(
+        counts.intern(counter(Some("1"), "90 Rue De Sèvres NE-SO")),
+        first
+    );
+    assert_eq!(
+        counts.counter(first),
+        &counter(Some("1"), "90 Rue De Sèvres SO-NE")
+    );
+}
+
+#[test]
+fn a_counter_that_changes_its_id_stays_the_same_counter() {
+    let mut counts = Counts::default();
+    let old = counts.intern(counter(Some("100"), "Quai"));
+    let new = counts.intern(counter(Some("300"), "Quai"));
+    assert_eq!((old, counts.counter(new).id.as_deref()), (new, Some("300")));
+}
+
+#[test]
+fn the_phantom_zero_of_a_clock_change_gives_way_to_the_count() {
+    let mut counts = Counts::default();
+    let quai = counts.intern(counter(None, "Quai"));
+    let hour = Hour::from_number(400_000);
+    for (at, count) in [(hour.plus(1), 7), (hour, 0), (hour, 12), (hour.plus(1), 7)] {
+        counts.push(quai, at, count);
+    }
+    assert_eq!(counts.deduplicate(), 2);
+    let left: Vec<_> = counts
+        .rows()
+        .iter()
+        .map(|row| (row.hour, row.count))
+        .collect();
+    assert_eq!(left, [(hour, 12), (hour.plus(1), 7)]);
+}
+
+#[test]
+fn collections_join_by_name() {
+    let (mut left, mut right) = (Counts::default(), Counts::default());
+    let _ = left.intern(counter(None, "Pont"));
+    let quai = right.intern(counter(None, "QUAI"));
+    right.push(quai, Hour::from_number(1), 5);
+    left.extend(&right);
+    let quai = left.find(&CounterKey::of_name("quai")).unwrap();
+    assert_eq!(
+        left.rows(),
+        [Count {
+            hour: Hour::from_number(1),
+            counter: quai,
+            count: 5
+        }]
+    );
+}
+
+#[test]
+fn counts_in_another_order_are_normalized_to_the_same_rows() {
+    let hour = Hour::from_number(400_000);
+    let rows = [
+        ("Quai", hour, 5),
+        ("Pont", hour, 3),
+        ("Pont", hour.plus(1), 4),
+        ("Quai", hour, 0),
+    ];
+    let collect = |rows: &mut dyn Iterator<Item = (&str, Hour, u32)>| {
+        let mut counts = Counts::default();
+        for (name, hour, count) in rows {
+            let index = counts.intern(counter(Some(name), name));
+            counts.push(index, hour, count);
+        }
+        let _silent = counts.intern(counter(None, "Avenue"));
+        counts.normalized()
+    };
+    let (forwards, backwards) = (
+        collect(&mut rows.into_iter()),
+        collect(&mut rows.into_iter().rev()),
+    );
+    assert_eq!(
+        (forwards.rows(), forwards.counters()),
+        (backwards.rows(), backwards.counters())
+    );
+    let names: Vec<_> = forwards
+        .counters()
+        .iter()
+        .map(|counter| counter.name.as_str())
+        .collect();
+    assert_eq!((names, forwards.len()), (vec!["Pont", "Quai"], 3));
+}
+
+#[test]
+fn coordinates_off_the_earth_are_none() {
+    assert!(Coordinates::parse("48.85, 2.35").is_some());
+    for text in ["", "48.85", "91,0", "0,181", "NaN,2", "a,b"] {
+        assert_eq!(Coordinates::parse(text), None, "{text}");
+    }
+}

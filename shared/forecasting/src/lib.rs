@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod calendar;
+pub mod checksum;
+pub mod counts;
+pub mod drift;
+pub mod features;
+pub mod metrics;
+pub mod policy;
+pub mod time;

@@ -1,0 +1,64 @@
+//! Exports: BigQuery writes the result of a query into a bucket.
+
+use forecasting::time::Day;
+use shared::{
+    address::ObjectPath,
+    store::Store,
+    warehouse::{WarehouseError, schema},
+};
+
+use super::{
+    BigQueryWarehouse,
+    days::{BY_DAY_HOUR_AND_COUNTER, IN_RANGE, range_parameters},
+    error,
+};
+
+/// What is selected: the columns of the daily tables, with instants as the embedded warehouse writes them.
+const COLUMNS: &str = "comptage_horaire, \
+    FORMAT_TIMESTAMP('%F %T UTC', date_et_heure_de_comptage) AS date_et_heure_de_comptage, \
+    identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, \
+    FORMAT_TIMESTAMP('%F %T UTC', ingestion_ts) AS ingestion_ts";
+
+impl BigQueryWarehouse {
+    /// Exports the counts of a range, see [`shared::warehouse::Warehouse::export_counts`].
+    ///
+    /// It is one statement: an extract job takes no wildcard. Of a sorted result that is written in several objects the
+    /// names follow the order.
+    pub(super) async fn export(
+        &self,
+        range: (Day, Day),
+        store: &dyn Store,
+        folder: &ObjectPath,
+    ) -> Result<Vec<ObjectPath>, WarehouseError> {
+        let tables = self.tables(schema::RAW);
+        let failed = |source| WarehouseError::Unavailable {
+            verb: "export",
+            table: tables.to_string(),
+            source,
+        };
+        let address = store.address_of(folder);
+        if !address.starts_with("gs://") {
+            let reason =
+                "BigQuery exports into a bucket of Cloud Storage only; let GCS_BUCKET name one";
+            return Err(failed(
+                format!("the folder {address} is in no bucket: {reason}").into(),
+            ));
+        }
+        if self.daily_tables(range).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let address = address.replace('\'', "\\'");
+        let sql = format!(
+            "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
+             SELECT {COLUMNS} FROM `{tables}` WHERE {IN_RANGE} {BY_DAY_HOUR_AND_COUNTER}"
+        );
+        self.service
+            .query(&sql, range_parameters(range))
+            .await
+            .map_err(|failure| error("export", &tables, failure))?;
+        store
+            .list(&format!("{folder}/counts-"))
+            .await
+            .map_err(|source| failed(source.into()))
+    }
+}

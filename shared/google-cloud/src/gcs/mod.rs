@@ -1,0 +1,326 @@
+//! Objects in a bucket of Cloud Storage.
+//!
+//! Contents go through Google's client, over HTTP: it verifies checksums (CRC32C) in both directions, resumes reads
+//! and large writes, and repeats what failed in passing. What it does by gRPC only, which no emulator speaks, goes
+//! over the JSON API: [`catalogue`].
+
+mod cache;
+mod catalogue;
+mod failure;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use google_cloud_gax::{
+    exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt,
+};
+use google_cloud_storage::{
+    client::Storage,
+    model::ObjectChecksums,
+    read_object::ReadObjectResponse,
+    read_resume_policy::{ReadResumePolicyExt, Recommended},
+    retry_policy::RetryableErrors,
+};
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use shared::{
+    address::{Address, BucketName, ObjectPath, OpenError},
+    store::{Condition, Generation, Object, Store, StoreError},
+};
+
+use self::{
+    cache::{Contents, ObjectCache},
+    catalogue::Catalogue,
+    failure::{Failure, within},
+};
+use crate::{
+    CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, LoggedRetryPolicy, MAX_ATTEMPTS,
+    TIME_LIMIT,
+};
+
+/// Where the service is, if not on an emulator.
+const SERVICE: &str = "https://storage.googleapis.com";
+/// The key of an object's custom metadata that says by which call of [`Store::write`] it was written.
+const WRITE_ID: &str = "write-id";
+/// From this size on, contents are written in parts, of which each is repeated by itself: a resumable upload.
+const RESUMABLE_FROM_BYTES: usize = 16 * 1024 * 1024;
+/// Contents that take long get more time than [`TIME_LIMIT`], as long as they are not slower than this.
+const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
+
+/// A store whose objects lie in a bucket.
+///
+/// The role `roles/storage.objectUser` on the bucket suffices. Without the permission to list, which that role has,
+/// the service answers 403 where an object is missing.
+///
+/// Models and data that have been read or written are kept in memory (at most 64 MiB, the oldest go first), and the
+/// service is asked for their generation and checksum only; their contents are not downloaded again until they have
+/// changed, also where the same was written once more.
+pub struct GcsStore {
+    bucket: BucketName,
+    contents: Storage,
+    catalogue: Catalogue,
+    cache: Mutex<ObjectCache>,
+}
+
+impl GcsStore {
+    /// Opens a bucket. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Result<Self, OpenError> {
+        // The client leaves the port out of the header `Host`, from which emulators make the address of the parts.
+        let resumable_from = if cloud.storage_emulator.is_some() {
+            usize::MAX
+        } else {
+            RESUMABLE_FROM_BYTES
+        };
+        let opened = Self::connect(bucket, cloud.storage_emulator.as_ref(), resumable_from).await;
+        opened.map_err(|source| OpenError::new(&Address::Bucket(bucket.clone()), source))
+    }
+
+    async fn connect(
+        bucket: &BucketName,
+        emulator: Option<&EmulatorHost>,
+        resumable_from: usize,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let origin = emulator.map_or_else(|| SERVICE.to_owned(), EmulatorHost::origin);
+        let backoff = ExponentialBackoffBuilder::new()
+            .with_initial_delay(FIRST_DELAY)
+            .with_maximum_delay(LONGEST_DELAY)
+            .with_scaling(2.0)
+            .build()?;
+        let tries = RetryableErrors
+            .with_attempt_limit(MAX_ATTEMPTS as u32)
+            .with_time_limit(TIME_LIMIT);
+        let contents = Storage::builder()
+            .with_endpoint(&origin)
+            .with_credentials(crate::credentials(emulator)?)
+            .with_retry_policy(LoggedRetryPolicy::new("Cloud Storage", tries))
+            .with_backoff_policy(backoff)
+            .with_read_resume_policy(Recommended.with_attempt_limit(MAX_ATTEMPTS as u32))
+            .with_resumable_upload_threshold(resumable_from)
+            .build()
+            .await?;
+        let catalogue = Catalogue::new(
+            crate::http_client()?,
+            crate::access_tokens(emulator)?,
+            &origin,
+            bucket,
+        );
+        Ok(Self {
+            bucket: bucket.clone(),
+            contents,
+            catalogue,
+            cache: Mutex::default(),
+        })
+    }
+
+    async fn download(&self, path: &ObjectPath) -> Result<Contents, Failure> {
+        let request = self.contents.read_object(self.resource(), path.as_str());
+        let reply = within(TIME_LIMIT, request.send()).await?;
+        let found = reply.object();
+        let (generation, size, md5) = (found.generation, found.size, md5(found.checksums.as_ref()));
+        let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
+        Ok(Contents {
+            bytes,
+            generation: Generation::from_number(generation),
+            md5,
+        })
+    }
+
+    /// Returns what is kept of an object, if it still is what the service has.
+    async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
+        let kept = self.cache().get(path);
+        let Some(kept) = kept else { return Ok(None) };
+        // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
+        let Some(present) = self.catalogue.look_up(path).await? else {
+            return Ok(None);
+        };
+        let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
+        Ok(unchanged.map(|contents| {
+            self.cache().insert(path, &contents);
+            contents.into()
+        }))
+    }
+
+    async fn upload(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+        id: &str,
+    ) -> Result<(Generation, Option<String>), Failure> {
+        let time = time_for(bytes.len() as u64);
+        let request = self
+            .contents
+            .write_object(self.resource(), path.as_str(), bytes)
+            .set_metadata([(WRITE_ID, id)])
+            // Writing the same contents a second time does no harm, also where there is no condition.
+            .with_idempotency(true);
+        let request = match condition {
+            Condition::Always => request,
+            Condition::Absent => request.set_if_generation_match(0),
+            Condition::Unchanged(read) => request.set_if_generation_match(read.number()),
+        };
+        let written = within(time, request.send_buffered()).await?;
+        Ok((
+            Generation::from_number(written.generation),
+            md5(written.checksums.as_ref()),
+        ))
+    }
+
+    /// Returns the generation and the checksum of an object if it is the one that the write `id` wrote.
+    ///
+    /// A write whose answer was lost is repeated by the client, and then refused: its first try has changed the
+    /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
+    /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
+    /// object has changed, which is as true.
+    async fn find_own(
+        &self,
+        path: &ObjectPath,
+        id: &str,
+    ) -> Result<Option<(Generation, Option<String>)>, Failure> {
+        let found = self.catalogue.look_up(path).await?;
+        let is_own = |custom: &BTreeMap<String, String>| {
+            custom.get(WRITE_ID).is_some_and(|found| found == id)
+        };
+        Ok(found
+            .filter(|entry| is_own(&entry.custom))
+            .map(|entry| (entry.generation, entry.md5)))
+    }
+
+    async fn paths(
+        &self,
+        prefix: &str,
+        since: Option<Timestamp>,
+    ) -> Result<Vec<ObjectPath>, StoreError> {
+        let address = || format!("gs://{}/{prefix}*", self.bucket);
+        let names = self
+            .catalogue
+            .names(prefix, since)
+            .await
+            .map_err(|failure| failure.of("list", address()))?;
+        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
+        let mut paths: Vec<ObjectPath> = names
+            .into_iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, ObjectCache> {
+        // Each lock holder leaves what is kept whole, even if it panics.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resource(&self) -> String {
+        format!("projects/_/buckets/{}", self.bucket)
+    }
+}
+
+#[async_trait]
+impl Store for GcsStore {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        let unchanged = self.unchanged(path).await;
+        if let Some(object) =
+            unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))?
+        {
+            return Ok(object);
+        }
+        let contents = self
+            .download(path)
+            .await
+            .map_err(|failure| match failure.status() {
+                Some(StatusCode::NOT_FOUND) => StoreError::NotFound {
+                    address: self.address_of(path),
+                },
+                _ => failure.of("read", self.address_of(path)),
+            })?;
+        self.cache().insert(path, &contents);
+        Ok(contents.into())
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        let found = self.catalogue.look_up(path).await;
+        let found = found.map_err(|failure| failure.of("look for", self.address_of(path)))?;
+        Ok(found.map(|entry| entry.generation))
+    }
+
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
+        let id = format!("{:032x}", rand::random::<u128>());
+        let mut written = self
+            .upload(path, bytes.clone(), condition, &id)
+            .await
+            .map(Some);
+        if written
+            .as_ref()
+            .is_err_and(|failure| failure.status() == Some(StatusCode::PRECONDITION_FAILED))
+        {
+            written = self.find_own(path, &id).await;
+        }
+        let written = written.map_err(|failure| failure.of("write", self.address_of(path)))?;
+        let written = written.ok_or_else(|| StoreError::ConditionFailed {
+            address: self.address_of(path),
+        });
+        let (generation, md5) = written?;
+        self.cache().insert(
+            path,
+            &Contents {
+                bytes,
+                generation,
+                md5,
+            },
+        );
+        Ok(generation)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        self.paths(prefix, None).await
+    }
+
+    async fn list_written_since(
+        &self,
+        prefix: &str,
+        since: Timestamp,
+    ) -> Result<Vec<ObjectPath>, StoreError> {
+        self.paths(prefix, Some(since)).await
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        format!("gs://{}/{path}", self.bucket)
+    }
+}
+
+/// Returns the MD5 in base64, as [`catalogue`] has it, where there is one.
+fn md5(checksums: Option<&ObjectChecksums>) -> Option<String> {
+    let md5 = &checksums?.md5_hash;
+    (!md5.is_empty()).then(|| BASE64_STANDARD.encode(md5))
+}
+
+async fn collect(mut reply: ReadObjectResponse) -> google_cloud_storage::Result<Bytes> {
+    let mut bytes = Vec::with_capacity(usize::try_from(reply.object().size).unwrap_or_default());
+    // The end of the stream is an error where the checksum is another than the service said.
+    while let Some(chunk) = reply.next().await.transpose()? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+const fn time_for(bytes: u64) -> Duration {
+    TIME_LIMIT.saturating_add(Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND))
+}

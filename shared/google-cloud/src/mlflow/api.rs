@@ -1,0 +1,136 @@
+//! Calls to the REST API of an MLflow server.
+
+use bytes::Bytes;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shared::address::without_login;
+
+use super::MlflowError;
+use crate::{HttpError, MlflowLogin};
+
+/// The client of a server.
+///
+/// A call is named by its path below `/api/2.0/`.
+pub(super) struct Api {
+    client: Client,
+    server: Url,
+    login: MlflowLogin,
+}
+
+impl Api {
+    /// Sets up a client. A login within the URL counts if there is no other.
+    pub(super) fn new(url: &Url, login: &MlflowLogin) -> reqwest::Result<Self> {
+        let server = if *login == MlflowLogin::None {
+            url.clone()
+        } else {
+            without_login(url)
+        };
+        Ok(Self {
+            client: crate::http_client()?,
+            server,
+            login: login.clone(),
+        })
+    }
+
+    /// Reads something.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, MlflowError> {
+        let response = crate::send(self.request(Method::GET, call).query(query)).await;
+        self.understand(call, response).await
+    }
+
+    /// Changes something by a call that may be repeated: the second time it changes nothing.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &Value,
+    ) -> Result<T, MlflowError> {
+        let response = crate::send(self.request(Method::POST, call).json(body)).await;
+        self.understand(call, response).await
+    }
+
+    /// Makes something new by a call that makes another one each time, and so is sent once only. Where it fails, it may
+    /// have been carried out all the same.
+    pub(super) async fn post_once<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        body: &Value,
+    ) -> Result<T, MlflowError> {
+        let response = send_once(self.request(Method::POST, call).json(body)).await;
+        self.understand(call, response).await
+    }
+
+    /// Writes a file of a run's artifacts through the server; `path` is the one below `mlflow-artifacts:/`.
+    pub(super) async fn put_artifact(&self, path: &str, bytes: Bytes) -> Result<(), MlflowError> {
+        let call = format!("mlflow-artifacts/artifacts/{path}");
+        let response = crate::send(self.request(Method::PUT, &call).body(bytes)).await;
+        response
+            .map(drop)
+            .map_err(|source| self.refused(&call, source))
+    }
+
+    fn request(&self, method: Method, call: &str) -> RequestBuilder {
+        let mut url = self.server.clone();
+        // Only URLs such as `mailto:` have no segments.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments
+                .pop_if_empty()
+                .extend(["api", "2.0"])
+                .extend(call.split('/'));
+        }
+        let request = self.client.request(method, url);
+        match &self.login {
+            MlflowLogin::None => request,
+            MlflowLogin::Password { user, password } => {
+                request.basic_auth(user, Some(password.reveal()))
+            }
+            MlflowLogin::Token(token) => request.bearer_auth(token.reveal()),
+        }
+    }
+
+    async fn understand<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        response: Result<Response, HttpError>,
+    ) -> Result<T, MlflowError> {
+        let response = response.map_err(|source| self.refused(call, source))?;
+        let bytes = response
+            .bytes()
+            .await
+            .map_err(|source| self.refused(call, HttpError::Connection(source)))?;
+        let unclear = |source| MlflowError::Answer {
+            call: call.to_owned(),
+            server: self.shown(),
+            source,
+        };
+        serde_json::from_slice(&bytes).map_err(unclear)
+    }
+
+    fn refused(&self, call: &str, source: HttpError) -> MlflowError {
+        MlflowError::Refused {
+            call: call.to_owned(),
+            server: self.shown(),
+            source,
+        }
+    }
+
+    fn shown(&self) -> String {
+        without_login(&self.server).to_string()
+    }
+}
+
+async fn send_once(request: RequestBuilder) -> Result<Response, HttpError> {
+    let response = request.send().await.map_err(HttpError::Connection)?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    Err(HttpError::Status {
+        status,
+        text: response.text().await.unwrap_or_default(),
+    })
+}

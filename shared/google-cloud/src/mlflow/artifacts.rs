@@ -1,0 +1,159 @@
+//! Copies the files of a model to the artifacts of its run, where Python's MLflow loads them from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use reqwest::Url;
+use shared::{
+    address::{BucketName, ObjectPath, OpenError},
+    store::{Condition, Store},
+};
+use tokio::sync::Mutex;
+
+use super::{MlflowError, api::Api};
+use crate::{CloudSettings, GcsStore};
+
+/// The folder of the model among a run's artifacts.
+const FOLDER: &str = "model";
+
+/// Where the artifacts of a run are kept.
+#[derive(Debug, PartialEq)]
+enum Place {
+    /// Behind the server, which is asked to write them.
+    Server {
+        /// The path below `mlflow-artifacts:/`.
+        path: String,
+    },
+    /// In a bucket, to which they are written at once.
+    Bucket {
+        /// The bucket.
+        bucket: BucketName,
+        /// The folder in it.
+        path: String,
+    },
+}
+
+/// The buckets that artifacts are written to, each opened once.
+pub(super) struct Buckets {
+    cloud: CloudSettings,
+    opened: Mutex<BTreeMap<String, Arc<GcsStore>>>,
+}
+
+impl Buckets {
+    pub(super) fn new(cloud: &CloudSettings) -> Self {
+        Self {
+            cloud: cloud.clone(),
+            opened: Mutex::default(),
+        }
+    }
+
+    async fn open(&self, bucket: &BucketName) -> Result<Arc<GcsStore>, OpenError> {
+        let mut opened = self.opened.lock().await;
+        if let Some(known) = opened.get(bucket.as_str()) {
+            return Ok(Arc::clone(known));
+        }
+        let store = Arc::new(GcsStore::open(bucket, &self.cloud).await?);
+        opened.insert(bucket.to_string(), Arc::clone(&store));
+        Ok(store)
+    }
+}
+
+/// Copies all objects below `folder` and returns the URI of the copy.
+///
+/// A second copy overwrites the first. `artifact_uri` is what MLflow says of the run.
+pub(super) async fn copy(
+    api: &Api,
+    buckets: &Buckets,
+    store: &dyn Store,
+    folder: &ObjectPath,
+    artifact_uri: &str,
+) -> Result<String, MlflowError> {
+    let place = Place::of(artifact_uri)?;
+    let prefix = format!("{folder}/");
+    let files = store.list(&prefix).await?;
+    let bucket = match &place {
+        Place::Bucket { bucket, .. } => Some(buckets.open(bucket).await?),
+        Place::Server { .. } => None,
+    };
+    for file in files {
+        let bytes = store.read(&file).await?.bytes;
+        let name = file.as_str().strip_prefix(&prefix).unwrap_or_default();
+        let path = format!("{}/{FOLDER}/{name}", place.path());
+        match &bucket {
+            None => api.put_artifact(&path, bytes).await?,
+            Some(bucket) => {
+                let path = path.parse().map_err(|_| MlflowError::Artifacts {
+                    uri: artifact_uri.to_owned(),
+                })?;
+                bucket.write(&path, bytes, Condition::Always).await?;
+            }
+        }
+    }
+    Ok(format!("{artifact_uri}/{FOLDER}"))
+}
+
+impl Place {
+    fn of(artifact_uri: &str) -> Result<Self, MlflowError> {
+        let unsupported = || MlflowError::Artifacts {
+            uri: artifact_uri.to_owned(),
+        };
+        let uri: Url = artifact_uri.parse().map_err(|_| unsupported())?;
+        let path = uri.path().trim_matches('/').to_owned();
+        match (uri.scheme(), uri.host_str()) {
+            ("mlflow-artifacts", None) => Ok(Self::Server { path }),
+            ("gs", Some(bucket)) => Ok(Self::Bucket {
+                bucket: bucket.parse().map_err(|_| unsupported())?,
+                path,
+            }),
+            _ => Err(unsupported()),
+        }
+    }
+
+    fn path(&self) -> &str {
+        match self {
+            Self::Server { path } | Self::Bucket { path, .. } => path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bucket_is_opened_once_for_all_registrations() {
+        let emulator = Some("127.0.0.1:1".parse().unwrap());
+        let buckets = Buckets::new(&CloudSettings {
+            storage_emulator: emulator,
+            ..CloudSettings::default()
+        });
+        let [one, other] = ["a-bucket", "another"].map(|name| name.parse().unwrap());
+        let first = buckets.open(&one).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &buckets.open(&one).await.unwrap()));
+        assert!(!Arc::ptr_eq(&first, &buckets.open(&other).await.unwrap()));
+    }
+
+    #[test]
+    fn artifacts_go_through_the_server_or_to_a_bucket() {
+        let path = "1/0a1b/artifacts".to_owned();
+        assert_eq!(
+            Place::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(),
+            Place::Server { path: path.clone() }
+        );
+        let bucket = "a_bucket.of-ours".parse().unwrap();
+        assert_eq!(
+            Place::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(),
+            Place::Bucket { bucket, path }
+        );
+        for uri in [
+            "s3://bucket/1",
+            "/srv/mlruns/1",
+            "file:///srv/mlruns/1",
+            "mlflow-artifacts://other-host/1",
+        ] {
+            assert!(
+                Place::of(uri).unwrap_err().to_string().contains(uri),
+                "{uri}"
+            );
+        }
+    }
+}

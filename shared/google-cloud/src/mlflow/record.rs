@@ -1,0 +1,218 @@
+//! How a [`Run`] is kept in MLflow, and how it is read back as it was.
+//!
+//! Settings and figures are params and metrics of the run. The tags of the training strategy are set on the run and on
+//! the model version, where people see them, and with them three of our own: the run's name, the exact time of its end
+//! and the folder of its files. A version is made together with its tags, so none lacks them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use shared::{baseline::Role, registry::RunInput};
+
+use super::{MlflowError, ModelVersion, Run, Version, wire};
+
+/// The tag with the run's name, by which a version is found.
+pub(super) const RUN_TAG: &str = "bike_traffic.run";
+/// What MLflow's own interface reads to say what a data set was used for.
+const CONTEXT_TAG: &str = "mlflow.data.context";
+const ENDED_AT_TAG: &str = "bike_traffic.ended_at";
+const ARTIFACTS_TAG: &str = "bike_traffic.artifacts";
+/// Tags that begin so are none of the training strategy.
+const RESERVED_PREFIXES: [&str; 2] = ["bike_traffic.", "mlflow."];
+
+/// MLflow cuts longer texts without a word.
+const PARAM_CHARACTERS: usize = 6000;
+const TAG_CHARACTERS: usize = 8000;
+
+/// What MLflow keeps with the run only.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Measured {
+    params: BTreeMap<String, String>,
+    metrics: BTreeMap<String, f64>,
+    inputs: Vec<RunInput>,
+}
+
+impl Measured {
+    /// Reads what a run holds.
+    pub(super) fn of(run: wire::Run) -> Self {
+        let metrics = run.data.metrics.into_iter();
+        Self {
+            params: texts(run.data.params),
+            metrics: metrics
+                .filter_map(|metric| metric.value().map(|value| (metric.key, value)))
+                .collect(),
+            inputs: read_inputs(&run.inputs),
+        }
+    }
+}
+
+/// Returns the data sets of a run as MLflow takes them.
+pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
+    let input = |input: &RunInput| wire::DatasetInput {
+        tags: vec![wire::Text {
+            key: CONTEXT_TAG.to_owned(),
+            value: context(input.name.role()).to_owned(),
+        }],
+        dataset: wire::Dataset {
+            name: input.name.to_string(),
+            digest: input.digest.clone(),
+            source_type: "code".to_owned(),
+            source: json!({ "uri": input.source }).to_string(),
+        },
+    };
+    run.inputs.iter().map(input).collect()
+}
+
+/// Reads the data sets of a run; one that was added by hand is left out.
+fn read_inputs(inputs: &wire::RunInputs) -> Vec<RunInput> {
+    let read = |wire::DatasetInput { dataset, .. }: &wire::DatasetInput| {
+        let source: Value = serde_json::from_str(&dataset.source).ok()?;
+        Some(RunInput {
+            name: dataset.name.parse().ok()?,
+            digest: dataset.digest.clone(),
+            source: source.get("uri")?.as_str()?.to_owned(),
+        })
+    };
+    let mut read: Vec<_> = inputs.dataset_inputs.iter().filter_map(read).collect();
+    // MLflow gives them back in an order of its own.
+    read.sort_unstable();
+    read
+}
+
+const fn context(role: Role) -> &'static str {
+    match role {
+        Role::Train => "training",
+        Role::Test => "evaluation",
+    }
+}
+
+/// Checks that MLflow gives back what it is given. What it refuses by itself, such as a name with a bracket, is not
+/// checked here.
+pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
+    let unkept = |reason| {
+        Err(MlflowError::Unkept {
+            run: run.name.clone(),
+            reason,
+        })
+    };
+    let too_long = |texts: &BTreeMap<String, String>, limit| {
+        texts
+            .iter()
+            .find(|(_, text)| text.chars().count() > limit)
+            .map(|(name, _)| name.clone())
+    };
+    if let Some(name) = too_long(&run.params, PARAM_CHARACTERS) {
+        return unkept(format!(
+            "the setting `{name}` has more than {PARAM_CHARACTERS} characters"
+        ));
+    }
+    if let Some(name) = too_long(&run.tags, TAG_CHARACTERS) {
+        return unkept(format!(
+            "the tag `{name}` has more than {TAG_CHARACTERS} characters"
+        ));
+    }
+    if let Some(name) = run.tags.keys().find(|name| is_reserved(name)) {
+        return unkept(format!("the tag `{name}` has a name that is reserved"));
+    }
+    if let Some((name, value)) = run.metrics.iter().find(|(_, value)| !value.is_finite()) {
+        return unkept(format!("the figure `{name}` is {value}"));
+    }
+    Ok(())
+}
+
+/// Returns the tags that are set on a run and on its version.
+pub(super) fn tags(run: &Run) -> Vec<wire::Text> {
+    let own = [
+        (RUN_TAG, run.name.to_string()),
+        (ENDED_AT_TAG, run.ended_at.to_string()),
+        (ARTIFACTS_TAG, run.artifacts.to_string()),
+    ];
+    let own = own.map(|(key, value)| wire::Text {
+        key: key.to_owned(),
+        value,
+    });
+    own.into_iter().chain(pairs(&run.tags)).collect()
+}
+
+/// Returns settings or tags as MLflow takes them.
+pub(super) fn pairs(texts: &BTreeMap<String, String>) -> impl Iterator<Item = wire::Text> {
+    texts.iter().map(|(key, value)| wire::Text {
+        key: key.clone(),
+        value: value.clone(),
+    })
+}
+
+/// Tells whether all that a run in MLflow holds belongs to `run`: then it is one whose registration was cut short, and
+/// can be completed, though settings cannot be changed.
+pub(super) fn is_part(data: &wire::RunData, run: &Run) -> bool {
+    let wanted = tags(run);
+    let is_param = |param: &wire::Text| run.params.get(&param.key) == Some(&param.value);
+    let is_metric = |metric: &wire::Metric| {
+        metric
+            .value()
+            .is_some_and(|value| run.metrics.get(&metric.key) == Some(&value))
+    };
+    let is_tag = |tag: &wire::Text| tag.key.starts_with("mlflow.") || wanted.contains(tag);
+    data.params.iter().all(is_param)
+        && data.metrics.iter().all(is_metric)
+        && data.tags.iter().all(is_tag)
+}
+
+/// Makes a version of what MLflow says of it and of its run.
+pub(super) fn version(
+    listed: wire::ModelVersion,
+    measured: &Measured,
+) -> Result<ModelVersion, MlflowError> {
+    let version = listed.number()?;
+    let mut tags = texts(listed.tags);
+    let name = take(&mut tags, version, RUN_TAG)?;
+    let ended_at = take(&mut tags, version, ENDED_AT_TAG)?;
+    let artifacts = take(&mut tags, version, ARTIFACTS_TAG)?;
+    tags.retain(|name, _| !is_reserved(name));
+    let Measured {
+        params,
+        metrics,
+        inputs,
+    } = measured;
+    Ok(ModelVersion {
+        version,
+        run: Run {
+            name,
+            ended_at,
+            tags,
+            params: params.clone(),
+            metrics: metrics.clone(),
+            artifacts,
+            inputs: inputs.clone(),
+        },
+    })
+}
+
+fn take<T>(
+    tags: &mut BTreeMap<String, String>,
+    version: Version,
+    name: &str,
+) -> Result<T, MlflowError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let foreign = |reason| MlflowError::Foreign { version, reason };
+    let text = tags
+        .remove(name)
+        .ok_or_else(|| foreign(format!("it has no tag `{name}`")))?;
+    text.parse()
+        .map_err(|error: T::Err| foreign(format!("its tag `{name}` cannot be read: {error}")))
+}
+
+fn is_reserved(tag: &str) -> bool {
+    RESERVED_PREFIXES
+        .iter()
+        .any(|prefix| tag.starts_with(prefix))
+}
+
+fn texts(pairs: Vec<wire::Text>) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect()
+}

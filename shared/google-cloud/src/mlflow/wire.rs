@@ -1,0 +1,151 @@
+//! What an MLflow server answers; only what is read here. Empty lists are left out by the server.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{MlflowError, Version, record::RUN_TAG};
+
+/// The error code of what is not there.
+pub(super) const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
+/// The error code of what is there already.
+pub(super) const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
+/// The error code of a wrong parameter.
+pub(super) const INVALID: &str = "INVALID_PARAMETER_VALUE";
+
+/// An answer of which nothing is read.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+#[derive(Deserialize)]
+pub(super) struct Error {
+    pub(super) error_code: String,
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ExperimentAnswer {
+    pub(super) experiment: Experiment,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Experiment {
+    pub(super) experiment_id: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct VersionAnswer {
+    pub(super) model_version: ModelVersion,
+}
+
+#[derive(Deserialize)]
+pub(super) struct VersionPage {
+    #[serde(default)]
+    pub(super) model_versions: Vec<ModelVersion>,
+    #[serde(default)]
+    pub(super) next_page_token: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ModelVersion {
+    pub(super) version: String,
+    #[serde(default)]
+    pub(super) run_id: String,
+    #[serde(default)]
+    pub(super) tags: Vec<Text>,
+}
+
+impl ModelVersion {
+    /// Returns the number.
+    pub(super) fn number(&self) -> Result<Version, MlflowError> {
+        self.version
+            .parse()
+            .map(Version::new)
+            .map_err(|_| MlflowError::Number {
+                text: self.version.clone(),
+            })
+    }
+
+    /// Tells whether it was registered here and not by hand.
+    pub(super) fn is_ours(&self) -> bool {
+        self.tags.iter().any(|tag| tag.key == RUN_TAG)
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct RunAnswer {
+    pub(super) run: Run,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RunPage {
+    #[serde(default)]
+    pub(super) runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Run {
+    pub(super) info: RunInfo,
+    #[serde(default)]
+    pub(super) data: RunData,
+    #[serde(default)]
+    pub(super) inputs: RunInputs,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RunInfo {
+    pub(super) run_id: String,
+    pub(super) artifact_uri: String,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RunData {
+    #[serde(default)]
+    pub(super) params: Vec<Text>,
+    #[serde(default)]
+    pub(super) metrics: Vec<Metric>,
+    #[serde(default)]
+    pub(super) tags: Vec<Text>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct RunInputs {
+    #[serde(default)]
+    pub(super) dataset_inputs: Vec<DatasetInput>,
+}
+
+/// A data set that a run has used, and for what.
+#[derive(Deserialize, Serialize)]
+pub(super) struct DatasetInput {
+    pub(super) tags: Vec<Text>,
+    pub(super) dataset: Dataset,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(super) struct Dataset {
+    pub(super) name: String,
+    pub(super) digest: String,
+    pub(super) source_type: String,
+    pub(super) source: String,
+}
+
+/// A tag or a setting.
+#[derive(PartialEq, Deserialize, Serialize)]
+pub(super) struct Text {
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) value: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Metric {
+    pub(super) key: String,
+    value: Box<RawValue>,
+}
+
+impl Metric {
+    /// Returns the value to the last bit, which serde_json's own numbers may lack; `None` for `"NaN"` and `"Infinity"`.
+    pub(super) fn value(&self) -> Option<f64> {
+        self.value.get().parse().ok()
+    }
+}

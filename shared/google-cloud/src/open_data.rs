@@ -1,0 +1,155 @@
+//! The client of Opendatasoft's Explore API v2.1.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use forecasting::time::Day;
+use reqwest::{StatusCode, Url};
+use shared::open_data::{OpenData, OpenDataError};
+
+/// The dataset of hourly counts.
+pub const DATASET: &str = "comptage-velo-donnees-compteurs";
+
+const FIELDS: &str = "id_compteur,nom_compteur,sum_counts,date,coordinates";
+/// A day of 100 counters is about 500 kB.
+const MAXIMUM_REPLY_BYTES: usize = 64 * 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Returns the path of the JSON export, which unlike `records` has no limit on rows.
+pub fn export_path() -> String {
+    format!("/api/explore/v2.1/catalog/datasets/{DATASET}/exports/json")
+}
+
+/// Fetches days from the service at a base address, as in `https://opendata.paris.fr`.
+#[derive(Clone, Debug)]
+pub struct ExploreClient {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl ExploreClient {
+    /// Makes a client. Requests end after two minutes; a failed one is not repeated here but by the next delivery.
+    pub fn new(base: Url) -> Self {
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build();
+        Self {
+            http: http.unwrap_or_default(),
+            base,
+        }
+    }
+
+    /// Asks for the hours from local midnight to local midnight, in UTC so that no clock change is ambiguous.
+    fn url(&self, day: Day) -> Url {
+        let (from, to) = (day.first_hour(), day.plus(1).first_hour());
+        let mut url = self.base.clone();
+        url.set_path(&export_path());
+        url.query_pairs_mut()
+            .append_pair(
+                "where",
+                &format!("date >= date'{from}' and date < date'{to}'"),
+            )
+            .append_pair("select", FIELDS)
+            .append_pair("order_by", "date,nom_compteur")
+            .append_pair("timezone", "UTC");
+        url
+    }
+}
+
+#[async_trait]
+impl OpenData for ExploreClient {
+    async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
+        let url = self.url(day);
+        let unavailable = |source: reqwest::Error| OpenDataError::Unavailable {
+            url: url.to_string(),
+            source: source.without_url().into(),
+        };
+        let mut response = self
+            .http
+            .get(url.clone())
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let status = response.status();
+        if passes(status) {
+            let source = format!("the service answered {status}").into();
+            return Err(OpenDataError::Unavailable {
+                url: url.to_string(),
+                source,
+            });
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+            if body.len() + chunk.len() > MAXIMUM_REPLY_BYTES {
+                return Err(OpenDataError::TooLarge {
+                    url: url.to_string(),
+                    limit_bytes: MAXIMUM_REPLY_BYTES,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if !status.is_success() {
+            let answer = String::from_utf8_lossy(&body).chars().take(300).collect();
+            return Err(OpenDataError::Refused {
+                url: url.to_string(),
+                status: status.as_u16(),
+                answer,
+            });
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn passes(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_asked_for_from_local_midnight_to_local_midnight() {
+        let client = ExploreClient::new("https://opendata.paris.fr".parse().unwrap());
+        let url = client.url("2021-03-28".parse().unwrap());
+        let query: Vec<_> = url
+            .query_pairs()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            query[0],
+            "where=date >= date'2021-03-27T23:00:00Z' and date < date'2021-03-28T22:00:00Z'"
+        );
+        assert_eq!(
+            url.path(),
+            "/api/explore/v2.1/catalog/datasets/comptage-velo-donnees-compteurs/exports/json"
+        );
+    }
+
+    #[test]
+    fn trouble_that_passes_is_told_from_a_wrong_request() {
+        let codes = [
+            (500, true),
+            (503, true),
+            (429, true),
+            (408, true),
+            (400, false),
+            (404, false),
+            (200, false),
+        ];
+        for (code, expected) in codes {
+            assert_eq!(
+                passes(StatusCode::from_u16(code).unwrap()),
+                expected,
+                "{code}"
+            );
+        }
+    }
+}

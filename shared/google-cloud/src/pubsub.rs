@@ -1,0 +1,160 @@
+//! Topics of Pub/Sub.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use google_cloud_gax::{
+    error::rpc::Code, exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt,
+};
+use google_cloud_pubsub::{
+    client::{BasePublisher, Publisher as TopicPublisher},
+    error::PublishError,
+    model,
+    retry_policy::RetryableErrors,
+};
+use shared::{
+    address::{Address, OpenError, ProjectId},
+    bus::{BusError, Message, MessageId, Publisher},
+    event::Topic,
+};
+
+use crate::{CloudSettings, LoggedRetryPolicy};
+
+/// Publishes to the topics of a project, each message at once and alone: events are few, and an answer waits for each.
+///
+/// What may pass is tried again as often and as long as other calls, see [`crate::MAX_ATTEMPTS`]. The limit of time holds for
+/// all tries together, since Google's client has none for one try of publishing.
+pub struct PubSubPublisher {
+    project: ProjectId,
+    client: BasePublisher,
+    topics: Mutex<BTreeMap<Topic, TopicPublisher>>,
+}
+
+impl PubSubPublisher {
+    /// Opens the topics of a project; whether they exist shows when something is published.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
+        let client = client(cloud)
+            .await
+            .map_err(|error| OpenError::new(&Address::PubSub(project.clone()), error))?;
+        Ok(Self {
+            project: project.clone(),
+            client,
+            topics: Mutex::default(),
+        })
+    }
+
+    /// Returns the publisher of a topic, which is made on first use and kept.
+    fn topic(&self, topic: Topic) -> TopicPublisher {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            self.client
+                .publisher(self.name(topic))
+                .set_message_count_threshold(1)
+                .build()
+        };
+        topics.entry(topic).or_insert_with(make).clone()
+    }
+
+    fn name(&self, topic: Topic) -> String {
+        format!("projects/{}/topics/{topic}", self.project)
+    }
+}
+
+#[async_trait]
+impl Publisher for PubSubPublisher {
+    async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
+        let message = model::Message::new()
+            .set_data(message.data)
+            .set_attributes(message.attributes);
+        let published = self.topic(topic).publish(message).await;
+        published.map(MessageId).map_err(|error| BusError {
+            topic,
+            source: http_error(self.name(topic), error),
+        })
+    }
+}
+
+async fn client(
+    cloud: &CloudSettings,
+) -> Result<BasePublisher, Box<dyn std::error::Error + Send + Sync>> {
+    let emulator = cloud.pubsub_emulator.as_ref();
+    let backoff = ExponentialBackoffBuilder::new()
+        .with_initial_delay(crate::FIRST_DELAY)
+        .with_maximum_delay(crate::LONGEST_DELAY);
+    let tries = RetryableErrors
+        .with_time_limit(crate::TIME_LIMIT)
+        .with_attempt_limit(crate::MAX_ATTEMPTS as u32);
+    let mut builder = BasePublisher::builder()
+        .with_credentials(crate::credentials(emulator)?)
+        .with_retry_policy(LoggedRetryPolicy::new("Pub/Sub", tries))
+        .with_backoff_policy(backoff.build()?);
+    if let Some(emulator) = emulator {
+        builder = builder.with_endpoint(emulator.origin());
+    }
+    Ok(builder.build().await?)
+}
+
+fn http_error(topic: String, error: PublishError) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        PublishError::Rpc(error)
+            if error
+                .status()
+                .is_some_and(|status| status.code == Code::NotFound) =>
+        {
+            Box::new(NoTopic {
+                topic,
+                source: error,
+            })
+        }
+        // The error of the service says it all.
+        PublishError::Rpc(error) => Box::new(error),
+        other => Box::new(other),
+    }
+}
+
+/// A topic that nobody has made, or a project that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{topic} does not exist; topics are made by terraform, on an emulator by the set-up of the command line"
+)]
+struct NoTopic {
+    topic: String,
+    source: Arc<google_cloud_gax::error::Error>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_is_tried_again_and_then_told_of() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let emulator = Some(closed.to_string().parse().unwrap());
+        let cloud = CloudSettings {
+            pubsub_emulator: emulator,
+            ..CloudSettings::default()
+        };
+        let publisher = PubSubPublisher::open(&"a-project".parse().unwrap(), &cloud)
+            .await
+            .unwrap();
+        let error = publisher
+            .publish(Topic::DriftDetected, Message::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot publish to the topic drift-detected"
+        );
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert!(reason.contains("connect"), "{reason}");
+    }
+}

@@ -1,0 +1,385 @@
+//! One delivery, from the request to the answer.
+//!
+//! The order is artifact, audit row, ledger, events, answer; a crash between any two is repaired by the next delivery.
+
+use std::{pin::pin, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use shared::{
+    bus::{Message, dead_letter::DeadLetter},
+    event::{Event, EventId, Topic, decode},
+    ledger::{Claim, Lease, Ledger, RecordedEvent},
+    ports::Ports,
+    retryability::Retryability,
+    store::Condition,
+};
+use tracing::Instrument;
+
+use super::{
+    Context, Envelope, Error, Handler, Outcome,
+    envelope::trace_id,
+    oidc::TokenVerifier,
+    server::ServiceSettings,
+    status::{MAXIMUM_BODY_BYTES, Reply},
+};
+
+/// A handler with everything around it.
+pub(super) struct Service<H> {
+    handler: Arc<H>,
+    ports: Ports,
+    ledger: Ledger,
+    verifier: Option<TokenVerifier>,
+    settings: ServiceSettings,
+}
+
+impl<H: Handler> Service<H> {
+    pub(super) fn router(handler: Arc<H>, ports: Ports, settings: ServiceSettings) -> Router {
+        let ledger = Ledger::new(Arc::clone(&ports.store), H::FUNCTION, settings.lease);
+        let verifier = settings.push.verifier();
+        let service = Arc::new(Self {
+            handler: Arc::clone(&handler),
+            ports,
+            ledger,
+            verifier,
+            settings,
+        });
+        let authenticate = from_fn_with_state(Arc::clone(&service), Self::authenticate);
+        Router::new()
+            .route("/", post(Self::receive).route_layer(authenticate))
+            .route("/livez", get(|| async { StatusCode::OK }))
+            .route("/readyz", get(Self::readiness))
+            .with_state(service)
+            .merge(handler.routes())
+            .layer(DefaultBodyLimit::max(MAXIMUM_BODY_BYTES))
+    }
+
+    async fn readiness(State(service): State<Arc<Self>>) -> Response {
+        match service.handler.ready().await {
+            Ok(()) => StatusCode::OK.into_response(),
+            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.chain()).into_response(),
+        }
+    }
+
+    /// Turns away who shows no token where one is asked for, before anything of the body is read.
+    async fn authenticate(
+        State(service): State<Arc<Self>>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let verified = match &service.verifier {
+            Some(verifier) => {
+                verifier
+                    .verify(request.headers(), service.ports.clock.now())
+                    .await
+            }
+            None => Ok(()),
+        };
+        let Err(error) = verified else {
+            return next.run(request).await;
+        };
+        tracing::warn!(function = %H::FUNCTION, error = %error, "turned a delivery away");
+        match error.reply() {
+            Reply::Unauthorized => {
+                (Reply::Unauthorized.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+            }
+            answer => answer.status().into_response(),
+        }
+    }
+
+    async fn receive(
+        State(service): State<Arc<Self>>,
+        headers: HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Response {
+        let trace = trace_id(&headers)
+            .map(|id| format!("projects/{}/traces/{id}", service.settings.project));
+        let span = tracing::info_span!(
+            "delivery",
+            function = %H::FUNCTION,
+            message_id = tracing::field::Empty,
+            event_id = tracing::field::Empty,
+            trace = trace.as_deref(),
+        );
+        // A client that hangs up must not stop a delivery half-way: the work goes on in a task of its own.
+        let work =
+            tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
+        let answer = work.await.unwrap_or_else(|_| {
+            tracing::error!(function = %H::FUNCTION, "a delivery panicked");
+            Reply::Retry
+        });
+        answer.status().into_response()
+    }
+
+    async fn answer(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Reply {
+        let body = match body {
+            Ok(body) => body,
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                tracing::error!(
+                    limit_bytes = MAXIMUM_BODY_BYTES,
+                    "refused a body over the limit"
+                );
+                return Reply::TooLarge;
+            }
+            Err(rejection) => {
+                tracing::warn!(error = %rejection, "the body broke off");
+                return Reply::Retry;
+            }
+        };
+        let envelope = match Envelope::open(headers, &body) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let error = Error::permanent("cannot read the delivery").caused_by(error);
+                // There is no message id either: the same body has the same id.
+                let id = EventId::of_message(&digest(&body));
+                let unread = Envelope {
+                    message_id: String::new(),
+                    published_at: None,
+                    attributes: [].into(),
+                    data: body,
+                };
+                return self.dead_letter(&id, unread, error).await;
+            }
+        };
+        tracing::Span::current().record("message_id", &envelope.message_id);
+        self.deliver(envelope).await
+    }
+
+    async fn deliver(&self, envelope: Envelope) -> Reply {
+        let now = self.ports.clock.now();
+        let published_at = envelope.published_at.unwrap_or(now);
+        let event: H::Event = match decode(&envelope.data) {
+            Ok(event) => event,
+            Err(error) => {
+                let id = EventId::of_message(&envelope.message_id);
+                return self.dead_letter(&id, envelope, error.into()).await;
+            }
+        };
+        let context = Context {
+            event_id: event.event_id(published_at),
+            published_at,
+            now,
+        };
+        tracing::Span::current().record("event_id", context.event_id.to_string());
+        let mut lease = match self.ledger.begin(&context.event_id, now).await {
+            Ok(Claim::Acquired(lease)) => lease,
+            Ok(Claim::Completed(events)) => {
+                tracing::info!("the event was handled before");
+                return self.publish(&events).await.unwrap_or(Reply::AlreadyDone);
+            }
+            Ok(Claim::InProgress { expires }) => {
+                tracing::info!(expires = %expires, "another delivery of the event is being handled");
+                return Reply::InProgress;
+            }
+            Err(error) => return retry("cannot read the ledger", error.into()),
+        };
+        let handled = self.handle(event, context.clone(), &mut lease).await;
+        match handled.and_then(within_rights::<H>) {
+            Ok(outcome) => self.finish(&context, lease, outcome).await,
+            Err(error) => self.fail(&context, lease, envelope, error).await,
+        }
+    }
+
+    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back.
+    async fn handle(
+        &self,
+        event: H::Event,
+        context: Context,
+        lease: &mut Lease,
+    ) -> Result<Outcome, Error> {
+        let handler = Arc::clone(&self.handler);
+        let work =
+            tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
+        self.under(lease, work).await.unwrap_or_else(|panic| {
+            tracing::error!(error = %panic, "the handler panicked");
+            Err(Error::transient("the handler panicked").caused_by(panic))
+        })
+    }
+
+    /// Waits for work, and renews the lease of the event meanwhile.
+    async fn under<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
+        let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(third_of_lease) => {}
+            }
+            let mut renewal = pin!(self.renew(lease));
+            tokio::select! {
+                done = &mut work => {
+                    // Broken off, it could have changed the entry without anybody knowing its new generation.
+                    renewal.await;
+                    return done;
+                }
+                () = &mut renewal => {}
+            }
+        }
+    }
+
+    async fn renew(&self, lease: &mut Lease) {
+        if let Err(error) = self.ledger.renew(lease, self.ports.clock.now()).await {
+            // Whoever took over finishes; this run finds out when it completes.
+            tracing::warn!(error = %Error::from(error).chain(), "cannot renew the lease of the event");
+        }
+    }
+
+    /// Writes down what came of an event. Its lease is renewed until the entry is written that completes it: the audit log
+    /// may take longer than a lease.
+    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Reply {
+        let now = self.ports.clock.now();
+        let Outcome { entry, events } = outcome;
+        let (decision, reason) = (entry.decision, entry.reason.clone());
+        let row = entry.into_row(
+            now,
+            H::FUNCTION,
+            context.event_id.clone(),
+            &self.settings.environment,
+        );
+        if let Err(error) = self
+            .under(&mut lease, self.ports.warehouse.record(&row))
+            .await
+        {
+            self.release(lease, "the audit row could not be written")
+                .await;
+            return retry("cannot write the audit row", error.into());
+        }
+        if let Err(error) = self.ledger.complete(&lease, now, decision, &events).await {
+            self.release(lease, "the event could not be completed in the ledger")
+                .await;
+            return retry("cannot complete the event in the ledger", error.into());
+        }
+        tracing::info!(decision, reason, "event handled");
+        self.publish(&events).await.unwrap_or(Reply::Done)
+    }
+
+    async fn fail(
+        &self,
+        context: &Context,
+        lease: Lease,
+        envelope: Envelope,
+        error: Error,
+    ) -> Reply {
+        self.release(lease, &error.chain()).await;
+        match error.retryability() {
+            Retryability::Transient => retry("the event is put off", error),
+            Retryability::Permanent => self.dead_letter(&context.event_id, envelope, error).await,
+        }
+    }
+
+    async fn release(&self, lease: Lease, reason: &str) {
+        if let Err(error) = self
+            .ledger
+            .release(lease, self.ports.clock.now(), reason)
+            .await
+        {
+            // The lease expires by itself.
+            tracing::warn!(error = %Error::from(error).chain(), "cannot release the event in the ledger");
+        }
+    }
+
+    /// Publishes events; returns the answer to give if that fails.
+    async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
+        for event in events {
+            let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
+            let message = Message {
+                data: event.data.clone().into(),
+                attributes,
+            };
+            if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
+                return Some(retry("cannot publish what the event led to", error.into()));
+            }
+        }
+        None
+    }
+
+    /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
+    ///
+    /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
+    async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Reply {
+        let Envelope {
+            attributes,
+            data,
+            published_at,
+            ..
+        } = envelope;
+        let mut entry = error.into_dead_letter();
+        let reason = entry.error_message.clone().unwrap_or_default();
+        tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
+        let dead_letter = DeadLetter::new(
+            H::FUNCTION,
+            event_id,
+            &reason,
+            published_at,
+            Message { data, attributes },
+        );
+        if let Some((path, contents)) = dead_letter.offloaded {
+            entry.detail = json!({ "message": path });
+            if let Err(error) = self
+                .ports
+                .store
+                .write(&path, contents, Condition::Always)
+                .await
+            {
+                return retry(
+                    "cannot set the message of a dead letter aside",
+                    error.into(),
+                );
+            }
+        }
+        let now = self.ports.clock.now();
+        let row = entry.into_row(
+            now,
+            H::FUNCTION,
+            event_id.clone(),
+            &self.settings.environment,
+        );
+        if let Err(error) = self.ports.warehouse.record(&row).await {
+            return retry("cannot write the audit row", error.into());
+        }
+        match self
+            .ports
+            .publisher
+            .publish(Topic::DeadLetter(H::FUNCTION), dead_letter.message)
+            .await
+        {
+            Ok(_) => Reply::DeadLettered,
+            Err(error) => retry("cannot keep a dead letter", error.into()),
+        }
+    }
+}
+
+/// Refuses an outcome that leads to a topic which the function does not name: in the cloud it has no right to it, and would
+/// find that out when the event is complete.
+fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
+    let mut topics = outcome.events.iter().map(|event| event.topic);
+    match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
+        None => Ok(outcome),
+        Some(topic) => Err(Error::permanent(format!(
+            "{} may not publish to {topic}; name it in its PUBLISHES",
+            H::FUNCTION
+        ))),
+    }
+}
+
+fn digest(body: &[u8]) -> String {
+    Sha256::digest(body)
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn retry(attempt: &'static str, error: Error) -> Reply {
+    tracing::warn!(error = %error.chain(), "{attempt}");
+    Reply::Retry
+}

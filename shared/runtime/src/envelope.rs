@@ -1,0 +1,282 @@
+//! The envelopes in which a message may come: a wrapped push, an unwrapped push, or Eventarc's CloudEvent.
+
+use std::collections::BTreeMap;
+
+use axum::http::HeaderMap;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
+use shared::bus::FIRST_PUBLISHED_ATTRIBUTE;
+
+/// The CloudEvent type of a Pub/Sub message sent by Eventarc.
+const CLOUD_EVENT_TYPE: &str = "google.cloud.pubsub.topic.v1.messagePublished";
+/// The headers of an unwrapped push with `writeMetadata`.
+const MESSAGE_ID_HEADER: &str = "x-goog-pubsub-message-id";
+const PUBLISH_TIME_HEADER: &str = "x-goog-pubsub-publish-time";
+const ATTRIBUTE_HEADER_PREFIX: &str = "x-goog-pubsub-attr-";
+
+/// A message taken out of whatever it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The id that the bus gave the message.
+    pub message_id: String,
+    /// When it was published for the first time; `None` in an unwrapped push without metadata.
+    pub published_at: Option<Timestamp>,
+    /// The message's attributes.
+    pub attributes: BTreeMap<String, String>,
+    /// The message's payload.
+    pub data: Bytes,
+}
+
+/// A body in which no message can be found.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// It is no JSON.
+    #[error("the body is no JSON")]
+    Json(#[source] serde_json::Error),
+    /// Its message has fields that cannot be used.
+    #[error("the push envelope cannot be understood")]
+    Push(#[source] serde_json::Error),
+    /// The payload is not in base64.
+    #[error("the payload of the message is no base64")]
+    Base64(#[source] base64::DecodeError),
+    /// It is a CloudEvent of something else.
+    #[error("the CloudEvent is a `{found}`, expected {CLOUD_EVENT_TYPE}")]
+    CloudEvent {
+        /// Its type.
+        found: String,
+    },
+}
+
+impl Envelope {
+    /// Takes the message out of a request. Which envelope it is shows in the headers, and without any in the body.
+    ///
+    /// # Errors
+    /// See [`EnvelopeError`]; no repetition helps against any of them.
+    pub fn open(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
+        let mut envelope = Self::unpack(headers, body)?;
+        let first = envelope
+            .attributes
+            .get(FIRST_PUBLISHED_ATTRIBUTE)
+            .and_then(|time| time.parse().ok());
+        envelope.published_at = first.or(envelope.published_at);
+        Ok(envelope)
+    }
+
+    fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
+        if let Some(found) = header(headers, "ce-type") {
+            if found != CLOUD_EVENT_TYPE {
+                return Err(EnvelopeError::CloudEvent {
+                    found: found.chars().take(120).collect(),
+                });
+            }
+            // Eventarc delivers the body of a wrapped push.
+            return Self::wrapped(body);
+        }
+        if let Some(message_id) = header(headers, MESSAGE_ID_HEADER) {
+            return Ok(Self::unwrapped(headers, message_id.to_owned(), body));
+        }
+        let value: serde_json::Value = serde_json::from_slice(body).map_err(EnvelopeError::Json)?;
+        if value.get("message").is_some() {
+            Self::wrapped(body)
+        } else {
+            Ok(Self::unwrapped(headers, String::new(), body))
+        }
+    }
+
+    fn wrapped(body: &Bytes) -> Result<Self, EnvelopeError> {
+        let push: Push = serde_json::from_slice(body).map_err(EnvelopeError::Push)?;
+        let message = push.message;
+        let data = BASE64_STANDARD
+            .decode(message.data.unwrap_or_default())
+            .map_err(EnvelopeError::Base64)?;
+        Ok(Self {
+            message_id: message
+                .message_id
+                .or(message.message_id_snake)
+                .unwrap_or_default(),
+            published_at: message.publish_time.or(message.publish_time_snake),
+            attributes: message.attributes.unwrap_or_default(),
+            data: data.into(),
+        })
+    }
+
+    fn unwrapped(headers: &HeaderMap, message_id: String, body: &Bytes) -> Self {
+        let attribute = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+            let name = name.as_str().strip_prefix(ATTRIBUTE_HEADER_PREFIX)?;
+            Some((name.to_owned(), value.to_str().ok()?.to_owned()))
+        };
+        Self {
+            message_id,
+            published_at: header(headers, PUBLISH_TIME_HEADER).and_then(|time| time.parse().ok()),
+            attributes: headers.iter().filter_map(attribute).collect(),
+            data: body.clone(),
+        }
+    }
+}
+
+/// Returns the trace that a request belongs to, from `traceparent` or `X-Cloud-Trace-Context`.
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let from_w3c = header(headers, "traceparent").and_then(|value| value.split('-').nth(1));
+    let from_google =
+        || header(headers, "x-cloud-trace-context").and_then(|value| value.split('/').next());
+    let id = from_w3c.or_else(from_google)?;
+    let is_trace = id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_trace.then(|| id.to_owned())
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[derive(Deserialize)]
+struct Push {
+    message: PushMessage,
+}
+
+/// Both spellings of id and time are sent in one message, so they cannot be aliases of one field.
+#[derive(Deserialize)]
+struct PushMessage {
+    data: Option<String>,
+    attributes: Option<BTreeMap<String, String>>,
+    #[serde(rename = "messageId")]
+    message_id: Option<String>,
+    #[serde(rename = "message_id")]
+    message_id_snake: Option<String>,
+    #[serde(rename = "publishTime")]
+    publish_time: Option<Timestamp>,
+    #[serde(rename = "publish_time")]
+    publish_time_snake: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EVENT: &str = r#"{"type":"ingest-requested"}"#;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn expected() -> Envelope {
+        Envelope {
+            message_id: "136969346945".to_owned(),
+            published_at: Some("2021-07-20T04:00:00.123Z".parse().unwrap()),
+            attributes: BTreeMap::from([("origin".to_owned(), "scheduler".to_owned())]),
+            data: EVENT.into(),
+        }
+    }
+
+    #[test]
+    fn a_wrapped_push_is_opened() {
+        for fixture in [
+            include_str!("fixtures/push.json"),
+            include_str!("fixtures/push-emulator.json"),
+        ] {
+            assert_eq!(
+                Envelope::open(&HeaderMap::new(), &fixture.into()).unwrap(),
+                expected()
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_published_before_is_about_that_time() {
+        let push = |time: &str| {
+            let attributes = serde_json::json!({ FIRST_PUBLISHED_ATTRIBUTE: time });
+            let message = serde_json::json!({ "messageId": "1", "publishTime": "2021-08-09T00:00:00Z", "attributes": attributes });
+            Envelope::open(
+                &HeaderMap::new(),
+                &serde_json::json!({ "message": message }).to_string().into(),
+            )
+            .unwrap()
+        };
+        let first = "2021-08-02T05:00:00Z";
+        assert_eq!(push(first).published_at, Some(first.parse().unwrap()));
+        assert_eq!(
+            push("once").published_at,
+            Some("2021-08-09T00:00:00Z".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn an_unwrapped_push_is_opened_with_and_without_metadata() {
+        let metadata = headers(&[
+            ("x-goog-pubsub-message-id", "136969346945"),
+            ("x-goog-pubsub-publish-time", "2021-07-20T04:00:00.123Z"),
+            ("x-goog-pubsub-attr-origin", "scheduler"),
+        ]);
+        assert_eq!(
+            Envelope::open(&metadata, &EVENT.into()).unwrap(),
+            expected()
+        );
+        let bare = Envelope::open(&HeaderMap::new(), &EVENT.into()).unwrap();
+        assert_eq!((bare.data, bare.published_at), (EVENT.into(), None));
+    }
+
+    #[test]
+    fn a_cloud_event_is_opened() {
+        let body = include_str!("fixtures/push.json").into();
+        let event = headers(&[
+            ("ce-type", CLOUD_EVENT_TYPE),
+            ("ce-id", "1"),
+            ("ce-specversion", "1.0"),
+        ]);
+        assert_eq!(Envelope::open(&event, &body).unwrap(), expected());
+        let other = headers(&[("ce-type", "google.cloud.storage.object.v1.finalized")]);
+        assert!(matches!(
+            Envelope::open(&other, &body),
+            Err(EnvelopeError::CloudEvent { .. })
+        ));
+    }
+
+    #[test]
+    fn a_body_without_a_message_is_refused() {
+        let cases = [
+            ("", "no JSON"),
+            ("<xml/>", "no JSON"),
+            (r#"{"message":7}"#, "cannot be understood"),
+            (r#"{"message":{"data":"%%%"}}"#, "no base64"),
+            (
+                r#"{"message":{"publishTime":"soon"}}"#,
+                "cannot be understood",
+            ),
+        ];
+        for (body, expected) in cases {
+            let error = Envelope::open(&HeaderMap::new(), &body.into())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expected), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_trace_is_read_from_either_header() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        let w3c = headers(&[("traceparent", &format!("00-{id}-b7ad6b7169203331-01"))]);
+        let google = headers(&[("x-cloud-trace-context", &format!("{id}/1;o=1"))]);
+        assert_eq!(
+            (trace_id(&w3c), trace_id(&google)),
+            (Some(id.to_owned()), Some(id.to_owned()))
+        );
+        assert_eq!(trace_id(&headers(&[("traceparent", "00-invalid")])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Envelope::open(&HeaderMap::new(), &body.into());
+        }
+    }
+}

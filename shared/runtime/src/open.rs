@@ -1,0 +1,66 @@
+//! Opening ports: an address chooses the implementation.
+
+use std::sync::Arc;
+
+use google_cloud::{BigQueryWarehouse, CloudSettings, GcsStore, MlflowRegistry, PubSubPublisher};
+use shared::{
+    address::{Address, OpenError},
+    bus::LogPublisher,
+    clock::Clock,
+    ports::Ports,
+    registry::EmbeddedRegistry,
+    settings::PortAddresses,
+    store::{self, Store},
+    warehouse::EmbeddedWarehouse,
+};
+
+/// Opens the ports at their addresses.
+///
+/// # Errors
+/// Returns an error that names the first address that cannot be opened.
+pub async fn open(
+    addresses: &PortAddresses,
+    cloud: &CloudSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Ports, OpenError> {
+    let store = open_store(&addresses.store, cloud).await?;
+    Ok(Ports {
+        warehouse: match &addresses.warehouse {
+            Address::BigQuery(project) => Arc::new(BigQueryWarehouse::open(project, cloud).await?),
+            other => Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?)),
+        },
+        registry: match &addresses.registry {
+            Address::Mlflow(url) => Arc::new(MlflowRegistry::open(
+                url,
+                cloud,
+                Arc::clone(&store),
+                Arc::clone(&clock),
+            )?),
+            other => Arc::new(EmbeddedRegistry::new(store::open_embedded(other)?)),
+        },
+        publisher: match &addresses.bus {
+            Address::PubSub(project) => Arc::new(PubSubPublisher::open(project, cloud).await?),
+            other => Arc::new(LogPublisher::new(
+                store::open_embedded(other)?,
+                Arc::clone(&clock),
+            )),
+        },
+        store,
+        clock,
+    })
+}
+
+/// Opens the store at an address.
+///
+/// # Errors
+/// Returns an error if the folder or bucket cannot be opened, or the address is that of another
+/// port.
+pub async fn open_store(
+    address: &Address,
+    cloud: &CloudSettings,
+) -> Result<Arc<dyn Store>, OpenError> {
+    match address {
+        Address::Bucket(bucket) => Ok(Arc::new(GcsStore::open(bucket, cloud).await?)),
+        other => store::open_embedded(other),
+    }
+}

@@ -1,0 +1,101 @@
+use super::*;
+
+#[test]
+fn the_scheme_chooses() {
+    assert_eq!("memory://".parse(), Ok(Address::Memory));
+    assert_eq!(
+        "file:///srv/state".parse(),
+        Ok(Address::File("/srv/state".into()))
+    );
+    assert_eq!(
+        "gs://a-bucket".parse(),
+        Ok(Address::Bucket("a-bucket".parse().unwrap()))
+    );
+    assert_eq!(
+        "bigquery://a-project".parse(),
+        Ok(Address::BigQuery("a-project".parse().unwrap()))
+    );
+    assert_eq!(
+        "pubsub://a-project".parse(),
+        Ok(Address::PubSub("a-project".parse().unwrap()))
+    );
+    assert_eq!(
+        "https://mlflow.example".parse(),
+        Ok(Address::Mlflow("https://mlflow.example".parse().unwrap()))
+    );
+    for text in [
+        "",
+        "state",
+        "file://state",
+        "memory://x",
+        "ftp://host/x",
+        "gs://",
+        "gs://bucket/folder",
+        "gs://UPPER",
+        "bigquery://",
+        "pubsub://a/b",
+        "http://",
+    ] {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains(&format!("`{text}`")), "{error}");
+    }
+}
+
+#[test]
+fn an_address_is_written_as_it_was_read() {
+    for text in [
+        "memory://",
+        "file:///srv",
+        "gs://a-bucket",
+        "bigquery://p",
+        "pubsub://p",
+        "http://127.0.0.1:5000/",
+    ] {
+        assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+    }
+    let with_login: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
+    assert_eq!(with_login.to_string(), "https://mlflow.example/");
+}
+
+#[test]
+fn a_login_is_not_shown_whether_the_address_can_be_used_or_not() {
+    let usable: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
+    assert_eq!(format!("{usable:?}"), "Address(https://mlflow.example/)");
+    for text in [
+        "https://zoe:geheim@mlflow.example:port/",
+        "https://zoe:ge//h@eim@mlflow example/",
+        "https:/zoe:geheim@mlflow.example/",
+        "htps://zoe:geheim@mlflow.example/",
+        "//zoe:geheim@mlflow.example/",
+        "zoe:geheim@mlflow.example",
+    ] {
+        let error = text.parse::<Address>().unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("…@mlflow"), "{shown}");
+        assert!(
+            ["zoe", "geheim", "ge//h", "eim"]
+                .iter()
+                .all(|part| !shown.contains(*part)),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn an_object_path_cannot_leave_its_store() {
+    assert!("data/train_baseline.csv".parse::<ObjectPath>().is_ok());
+    for text in [
+        "",
+        "/etc/passwd",
+        "a//b",
+        "../a",
+        "a/../b",
+        "a/.hidden",
+        "a\\b",
+        "a\nb",
+        "a/",
+    ] {
+        assert!(text.parse::<ObjectPath>().is_err(), "{text:?}");
+    }
+    assert!("a".repeat(1025).parse::<ObjectPath>().is_err());
+}
