@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Puts the six functions' release binaries into a folder, as an image has them, and shows that each is complete: it starts
-# with nothing in its environment but its settings, answers its readiness probe, and ends when asked. Prints size, memory
-# at rest and needed shared libraries, and fails where one is beyond its limit.
+# Copies the release binaries of the six functions into a folder and checks each of them: it starts
+# with only its settings in the environment, passes its readiness probe, and exits on SIGTERM. Prints
+# the binary size, the idle memory and the shared libraries. Fails if a value exceeds its limit.
 #
-#   tests/dist.sh FOLDER        after cargo build --release
+# Usage: tests/dist.sh FOLDER        (after cargo build --release)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-readonly folder=${1:?name a folder}
+readonly folder=${1:?pass the folder, for example tests/dist.sh dist}
 readonly functions="drift-check evaluate fine-tune ingest predict promote"
-# What the Dockerfile counts on that images have, and the loader.
+# The libraries that the base image of the Dockerfile contains, and the loader.
 readonly expected_libraries="ld-linux-aarch64.so.1 ld-linux-x86-64.so.2 libc.so.6 libgcc_s.so.1 libm.so.6"
 
-# Bytes of the stripped binary: two carry no XGBoost.
+# Maximum size of the stripped binary in bytes. ingest and promote do not link XGBoost.
 size_limit() { case $1 in ingest | promote) echo 20000000 ;; *) echo 40000000 ;; esac; }
-# Bytes of memory that an instance has while it waits; predict with its model.
+# Maximum idle memory in bytes. predict keeps a model in memory.
 memory_limit() { case $1 in predict) echo 120000000 ;; *) echo 25000000 ;; esac; }
 
 megabytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f MB", bytes / 1e6 }'; }
 
-beyond=0
-at_most() { # FUNCTION WHAT BYTES LIMIT
+exceeded=0
+at_most() { # FUNCTION QUANTITY BYTES LIMIT
   if [ "$3" -gt "$4" ]; then
-    printf '%s: %s is %s bytes, and the limit is %s\n' "$1" "$2" "$3" "$4" >&2
-    beyond=1
+    printf '%s: %s is %s bytes, which exceeds the limit of %s\n' "$1" "$2" "$3" "$4" >&2
+    exceeded=1
   fi
 }
 
@@ -30,7 +30,7 @@ process=
 trap '[ -z "$process" ] || kill "$process" 2>/dev/null || true' EXIT
 
 mkdir -p "$folder"
-printf '%-12s %8s %10s  %s\n' function size 'at rest' 'shared libraries'
+printf '%-12s %8s %10s  %s\n' function size 'idle' 'shared libraries'
 for function in $functions; do
   install --mode=0755 "target/release/$function" "$folder/$function"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -43,24 +43,24 @@ for function in $functions; do
     curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && ready=yes && break
     sleep 0.05
   done
-  [ "$ready" = yes ] || { echo "$function: does not answer its readiness probe:" >&2; cat "$folder/$function.log" >&2; exit 1; }
+  [ "$ready" = yes ] || { echo "$function: readiness probe failed; its log:" >&2; cat "$folder/$function.log" >&2; exit 1; }
   memory=$(awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$process/status")
   kill "$process"
-  wait "$process" || { echo "$function: did not end well when asked to" >&2; exit 1; }
+  wait "$process" || { echo "$function: exited with an error after SIGTERM" >&2; exit 1; }
   process=
 
   size=$(stat --format=%s "$folder/$function")
   libraries=$(readelf --dynamic "$folder/$function" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' | sort | xargs)
   printf '%-12s %8s %10s  %s\n' "$function" "$(megabytes "$size")" "$(megabytes "$memory")" "$libraries"
 
-  at_most "$function" "the size" "$size" "$(size_limit "$function")"
-  at_most "$function" "the memory at rest" "$memory" "$(memory_limit "$function")"
+  at_most "$function" "the binary size" "$size" "$(size_limit "$function")"
+  at_most "$function" "the idle memory" "$memory" "$(memory_limit "$function")"
   if readelf --sections "$folder/$function" | grep -q ' \.symtab '; then
-    echo "$function: is not stripped" >&2
-    beyond=1
+    echo "$function: the binary is not stripped" >&2
+    exceeded=1
   fi
   for library in $libraries; do
-    [[ " $expected_libraries " == *" $library "* ]] || { echo "$function: needs $library, which the Dockerfile does not count on" >&2; beyond=1; }
+    [[ " $expected_libraries " == *" $library "* ]] || { echo "$function: needs $library, which the base image does not contain" >&2; exceeded=1; }
   done
 done
-exit "$beyond"
+exit "$exceeded"

@@ -1,9 +1,9 @@
-"""Starts bqemulator without its download of DuckDB's `spatial` extension, which only GEOGRAPHY columns need, and with
-what it lacks:
+"""Starts bqemulator with changes that the tests need.
 
-- a dataset's list of tables, `__TABLES__`, and in it when a table was last replaced by a load job;
-- objects of `EXPORT DATA` in the bucket that the statement names: it writes them into a folder of its own, and they are
-  uploaded from there to the emulator of Cloud Storage that STORAGE_EMULATOR_HOST names.
+- It does not download DuckDB's `spatial` extension, which only GEOGRAPHY columns need.
+- `__TABLES__` lists the tables of a dataset, with the time of the last load job of each.
+- `EXPORT DATA` uploads its objects to the Cloud Storage emulator at STORAGE_EMULATOR_HOST. bqemulator
+  itself only writes them to a local folder.
 """
 
 import os
@@ -25,7 +25,7 @@ write_export = executor.write_export
 
 
 def expand_with_tables(sql, project, catalog):
-    """Writes the list of tables into a statement that names it. That of a dataset that is missing stays not found."""
+    """Replaces `__TABLES__` by a list of tables. An unknown dataset remains an error."""
 
     def rows(match):
         if catalog.get_dataset(match["project"], match["dataset"]) is None:
@@ -38,8 +38,8 @@ def expand_with_tables(sql, project, catalog):
     return expand_information_schema(TABLES.sub(rows, sql), project, catalog)
 
 
-def note_load(job, context):
-    """Notes that a table was replaced just now. It runs when the rows are loaded."""
+def record_load(job, context):
+    """Records the time of a load job. Runs after the rows are loaded."""
     table = context.catalog.get_table(job.project_id, job.dataset_id, job.table_id)
     if table is not None:
         context.catalog.update_table(table.model_copy(update={"last_modified_time": context.clock.now()}))
@@ -47,7 +47,7 @@ def note_load(job, context):
 
 
 def write_and_upload(rows, options, context):
-    """Uploads what an export has written."""
+    """Uploads the objects of an export."""
     outcome = write_export(rows, options, context)
     storage = os.environ["STORAGE_EMULATOR_HOST"]
     for uri in outcome.uris:
@@ -61,7 +61,7 @@ def write_and_upload(rows, options, context):
 
 DuckDBEngine._load_spatial = lambda self: None
 inner_query.expand_information_schema = expand_with_tables
-executor._refresh_load_row_count = note_load
+executor._refresh_load_row_count = record_load
 executor.write_export = write_and_upload
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Starts and stops what stands in for Google Cloud on one machine: Pub/Sub, Cloud Storage, BigQuery and MLflow.
+"""Starts and stops emulators of Pub/Sub, Cloud Storage and BigQuery, and an MLflow server.
 
-    emulators.py start [--state DIR]              start all four and wait until they answer
-    emulators.py stop [--state DIR]               end exactly what `start` started
-    emulators.py run [--state DIR] -- COMMAND     start, run a command that finds them in its environment, and stop
+    emulators.py start [--state DIR]              start all four and wait until they are ready
+    emulators.py stop [--state DIR]               stop the processes that `start` started
+    emulators.py run [--state DIR] -- COMMAND     start, run COMMAND with their addresses in its
+                                                  environment, and stop
 
-All listen on free ports of 127.0.0.1 and keep their state in memory or below DIR (`state/emulators`). DIR/env has the
-variables for a shell: `source state/emulators/env`. Their logs are in DIR/*.log.
+The emulators listen on free ports of 127.0.0.1. They keep their state in memory or in DIR, which is
+`state/emulators` by default. DIR/env has the addresses for a shell: `source state/emulators/env`.
+The logs are in DIR/*.log.
 """
 
 import argparse
@@ -32,8 +34,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["start", "stop", "run"])
     parser.add_argument("--state", type=pathlib.Path, default=HERE.parent.parent / "state" / "emulators", metavar="DIR")
-    ours, command = split(sys.argv[1:])
-    arguments = parser.parse_args(ours)
+    own, command = split(sys.argv[1:])
+    arguments = parser.parse_args(own)
     state = arguments.state.resolve()
     if arguments.action == "stop":
         return stop(state)
@@ -56,11 +58,11 @@ def split(words):
 
 def start(state):
     if (state / "processes.json").exists():
-        sys.exit(f"emulators were started in {state} before; end them with `make emulators-stop`")
+        sys.exit(f"emulators are already running in {state}; to stop them: make emulators-stop")
     programs, variables = {}, {}
     for name, make in PROGRAMS.items():
         programs[name] = make(state, variables)
-        variables |= programs[name]["tells"]
+        variables |= programs[name]["addresses"]
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
     processes = {}
@@ -71,8 +73,8 @@ def start(state):
                     program["command"], env=os.environ | program.get("variables", {}), cwd=state, stdin=subprocess.DEVNULL,
                     stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )
-            processes[name] = (process, birth(process.pid))
-            started = {name: {"pid": process.pid, "birth": born} for name, (process, born) in processes.items()}
+            processes[name] = (process, start_time(process.pid))
+            started = {name: {"pid": process.pid, "start_time": started_at} for name, (process, started_at) in processes.items()}
             (state / "processes.json").write_text(json.dumps(started))
         for name, (process, _) in processes.items():
             wait(name, process, programs[name]["probe"], state)
@@ -80,7 +82,7 @@ def start(state):
         stop(state)
         raise
     (state / "env").write_text("".join(f"export {key}={value}\n" for key, value in variables.items()))
-    print(f"the emulators answer; for a shell: source {state / 'env'}")
+    print(f"the emulators are ready; to set their addresses in a shell: source {state / 'env'}")
     for key, value in variables.items():
         print(f"  {key}={value}")
     sys.stdout.flush()
@@ -90,21 +92,22 @@ def start(state):
 def stop(state):
     file = state / "processes.json"
     if not file.exists():
-        print(f"no emulators were started in {state}")
+        print(f"no emulators are running in {state}")
         return 0
-    # A number may belong to another process by now: only one born when ours was is ended.
-    ours = [found for found in json.loads(file.read_text()).values() if birth(found["pid"]) == found["birth"]]
+    # The process id may have been reused, so only processes with the recorded start time are
+    # stopped.
+    own = [found for found in json.loads(file.read_text()).values() if start_time(found["pid"]) == found["start_time"]]
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        for found in ours:
+        for found in own:
             try:
                 os.killpg(found["pid"], sign)
             except ProcessLookupError:
                 pass
         deadline = time.monotonic() + SECONDS_TO_STOP
-        while any(is_alive(found["pid"]) for found in ours) and time.monotonic() < deadline:
+        while any(is_alive(found["pid"]) for found in own) and time.monotonic() < deadline:
             time.sleep(0.05)
     file.unlink()
-    print(f"the emulators of {state} are stopped")
+    print(f"stopped the emulators in {state}")
     return 0
 
 
@@ -117,15 +120,15 @@ def wait(name, process, probe, state):
             urllib.request.urlopen(probe, timeout=2).close()
             return
         except urllib.error.HTTPError:
-            return  # It answers.
+            return  # Any response means that the server is ready.
         except OSError:
             time.sleep(0.1)
     log = (state / f"{name}.log").read_text(errors="replace")
     sys.exit(f"{name} did not start; the end of its log:\n{log[-2000:]}")
 
 
-def birth(pid):
-    """Returns when a process was started, in ticks since the machine was, or None."""
+def start_time(pid):
+    """Returns the start time of a process in clock ticks since boot, or None."""
     try:
         return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, IndexError, ValueError):
@@ -137,7 +140,7 @@ def is_alive(pid):
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         pass
-    return birth(pid) is not None
+    return start_time(pid) is not None
 
 
 def free_port():
@@ -152,14 +155,14 @@ def pubsub(_state, _known):
     return {
         "command": [java(), "-jar", jar, "--host=127.0.0.1", f"--port={port}"],
         "probe": f"http://127.0.0.1:{port}/",
-        "tells": {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{port}"},
+        "addresses": {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{port}"},
     }
 
 
 def java():
     found = shutil.which("java")
     if not found:
-        sys.exit("Pub/Sub's emulator needs Java 11 or newer: apt-get install openjdk-17-jre-headless")
+        sys.exit("the Pub/Sub emulator needs Java 11 or newer; to install it: make setup-emulators")
     return found
 
 
@@ -171,9 +174,9 @@ def pubsub_jar():
     jars = sorted(glob.glob(f"{root}/platform/pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar")) if root else []
     if not jars:
         sys.exit(
-            "Pub/Sub's emulator is missing. It is a component of the Google Cloud SDK (https://cloud.google.com/sdk):\n"
+            "the Pub/Sub emulator, a component of the Google Cloud SDK (https://cloud.google.com/sdk), is missing; to install it:\n"
             "  gcloud components install pubsub-emulator\n"
-            "or, where the SDK came from apt: apt-get install google-cloud-cli-pubsub-emulator"
+            "or, if the SDK was installed with apt: apt-get install google-cloud-cli-pubsub-emulator"
         )
     return jars[-1]
 
@@ -184,7 +187,7 @@ def storage(_state, _known):
     wheel = pathlib.Path(sys.prefix).glob(f"lib/*/site-packages/fake_gcs_server*/vendor/*/bin/*-linux-{machine}")
     program = next(wheel, None)
     if not program:
-        sys.exit(f"there is no fake-gcs-server for {machine}; `docker compose up` starts it from its image")
+        sys.exit(f"fake-gcs-server is not available for {machine}; to use its image: docker compose --file tests/emulators/compose.yaml up --wait")
     address = f"http://127.0.0.1:{port}"
     return {
         "command": [
@@ -192,7 +195,7 @@ def storage(_state, _known):
             "-external-url", address, "-public-host", f"127.0.0.1:{port}", "-log-level", "warn",
         ],
         "probe": f"{address}/storage/v1/b",
-        "tells": {"STORAGE_EMULATOR_HOST": address},
+        "addresses": {"STORAGE_EMULATOR_HOST": address},
     }
 
 
@@ -203,13 +206,13 @@ def bigquery(state, known):
             sys.executable, str(HERE / "bigquery.py"), "start", "--rest-port", str(port), "--grpc-port", "0",
             "--log-level", "warning",
         ],
-        # Exports go into the folder first, and from there to the emulator of Cloud Storage.
+        # Exports are written to this folder first, and then uploaded to the Cloud Storage emulator.
         "variables": {
             "BQEMU_GCS_LOCAL_ROOT": str(state / "bigquery-gcs"),
             "STORAGE_EMULATOR_HOST": known["STORAGE_EMULATOR_HOST"],
         },
         "probe": f"http://127.0.0.1:{port}/bigquery/v2/projects/p/datasets",
-        "tells": {"BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port}"},
+        "addresses": {"BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port}"},
     }
 
 
@@ -223,7 +226,7 @@ def mlflow(state, _known):
         ],
         "variables": {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
         "probe": f"http://127.0.0.1:{port}/health",
-        "tells": {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
+        "addresses": {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"},
     }
 
 

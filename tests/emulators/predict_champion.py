@@ -1,8 +1,8 @@
-"""Loads the champion of an MLflow server as a person would, and prints as JSON what there is to see.
+"""Loads the champion from an MLflow server with its Python client, and prints its contents as JSON.
 
     MLFLOW_TRACKING_URI=http://127.0.0.1:5000 predict_champion.py MODEL FOLDER
 
-MODEL is the registered model, FOLDER the same model as files of this machine.
+MODEL is the name of the registered model. FOLDER is the path of the same model on this machine.
 """
 
 import json

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use cli::commands::{
     publish_baseline::publish_baseline,
-    train::{Promotion, TrainPlan, train},
+    train::{PromotionOutcome, TrainPlan, train},
 };
 use forecasting::counts;
 use shared::{
@@ -15,7 +15,7 @@ use shared::{
 use crate::test_system::{TestSystem, recipe};
 
 /// Trains on the days after the test set, which nobody has published.
-async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<Promotion> {
+async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<PromotionOutcome> {
     let after = system.test.period().unwrap().1.plus(1).day();
     let counts = system
         .ports
@@ -44,7 +44,7 @@ async fn the_data_of_a_better_champion_are_published_once() {
     let before = system.in_use().await;
     let promotion = train_on_later_days(&system, 60).await;
     assert!(
-        matches!(promotion, Some(Promotion::Better { .. })),
+        matches!(promotion, Some(PromotionOutcome::Better { .. })),
         "{promotion:?}"
     );
     assert_eq!(system.in_use().await, before);

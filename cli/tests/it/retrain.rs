@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::commands::retrain::{Request, RetrainReport, Retryability, retrain, retryability};
+use cli::commands::retrain::{PlanStatus, Request, RetrainReport, retrain, status};
 use forecasting::counts::{self, Counter};
 use serde_json::Value;
 use shared::{
@@ -170,10 +170,9 @@ async fn the_report_tells_what_the_merge_found() {
 async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let system = TestSystem::with_champion(3).await;
     let before = snapshot(system.state.folder());
-    let Retryability { plan, done, folder } =
-        retryability(&system.ports, &system.state, &request(60))
-            .await
-            .unwrap();
+    let PlanStatus { plan, done, folder } = status(&system.ports, &system.state, &request(60))
+        .await
+        .unwrap();
     assert_eq!(
         (plan.champion, plan.last, plan.days),
         (Version::new(1), system.last_day, 84)

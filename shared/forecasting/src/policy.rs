@@ -25,7 +25,7 @@ pub struct Policy {
     /// How many days of training data fine-tuning needs at least.
     pub fine_tune_minimum_days: usize,
     /// Which policy decides on promotion.
-    pub promotion: Promotion,
+    pub promotion: PromotionRule,
     /// `fixed-test`: the share by which the challenger's error on the fixed test set must be below the champion's.
     pub fixed_test_improvement: f64,
     /// `guarded`: the same on the fresh holdout.
@@ -56,7 +56,7 @@ impl Default for Policy {
             fine_tune_days: 30,
             fresh_holdout_days: 7,
             fine_tune_minimum_days: 7,
-            promotion: Promotion::FixedTest,
+            promotion: PromotionRule::FixedTest,
             fixed_test_improvement: 0.05,
             fresh_improvement: 0.05,
             fixed_test_tolerance: 0.02,
@@ -229,7 +229,7 @@ impl Policy {
 /// Which policy decides on promotion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Promotion {
+pub enum PromotionRule {
     /// A better MAE on the fixed test set.
     FixedTest,
     /// A surely better MAE on fresh days, and the fixed test set hardly worse.
@@ -309,15 +309,15 @@ pub struct Verdicts {
     /// By fresh days.
     pub guarded: Verdict,
     /// Which of them acts.
-    pub acting: Promotion,
+    pub acting: PromotionRule,
 }
 
 impl Verdicts {
     /// Returns the verdict that acts.
     pub fn acting(&self) -> &Verdict {
         match self.acting {
-            Promotion::FixedTest => &self.fixed_test,
-            Promotion::Guarded => &self.guarded,
+            PromotionRule::FixedTest => &self.fixed_test,
+            PromotionRule::Guarded => &self.guarded,
         }
     }
 }

@@ -19,7 +19,7 @@ use steps::PromotionError;
 pub use arguments::RetrainArguments;
 pub use compare::{Comparison, CounterComparison};
 pub use journal::{Done, Exported, Fitted, Merged};
-pub use plan::{Plan, Request, Retryability};
+pub use plan::{Plan, PlanStatus, Request};
 pub use quarter::{Quarter, QuarterError};
 pub use report::RetrainReport;
 
@@ -41,9 +41,9 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
         environment: arguments.environment,
     };
     if arguments.dry_run {
-        return stdout::print(&retryability(&ports, &state, &request).await?, json);
+        return stdout::print(&status(&ports, &state, &request).await?, json);
     }
-    let tell = |retryability: &Retryability| stdout::tell(&retryability.to_string(), json);
+    let tell = |status: &PlanStatus| stdout::tell(&status.to_string(), json);
     stdout::print(&retrain(&ports, &state, &request, &tell).await?, json)
 }
 
@@ -51,11 +51,7 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When there is no champion, no baseline or nothing to export, or a port fails.
-pub async fn retryability(
-    ports: &Ports,
-    state: &State,
-    request: &Request,
-) -> anyhow::Result<Retryability> {
+pub async fn status(ports: &Ports, state: &State, request: &Request) -> anyhow::Result<PlanStatus> {
     let folder = folder(ports, state, request);
     let journal = if request.restart {
         None
@@ -69,7 +65,7 @@ pub async fn retryability(
         }
         None => (Plan::make(ports, request).await?, Done::default()),
     };
-    Ok(Retryability { plan, done, folder })
+    Ok(PlanStatus { plan, done, folder })
 }
 
 /// Retrains the champion, or goes on where an earlier call was stopped.
@@ -78,17 +74,17 @@ pub async fn retryability(
 /// than the champion's; in any case the decision is an audit row. `show` is told the plan before anything is done.
 ///
 /// # Errors
-/// As [`retryability`], and when a step fails; the next call goes on with that step.
+/// As [`status`], and when a step fails; the next call goes on with that step.
 pub async fn retrain(
     ports: &Ports,
     state: &State,
     request: &Request,
-    show: &dyn Fn(&Retryability),
+    show: &dyn Fn(&PlanStatus),
 ) -> anyhow::Result<RetrainReport> {
     refuse_missing_device(&request.recipe)?;
-    let retryability = retryability(ports, state, request).await?;
-    show(&retryability);
-    let Retryability { plan, folder, .. } = retryability;
+    let status = status(ports, state, request).await?;
+    show(&status);
+    let PlanStatus { plan, folder, .. } = status;
     let journal = if request.restart {
         None
     } else {

@@ -95,7 +95,7 @@ impl Plan {
 
 /// A plan, and what of it is done.
 #[derive(Clone, Debug, Serialize)]
-pub struct Retryability {
+pub struct PlanStatus {
     /// What is to be done.
     pub plan: Plan,
     /// What was done by an earlier call.
@@ -104,7 +104,7 @@ pub struct Retryability {
     pub folder: PathBuf,
 }
 
-impl fmt::Display for Retryability {
+impl fmt::Display for PlanStatus {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, done, folder } = self;
         let step = |formatter: &mut fmt::Formatter<'_>, is_done: bool, text: String| {

@@ -29,7 +29,7 @@ use shared::{
 
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
-pub use report::{Promotion, TrainReport};
+pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{predecessor::Predecessor, progress::Progress, state::State, stdout};
 
@@ -215,18 +215,18 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 }
 
 /// Points the alias to a version if there is no champion, or a worse one.
-async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<Promotion> {
+async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
     let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
         ports
             .registry
             .move_alias(Alias::Champion, None, version)
             .await?;
-        return Ok(Promotion::First);
+        return Ok(PromotionOutcome::First);
     };
     // This very training was registered before, and whoever is champion has been since.
     if champion >= version {
-        return Ok(Promotion::Already { champion });
+        return Ok(PromotionOutcome::Already { champion });
     }
     let folder = ports.registry.version(champion).await?.run.artifacts;
     let FixedTest { data: test, frame } = &trained.fixed_test;
@@ -234,13 +234,13 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
         .await?
         .scores(frame)?;
     if trained.scores.mae >= before.mae {
-        return Ok(Promotion::Worse {
+        return Ok(PromotionOutcome::Worse {
             champion,
             champion_mae: before.mae,
         });
     }
     change_champion(&*ports.registry, champion, version).await?;
-    Ok(Promotion::Better {
+    Ok(PromotionOutcome::Better {
         champion,
         champion_mae: before.mae,
     })
@@ -250,7 +250,7 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
 async fn record(
     ports: &Ports,
     trained: &Trained,
-    promotion: Promotion,
+    promotion: PromotionOutcome,
     env: &str,
 ) -> anyhow::Result<()> {
     let Trained {
@@ -261,15 +261,15 @@ async fn record(
     } = trained;
     let mae = scores.mae;
     let (decision, previous, reason) = match promotion {
-        Promotion::Already { .. } => return Ok(()),
-        Promotion::First => (
+        PromotionOutcome::Already { .. } => return Ok(()),
+        PromotionOutcome::First => (
             "trained",
             None,
             format!(
                 "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
             ),
         ),
-        Promotion::Better {
+        PromotionOutcome::Better {
             champion,
             champion_mae,
         } => {
@@ -282,7 +282,7 @@ async fn record(
                 format!("on the same fixed test set the {found}"),
             )
         }
-        Promotion::Worse {
+        PromotionOutcome::Worse {
             champion,
             champion_mae,
         } => {

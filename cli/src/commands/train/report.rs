@@ -19,7 +19,7 @@ pub struct TrainReport {
     /// The version in the registry.
     pub version: Option<Version>,
     /// Whether it became champion.
-    pub champion: Option<Promotion>,
+    pub champion: Option<PromotionOutcome>,
     /// The address of the model's files.
     pub model: String,
     /// The scores on the fixed test set.
@@ -75,7 +75,7 @@ impl DataReport {
 /// Whether a new version became champion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Promotion {
+pub enum PromotionOutcome {
     /// There was none before.
     First,
     /// This very training was registered before.
@@ -127,7 +127,12 @@ impl TrainReport {
         })
     }
 
-    pub(super) fn with_outcome(self, version: Version, champion: Promotion, model: String) -> Self {
+    pub(super) fn with_outcome(
+        self,
+        version: Version,
+        champion: PromotionOutcome,
+        model: String,
+    ) -> Self {
         Self {
             version: Some(version),
             champion: Some(champion),
@@ -170,14 +175,14 @@ impl fmt::Display for TrainReport {
         }
         match self.champion {
             None => Ok(()),
-            Some(Promotion::First) => write!(formatter, "it is the first champion"),
-            Some(Promotion::Already { champion }) => {
+            Some(PromotionOutcome::First) => write!(formatter, "it is the first champion"),
+            Some(PromotionOutcome::Already { champion }) => {
                 write!(
                     formatter,
                     "it was registered before; the champion is version {champion}"
                 )
             }
-            Some(Promotion::Better {
+            Some(PromotionOutcome::Better {
                 champion,
                 champion_mae,
             }) => {
@@ -186,7 +191,7 @@ impl fmt::Display for TrainReport {
                     "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
                 )
             }
-            Some(Promotion::Worse {
+            Some(PromotionOutcome::Worse {
                 champion,
                 champion_mae,
             }) => {

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use cli::{
     State,
-    commands::train::{Promotion, TrainPlan, train},
+    commands::train::{PromotionOutcome, TrainPlan, train},
 };
 use model::TrainRecipe;
 use shared::{
@@ -40,12 +40,12 @@ async fn the_same_training_twice_is_one_version() {
     let (_folder, state, ports, plan) = setting();
     let first = train(&ports, &state, &plan).await.unwrap();
     let second = train(&ports, &state, &plan).await.unwrap();
-    let again = Promotion::Already {
+    let again = PromotionOutcome::Already {
         champion: Version::new(1),
     };
     assert_eq!(
         (first.champion, second.champion),
-        (Some(Promotion::First), Some(again))
+        (Some(PromotionOutcome::First), Some(again))
     );
     assert_eq!(
         (second.version, second.scores),
@@ -78,7 +78,7 @@ async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
     };
     let first = train(&ports, &state, &plan).await.unwrap();
     let worse = train(&ports, &state, &with_rounds(2)).await.unwrap();
-    let kept = Promotion::Worse {
+    let kept = PromotionOutcome::Worse {
         champion: Version::new(1),
         champion_mae: first.scores.mae,
     };
@@ -95,7 +95,7 @@ async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
     train(&ports, &state, &with_rounds(2)).await.unwrap();
     let better = train(&ports, &state, &plan).await.unwrap();
     assert!(
-        matches!(better.champion, Some(Promotion::Better { .. })),
+        matches!(better.champion, Some(PromotionOutcome::Better { .. })),
         "{:?}",
         better.champion
     );
