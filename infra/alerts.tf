@@ -1,24 +1,24 @@
-# Each alert has a section of the runbook in docs/deploy.md, under its own name.
+# Each alert has a section of its own in the runbook, docs/deploy.md.
 
 locals {
   runbook = "What to do: docs/deploy.md, section"
 
-  # Functions with the same limit share a condition: conditions cost money.
+  # Functions with equal limits share one condition, because Google bills alerting by condition.
   overdue = { for name, function in local.functions : tostring(function.overdue_after_seconds) => name... }
   slow    = { for name, function in local.functions : tostring(function.slow_after_seconds) => name... }
 
-  # Answers that are faults. 401 and 403: the push is not let in. 413: a message is too large. Another 4xx is the fault of
-  # whoever calls POST /v1/predict.
-  fault = "metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
-  # Until the city has published, which it does late at times, every delivery to ingest is put off with 503. That is no
-  # fault, and counts for nothing.
-  answers = {
+  # Status codes that count as errors. 401 and 403: Pub/Sub cannot authenticate. 413: a message
+  # exceeds the request body limit. Other 4xx codes are errors of the callers of POST /v1/predict.
+  error_codes = "metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
+  # Deliveries to ingest fail with 503 until the city has published the day, which is sometimes
+  # late. These responses are expected, so the error ratio of ingest ignores them.
+  responses = {
     "ingest" = "${local.requests} AND resource.labels.service_name=\"ingest\" AND metric.labels.response_code!=\"503\""
     "others" = "${local.requests} AND resource.labels.service_name=one_of(${join(", ", [for name, quoted in local.quoted : quoted if name != "ingest"])})"
   }
   requests = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\""
 
-  # As one_of() of Monitoring's filters takes them.
+  # Function names in quotes, as one_of() in a Monitoring filter expects them.
   quoted     = { for name in keys(local.functions) : name => "\"${name}\"" }
   all_quoted = join(", ", values(local.quoted))
 }
@@ -29,7 +29,7 @@ resource "google_monitoring_notification_channel" "email" {
   labels       = { email_address = var.alert_email }
 }
 
-# Counts what the functions decide. The runtime logs one such line for every event.
+# Counts the decisions of the functions. The runtime logs one line "event handled" for each event.
 resource "google_logging_metric" "decisions" {
   name        = "bike_traffic_decisions"
   description = "Events handled, by function and decision"
@@ -45,11 +45,11 @@ resource "google_logging_metric" "decisions" {
     value_type  = "INT64"
     labels {
       key         = "function"
-      description = "Who decided"
+      description = "The function that made the decision"
     }
     labels {
       key         = "decision"
-      description = "What, as in the audit log"
+      description = "The decision, as recorded in the audit log"
     }
   }
 }
@@ -61,7 +61,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   notification_channels = [google_monitoring_notification_channel.email.name]
 
   conditions {
-    display_name = "a dead-letter subscription holds a letter"
+    display_name = "a dead-letter subscription is not empty"
     condition_threshold {
       filter          = "resource.type=\"pubsub_subscription\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND resource.labels.subscription_id=ends_with(\"-dead-letter\")"
       comparison      = "COMPARISON_GT"
@@ -75,7 +75,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "${local.runbook} \"Dead letters\". Look: `bike-traffic status --cloud`."
+    content = "${local.runbook} \"Dead letters\". To list the dead letters: `bike-traffic status --cloud`."
   }
 }
 
@@ -86,13 +86,14 @@ resource "google_monitoring_alert_policy" "no_ingest" {
   notification_channels = [google_monitoring_notification_channel.email.name]
 
   conditions {
-    display_name = "no day was ingested in 36 hours"
-    # In PromQL, since other conditions look back 25 hours at most, and are silent about a count that was never there.
+    display_name = "no day has been ingested for 36 hours"
+    # PromQL, because threshold conditions look back 25 hours at most and do not fire for a metric
+    # that has no data.
     condition_prometheus_query_language {
       query               = "absent_over_time(logging_googleapis_com:user_${google_logging_metric.decisions.name}{monitored_resource=\"cloud_run_revision\", function=\"ingest\", decision=\"ingested\"}[36h])"
       duration            = "600s"
       evaluation_interval = "300s"
-      # Before the first event there is no such metric.
+      # The metric does not exist before the first event.
       disable_metric_validation = true
     }
   }
@@ -109,7 +110,7 @@ resource "google_monitoring_alert_policy" "major_drift" {
   notification_channels = [google_monitoring_notification_channel.email.name]
 
   conditions {
-    display_name = "the live error is more than 30 % above the champion's on the fixed test set"
+    display_name = "the live error exceeds the champion's error on the fixed test set by more than 30 %"
     condition_matched_log {
       filter           = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"drift-check\" AND severity=ERROR AND jsonPayload.message=\"major drift: retrain the champion locally\""
       label_extractors = { week = "EXTRACT(jsonPayload.week)" }
@@ -128,9 +129,10 @@ resource "google_monitoring_alert_policy" "major_drift" {
   }
 }
 
-# An event that a dead process has left in the ledger is a message that nobody has acknowledged: the next delivery takes
-# it over, or it becomes a dead letter. One that is older than all its attempts is therefore what the ledger, and
-# `bike-traffic status`, call overdue. The ledger itself is objects, which Monitoring cannot read.
+# A ledger entry of a dead process belongs to a message that nobody has acknowledged. The next
+# delivery takes over the entry, or the message becomes a dead letter. `bike-traffic status` calls
+# an entry overdue once it is older than all delivery attempts. Monitoring cannot read the objects
+# of the ledger, so this alert watches the age of the message instead.
 resource "google_monitoring_alert_policy" "ledger_overdue" {
   display_name          = "bike-traffic ${var.environment}: event overdue in the ledger"
   combiner              = "OR"
@@ -155,7 +157,7 @@ resource "google_monitoring_alert_policy" "ledger_overdue" {
   }
 
   documentation {
-    content = "${local.runbook} \"Event overdue in the ledger\". Look: `bike-traffic status --cloud`."
+    content = "${local.runbook} \"Event overdue in the ledger\". To list overdue events: `bike-traffic status --cloud`."
   }
 }
 
@@ -196,14 +198,15 @@ resource "google_monitoring_alert_policy" "errors" {
   notification_channels = [google_monitoring_notification_channel.email.name]
 
   dynamic "conditions" {
-    for_each = local.answers
+    for_each = local.responses
     content {
-      display_name = "more than half of the answers of six hours were faults: ${conditions.key}"
+      display_name = "more than half of the responses in six hours were errors: ${conditions.key}"
       condition_threshold {
-        filter             = "${conditions.value} AND ${local.fault}"
+        filter             = "${conditions.value} AND ${local.error_codes}"
         denominator_filter = conditions.value
         comparison         = "COMPARISON_GT"
-        # One failure and one success is what a retry looks like. The window is long since events are rare.
+        # One failure followed by a success is an ordinary retry. The window is long because events
+        # are rare.
         threshold_value = 0.5
         duration        = "0s"
         aggregations {

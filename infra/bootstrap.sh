@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes what terraform itself needs in a project: the APIs, the bucket of its state, the account it acts as, the rights of
-# that account, and the roles that are the project's own. What is there is left as it is, or brought to what stands here,
-# so it can be run again, and is to be run again when it has changed.
+# Prepares a project for terraform: enables the APIs, and creates the bucket of the state,
+# terraform's service account with its roles, and the custom roles of the project. The script is
+# idempotent. Run it again after it has changed.
 #
 # Usage: infra/bootstrap.sh PROJECT REGION MEMBER...
 #   infra/bootstrap.sh bike-traffic-dev europe-west1 group:bike-traffic-dev@example.com
-# Each MEMBER may deploy: act as terraform's account. Needs gcloud, logged in as an owner of the project.
+#
+# Each MEMBER may deploy, by impersonating terraform's service account. The script needs gcloud,
+# logged in as an owner of the project.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then
@@ -23,7 +25,7 @@ readonly apis=(
   pubsub run secretmanager sqladmin storage
 )
 
-# On the project, since what they are needed for is made by terraform and has no name to grant on before.
+# Granted on the project: the resources do not exist before terraform creates them.
 readonly roles=(
   roles/artifactregistry.writer
   roles/browser
@@ -36,10 +38,12 @@ readonly roles=(
   roles/monitoring.notificationChannelEditor
 )
 
-# Instead of run.admin, pubsub.admin, cloudsql.admin, storage.admin, bigquery.admin and secretmanager.admin: terraform
-# makes and deletes services, topics, databases, buckets, datasets and secrets, and says who may use them; it calls no
-# service, takes no message, and reads no object, no row and no secret. Objects are deleted with dev's buckets. Of the
-# database's users it sees and deletes: its provider looks for a root without a password in each new instance.
+# Replaces run.admin, pubsub.admin, cloudsql.admin, storage.admin, bigquery.admin and
+# secretmanager.admin. Terraform creates and deletes services, topics, databases, buckets, datasets
+# and secrets, and sets their IAM policies. It cannot call services, receive messages, or read
+# objects, rows and secrets. It may delete objects, to empty the buckets of dev. It may list and
+# delete database users, because the provider removes the root user without a password from each new
+# instance.
 readonly deployer_role=bikeTrafficDeployer
 readonly deployer_permissions=(
   artifactregistry.repositories.create artifactregistry.repositories.delete artifactregistry.repositories.get
@@ -69,8 +73,8 @@ readonly deployer_permissions=(
   storage.objects.delete storage.objects.list
 )
 
-# For people on call, whom operators.tf grants it. Replay sets subscriptions back and looks through topics by
-# subscriptions that live for a minute; the right to make those can only be had on the project.
+# For people on call; operators.tf grants it. Replay seeks subscriptions and reads topics through
+# temporary subscriptions. The right to create subscriptions exists only on the project.
 readonly replay_role=bikeTrafficReplay
 readonly replay_permissions=(
   pubsub.snapshots.create pubsub.snapshots.delete pubsub.snapshots.list pubsub.snapshots.seek
@@ -79,7 +83,8 @@ readonly replay_permissions=(
   pubsub.topics.attachSubscription pubsub.topics.get pubsub.topics.list
 )
 
-# For the same people: what the runbook looks at, and nothing of the data.
+# For the same people: read access to the logs, metrics and services that the runbook refers to,
+# without access to data.
 readonly on_call_role=bikeTrafficOnCall
 readonly on_call_permissions=(
   cloudscheduler.jobs.get cloudscheduler.jobs.list cloudscheduler.locations.list
@@ -92,8 +97,9 @@ readonly on_call_permissions=(
   run.locations.list run.revisions.get run.revisions.list run.services.get run.services.list
 )
 
-# The roles that terraform may hand out on the project; on single resources it may hand out any. The project's own roles
-# are made here and not by terraform: who may change a role on the project could add to it whatever he lacks.
+# The roles that terraform may grant on the project; it may grant any role on single resources. This
+# script creates the custom roles instead of terraform, because an account that may change a role
+# could add permissions for itself.
 readonly grantable="'roles/bigquery.jobUser', 'roles/cloudsql.client', \
 'projects/$project/roles/$on_call_role', 'projects/$project/roles/$replay_role'"
 
@@ -103,7 +109,7 @@ grant() { # ROLE MEMBER
   gcloud projects add-iam-policy-binding "$project" --role="$1" --member="$2" --condition=None --format=none --quiet
 }
 
-take_away() { # ROLE MEMBER
+revoke() { # ROLE MEMBER
   gcloud projects remove-iam-policy-binding "$project" --role="$1" --member="$2" --all --format=none --quiet
 }
 
@@ -116,7 +122,7 @@ make_role() { # ROLE TITLE DESCRIPTION PERMISSION...
   local role=$1 title=$2 description=$3 permissions
   shift 3
   permissions=$(IFS=, && printf '%s' "$*")
-  say "the role $role"
+  say "creating or updating the role $role"
   if gcloud iam roles describe "$role" --project="$project" --format=none 2>/dev/null; then
     gcloud iam roles update "$role" --project="$project" --permissions="$permissions" --format=none --quiet
   else
@@ -125,51 +131,52 @@ make_role() { # ROLE TITLE DESCRIPTION PERMISSION...
   fi
 }
 
-command -v gcloud >/dev/null || { say "gcloud is not there: https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
+command -v gcloud >/dev/null || { say "gcloud is missing; to install it, see https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
 
-say "APIs of $project"
+say "enabling the APIs of $project"
 gcloud services enable "${apis[@]/%/.googleapis.com}" --project="$project"
 
-say "the account of Pub/Sub itself, which terraform grants on"
+say "creating the service agent of Pub/Sub"
 gcloud beta services identity create --service=pubsub.googleapis.com --project="$project" --format=none
 
-say "the bucket gs://$state_bucket"
+say "creating or updating the bucket gs://$state_bucket"
 if ! gcloud storage buckets describe "gs://$state_bucket" --format=none 2>/dev/null; then
   gcloud storage buckets create "gs://$state_bucket" --project="$project" --location="$region" \
     --uniform-bucket-level-access --public-access-prevention
 fi
 gcloud storage buckets update "gs://$state_bucket" --versioning --public-access-prevention
 
-say "the account $account"
+say "creating the service account $account, if it is missing"
 if ! gcloud iam service-accounts describe "$account" --project="$project" --format=none 2>/dev/null; then
   gcloud iam service-accounts create terraform --project="$project" --display-name="terraform" \
-    --description="What terraform acts as"
+    --description="The account that terraform impersonates"
 fi
 
-make_role "$deployer_role" "bike-traffic deployer" "What terraform makes, without the contents" "${deployer_permissions[@]}"
-make_role "$replay_role" "bike-traffic replay" "Look through topics, set subscriptions back, take dead letters" \
+make_role "$deployer_role" "bike-traffic deployer" "Manage resources without reading their contents" "${deployer_permissions[@]}"
+make_role "$replay_role" "bike-traffic replay" "Read topics, seek subscriptions, pull dead letters" \
   "${replay_permissions[@]}"
-make_role "$on_call_role" "bike-traffic on call" "See logs, metrics, services and schedules" "${on_call_permissions[@]}"
+make_role "$on_call_role" "bike-traffic on call" "Read logs, metrics, services and schedules" "${on_call_permissions[@]}"
 
-say "the rights of $account"
-readonly rights=("${roles[@]}" "projects/$project/roles/$deployer_role")
-had=$(roles_of "serviceAccount:$account")
-# What an earlier version of this script gave it; the conditional one as well, whose condition may be another now.
-for role in $had; do
-  if [[ " ${rights[*]} " != *" $role "* ]]; then
-    take_away "$role" "serviceAccount:$account"
+say "granting roles to $account"
+readonly granted=("${roles[@]}" "projects/$project/roles/$deployer_role")
+present=$(roles_of "serviceAccount:$account")
+# Revokes roles that an earlier version of this script granted, including the conditional one,
+# because its condition may have changed.
+for role in $present; do
+  if [[ " ${granted[*]} " != *" $role "* ]]; then
+    revoke "$role" "serviceAccount:$account"
   fi
 done
-for role in "${rights[@]}"; do
+for role in "${granted[@]}"; do
   say "  $role"
   grant "$role" "serviceAccount:$account"
 done
-say "  roles/resourcemanager.projectIamAdmin, for four roles only"
+say "  roles/resourcemanager.projectIamAdmin, limited to four roles"
 condition=$(mktemp)
 trap 'rm -f "$condition"' EXIT
 cat >"$condition" <<END
 title: four-roles-only
-description: What terraform may hand out on the project
+description: The roles that terraform may grant on the project
 expression: api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([$grantable])
 END
 gcloud projects add-iam-policy-binding "$project" --role=roles/resourcemanager.projectIamAdmin \
@@ -178,19 +185,20 @@ say "  roles/storage.objectUser on gs://$state_bucket"
 gcloud storage buckets add-iam-policy-binding "gs://$state_bucket" --role=roles/storage.objectUser \
   --member="serviceAccount:$account" --format=none
 
-# Google's own account for virtual machines, which nothing here runs as, is an editor of many a project.
+# Google makes the default account of virtual machines an editor in many projects. Nothing here runs
+# as this account.
 number=$(gcloud projects describe "$project" --format='value(projectNumber)')
 readonly default_account=serviceAccount:$number-compute@developer.gserviceaccount.com
-had=$(roles_of "$default_account")
-if grep -qx roles/editor <<<"$had"; then
-  say "$default_account is no editor"
-  take_away roles/editor "$default_account"
+present=$(roles_of "$default_account")
+if grep -qx roles/editor <<<"$present"; then
+  say "revoking roles/editor from $default_account"
+  revoke roles/editor "$default_account"
 fi
 
 for member in "$@"; do
-  say "$member may act as $account"
+  say "allowing $member to impersonate $account"
   gcloud iam service-accounts add-iam-policy-binding "$account" --project="$project" --member="$member" \
     --role=roles/iam.serviceAccountTokenCreator --format=none --quiet
 done
 
-say "done: project_id, region and deployer belong into environments/*.tfvars, bucket and account into environments/*.gcs.tfbackend"
+say "done; set project_id, region and deployer in environments/*.tfvars, and bucket and account in environments/*.gcs.tfbackend"

@@ -1,8 +1,8 @@
 locals {
-  # Two tiles a row, each half of the 12 columns wide.
+  # Two tiles per row, each 6 of the 12 columns wide.
   charts = [
     {
-      title  = "Decisions a day"
+      title  = "Decisions per day"
       filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.decisions.name}\" resource.type=\"cloud_run_revision\""
       period = "86400s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["metric.label.function", "metric.label.decision"], type = "STACKED_BAR"
     },
@@ -12,32 +12,32 @@ locals {
       period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
     },
     {
-      title  = "Age of the oldest event that is not done (s)"
+      title  = "Age of the oldest unacknowledged event (s)"
       filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${local.all_quoted})"
       period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
     },
     {
-      title  = "Answers by status"
+      title  = "Responses by status"
       filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=one_of(${local.all_quoted})"
       period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.service_name", "metric.label.response_code"], type = "STACKED_BAR"
     },
     {
-      title  = "95th percentile of a delivery (ms)"
+      title  = "Delivery latency, 95th percentile (ms)"
       filter = "metric.type=\"run.googleapis.com/request_latencies\" resource.type=\"cloud_run_revision\" resource.label.service_name=one_of(${local.all_quoted})"
       period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", group = ["resource.label.service_name"], type = "LINE"
     },
     {
-      title  = "Memory in use, 99th percentile"
+      title  = "Memory utilization, 99th percentile"
       filter = "metric.type=\"run.googleapis.com/container/memory/utilizations\" resource.type=\"cloud_run_revision\""
       period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_99", group = ["resource.label.service_name"], type = "LINE"
     },
     {
-      title  = "MLflow: answers by status"
+      title  = "MLflow: responses by status"
       filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=starts_with(\"mlflow\")"
       period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.service_name", "metric.label.response_code_class"], type = "STACKED_BAR"
     },
     {
-      title  = "MLflow: disk of the database in use"
+      title  = "MLflow: database disk utilization"
       filter = "metric.type=\"cloudsql.googleapis.com/database/disk/utilization\" resource.type=\"cloudsql_database\""
       period = "3600s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.database_id"], type = "LINE"
     },

@@ -1,12 +1,12 @@
 locals {
-  # The map of the six functions, and what a test compares with what the programs read.
+  # The map of the six functions. A test compares it with the settings that the programs read.
   map       = jsondecode(file("${path.module}/functions.json"))
   functions = local.map.functions
 
-  # Protection of what cannot be made again is bound to the environment, so that no variable takes it away.
+  # Deletion protection depends on the environment, so no variable can turn it off in prod.
   protected = var.environment == "prod"
 
-  # Every setting that functions.json names has its value here, or in `secrets`.
+  # Values of the settings that functions.json names. Secret values are in `secrets`.
   settings = {
     BQ_LOCATION              = var.region
     ENVIRONMENT              = var.environment
@@ -17,8 +17,8 @@ locals {
     MLFLOW_TRACKING_USERNAME = local.mlflow_username
     OPEN_DATA_URL            = var.open_data_url
     POLICY                   = var.policy
-    # Cloud Run checks the token of each push and passes it on without its signature, so that a function could not check
-    # it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
+    # Cloud Run checks the token of each push and forwards it without its signature, so a function
+    # cannot check it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
     PUSH_AUDIENCE = "off"
     RUST_LOG      = var.log_level
   }
@@ -56,7 +56,7 @@ module "function" {
   environment = { for name in local.names[each.key] : name => local.settings[name] if !contains(keys(local.secrets), name) }
   secrets     = { for name in local.names[each.key] : name => local.secrets[name] if contains(keys(local.secrets), name) }
 
-  # Whoever logs in to MLflow reaches it through the network; ingest needs the internet instead.
+  # Functions that log in to MLflow reach it through the network. ingest needs the internet instead.
   subnetwork = contains(local.names[each.key], "MLFLOW_TRACKING_PASSWORD") ? {
     network    = google_compute_network.functions.name
     subnetwork = google_compute_subnetwork.functions.name

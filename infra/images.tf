@@ -4,16 +4,17 @@ locals {
 
 resource "google_artifact_registry_repository" "images" {
   repository_id = "bike-traffic"
-  description   = "The images of the functions and of MLflow, tagged with the commit they were built from"
+  description   = "Images of the functions and of MLflow, tagged with the commit they were built from"
   location      = var.region
   format        = "DOCKER"
 
-  # In prod a tag means one image for ever: going back to it brings back what ran. In dev it may be pushed again.
+  # In prod a tag always names the same image, so a rollback restores exactly the image that ran
+  # before. In dev a tag may be pushed again.
   docker_config {
     immutable_tags = local.protected
   }
 
-  # Both policies apply: what is old goes, but never the last twenty of an image.
+  # Both policies apply: old images are deleted, except the 20 most recent versions of each.
   cleanup_policies {
     id     = "delete-old"
     action = "DELETE"

@@ -1,16 +1,17 @@
-# MLflow's server on Cloud Run, its database, and its two doors.
+# MLflow's server on Cloud Run, its database, and its two endpoints.
 #
-# The database is Cloud SQL rather than SQLite on a mounted bucket: the champion is an alias in it, and Cloud Storage has
-# neither the locks nor the partial writes that SQLite stands on. It is the one thing in this system that costs money
-# when nothing happens.
+# The database is Cloud SQL instead of SQLite on a mounted bucket: the champion is an alias in the
+# database, and Cloud Storage offers neither the locks nor the partial writes that SQLite needs.
+# Cloud SQL is the only part of this system that costs money while idle.
 #
-# A caller has one Authorization header, so each door asks for the one thing that its callers can show:
-#   mlflow           for functions: a password (MLflow's own basic-auth app). Only reached from the project's network. Why
-#                    not a token of Google's, which Cloud Run would check: docs/deploy.md, section "What protects it".
-#   mlflow-operators for people: Google's token, checked by Cloud Run, of whoever is named in `operators`.
+# A request has one Authorization header, so each endpoint checks one kind of credentials:
+#   mlflow            For functions: a password, checked by MLflow's basic-auth app. Only the
+#                     project's network reaches this endpoint. For the reasons against a Google
+#                     token checked by Cloud Run, see docs/deploy.md, section "What protects it".
+#   mlflow-operators  For people: a Google token of a member of `operators`, checked by Cloud Run.
 #
-# Both pass artifacts on to their bucket, so that nobody else needs a right on it. Cloud Run takes 32 MiB in a request;
-# a model of 300 rounds has 1.2 MB.
+# Both endpoints proxy artifacts to the MLflow bucket, so no client needs access to the bucket.
+# Cloud Run limits a request to 32 MiB; a model of 300 rounds has 1.2 MB.
 
 locals {
   mlflow_username = "functions"
@@ -18,7 +19,7 @@ locals {
   mlflow_email  = "${google_service_account.mlflow.account_id}@${var.project_id}.iam.gserviceaccount.com"
   mlflow_member = "serviceAccount:${local.mlflow_email}"
 
-  mlflow_door = {
+  mlflow_server = {
     project_id      = var.project_id
     region          = var.region
     image           = "${local.registry}/mlflow:${var.image_tag}"
@@ -34,10 +35,11 @@ locals {
 resource "google_service_account" "mlflow" {
   account_id   = "mlflow"
   display_name = "bike-traffic MLflow"
-  description  = "What MLflow's server runs as"
+  description  = "Runs the MLflow server"
 }
 
-# Whoever deploys a service must be allowed to act as its account: on this one, and not on all of the project.
+# A principal that deploys a service must be allowed to act as its account. The grant covers this
+# account only, not the project.
 resource "google_service_account_iam_member" "deployer" {
   count = var.deployer == null ? 0 : 1
 
@@ -61,11 +63,11 @@ resource "google_sql_database_instance" "mlflow" {
     disk_autoresize             = true
     disk_autoresize_limit       = 50
     deletion_protection_enabled = local.protected
-    # No way in but through Google's connectors, which ask IAM.
+    # Only connections through Google's connectors, which check IAM, are accepted.
     connector_enforcement = "REQUIRED"
 
     ip_configuration {
-      # Cloud Run's connector comes in by it; there are no authorized networks.
+      # Cloud Run's connector uses the public address. There are no authorized networks.
       ipv4_enabled = true
       ssl_mode     = "ENCRYPTED_ONLY"
     }
@@ -88,17 +90,17 @@ resource "google_sql_database_instance" "mlflow" {
   }
 }
 
-# Its user, named mlflow, is made by secrets.sh, so that the password is not in the state.
+# secrets.sh creates the user `mlflow`, which keeps its password out of the state.
 resource "google_sql_database" "mlflow" {
   name     = "mlflow"
   instance = google_sql_database_instance.mlflow.name
 }
 
 module "mlflow_for_functions" {
-  source = "./modules/mlflow-door"
+  source = "./modules/mlflow-endpoint"
 
   name            = "mlflow"
-  door            = local.mlflow_door
+  server          = local.mlflow_server
   login           = { username = local.mlflow_username, password_secret = google_secret_manager_secret.secret["mlflow-password"].secret_id }
   invoker_members = []
 
@@ -111,14 +113,14 @@ module "mlflow_for_functions" {
 }
 
 module "mlflow_for_operators" {
-  source = "./modules/mlflow-door"
+  source = "./modules/mlflow-endpoint"
 
   name            = "mlflow-operators"
-  door            = local.mlflow_door
+  server          = local.mlflow_server
   login           = null
   invoker_members = var.operators
 
-  # Whoever starts first makes the tables; two at once would trip over each other.
+  # The first server to start creates the tables. Two servers that start together would conflict.
   depends_on = [module.mlflow_for_functions]
 }
 
@@ -136,7 +138,7 @@ resource "google_secret_manager_secret_iam_member" "mlflow" {
   member    = local.mlflow_member
 }
 
-# Cloud SQL grants on projects only; the condition names the instance.
+# Cloud SQL roles can only be granted on a project, so the condition names the instance.
 resource "google_project_iam_member" "mlflow_database" {
   project = var.project_id
   role    = "roles/cloudsql.client"

@@ -1,5 +1,6 @@
-# Functions reach MLflow through a network of the project, since the door that is open to them is closed to the internet.
-# Only Google's own services can be reached from it: there is no NAT, and no instance has a public address.
+# Functions reach MLflow through a network of the project, because the MLflow endpoint for functions
+# is closed to the internet. The network reaches only Google's own services: it has no NAT, and no
+# instance has a public address.
 resource "google_compute_network" "functions" {
   name                    = "functions"
   description             = "From the functions to MLflow and Google's services"

@@ -1,18 +1,20 @@
-# What a person on call may do: every command of `bike-traffic` that takes --cloud (train, retrain, publish-baseline, data,
-# export, ingest, status, replay, rollback, drift-check), look at MLflow (its invokers are in mlflow.tf), and see what the
-# runbook tells him to look at. No function has any of these.
+# Roles of the people on call. They can run every command of `bike-traffic` that takes --cloud
+# (train, retrain, publish-baseline, data, export, ingest, status, replay, rollback, drift-check),
+# use MLflow (its invokers are in mlflow.tf), and read the logs, metrics and services that the
+# runbook refers to. No function has any of these roles.
 
 locals {
-  # One entry for each operator and resource, or role.
+  # One element for each pair of an operator and a resource or role.
   operator_topics   = { for pair in setproduct(var.operators, keys(google_pubsub_topic.event)) : join(" ", pair) => pair }
   operator_datasets = { for pair in setproduct(var.operators, keys(local.datasets)) : join(" ", pair) => pair }
   operator_roles    = { for pair in setproduct(var.operators, keys(local.project_roles)) : join(" ", pair) => pair }
 
-  # The project's own, which bootstrap.sh makes: see there what is in them, and why terraform may not.
+  # Custom roles that bootstrap.sh creates. bootstrap.sh documents their permissions and the reason
+  # why terraform may not change them.
   project_roles = { for name in ["bikeTrafficOnCall", "bikeTrafficReplay"] : name => "projects/${var.project_id}/roles/${name}" }
 }
 
-# Baselines, champions and exports are written and read from a person's machine, and the ledger is read there.
+# Operators write and read baselines, champions and exports, and read the ledger.
 resource "google_storage_bucket_iam_member" "operators" {
   for_each = var.operators
 
@@ -29,7 +31,7 @@ resource "google_bigquery_dataset_iam_member" "operators" {
   member     = each.value[0]
 }
 
-# A retraining and a rollback each leave a row in the audit log.
+# A retraining and a rollback each add a row to the audit log.
 resource "google_bigquery_table_iam_member" "operators" {
   for_each = var.operators
 
@@ -47,7 +49,7 @@ resource "google_project_iam_member" "operators_jobs" {
   member  = each.value
 }
 
-# Dead letters go back to the topics that the functions read, and days and weeks are asked for.
+# Operators republish dead letters to the input topics, and request days and weeks.
 resource "google_pubsub_topic_iam_member" "operators" {
   for_each = local.operator_topics
 

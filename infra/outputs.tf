@@ -1,24 +1,24 @@
 output "bucket" {
-  description = "The bucket of artifacts: the setting GCS_BUCKET."
+  description = "The artifact bucket, which is the value of the setting GCS_BUCKET."
   value       = google_storage_bucket.artifacts.name
 }
 
 output "functions" {
-  description = "The address of each function."
+  description = "The URL of each function."
   value       = { for name, function in module.function : name => function.uri }
 }
 
 output "mlflow_for_operators" {
-  description = "MLflow's address for people: the setting MLFLOW_TRACKING_URI on their machines."
+  description = "The URL of MLflow for people, which is the value of MLFLOW_TRACKING_URI on their machines."
   value       = module.mlflow_for_operators.uri
 }
 
 output "mlflow_instance" {
-  description = "The connection name of MLflow's database, which secrets.sh needs."
+  description = "The connection name of the MLflow database, which secrets.sh needs."
   value       = google_sql_database_instance.mlflow.connection_name
 }
 
 output "registry" {
-  description = "Where images are pushed to."
+  description = "The image registry, without the image name."
   value       = local.registry
 }

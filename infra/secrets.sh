@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Makes new versions of the secrets, which terraform knows by name only: nobody needs to see or type a value.
+# Adds versions to the secrets, with generated values that nobody sees or types.
 #
 # Usage: infra/secrets.sh PROJECT database|password...
 #   infra/secrets.sh bike-traffic-dev database password
-# database: a new password of MLflow's user of the database, whom it makes if need be, and the address with it
-# password: a new password with which functions log in to MLflow
 #
-# Afterwards raise `secret_generation` in environments/*.tfvars and deploy. Needs gcloud, logged in as somebody with
-# roles/cloudsql.admin and roles/secretmanager.secretVersionAdder.
+#   database  sets a new password for MLflow's database user, which it creates if needed, and stores
+#             the URL of the database with this password
+#   password  stores a new password for the login of functions to MLflow
+#
+# Afterwards, raise `secret_generation` in environments/*.tfvars and deploy. The script needs gcloud,
+# logged in with roles/cloudsql.admin and roles/secretmanager.secretVersionAdder.
 set -euo pipefail
 
 readonly instance=mlflow user=mlflow database=mlflow
@@ -19,10 +21,10 @@ usage() {
 
 say() { printf '%s\n' "$*"; }
 
-# Hexadecimal, so that it can stand in an address as it is.
+# Hexadecimal, so the password needs no escaping in a URL.
 new_password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-add_version() { # SECRET, the value on standard input
+add_version() { # SECRET; reads the value from standard input
   gcloud secrets versions add "$1" --project="$project" --data-file=- --format='value(name)'
 }
 
@@ -30,16 +32,16 @@ database() {
   local password connection
   password=$(new_password)
   connection=$(gcloud sql instances describe "$instance" --project="$project" --format='value(connectionName)')
-  # By a file, since whoever is on this machine can read the arguments of a command.
+  # Passed in a file, because other users of this machine can read the arguments of a command.
   printf -- '--password: "%s"\n' "$password" >"$flags"
   if gcloud sql users list --instance="$instance" --project="$project" --format='value(name)' | grep -qx "$user"; then
-    say "a new password for the user $user of the database"
+    say "setting a new password for the database user $user"
     gcloud sql users set-password "$user" --instance="$instance" --project="$project" --flags-file="$flags" --quiet
   else
-    say "the user $user of the database"
+    say "creating the database user $user"
     gcloud sql users create "$user" --instance="$instance" --project="$project" --flags-file="$flags"
   fi
-  # The driver is named: without, SQLAlchemy takes another one than the image has.
+  # The URL names the driver, because SQLAlchemy's default driver is not in the image.
   printf 'postgresql+psycopg2://%s:%s@/%s?host=/cloudsql/%s' "$user" "$password" "$database" "$connection" |
     add_version mlflow-database
 }
@@ -51,16 +53,16 @@ password() {
 [ $# -ge 2 ] || usage
 readonly project=$1
 shift
-for what in "$@"; do
-  case $what in
+for secret in "$@"; do
+  case $secret in
     database | password) ;;
     *) usage ;;
   esac
 done
-command -v gcloud >/dev/null || { say "gcloud is not there: https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
+command -v gcloud >/dev/null || { say "gcloud is missing; to install it, see https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
 flags=$(mktemp)
 readonly flags
 trap 'rm -f "$flags"' EXIT
-for what in "$@"; do
-  "$what"
+for secret in "$@"; do
+  "$secret"
 done

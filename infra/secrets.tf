@@ -1,9 +1,9 @@
 locals {
-  # Terraform knows that they exist and who reads them, not what they say: secrets.sh makes their versions, so that no
+  # Terraform creates the secrets and grants access to them. secrets.sh adds their versions, so no
   # value is in the state.
   secret_ids = {
-    mlflow-database = "The address of MLflow's database, with its password"
-    mlflow-password = "The password with which functions log in to MLflow"
+    mlflow-database = "The URL of the MLflow database, including its password"
+    mlflow-password = "The password that functions use to log in to MLflow"
   }
 }
 
@@ -11,10 +11,10 @@ resource "google_secret_manager_secret" "secret" {
   for_each = local.secret_ids
 
   secret_id           = each.key
-  annotations         = { what = each.value }
+  annotations         = { description = each.value }
   deletion_protection = local.protected
 
-  # For a day after its destruction a version can be brought back.
+  # A destroyed version can be restored for one day.
   version_destroy_ttl = "86400s"
 
   replication {

@@ -6,12 +6,13 @@ resource "google_storage_bucket" "artifacts" {
   public_access_prevention    = "enforced"
   force_destroy               = !local.protected
 
-  # An object that is overwritten or deleted by mistake can be had back.
+  # Objects that are overwritten or deleted by mistake can be restored.
   versioning {
     enabled = true
   }
 
-  # Raw copies: read on rare occasions, and for a year at most; the counts are in the daily tables.
+  # Raw copies are rarely read and are deleted after `raw_days`. The counts remain in the daily
+  # tables.
   lifecycle_rule {
     action {
       type          = "SetStorageClass"
@@ -33,7 +34,8 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
-  # Exports: what `bike-traffic export` and `retrain` have written to be downloaded. A month that is gone is exported again.
+  # Exports of `bike-traffic export` and `retrain`, which people download. A deleted month can be
+  # exported again.
   lifecycle_rule {
     action {
       type = "Delete"
@@ -44,10 +46,13 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
-  # Models: a rule sees names and ages, not MLflow's aliases, so none may delete a live object: the champion of prod can be
-  # two years old. Fine-tuned ones that are older than a quarter, and so than the last retraining, are moved to where they
-  # cost half: hardly one of them is still loaded, and the one that was promoted is read from there as fast. Champions that
-  # a person has trained stay where they are. What has been overwritten or deleted goes after a quarter.
+  # Models. A rule sees names and ages but not MLflow's aliases, so no rule may delete a live
+  # object: the champion of prod can be two years old.
+  #
+  # Fine-tuned models older than 120 days are older than the last quarterly retraining and are
+  # hardly ever loaded. They move to a class that costs half as much; a promoted model in it is read
+  # just as fast. Champions that a person has trained keep their class. Noncurrent versions are
+  # deleted after 90 days.
   lifecycle_rule {
     action {
       type          = "SetStorageClass"
@@ -70,7 +75,8 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
-  # The ledger and the registry's lock are written several times for each event; what they said before helps for a week.
+  # The ledger and the lock of the registry are written several times for each event. Their earlier
+  # versions are useful for a week.
   lifecycle_rule {
     action {
       type = "Delete"
@@ -82,11 +88,11 @@ resource "google_storage_bucket" "artifacts" {
     }
   }
 
-  # No rule names data/: without the baselines no challenger can be compared with any champion. Nor is there a rule
-  # without a prefix, which would cover it.
+  # No rule covers data/, because a challenger cannot be compared with a champion without the
+  # baselines. For the same reason every rule has a prefix.
 }
 
-# What MLflow keeps of each run. A bucket of its own, so that MLflow cannot touch what functions load.
+# Run artifacts of MLflow. A separate bucket keeps MLflow away from the models that functions load.
 resource "google_storage_bucket" "mlflow" {
   name                        = "${var.project_id}-bike-traffic-mlflow"
   location                    = var.region

@@ -1,21 +1,23 @@
 locals {
-  # Seven days: subscriptions are set back to any instant of the last week. Pub/Sub's own limit is 31.
+  # Seven days, because a subscription may be sought to any instant of the last week. Pub/Sub allows
+  # up to 31 days.
   retention = "604800s"
 
   topics = toset(flatten([for function in local.functions : concat([function.input], function.publishes)]))
 
-  # As Pub/Sub and Cloud Scheduler name them; by way of the resource, so that they exist before they are used.
+  # Full topic names for Pub/Sub and Cloud Scheduler. They refer to the resource, so terraform
+  # creates each topic before its first use.
   topic_ids = { for name, topic in google_pubsub_topic.event : name => "projects/${var.project_id}/topics/${topic.name}" }
 
-  # What the functions' events call themselves; a request without a day or week means the last one.
+  # The message data is the event type. A request without a day or week means the last one.
   schedules = {
     ingest = {
-      description = "Every morning, for the day before"
+      description = "Every morning: ingest the previous day"
       schedule    = "0 6 * * *"
       topic       = "ingest-requested"
     }
     drift-check = {
-      description = "Monday mornings, for the week before"
+      description = "Every Monday morning: check the previous week for drift"
       schedule    = "0 7 * * 1"
       topic       = "drift-check-requested"
     }
@@ -33,7 +35,7 @@ resource "google_pubsub_topic" "event" {
   }
 }
 
-# Cloud Scheduler publishes as its own service agent, which Google grants what it needs.
+# Cloud Scheduler publishes as its own service agent, which Google grants the required role.
 resource "google_cloud_scheduler_job" "request" {
   for_each = local.schedules
 

@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # Bucket and prefix come from environments/ENV.gcs.tfbackend; bootstrap.sh makes the bucket.
+  # Bucket and prefix come from environments/ENV.gcs.tfbackend. bootstrap.sh creates the bucket.
   backend "gcs" {}
 }
 

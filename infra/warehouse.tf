@@ -1,14 +1,14 @@
 locals {
   datasets = {
-    bike_traffic_raw         = "Counts as published, a table for each day: daily_YYYYMMDD"
-    bike_traffic_predictions = "Forecasts, a table for each day they are for: daily_YYYYMMDD"
-    monitoring_audit         = "What was decided, and why"
+    bike_traffic_raw         = "Counts as published, one table per day: daily_YYYYMMDD"
+    bike_traffic_predictions = "Forecasts, one table per forecast day: daily_YYYYMMDD"
+    monitoring_audit         = "Decisions of the functions, with their reasons"
   }
 }
 
-# The daily tables are made and replaced whole by load jobs of ingest and predict, which bring the schema along:
-# schemas/counts.json and schemas/forecasts.json are those schemas, held to the code by a test. Terraform makes the one
-# table that is appended to.
+# Load jobs of ingest and predict create and replace the daily tables, and bring the schema along.
+# schemas/counts.json and schemas/forecasts.json document these schemas, and a test compares them
+# with the code. Terraform creates the audit log, the only table that is appended to.
 resource "google_bigquery_dataset" "dataset" {
   for_each = local.datasets
 
@@ -21,7 +21,7 @@ resource "google_bigquery_dataset" "dataset" {
 resource "google_bigquery_table" "logs" {
   dataset_id          = google_bigquery_dataset.dataset["monitoring_audit"].dataset_id
   table_id            = "logs"
-  description         = "One row per function, event and decision; of rows with the same three the last recorded counts"
+  description         = "One row per function, event and decision; of several rows with the same three, use the one recorded last"
   schema              = file("${path.module}/schemas/audit_log.json")
   deletion_protection = local.protected
 }

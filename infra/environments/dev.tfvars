@@ -1,4 +1,4 @@
-# A project to try things in: everything in it can be destroyed.
+# The development environment. Everything in it can be destroyed.
 environment = "dev"
 project_id  = "bike-traffic-dev"
 region      = "europe-west1"

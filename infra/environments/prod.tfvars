@@ -1,4 +1,5 @@
-# What counts. Being prod it is protected: terraform refuses to delete buckets, tables, the database and services.
+# The production environment. Terraform refuses to delete its buckets, tables, database and
+# services.
 environment = "prod"
 project_id  = "bike-traffic-prod"
 region      = "europe-west1"

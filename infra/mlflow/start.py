@@ -1,11 +1,11 @@
-"""Starts the MLflow server in one of its two doors; see mlflow.tf.
+"""Starts the MLflow server for one of its two endpoints; see mlflow.tf.
 
-The door for functions asks for a login (MLflow's basic-auth app): its one user is made or given the present password
-here, so that a new version of the secret takes effect with the next revision. The door for people is behind Cloud
-Run's own check and asks for nothing more.
+The endpoint for functions requires a login (MLflow's basic-auth app). This script creates its only
+user, or sets the user's password, so a new version of the secret takes effect with the next
+revision. The endpoint for people has no login of its own, because Cloud Run checks its callers.
 
-Settings: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION, MLFLOW_SERVER_ALLOWED_HOSTS, PORT, and for the door
-with a login MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+Settings: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION, MLFLOW_SERVER_ALLOWED_HOSTS, PORT,
+and for a login MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
 """
 
 import os
@@ -14,7 +14,8 @@ import secrets
 import sys
 import tempfile
 
-# EDIT: whatever people have registered through the other door, where nobody owns anything, functions may go on with.
+# EDIT, so that functions can change the objects that people create through the other endpoint,
+# where objects have no owner.
 AUTH_CONFIG = """[mlflow]
 default_permission = EDIT
 database_uri = {database}
@@ -23,23 +24,24 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 
 
 def main():
-    # One worker: a server takes 0.5 GB for each, and a handful of functions call it a few times a day.
+    # One worker, because each takes 0.5 GB and a few functions call the server a few times a day.
     server = ["mlflow", "server", "--host", "0.0.0.0", "--port", os.environ.get("PORT", "8080"), "--workers", "1"]
     username = os.environ.get("MLFLOW_TRACKING_USERNAME")
     if username:
-        ask_for_login(username, os.environ["MLFLOW_TRACKING_PASSWORD"], os.environ["MLFLOW_BACKEND_STORE_URI"])
+        require_login(username, os.environ["MLFLOW_TRACKING_PASSWORD"], os.environ["MLFLOW_BACKEND_STORE_URI"])
         server += ["--app-name", "basic-auth"]
     sys.stdout.flush()
     os.execvp(server[0], server)
 
 
-def ask_for_login(username, password, database):
-    # A folder that only this process may read: the address of the database holds its password.
+def require_login(username, password, database):
+    # A directory that only this process may read, because the URL of the database contains its
+    # password.
     config = pathlib.Path(tempfile.mkdtemp()) / "auth.ini"
     config.write_text(AUTH_CONFIG.format(database=database.replace("%", "%%")))
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(config)
-    # MLflow insists on an administrator, whom nobody needs: people come through the other door. Nor does anybody log
-    # in to its pages here, so that their key need not outlive the process.
+    # MLflow requires an administrator, but nobody uses it: people use the other endpoint. Nobody
+    # logs in to the web pages here, so the session key may change with each start.
     os.environ["MLFLOW_AUTH_ADMIN_USERNAME"] = "nobody"
     os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"] = secrets.token_urlsafe(32)
     os.environ["MLFLOW_FLASK_SERVER_SECRET_KEY"] = secrets.token_urlsafe(32)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs bootstrap.sh with a gcloud that only writes down what it is asked for, and holds the rights it would give against
-# lists of what may be given: `make infra-check`.
+# Runs bootstrap.sh with a fake gcloud that records its calls, and compares the granted roles and
+# permissions with the lists below. Part of `make infra-check`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What terraform's account may get on the project. None of them may read what is stored, change roles of the project or
-# act as other accounts: no iam.roleAdmin, iam.serviceAccountUser, run.admin, pubsub.admin, cloudsql.admin, storage.admin.
+# The roles of terraform's account on the project. None of them may read stored data, change roles
+# of the project or act as other accounts, which excludes iam.roleAdmin, iam.serviceAccountUser,
+# run.admin, pubsub.admin, cloudsql.admin and storage.admin.
 readonly roles="
   projects/a-project/roles/bikeTrafficDeployer
   roles/artifactregistry.writer
@@ -20,7 +21,7 @@ readonly roles="
   roles/resourcemanager.projectIamAdmin
 "
 
-# What may be in each of the project's own roles, as extended regular expressions.
+# The permissions that each custom role may contain, as extended regular expressions.
 readonly verbs='(create|delete|get|getIamPolicy|list|setIamPolicy|update)'
 readonly deployer="(artifactregistry\.repositories|bigquery\.(datasets|tables)|pubsub\.(subscriptions|topics))\.$verbs\
 |(run\.services|secretmanager\.secrets|storage\.buckets)\.$verbs\
@@ -37,8 +38,8 @@ readonly condition="expression: api.getAttribute('iam.googleapis.com/modifiedGra
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CALLS=$folder/calls CONDITION=$folder/condition
-# In a project where an earlier bootstrap gave terraform's account a role too many, and Google made its default account an
-# editor.
+# Simulates a project in which terraform's account has an extra role from an earlier bootstrap, and
+# the default account of virtual machines is an editor.
 cat >"$folder/gcloud" <<'END'
 #!/usr/bin/env bash
 printf '%s\n' "$*" >>"$CALLS"
@@ -59,37 +60,37 @@ PATH=$folder:$PATH ./bootstrap.sh a-project europe-west1 group:people@example.co
 
 fail() { printf 'infra-check: bootstrap.sh %s\n' "$*" >&2; exit 1; }
 
-option() { # NAME: its values, one a line
+option() { # NAME; prints the values of the option, one per line
   sed -nE "s/.*--$1=([^ ]+).*/\1/p"
 }
 
-given=$(grep "^projects add-iam-policy-binding a-project " "$CALLS" || true)
-others=$(option member <<<"$given" | grep -vx 'serviceAccount:terraform@a-project.iam.gserviceaccount.com' || true)
-[ -z "$others" ] || fail "gives rights on the project to" "$others"
-difference=$(diff <(xargs -n1 <<<"$roles" | sort) <(option role <<<"$given" | sort)) ||
-  fail "does not give terraform's account the roles on the list (< missing, > not on it):" "$difference"
-grep -qxF "$condition" "$CONDITION" || fail "lets terraform hand out other roles than the four:" "$(cat "$CONDITION")"
+granted=$(grep "^projects add-iam-policy-binding a-project " "$CALLS" || true)
+others=$(option member <<<"$granted" | grep -vx 'serviceAccount:terraform@a-project.iam.gserviceaccount.com' || true)
+[ -z "$others" ] || fail "grants roles on the project to other members:" "$others"
+difference=$(diff <(xargs -n1 <<<"$roles" | sort) <(option role <<<"$granted" | sort)) ||
+  fail "grants terraform's account other roles than the expected ones (< missing, > unexpected):" "$difference"
+grep -qxF "$condition" "$CONDITION" || fail "allows terraform to grant other roles than the expected four:" "$(cat "$CONDITION")"
 
-holds_at_most() { # ROLE EXPRESSION
-  local permissions beyond
+contains_at_most() { # ROLE EXPRESSION
+  local permissions unexpected
   permissions=$(grep "^iam roles create $1 " "$CALLS" | option permissions | tr , "\n" || true)
-  [ -n "$permissions" ] || fail "does not make the role $1"
-  beyond=$(grep -vxE "$2" <<<"$permissions" || true)
-  [ -z "$beyond" ] || fail "puts into the role $1, against the list:" "$beyond"
+  [ -n "$permissions" ] || fail "does not create the role $1"
+  unexpected=$(grep -vxE "$2" <<<"$permissions" || true)
+  [ -z "$unexpected" ] || fail "adds unexpected permissions to the role $1:" "$unexpected"
 }
-holds_at_most bikeTrafficDeployer "$deployer"
-holds_at_most bikeTrafficReplay "$replay"
-holds_at_most bikeTrafficOnCall "$on_call"
-[ "$(grep -c '^iam roles create ' "$CALLS")" = 3 ] || fail "makes a role that this check does not know"
+contains_at_most bikeTrafficDeployer "$deployer"
+contains_at_most bikeTrafficReplay "$replay"
+contains_at_most bikeTrafficOnCall "$on_call"
+[ "$(grep -c '^iam roles create ' "$CALLS")" = 3 ] || fail "creates other roles than the expected three"
 
-# On single resources: the state, and acting as terraform's account.
+# Grants on single resources: the state bucket, and impersonation of terraform's account.
 single=$(grep ' add-iam-policy-binding ' "$CALLS" | grep -v '^projects ' | sed 's/ --format.*//')
 expected="storage buckets add-iam-policy-binding gs://a-project-terraform-state --role=roles/storage.objectUser --member=serviceAccount:terraform@a-project.iam.gserviceaccount.com
 iam service-accounts add-iam-policy-binding terraform@a-project.iam.gserviceaccount.com --project=a-project --member=group:people@example.com --role=roles/iam.serviceAccountTokenCreator"
-[ "$single" = "$expected" ] || fail "gives other rights on resources:" "$single"
+[ "$single" = "$expected" ] || fail "grants unexpected roles on resources:" "$single"
 
-for taken in roles/iam.roleAdmin:terraform@a-project.iam.gserviceaccount.com roles/editor:123456789012-compute@developer.gserviceaccount.com; do
-  grep -q "^projects remove-iam-policy-binding a-project --role=${taken%:*} --member=serviceAccount:${taken#*:} " "$CALLS" ||
-    fail "does not take ${taken%:*} away from ${taken#*:}"
+for revoked in roles/iam.roleAdmin:terraform@a-project.iam.gserviceaccount.com roles/editor:123456789012-compute@developer.gserviceaccount.com; do
+  grep -q "^projects remove-iam-policy-binding a-project --role=${revoked%:*} --member=serviceAccount:${revoked#*:} " "$CALLS" ||
+    fail "does not revoke ${revoked%:*} from ${revoked#*:}"
 done
-if grep '^projects remove-iam-policy-binding ' "$CALLS" | grep -q roles/browser; then fail "takes away what it is to give"; fi
+if grep '^projects remove-iam-policy-binding ' "$CALLS" | grep -q roles/browser; then fail "revokes a role that it must grant"; fi

@@ -1,4 +1,4 @@
-# What the module of a function refuses.
+# Validation of the variables of the module `function`.
 
 mock_provider "google" {
   source = "./tests/mock"
@@ -21,14 +21,14 @@ variables {
   resources     = { objects = ["raw/"], cpu = "1", memory = "512Mi", timeout_seconds = 540, concurrency = 4, minimum_instances = 0, maximum_instances = 3, maximum_attempts = 50 }
 }
 
-run "right_values" {
+run "variables_with_valid_values_are_accepted" {
   command = plan
   module {
     source = "./modules/function"
   }
 }
 
-run "wrong_values_are_refused" {
+run "variables_with_invalid_values_are_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -73,7 +73,7 @@ run "wrong_values_are_refused" {
   ]
 }
 
-run "a_dataset_of_another_project" {
+run "datasets_of_another_project_are_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -86,7 +86,7 @@ run "a_dataset_of_another_project" {
   expect_failures = [var.datasets]
 }
 
-run "latest_is_no_tag" {
+run "image_with_tag_latest_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -99,7 +99,7 @@ run "latest_is_no_tag" {
   expect_failures = [var.image]
 }
 
-run "the_ledger_of_others" {
+run "objects_in_the_ledger_are_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -112,7 +112,7 @@ run "the_ledger_of_others" {
   expect_failures = [var.resources]
 }
 
-run "objects_that_begin_like_it" {
+run "objects_prefix_without_folder_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -125,7 +125,7 @@ run "objects_that_begin_like_it" {
   expect_failures = [var.resources]
 }
 
-run "a_third_of_a_processor" {
+run "cpu_fraction_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -138,7 +138,7 @@ run "a_third_of_a_processor" {
   expect_failures = [var.resources]
 }
 
-run "memory_without_a_unit" {
+run "memory_without_unit_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -151,7 +151,7 @@ run "memory_without_a_unit" {
   expect_failures = [var.resources]
 }
 
-run "a_delivery_that_outlasts_its_deadline" {
+run "timeout_of_the_acknowledgement_deadline_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -164,7 +164,7 @@ run "a_delivery_that_outlasts_its_deadline" {
   expect_failures = [var.resources]
 }
 
-run "no_delivery_at_all" {
+run "concurrency_of_zero_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -177,7 +177,7 @@ run "no_delivery_at_all" {
   expect_failures = [var.resources]
 }
 
-run "more_instances_at_least_than_at_most" {
+run "minimum_instances_above_maximum_are_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -190,7 +190,7 @@ run "more_instances_at_least_than_at_most" {
   expect_failures = [var.resources]
 }
 
-run "attempts_that_end_before_the_lease" {
+run "attempts_that_end_before_the_lease_are_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -203,7 +203,7 @@ run "attempts_that_end_before_the_lease" {
   expect_failures = [var.resources]
 }
 
-run "a_secret_that_is_a_plain_setting_too" {
+run "secret_that_is_also_a_plain_setting_is_rejected" {
   command = plan
   module {
     source = "./modules/function"
@@ -216,7 +216,7 @@ run "a_secret_that_is_a_plain_setting_too" {
   expect_failures = [var.secrets]
 }
 
-run "a_path_of_a_secret" {
+run "secret_path_instead_of_id_is_rejected" {
   command = plan
   module {
     source = "./modules/function"

@@ -1,4 +1,4 @@
-# Who may do what: least rights, on named resources, and nobody public.
+# Access rights: least privilege, on named resources, with no public access.
 
 mock_provider "google" {
   source = "./tests/mock"
@@ -19,11 +19,11 @@ run "configuration" {
   }
   assert {
     condition     = output.files > 20
-    error_message = "The tests must find the configuration that they read."
+    error_message = "The tests must find the terraform files."
   }
 }
 
-run "roles_are_from_the_list" {
+run "roles_are_on_the_allow_list" {
   command = plan
 
   assert {
@@ -41,15 +41,15 @@ run "roles_are_from_the_list" {
       "roles/storage.objectUser",
       "roles/storage.objectViewer",
     ])) == 0
-    error_message = "A role is granted that is not on the list. Can a smaller one do?"
+    error_message = "A granted role is not on the list. Prefer a narrower role, or add it here."
   }
 }
 
-run "grants_are_known" {
+run "grants_are_on_the_allow_list" {
   command = plan
 
   assert {
-    # Each of these is looked at by a test below. What gives rights within another resource is not used at all.
+    # A test below covers each of these grants. Grants inside other resources are not used.
     condition = run.configuration.grants == toset([
       "google_bigquery_dataset_iam_member.operators",
       "google_bigquery_table_iam_member.operators",
@@ -74,17 +74,17 @@ run "grants_are_known" {
       "modules/function/google_service_account_iam_member.push_tokens",
       "modules/function/google_storage_bucket_iam_member.reads",
       "modules/function/google_storage_bucket_iam_member.writes",
-      "modules/mlflow-door/google_cloud_run_v2_service_iam_binding.invokers",
+      "modules/mlflow-endpoint/google_cloud_run_v2_service_iam_binding.invokers",
     ])
-    error_message = "There is a right that these tests do not know, or one of those they know is gone."
+    error_message = "The grants differ from this list. Add a test for a new grant, then list it here."
   }
   assert {
     condition     = length(regexall("\\baccess\\s*{|predefined_acl|authorized_networks", run.configuration.text)) == 0
-    error_message = "Rights are given by IAM, each in a resource of its own."
+    error_message = "Access must be granted by separate IAM resources."
   }
 }
 
-run "functions" {
+run "functions_have_the_roles_of_functions_json" {
   command = plan
 
   assert {
@@ -100,11 +100,11 @@ run "functions" {
         "table logs"                                 = "roles/bigquery.dataEditor"
       },
     )])
-    error_message = "A function's account must have the roles that follow from functions.json, and no others."
+    error_message = "A function's account must have exactly the roles that follow from functions.json."
   }
   assert {
     condition     = alltrue([for name, function in module.function : function.members == toset(["serviceAccount:fn-${name}@a-project.iam.gserviceaccount.com"])])
-    error_message = "A function's rights are for its own account alone."
+    error_message = "A function's roles must be granted to its own account only."
   }
   assert {
     condition = alltrue([for function in module.function : function.pubsub_roles == {
@@ -112,54 +112,55 @@ run "functions" {
       "push"         = "roles/pubsub.subscriber"
       "push account" = "roles/iam.serviceAccountOpenIdTokenCreator"
     }])
-    error_message = "Pub/Sub must be able to pass dead letters on and to make tokens for pushes, and no more."
+    error_message = "Pub/Sub must have exactly the roles for forwarding dead letters and creating push tokens."
   }
 }
 
-run "project_wide_is_only_what_cannot_be_narrower" {
+run "project_roles_are_limited_to_jobs_sql_and_on_call" {
   command = plan
 
   assert {
     condition     = alltrue([for function in module.function : function.project_roles == ["roles/bigquery.jobUser"]])
-    error_message = "On the project a function may run jobs, and nothing else."
+    error_message = "A function must have no project role except bigquery.jobUser."
   }
   assert {
     condition     = google_project_iam_member.mlflow_database.role == "roles/cloudsql.client" && strcontains(google_project_iam_member.mlflow_database.condition[0].expression, "resource.name == 'projects/a-project/instances/mlflow'")
-    error_message = "MLflow's right to connect must name its own database."
+    error_message = "MLflow's role cloudsql.client must be limited to its own database."
   }
   assert {
-    # Besides these two, jobs of operators and the project's own roles for them; see grants_are_known.
+    # The jobs of operators and their custom roles. For other project grants, see
+    # grants_are_on_the_allow_list.
     condition = toset(concat(values(google_project_iam_member.operators_jobs)[*].role, values(google_project_iam_member.operators)[*].role)) == toset([
       "roles/bigquery.jobUser",
       "projects/a-project/roles/bikeTrafficOnCall",
       "projects/a-project/roles/bikeTrafficReplay",
     ])
-    error_message = "bootstrap.sh lets terraform hand out four roles on the project, and operators need three of them."
+    error_message = "Operators must have three of the four project roles that bootstrap.sh allows terraform to grant."
   }
   assert {
     condition     = length(regexall("google_(project|organization)_iam_custom_role", run.configuration.text)) == 0
-    error_message = "The project's own roles are made by bootstrap.sh: whoever may change one could add to it whatever he lacks."
+    error_message = "Custom roles must be created by bootstrap.sh: an account that may change a role can add permissions for itself."
   }
 }
 
-run "operators" {
+run "operators_have_read_and_publish_roles" {
   command = plan
 
   assert {
     condition     = alltrue([for grant in google_bigquery_dataset_iam_member.operators : grant.role == "roles/bigquery.dataViewer"])
-    error_message = "Operators read tables; functions write them."
+    error_message = "Operators must have read access to datasets only."
   }
   assert {
     condition     = alltrue([for grant in google_bigquery_table_iam_member.operators : grant.role == "roles/bigquery.dataEditor" && grant.dataset_id == "monitoring_audit" && grant.table_id == "logs"])
-    error_message = "The one table that operators write is the audit log."
+    error_message = "Operators must have write access to the audit log only."
   }
   assert {
     condition     = alltrue([for grant in google_storage_bucket_iam_member.operators : grant.role == "roles/storage.objectUser" && grant.bucket == "a-project-bike-traffic"])
-    error_message = "Operators write baselines, champions and exports, and cannot change the bucket."
+    error_message = "Operators must be able to write objects but not to change the bucket."
   }
   assert {
     condition     = alltrue([for grant in google_pubsub_topic_iam_member.operators : grant.role == "roles/pubsub.publisher" && contains(keys(google_pubsub_topic.event), grant.topic)])
-    error_message = "Operators publish to the topics of events."
+    error_message = "Operators must be able to publish to event topics only."
   }
   assert {
     condition = toset(concat(
@@ -171,16 +172,16 @@ run "operators" {
       values(google_storage_bucket_iam_member.operators)[*].member,
       module.mlflow_for_operators.invokers,
     )) == var.operators
-    error_message = "The rights of operators are for those in the variable, and for nobody else."
+    error_message = "Operator roles must be granted to exactly the members in operators."
   }
 }
 
-run "mlflow" {
+run "mlflow_has_roles_on_its_own_resources" {
   command = plan
 
   assert {
     condition     = google_storage_bucket_iam_member.mlflow.bucket == "a-project-bike-traffic-mlflow" && google_storage_bucket_iam_member.mlflow.role == "roles/storage.objectUser"
-    error_message = "MLflow must write its own bucket, and cannot touch what functions load."
+    error_message = "MLflow must have access to its own bucket only."
   }
   assert {
     condition = alltrue([for grant in [
@@ -189,19 +190,19 @@ run "mlflow" {
       google_secret_manager_secret_iam_member.mlflow["mlflow-password"],
       google_storage_bucket_iam_member.mlflow,
     ] : grant.member == "serviceAccount:mlflow@a-project.iam.gserviceaccount.com"])
-    error_message = "MLflow's rights are for its own account alone."
+    error_message = "MLflow's roles must be granted to its own account only."
   }
   assert {
     condition     = alltrue([for grant in google_secret_manager_secret_iam_member.mlflow : grant.role == "roles/secretmanager.secretAccessor"])
-    error_message = "MLflow reads its secrets, and cannot change them."
+    error_message = "MLflow must be able to read its secrets but not to change them."
   }
   assert {
     condition     = length(module.mlflow_for_functions.invokers) == 0
-    error_message = "Nobody is an invoker of the door that asks for a password."
+    error_message = "The endpoint with a login must have no invokers."
   }
 }
 
-run "deployer" {
+run "deployer_may_act_as_deployed_accounts_only" {
   command = plan
 
   assert {
@@ -209,52 +210,52 @@ run "deployer" {
       for account in ["fn-${name}", "push-${name}"] :
       "projects/a-project/serviceAccounts/${account}@a-project.iam.gserviceaccount.com" => "roles/iam.serviceAccountUser serviceAccount:terraform@a-project.iam.gserviceaccount.com"
     }])
-    error_message = "Terraform's account, and it alone, must be allowed to act as the accounts of what it deploys."
+    error_message = "Only terraform's account may act as the accounts of a function."
   }
   assert {
     condition     = google_service_account_iam_member.deployer[0].role == "roles/iam.serviceAccountUser" && google_service_account_iam_member.deployer[0].member == "serviceAccount:terraform@a-project.iam.gserviceaccount.com" && google_service_account_iam_member.deployer[0].service_account_id == "projects/a-project/serviceAccounts/mlflow@a-project.iam.gserviceaccount.com"
-    error_message = "Terraform's account must be allowed to act as MLflow's."
+    error_message = "Terraform's account must be allowed to act as MLflow's account."
   }
 }
 
-run "nobody_is_public" {
+run "grants_and_endpoints_exclude_public_access" {
   command = plan
 
   assert {
     condition     = length(regexall("members?\\s*=[^\n]*all(?:Authenticated)?Users", run.configuration.text)) == 0
-    error_message = "Nothing may be granted to everybody."
+    error_message = "No role may be granted to allUsers or allAuthenticatedUsers."
   }
   assert {
     condition     = alltrue([for bucket in [google_storage_bucket.artifacts, google_storage_bucket.mlflow] : bucket.public_access_prevention == "enforced" && bucket.uniform_bucket_level_access])
-    error_message = "Buckets must refuse public grants, and know no rights on single objects."
+    error_message = "Buckets must prevent public access and use uniform access."
   }
   assert {
     condition     = alltrue([for function in module.function : length(setintersection(function.invokers, ["allUsers", "allAuthenticatedUsers"])) == 0])
-    error_message = "Nobody public may call a function."
+    error_message = "Functions must have no public invokers."
   }
   assert {
     condition     = alltrue([for function in module.function : function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"])
-    error_message = "Without predict_callers no function can be reached from outside."
+    error_message = "Without predict_callers, functions must be reachable only from within the project."
   }
   assert {
     condition     = module.mlflow_for_functions.service.invoker_iam_disabled && module.mlflow_for_functions.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
-    error_message = "The door of MLflow that asks for a password must be closed to the internet."
+    error_message = "The MLflow endpoint with a login must be closed to the internet."
   }
   assert {
     condition     = !module.mlflow_for_operators.service.invoker_iam_disabled
-    error_message = "The door of MLflow that asks for no password must be guarded by Cloud Run."
+    error_message = "Cloud Run must check callers of the MLflow endpoint without a login."
   }
   assert {
     condition     = contains([for variable in module.mlflow_for_functions.service.template[0].containers[0].env : variable.name], "MLFLOW_TRACKING_PASSWORD")
-    error_message = "The door of MLflow for functions must ask for the password."
+    error_message = "The MLflow endpoint for functions must require a password."
   }
   assert {
     condition     = length(google_sql_database_instance.mlflow.settings[0].ip_configuration[0].authorized_networks) == 0 && google_sql_database_instance.mlflow.settings[0].connector_enforcement == "REQUIRED"
-    error_message = "The database must be reached through connectors only."
+    error_message = "The database must accept connections through connectors only."
   }
 }
 
-run "public_operators_are_refused" {
+run "operators_with_a_public_member_are_rejected" {
   command = plan
 
   variables {
@@ -264,7 +265,7 @@ run "public_operators_are_refused" {
   expect_failures = [var.operators]
 }
 
-run "public_callers_are_refused" {
+run "predict_callers_with_a_public_member_are_rejected" {
   command = plan
 
   variables {
@@ -274,51 +275,51 @@ run "public_callers_are_refused" {
   expect_failures = [var.predict_callers]
 }
 
-run "objects" {
+run "functions_write_their_own_objects_only" {
   command = plan
 
   assert {
     condition     = alltrue([for name, function in module.function : startswith(function.writes, "resource.name.startsWith('projects/_/buckets/a-project-bike-traffic/objects/ledger/${name}/')")])
-    error_message = "A function must write its own part of the ledger, and only that."
+    error_message = "A function must write to its own part of the ledger only."
   }
   assert {
     condition     = alltrue([for function in module.function : !strcontains(function.writes, "data/train") && !strcontains(function.writes, "objects/data/')") && !strcontains(function.writes, "objects/')") && !strcontains(function.writes, "data/test_baseline.csv") && !strcontains(function.writes, "data/test_baseline')")])
-    error_message = "No function may write the baselines."
+    error_message = "No function may write baselines."
   }
   assert {
     condition     = [for name, function in module.function : name if strcontains(function.writes, "objects/models/")] == ["fine-tune"]
-    error_message = "Only fine-tune makes models."
+    error_message = "Only fine-tune may write models."
   }
   assert {
     condition     = !strcontains(module.function["fine-tune"].writes, "objects/models/')") && !strcontains(module.function["fine-tune"].writes, "objects/models/bike-traffic/')")
-    error_message = "fine-tune must not be able to overwrite a champion that a person has trained."
+    error_message = "fine-tune must not be able to overwrite champions that a person has trained."
   }
 }
 
-run "tables" {
+run "functions_write_their_own_tables_only" {
   command = plan
 
   assert {
     condition     = [for name, function in module.function : name if lookup(function.roles, "dataset bike_traffic_raw", "") == "roles/bigquery.dataEditor"] == ["ingest"]
-    error_message = "Only ingest writes counts."
+    error_message = "Only ingest may write counts."
   }
   assert {
     condition     = [for name, function in module.function : name if lookup(function.roles, "dataset bike_traffic_predictions", "") == "roles/bigquery.dataEditor"] == ["predict"]
-    error_message = "Only predict writes forecasts."
+    error_message = "Only predict may write forecasts."
   }
   assert {
     condition     = alltrue([for function in module.function : !contains(keys(function.roles), "dataset monitoring_audit") && function.roles["table logs"] == "roles/bigquery.dataEditor"])
-    error_message = "Functions have rights on the table of the audit log, not on its dataset."
+    error_message = "Functions must have a role on the audit log table, not on its dataset."
   }
 }
 
-run "topics" {
+run "functions_publish_to_their_output_topics_only" {
   command = plan
 
   assert {
     condition = alltrue([for name, function in module.function :
       toset([for resource in keys(function.roles) : trimprefix(resource, "topic ") if startswith(resource, "topic ")]) == toset(local.functions[name].publishes)
     ])
-    error_message = "A function publishes to the topics that functions.json names, and to no others."
+    error_message = "A function must be able to publish to exactly the topics that functions.json names."
   }
 }

@@ -1,4 +1,4 @@
-# Wrong values are refused before anything is made of them.
+# Validation of the root variables.
 
 mock_provider "google" {
   source = "./tests/mock"
@@ -17,7 +17,7 @@ run "configuration" {
   }
 }
 
-run "every_variable_is_described_typed_and_checked" {
+run "variables_have_description_type_and_validation" {
   command = plan
 
   assert {
@@ -25,14 +25,14 @@ run "every_variable_is_described_typed_and_checked" {
     error_message = "This test must find every variable."
   }
   assert {
-    # Of a bool every value is a right one.
+    # Every bool is valid.
     condition = alltrue([for body in values(run.configuration.variables) :
     length(regexall("\n  description = ", body)) == 1 && length(regexall("\n  type +=", body)) == 1 && length(regexall("\n  validation \\{|\n  type +=(?: bool)", body)) > 0])
-    error_message = "A variable must have a description, a type, and a check of what can be told to be wrong."
+    error_message = "Every variable must have a description, a type and, unless it is a bool, a validation."
   }
 }
 
-run "wrong_values_are_refused" {
+run "variables_with_invalid_values_are_rejected" {
   command = plan
 
   variables {

@@ -1,4 +1,5 @@
-# What the function gave up (hopeless, with the reason as an attribute), and what Pub/Sub gave up (too many attempts).
+# Messages that failed permanently (the function publishes them, with the reason as an attribute),
+# and messages that exceeded the delivery attempts (Pub/Sub publishes them).
 resource "google_pubsub_topic" "dead_letters" {
   name                       = "${var.name}-dead-letter"
   message_retention_duration = local.retention
@@ -8,12 +9,13 @@ resource "google_pubsub_topic" "dead_letters" {
   }
 }
 
-# A topic keeps nothing for somebody who comes later; this subscription does, until the letters are put back or dropped.
+# A topic delivers nothing to later subscribers. This subscription stores dead letters until they
+# are republished or discarded.
 resource "google_pubsub_subscription" "dead_letters" {
   name                       = "${var.name}-dead-letter"
   topic                      = google_pubsub_topic.dead_letters.name
   message_retention_duration = local.retention
-  # As long as somebody needs to edit one: `bike-traffic replay --dead-letters --edit`.
+  # Leaves time to edit a dead letter: `bike-traffic replay --dead-letters --edit`.
   ack_deadline_seconds = 600
 
   expiration_policy {
@@ -27,7 +29,7 @@ resource "google_pubsub_topic_iam_member" "dead_letters_of_pubsub" {
   member = var.pubsub_agent
 }
 
-# Pub/Sub acknowledges in the name of the subscription what it has passed on.
+# Pub/Sub acknowledges a forwarded dead letter on the push subscription.
 resource "google_pubsub_subscription_iam_member" "dead_letters_of_pubsub" {
   subscription = google_pubsub_subscription.push.name
   role         = "roles/pubsub.subscriber"

@@ -1,4 +1,4 @@
-# What the function may do, each on a named resource; and at the end, who may deploy it.
+# Roles of the function, each on a named resource, and the roles of the deployer.
 
 locals {
   objects  = "projects/_/buckets/${var.bucket}/objects/"
@@ -13,15 +13,16 @@ resource "google_pubsub_topic_iam_member" "publishes" {
   member = local.members.function
 }
 
-# Everything in the bucket is for the functions to read. Listing is part of it: without, a missing object is answered
-# with 403 instead of 404.
+# Functions may read the whole bucket. The role includes listing: without it, Cloud Storage answers
+# 403 instead of 404 for a missing object.
 resource "google_storage_bucket_iam_member" "reads" {
   bucket = var.bucket
   role   = "roles/storage.objectViewer"
   member = local.members.function
 }
 
-# It writes its own part of the ledger and what its README says, and can touch neither baselines nor the models of others.
+# The function writes its own part of the ledger and the objects that its README names. It cannot
+# change baselines or the models of other functions.
 resource "google_storage_bucket_iam_member" "writes" {
   bucket = var.bucket
   role   = "roles/storage.objectUser"
@@ -41,7 +42,8 @@ resource "google_bigquery_dataset_iam_member" "uses" {
   member     = local.members.function
 }
 
-# The one table, not its dataset. Editor, since BigQuery knows no role that may add rows and not change them.
+# On the table, not on its dataset. BigQuery has no role that may add rows but not change them, so
+# this one is dataEditor.
 resource "google_bigquery_table_iam_member" "audits" {
   dataset_id = var.audit_log.dataset
   table_id   = var.audit_log.table
@@ -49,7 +51,8 @@ resource "google_bigquery_table_iam_member" "audits" {
   member     = local.members.function
 }
 
-# The one role on the project, since queries and load jobs belong to projects. It gives access to no data.
+# The only role on the project, because queries and load jobs belong to a project. It gives no
+# access to data.
 resource "google_project_iam_member" "runs_jobs" {
   project = var.project_id
   role    = "roles/bigquery.jobUser"
@@ -64,9 +67,10 @@ resource "google_secret_manager_secret_iam_member" "reads" {
   member    = local.members.function
 }
 
-# Whoever deploys a service or a push must be allowed to act as its account: on these two, and not on all of the project.
-# Terraform gives this right to itself, since it makes the accounts. A condition on a right on the project could not name
-# them: https://cloud.google.com/iam/docs/conditions-resource-attributes knows no service accounts.
+# A principal that deploys a service or a push subscription must be allowed to act as its account.
+# The grants cover these two accounts only. Terraform grants itself this role, because it creates
+# the accounts. A condition on a project-wide grant cannot name service accounts:
+# https://cloud.google.com/iam/docs/conditions-resource-attributes
 resource "google_service_account_iam_member" "deployer" {
   for_each = var.deployer == null ? {} : local.emails
 

@@ -1,15 +1,15 @@
 output "account_ids" {
-  description = "The ids of the accounts: `function`, which the service runs as, and `push`, which Pub/Sub calls it as."
+  description = "The ids of the accounts: `function` runs the service, `push` authenticates Pub/Sub."
   value       = { function = google_service_account.function.account_id, push = google_service_account.push.account_id }
 }
 
 output "dead_letters" {
-  description = "The subscription that keeps the dead letters."
+  description = "The subscription that stores the dead letters."
   value       = google_pubsub_subscription.dead_letters
 }
 
 output "deployers" {
-  description = "Who may deploy the function: a role and a member by the account that it is on."
+  description = "The grants of the deployer: role and member, by service account."
   value       = { for grant in google_service_account_iam_member.deployer : grant.service_account_id => "${grant.role} ${grant.member}" }
 }
 
@@ -19,7 +19,7 @@ output "invokers" {
 }
 
 output "members" {
-  description = "Who has the roles: the function's account and nobody else."
+  description = "The members that hold the roles: only the function's account."
   value = toset(concat(
     values(google_pubsub_topic_iam_member.publishes)[*].member,
     values(google_bigquery_dataset_iam_member.uses)[*].member,
@@ -35,12 +35,12 @@ output "members" {
 }
 
 output "project_roles" {
-  description = "The roles that the function has on the project as a whole."
+  description = "The roles of the function on the project as a whole."
   value       = [google_project_iam_member.runs_jobs.role]
 }
 
 output "pubsub_roles" {
-  description = "What Pub/Sub's service agent may do, with the resource it is on."
+  description = "The roles of Pub/Sub's service agent, by resource."
   value = {
     "dead letters" = google_pubsub_topic_iam_member.dead_letters_of_pubsub.role
     "push"         = google_pubsub_subscription_iam_member.dead_letters_of_pubsub.role
@@ -54,7 +54,7 @@ output "push" {
 }
 
 output "roles" {
-  description = "All roles of the function's account, each with the resource it is on."
+  description = "All roles of the function's account, by resource."
   value = merge(
     { for name, grant in google_pubsub_topic_iam_member.publishes : "topic ${name}" => grant.role },
     { for name, grant in google_bigquery_dataset_iam_member.uses : "dataset ${name}" => grant.role },
@@ -75,11 +75,11 @@ output "service" {
 }
 
 output "uri" {
-  description = "The address of the service."
+  description = "The URL of the service."
   value       = google_cloud_run_v2_service.function.uri
 }
 
 output "writes" {
-  description = "The condition under which the function may write objects."
+  description = "The IAM condition on writing objects."
   value       = google_storage_bucket_iam_member.writes.condition[0].expression
 }

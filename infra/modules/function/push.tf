@@ -1,16 +1,16 @@
 locals {
-  # As long as the topics': what was acknowledged can be delivered again for a week.
+  # Equal to the topics' retention: acknowledged messages can be delivered again for a week.
   retention = "604800s"
 }
 
-# What Pub/Sub shows itself as. It may call this service and do nothing else.
+# The account of Pub/Sub's push requests. It may call this service and nothing else.
 resource "google_service_account" "push" {
   account_id   = "push-${var.name}"
   display_name = "bike-traffic push to ${var.name}"
-  description  = "What Pub/Sub calls the function ${var.name} as"
+  description  = "Authenticates Pub/Sub at the function ${var.name}"
 }
 
-# Pub/Sub makes the tokens of that account.
+# Pub/Sub creates the tokens of that account.
 resource "google_service_account_iam_member" "push_tokens" {
   service_account_id = "projects/${var.project_id}/serviceAccounts/${local.emails.push}"
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
@@ -43,12 +43,13 @@ resource "google_pubsub_subscription" "push" {
     max_delivery_attempts = var.resources.maximum_attempts
   }
 
-  # Never: a weekly chain that drifts twice a year must not lose its subscriptions after a month of silence.
+  # Never expires: a chain that detects drift twice a year must not lose its subscriptions after a
+  # month without messages.
   expiration_policy {
     ttl = ""
   }
 
-  # Else the first pushes are refused, and dead letters cannot be passed on.
+  # Without these grants the first pushes are rejected, and Pub/Sub cannot forward dead letters.
   depends_on = [
     google_cloud_run_v2_service_iam_binding.invokers,
     google_pubsub_topic_iam_member.dead_letters_of_pubsub,

@@ -1,20 +1,21 @@
 locals {
-  # What the accounts are called is known before they are made, so that a plan shows it.
+  # Derived from the account ids, so a plan shows the addresses before the accounts exist.
   emails = {
     function = "${google_service_account.function.account_id}@${var.project_id}.iam.gserviceaccount.com"
     push     = "${google_service_account.push.account_id}@${var.project_id}.iam.gserviceaccount.com"
   }
   members = { for name, email in local.emails : name => "serviceAccount:${email}" }
 
-  # Fixed, so that it is known before the service has an address. The name can belong to nobody.
+  # A fixed audience, known before the service has a URL. The top-level domain `invalid` is
+  # reserved, so nobody can own the name.
   audience = "https://${var.name}.${var.project_id}.invalid"
 }
 
-# What the function runs as.
+# The account that the function runs as.
 resource "google_service_account" "function" {
   account_id   = "fn-${var.name}"
   display_name = "bike-traffic ${var.name}"
-  description  = "What the function ${var.name} runs as"
+  description  = "Runs the function ${var.name}"
 }
 
 resource "google_cloud_run_v2_service" "function" {
@@ -23,7 +24,7 @@ resource "google_cloud_run_v2_service" "function" {
   deletion_protection  = var.protected
   custom_audiences     = [local.audience]
   invoker_iam_disabled = false
-  # Pub/Sub of the same project counts as internal.
+  # Requests of Pub/Sub in the same project count as internal.
   ingress = length(var.callers) == 0 ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
 
   template {
@@ -100,17 +101,18 @@ resource "google_cloud_run_v2_service" "function" {
     }
   }
 
-  # Said although it is what Cloud Run does: else what gcloud has pinned to a revision, in a hurry, would stay pinned.
+  # This is the default of Cloud Run. It is explicit so that a deployment undoes a revision pinned
+  # with gcloud.
   traffic {
     type    = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
     percent = 100
   }
 
-  # Cloud Run looks whether the account may read the secrets when a revision is made.
+  # Cloud Run checks access to the secrets when it creates a revision.
   depends_on = [google_secret_manager_secret_iam_member.reads, google_service_account_iam_member.deployer]
 }
 
-# Who may call it, and nobody else: what is granted by hand is taken away at the next apply.
+# The complete list of callers: the next apply removes grants that were added by hand.
 resource "google_cloud_run_v2_service_iam_binding" "invokers" {
   name     = google_cloud_run_v2_service.function.name
   location = google_cloud_run_v2_service.function.location

@@ -1,79 +1,79 @@
 variable "audit_log" {
-  description = "The table of the audit log, to which every function adds rows."
+  description = "The audit log table, to which every function adds rows."
   type        = object({ dataset = string, table = string })
   nullable    = false
 
   validation {
     condition     = alltrue([for name in values(var.audit_log) : can(regex("^\\w+$", name))])
-    error_message = "Both must be names in BigQuery, without the project: letters, digits and underscores."
+    error_message = "dataset and table must be BigQuery names without the project: ASCII alphanumerics and underscores."
   }
 }
 
 variable "bucket" {
-  description = "The name of the bucket of artifacts, which every function may read."
+  description = "The name of the artifact bucket, which every function may read."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.bucket))
-    error_message = "It must be the name of a bucket, without gs://."
+    error_message = "bucket must be a bucket name without gs://."
   }
 }
 
 variable "callers" {
-  description = "IAM members besides Pub/Sub that may call the service; with any, it can be reached from outside the project."
+  description = "IAM members besides Pub/Sub that may call the service. If there are any, the service is reachable from outside the project."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for member in var.callers : can(regex("^(group|serviceAccount|user):[^@]+@.+$", member))])
-    error_message = "Each must be group:, user: or serviceAccount: and an address; nobody public."
+    error_message = "Each member must be group:, user: or serviceAccount: followed by an address. Public members are not allowed."
   }
 }
 
 variable "datasets" {
-  description = "The datasets whose tables the function uses: `read`, or `write` to make and replace tables."
+  description = "The datasets that the function uses, with `read`, or with `write` to create and replace tables."
   type        = map(string)
   nullable    = false
 
   validation {
     condition     = alltrue([for name, need in var.datasets : can(regex("^\\w+$", name)) && contains(["read", "write"], need)])
-    error_message = "Each must be the name of a dataset, without the project, with read or write."
+    error_message = "Each key must be a dataset name without the project, and each value read or write."
   }
 }
 
 variable "deployer" {
-  description = "The service account that terraform acts as, which is allowed to act as the function's accounts; null where a person with that right deploys."
+  description = "The service account that terraform impersonates. It is allowed to act as the function's accounts. null if a person with that right deploys."
   type        = string
   default     = null
 
   validation {
     condition     = var.deployer == null || can(regex("^[a-z0-9-]+@[a-z0-9-]+\\.iam\\.gserviceaccount\\.com$", var.deployer))
-    error_message = "It must be the address of a service account, NAME@PROJECT.iam.gserviceaccount.com."
+    error_message = "deployer must be a service account, NAME@PROJECT.iam.gserviceaccount.com."
   }
 }
 
 variable "environment" {
-  description = "Settings and their values."
+  description = "Settings and their values, passed as environment variables."
   type        = map(string)
   nullable    = false
 
   validation {
     # https://cloud.google.com/run/docs/container-contract#env-vars
     condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"], name)])
-    error_message = "Each must have the name of a setting, in capitals, and not one of those that Cloud Run sets."
+    error_message = "Each key must be an uppercase setting name that Cloud Run does not set itself."
   }
 }
 
 variable "generation" {
-  description = "Another number makes instances start anew, with the present secrets."
+  description = "The generation of the secrets. A new value restarts the instances with the current secrets."
   type        = number
   nullable    = false
 
   validation {
     condition     = var.generation >= 1 && floor(var.generation) == var.generation
-    error_message = "It must be a whole number from 1."
+    error_message = "generation must be a whole number of at least 1."
   }
 }
 
@@ -84,7 +84,7 @@ variable "image" {
 
   validation {
     condition     = can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image)) && !endswith(var.image, ":latest")
-    error_message = "It must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG, and not latest: nobody could say what runs."
+    error_message = "image must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG. The tag latest is not allowed, because it does not identify the deployed image."
   }
 }
 
@@ -95,18 +95,18 @@ variable "input_topic" {
 
   validation {
     condition     = can(regex("^projects/[a-z0-9-]+/topics/[a-z-]+$", var.input_topic))
-    error_message = "It must be projects/PROJECT/topics/NAME."
+    error_message = "input_topic must be projects/PROJECT/topics/NAME."
   }
 }
 
 variable "name" {
-  description = "The name of the function: of its service, its push subscription and, behind a prefix, its accounts."
+  description = "The name of the function, its service and its push subscription. The accounts have the same name after a prefix."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,23}[a-z0-9]$", var.name))
-    error_message = "It must be 3 to 25 lower-case letters, digits and hyphens: with push- before it, an account takes 30."
+    error_message = "name must be 3 to 25 lowercase ASCII alphanumerics and hyphens: an account name is limited to 30 characters, including the prefix push-."
   }
 }
 
@@ -117,23 +117,23 @@ variable "output_topics" {
 
   validation {
     condition     = alltrue([for topic in values(var.output_topics) : can(regex("^projects/[a-z0-9-]+/topics/[a-z-]+$", topic))])
-    error_message = "Each must be projects/PROJECT/topics/NAME."
+    error_message = "Each topic must be projects/PROJECT/topics/NAME."
   }
 }
 
 variable "project_id" {
-  description = "The project."
+  description = "The project id."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project_id))
-    error_message = "It must be the id of a project: 6 to 30 lower-case letters, digits and hyphens."
+    error_message = "project_id must be 6 to 30 lowercase ASCII alphanumerics and hyphens."
   }
 }
 
 variable "protected" {
-  description = "Whether terraform must refuse to delete the service."
+  description = "Protects the service from deletion by terraform."
   type        = bool
   nullable    = false
 }
@@ -145,30 +145,30 @@ variable "pubsub_agent" {
 
   validation {
     condition     = can(regex("^serviceAccount:service-[0-9]+@gcp-sa-pubsub\\.iam\\.gserviceaccount\\.com$", var.pubsub_agent))
-    error_message = "It must be serviceAccount:service-NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com, with the number of the project, not its id."
+    error_message = "pubsub_agent must be serviceAccount:service-NUMBER@gcp-sa-pubsub.iam.gserviceaccount.com, with the project number instead of the project id."
   }
 }
 
 variable "region" {
-  description = "Where the service runs."
+  description = "The region that the service runs in."
   type        = string
   nullable    = false
 
   validation {
     condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.region))
-    error_message = "It must be a region, as in europe-west1."
+    error_message = "region must be a region, for example europe-west1."
   }
 }
 
 variable "resources" {
   description = <<-E
-    What the service gets, and how its messages are delivered:
-    - objects: the prefixes of the objects that it writes, besides its part of the ledger
-    - cpu, memory: of an instance, as Cloud Run spells them
-    - timeout_seconds: for one delivery; shorter than the acknowledgement deadline of 600 s
-    - concurrency: deliveries at once in one instance
-    - minimum_instances, maximum_instances
-    - maximum_attempts: to deliver a message before it becomes a dead letter; the first pause is 10 s, the longest 600 s
+    The resources of the service and the delivery of its messages:
+    - objects: prefixes of the objects that the function writes, besides its part of the ledger
+    - cpu, memory: limits of an instance, in Cloud Run's notation
+    - timeout_seconds: time limit of a delivery, shorter than the acknowledgement deadline of 600 s
+    - concurrency: concurrent deliveries per instance
+    - minimum_instances, maximum_instances: limits of scaling
+    - maximum_attempts: delivery attempts before a message becomes a dead letter, with a backoff from 10 s to 600 s
   E
   type = object({
     objects           = list(string)
@@ -183,56 +183,57 @@ variable "resources" {
   nullable = false
 
   validation {
-    # An empty prefix would be every object; one without a folder, whatever begins like it.
+    # An empty prefix would match every object. A prefix without a folder would match every name
+    # that starts with it.
     condition     = alltrue([for prefix in var.resources.objects : can(regex("^[a-z][a-z-]*/[A-Za-z0-9._/-]*$", prefix)) && !startswith(prefix, "ledger/")])
-    error_message = "A prefix of objects must begin with a folder, as in raw/, and the ledger of others is not the function's to write."
+    error_message = "Each prefix in objects must start with a folder, for example raw/, and must not be in ledger/."
   }
   validation {
     condition     = can(regex("^[1248]$", var.resources.cpu)) && can(regex("^[1-9][0-9]*(Mi|Gi)$", var.resources.memory))
-    error_message = "cpu must be 1, 2, 4 or 8, and memory a number of Mi or Gi."
+    error_message = "cpu must be 1, 2, 4 or 8, and memory a number followed by Mi or Gi."
   }
   validation {
     condition     = var.resources.timeout_seconds >= 1 && var.resources.timeout_seconds < 600
-    error_message = "A delivery must end before Pub/Sub's longest acknowledgement deadline of 600 s."
+    error_message = "timeout_seconds must be at least 1 and less than 600, which is Pub/Sub's longest acknowledgement deadline."
   }
   validation {
     condition     = var.resources.concurrency >= 1 && var.resources.concurrency <= 1000
-    error_message = "An instance takes 1 to 1000 deliveries at once."
+    error_message = "concurrency must be from 1 to 1000."
   }
   validation {
     condition     = var.resources.minimum_instances >= 0 && var.resources.maximum_instances >= max(1, var.resources.minimum_instances)
-    error_message = "There must be one instance at most or more, and no fewer than at least."
+    error_message = "maximum_instances must be at least 1 and at least minimum_instances, which must not be negative."
   }
   validation {
-    # A process that dies leaves its event to the next delivery, which may begin when the lease of 60 s is over.
+    # The entry of a dead process is free for another delivery after the lease of 60 s.
     condition     = var.resources.maximum_attempts >= 8 && var.resources.maximum_attempts <= 100
-    error_message = "There must be 8 attempts at least, whose pauses of 10 s or more outlast the lease of 60 s, and at most 100."
+    error_message = "maximum_attempts must be from 8 to 100: with fewer attempts, the backoff of at least 10 s each ends before the lease of 60 s."
   }
 }
 
 variable "secrets" {
-  description = "Settings whose values are secrets, and the ids of these."
+  description = "Settings whose values are secrets, with the ids of the secrets."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = alltrue([for name, secret in var.secrets : can(regex("^[A-Z][A-Z0-9_]*$", name)) && can(regex("^[A-Za-z0-9_-]+$", secret))])
-    error_message = "Each must have the name of a setting, in capitals, and be the id of a secret, not its value or its path."
+    error_message = "Each key must be an uppercase setting name, and each value the id of a secret, not its value or its path."
   }
   validation {
     condition     = length(setintersection(keys(var.secrets), keys(var.environment))) == 0
-    error_message = "What is a secret cannot be a plain setting as well."
+    error_message = "A setting cannot be in both secrets and environment."
   }
 }
 
 variable "subnetwork" {
-  description = "The network that all calls of the function go through, with no way to the internet; null for calls by the internet."
+  description = "The network for all outgoing calls of the function, which does not reach the internet. null for calls over the internet."
   type        = object({ network = string, subnetwork = string })
   default     = null
 
   validation {
     condition     = var.subnetwork == null || try(alltrue([for name in values(var.subnetwork) : length(name) > 0]), false)
-    error_message = "Both network and subnetwork must be named."
+    error_message = "network and subnetwork must both be set."
   }
 }

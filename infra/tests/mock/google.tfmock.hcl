@@ -1,4 +1,4 @@
-# What Google would answer, where the shape of it is looked at.
+# Attributes that Google computes, for tests that depend on their format.
 
 mock_data "google_project" {
   defaults = {

@@ -1,5 +1,5 @@
-# The configuration as text, for what a test must find wherever it stands: a resource that a test does not know cannot
-# slip past it.
+# The configuration as text. Tests search the text, so they also find resources that they do not
+# name.
 
 locals {
   root  = "${path.module}/../.."
@@ -8,29 +8,29 @@ locals {
 }
 
 output "files" {
-  description = "How many files there are."
+  description = "The number of files."
   value       = length(local.files)
 }
 
 output "grants" {
-  description = "Every resource that gives somebody a right, as FOLDER/TYPE.NAME."
+  description = "The resources that grant access, as FOLDER/TYPE.NAME."
   value = toset(flatten([for file, text in local.texts : [
     for found in regexall("resource \"(google_\\w*_(?:iam|acl|access)(?:_\\w+)?)\" \"(\\w+)\"", text) : trimprefix("${dirname(file)}/${found[0]}.${found[1]}", "./")
   ]]))
 }
 
 output "roles" {
-  description = "Every predefined role that is named."
+  description = "The predefined roles that the configuration names."
   value       = toset(flatten([for text in values(local.texts) : regexall("roles/[A-Za-z.]+", text)]))
 }
 
 output "text" {
-  description = "All files, one after the other, without comments."
+  description = "The concatenated files, without comments."
   value       = join("\n", values(local.texts))
 }
 
 output "variables" {
-  description = "The body of every variable, as FOLDER/NAME."
+  description = "The bodies of all variables, by FOLDER/NAME."
   value = merge([for file, text in local.texts : {
     for found in regexall("(?s)variable \"(\\w+)\" {(.*?)\n}", text) : trimprefix("${dirname(file)}/${found[0]}", "./") => found[1]
   }]...)

@@ -1,7 +1,7 @@
 locals {
   environment = merge(
     {
-      MLFLOW_ARTIFACTS_DESTINATION        = var.door.artifacts
+      MLFLOW_ARTIFACTS_DESTINATION        = var.server.artifacts
       MLFLOW_DISABLE_TELEMETRY            = "true"
       MLFLOW_SERVER_ALLOWED_HOSTS         = "${var.name}-*.run.app"
       MLFLOW_SERVER_ENABLE_JOB_EXECUTION  = "false"
@@ -11,35 +11,41 @@ locals {
     var.login == null ? {} : { MLFLOW_TRACKING_USERNAME = var.login.username },
   )
   secrets = merge(
-    { MLFLOW_BACKEND_STORE_URI = var.door.database_secret },
+    { MLFLOW_BACKEND_STORE_URI = var.server.database_secret },
     var.login == null ? {} : { MLFLOW_TRACKING_PASSWORD = var.login.password_secret },
   )
 }
 
-resource "google_cloud_run_v2_service" "door" {
-  name                = var.name
-  location            = var.door.region
-  deletion_protection = var.door.protected
+moved {
+  from = google_cloud_run_v2_service.door
+  to   = google_cloud_run_v2_service.endpoint
+}
 
-  # Exactly one of the two checks: a caller with a password cannot show a token as well. Without Cloud Run's check the
-  # service is closed to the internet, and MLflow asks for the password.
+resource "google_cloud_run_v2_service" "endpoint" {
+  name                = var.name
+  location            = var.server.region
+  deletion_protection = var.server.protected
+
+  # Exactly one of two checks applies, because a request carries either a password or a token. With
+  # a login, MLflow checks the password and the service is closed to the internet. Without a login,
+  # Cloud Run checks the token.
   invoker_iam_disabled = var.login != null
   ingress              = var.login != null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
 
   template {
-    labels                           = { secret-generation = tostring(var.door.generation) }
-    service_account                  = var.door.service_account
+    labels                           = { secret-generation = tostring(var.server.generation) }
+    service_account                  = var.server.service_account
     timeout                          = "300s"
     max_instance_request_concurrency = 40
 
     scaling {
       min_instance_count = 0
-      # Of both doors together no more connections come about than the smallest database takes, which is 25.
+      # Keeps both endpoints together below the 25 connections of the smallest database.
       max_instance_count = 1
     }
 
     containers {
-      image = var.door.image
+      image = var.server.image
 
       resources {
         limits            = { cpu = "1", memory = "2Gi" }
@@ -51,7 +57,7 @@ resource "google_cloud_run_v2_service" "door" {
         container_port = 8080
       }
 
-      # It takes 10 to 20 seconds to start.
+      # MLflow takes 10 to 20 seconds to start.
       startup_probe {
         period_seconds    = 2
         timeout_seconds   = 2
@@ -90,12 +96,13 @@ resource "google_cloud_run_v2_service" "door" {
     volumes {
       name = "cloudsql"
       cloud_sql_instance {
-        instances = [var.door.instance]
+        instances = [var.server.instance]
       }
     }
   }
 
-  # Said although it is what Cloud Run does: else what gcloud has pinned to a revision, in a hurry, would stay pinned.
+  # This is the default of Cloud Run. It is explicit so that a deployment undoes a revision pinned
+  # with gcloud.
   traffic {
     type    = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
     percent = 100
@@ -105,8 +112,8 @@ resource "google_cloud_run_v2_service" "door" {
 resource "google_cloud_run_v2_service_iam_binding" "invokers" {
   count = length(var.invoker_members) == 0 ? 0 : 1
 
-  name     = google_cloud_run_v2_service.door.name
-  location = google_cloud_run_v2_service.door.location
+  name     = google_cloud_run_v2_service.endpoint.name
+  location = google_cloud_run_v2_service.endpoint.location
   role     = "roles/run.invoker"
   members  = var.invoker_members
 }
