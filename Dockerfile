@@ -1,18 +1,22 @@
 # syntax=docker/dockerfile:1
-# The image of one function: docker build --build-arg FUNCTION=ingest .   (`make images` builds all six)
+# The image of one function: docker build --build-arg FUNCTION=ingest .
+# `make images` builds all six.
 #
-# All six share every layer but the last ones. Base images are pinned by tag. To pin the one that images stand on by digest
-# as well, give RUNTIME_DIGEST what `docker buildx imagetools inspect IMAGE` prints, sha256:...; a label then says it too.
+# All six images share every layer except the last ones. Base images are pinned by tag. To pin the
+# runtime image by digest as well, set RUNTIME_DIGEST to the sha256:... that `docker buildx
+# imagetools inspect IMAGE` prints. A label then records the digest.
 
 ARG RUST_IMAGE=rust:1.95-bookworm
-# Debian 12 as well, so that the binaries find the glibc they were built with. They need libc, libm and libgcc_s, which
-# the smaller `base` lacks, and nothing else: XGBoost, libstdc++ and libgomp are linked in, time zones are bundled. It
-# has the certificates of authorities too, and no shell; scratch has none of these.
+# Debian 12, like the build image, so that the binaries find the same glibc. They need libc, libm
+# and libgcc_s; the smaller image `base` lacks libgcc_s. XGBoost, libstdc++ and libgomp are linked
+# statically, and time zones are bundled. The image contains CA certificates but no shell; `scratch`
+# has no certificates.
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 ARG RUNTIME_DIGEST=
 
-# The sources without their contents: manifests, the binding of XGBoost (its C++ takes most of the time), and an empty
-# root for every other crate. It changes only when they do, and with it the layer of the dependencies.
+# The manifests, the XGBoost binding (compiling its C++ takes most of the time), and an empty crate
+# root for every other crate. This layer, and with it the layer of compiled dependencies, changes
+# only when these files change.
 FROM ${RUST_IMAGE} AS skeleton
 WORKDIR /source
 COPY . .
@@ -29,13 +33,12 @@ COPY --from=skeleton /source .
 # hadolint ignore=SC2086
 RUN cargo build --release --locked ${PACKAGES}
 COPY . .
-# cargo goes by time: what has just been copied must be newer than what was built of the skeleton.
-# hadolint ignore=SC2086
+# cargo compares modification times, so the copied sources must be newer than the skeleton build.
 RUN find . -name '*.rs' -exec touch {} + && cargo build --release --locked ${PACKAGES}
 
 FROM build AS binary
 ARG FUNCTION
-RUN install -D --mode=0755 "target/release/${FUNCTION:?name it with --build-arg FUNCTION=ingest, or another}" /image/function
+RUN install -D --mode=0755 "target/release/${FUNCTION:?set it, for example --build-arg FUNCTION=ingest}" /image/function
 
 FROM ${RUNTIME_IMAGE}${RUNTIME_DIGEST:+@${RUNTIME_DIGEST}}
 ARG FUNCTION
@@ -56,7 +59,7 @@ LABEL org.opencontainers.image.title="bike-traffic ${FUNCTION}" \
       org.opencontainers.image.base.name="${RUNTIME_IMAGE}" \
       org.opencontainers.image.base.digest="${RUNTIME_DIGEST}"
 COPY --from=binary /image/function /function
-# XGBoost's threads sleep while they wait: cores are shared with other instances.
+# Idle XGBoost threads sleep instead of spinning, because instances share cores.
 ENV OMP_WAIT_POLICY=passive
 USER 65532:65532
 EXPOSE 8080
