@@ -2,11 +2,12 @@
 
 use jiff::civil::Date;
 
-/// Says whether `date` is one of the eleven public holidays of metropolitan France.
+/// Returns `true` if `date` is one of the eleven public holidays of metropolitan France.
 ///
-/// Source: article L3133-1 of the Code du travail. The two further holidays of Alsace and
-/// Moselle (Good Friday and 26 December) are not among them. The list is applied to
-/// every year alike, whatever the law of that year was.
+/// Excludes the two additional holidays of Alsace and Moselle, Good Friday and 26 December.
+/// Applies today's list to every year, even to years with other laws.
+///
+/// Source: article L3133-1 of the Code du travail.
 #[must_use]
 pub fn is_public_holiday(date: Date) -> bool {
     is_fixed_holiday(date) || is_movable_holiday(date)
@@ -43,17 +44,17 @@ fn is_movable_holiday(date: Date) -> bool {
     [easter_monday, ascension, whit_monday].contains(&days_after_easter(date))
 }
 
-/// Returns the days from the Easter Sunday of the date's year to `date`.
+/// Returns the number of days from Easter Sunday of the same year to `date`, negative before it.
 fn days_after_easter(date: Date) -> i32 {
     let days_before_march = if date.in_leap_year() { 60 } else { 59 };
     let easter = days_before_march + easter_sunday_in_days_of_march(date.year());
     i32::from(date.day_of_year()) - easter
 }
 
-/// Returns the day of Easter Sunday counted from 1 March, so that 32 is 1 April.
+/// Returns the date of Easter Sunday as a day of March; 32 is 1 April.
 ///
-/// Source: the anonymous Gregorian algorithm of 1876, as in Jean Meeus, Astronomical
-/// Algorithms, chapter 8 (also known as Meeus/Jones/Butcher). The one-letter names are his.
+/// Source: the anonymous Gregorian algorithm of 1876 (Meeus/Jones/Butcher), as printed in Jean
+/// Meeus, Astronomical Algorithms, chapter 8. The variables have the names used there.
 fn easter_sunday_in_days_of_march(year: i16) -> i32 {
     let year = i32::from(year);
     let a = year.rem_euclid(19);
@@ -66,6 +67,6 @@ fn easter_sunday_in_days_of_march(year: i16) -> i32 {
     let l = (32 + 2 * e + 2 * i - h - k).rem_euclid(7);
     let m = (a + 11 * h + 22 * l) / 451;
 
-    // Meeus divides this sum by 31 into a month and a day; 22 March is its smallest value.
+    // Meeus splits this sum into a month and a day. Its minimum is 22, for 22 March.
     h + l - 7 * m + 22
 }

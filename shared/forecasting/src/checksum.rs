@@ -1,4 +1,4 @@
-//! Checksums of contents.
+//! SHA-256 checksums of stored files.
 
 use std::{
     fmt,
@@ -9,28 +9,28 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A SHA-256, written as 64 hexadecimal digits.
+/// A SHA-256 checksum, formatted as 64 lowercase hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Checksum(String);
 
 impl Checksum {
-    /// Computes the checksum of bytes.
+    /// Computes the checksum of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(format!("{:x}", Sha256::digest(bytes)))
     }
 
-    /// Computes the checksum of all that is left to read.
+    /// Reads `input` to its end and computes the checksum of the bytes.
     ///
     /// # Errors
-    /// When the input breaks off.
+    /// Returns an error if reading fails.
     pub fn of_reader(mut input: impl Read) -> io::Result<Self> {
         let mut digest = Sha256::new();
         io::copy(&mut input, &mut digest)?;
         Ok(Self(format!("{:x}", digest.finalize())))
     }
 
-    /// Returns the first digits, for names; all 64 at most.
+    /// Returns the first `digits` digits, for use in names. Returns all 64 if `digits` is larger.
     pub fn short(&self, digits: usize) -> &str {
         self.0.get(..digits).unwrap_or(&self.0)
     }
@@ -70,9 +70,9 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// A text that is no checksum.
+/// The error for text that is not a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 has 64 hexadecimal digits in lowercase")]
+#[error("invalid SHA-256 checksum: expected 64 lowercase hexadecimal digits")]
 pub struct ChecksumError;
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_sha256sum_prints() {
+    fn checksum_equals_the_output_of_sha256sum() {
         let text = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(Checksum::of(b"hello").to_string(), text);
         assert_eq!(

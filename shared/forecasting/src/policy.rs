@@ -1,4 +1,4 @@
-//! The numbers of the training strategy, and the decisions made by them. Every number can be set.
+//! The parameters of the training strategy, and the decisions based on them.
 
 use std::str::FromStr;
 
@@ -6,31 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::{features, metrics::Scores};
 
-/// The numbers of the strategy. The setting `POLICY` holds those that differ from the default, as JSON.
+/// The parameters of the training strategy.
+///
+/// The setting `POLICY` overrides defaults with a JSON object of the changed fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// The columns that are compared with the fixed test set: the count and every feature but the calendar's.
+    /// The columns that are compared with the fixed test set. By default, these are the count and
+    /// all features except those of the calendar.
     pub drift_columns: Vec<String>,
-    /// The share of drifted columns from which on the dataset has drifted.
+    /// The share of drifted columns at which the data set has drifted.
     pub drift_share: f64,
-    /// How far above the champion's error on the fixed test set the live error calls for fine-tuning: 0.10 for 10 %.
+    /// The relative excess of the live MAE over the champion's MAE on the fixed test set that
+    /// triggers fine-tuning: 0.10 for 10 %.
     pub live_mae_tolerance: f64,
-    /// How far above it a person should retrain.
+    /// The relative excess of the live MAE that is major drift, on which someone should retrain the
+    /// champion.
     pub live_mae_major: f64,
-    /// How many days back fine-tuning reaches, the fresh holdout included.
+    /// The number of days of fine-tuning, including the fresh holdout.
     pub fine_tune_days: i32,
-    /// How many of these days, the last ones, are kept from training to compare champion and challenger on.
+    /// The number of the last of these days that form the fresh holdout. They are excluded from
+    /// training.
     pub fresh_holdout_days: i32,
-    /// How many days of training data fine-tuning needs at least.
+    /// The minimum number of days of training data for fine-tuning.
     pub fine_tune_minimum_days: usize,
-    /// Which policy decides on promotion.
+    /// The rule that decides on promotion.
     pub promotion: PromotionRule,
-    /// `fixed-test`: the share by which the challenger's error on the fixed test set must be below the champion's.
+    /// `fixed-test`: the required relative improvement of the challenger's MAE on the fixed test
+    /// set.
     pub fixed_test_improvement: f64,
-    /// `guarded`: the same on the fresh holdout.
+    /// `guarded`: the required relative improvement of the challenger's MAE on the fresh holdout.
     pub fresh_improvement: f64,
-    /// `guarded`: how much worse the challenger may be on the fixed test set.
+    /// `guarded`: the tolerated relative worsening of the challenger's MAE on the fixed test set.
     pub fixed_test_tolerance: f64,
 }
 
@@ -67,22 +74,22 @@ impl Default for Policy {
 impl FromStr for Policy {
     type Err = PolicyError;
 
-    /// Reads the numbers that differ from the default, and checks that all make sense together.
+    /// Parses a JSON object of the fields that differ from the default, and validates the result.
     fn from_str(text: &str) -> Result<Self, PolicyError> {
         let policy: Self = serde_json::from_str(text).map_err(PolicyError::Json)?;
-        policy.check()?;
+        policy.validate()?;
         Ok(policy)
     }
 }
 
 impl Policy {
-    fn check(&self) -> Result<(), PolicyError> {
-        let known = |column: &String| {
+    fn validate(&self) -> Result<(), PolicyError> {
+        let is_known = |column: &String| {
             column == features::TARGET || features::COLUMNS.contains(&column.as_str())
         };
-        if let Some(column) = self.drift_columns.iter().find(|column| !known(column)) {
-            return Err(PolicyError::Nonsense(format!(
-                "drift_columns: there is no feature `{column}`"
+        if let Some(column) = self.drift_columns.iter().find(|column| !is_known(column)) {
+            return Err(PolicyError::Invalid(format!(
+                "drift_columns has the unknown column `{column}`"
             )));
         }
         let shares = [
@@ -97,11 +104,11 @@ impl Policy {
             .into_iter()
             .find(|(_, share)| !(0.0..=10.0).contains(share))
         {
-            return Err(PolicyError::Nonsense(format!(
-                "{name} is {share}, which is no share"
+            return Err(PolicyError::Invalid(format!(
+                "{name} is {share}, but must be from 0 to 10"
             )));
         }
-        let wrong = [
+        let rules = [
             (self.drift_columns.is_empty(), "drift_columns is empty"),
             (
                 self.live_mae_major < self.live_mae_tolerance,
@@ -109,20 +116,22 @@ impl Policy {
             ),
             (
                 self.fresh_holdout_days < 2,
-                "fresh_holdout_days is below 2, too few to resample days",
+                "fresh_holdout_days is below 2, the minimum for the bootstrap",
             ),
             (
                 self.fine_tune_days <= self.fresh_holdout_days,
-                "fine_tune_days leaves no day to train on",
+                "fine_tune_days is not above fresh_holdout_days, so no day is left for training",
             ),
         ];
-        let wrong = wrong.into_iter().find(|(is_wrong, _)| *is_wrong);
-        wrong.map_or(Ok(()), |(_, reason)| {
-            Err(PolicyError::Nonsense(reason.to_owned()))
+        let violated = rules.into_iter().find(|(is_violated, _)| *is_violated);
+        violated.map_or(Ok(()), |(_, reason)| {
+            Err(PolicyError::Invalid(reason.to_owned()))
         })
     }
 
-    /// Judges a week by its drift and by the live error of the champion, where forecasts and counts exist.
+    /// Judges a week by its share of drifted columns and by the champion's live error.
+    ///
+    /// `live` is `None` if the week has no forecasts to compare with counts.
     pub fn judge_week(&self, drifted_share: f64, live: Option<LiveError>) -> WeekVerdict {
         let dataset_drift = drifted_share >= self.drift_share;
         let excess = live.map(|live| live.mae / live.test_mae - 1.0);
@@ -139,7 +148,7 @@ impl Policy {
         );
         let error = match (live, excess) {
             (Some(live), Some(excess)) => format!(
-                "live MAE {:.1} is {:+.0} % of the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",
+                "live MAE {:.1} differs by {:+.0} % from the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",
                 live.mae,
                 excess * 100.0,
                 live.test_mae,
@@ -156,7 +165,9 @@ impl Policy {
         }
     }
 
-    /// Decides on promotion by both policies; [`Verdicts::acting`] is the one that the setting chose.
+    /// Judges a challenger by both promotion rules.
+    ///
+    /// [`Verdicts::acting`] returns the verdict of the configured rule.
     pub fn judge_challenger(&self, comparison: &Comparison) -> Verdicts {
         Verdicts {
             fixed_test: self.judge_on_fixed_test(&comparison.fixed_test),
@@ -182,7 +193,7 @@ impl Policy {
         let Some(fresh) = &comparison.fresh else {
             return Verdict {
                 promote: false,
-                reason: "there is no fresh holdout to compare on".to_owned(),
+                reason: "there is no fresh holdout for the comparison".to_owned(),
             };
         };
         let improvement = fresh.scores.improvement();
@@ -198,21 +209,21 @@ impl Policy {
             ),
             (
                 worsening <= self.fixed_test_tolerance,
-                "the fixed test set's MAE is too much worse",
+                "the fixed test set's MAE is too high",
             ),
         ];
         let failed: Vec<_> = conditions
             .iter()
-            .filter(|(holds, _)| !holds)
+            .filter(|(is_met, _)| !is_met)
             .map(|(_, failure)| *failure)
             .collect();
         let summary = if failed.is_empty() {
-            "all three conditions hold".to_owned()
+            "all three conditions are met".to_owned()
         } else {
             failed.join(", ")
         };
         let reason = format!(
-            "{summary}: fresh holdout MAE {:.2} against {:.2} ({:+.1} %), 95 % bound {:+.2}; fixed test {:+.1} %",
+            "{summary}: fresh holdout MAE {:.2}, champion {:.2} ({:+.1} %), 95 % lower bound {:+.2}; fixed test set MAE {:+.1} %",
             fresh.scores.challenger.mae,
             fresh.scores.champion.mae,
             -improvement * 100.0,
@@ -226,94 +237,97 @@ impl Policy {
     }
 }
 
-/// Which policy decides on promotion.
+/// The rule that decides on promotion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromotionRule {
-    /// A better MAE on the fixed test set.
+    /// Promotes a challenger whose MAE on the fixed test set is lower by a given share.
     FixedTest,
-    /// A surely better MAE on fresh days, and the fixed test set hardly worse.
+    /// Promotes a challenger whose MAE on the fresh holdout is significantly lower, if its MAE on
+    /// the fixed test set is at most slightly higher.
     Guarded,
 }
 
-/// The champion's mean absolute errors, in bicycles an hour.
+/// The champion's live error and the error it is compared with, in bicycles per hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LiveError {
-    /// Of the stored forecasts against the counts of the week.
+    /// The mean absolute error of the week's stored forecasts.
     pub mae: f64,
-    /// On the fixed test set.
+    /// The mean absolute error on the fixed test set.
     pub test_mae: f64,
 }
 
-/// What is to be done about a week.
+/// The verdict on a week, returned by [`Policy::judge_week`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeekVerdict {
-    /// Whether the dataset has drifted.
+    /// `true` if the data set has drifted.
     pub dataset_drift: bool,
-    /// Whether the champion is to be fine-tuned.
+    /// `true` if the champion should be fine-tuned, because of drift or of its live error.
     pub fine_tune: bool,
-    /// Whether a person should retrain.
+    /// `true` if the live error is so high that someone should retrain the champion.
     pub major: bool,
-    /// Why, with the figures.
+    /// The reason, with metrics and limits.
     pub reason: String,
 }
 
 /// The scores of champion and challenger on the same rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScorePair {
-    /// The champion's.
+    /// The champion's scores.
     pub champion: Scores,
-    /// The challenger's.
+    /// The challenger's scores.
     pub challenger: Scores,
 }
 
 impl ScorePair {
-    /// Returns the share by which the challenger's MAE is below the champion's; negative where it is above.
+    /// Returns the challenger's relative improvement over the champion's MAE, negative if the
+    /// challenger's MAE is higher.
     pub fn improvement(&self) -> f64 {
         crate::metrics::improvement(self.champion.mae, self.challenger.mae)
     }
 }
 
-/// The comparison on days that neither model was trained on.
+/// The comparison on the fresh holdout: days that neither model was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FreshComparison {
-    /// The scores.
+    /// The scores of both models on the fresh holdout.
     pub scores: ScorePair,
-    /// The 95 % lower bound of the MAE difference, champion less challenger, by resampling days.
+    /// The 95 % lower bound of the MAE difference, champion minus challenger; see
+    /// [`day_block_bootstrap`](crate::metrics::day_block_bootstrap).
     pub bootstrap_lower_bound: f64,
 }
 
-/// Everything that promotion is decided by.
+/// The scores that a decision on promotion is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// On the fixed test set.
+    /// The scores on the fixed test set.
     pub fixed_test: ScorePair,
-    /// On fresh days, where there are enough.
+    /// The comparison on the fresh holdout, or `None` if there are too few fresh days.
     pub fresh: Option<FreshComparison>,
 }
 
-/// What a policy says of a challenger.
+/// The verdict of one promotion rule on a challenger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Whether it should become champion.
+    /// `true` if the challenger should be promoted.
     pub promote: bool,
-    /// Why, with the figures.
+    /// The reason, with metrics and limits.
     pub reason: String,
 }
 
-/// What both policies say.
+/// The verdicts of both promotion rules on a challenger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdicts {
-    /// By the fixed test set.
+    /// The verdict of [`PromotionRule::FixedTest`].
     pub fixed_test: Verdict,
-    /// By fresh days.
+    /// The verdict of [`PromotionRule::Guarded`].
     pub guarded: Verdict,
-    /// Which of them acts.
+    /// The rule whose verdict decides.
     pub acting: PromotionRule,
 }
 
 impl Verdicts {
-    /// Returns the verdict that acts.
+    /// Returns the verdict that decides on promotion.
     pub fn acting(&self) -> &Verdict {
         match self.acting {
             PromotionRule::FixedTest => &self.fixed_test,
@@ -322,15 +336,15 @@ impl Verdicts {
     }
 }
 
-/// A policy that cannot be used.
+/// The error for an unusable policy.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// No JSON, an unknown name or a wrong type.
-    #[error("the policy cannot be read: {0}")]
+    /// The text is not valid JSON, or has an unknown field or a wrong type.
+    #[error("cannot parse the policy: {0}")]
     Json(serde_json::Error),
-    /// A number that makes no sense.
-    #[error("the policy makes no sense: {0}")]
-    Nonsense(String),
+    /// A value is out of range or contradicts another value.
+    #[error("invalid policy: {0}")]
+    Invalid(String),
 }
 
 #[cfg(test)]

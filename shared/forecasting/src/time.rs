@@ -1,7 +1,7 @@
-//! Hours, days and weeks, as the counters of Paris live them.
+//! Hours, days and weeks of Paris.
 //!
-//! A count belongs to an [`Hour`] (an instant); tables and events belong to a [`Day`] or an ISO [`Week`] of
-//! Europe/Paris. A local day has 23, 24 or 25 hours.
+//! A count belongs to an [`Hour`], which is an instant. Tables and events belong to a [`Day`] or an
+//! ISO [`Week`] of Europe/Paris. A local day has 23, 24 or 25 hours.
 
 use std::{fmt, str::FromStr, sync::LazyLock};
 
@@ -22,32 +22,34 @@ static PARIS: LazyLock<TimeZone> = LazyLock::new(|| {
     TimeZone::get("Europe/Paris").expect("Europe/Paris is in the bundled time zone database")
 });
 
-/// Returns the time zone in which days, weekdays and hours of the day are read.
+/// Returns the time zone of all days, weekdays and hours of the day: Europe/Paris.
 pub fn paris() -> TimeZone {
     PARIS.clone()
 }
 
-/// An hour that begins at a full hour of UTC, counted from 1970-01-01T00:00Z.
+/// An hour that starts on the hour in UTC, stored as the number of hours since
+/// 1970-01-01T00:00Z.
 ///
-/// All offsets of Europe/Paris since 1911 are whole hours, so a full local hour is a full hour of UTC.
+/// All offsets of Europe/Paris since 1911 are whole hours, so each full local hour is also a full
+/// hour in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Hour(i32);
 
 impl Hour {
-    /// Returns the hour that begins at `timestamp`, or `None` between two full hours.
+    /// Returns the hour that starts at `timestamp`, or `None` if `timestamp` is not on the hour.
     pub fn starting_at(timestamp: Timestamp) -> Option<Self> {
         let second = timestamp.as_second();
         let on_the_hour = second % SECONDS_PER_HOUR == 0 && timestamp.subsec_nanosecond() == 0;
         on_the_hour.then(|| Self::containing_second(second))
     }
 
-    /// Returns the hour that holds `timestamp`.
+    /// Returns the hour that contains `timestamp`.
     pub fn containing(timestamp: Timestamp) -> Self {
         Self::containing_second(timestamp.as_second())
     }
 
-    /// Makes an hour from its number since the epoch.
+    /// Creates an hour from the number of hours since 1970-01-01T00:00Z.
     pub const fn from_number(number: i32) -> Self {
         Self(number)
     }
@@ -57,17 +59,18 @@ impl Hour {
         self.0
     }
 
-    /// Returns the hour that begins `hours` later.
+    /// Returns the hour `hours` later, or earlier if `hours` is negative. Saturates at the bounds
+    /// of `i32`.
     pub const fn plus(self, hours: i32) -> Self {
         Self(self.0.saturating_add(hours))
     }
 
-    /// Returns the instant at which the hour begins.
+    /// Returns the start of the hour.
     pub fn timestamp(self) -> Timestamp {
         Timestamp::from_second(i64::from(self.0) * SECONDS_PER_HOUR).unwrap_or(Timestamp::MAX)
     }
 
-    /// Reads the hour off the clocks of Paris.
+    /// Converts the hour to local time in Paris.
     pub fn local(self) -> LocalHour {
         let local = PARIS.to_datetime(self.timestamp());
         LocalHour {
@@ -76,7 +79,7 @@ impl Hour {
         }
     }
 
-    /// Returns the local day that the hour belongs to.
+    /// Returns the day in Paris that contains the hour.
     pub fn day(self) -> Day {
         Day(self.local().date)
     }
@@ -93,17 +96,20 @@ impl fmt::Display for Hour {
     }
 }
 
-/// An hour as the clocks of Paris show it. Twice a year the pair is not unique or does not exist.
+/// An hour in local time of Paris.
+///
+/// When the clocks go back, two hours have the same local time. When they go forward, one local
+/// hour does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalHour {
-    /// The local date.
+    /// The date in Paris.
     pub date: Date,
     /// The hour of the day, 0 to 23.
     pub hour: i8,
 }
 
 impl LocalHour {
-    /// Returns the weekday, 0 for Monday to 6 for Sunday.
+    /// Returns the weekday, from 0 for Monday to 6 for Sunday.
     pub fn weekday(self) -> i8 {
         self.date.weekday().to_monday_zero_offset()
     }
@@ -115,12 +121,12 @@ impl LocalHour {
 pub struct Day(Date);
 
 impl Day {
-    /// Wraps a civil date.
+    /// Creates a day from a civil date.
     pub const fn from_date(date: Date) -> Self {
         Self(date)
     }
 
-    /// Returns the day that the clocks of Paris show at `timestamp`.
+    /// Returns the day in Paris at `timestamp`.
     pub fn of(timestamp: Timestamp) -> Self {
         Self(PARIS.to_datetime(timestamp).date())
     }
@@ -130,7 +136,8 @@ impl Day {
         self.0
     }
 
-    /// Returns the day `days` later (earlier when negative). Saturates at the ends of the calendar.
+    /// Returns the day `days` later, or earlier if `days` is negative. Saturates at the bounds of
+    /// the calendar.
     pub fn plus(self, days: i32) -> Self {
         Self(
             self.0
@@ -146,12 +153,15 @@ impl Day {
         start.map_or(Hour(i32::MAX), |zoned| Hour::containing(zoned.timestamp()))
     }
 
-    /// Returns the hours of the day: 24 of them, 23 or 25 when the clocks change.
+    /// Returns the hours of the day: 24, or 23 or 25 when the clocks change.
     pub fn hours(self) -> impl Iterator<Item = Hour> {
         (self.first_hour().0..self.plus(1).first_hour().0).map(Hour)
     }
 
-    /// Returns the instant at which the clocks of Paris show `hour` o'clock on this day.
+    /// Returns the instant of `hour` o'clock local time on this day. Clamps `hour` to 0 to 23.
+    ///
+    /// A repeated local hour yields its first occurrence. A skipped one yields the instant one hour
+    /// later.
     pub fn at(self, hour: i8) -> Timestamp {
         let start = PARIS
             .to_ambiguous_zoned_datetime(self.0.at(hour.clamp(0, 23), 0, 0, 0))
@@ -165,17 +175,20 @@ impl Day {
             .take_while(move |day| *day <= last)
     }
 
-    /// Returns the number of days from `self` to `later`, negative when `later` comes before.
+    /// Returns the number of days from `self` to `later`, negative if `later` is earlier.
     pub fn days_until(self, later: Self) -> i32 {
         self.0.until(later.0).map_or(0, |span| span.get_days())
     }
 
-    /// Writes the day as daily tables are named: `20210719`.
+    /// Formats the day as in the names of daily tables: `20210719`.
     pub fn compact(self) -> String {
         self.0.strftime("%Y%m%d").to_string()
     }
 
-    /// Reads a day from the name of a daily table.
+    /// Parses a day in the format of [`Day::compact`].
+    ///
+    /// # Errors
+    /// Returns [`TimeError::Day`] if `text` does not have this format or the day does not exist.
     pub fn from_compact(text: &str) -> Result<Self, TimeError> {
         Date::strptime("%Y%m%d", text)
             .map(Self)
@@ -185,7 +198,7 @@ impl Day {
             })
     }
 
-    /// Returns the ISO week of the day.
+    /// Returns the ISO week that contains the day.
     pub fn week(self) -> Week {
         let iso = self.0.iso_week_date();
         Week {
@@ -235,13 +248,13 @@ pub struct Week {
 }
 
 impl Week {
-    /// Returns the Monday.
+    /// Returns the Monday of the week.
     pub fn first_day(self) -> Day {
         ISOWeekDate::new(self.year, self.week, Weekday::Monday)
             .map_or(Day(Date::MAX), |iso| Day(iso.date()))
     }
 
-    /// Returns the Sunday.
+    /// Returns the Sunday of the week.
     pub fn last_day(self) -> Day {
         self.first_day().plus(6)
     }
@@ -257,20 +270,20 @@ impl FromStr for Week {
     type Err = TimeError;
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let wrong = || TimeError::Week {
+        let invalid = || TimeError::Week {
             text: text.to_owned(),
         };
-        let (year, week) = text.split_once("-W").ok_or_else(wrong)?;
-        let two_digits = week.len() == 2 && year.len() == 4;
+        let (year, week) = text.split_once("-W").ok_or_else(invalid)?;
+        let has_valid_length = week.len() == 2 && year.len() == 4;
         let (year, week) = (
-            year.parse().map_err(|_| wrong())?,
-            week.parse().map_err(|_| wrong())?,
+            year.parse().map_err(|_| invalid())?,
+            week.parse().map_err(|_| invalid())?,
         );
         let exists = ISOWeekDate::new(year, week, Weekday::Monday).is_ok();
-        if two_digits && exists {
+        if has_valid_length && exists {
             Ok(Self { year, week })
         } else {
-            Err(wrong())
+            Err(invalid())
         }
     }
 }
@@ -289,21 +302,21 @@ impl From<Week> for String {
     }
 }
 
-/// A day or week that does not exist.
+/// An invalid day or week.
 #[derive(Debug, thiserror::Error)]
 pub enum TimeError {
-    /// The text is no date of the calendar.
-    #[error("cannot read `{text}` as a day such as 2021-07-19")]
+    /// The text is not a valid date.
+    #[error("cannot parse `{text}` as a day such as 2021-07-19")]
     Day {
-        /// What was given.
+        /// The rejected text.
         text: String,
-        /// What the calendar says.
+        /// The parser's error.
         source: jiff::Error,
     },
-    /// The text is no ISO week.
-    #[error("cannot read `{text}` as an ISO week such as 2021-W30")]
+    /// The text is not a valid ISO week.
+    #[error("cannot parse `{text}` as an ISO week such as 2021-W30")]
     Week {
-        /// What was given.
+        /// The rejected text.
         text: String,
     },
 }
@@ -317,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn days_have_23_24_or_25_hours() {
+    fn day_has_23_24_or_25_hours() {
         for (text, hours) in [("2021-03-28", 23), ("2021-07-19", 24), ("2020-10-25", 25)] {
             assert_eq!(day(text).hours().count(), hours, "{text}");
             assert!(
@@ -328,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_cannot_exist_is_refused() {
+    fn invalid_days_are_rejected() {
         for text in ["2021-02-30", "2021-13-01", "yesterday", ""] {
             assert!(text.parse::<Day>().is_err(), "{text}");
         }
@@ -350,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn local_hours_follow_the_clocks_of_paris() {
+    fn local_hour_uses_paris_time() {
         let hour = Hour::starting_at("2021-07-18T22:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(
             hour.local(),
@@ -368,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn days_count_up() {
+    fn day_arithmetic_crosses_month_boundaries() {
         assert_eq!(day("2021-02-28").plus(1), day("2021-03-01"));
         assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
         assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);

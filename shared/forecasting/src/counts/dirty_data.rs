@@ -1,10 +1,10 @@
-//! What is wrong with the public data, each fault by name, read as a file would be.
+//! Tests of the reader with each known fault of the public data.
 
 use super::{Coordinates, Counts, MAXIMUM_COUNT, Reject, RejectReason, read};
 
 const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 
-/// Reads an export of which every row can be used.
+/// Reads an export and asserts that no row is rejected.
 fn export(lines: &[&str]) -> Counts {
     let mut rejects = Vec::new();
     let counts = read(
@@ -16,7 +16,7 @@ fn export(lines: &[&str]) -> Counts {
     counts
 }
 
-/// The hours, each as an instant, and the counts.
+/// Returns hour and count of each row, the hour formatted in UTC.
 fn rows(counts: &Counts) -> Vec<(String, u32)> {
     counts
         .rows()
@@ -32,7 +32,7 @@ fn expected(rows: &[(&str, u32)]) -> Vec<(String, u32)> {
 }
 
 #[test]
-fn the_hour_that_is_missing_in_autumn_stays_missing_and_shifts_no_other() {
+fn missing_hour_in_autumn_does_not_shift_other_hours() {
     let counts = export(&[
         "1;Quai;5;2020-10-25T01:00:00+02:00;",
         "1;Quai;4;2020-10-25T02:00:00+01:00;",
@@ -47,7 +47,7 @@ fn the_hour_that_is_missing_in_autumn_stays_missing_and_shifts_no_other() {
 }
 
 #[test]
-fn the_phantom_zero_of_spring_gives_way_to_the_count_whichever_comes_first() {
+fn phantom_zero_in_spring_is_dropped_in_any_order() {
     let phantom = "1;Quai;0;2021-03-28T03:00:00+02:00;";
     let count = "1;Quai;12;2021-03-28T03:00:00+02:00;";
     for lines in [[phantom, count], [count, phantom]] {
@@ -73,7 +73,7 @@ fn both_offsets_of_paris_are_read_in_one_file() {
 }
 
 #[test]
-fn the_zeros_of_a_dead_counter_are_counts_for_as_long_as_they_last() {
+fn zeros_of_a_dead_counter_are_counts() {
     // The longest run in the public data is 1,834 hours.
     let first = super::parse_hour("2021-01-01T00:00:00Z").unwrap();
     let lines: Vec<_> = (0..1_834)
@@ -86,7 +86,7 @@ fn the_zeros_of_a_dead_counter_are_counts_for_as_long_as_they_last() {
 }
 
 #[test]
-fn nothing_is_invented_for_the_hours_in_which_a_counter_stopped() {
+fn gap_of_a_stopped_counter_is_not_filled() {
     // 455 hours without a count.
     let counts = export(&[
         "1;Quai;5;2021-01-01T00:00:00Z;",
@@ -99,7 +99,7 @@ fn nothing_is_invented_for_the_hours_in_which_a_counter_stopped() {
 }
 
 #[test]
-fn a_counter_that_appears_in_mid_year_has_counts_from_then_on() {
+fn counter_appearing_in_mid_year_has_no_earlier_counts() {
     let counts = export(&[
         "1;Quai;5;2021-01-01T00:00:00+01:00;48.8,2.3",
         "1;Quai;6;2021-06-01T00:00:00+02:00;48.8,2.3",
@@ -121,7 +121,7 @@ fn a_counter_that_appears_in_mid_year_has_counts_from_then_on() {
 }
 
 #[test]
-fn a_counter_that_changes_its_id_stays_one_and_has_the_id_seen_last() {
+fn counter_with_a_changed_id_has_the_last_id() {
     let counts = export(&[
         "100;Quai;5;2021-01-01T00:00:00+01:00;",
         "300;Quai;6;2021-06-01T00:00:00+02:00;",
@@ -131,12 +131,12 @@ fn a_counter_that_changes_its_id_stays_one_and_has_the_id_seen_last() {
 }
 
 #[test]
-fn spellings_of_a_name_and_roundings_of_coordinates_are_one_counter() {
+fn spelling_and_rounding_variants_are_one_counter() {
     let counts = export(&[
         "1;90 Rue De Sèvres SO-NE;1;2021-01-01T00:00:00+01:00;48.846028,2.375429",
         "1;90 rue de sèvres so-ne;2;2021-01-01T01:00:00+01:00;48.84603,2.37543",
         "1;90  Rue De  Sevres SO-NE ;3;2021-01-01T02:00:00+01:00;48.8460,2.3754",
-        // An e and a combining accent.
+        // The accent is a combining character.
         "1;90 Rue De Se\u{300}vres SO-NE;4;2021-01-01T03:00:00+01:00;48.846,2.375",
     ]);
     assert_eq!((counts.counters().len(), counts.len()), (1, 4));
@@ -148,7 +148,7 @@ fn spellings_of_a_name_and_roundings_of_coordinates_are_one_counter() {
 }
 
 #[test]
-fn an_hour_without_an_offset_is_read_off_the_clocks_of_paris() {
+fn hour_without_offset_is_local_time_of_paris() {
     let counts = export(&[
         "1;Quai;1;2018-07-05T17:00;",
         "1;Quai;2;2018-01-05 17:00:00;",
@@ -160,7 +160,7 @@ fn an_hour_without_an_offset_is_read_off_the_clocks_of_paris() {
 }
 
 #[test]
-fn an_offset_after_a_blank_is_read() {
+fn offset_after_a_space_is_read() {
     let counts = export(&[
         "1;Quai;1;2019-01-05 17:00:00 +0100;",
         "1;Quai;2;2019-07-05 17:00:00 +0200;",
@@ -172,7 +172,7 @@ fn an_offset_after_a_blank_is_read() {
 }
 
 #[test]
-fn the_export_of_2025_in_cp1252_with_commas_is_read() {
+fn export_of_2025_in_cp1252_with_commas_is_read() {
     let mut bytes = b"Identifiant du compteur,Nom du compteur,Comptage horaire,Date et heure de comptage,Coordonn\xe9es g\xe9ographiques\n".to_vec();
     bytes.extend_from_slice(
         b"1,\"90 Rue De S\xe8vres, SO-NE\",25,2025-01-01T00:00:00+01:00,\"48.846, 2.375\"\n",
@@ -189,14 +189,14 @@ fn the_export_of_2025_in_cp1252_with_commas_is_read() {
 }
 
 #[test]
-fn a_byte_order_mark_does_not_hide_the_first_column() {
+fn byte_order_mark_does_not_hide_the_first_column() {
     let text = "\u{feff}Nom du compteur;Comptage horaire;Date et heure de comptage\nQuai;25;2021-07-19T00:00:00+02:00\n";
     let counts = read(text.as_bytes(), &mut Vec::new()).unwrap();
     assert_eq!(rows(&counts), expected(&[("2021-07-18T22:00:00Z", 25)]));
 }
 
 #[test]
-fn a_count_with_a_fraction_of_zero_is_a_whole_number() {
+fn count_with_zero_fraction_is_a_whole_number() {
     let counts = export(&[
         "1;Quai;155.0;2021-07-19T00:00:00+02:00;",
         "1;Quai;0.0;2021-07-19T01:00:00+02:00;",
@@ -208,7 +208,7 @@ fn a_count_with_a_fraction_of_zero_is_a_whole_number() {
 }
 
 #[test]
-fn rows_without_id_and_coordinates_belong_to_the_counter_of_their_name() {
+fn rows_without_id_and_coordinates_are_matched_by_name() {
     let counts = export(&[
         ";Quai;1;2024-10-01T00:00:00+02:00;",
         "1;Quai;2;2024-10-01T01:00:00+02:00;48.8,2.3",
@@ -227,7 +227,7 @@ fn rows_without_id_and_coordinates_belong_to_the_counter_of_their_name() {
 }
 
 #[test]
-fn nulls_in_columns_that_are_not_read_do_no_harm() {
+fn empty_unread_columns_are_ignored() {
     let text = "id;nom_compteur;sum_counts;date;installation_date;coordinates;url_photos_n1\n;Quai;1;2024-10-01T00:00:00+02:00;;;\n";
     let mut rejects = Vec::new();
     let counts = read(text.as_bytes(), &mut rejects).unwrap();
@@ -238,7 +238,7 @@ fn nulls_in_columns_that_are_not_read_do_no_harm() {
 }
 
 #[test]
-fn true_maxima_are_counts_and_what_no_counter_can_see_is_rejected() {
+fn counts_above_the_maximum_are_rejected() {
     let counts = export(&[
         "1;Quai;11937;2024-10-01T00:00:00+02:00;",
         "1;Quai;50000;2024-10-01T01:00:00+02:00;",

@@ -1,4 +1,4 @@
-//! Finding the columns in a header, whatever the year of the export.
+//! The detection of delimiter and columns in the header of an export.
 
 use simd_csv::ByteRecord;
 
@@ -7,7 +7,7 @@ use super::{
     read::{ReadError, decode},
 };
 
-/// Where the columns that are read stand in a row.
+/// The positions of the columns in a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {
     pub(super) id: Option<usize>,
@@ -17,7 +17,7 @@ pub(super) struct Columns {
     pub(super) coordinates: Option<usize>,
 }
 
-// The first name of each list is the one that the tables use.
+// The first alias of each list is the column name of the daily tables.
 const ID: &[&str] = &["identifiant_du_compteur", "id_compteur"];
 const NAME: &[&str] = &["nom_du_compteur", "nom_compteur"];
 const COUNT: &[&str] = &["comptage_horaire", "sum_counts"];
@@ -25,7 +25,7 @@ const HOUR: &[&str] = &["date_et_heure_de_comptage", "date"];
 const COORDINATES: &[&str] = &["coordonnees_geographiques", "coordinates"];
 
 impl Columns {
-    /// Finds the columns by name, with case, accents and punctuation folded.
+    /// Finds the columns by name, ignoring case, accents and punctuation.
     pub(super) fn find(header: &ByteRecord) -> Result<Self, ReadError> {
         let names: Vec<String> = header.iter().map(|field| fold(&decode(field))).collect();
         let position = |aliases: &[&str]| {
@@ -49,7 +49,9 @@ impl Columns {
     }
 }
 
-/// Guesses the delimiter: the public export has semicolons, BigQuery's and that of 2025 have commas.
+/// Returns the more frequent delimiter of the header line, `;` or `,`.
+///
+/// The public export uses semicolons. BigQuery exports and the public export of 2025 use commas.
 pub(super) fn delimiter(first_line: &[u8]) -> u8 {
     let count = |delimiter: u8| first_line.iter().filter(|byte| **byte == delimiter).count();
     if count(b';') >= count(b',') {
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_known_header_is_read() {
+    fn known_headers_are_recognized() {
         let headers: [&[&str]; 4] = [
             &[
                 "Identifiant du compteur",
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_cp1252_is_read() {
+    fn cp1252_header_is_recognized() {
         let header: [&[u8]; 4] = [
             b"Nom du compteur",
             b"Comptage horaire",
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_names_the_missing_column() {
+    fn missing_column_is_named_in_the_error() {
         let error = Columns::find(&ByteRecord::from(vec!["nom_du_compteur", "date"])).unwrap_err();
         assert!(error.to_string().contains("`comptage_horaire`"), "{error}");
     }

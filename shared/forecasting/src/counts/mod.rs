@@ -1,4 +1,4 @@
-//! Hourly counts of bicycles, and how they are read from every shape of export the city has published.
+//! Hourly counts of bicycles, and the reader of every export format that the city has published.
 
 #[cfg(test)]
 mod dirty_data;
@@ -23,21 +23,23 @@ pub use write::{WriteError, write_french, write_table};
 
 use crate::time::{Day, Hour};
 
-/// Counts above this are taken for a broken sensor; the highest true count in the public data is below 12,000 an hour.
+/// The largest accepted count per hour. Larger counts are rejected as sensor faults.
+///
+/// The highest true count in the public data is below 12,000.
 pub const MAXIMUM_COUNT: u32 = 50_000;
 
-/// The name of a counter with case, accents and whitespace folded, which is what identifies it.
+/// The identity of a counter: its name with case, accents and whitespace folded.
 ///
-/// The public data changes a counter's id under one name, spells one name in several ways and leaves the id out of
-/// some rows; only the name is always there.
+/// In the public data, the id of a counter changes, one name has several spellings, and some rows
+/// have no id. Only the name is present in every row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String")]
 pub struct CounterKey(String);
 
 impl CounterKey {
-    /// Folds a counter's name.
+    /// Folds the case, accents and whitespace of a counter's name.
     pub fn of_name(name: &str) -> Self {
-        // Most names are ASCII, and requests name a hundred counters: Unicode's tables are asked only where they matter.
+        // Most names are ASCII. This fast path avoids Unicode normalization for them.
         if name.is_ascii() {
             return Self(single_spaces(&name.to_ascii_lowercase()));
         }
@@ -77,17 +79,17 @@ impl fmt::Display for CounterKey {
     }
 }
 
-/// A place on the map, in degrees of WGS 84.
+/// A location in WGS 84.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coordinates {
-    /// Degrees north.
+    /// The latitude in degrees north.
     pub latitude: f64,
-    /// Degrees east.
+    /// The longitude in degrees east.
     pub longitude: f64,
 }
 
 impl Coordinates {
-    /// Reads `lat,lon`. Returns `None` for anything that is no place on Earth.
+    /// Parses `latitude,longitude`. Returns `None` if the text is malformed or out of range.
     pub fn parse(text: &str) -> Option<Self> {
         let (latitude, longitude) = text.split_once(',')?;
         Self::new(
@@ -96,10 +98,11 @@ impl Coordinates {
         )
     }
 
-    /// Checks that both degrees are on Earth.
+    /// Creates coordinates in degrees. Returns `None` if latitude or longitude is out of range.
     pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
-        let on_earth = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        on_earth.then_some(Self {
+        let is_in_range =
+            (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
+        is_in_range.then_some(Self {
             latitude,
             longitude,
         })
@@ -112,47 +115,47 @@ impl fmt::Display for Coordinates {
     }
 }
 
-/// A counter: a loop in the road that counts bicycles in one direction.
+/// A counter: a sensor loop in the road that counts bicycles in one direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counter {
-    /// The city's id, where the data has one.
+    /// The id assigned by the city, if known.
     pub id: Option<String>,
-    /// The name as it was first spelled.
+    /// The name, in the first spelling that was read.
     pub name: String,
-    /// Where it lies, where the data says so.
+    /// The location, if known.
     pub coordinates: Option<Coordinates>,
 }
 
 impl Counter {
-    /// Returns what identifies the counter.
+    /// Returns the folded name, which identifies the counter.
     pub fn key(&self) -> CounterKey {
         CounterKey::of_name(&self.name)
     }
 }
 
-/// The position of a counter in the [`Counts`] that it was interned in.
+/// The index of a counter in the [`Counts`] that interned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CounterIndex(u32);
 
 impl CounterIndex {
-    /// Returns the position in [`Counts::counters`].
+    /// Returns the zero-based position in [`Counts::counters`].
     pub const fn position(self) -> usize {
         self.0 as usize
     }
 }
 
-/// How many bicycles a counter saw in an hour.
+/// The number of bicycles that a counter recorded in one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The hour counted, from its first minute to its last.
+    /// The hour.
     pub hour: Hour,
     /// The counter.
     pub counter: CounterIndex,
-    /// The bicycles seen.
+    /// The number of bicycles.
     pub count: u32,
 }
 
-/// Counts of many counters, each counter stored once.
+/// A collection of counts, in which each counter is stored once.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     counters: Vec<Counter>,
@@ -161,20 +164,20 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Returns the counters in the order of their first appearance.
+    /// Returns the counters in the order in which they were added.
     pub fn counters(&self) -> &[Counter] {
         &self.counters
     }
 
-    /// Returns a counter of this collection.
+    /// Returns the counter at `index`.
     ///
     /// # Panics
-    /// When `index` was made by another collection.
+    /// Panics if `index` is out of range, which requires an index of another collection.
     pub fn counter(&self, index: CounterIndex) -> &Counter {
         &self.counters[index.position()]
     }
 
-    /// Returns the counts.
+    /// Returns the counts in their current order.
     pub fn rows(&self) -> &[Count] {
         &self.rows
     }
@@ -184,17 +187,19 @@ impl Counts {
         self.rows.len()
     }
 
-    /// Tells whether there is no count.
+    /// Returns `true` if the collection has no counts.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Finds a counter by its folded name.
+    /// Returns the index of the counter with this folded name.
     pub fn find(&self, key: &CounterKey) -> Option<CounterIndex> {
         self.positions.get(key).copied()
     }
 
-    /// Adds a counter, or completes the one of the same name; the id seen last wins.
+    /// Adds a counter, or merges it into the counter of the same folded name.
+    ///
+    /// On a merge, the first name, the last known id and the first known coordinates are used.
     pub fn intern(&mut self, counter: Counter) -> CounterIndex {
         let key = counter.key();
         if let Some(&index) = self.positions.get(&key) {
@@ -209,7 +214,7 @@ impl Counts {
         index
     }
 
-    /// Adds a count.
+    /// Appends a count.
     pub fn push(&mut self, counter: CounterIndex, hour: Hour, count: u32) {
         self.rows.push(Count {
             hour,
@@ -218,7 +223,7 @@ impl Counts {
         });
     }
 
-    /// Adds all counts of another collection.
+    /// Appends all counts and counters of another collection. Counters are matched by name.
     pub fn extend(&mut self, other: &Self) {
         let indices: Vec<_> = other
             .counters
@@ -231,10 +236,10 @@ impl Counts {
         }));
     }
 
-    /// Sorts by hour and counter and leaves one count for each pair.
+    /// Sorts the counts by hour and counter, and removes duplicates of the same hour and counter.
     ///
-    /// Of two counts for the same hour the larger stays: the duplicates of the public data are a true count and the
-    /// phantom 0 that some counters write when the clocks go forward. Returns how many rows went.
+    /// Retains the larger of two counts: some counters report a phantom 0 beside the true count
+    /// when the clocks go forward. Returns the number of removed counts.
     pub fn deduplicate(&mut self) -> usize {
         let before = self.rows.len();
         let order = |row: &Count| (row.hour, row.counter, std::cmp::Reverse(row.count));
@@ -245,18 +250,20 @@ impl Counts {
         before - self.rows.len()
     }
 
-    /// Numbers the counters that have counts by their folded names, and sorts by hour and counter without duplicates. So the
-    /// same counts are the same rows in the same order, whatever order they were read in.
+    /// Returns a copy in canonical order: equal counts give equal rows in any reading order.
+    ///
+    /// Counters are sorted by folded name; those without counts are dropped. Counts are sorted and
+    /// deduplicated as by [`Counts::deduplicate`].
     #[must_use]
     pub fn normalized(&self) -> Self {
-        let mut is_counted = vec![false; self.counters.len()];
+        let mut has_counts = vec![false; self.counters.len()];
         self.rows
             .iter()
-            .for_each(|row| is_counted[row.counter.position()] = true);
+            .for_each(|row| has_counts[row.counter.position()] = true);
         let mut order: Vec<_> = self
             .positions
             .iter()
-            .filter(|(_, index)| is_counted[index.position()])
+            .filter(|(_, index)| has_counts[index.position()])
             .collect();
         order.sort_unstable();
         let mut normalized = Self::default();
@@ -264,16 +271,16 @@ impl Counts {
         for (_, index) in order {
             indices[index.position()] = normalized.intern(self.counter(*index).clone());
         }
-        let renumber = |row: &Count| Count {
+        let reindex = |row: &Count| Count {
             counter: indices[row.counter.position()],
             ..*row
         };
-        normalized.rows = self.rows.iter().map(renumber).collect();
+        normalized.rows = self.rows.iter().map(reindex).collect();
         normalized.deduplicate();
         normalized
     }
 
-    /// Returns the counts from `first` to `last`, both included, with all counters.
+    /// Returns the counts from `first` to `last` inclusive, with all counters.
     #[must_use]
     pub fn between(&self, first: Hour, last: Hour) -> Self {
         let rows = self
@@ -289,20 +296,20 @@ impl Counts {
         }
     }
 
-    /// Returns the counts of the days from `first` to `last`, both included.
+    /// Returns the counts of the days from `first` to `last` inclusive, with all counters.
     #[must_use]
     pub fn days(&self, first: Day, last: Day) -> Self {
         self.between(first.first_hour(), last.plus(1).first_hour().plus(-1))
     }
 
-    /// Returns the first and the last hour, or `None` without counts.
+    /// Returns the first and the last hour, or `None` if there are no counts.
     pub fn period(&self) -> Option<(Hour, Hour)> {
         let first = self.rows.iter().map(|row| row.hour).min()?;
         let last = self.rows.iter().map(|row| row.hour).max()?;
         Some((first, last))
     }
 
-    /// Returns the number of counts of each day.
+    /// Returns the number of counts per day in Paris.
     pub fn rows_per_day(&self) -> BTreeMap<Day, usize> {
         let mut hours = BTreeMap::<Hour, usize>::new();
         for row in &self.rows {

@@ -23,20 +23,21 @@ use super::{
 use crate::time::Hour;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-// Unpacking begins each chunk with a copy of its window, so small ones are slower.
+// Decompression copies its window at the start of each chunk, so small chunks are slower.
 const CHUNK_BYTES: usize = 1 << 20;
 const CHUNKS_AHEAD: usize = 4;
 
-/// Reads a CSV of counts: either header, either delimiter, UTF-8 or cp1252, every known spelling of an hour.
+/// Reads counts from CSV in any known format of header, delimiter, encoding and hour.
 ///
-/// Rows that cannot be used go to `rejects`; the rest goes on. Duplicates stay, see [`Counts::deduplicate`].
+/// Passes unusable rows to `rejects` and continues. Retains duplicates; see
+/// [`Counts::deduplicate`].
 ///
 /// # Errors
-/// When the input as a whole cannot be used: see [`ReadError`].
+/// Returns a [`ReadError`] if the input as a whole is unusable.
 pub fn read(input: impl Read, rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
     let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
     let delimiter = sniff(&mut input)?;
-    // Three quarters of the time to read a file is the search for its delimiters, and SIMD makes that 2.5 times faster.
+    // The search for delimiters takes three quarters of the time. SIMD makes it 2.5 times faster.
     let mut reader = simd_csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -57,10 +58,11 @@ pub fn read(input: impl Read, rejects: &mut dyn Rejects) -> Result<Counts, ReadE
     Ok(rows.counts)
 }
 
-/// Reads a file of counts, plain or gzip, see [`read`].
+/// Reads counts from a plain or gzip file, as [`read`] does.
 ///
 /// # Errors
-/// As [`read`], with the path.
+/// Returns [`ReadError::Open`] if the file cannot be opened, and otherwise the error of [`read`] in
+/// [`ReadError::File`].
 pub fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
     let in_file = |source| ReadError::File {
         path: path.to_owned(),
@@ -69,10 +71,10 @@ pub fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Counts, ReadE
     read(open(path)?, rejects).map_err(in_file)
 }
 
-/// Opens a file, unpacking it on a thread of its own when it begins as gzip does.
+/// Opens a plain or gzip file. Decompresses gzip on a separate thread.
 ///
 /// # Errors
-/// When the file cannot be opened or its first bytes cannot be read.
+/// Returns an error if the file cannot be opened or its first bytes cannot be read.
 pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
     let cannot_open = |source| ReadError::Open {
         path: path.to_owned(),
@@ -85,10 +87,10 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
     unpack(File::open(path).map_err(cannot_open)?).map_err(in_file)
 }
 
-/// Unpacks an input on a thread of its own when it begins as gzip does; any other is passed on as it is.
+/// Decompresses an input on a separate thread if it is gzip. Otherwise returns its bytes unchanged.
 ///
 /// # Errors
-/// When its first bytes cannot be read.
+/// Returns an error if the first bytes cannot be read.
 pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
     let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
     let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
@@ -99,48 +101,48 @@ pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
     }
 }
 
-/// An input that cannot be read as counts at all.
+/// The error for an input that is unusable as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file is not there, or not for everybody.
-    #[error("cannot open the file of counts {path}", path = path.display())]
+    /// The file cannot be opened.
+    #[error("cannot open the counts file {path}", path = path.display())]
     Open {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the file system.
         source: io::Error,
     },
-    /// The file, and what is wrong with it.
+    /// The file cannot be read as counts.
     #[error("cannot read counts from {path}", path = path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in its content.
         source: Box<ReadError>,
     },
-    /// There is not even a header.
+    /// The input has no bytes, not even a header.
     #[error("the input is empty")]
     Empty,
-    /// UTF-16 or binary data.
-    #[error("the input is {found}; save it as UTF-8 (cp1252 is read too)")]
+    /// The input is UTF-16 or binary data.
+    #[error("the input is {found}; save it as UTF-8 or cp1252")]
     Encoding {
-        /// What it looks like.
+        /// The detected encoding.
         found: &'static str,
     },
-    /// A column that counts cannot do without.
+    /// A required column is missing.
     #[error("the header has no column `{column}`; it has: {found}")]
     MissingColumn {
-        /// The column's name in the tables.
+        /// The name of the column in the daily tables.
         column: &'static str,
-        /// The header's names, folded.
+        /// The folded column names of the header.
         found: String,
     },
-    /// The bytes do not come, or not as gzip.
-    #[error("the input breaks off")]
+    /// Reading fails, for example because gzip data is truncated.
+    #[error("cannot read the input")]
     Io(#[source] io::Error),
 }
 
-/// Reads bytes as UTF-8, or as cp1252 where they are not UTF-8.
+/// Decodes bytes as UTF-8, or as cp1252 if they are not valid UTF-8.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -148,7 +150,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Checks the encoding, skips a byte order mark and guesses the delimiter from the first line.
+/// Checks the encoding, skips a byte order mark and detects the delimiter from the first line.
 fn sniff(input: &mut impl BufRead) -> Result<u8, ReadError> {
     let start = input.fill_buf().map_err(ReadError::Io)?;
     if start.is_empty() {
@@ -182,7 +184,10 @@ fn join(record: &ByteRecord, delimiter: u8) -> String {
     fields.join(&char::from(delimiter).to_string())
 }
 
-/// Turns records into counts, remembering what it read last: exports list all counters hour by hour.
+/// Converts records into counts.
+///
+/// Exports list all counters hour by hour. Caching the last hour and all counters avoids parsing
+/// them in every row.
 struct RowReader {
     columns: Columns,
     counts: Counts,
@@ -269,9 +274,9 @@ impl RowReader {
     }
 }
 
-/// Reads a count: digits, or digits with a fraction of zero (`155.0`).
+/// Parses a count: digits, optionally with a zero fraction (`155.0`).
 fn parse_count(field: &[u8]) -> Result<u32, RejectReason> {
-    // Nearly all counts are a few digits.
+    // Fast path: nearly all counts have at most four digits.
     if (1..=4).contains(&field.len()) && field.iter().all(u8::is_ascii_digit) {
         return Ok(field
             .iter()
@@ -294,11 +299,11 @@ fn parse_count(field: &[u8]) -> Result<u32, RejectReason> {
 }
 
 fn whole(number: f64) -> Option<i64> {
-    // The cast saturates, and what saturates is far beyond the largest count.
+    // The cast saturates, but only for numbers far above the maximum count.
     (number.is_finite() && number.fract() == 0.0).then_some(number as i64)
 }
 
-/// A reader that lets another thread read ahead, so that unpacking and parsing share two cores.
+/// A reader with a read-ahead thread, so that decompression and parsing run in parallel.
 struct ReadAhead {
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
     chunk: Vec<u8>,
@@ -317,7 +322,7 @@ impl ReadAhead {
                     .read_to_end(&mut chunk)
                     .map(|_| chunk);
                 let is_last = result.as_ref().map_or(true, Vec::is_empty);
-                // A failed send means that nobody reads any more.
+                // Sending fails if the reader was dropped.
                 if sender.send(result).is_err() || is_last {
                     return;
                 }

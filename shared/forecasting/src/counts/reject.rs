@@ -1,73 +1,73 @@
-//! Rows that could not be used, kept with their number and the reason.
+//! Rejected rows, with row number and reason.
 
 use std::io::Write;
 
-/// A row of an input that could not be used.
+/// A row that was rejected while reading an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The row of the input, the header being row 1; empty lines do not count.
+    /// The row number in the input. The header is row 1; empty lines are not counted.
     pub row: u64,
-    /// What is wrong with it.
+    /// The reason for the rejection.
     pub reason: RejectReason,
-    /// The fields of the row, joined by the input's delimiter.
+    /// The decoded fields of the row, joined by the delimiter of the input.
     pub text: String,
 }
 
-/// Why a row could not be used.
+/// The reason for rejecting a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RejectReason {
-    /// The name of the counter is empty.
-    #[error("the counter has no name")]
+    /// The counter name is empty.
+    #[error("no counter name")]
     NoName,
     /// The count is empty.
-    #[error("there is no count")]
+    #[error("no count")]
     NoCount,
-    /// The count is no whole number.
-    #[error("the count `{0}` is no whole number of bicycles")]
+    /// The count is not a whole number.
+    #[error("the count `{0}` is not a whole number")]
     BadCount(String),
-    /// The count is beyond what a counter can see.
-    #[error("the count {0} is not within 0 and {max}", max = super::MAXIMUM_COUNT)]
+    /// The count is negative or above [`MAXIMUM_COUNT`](super::MAXIMUM_COUNT).
+    #[error("the count {0} is not between 0 and {max}", max = super::MAXIMUM_COUNT)]
     CountOutOfRange(String),
-    /// The date cannot be read, or no calendar has it.
-    #[error("`{0}` is no date and hour")]
+    /// The hour has an unknown format or does not exist.
+    #[error("`{0}` is not a date and hour")]
     BadDate(String),
-    /// The date lies between two full hours.
-    #[error("`{0}` is not the beginning of an hour")]
+    /// The time is not on the hour.
+    #[error("`{0}` is not the start of an hour")]
     NotOnTheHour(String),
-    /// The date lies decades away.
-    #[error("`{0}` lies outside of 2010 to 2049")]
+    /// The year is implausible.
+    #[error("`{0}` is outside 2010 to 2049")]
     ImplausibleDate(String),
-    /// The row is shorter than its header.
+    /// The row has fewer fields than required.
     #[error("the row ends before column {column}")]
     ShortRow {
-        /// The first column that is missing, from 1.
+        /// The one-based position of a missing column.
         column: usize,
     },
-    /// The row lies in a day that was not asked for.
-    #[error("the hour {0} was not asked for")]
+    /// The row belongs to a day that was not requested.
+    #[error("the hour {0} was not requested")]
     OtherDay(String),
 }
 
 impl RejectReason {
-    /// Returns the reason without what stood in the row, so that rows can be counted by it.
+    /// Returns the reason without the rejected value, as a key for counting rows by reason.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::NoName => "the counter has no name",
-            Self::NoCount => "there is no count",
-            Self::BadCount(_) => "the count is no whole number",
+            Self::NoName => "no counter name",
+            Self::NoCount => "no count",
+            Self::BadCount(_) => "the count is not a whole number",
             Self::CountOutOfRange(_) => "the count is out of range",
-            Self::BadDate(_) => "the date cannot be read",
-            Self::NotOnTheHour(_) => "the date is not the beginning of an hour",
-            Self::ImplausibleDate(_) => "the date lies decades away",
+            Self::BadDate(_) => "the hour is not a date and hour",
+            Self::NotOnTheHour(_) => "the hour is not the start of an hour",
+            Self::ImplausibleDate(_) => "the hour is outside 2010 to 2049",
             Self::ShortRow { .. } => "the row is too short",
-            Self::OtherDay(_) => "the hour was not asked for",
+            Self::OtherDay(_) => "the hour was not requested",
         }
     }
 }
 
-/// Receives rejected rows while an input is read.
+/// A receiver of the rows that are rejected while an input is read.
 pub trait Rejects {
-    /// Keeps one row.
+    /// Receives one rejected row.
     fn reject(&mut self, reject: Reject);
 }
 
@@ -77,7 +77,9 @@ impl Rejects for Vec<Reject> {
     }
 }
 
-/// Writes rejected rows as CSV with the columns `row`, `reason`, `text`, however many there are.
+/// A writer of rejected rows as CSV with the columns `row`, `reason` and `text`.
+///
+/// Rows are not collected in memory, so their number is unlimited.
 pub struct RejectWriter<W: Write> {
     writer: csv::Writer<W>,
     rows: u64,
@@ -85,7 +87,7 @@ pub struct RejectWriter<W: Write> {
 }
 
 impl<W: Write> RejectWriter<W> {
-    /// Starts a reject file.
+    /// Creates a writer and writes the header to `out`.
     pub fn new(out: W) -> Self {
         let mut writer = csv::Writer::from_writer(out);
         let failure = writer.write_record(["row", "reason", "text"]).err();
@@ -96,10 +98,10 @@ impl<W: Write> RejectWriter<W> {
         }
     }
 
-    /// Ends the file and returns the number of rows in it.
+    /// Flushes the output and returns the number of rejected rows.
     ///
     /// # Errors
-    /// The first failure to write.
+    /// Returns an error if flushing fails, otherwise the first failed write.
     pub fn finish(mut self) -> Result<u64, csv::Error> {
         self.writer.flush()?;
         self.failure.map_or(Ok(self.rows), Err)
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reject_file_names_line_and_reason() {
+    fn reject_writer_writes_row_number_and_reason() {
         let mut file = Vec::new();
         let mut writer = RejectWriter::new(&mut file);
         writer.reject(Reject {
@@ -137,7 +139,7 @@ mod tests {
         let text = String::from_utf8(file).unwrap();
         assert_eq!(
             text,
-            "row,reason,text\n7,the count `many` is no whole number of bicycles,a;many\n"
+            "row,reason,text\n7,the count `many` is not a whole number,a;many\n"
         );
     }
 }

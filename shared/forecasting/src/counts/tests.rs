@@ -9,7 +9,7 @@ fn counter(id: Option<&str>, name: &str) -> Counter {
 }
 
 #[test]
-fn spelling_does_not_make_a_new_counter() {
+fn spelling_variants_are_the_same_counter() {
     let mut counts = Counts::default();
     let first = counts.intern(counter(Some("1"), "90 Rue De Sèvres SO-NE"));
     assert_eq!(
@@ -27,7 +27,7 @@ fn spelling_does_not_make_a_new_counter() {
 }
 
 #[test]
-fn a_counter_that_changes_its_id_stays_the_same_counter() {
+fn counter_with_a_changed_id_is_the_same_counter() {
     let mut counts = Counts::default();
     let old = counts.intern(counter(Some("100"), "Quai"));
     let new = counts.intern(counter(Some("300"), "Quai"));
@@ -35,7 +35,7 @@ fn a_counter_that_changes_its_id_stays_the_same_counter() {
 }
 
 #[test]
-fn the_phantom_zero_of_a_clock_change_gives_way_to_the_count() {
+fn deduplicate_retains_the_larger_count() {
     let mut counts = Counts::default();
     let quai = counts.intern(counter(None, "Quai"));
     let hour = Hour::from_number(400_000);
@@ -43,16 +43,16 @@ fn the_phantom_zero_of_a_clock_change_gives_way_to_the_count() {
         counts.push(quai, at, count);
     }
     assert_eq!(counts.deduplicate(), 2);
-    let left: Vec<_> = counts
+    let remaining: Vec<_> = counts
         .rows()
         .iter()
         .map(|row| (row.hour, row.count))
         .collect();
-    assert_eq!(left, [(hour, 12), (hour.plus(1), 7)]);
+    assert_eq!(remaining, [(hour, 12), (hour.plus(1), 7)]);
 }
 
 #[test]
-fn collections_join_by_name() {
+fn extend_matches_counters_by_name() {
     let (mut left, mut right) = (Counts::default(), Counts::default());
     let _ = left.intern(counter(None, "Pont"));
     let quai = right.intern(counter(None, "QUAI"));
@@ -70,7 +70,7 @@ fn collections_join_by_name() {
 }
 
 #[test]
-fn counts_in_another_order_are_normalized_to_the_same_rows() {
+fn normalized_is_independent_of_the_order() {
     let hour = Hour::from_number(400_000);
     let rows = [
         ("Quai", hour, 5),
@@ -84,7 +84,7 @@ fn counts_in_another_order_are_normalized_to_the_same_rows() {
             let index = counts.intern(counter(Some(name), name));
             counts.push(index, hour, count);
         }
-        let _silent = counts.intern(counter(None, "Avenue"));
+        let _without_counts = counts.intern(counter(None, "Avenue"));
         counts.normalized()
     };
     let (forwards, backwards) = (
@@ -104,7 +104,7 @@ fn counts_in_another_order_are_normalized_to_the_same_rows() {
 }
 
 #[test]
-fn coordinates_off_the_earth_are_none() {
+fn invalid_coordinates_are_none() {
     assert!(Coordinates::parse("48.85, 2.35").is_some());
     for text in ["", "48.85", "91,0", "0,181", "NaN,2", "a,b"] {
         assert_eq!(Coordinates::parse(text), None, "{text}");

@@ -1,4 +1,4 @@
-//! Reading an hour in every spelling that the exports use.
+//! The parser of hours in every format that the exports use.
 
 use std::ops::RangeInclusive;
 
@@ -7,18 +7,22 @@ use jiff::{civil::DateTime, tz::Offset};
 use super::reject::RejectReason;
 use crate::time::{Hour, paris};
 
-/// The first counters are of the 2010s. One row of the year 1000 would stretch every table of hours by a thousand years.
+/// The years of plausible counts; the first counters date from the 2010s.
+///
+/// A single row with a wrong year would extend every hourly table by all the hours in between.
 const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
 
-/// Reads the beginning of an hour.
+/// Parses the start of an hour.
 ///
-/// Known spellings: `2021-07-19T00:00:00+02:00`, the same with a blank for `T`, with `+0200`, ` +0100`, `Z` or ` UTC` for
-/// the offset, and without an offset, which means the clocks of Paris. In the hour that the clocks show twice, the first
-/// is taken; an hour that they skip is read as one hour later.
+/// Accepts `2021-07-19T00:00:00+02:00` and these variants: a space instead of `T`, an offset of the
+/// form `+0200`, ` +0100`, `Z` or ` UTC`, and no offset. Text without an offset is local time in
+/// Paris. There, a repeated hour means its first occurrence, and a skipped hour means one hour
+/// later.
 ///
 /// # Errors
-/// [`RejectReason::BadDate`] for anything else, [`RejectReason::NotOnTheHour`] between two full hours,
-/// [`RejectReason::ImplausibleDate`] before 2010 and after 2049.
+/// - Returns [`RejectReason::BadDate`] for any other text.
+/// - Returns [`RejectReason::NotOnTheHour`] if the time is not on the hour.
+/// - Returns [`RejectReason::ImplausibleDate`] for years before 2010 and after 2049.
 pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
     let text = text.trim();
     let bad = || RejectReason::BadDate(text.to_owned());
@@ -82,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_spelling_is_read() {
+    fn known_formats_are_parsed() {
         let rows = [
             ("2021-07-19T00:00:00+02:00", "2021-07-18T22:00:00Z"),
             ("2020-12-01T05:00:00+01:00", "2020-12-01T04:00:00Z"),
@@ -95,7 +99,7 @@ mod tests {
             ("2018-01-05T17:00:00", "2018-01-05T16:00:00Z"),
             ("2018-01-05T17:00:00.000", "2018-01-05T16:00:00Z"),
             (" 2021-07-19 00:00:00-0300 ", "2021-07-19T03:00:00Z"),
-            // The clocks show 02:00 twice on this day; without an offset the first is meant.
+            // Local time 02:00 occurs twice on this day. Without an offset, it is the first.
             ("2020-10-25T02:00:00", "2020-10-25T00:00:00Z"),
             ("2020-10-25T02:00:00+01:00", "2020-10-25T01:00:00Z"),
         ];
@@ -105,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hour_is_refused() {
+    fn invalid_hours_are_rejected() {
         for text in [
             "",
             "yesterday",
@@ -134,12 +138,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "\\PC*") {
+        fn parse_hour_never_panics(text in "\\PC*") {
             let _ = parse_hour(&text);
         }
 
         #[test]
-        fn every_hour_is_read_back_from_its_own_spelling(number in 351_000..700_000_i32, offset in -12..=14_i8) {
+        fn formatted_hour_is_parsed_unchanged(number in 351_000..700_000_i32, offset in -12..=14_i8) {
             let hour = Hour::from_number(number);
             let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(offset));
             let text = hour.timestamp().to_zoned_datetime(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();

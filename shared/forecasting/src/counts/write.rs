@@ -1,4 +1,4 @@
-//! Writing counts in the shape of the daily tables and of the public export.
+//! Writers of counts as CSV, in the formats of the daily tables and of the public export.
 
 use std::io::Write;
 
@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::{Count, Counts};
 use crate::time::paris;
 
-/// Writes counts as the daily tables of `bike_traffic_raw` are laid out, see the module `warehouse`.
+/// Writes counts as CSV with the columns of the daily tables in `bike_traffic_raw`.
 ///
 /// # Errors
-/// When `out` refuses.
+/// Returns an error if writing to `out` fails.
 pub fn write_table(
     counts: &Counts,
     ingested_at: Timestamp,
@@ -46,10 +46,10 @@ pub fn write_table(
     Ok(writer.flush()?)
 }
 
-/// Writes counts with the French header of the public export.
+/// Writes counts as semicolon-separated CSV with the French header of the public export.
 ///
 /// # Errors
-/// When `out` refuses.
+/// Returns an error if writing to `out` fails.
 pub fn write_french(counts: &Counts, out: impl Write) -> Result<(), WriteError> {
     let mut writer = csv::WriterBuilder::new().delimiter(b';').from_writer(out);
     let header = [
@@ -87,13 +87,13 @@ fn describe<'a>(counts: &'a Counts, row: &Count) -> (&'a str, &'a str, String) {
     )
 }
 
-/// Counts that could not be written.
+/// The error of [`write_table`] and [`write_french`].
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The writer's own failure.
+    /// A record could not be written.
     #[error("cannot write counts as CSV")]
     Csv(#[from] csv::Error),
-    /// The place they are written to refuses.
+    /// The output could not be flushed.
     #[error("cannot write counts as CSV")]
     Io(#[from] std::io::Error),
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_counts_are_read_unchanged() {
         let counts = counts();
         let (mut table, mut french) = (Vec::new(), Vec::new());
         write_table(&counts, Timestamp::UNIX_EPOCH, &mut table).unwrap();

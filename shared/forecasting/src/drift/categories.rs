@@ -1,16 +1,16 @@
-//! Comparisons that see of a column only how often each category occurs.
+//! Tests that compare the frequencies of categories.
 //!
-//! No side may be empty.
+//! Both sides must have rows.
 
 use statrs::function::{erf::erfc, gamma::gamma_ur};
 
 use super::counts::{Counts, side_by_side};
 
-/// Returns the p-value of Pearson's test of the current counts against the reference's, scaled
-/// to the current number of rows.
+/// Returns the p-value of Pearson's chi-square test.
 ///
-/// A category that the reference lacks is expected never and makes the p-value 0. Takes two or
-/// more categories. Behaviour matched: Evidently's `_chi_stat_test`, `scipy.stats.chisquare`.
+/// The expected counts are those of the reference, scaled to the number of current rows. A category
+/// that is absent from the reference has the expected count 0 and makes the p-value 0. Requires at
+/// least two categories. Compatible with Evidently's `_chi_stat_test` and `scipy.stats.chisquare`.
 pub(super) fn chi_square_p_value<K: PartialOrd>(reference: &Counts<K>, current: &Counts<K>) -> f64 {
     let scale = current.rows() as f64 / reference.rows() as f64;
     let terms: Vec<f64> = side_by_side(reference, current)
@@ -24,10 +24,10 @@ pub(super) fn chi_square_p_value<K: PartialOrd>(reference: &Counts<K>, current: 
     chi_square_survival(terms.iter().sum(), degrees_of_freedom)
 }
 
-/// Returns the two-sided p-value of the difference between two shares of the same category.
+/// Returns the two-sided p-value of the Z-test for equal shares of a category.
 ///
-/// Takes one or two categories; which of the two is counted does not matter. Behaviour
-/// matched: Evidently's `_z_stat_test`.
+/// Requires one or two categories. The choice between two categories does not affect the result.
+/// Compatible with Evidently's `_z_stat_test`.
 pub(super) fn z_test_p_value<K: PartialOrd>(reference: &Counts<K>, current: &Counts<K>) -> f64 {
     let mut categories = side_by_side(reference, current);
     let Some((_, in_reference, in_current)) = categories.next() else {
@@ -49,13 +49,13 @@ pub(super) fn z_test_p_value<K: PartialOrd>(reference: &Counts<K>, current: &Cou
 
 /// Returns the square root of the Jensen-Shannon divergence in nats.
 ///
-/// Behaviour matched: `scipy.spatial.distance.jensenshannon` of the shares.
+/// Equals `scipy.spatial.distance.jensenshannon` of the shares.
 pub(super) fn jensen_shannon_distance<K: PartialOrd>(
     reference: &Counts<K>,
     current: &Counts<K>,
 ) -> f64 {
     let (reference_rows, current_rows) = (reference.rows() as f64, current.rows() as f64);
-    let twice_the_divergence: f64 = side_by_side(reference, current)
+    let doubled_divergence: f64 = side_by_side(reference, current)
         .map(|(_, in_reference, in_current)| {
             let reference_share = in_reference as f64 / reference_rows;
             let current_share = in_current as f64 / current_rows;
@@ -64,8 +64,8 @@ pub(super) fn jensen_shannon_distance<K: PartialOrd>(
         })
         .sum();
 
-    // Rounding can take the sum of nearly equal shares just below zero.
-    (twice_the_divergence / 2.0).max(0.0).sqrt()
+    // For nearly equal shares, rounding can make the sum slightly negative.
+    (doubled_divergence / 2.0).max(0.0).sqrt()
 }
 
 fn chi_square_survival(statistic: f64, degrees_of_freedom: f64) -> f64 {
@@ -78,11 +78,11 @@ fn chi_square_survival(statistic: f64, degrees_of_freedom: f64) -> f64 {
     gamma_ur(degrees_of_freedom / 2.0, statistic / 2.0)
 }
 
-fn relative_entropy(share: f64, of: f64) -> f64 {
+fn relative_entropy(share: f64, reference: f64) -> f64 {
     if share == 0.0 {
         return 0.0;
     }
-    share * (share / of).ln()
+    share * (share / reference).ln()
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jensen_shannon_distance_is_symmetric_and_below_the_root_of_ln_2(
+        fn jensen_shannon_distance_is_symmetric_and_bounded(
             left in prop::collection::vec(0_u8..9, 1..50),
             right in prop::collection::vec(0_u8..9, 1..50),
         ) {

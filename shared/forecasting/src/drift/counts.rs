@@ -1,12 +1,11 @@
-//! The condensed form of a column: distinct values and how often each occurs.
+//! The condensed form of a column: distinct values and their frequencies.
 
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Distinct values in ascending order, each with its number of rows.
 ///
-/// Invariants: values that do not compare (NaN) are absent, no value occurs twice, no number of
-/// rows is zero. Reading restores them, so that a text format which rounds the last digit of
-/// a number cannot disturb the order.
+/// Invariants: no value is NaN, all values are distinct, and all numbers of rows are positive.
+/// Deserialization restores them, because text formats may round the last digit of a number.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(from = "Vec<(K, u64)>")]
 #[serde(bound(deserialize = "K: Deserialize<'de> + PartialOrd"))]
@@ -23,8 +22,8 @@ impl<K: PartialOrd> Counts<K> {
 
     pub(super) fn map_values<L: PartialOrd>(self, to: impl Fn(K) -> L) -> Counts<L> {
         let counts = self.values.into_iter();
-        let renamed = counts.map(|(value, rows)| (to(value), rows));
-        renamed.collect::<Vec<_>>().into()
+        let mapped = counts.map(|(value, rows)| (to(value), rows));
+        mapped.collect::<Vec<_>>().into()
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -42,12 +41,12 @@ impl<K: PartialOrd> From<Vec<(K, u64)>> for Counts<K> {
         counts.sort_unstable_by(|(left, _), (right, _)| {
             left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal)
         });
-        counts.dedup_by(|(value, rows), (kept, kept_rows)| {
-            let same = value == kept;
-            if same {
-                *kept_rows += *rows;
+        counts.dedup_by(|(value, rows), (previous, previous_rows)| {
+            let is_duplicate = value == previous;
+            if is_duplicate {
+                *previous_rows += *rows;
             }
-            same
+            is_duplicate
         });
         let rows = counts.iter().map(|(_, rows)| rows).sum();
         Self {
@@ -63,8 +62,8 @@ impl<K: Serialize> Serialize for Counts<K> {
     }
 }
 
-/// Returns every value of either side, ascending, with its rows in the reference and in the
-/// current data.
+/// Returns the values of both sides in ascending order, each with its number of rows in the
+/// reference and in the current data.
 pub(super) fn side_by_side<'a, K: PartialOrd>(
     reference: &'a Counts<K>,
     current: &'a Counts<K>,
@@ -78,12 +77,12 @@ pub(super) fn side_by_side<'a, K: PartialOrd>(
 
         reference = &reference[usize::from(from_reference.is_some())..];
         current = &current[usize::from(from_current.is_some())..];
-        let rows = |taken: Option<&(K, u64)>| taken.map_or(0, |(_, rows)| *rows);
+        let rows = |entry: Option<&(K, u64)>| entry.map_or(0, |(_, rows)| *rows);
         Some((value, rows(from_reference), rows(from_current)))
     })
 }
 
-/// Says whether both sides together have more than `limit` distinct values.
+/// Returns `true` if both sides together have more than `limit` distinct values.
 pub(super) fn has_more_values_than<K: PartialOrd>(
     limit: usize,
     reference: &Counts<K>,
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_sorted_and_counted_and_nan_is_dropped() {
+    fn values_are_sorted_and_counted_without_nan() {
         let counts = Counts::of([2.0, f64::NAN, -0.0, 2.0, 0.0]);
 
         assert_eq!(counts.values, [(0.0, 2), (2.0, 2)]);
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_restores_order_and_merges_equal_values() {
+    fn deserialization_restores_the_invariants() {
         let counts: Counts<f64> =
             serde_json::from_str("[[3.0,1],[1.0,2],[3.0,4],[2.0,0]]").unwrap();
 
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_are_merged_by_value() {
+    fn side_by_side_merges_by_value() {
         let reference = Counts::of(["a", "c", "c"]);
         let current = Counts::of(["b", "c", "d"]);
 
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn distinct_values_are_counted_over_both_sides() {
+    fn has_more_values_than_counts_both_sides() {
         let reference = Counts::of(["a", "b"]);
         let current = Counts::of(["b", "c"]);
 

@@ -1,12 +1,12 @@
-//! Columns of a feature matrix, as drift looks at them.
+//! Conversion of a feature matrix into columns for drift detection.
 
 use super::Column;
 use crate::{counts::Counter, features::Frame};
 
-/// The feature that is a name and not a quantity.
+/// The categorical feature. Its codes are replaced by counter names.
 const COUNTER: &str = "counter";
 
-/// Prepares columns of a frame; names that are no column of it are left out.
+/// Creates the named columns of a frame. Skips names that are not columns of the frame.
 pub fn columns_of<'a>(frame: &Frame, names: impl IntoIterator<Item = &'a str>) -> Vec<Column> {
     names
         .into_iter()

@@ -4,15 +4,15 @@ use statrs::function::factorial::ln_binomial;
 
 use super::counts::{Counts, side_by_side};
 
-/// Largest sample for which scipy computes the exact distribution.
+/// The largest sample for which scipy computes the exact distribution.
 const EXACT_ROWS: u64 = 10_000;
 
-/// Returns the two-sided p-value that both samples come from one distribution.
+/// Returns the two-sided p-value of the hypothesis that both samples have the same distribution.
 ///
-/// Neither side may be empty. Behaviour matched: `scipy.stats.ks_2samp`, two-sided, method
-/// `auto`: exact while both sides have at most 10,000 rows, else by the one-sample distribution
-/// for m n / (m + n) rows, rounded half to even. The exact part takes time in proportion to the
-/// product of the two sizes.
+/// Both sides must have rows. Compatible with `scipy.stats.ks_2samp`, two-sided, method `auto`. Up
+/// to 10,000 rows per side, the p-value is exact. Above, it is that of the one-sample distribution
+/// for m n / (m + n) rows, rounded half to even. The exact computation takes time proportional to
+/// the product of both sizes.
 pub(super) fn p_value(reference: &Counts<f64>, current: &Counts<f64>) -> f64 {
     let (reference_rows, current_rows) = (reference.rows(), current.rows());
     let difference = largest_difference(reference, current);
@@ -25,29 +25,32 @@ pub(super) fn p_value(reference: &Counts<f64>, current: &Counts<f64>) -> f64 {
     one_sample_survival(effective_rows as u64, difference as f64 / (left * right))
 }
 
-/// Returns the largest difference of the two distribution functions, times both sizes.
+/// Returns the largest difference between the empirical distribution functions, multiplied by both
+/// sizes.
 fn largest_difference(reference: &Counts<f64>, current: &Counts<f64>) -> u64 {
     let (reference_rows, current_rows) = (reference.rows(), current.rows());
-    let (mut reference_so_far, mut current_so_far) = (0, 0);
+    let (mut cumulative_reference, mut cumulative_current) = (0, 0);
     let mut largest = 0;
     for (_, in_reference, in_current) in side_by_side(reference, current) {
-        reference_so_far += in_reference;
-        current_so_far += in_current;
+        cumulative_reference += in_reference;
+        cumulative_current += in_current;
         let difference =
-            (reference_so_far * current_rows).abs_diff(current_so_far * reference_rows);
+            (cumulative_reference * current_rows).abs_diff(cumulative_current * reference_rows);
         largest = largest.max(difference);
     }
     largest
 }
 
-/// Returns the share of all interleavings of two samples whose distribution functions come
-/// `difference` (times both sizes) or more apart.
+/// Returns the exact p-value of `difference`, the value of [`largest_difference`].
 ///
-/// An interleaving is a lattice path from (0, 0) to (rows, rows). Cell (i, j) holds the share
-/// of the paths to it that have touched the boundary; the path came from (i - 1, j) in i of
-/// i + j cases. Source: Hodges, "The significance probability of the Smirnov two-sample test",
-/// Arkiv för Matematik 3 (1958), in the complementary form that scipy takes, which keeps small
-/// p-values exact.
+/// The p-value is the share of interleavings of both samples with this difference or a larger one.
+/// An interleaving is a lattice path from (0, 0) to (`left_rows`, `right_rows`). Cell (i, j) holds
+/// the share of paths to it that have touched the boundary. Of these paths, i out of i + j come
+/// from (i - 1, j).
+///
+/// Source: Hodges, "The significance probability of the Smirnov two-sample test", Arkiv för
+/// Matematik 3 (1958), in the complementary form used by scipy, which is precise for small
+/// p-values.
 fn exact_p_value(left_rows: u64, right_rows: u64, difference: u64) -> f64 {
     if difference == 0 {
         return 1.0;
@@ -72,13 +75,15 @@ fn exact_p_value(left_rows: u64, right_rows: u64, difference: u64) -> f64 {
     touched.last().copied().unwrap_or(1.0)
 }
 
-/// Returns the probability that the empirical distribution function of `rows` values comes
-/// `distance` or more away from the true one (`scipy.stats.kstwo.sf`).
+/// Returns the probability that the empirical distribution function of `rows` values differs from
+/// the true one by `distance` or more (`scipy.stats.kstwo.sf`).
 ///
-/// In the tail both one-sided events almost exclude each other: from a distance of one half on
-/// twice the one-sided probability is exact, from rows * distance² = 4 on its error is below
-/// 1e-13. Source of the split: Simard and L'Ecuyer, "Computing the two-sided
-/// Kolmogorov-Smirnov distribution", Journal of Statistical Software 39 (2011).
+/// In the tail, the two one-sided events almost exclude each other, so the result is twice the
+/// one-sided probability. This is exact for distances of at least one half. Its error is below
+/// 1e-13 if rows * distance² is at least 4.
+///
+/// Source of these ranges: Simard and L'Ecuyer, "Computing the two-sided Kolmogorov-Smirnov
+/// distribution", Journal of Statistical Software 39 (2011).
 fn one_sample_survival(rows: u64, distance: f64) -> f64 {
     let scaled = rows as f64 * distance;
     if scaled <= 0.5 {
@@ -112,9 +117,9 @@ fn one_sided_survival(rows: u64, distance: f64) -> f64 {
 /// Returns the probability of a two-sided deviation below `distance`.
 ///
 /// Source: Marsaglia, Tsang and Wang, "Evaluating Kolmogorov's distribution", Journal of
-/// Statistical Software 8 (2003). Of the power of their matrix only one element is needed, so
-/// a vector is multiplied again and again instead; it is rescaled to stay within the range of
-/// a float.
+/// Statistical Software 8 (2003). Only one element of their matrix power is needed. Repeated
+/// multiplication of a vector therefore replaces the matrix power. The vector is rescaled in each
+/// step to prevent underflow and overflow.
 fn one_sample_distribution(rows: u64, distance: f64) -> f64 {
     let scaled = rows as f64 * distance;
     let half = scaled.floor() as usize + 1;
@@ -135,7 +140,7 @@ fn one_sample_distribution(rows: u64, distance: f64) -> f64 {
     vector[half - 1] * log_scale.exp()
 }
 
-/// Returns the square matrix of 2 * half - 1 rows of Marsaglia, Tsang and Wang.
+/// Returns the square matrix H of Marsaglia, Tsang and Wang, with 2 * half - 1 rows.
 fn durbin_matrix(half: usize, rest: f64) -> Vec<Vec<f64>> {
     let size = 2 * half - 1;
     let mut inverse_factorials = vec![1.0; size + 1];
@@ -213,7 +218,7 @@ mod tests {
 
     #[test]
     fn exact_p_value_is_the_share_of_interleavings() {
-        // Of the 20 orders of three and three values, two keep the samples wholly apart.
+        // Two of the 20 interleavings of three and three values separate the samples completely.
         assert!((exact_p_value(3, 3, 9) - 2.0 / 20.0).abs() < 1e-15);
         assert_eq!(exact_p_value(3, 3, 0), 1.0);
     }

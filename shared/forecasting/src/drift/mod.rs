@@ -1,24 +1,27 @@
-//! Dataset drift, decided column by column as Evidently 0.7.23 does.
+//! Drift detection per column, compatible with Evidently 0.7.23.
 //!
-//! Behaviour matched: `DataDriftPreset` with its default tests and thresholds. Of a column,
-//! missing and infinite values are dropped first; then
+//! The behaviour is that of `DataDriftPreset` with its default tests and thresholds. Missing and
+//! infinite values of a column are dropped first. The rows of the reference and the type of the
+//! column then select the test:
 //!
-//! | reference | column | test | drifted |
+//! | reference | column | test | drifted if |
 //! |---|---|---|---|
 //! | up to 1000 rows | numerical | two-sample Kolmogorov-Smirnov | p <= 0.05 |
 //! | | categorical, more than two categories | chi-square | p < 0.05 |
 //! | | categorical, one or two categories | Z-test of proportions | p < 0.05 |
-//! | above | numerical | Wasserstein distance, normed by the reference's deviation | >= 0.1 |
+//! | more rows | numerical | normed Wasserstein distance | >= 0.1 |
 //! | | categorical | Jensen-Shannon distance | >= 0.1 |
 //!
-//! where a numerical column with at most five distinct values, reference and current taken
-//! together, is compared as a categorical one. Evidently's histogram for Jensen-Shannon is
-//! absent: its default tests never bin, since a numerical column reaches that test with five
-//! values at most.
+//! The Wasserstein distance is divided by the standard deviation of the reference.
 //!
-//! Where Evidently contradicts itself: it drops infinite values before it computes a score, but
-//! in the count of drifted columns it keeps those of a column without missing values. Here they
-//! are always dropped. Where Evidently fails on an empty column, so does [`compare`].
+//! A numerical column with at most five distinct values in reference and current data together is
+//! compared as a categorical one. Evidently's binning for the Jensen-Shannon distance is not
+//! implemented. With the default tests it never applies: numerical columns that reach this test
+//! have at most five values.
+//!
+//! Evidently treats infinite values inconsistently. It drops them before computing a score. In the
+//! count of drifted columns, it retains them if the column has no missing values. This module
+//! always drops them. Like Evidently, [`compare`] fails on an empty column.
 
 mod categories;
 mod counts;
@@ -34,10 +37,10 @@ pub use frame::columns_of;
 const SMALL_REFERENCE_ROWS: u64 = 1000;
 const FEW_VALUES: usize = 5;
 
-/// Values of one column, in the condensed form that the tests read.
+/// A column in the condensed form that the tests use: each distinct value with its number of rows.
 ///
-/// Holds each distinct value with its number of rows. Preparing a column sorts it; a prepared
-/// reference can be stored and compared with many current columns.
+/// Creating a column sorts its values. A reference column can be stored and compared with many
+/// current columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     name: String,
@@ -52,7 +55,7 @@ enum Values {
 }
 
 impl Column {
-    /// Prepares a column of numbers; NaN and infinite values are dropped.
+    /// Creates a numerical column. Drops NaN and infinite values.
     pub fn numerical(name: impl Into<String>, values: impl IntoIterator<Item = f64>) -> Self {
         let finite = values.into_iter().filter(|value| value.is_finite());
         Self {
@@ -61,8 +64,9 @@ impl Column {
         }
     }
 
-    /// Prepares a column of categories, told apart by their text; rows without a category are
-    /// to be left out.
+    /// Creates a categorical column. Categories are compared by their text.
+    ///
+    /// Callers must omit rows without a category.
     pub fn categorical<K>(name: impl Into<String>, categories: impl IntoIterator<Item = K>) -> Self
     where
         K: PartialOrd + ToString,
@@ -74,55 +78,55 @@ impl Column {
         }
     }
 
-    /// Returns the column's name.
+    /// Returns the name of the column.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// Drift of the columns of a dataset.
+/// The drift of the columns of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetDrift {
-    /// One entry per reference column, in the order of the reference.
+    /// The drift of each reference column, in the order of the reference.
     pub columns: Vec<ColumnDrift>,
-    /// Number of drifted columns.
+    /// The number of drifted columns.
     pub drifted_count: usize,
-    /// Drifted columns as a share of all, from 0 to 1.
+    /// The share of drifted columns, from 0 to 1.
     pub drifted_share: f64,
 }
 
-/// Outcome of the test of one column.
+/// The drift of one column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDrift {
-    /// Name of the column.
+    /// The name of the column.
     pub column: String,
-    /// Test that was chosen for the column.
+    /// The test that was applied.
     pub method: Method,
-    /// Threshold of the test.
+    /// The threshold of the test.
     pub threshold: f64,
-    /// A p-value or a distance, by the method; always finite.
+    /// The p-value or distance, depending on the method. Always finite.
     pub score: f64,
-    /// Whether the score is on the drifted side of the threshold.
+    /// `true` if the score crosses the threshold.
     pub drifted: bool,
 }
 
-/// Test of one column, serialised under Evidently's name for it.
+/// The test of a column, serialized with Evidently's name for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
-    /// Two-sample Kolmogorov-Smirnov test.
+    /// The two-sample Kolmogorov-Smirnov test.
     #[serde(rename = "K-S p_value")]
     KolmogorovSmirnov,
     /// Pearson's chi-square test.
     #[serde(rename = "chi-square p_value")]
     ChiSquare,
-    /// Z-test of two proportions.
+    /// The Z-test of two proportions.
     #[serde(rename = "Z-test p_value")]
     ZTest,
-    /// First Wasserstein distance in standard deviations of the reference.
+    /// The first Wasserstein distance, in standard deviations of the reference.
     #[serde(rename = "Wasserstein distance (normed)")]
     Wasserstein,
-    /// Jensen-Shannon distance with the natural logarithm.
+    /// The Jensen-Shannon distance with the natural logarithm.
     #[serde(rename = "Jensen-Shannon distance")]
     JensenShannon,
 }
@@ -144,14 +148,13 @@ impl Method {
     }
 }
 
-/// Compares every reference column with the current column of the same name.
+/// Compares each reference column with the current column of the same name.
 ///
-/// Further current columns are ignored.
+/// Ignores additional current columns.
 ///
 /// # Errors
-///
-/// [`Error::NoColumns`] without reference columns, [`Error::MissingColumn`] for one that
-/// `current` lacks, and the errors of [`compare`].
+/// Returns [`Error::NoColumns`] if `reference` is empty, [`Error::MissingColumn`] if `current`
+/// lacks a reference column, and the errors of [`compare`].
 pub fn dataset(reference: &[Column], current: &[Column]) -> Result<DatasetDrift, Error> {
     if reference.is_empty() {
         return Err(Error::NoColumns);
@@ -169,15 +172,16 @@ pub fn dataset(reference: &[Column], current: &[Column]) -> Result<DatasetDrift,
     })
 }
 
-/// Compares one column with its reference by the test that Evidently takes by default.
+/// Compares one column with its reference by Evidently's default test.
 ///
-/// The roles matter: the reference's size chooses the test and its deviation is the unit of the
-/// Wasserstein distance. A category that the reference lacks makes the chi-square p-value 0.
+/// The arguments are not interchangeable. The size of the reference selects the test, and its
+/// standard deviation is the unit of the Wasserstein distance. A category that is absent from the
+/// reference makes the chi-square p-value 0.
 ///
 /// # Errors
-///
-/// [`Error::EmptyReference`] and [`Error::EmptyCurrent`] when a side has no value left,
-/// [`Error::DifferentTypes`], and [`Error::Overflow`] for numbers too large to compare.
+/// - Returns [`Error::EmptyReference`] or [`Error::EmptyCurrent`] if a side has no values.
+/// - Returns [`Error::DifferentTypes`] if only one side is numerical.
+/// - Returns [`Error::Overflow`] if the numbers are too large to compare.
 pub fn compare(reference: &Column, current: &Column) -> Result<ColumnDrift, Error> {
     let column = reference.name.clone();
     if reference.values.rows() == 0 {
@@ -208,40 +212,40 @@ pub fn compare(reference: &Column, current: &Column) -> Result<ColumnDrift, Erro
     })
 }
 
-/// Reasons why columns cannot be compared.
+/// The error of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The reference has no columns.
-    #[error("cannot decide the drift of a dataset without columns")]
+    #[error("cannot detect drift: the reference has no columns")]
     NoColumns,
     /// The current data lacks a column of the reference.
     #[error("cannot find column `{column}` in the current data")]
     MissingColumn {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
     },
-    /// The reference has rows in the column, but not one value.
-    #[error("cannot compare column `{column}`, its reference has no values")]
+    /// The reference has no values in the column.
+    #[error("cannot compare column `{column}`: the reference has no values")]
     EmptyReference {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
     },
-    /// The current data has no value in the column.
-    #[error("cannot compare column `{column}`, its current data has no values")]
+    /// The current data has no values in the column.
+    #[error("cannot compare column `{column}`: the current data has no values")]
     EmptyCurrent {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
     },
-    /// One side is numerical, the other categorical.
-    #[error("cannot compare column `{column}`, numerical on one side and categorical on the other")]
+    /// One side is numerical and the other is categorical.
+    #[error("cannot compare column `{column}`: one side is numerical, the other categorical")]
     DifferentTypes {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
     },
     /// The score exceeds the range of a 64-bit float.
-    #[error("cannot compare column `{column}`, its numbers are too large")]
+    #[error("cannot compare column `{column}`: the numbers are too large")]
     Overflow {
-        /// Name of the column.
+        /// The name of the column.
         column: String,
     },
 }

@@ -1,15 +1,15 @@
-//! The distance between two samples of numbers.
+//! The Wasserstein distance between two samples.
 
 use super::counts::{Counts, side_by_side};
 
-/// Smallest unit of the distance, for references that hardly vary (Evidently's number).
+/// The minimum divisor of the distance, for nearly constant references. Evidently's value.
 const SMALLEST_DEVIATION: f64 = 0.001;
 
 /// Returns the first Wasserstein distance in population standard deviations of the reference.
 ///
-/// Neither side may be empty. Infinite where the deviation overflows, lest it divide every
-/// distance down to 0. Behaviour matched otherwise: `scipy.stats.wasserstein_distance`, and the
-/// norm of Evidently's `_wasserstein_distance_norm` (`numpy.std`, divisor n).
+/// Both sides must have rows. Compatible with `scipy.stats.wasserstein_distance`, divided as in
+/// Evidently's `_wasserstein_distance_norm` (`numpy.std`, divisor n). Deviating from them, returns
+/// infinity if the standard deviation overflows; a division would return 0 for every distance.
 pub(super) fn normed_distance(reference: &Counts<f64>, current: &Counts<f64>) -> f64 {
     let deviation = standard_deviation(reference);
     if !deviation.is_finite() {
@@ -21,16 +21,16 @@ pub(super) fn normed_distance(reference: &Counts<f64>, current: &Counts<f64>) ->
 /// Returns the area between the two empirical distribution functions.
 fn distance(reference: &Counts<f64>, current: &Counts<f64>) -> f64 {
     let (reference_rows, current_rows) = (reference.rows() as f64, current.rows() as f64);
-    let (mut reference_so_far, mut current_so_far) = (0, 0);
+    let (mut cumulative_reference, mut cumulative_current) = (0, 0);
     let mut previous = None;
     let mut area = 0.0;
     for (&value, in_reference, in_current) in side_by_side(reference, current) {
-        let reference_share = reference_so_far as f64 / reference_rows;
-        let current_share = current_so_far as f64 / current_rows;
+        let reference_share = cumulative_reference as f64 / reference_rows;
+        let current_share = cumulative_current as f64 / current_rows;
         area += (reference_share - current_share).abs() * (value - previous.unwrap_or(value));
 
-        reference_so_far += in_reference;
-        current_so_far += in_current;
+        cumulative_reference += in_reference;
+        cumulative_current += in_current;
         previous = Some(value);
     }
     area
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deviation_is_that_of_a_population() {
+    fn standard_deviation_has_the_divisor_n() {
         assert_eq!(
             standard_deviation(&Counts::of([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])),
             2.0
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn moving_every_value_by_three_is_a_distance_of_three() {
+    fn shift_by_three_is_a_distance_of_three() {
         let reference = Counts::of([1.0, 2.0, 5.0]);
         let current = Counts::of([4.0, 5.0, 8.0, 4.0, 5.0, 8.0]);
 

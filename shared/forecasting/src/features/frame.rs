@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS, TARGET,
-    WEEK_AGO_COLUMN, WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
+    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS,
+    SEASONAL_NAIVE_COLUMN, TARGET, WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
 };
 use crate::{
     calendar::is_public_holiday,
@@ -12,10 +12,10 @@ use crate::{
     time::{Day, Hour},
 };
 
-/// Fewer rows are built faster than a thread is started.
+/// The minimum number of rows per thread. Below it, starting a thread costs more than it saves.
 const MINIMUM_ROWS_PER_THREAD: usize = 20_000;
 
-/// One row of a [`Frame`]: which counter, which hour.
+/// The key of one row of a [`Frame`]: counter and hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameRow {
     /// The position of the counter in [`Frame::counters`].
@@ -24,7 +24,7 @@ pub struct FrameRow {
     pub hour: Hour,
 }
 
-/// Features of many rows, row by row, and the counts they should have led to.
+/// A feature matrix in row-major order, with the key and the target count of each row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     counters: Vec<Counter>,
@@ -34,9 +34,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Builds the features of known counts. `history` should reach 30 days further back than `rows`.
+    /// Builds the features of known counts, which are also the targets.
     ///
-    /// `rows` are part of what is known, so they need not be in `history` as well.
+    /// `history` should start [`HISTORY_DAYS`](super::HISTORY_DAYS) days before `rows`. It need not
+    /// contain `rows` themselves.
     pub fn of_counts(spec: &FeatureSpec, history: &[&Counts], rows: &Counts) -> Self {
         let mut parts = history.to_vec();
         parts.push(rows);
@@ -57,9 +58,9 @@ impl Frame {
         }
     }
 
-    /// Builds the features of any rows, given as positions in [`History::counters`] and hours.
+    /// Builds the features of arbitrary rows: positions in [`History::counters`] and hours.
     ///
-    /// The targets are what the history knows, `NaN` for the hours to come.
+    /// The targets are the counts of the history, and `NaN` for unknown hours.
     pub fn of_rows(
         spec: &FeatureSpec,
         history: &History,
@@ -70,7 +71,7 @@ impl Frame {
             hour,
         };
         let rows: Vec<_> = rows.map(row).collect();
-        let numbers = spec.numbers(history.counters());
+        let codes = spec.category_codes(history.counters());
         let mut values = vec![0.0; rows.len() * COLUMNS.len()];
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
@@ -80,11 +81,11 @@ impl Frame {
         let first = shares.next();
         std::thread::scope(|scope| {
             for (rows, values) in shares {
-                scope.spawn(|| fill(history, &numbers, rows, values));
+                scope.spawn(|| fill(history, &codes, rows, values));
             }
             first
                 .into_iter()
-                .for_each(|(rows, values)| fill(history, &numbers, rows, values));
+                .for_each(|(rows, values)| fill(history, &codes, rows, values));
         });
         let targets = rows
             .iter()
@@ -98,7 +99,7 @@ impl Frame {
         }
     }
 
-    /// Returns the counters that rows point to.
+    /// Returns the counters, indexed by [`FrameRow::counter`].
     pub fn counters(&self) -> &[Counter] {
         &self.counters
     }
@@ -113,22 +114,22 @@ impl Frame {
         self.rows.len()
     }
 
-    /// Tells whether there is no row.
+    /// Returns `true` if the frame has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Returns the matrix, row by row, [`COLUMNS`] wide.
+    /// Returns the matrix in row-major order. Each row has the columns of [`COLUMNS`].
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Returns the counts, one for each row.
+    /// Returns the target count of each row, `NaN` if unknown.
     pub fn targets(&self) -> &[f32] {
         &self.targets
     }
 
-    /// Returns one column, the target included, or `None` for a name that is no column.
+    /// Returns one column by name, or `None` if it does not exist. [`TARGET`] returns the targets.
     pub fn column(&self, name: &str) -> Option<Vec<f32>> {
         if name == TARGET {
             return Some(self.targets.clone());
@@ -144,12 +145,13 @@ impl Frame {
         )
     }
 
-    /// Returns the counts of the same hour a week earlier: the forecast that costs nothing.
+    /// Returns the seasonal naive forecast of each row: same hour, one week earlier.
     pub fn seasonal_naive(&self) -> Vec<f32> {
-        self.column(COLUMNS[WEEK_AGO_COLUMN]).unwrap_or_default()
+        self.column(COLUMNS[SEASONAL_NAIVE_COLUMN])
+            .unwrap_or_default()
     }
 
-    /// Splits by time: the rows before `hour`, and the rest.
+    /// Splits the frame into the rows before `hour` and the remaining rows.
     pub fn split_at(&self, hour: Hour) -> (Self, Self) {
         (
             self.filter(|row| row.hour < hour),
@@ -157,28 +159,33 @@ impl Frame {
         )
     }
 
-    /// Gives the counters the numbers that a model knows them by.
+    /// Replaces the category codes of the counters with those of `spec`.
     #[must_use]
     pub fn encode_counters(mut self, spec: &FeatureSpec) -> Self {
-        let numbers = spec.numbers(&self.counters);
+        let codes = spec.category_codes(&self.counters);
         for (row, values) in self
             .rows
             .iter()
             .zip(self.values.chunks_exact_mut(COLUMNS.len()))
         {
-            values[COUNTER_COLUMN] = numbers[row.counter as usize];
+            values[COUNTER_COLUMN] = codes[row.counter as usize];
         }
         self
     }
 
-    /// Returns the rows for which `keep` holds.
+    /// Returns a frame of the rows that satisfy `predicate`.
     #[must_use]
-    pub fn filter(&self, keep: impl Fn(&FrameRow) -> bool) -> Self {
+    pub fn filter(&self, predicate: impl Fn(&FrameRow) -> bool) -> Self {
         let mut frame = Self {
             counters: self.counters.clone(),
             ..Self::default()
         };
-        for (position, row) in self.rows.iter().enumerate().filter(|(_, row)| keep(row)) {
+        for (position, row) in self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| predicate(row))
+        {
             frame.rows.push(*row);
             frame.targets.push(self.targets[position]);
             frame
@@ -189,30 +196,30 @@ impl Frame {
     }
 }
 
-/// Writes the features of some rows, [`COLUMNS`] by [`COLUMNS`].
-fn fill(history: &History, numbers: &[f32], rows: &[FrameRow], values: &mut [f32]) {
-    // Rows come hour by hour, and the calendar is the same for all counters of an hour.
+/// Writes the features of `rows` to `values`, a matrix in row-major order.
+fn fill(history: &History, codes: &[f32], rows: &[FrameRow], values: &mut [f32]) {
+    // Rows are ordered by hour, and all counters of an hour share the calendar features.
     let mut last: Option<(Hour, CalendarFeatures)> = None;
     for (row, values) in rows.iter().zip(values.as_chunks_mut().0) {
         let known = last.filter(|(hour, _)| *hour == row.hour);
         let calendar =
             known.map_or_else(|| CalendarFeatures::of(row.hour), |(_, calendar)| calendar);
         last = Some((row.hour, calendar));
-        *values = features(history, numbers, *row, calendar);
+        *values = features(history, codes, *row, calendar);
     }
 }
 
 fn features(
     history: &History,
-    numbers: &[f32],
+    codes: &[f32],
     row: FrameRow,
     calendar: CalendarFeatures,
 ) -> [f32; COLUMNS.len()] {
     let (counter, hour) = (row.counter as usize, row.hour);
     let coordinates = history.counters()[counter].coordinates;
-    // Degrees as f32 are exact to about 30 cm.
-    let (latitude, longitude) = coordinates.map_or((f32::NAN, f32::NAN), |place| {
-        (place.latitude as f32, place.longitude as f32)
+    // Degrees in f32 have a resolution of about 30 cm.
+    let (latitude, longitude) = coordinates.map_or((f32::NAN, f32::NAN), |location| {
+        (location.latitude as f32, location.longitude as f32)
     });
     let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
     let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
@@ -221,7 +228,7 @@ fn features(
     let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
     let mut features = [f32::NAN; COLUMNS.len()];
     features[..5].copy_from_slice(&[
-        numbers[counter],
+        codes[counter],
         calendar.hour,
         calendar.weekday,
         latitude,
@@ -234,7 +241,7 @@ fn features(
     features
 }
 
-/// What the calendar says of an hour, the same for all counters.
+/// The calendar features of an hour, which are equal for all counters.
 #[derive(Clone, Copy)]
 struct CalendarFeatures {
     hour: f32,
@@ -259,7 +266,7 @@ impl CalendarFeatures {
     }
 }
 
-/// Returns mean and median of the values that are known, `NaN` when none is.
+/// Returns mean and median of the known values, or `NaN` if none is known.
 fn mean_and_median(values: [f32; 4]) -> (f32, f32) {
     let mut known = values;
     let mut length = 0;

@@ -1,11 +1,11 @@
-//! Counts laid out by hour and counter, from which every lag is one look-up and every rolling mean is two.
+//! Counts as a dense matrix of hours and counters. A lag is one lookup, a rolling mean two.
 
 use crate::{
     counts::{Counter, CounterKey, Counts},
     time::Hour,
 };
 
-/// The known counts of a period, hour by hour, and their running sums.
+/// The counts of a period by hour and counter, with their running sums.
 #[derive(Clone, Debug)]
 pub struct History {
     counters: Counts,
@@ -23,7 +23,9 @@ struct RunningSum {
 }
 
 impl History {
-    /// Lays out counts. Where several parts know an hour, the later part wins.
+    /// Creates a history of several collections of counts.
+    ///
+    /// If more than one collection has a count for the same hour and counter, the last one wins.
     pub fn new(parts: &[&Counts]) -> Self {
         let mut counters = Counts::default();
         let indices: Vec<Vec<_>> = parts
@@ -52,7 +54,7 @@ impl History {
         for (part, indices) in parts.iter().zip(&indices) {
             for row in part.rows() {
                 let hour = usize::try_from(row.hour.number() - first).unwrap_or_default();
-                // Counts end at 50,000: exact as f32.
+                // Counts up to 50,000 are exact in f32.
                 counts[hour * width + indices[row.counter.position()].position()] =
                     row.count as f32;
             }
@@ -67,19 +69,19 @@ impl History {
         }
     }
 
-    /// Returns all counters, in the order of the positions used by [`History::count`].
+    /// Returns all counters. Their positions identify them in [`History::count`].
     pub fn counters(&self) -> &[Counter] {
         self.counters.counters()
     }
 
-    /// Finds a counter's position.
+    /// Returns the position of a counter in [`History::counters`], if it is there.
     pub fn position(&self, key: &CounterKey) -> Option<usize> {
         self.counters
             .find(key)
             .map(crate::counts::CounterIndex::position)
     }
 
-    /// Returns a count, `NaN` where it is not known.
+    /// Returns the count of one hour, or `NaN` if it is unknown.
     pub fn count(&self, counter: usize, hour: Hour) -> f32 {
         match usize::try_from(hour.number() - self.first) {
             Ok(hour) if hour < self.hours => self.counts[hour * self.counters().len() + counter],
@@ -87,7 +89,9 @@ impl History {
         }
     }
 
-    /// Returns the mean of the known counts in the `window` hours that end with `last`, `NaN` where none is known.
+    /// Returns the mean of the known counts in the `window` hours that end with `last`, inclusive.
+    ///
+    /// Returns `NaN` if no count is known.
     pub fn mean(&self, counter: usize, last: Hour, window: i32) -> f32 {
         let end = self.sum_before(counter, last.number() + 1);
         let start = self.sum_before(counter, last.number() + 1 - window);
@@ -107,12 +111,12 @@ impl History {
     }
 }
 
-/// Returns `hours + 1` rows: row `h` sums the hours before `h`.
+/// Returns `hours + 1` rows, `width` wide. Row `h` contains the sums over the hours before `h`.
 fn running_sums(counts: &[f32], width: usize) -> Vec<RunningSum> {
     let mut sums = vec![RunningSum::default(); counts.len() + width];
     for (position, count) in counts.iter().enumerate() {
         let before = sums[position];
-        // Counts are whole and not negative.
+        // The cast is exact: counts are non-negative whole numbers.
         let next = if count.is_nan() {
             before
         } else {
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_unknown_and_the_later_part_wins() {
+    fn gaps_are_nan_and_later_parts_win() {
         let (old, new) = (
             counts(&[("a", 10, 1), ("b", 11, 2)]),
             counts(&[("b", 11, 5), ("a", 13, 9)]),
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_counts_only_what_is_known() {
+    fn mean_ignores_unknown_counts() {
         let history = History::new(&[&counts(&[("a", 10, 4), ("a", 12, 8), ("a", 14, 100)])]);
         assert_eq!(history.mean(0, Hour::from_number(13), 4), 6.0);
         assert_eq!(history.mean(0, Hour::from_number(12), 1), 8.0);
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_history_knows_nothing() {
+    fn empty_history_has_no_counts() {
         let history = History::new(&[&Counts::default()]);
         assert!(history.counters().is_empty());
         let mut one = Counts::default();

@@ -1,7 +1,8 @@
-//! The one feature pipeline: training, fine-tuning, evaluation, the drift check and the forecast all read from here.
+//! The feature pipeline of training, fine-tuning, evaluation, drift check and forecast.
 //!
-//! A feature of day D uses nothing that is not known when day D-1 has ended. Hours are joined by instant, so gaps and
-//! clock changes shift nothing; what is not known is `NaN`, which XGBoost treats as missing.
+//! The features of day D use only data that is known at the end of day D-1. Hours are joined by
+//! instant, so gaps and clock changes do not shift lags. Unknown values are `NaN`, which XGBoost
+//! treats as missing.
 
 mod frame;
 mod history;
@@ -15,21 +16,21 @@ pub use history::History;
 
 use crate::counts::{Counter, CounterKey};
 
-/// The counts that many hours earlier are features.
+/// The lags of the count features, in hours.
 pub const LAGS_HOURS: [i32; 10] = [24, 48, 72, 96, 120, 144, 168, 336, 504, 672];
-/// The lags whose mean and median are features: the same hour of the week in the last four weeks.
+/// The lags, in hours, of the weekly mean and median: the same hour in each of the last four weeks.
 pub const WEEKLY_LAGS_HOURS: [i32; 4] = [168, 336, 504, 672];
-/// The rolling means that are features, each ending [`FORECAST_GAP_HOURS`] earlier.
+/// The windows of the rolling means, in hours. Each window ends [`FORECAST_GAP_HOURS`] earlier.
 pub const WINDOWS_HOURS: [i32; 3] = [24, 7 * 24, 28 * 24];
-/// How far the youngest count that a feature uses lies back.
+/// The lag of the latest count that a feature uses, in hours.
 pub const FORECAST_GAP_HOURS: i32 = 24;
-/// How many days of counts before a day its features can reach into: the longest window and the gap.
+/// The number of days of counts before a day that its features need: longest window plus gap.
 pub const HISTORY_DAYS: i32 = 30;
 
-/// The name of the column that is forecast, as the tables call it.
+/// The name of the forecast column, as in the daily tables.
 pub const TARGET: &str = "comptage_horaire";
 
-/// The features in the order of a matrix row. The names are stored with every model.
+/// The names of the features in the order of a matrix row. They are stored with each model.
 pub const COLUMNS: [&str; 23] = [
     "counter",
     "hour",
@@ -56,18 +57,20 @@ pub const COLUMNS: [&str; 23] = [
     "mean_of_four_weeks",
 ];
 
-/// The position of the count one week earlier, the naive forecast, in a matrix row.
-pub const WEEK_AGO_COLUMN: usize = 14;
+/// The position of the seasonal naive forecast (same hour, one week earlier) in a matrix row.
+pub const SEASONAL_NAIVE_COLUMN: usize = 14;
 
-/// The position of the counter's number in a matrix row.
+/// The position of the counter's category code in a matrix row.
 const COUNTER_COLUMN: usize = 0;
 
-/// The number of a change to the pipeline that makes other values of the same columns.
+/// The version of the pipeline. It is increased by changes that alter the values of a column.
 pub const PIPELINE_VERSION: u32 = 1;
 
-/// What a model was trained on: the pipeline's version, the columns, and the number that stands for each counter.
+/// The specification of a model's features: pipeline version, columns, and category codes of the
+/// counters.
 ///
-/// It is stored with the model; see [`FeatureSpec::check`].
+/// It is stored with the model and checked by [`FeatureSpec::check`]. The code of a counter is its
+/// position in [`FeatureSpec::counters`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureSpec {
@@ -77,7 +80,9 @@ pub struct FeatureSpec {
 }
 
 impl FeatureSpec {
-    /// Makes the specification of this pipeline for the given counters, numbered in the order of their names.
+    /// Creates the specification of this pipeline for the given counters.
+    ///
+    /// Category codes follow the order of the folded names.
     pub fn for_counters<'a>(counters: impl IntoIterator<Item = &'a Counter>) -> Self {
         Self {
             counters: Vec::new(),
@@ -86,7 +91,9 @@ impl FeatureSpec {
         .with_counters(counters)
     }
 
-    /// Adds the counters that have no number yet, after those that have one.
+    /// Adds the counters that have no category code yet.
+    ///
+    /// New codes follow the existing ones, which do not change.
     #[must_use]
     pub fn with_counters<'a>(mut self, counters: impl IntoIterator<Item = &'a Counter>) -> Self {
         let known: std::collections::BTreeSet<_> = self.counters.iter().cloned().collect();
@@ -99,10 +106,11 @@ impl FeatureSpec {
         self
     }
 
-    /// Checks that a stored specification is that of this pipeline.
+    /// Checks that a stored specification matches this pipeline.
     ///
     /// # Errors
-    /// When a model wants columns that are not built here: its forecasts would be noise.
+    /// Returns [`FeatureError::OtherPipeline`] if version or columns differ. Forecasts of such a
+    /// model would be meaningless.
     pub fn check(&self) -> Result<(), FeatureError> {
         let ours = Self::empty();
         if (self.pipeline_version, &self.columns) == (ours.pipeline_version, &ours.columns) {
@@ -122,25 +130,25 @@ impl FeatureSpec {
         })
     }
 
-    /// Returns the names of the columns, in order.
+    /// Returns the names of the columns in the order of a matrix row.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Returns the counters that have a number, in its order.
+    /// Returns the counters in the order of their category codes.
     pub fn counters(&self) -> &[CounterKey] {
         &self.counters
     }
 
-    /// Returns the number of each counter of a list, `NaN` for one that the model has never seen.
-    fn numbers(&self, counters: &[Counter]) -> Vec<f32> {
+    /// Returns the category code of each counter, or `NaN` for counters without a code.
+    fn category_codes(&self, counters: &[Counter]) -> Vec<f32> {
         let known: BTreeMap<_, _> = self.counters.iter().zip(0_u32..).collect();
         counters
             .iter()
             .map(|counter| {
                 known
                     .get(&counter.key())
-                    .map_or(f32::NAN, |number| *number as f32)
+                    .map_or(f32::NAN, |code| *code as f32)
             })
             .collect()
     }
@@ -155,17 +163,17 @@ impl FeatureSpec {
     }
 }
 
-/// Features that cannot be built or must not be used.
+/// The error for features that do not fit a model.
 #[derive(Debug, thiserror::Error)]
 pub enum FeatureError {
-    /// The model was trained on other features.
+    /// The model was trained with another feature pipeline.
     #[error(
-        "the model was trained on feature pipeline {model}, this program builds {ours}; retrain the model"
+        "the model requires feature pipeline {model}, but this program has {ours}; retrain the model with `bike-traffic train`"
     )]
     OtherPipeline {
-        /// What the model wants.
+        /// The pipeline that the model requires.
         model: String,
-        /// What is built here.
+        /// The pipeline of this program.
         ours: String,
     },
 }
@@ -183,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn seasonal_naive_is_the_lag_of_a_week() {
-        assert_eq!(COLUMNS[WEEK_AGO_COLUMN], "count_168h_earlier");
+    fn seasonal_naive_is_the_lag_of_one_week() {
+        assert_eq!(COLUMNS[SEASONAL_NAIVE_COLUMN], "count_168h_earlier");
         let lags: Vec<_> = LAGS_HOURS
             .iter()
             .map(|lag| format!("count_{lag}h_earlier"))
@@ -193,20 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_counter_gets_the_next_number_and_no_other_changes() {
+    fn new_counter_gets_the_next_category_code() {
         let spec = FeatureSpec::for_counters(&[counter("Quai"), counter("Pont")]);
         let wider = spec
             .clone()
             .with_counters(&[counter("Avenue"), counter("quai")]);
-        let numbers = |spec: &FeatureSpec| {
-            spec.numbers(&[counter("Pont"), counter("Quai"), counter("Avenue")])
+        let codes = |spec: &FeatureSpec| {
+            spec.category_codes(&[counter("Pont"), counter("Quai"), counter("Avenue")])
         };
-        assert_eq!(numbers(&wider), [0.0, 1.0, 2.0]);
-        assert!(numbers(&spec)[2].is_nan());
+        assert_eq!(codes(&wider), [0.0, 1.0, 2.0]);
+        assert!(codes(&spec)[2].is_nan());
     }
 
     #[test]
-    fn a_model_refuses_data_of_another_pipeline() {
+    fn check_rejects_another_pipeline() {
         let spec = FeatureSpec::for_counters(&[counter("Quai")]);
         assert!(spec.check().is_ok());
         let other = FeatureSpec {
@@ -215,7 +223,7 @@ mod tests {
         };
         assert!(
             other.check().unwrap_err().to_string().contains("retrain"),
-            "the advice is missing"
+            "the error does not advise to retrain"
         );
     }
 }

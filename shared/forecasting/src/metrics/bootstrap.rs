@@ -1,4 +1,4 @@
-//! The day-block bootstrap of a difference of mean absolute errors.
+//! The day-block bootstrap of the difference between two mean absolute errors.
 
 use std::collections::BTreeMap;
 
@@ -11,47 +11,47 @@ use super::Error;
 
 const RESAMPLES: usize = 2000;
 const LOWER_TAIL: f64 = 0.05;
-/// Fixed, so that the same errors have the same bound on every machine.
+/// The seed is fixed so that equal inputs give equal bounds on every machine.
 const SEED: u64 = 20_210_719;
 
-/// Absolute errors of two models on one row.
+/// The absolute errors of champion and challenger on one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedErrors {
-    /// Local day that the row belongs to.
+    /// The row's day in Paris.
     pub day: Date,
-    /// Absolute error of the champion.
+    /// The champion's absolute error.
     pub champion: f64,
-    /// Absolute error of the challenger.
+    /// The challenger's absolute error.
     pub challenger: f64,
 }
 
-/// How much lower the challenger's mean absolute error is than the champion's, and how surely.
+/// The difference between two mean absolute errors, with its lower confidence bound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DifferenceBound {
-    /// Champion's mean absolute error less the challenger's, over all rows.
+    /// The champion's mean absolute error minus the challenger's, over all rows.
     pub difference: f64,
-    /// One-sided lower 95 % bound of the difference; above 0, the challenger is better.
+    /// The one-sided lower 95 % bound of the difference. Above 0, the challenger is better.
     pub lower_bound: f64,
-    /// Number of distinct days resampled.
+    /// The number of distinct days that were resampled.
     pub days: usize,
 }
 
-/// Bounds the difference of two mean absolute errors from below by resampling whole days.
+/// Computes a lower bound of the difference between two mean absolute errors by resampling days.
 ///
-/// Errors within a day hang together (weather, strikes, an event), so a day with all its rows
-/// is the block that is drawn, with replacement, as many days as there are; a resample's
+/// Errors within a day are correlated (weather, strikes, events). Each block is therefore a whole
+/// day with all its rows. A resample draws as many days as there are, with replacement; its
 /// difference is the mean over its rows. The bound is the 5 % quantile of 2,000 resamples
-/// (percentile method, linear interpolation) from a fixed seed: the same rows, in any order,
-/// give the same bound but for rounding.
+/// (percentile method, linear interpolation). The seed is fixed: the same rows in any order give
+/// the same bound, apart from rounding.
 ///
-/// Source: Künsch, "The jackknife and the bootstrap for general stationary observations",
-/// Annals of Statistics 17 (1989), for blocks (here days, which do not overlap, in place of his
-/// moving ones); Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13,
+/// Sources: Künsch, "The jackknife and the bootstrap for general stationary observations", Annals
+/// of Statistics 17 (1989), for the block bootstrap; the blocks here are disjoint days instead of
+/// his moving blocks. Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13,
 /// for the percentile interval.
 ///
 /// # Errors
-///
-/// [`Error::TooFewDays`] below two distinct days, [`Error::NotFinite`] for a NaN or an infinity.
+/// Returns [`Error::TooFewDays`] for fewer than two distinct days, and [`Error::NotFinite`] if an
+/// error is NaN or infinite.
 pub fn day_block_bootstrap(errors: &[PairedErrors]) -> Result<DifferenceBound, Error> {
     let blocks = blocks_by_day(errors)?;
     if blocks.len() < 2 {
@@ -103,7 +103,7 @@ fn mean_difference<'a>(blocks: impl Iterator<Item = &'a Block>) -> f64 {
     difference_sum / rows as f64
 }
 
-/// Returns a quantile of values in ascending order, as `numpy.quantile` interpolates it.
+/// Returns a quantile of values in ascending order, interpolated linearly as by `numpy.quantile`.
 fn quantile(ascending: &[f64], share: f64) -> f64 {
     let position = share * (ascending.len() - 1) as f64;
     let (lower, upper) = (position.floor() as usize, position.ceil() as usize);

@@ -1,6 +1,6 @@
-//! How good forecasts are, and whether one model is better than another.
+//! Forecast accuracy, and the comparison of two models.
 //!
-//! Every sum is in `f64`, whatever the inputs are.
+//! All sums are computed in `f64`, regardless of the input type.
 
 mod bootstrap;
 
@@ -8,30 +8,29 @@ use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{DifferenceBound, PairedErrors, day_block_bootstrap};
 
-/// Scores of forecasts against the counts that came true, as scikit-learn computes them.
+/// The scores of forecasts against actual counts, computed as by scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Mean absolute error, in the unit of the counts.
+    /// The mean absolute error, in the unit of the counts.
     pub mae: f64,
-    /// Square root of the mean squared error, in the unit of the counts.
+    /// The root mean squared error, in the unit of the counts.
     pub rmse: f64,
-    /// Coefficient of determination: 1 is perfect, 0 is as good as the mean of the actuals.
+    /// The coefficient of determination: 1 is perfect, 0 is as good as the mean of the actuals.
     pub r2: f64,
-    /// Number of rows compared.
+    /// The number of compared rows.
     pub rows: usize,
 }
 
 impl Scores {
     /// Compares each prediction with the actual value of the same row.
     ///
-    /// When the actuals do not vary, R² is 1 for perfect predictions and 0 for all others, as
-    /// in `sklearn.metrics.r2_score`. A single row follows the same rule; there scikit-learn
-    /// answers NaN.
+    /// If the actual values are constant, R² is 1 for perfect predictions and 0 otherwise, as in
+    /// `sklearn.metrics.r2_score`. The same rule applies to a single row, where scikit-learn
+    /// returns NaN.
     ///
     /// # Errors
-    ///
-    /// [`Error::DifferentLengths`], [`Error::NoRows`], and [`Error::NotFinite`] for a NaN or an
-    /// infinity on either side.
+    /// Returns [`Error::DifferentLengths`] if the slices differ in length, [`Error::NoRows`] if
+    /// they are empty, and [`Error::NotFinite`] if a value is NaN or infinite.
     pub fn new<P, A>(predictions: &[P], actuals: &[A]) -> Result<Self, Error>
     where
         P: Copy + Into<f64>,
@@ -62,11 +61,11 @@ impl Scores {
     }
 }
 
-/// Returns the share of the champion's mean absolute error that the challenger takes away.
+/// Returns the challenger's relative improvement over the champion's mean absolute error.
 ///
-/// 0.05 says that the challenger's error is 5 % lower; a negative share says that it is higher.
-/// Against an error of zero no share exists: an equal challenger then answers 0, a worse one
-/// negative infinity.
+/// A result of 0.05 means that the challenger's error is 5 % lower. A negative result means that it
+/// is higher. If the champion's error is zero, the result is 0 for an equal challenger and negative
+/// infinity for a worse one.
 #[must_use]
 pub fn improvement(champion_mae: f64, challenger_mae: f64) -> f64 {
     if challenger_mae == champion_mae {
@@ -75,39 +74,39 @@ pub fn improvement(champion_mae: f64, challenger_mae: f64) -> f64 {
     (champion_mae - challenger_mae) / champion_mae
 }
 
-/// Returns the standard deviation of a population (divisor n, as `numpy.std` by default).
+/// Returns the population standard deviation (divisor n, the default of `numpy.std`).
 ///
 /// # Errors
-///
-/// [`Error::NoRows`], and [`Error::NotFinite`] for a NaN or an infinity.
+/// Returns [`Error::NoRows`] if `values` is empty, and [`Error::NotFinite`] if a value is NaN or
+/// infinite.
 pub fn standard_deviation<V: Copy + Into<f64>>(values: &[V]) -> Result<f64, Error> {
     Ok(variance(&finite_values(values)?).sqrt())
 }
 
-/// Reasons why scores cannot be computed.
+/// The error of a score computation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Predictions and actuals do not belong to the same rows.
+    /// The numbers of predictions and actual values differ.
     #[error("cannot compare {predictions} predictions with {actuals} actual values")]
     DifferentLengths {
-        /// Number of predictions.
+        /// The number of predictions.
         predictions: usize,
-        /// Number of actual values.
+        /// The number of actual values.
         actuals: usize,
     },
-    /// There is nothing to compute from.
-    #[error("cannot compute scores of no rows")]
+    /// The input has no rows.
+    #[error("cannot compute scores without rows")]
     NoRows,
     /// A value is NaN or infinite.
-    #[error("value of row {row} is not a finite number")]
+    #[error("the value in row {row} is not finite")]
     NotFinite {
-        /// Index of the row, from 0.
+        /// The zero-based index of the row.
         row: usize,
     },
-    /// The bootstrap has too few days to resample.
-    #[error("cannot bootstrap {days} days, at least 2 are needed")]
+    /// The bootstrap has fewer than two days to resample.
+    #[error("cannot bootstrap {days} days: at least 2 are required")]
     TooFewDays {
-        /// Number of distinct days.
+        /// The number of distinct days.
         days: usize,
     },
 }

@@ -24,14 +24,14 @@ fn fresh(champion: f64, challenger: f64, bootstrap_lower_bound: f64) -> Option<F
 }
 
 #[test]
-fn the_default_columns_are_the_count_and_every_feature_but_the_calendars() {
+fn default_drift_columns_exclude_the_calendar() {
     let columns = Policy::default().drift_columns;
     assert_eq!(columns.len(), 20);
     assert!(columns.contains(&"hour".to_owned()) && !columns.contains(&"weekday".to_owned()));
 }
 
 #[test]
-fn a_week_is_judged_by_drift_and_by_live_error() {
+fn week_is_judged_by_drift_and_live_error() {
     let policy = Policy::default();
     let live = |mae| {
         Some(LiveError {
@@ -40,7 +40,7 @@ fn a_week_is_judged_by_drift_and_by_live_error() {
         })
     };
     let rows = [
-        // share, live error -> dataset drift, fine-tune, major
+        // drifted share, live error, (dataset_drift, fine_tune, major)
         (0.49, live(10.0), (false, false, false)),
         (0.50, live(10.0), (true, true, false)),
         (0.50, None, (true, true, false)),
@@ -61,7 +61,7 @@ fn a_week_is_judged_by_drift_and_by_live_error() {
 }
 
 #[test]
-fn the_fixed_test_wants_more_than_five_percent() {
+fn fixed_test_rule_requires_more_than_five_percent() {
     let policy = Policy::default();
     for (challenger, expected) in [(9.49, true), (9.5, false), (9.6, false), (f64::NAN, false)] {
         let verdicts = policy.judge_challenger(&Comparison {
@@ -73,7 +73,7 @@ fn the_fixed_test_wants_more_than_five_percent() {
 }
 
 #[test]
-fn the_guarded_policy_wants_all_three_conditions() {
+fn guarded_rule_requires_all_three_conditions() {
     let policy: Policy = r#"{"promotion":"guarded"}"#.parse().unwrap();
     let rows = [
         (10.1, fresh(20.0, 15.0, 1.0), true),
@@ -97,7 +97,7 @@ fn the_guarded_policy_wants_all_three_conditions() {
 }
 
 #[test]
-fn a_policy_that_makes_no_sense_is_refused_by_name() {
+fn invalid_policy_is_rejected_naming_the_field() {
     let rows = [
         (r#"{"drift_shares":0.4}"#, "drift_shares"),
         (r#"{"drift_share":-1}"#, "drift_share"),

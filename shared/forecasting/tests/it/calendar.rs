@@ -1,4 +1,4 @@
-//! French public holidays against the Python package `holidays`.
+//! French public holidays compared with the Python package `holidays`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use forecasting::calendar::is_public_holiday;
 use jiff::civil::{Date, date};
 
 #[test]
-fn holidays_of_twenty_one_years_agree_with_the_python_package() {
+fn holidays_of_21_years_agree_with_the_python_package() {
     let expected: BTreeSet<Date> = include_str!("../fixtures/calendar/holidays.txt")
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -23,7 +23,7 @@ fn holidays_of_twenty_one_years_agree_with_the_python_package() {
 }
 
 #[test]
-fn easter_monday_follows_the_earliest_and_the_latest_easter() {
+fn easter_monday_follows_the_earliest_and_latest_easter() {
     assert!(is_public_holiday(date(1818, 3, 23)));
     assert!(is_public_holiday(date(1943, 4, 26)));
     assert!(!is_public_holiday(date(1943, 4, 27)));
@@ -39,7 +39,7 @@ fn holidays_of_alsace_and_moselle_are_not_national() {
 }
 
 #[test]
-fn the_first_and_the_last_year_have_an_answer() {
+fn first_and_last_supported_dates_do_not_panic() {
     let (new_year, new_years_eve) = (Date::MIN, Date::MAX);
 
     assert!(is_public_holiday(new_year));

@@ -1,4 +1,4 @@
-//! Drift against the answers of Evidently.
+//! Drift compared with recorded results of Evidently.
 
 use forecasting::drift::{self, Column, ColumnDrift, DatasetDrift, Error, Method};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ const DISTANCE_TOLERANCE: f64 = 1e-9;
 const P_VALUE_TOLERANCE: f64 = 1e-6;
 
 #[test]
-fn every_branch_agrees_with_evidently() {
+fn compare_agrees_with_evidently_in_each_branch() {
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("../fixtures/drift/cases.json")).unwrap();
     assert!(cases.len() > 40);
@@ -18,7 +18,7 @@ fn every_branch_agrees_with_evidently() {
     for case in cases {
         let drift = drift::compare(&case.reference(), &case.current());
         match (case.outcome, drift) {
-            (Outcome::Answer(expected), Ok(actual)) => {
+            (Outcome::Drift(expected), Ok(actual)) => {
                 expected.assert_agrees(&actual, &case.name);
                 assert_eq!(actual.drifted, expected.drifted.unwrap(), "{}", case.name);
             }
@@ -30,20 +30,20 @@ fn every_branch_agrees_with_evidently() {
                 "{}: {actual}",
                 case.name
             ),
-            (expected, actual) => panic!("{}: {actual:?} for {expected:?}", case.name),
+            (expected, actual) => panic!("{}: {actual:?} instead of {expected:?}", case.name),
         }
     }
 }
 
 #[test]
-fn dataset_follows_the_order_of_the_reference_and_ignores_further_columns() {
+fn dataset_follows_the_reference_order_and_ignores_additional_columns() {
     let reference = [
         Column::numerical("count", (0..40).map(f64::from)),
         Column::categorical("weekday", (0..70_u8).map(|row| row % 7)),
     ];
     let current = [
         Column::categorical("weekday", (0..35_u8).map(|row| row % 7)),
-        Column::numerical("unknown to the reference", [1.0]),
+        Column::numerical("not in the reference", [1.0]),
         Column::numerical("count", (100..140).map(f64::from)),
     ];
 
@@ -65,10 +65,10 @@ fn dataset_follows_the_order_of_the_reference_and_ignores_further_columns() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error_that_names_the_column() {
+fn incomparable_columns_are_errors_naming_the_column() {
     let numbers = [Column::numerical("count", [1.0, 2.0])];
     let categories = [Column::categorical("count", ["a"])];
-    let nothing = [Column::numerical("count", [f64::NAN, f64::INFINITY])];
+    let without_values = [Column::numerical("count", [f64::NAN, f64::INFINITY])];
     let huge = [Column::numerical(
         "count",
         (0..1001).map(|row| f64::from(row) * 1e305),
@@ -84,11 +84,15 @@ fn what_cannot_be_compared_is_an_error_that_names_the_column() {
             Error::DifferentTypes { column: column() },
         ),
         (
-            &nothing,
+            &without_values,
             &numbers,
             Error::EmptyReference { column: column() },
         ),
-        (&numbers, &nothing, Error::EmptyCurrent { column: column() }),
+        (
+            &numbers,
+            &without_values,
+            Error::EmptyCurrent { column: column() },
+        ),
         (&huge, &numbers, Error::Overflow { column: column() }),
     ] {
         assert_eq!(drift::dataset(reference, current), Err(expected));
@@ -96,7 +100,7 @@ fn what_cannot_be_compared_is_an_error_that_names_the_column() {
 }
 
 #[test]
-fn a_stored_reference_answers_as_the_prepared_one() {
+fn deserialized_reference_gives_the_same_drift() {
     let reference = [
         Column::numerical("mean", (0..2000).map(|row| f64::from(row % 37) / 7.0)),
         Column::categorical("counter", (0..2000).map(|row| row % 56)),
@@ -118,7 +122,7 @@ fn a_stored_reference_answers_as_the_prepared_one() {
 }
 
 #[test]
-fn drift_is_serialised_under_the_names_of_evidently() {
+fn drift_is_serialized_with_the_names_of_evidently() {
     let drift = DatasetDrift {
         columns: vec![ColumnDrift {
             column: "count".into(),
@@ -184,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_rows_does_not_matter(
+    fn order_of_rows_does_not_matter(
         (reference, shuffled) in samples().prop_flat_map(|values| {
             (Just(values.clone()), Just(values).prop_shuffle())
         }),
@@ -199,7 +203,7 @@ proptest! {
     }
 }
 
-/// Samples on both sides of the sizes and the numbers of values where the test changes.
+/// Generates samples around the limits at which another test is selected.
 fn samples() -> impl Strategy<Value = Vec<f64>> {
     (1..40_i32, prop_oneof![1..60_usize, 990..1020_usize]).prop_flat_map(|(distinct, rows)| {
         prop::collection::vec((0..distinct).prop_map(|value| f64::from(value) / 4.0), rows)
@@ -234,16 +238,16 @@ enum Value {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Outcome {
-    Answer(Answer),
+    Drift(ExpectedDrift),
     Failure {
-        #[expect(dead_code, reason = "shown when a case fails")]
+        #[expect(dead_code, reason = "part of the panic message of a failed case")]
         error: String,
     },
 }
 
-/// What Evidently answers for one column.
+/// The recorded result of Evidently for one column.
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct ExpectedDrift {
     method: Method,
     threshold: f64,
     score: f64,
@@ -283,7 +287,7 @@ impl Case {
     }
 }
 
-impl Answer {
+impl ExpectedDrift {
     fn assert_agrees(&self, actual: &ColumnDrift, context: &str) {
         let tolerance = match self.method {
             Method::Wasserstein | Method::JensenShannon => DISTANCE_TOLERANCE,
@@ -293,7 +297,7 @@ impl Answer {
         assert_eq!(actual.threshold, self.threshold, "{context}");
         assert!(
             (actual.score - self.score).abs() <= tolerance,
-            "{context}: {} in place of {}",
+            "{context}: {} instead of {}",
             actual.score,
             self.score
         );

@@ -1,10 +1,10 @@
-//! Integration tests of the common crate, in one program.
+//! Integration tests of the crate `forecasting`, in one binary.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a helper that fails fails its test"
+    reason = "a failing helper should fail its test"
 )]
 
 mod calendar;

@@ -1,4 +1,4 @@
-//! Scores against scikit-learn, the bootstrap against enumeration and simulation.
+//! Scores compared with scikit-learn, and the bootstrap compared with enumeration and simulation.
 
 use forecasting::metrics::{
     Error, PairedErrors, Scores, day_block_bootstrap, improvement, standard_deviation,
@@ -25,7 +25,7 @@ fn scores_agree_with_scikit_learn() {
 }
 
 #[test]
-fn single_precision_is_summed_in_double_precision() {
+fn f32_inputs_are_summed_in_f64() {
     let rows = 1 << 20;
     let predictions = vec![16_777_217.0_f64; rows];
     let actuals = vec![16_777_216.0_f32; rows];
@@ -36,13 +36,13 @@ fn single_precision_is_summed_in_double_precision() {
 }
 
 #[test]
-fn a_single_row_scores_like_constant_actuals() {
+fn single_row_is_scored_like_constant_actuals() {
     assert_eq!(Scores::new(&[3.0], &[3.0]).unwrap().r2, 1.0);
     assert_eq!(Scores::new(&[4.0], &[3.0]).unwrap().r2, 0.0);
 }
 
 #[test]
-fn rows_without_scores_are_errors() {
+fn invalid_rows_are_errors() {
     let none: [f64; 0] = [];
     for (predictions, actuals, expected) in [
         (
@@ -67,7 +67,7 @@ fn rows_without_scores_are_errors() {
 }
 
 #[test]
-fn improvement_is_the_share_of_the_error_that_is_gone() {
+fn improvement_is_relative_to_the_champion() {
     for (champion, challenger, expected) in [
         (20.0, 19.0, 0.05),
         (20.0, 25.0, -0.25),
@@ -96,7 +96,7 @@ fn bootstrap_agrees_with_enumeration_and_simulation() {
         let tolerance = 4.0 * case.standard_error + 1e-12;
         assert!(
             (bound.lower_bound - case.lower_bound).abs() <= tolerance,
-            "{}: {} in place of {}",
+            "{}: {} instead of {}",
             case.name,
             bound.lower_bound,
             case.lower_bound
@@ -106,7 +106,7 @@ fn bootstrap_agrees_with_enumeration_and_simulation() {
 }
 
 #[test]
-fn bootstrap_has_the_same_bound_again_and_in_any_order() {
+fn bootstrap_is_deterministic_and_independent_of_the_order() {
     let mut errors = errors_of_days(&[vec![(9, 3), (8, 6)], vec![(5, 5)], vec![(3, 9), (2, 4)]]);
     let bound = day_block_bootstrap(&errors);
 
@@ -116,7 +116,7 @@ fn bootstrap_has_the_same_bound_again_and_in_any_order() {
 }
 
 #[test]
-fn bootstrap_of_equal_days_is_certain() {
+fn bootstrap_of_equal_days_equals_the_difference() {
     let errors = errors_of_days(&vec![vec![(5, 3), (4, 4)]; 7]);
 
     let bound = day_block_bootstrap(&errors).unwrap();
@@ -128,7 +128,7 @@ fn bootstrap_of_equal_days_is_certain() {
 }
 
 #[test]
-fn bootstrap_needs_two_days_of_finite_errors() {
+fn bootstrap_requires_two_days_of_finite_errors() {
     let one_day = errors_of_days(&[vec![(5, 3), (4, 4)]]);
     assert_eq!(
         day_block_bootstrap(&one_day),
@@ -172,7 +172,7 @@ impl BootstrapCase {
     }
 }
 
-/// Gives each day its own date; a row is (error of the champion, error of the challenger).
+/// Creates errors with one date per day. A row is (champion's error, challenger's error).
 fn errors_of_days(days: &[Vec<(u16, u16)>]) -> Vec<PairedErrors> {
     let first: Date = date(2021, 7, 19);
     let dates = first.series(jiff::Span::new().days(1));
@@ -192,6 +192,6 @@ fn assert_close(actual: f64, expected: f64, context: &str) {
     let tolerance = 1e-12 * expected.abs().max(1.0);
     assert!(
         (actual - expected).abs() <= tolerance,
-        "{context}: {actual} in place of {expected}"
+        "{context}: {actual} instead of {expected}"
     );
 }

@@ -1,15 +1,16 @@
-//! The reference data beside the project: large, shared with others, not committed.
+//! Access to the reference data, which is too large to be committed.
 
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
 };
 
-/// Returns the folder of reference data, or nothing where it is absent: then the test is to
-/// return.
+/// Returns the folder of the reference data. On `None`, the test must return early.
 ///
-/// A skipped test says so past the capture of the test runner. Under CI, where `CI` is set, it
-/// fails, lest nobody notice.
+/// If the folder is absent, reports the skipped test on the uncaptured standard error.
+///
+/// # Panics
+/// Panics in CI, where `CI` is set, so that no test is skipped unnoticed.
 pub(crate) fn folder() -> Option<PathBuf> {
     let ancestors = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let mut candidates = ancestors.map(|ancestor| ancestor.join("shared/data"));
@@ -17,7 +18,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
         return Some(folder);
     }
 
-    let absent = "reference data is absent: no folder shared/data beside the project".to_owned();
+    let absent = "no reference data: no ancestor folder has shared/data/paris".to_owned();
     assert!(std::env::var_os("CI").is_none(), "{absent}");
     announce_skip(&absent);
     None
@@ -25,7 +26,7 @@ pub(crate) fn folder() -> Option<PathBuf> {
 
 #[expect(
     clippy::explicit_write,
-    reason = "eprintln! is captured in a test that passes"
+    reason = "the test runner captures eprintln! in tests that pass"
 )]
 fn announce_skip(reason: &str) {
     let thread = std::thread::current();

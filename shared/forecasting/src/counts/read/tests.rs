@@ -25,7 +25,7 @@ fn row(name: &str, hour: &str, count: u32) -> (String, String, u32) {
 }
 
 #[test]
-fn the_public_export_is_read() {
+fn public_export_is_read() {
     let (read, rejects) = rows(&format!(
         "{HEADER}1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n"
     ));
@@ -34,7 +34,7 @@ fn the_public_export_is_read() {
 }
 
 #[test]
-fn the_export_of_2025_with_commas_a_bom_and_fractions_is_read() {
+fn bigquery_export_with_bom_commas_and_fractions_is_read() {
     let text = "\u{feff}comptage_horaire,nom_du_compteur,date_et_heure_de_comptage,coordonnees_geographiques\n155.0,Quai,2025-10-11 05:00:00 UTC,\"48.8, 2.3\"\n";
     let mut rejects = Vec::new();
     let counts = read(text.as_bytes(), &mut rejects).unwrap();
@@ -47,7 +47,7 @@ fn the_export_of_2025_with_commas_a_bom_and_fractions_is_read() {
 }
 
 #[test]
-fn cp1252_is_read_as_the_same_counter() {
+fn cp1252_and_utf8_names_are_the_same_counter() {
     let mut text = HEADER.as_bytes().to_vec();
     text.extend_from_slice(b"1;90 Rue De S\xe8vres;1;2021-07-19T00:00:00+02:00;\n");
     text.extend_from_slice("1;90 rue de Sèvres;2;2021-07-19T01:00:00+02:00;\n".as_bytes());
@@ -57,7 +57,7 @@ fn cp1252_is_read_as_the_same_counter() {
 }
 
 #[test]
-fn rows_that_cannot_be_used_are_kept_with_line_and_reason() {
+fn unusable_rows_are_rejected_with_row_number_and_reason() {
     let good = "1;Quai;3;2021-07-19T00:00:00+02:00;";
     let lines = [
         ("1;Quai;;2021-07-19T00:00:00+02:00;", RejectReason::NoCount),
@@ -110,7 +110,7 @@ fn rows_that_cannot_be_used_are_kept_with_line_and_reason() {
 }
 
 #[test]
-fn an_input_that_is_no_export_is_refused_with_the_reason() {
+fn input_that_is_not_an_export_is_an_error() {
     let cases: [(&[u8], &str); 4] = [
         (b"", "empty"),
         (b"\xff\xfeN\0o\0m\0", "UTF-16"),
@@ -124,39 +124,40 @@ fn an_input_that_is_no_export_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_gzip_file_is_read_and_a_cut_one_is_refused_with_its_path() {
+fn gzip_file_is_read_and_truncated_gzip_is_an_error_with_the_path() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         "{HEADER}{}",
         "1;Quai;25;2021-07-19T00:00:00+02:00;48.8,2.3\n".repeat(50_000)
     );
-    let mut draft = GzEncoder::new(Vec::new(), Compression::fast());
-    draft.write_all(text.as_bytes()).unwrap();
-    let draft = draft.finish().unwrap();
-    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut.gz"));
-    std::fs::write(&whole, &draft).unwrap();
-    std::fs::write(&cut, &draft[..draft.len() / 2]).unwrap();
-    assert_eq!(read_file(&whole, &mut Vec::new()).unwrap().len(), 50_000);
-    let error = read_file(&cut, &mut Vec::new()).unwrap_err();
-    assert!(error.to_string().ends_with("cut.gz"), "{error}");
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let complete = folder.path().join("complete");
+    let truncated = folder.path().join("truncated.gz");
+    std::fs::write(&complete, &gzip).unwrap();
+    std::fs::write(&truncated, &gzip[..gzip.len() / 2]).unwrap();
+    assert_eq!(read_file(&complete, &mut Vec::new()).unwrap().len(), 50_000);
+    let error = read_file(&truncated, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().ends_with("truncated.gz"), "{error}");
 }
 
 #[test]
-fn a_file_that_is_not_there_does_not_break_off() {
+fn missing_file_is_an_open_error() {
     let error = read_file(Path::new("absent.csv"), &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ReadError::Open { .. }), "{error:?}");
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn read_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut text = HEADER.as_bytes().to_vec();
         text.extend_from_slice(&bytes);
         let _ = read(text.as_slice(), &mut Vec::new());
     }
 
     #[test]
-    fn every_row_is_read_or_rejected(counts in proptest::collection::vec("[0-9a-z.-]{0,6}", 1..40)) {
+    fn each_row_is_read_or_rejected(counts in proptest::collection::vec("[0-9a-z.-]{0,6}", 1..40)) {
         let lines = counts.iter().map(|count| format!("1;Quai;{count};2021-07-19T00:00:00+02:00;\n"));
         let (read, rejects) = rows(&format!("{HEADER}{}", lines.collect::<String>()));
         prop_assert_eq!(read.len() + rejects.len(), counts.len());

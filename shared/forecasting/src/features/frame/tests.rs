@@ -5,7 +5,7 @@ use crate::counts::Coordinates;
 
 const QUAI: &str = "Quai";
 
-/// One counter whose count in hour `first + h` is `count(h)`.
+/// Returns counts of one counter, whose count in hour `first + h` is `count(h)`.
 fn counts(first: Hour, hours: i32, count: impl Fn(i32) -> u32) -> Counts {
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.85, 2.35);
@@ -23,7 +23,7 @@ fn value(frame: &Frame, row: usize, column: &str) -> f32 {
 }
 
 #[test]
-fn features_of_a_known_hour() {
+fn known_hour_has_the_expected_features() {
     let day: Day = "2021-07-14".parse().unwrap();
     let all = counts(day.plus(-30).first_hour(), 31 * 24, |hour| {
         u32::try_from(hour).unwrap()
@@ -32,7 +32,7 @@ fn features_of_a_known_hour() {
     let frame = Frame::of_counts(&spec, &[&all], &all.days(day, day));
     assert_eq!(frame.len(), 24);
     let at_eight = 8;
-    // Hour 8 of day 30 has the number 728; everything below is arithmetic on that number.
+    // The count of hour 8 on day 30 is 728. All lags and means follow from it by arithmetic.
     let expected = [
         ("counter", 0.0),
         ("hour", 8.0),
@@ -68,7 +68,7 @@ fn lags_are_joined_by_instant_across_a_clock_change() {
 }
 
 #[test]
-fn a_day_to_come_has_features_and_no_target() {
+fn future_day_has_features_and_no_target() {
     let day: Day = "2021-07-20".parse().unwrap();
     let known = counts(day.plus(-30).first_hour(), 30 * 24, |_| 5);
     let history = History::new(&[&known]);
@@ -77,26 +77,26 @@ fn a_day_to_come_has_features_and_no_target() {
     assert!(frame.targets().iter().all(|target| target.is_nan()));
     assert!(
         frame.values().iter().all(|value| !value.is_nan()),
-        "a day ahead, every feature is known"
+        "a feature of the next day is unknown"
     );
 }
 
 proptest! {
     #[test]
-    fn nothing_later_than_the_day_before_is_used(later in 0..40_000_u32, target_hour in 0..24_usize) {
+    fn features_use_nothing_later_than_the_previous_day(later in 0..40_000_u32, target_hour in 0..24_usize) {
         let day: Day = "2021-07-20".parse().unwrap();
         let first = day.plus(-30).first_hour();
         let past = counts(first, 30 * 24, |hour| u32::try_from(hour % 97).unwrap());
         let with_future = counts(first, 32 * 24, |hour| if hour < 30 * 24 { u32::try_from(hour % 97).unwrap() } else { later });
         let spec = FeatureSpec::for_counters(past.counters());
         let rows = || std::iter::once((0, day.first_hour().plus(i32::try_from(target_hour).unwrap())));
-        let blind = Frame::of_rows(&spec, &History::new(&[&past]), rows());
-        let seeing = Frame::of_rows(&spec, &History::new(&[&with_future]), rows());
-        prop_assert_eq!(blind.values(), seeing.values());
+        let without = Frame::of_rows(&spec, &History::new(&[&past]), rows());
+        let with = Frame::of_rows(&spec, &History::new(&[&with_future]), rows());
+        prop_assert_eq!(without.values(), with.values());
     }
 
     #[test]
-    fn the_median_lies_between_the_extremes(values in proptest::array::uniform4(proptest::option::of(0..9_999_u16))) {
+    fn mean_and_median_are_between_the_extremes(values in proptest::array::uniform4(proptest::option::of(0..9_999_u16))) {
         let known: Vec<f32> = values.iter().flatten().map(|value| f32::from(*value)).collect();
         let (mean, median) = mean_and_median(values.map(|value| value.map_or(f32::NAN, f32::from)));
         let (low, high) = known.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));

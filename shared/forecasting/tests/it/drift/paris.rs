@@ -1,4 +1,4 @@
-//! Drift of real counts of Paris against the recorded answers of Evidently.
+//! Drift of real counts of Paris compared with recorded results of Evidently.
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
@@ -10,7 +10,7 @@ use jiff::{
 };
 use serde::Deserialize;
 
-use super::Answer;
+use super::ExpectedDrift;
 use crate::reference_data;
 
 #[test]
@@ -50,7 +50,7 @@ fn small_samples_of_paris_agree_with_evidently() {
 struct Recorded {
     rows: (usize, usize),
     drifted: Drifted,
-    columns: BTreeMap<String, Answer>,
+    columns: BTreeMap<String, ExpectedDrift>,
 }
 
 #[derive(Deserialize)]
