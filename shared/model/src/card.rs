@@ -1,4 +1,4 @@
-//! The model card: what is known of a model, stored beside it.
+//! The model card, stored next to the model.
 
 use std::collections::BTreeMap;
 
@@ -12,53 +12,54 @@ use shared::{
 
 use crate::{CARD_FILE, file};
 
-/// The kind of model, as forecasts and runs name it.
+/// The kind of model in forecasts and runs.
 pub const MODEL_TYPE: &str = "xgboost";
 
-/// What is known of a model.
+/// The description of a stored model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
-    /// The kind of model.
+    /// The kind of model, see [`MODEL_TYPE`].
     pub model_type: String,
-    /// The version of XGBoost that trained it. Python reads it with 3.2 or later; earlier ones lose the base score.
+    /// The version of XGBoost that trained the model. Python must load it with 3.2 or later:
+    /// earlier versions ignore the base score.
     pub xgboost_version: String,
     /// The SHA-256 of the booster file, in hexadecimal.
     pub sha256: String,
-    /// The features it reads.
+    /// The features of the model.
     pub features: FeatureSpec,
-    /// The number of boosting rounds in it.
+    /// The number of boosting rounds.
     pub rounds: u32,
-    /// The settings of the training.
+    /// The parameters of the training, as passed to XGBoost.
     pub params: BTreeMap<String, String>,
-    /// The rows it was last trained on.
+    /// The rows of the last training.
     pub training: Training,
-    /// The baseline that it, or the champion it was fine-tuned from, was trained on.
+    /// The baseline that the model, or the champion it was fine-tuned from, was trained on.
     #[serde(default)]
     pub baseline: Option<DataSet>,
-    /// Its scores on the fixed test set, once it was scored there.
+    /// The scores on the fixed test set, if the model has been scored.
     pub test_scores: Option<Scores>,
-    /// The fixed test set that it was scored on.
+    /// The fixed test set of these scores.
     #[serde(default)]
     pub fixed_test: Option<DataSet>,
 }
 
 impl ModelCard {
-    /// Reads the card of a stored model.
+    /// Reads the card of the model in a folder.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// Returns an error if the card is missing or cannot be read.
     pub async fn read(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
         Ok(read_json(store, &file(folder, CARD_FILE)).await?.0)
     }
 }
 
-/// The rows of a training.
+/// The number and the time range of the rows of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// How many.
+    /// The number of rows.
     pub rows: usize,
-    /// The first hour.
+    /// The first hour of the rows.
     pub first_hour: Hour,
-    /// The last hour.
+    /// The last hour of the rows.
     pub last_hour: Hour,
 }

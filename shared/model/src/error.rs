@@ -1,4 +1,4 @@
-//! What can go wrong with a model.
+//! The errors of training, loading and prediction.
 
 use forecasting::{features::FeatureError, metrics};
 use shared::{
@@ -8,35 +8,36 @@ use shared::{
     store::StoreError,
 };
 
-/// Why a model could not be trained, loaded or used.
+/// The error returned when a model cannot be trained, loaded or used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The data to train on is not enough.
+    /// There are too few training rows, or rows without a count.
     #[error("cannot train on {rows} rows: {reason}")]
     TooLittleData {
-        /// The rows there are.
+        /// The number of rows.
         rows: usize,
-        /// What is missing.
+        /// The reason why the rows are not sufficient.
         reason: &'static str,
     },
-    /// More rounds are to be kept than the model has.
-    #[error("cannot freeze {wanted} rounds of a model that has {rounds}")]
+    /// `freeze_layers` exceeds the number of rounds of the model.
+    #[error("cannot freeze {wanted} rounds of a model with {rounds}; reduce freeze_layers")]
     TooManyFrozen {
-        /// The rounds to keep.
+        /// The number of rounds to freeze.
         wanted: u32,
-        /// The rounds of the model.
+        /// The number of rounds of the model.
         rounds: u32,
     },
-    /// The library was built for the processor only.
+    /// The linked XGBoost library has no CUDA support.
     #[error(
-        "cannot train on cuda: this program's XGBoost has no CUDA support; build it with XGBOOST_LIB_DIR naming the \
-         folder of libxgboost.so of the Python package `xgboost` 3.4.1 (the CUDA wheel), see shared/xgboost/README.md"
+        "cannot train on cuda: XGBoost was built without CUDA support; set XGBOOST_LIB_DIR to the folder of \
+         libxgboost.so of the Python package `xgboost` 3.4.1 (the CUDA wheel) and build again, see \
+         shared/xgboost/README.md"
     )]
     NoCuda,
-    /// The machine has no card that XGBoost can use.
+    /// The machine has no GPU that XGBoost can use.
     #[error(
-        "cannot train on cuda: XGBoost finds no NVIDIA card on this machine; `nvidia-smi` shows cards and drivers, and \
-         --device cpu trains without one"
+        "cannot train on cuda: XGBoost found no NVIDIA GPU; check GPUs and drivers with `nvidia-smi`, or train with \
+         --device cpu"
     )]
     NoCard,
     /// Training failed.
@@ -45,27 +46,27 @@ pub enum ModelError {
     /// Prediction failed.
     #[error("cannot predict")]
     Predict(#[source] xgboost::Error),
-    /// The booster could not be written.
+    /// The booster cannot be serialized.
     #[error("cannot save the model")]
     Save(#[source] xgboost::Error),
-    /// The booster could not be read.
+    /// The booster file is invalid.
     #[error("cannot load the model {folder}")]
     Load {
-        /// Its folder.
+        /// The folder of the model.
         folder: ObjectPath,
-        /// What XGBoost says.
+        /// The error of XGBoost.
         source: xgboost::Error,
     },
-    /// The predictions could not be scored.
+    /// The predictions cannot be scored.
     #[error("cannot score the model")]
     Score(#[source] metrics::Error),
-    /// The model was trained on other features.
+    /// The model was trained on other features, or features cannot be built.
     #[error(transparent)]
     Features(#[from] FeatureError),
-    /// The store failed.
+    /// The store failed, or a file is missing or invalid.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The registry does not know the version, or is not available.
+    /// The registry does not have the version, or is not available.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }

@@ -26,7 +26,7 @@ pub use error::ModelError;
 pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
 pub use training::{Round, check_device, fine_tune, train};
 
-/// A model that can forecast.
+/// A trained model with its card.
 #[derive(Debug)]
 pub struct Model {
     booster: Booster,
@@ -34,27 +34,28 @@ pub struct Model {
     example: Example,
 }
 
-/// How many threads a loaded model predicts with.
+/// The number of prediction threads of a loaded model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One: fastest for up to a few hundred rows, since waking threads takes longer than the work.
+    /// One thread. It is fastest for up to a few hundred rows, because starting threads takes
+    /// longer than the prediction.
     One,
-    /// All of the machine's: for whole test sets.
+    /// All threads of the machine, for test sets.
     All,
 }
 
 impl Model {
-    /// Returns what is known of the model.
+    /// Returns the model card.
     pub const fn card(&self) -> &ModelCard {
         &self.card
     }
 
-    /// Returns the expected bicycles an hour for each row of a frame, never below 0.
+    /// Returns the expected bicycles per hour for each row of a frame, at least 0.
     ///
-    /// The counters are numbered as this model knows them, whatever the frame said.
+    /// Replaces the frame's category codes of the counters by those of this model.
     ///
     /// # Errors
-    /// When XGBoost fails.
+    /// Returns an error if XGBoost fails.
     pub fn predict(&self, frame: &Frame) -> Result<Vec<f32>, ModelError> {
         let frame = frame.clone().encode_counters(&self.card.features);
         if frame.is_empty() {
@@ -64,31 +65,32 @@ impl Model {
             .booster
             .predict_in_place(frame.values(), COLUMNS.len())
             .map_err(ModelError::Predict)?;
-        // No street sees fewer than no bicycles, but a sum of trees may.
+        // A sum of trees can be negative, but a count cannot.
         Ok(predictions
             .into_iter()
             .map(|prediction| prediction.max(0.0))
             .collect())
     }
 
-    /// Scores the model on rows whose counts are known.
+    /// Scores the model on rows with known counts.
     ///
     /// # Errors
-    /// When XGBoost fails or there is no row.
+    /// Returns an error if XGBoost fails or the frame has no rows.
     pub fn score(&self, frame: &Frame) -> Result<Scores, ModelError> {
         metrics::Scores::new(&self.predict(frame)?, frame.targets()).map_err(ModelError::Score)
     }
 
-    /// Returns the number that the model knows each counter by.
+    /// Returns the features of the model, with the category code of each counter.
     pub const fn features(&self) -> &FeatureSpec {
         &self.card.features
     }
 
-    /// Writes the model's files into a folder of the store: the booster, what makes the folder a model of MLflow, then
-    /// the card that names the booster's checksum. Saved twice, a model has the same bytes.
+    /// Writes the model's files into a folder of the store: the booster, the files for MLflow, and
+    /// last the card with the booster's checksum. Saving the same model again writes identical
+    /// files.
     ///
     /// # Errors
-    /// When XGBoost or the store fails.
+    /// Returns an error if XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
         store
@@ -109,10 +111,10 @@ impl Model {
         Ok(())
     }
 
-    /// Loads a model.
+    /// Loads the model in a folder and verifies the booster's checksum.
     ///
     /// # Errors
-    /// When a file is missing, is not whole, or belongs to other features.
+    /// Returns an error if a file is missing or invalid, or the model has other features.
     pub async fn load(
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
@@ -125,7 +127,7 @@ impl Model {
         let found = checksum(&bytes);
         if found != card.sha256 {
             let reason = format!(
-                "its SHA-256 is {found}, the model card says {}; train or copy it again",
+                "the SHA-256 is {found}, but the model card has {}; train the model again or copy it again",
                 card.sha256
             );
             return Err(malformed(&**store, &path, reason).into());
@@ -144,10 +146,11 @@ impl Model {
         Ok(model)
     }
 
-    /// Loads a registered version.
+    /// Loads a registered version of the model.
     ///
     /// # Errors
-    /// As [`Model::load`], and when the registry does not know the version.
+    /// Returns the errors of [`Model::load`], or an error if the registry does not have the
+    /// version.
     pub async fn load_version(
         store: &Arc<dyn Store>,
         registry: &dyn Registry,

@@ -1,7 +1,7 @@
-//! The files that make a model's folder one that Python's MLflow loads, as a model of its `xgboost` flavor.
+//! The files with which Python's MLflow loads a model folder as a model of the `xgboost` flavor.
 //!
-//! They are what `mlflow.xgboost.save_model` of MLflow 3.17 writes, without what differs between two savings of one
-//! model: the time, and a random id.
+//! The files equal those of `mlflow.xgboost.save_model` of MLflow 3.17, except that the time is
+//! omitted and the id is not random. So saving a model again writes identical files.
 
 use forecasting::features::{COLUMNS, Frame};
 use serde::{Deserialize, Serialize};
@@ -12,22 +12,23 @@ use shared::{
 
 use crate::{BOOSTER_FILE, ModelCard, file};
 
-/// How many rows the example has at most.
+/// The maximum number of rows of the input example.
 const EXAMPLE_ROWS: usize = 10;
 const EXAMPLE_FILE: &str = "input_example.json";
-/// The release of MLflow whose layout this is.
+/// The MLflow release whose format the files have.
 const MLFLOW_VERSION: &str = "3.17.2";
-/// A Python for which XGBoost 3.2 and later is there.
+/// A Python version that XGBoost 3.2 and later supports.
 const PYTHON_VERSION: &str = "3.11";
 
-/// What Python needs. XGBoost before 3.2 reads the booster without its base score, and says nothing.
+/// The Python requirements. XGBoost before 3.2 silently ignores the base score of the booster.
 const REQUIREMENTS: [&str; 2] = ["mlflow>=3", "xgboost>=3.2"];
 
-/// Rows that the model was trained on, to try it with: the counter's number and `NaN` for what is not known included.
+/// Training rows, stored as MLflow's input example. Includes the counter's category code, and `NaN`
+/// for unknown values.
 #[derive(Debug, Default)]
 pub(crate) struct Example(Vec<f32>);
 
-/// Rows as pandas splits them: `null` stands for `NaN`.
+/// Rows in the `split` format of pandas, with `null` for `NaN`.
 #[derive(Serialize, Deserialize)]
 struct Split {
     columns: Vec<String>,
@@ -35,7 +36,7 @@ struct Split {
 }
 
 impl Example {
-    /// Takes rows from all over a frame, so that the first ones, which have no history, are not the only ones.
+    /// Takes rows at equal intervals from a frame, because the first rows have no history.
     pub(crate) fn of(frame: &Frame) -> Self {
         let step = frame.len().div_ceil(EXAMPLE_ROWS).max(1);
         Self(
@@ -49,11 +50,11 @@ impl Example {
         )
     }
 
-    /// Reads the example of a saved model; a model may have been saved without one.
+    /// Reads the example of a saved model. Returns an empty example if there is none.
     pub(crate) async fn load(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
         match read_json::<Split>(store, &file(folder, EXAMPLE_FILE)).await {
             Ok((split, _)) => {
-                // The numbers were 32 bits long when they were written.
+                // Every number was written from an `f32`.
                 let value = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
                 Ok(Self(split.data.into_iter().flatten().map(value).collect()))
             }
@@ -72,7 +73,7 @@ impl Example {
                 .map(|row| row.iter().map(value).collect())
                 .collect(),
         };
-        // Numbers and texts always have a JSON.
+        // Serialization cannot fail: the value consists of numbers and strings.
         serde_json::to_string(&split).unwrap_or_default()
     }
 }
@@ -93,12 +94,13 @@ pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, Stri
     ]
 }
 
-/// Numbers are fakes, as pandas reads them; XGBoost makes 32 bits of them.
+/// Returns the contents of the file `MLmodel`. Its columns have the type `double`, as in pandas;
+/// XGBoost converts them to `f32`.
 fn description(card: &ModelCard) -> String {
     let column =
         |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
     let inputs = COLUMNS.map(column).join(", ");
-    // Half of the checksum is as long as a random id and belongs to this booster alone.
+    // Half of the checksum has the length of MLflow's random id and is unique to this booster.
     let id: String = card.sha256.chars().take(32).collect();
     let xgboost_version = &card.xgboost_version;
     format!(

@@ -1,33 +1,35 @@
-//! The settings of a training.
+//! The parameters of training and fine-tuning.
 
 use std::{num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How a champion is trained.
+/// The parameters of training a champion.
 ///
-/// The defaults were measured on the real data: 500 rounds at 0.03 have an MAE of 15.44 on the fixed test set, 300 at 0.05
-/// one of 15.48, in three fifths of the time to train and to forecast.
+/// The defaults were chosen on the real data. 500 rounds at 0.03 have an MAE of 15.44 on the fixed
+/// test set. 300 rounds at 0.05 have one of 15.48, in three fifths of the time for training and
+/// forecasting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainRecipe {
-    /// Boosting rounds.
+    /// The number of boosting rounds.
     pub rounds: u32,
-    /// The weight of each round (XGBoost's `eta`).
+    /// The weight of each round (`eta` of XGBoost).
     pub learning_rate: f64,
-    /// The depth of each tree.
+    /// The maximum depth of a tree.
     pub max_depth: u32,
-    /// The least weight of rows in a leaf.
+    /// The minimum total weight of the rows in a leaf.
     pub min_child_weight: f64,
-    /// The share of rows that each tree sees.
+    /// The share of rows sampled for each tree.
     pub subsample: f64,
-    /// The share of columns that each tree sees.
+    /// The share of columns sampled for each tree.
     pub colsample_bytree: f64,
-    /// The seed of the random draws.
+    /// The seed of the random number generator.
     pub seed: u32,
-    /// After how many rounds without a better MAE on the last 20 % of the time training stops; never, if absent.
+    /// The number of rounds without a better MAE on the last 20 % of the time after which training
+    /// stops. `None` disables early stopping.
     pub early_stopping_rounds: Option<NonZeroU32>,
-    /// Where to train.
+    /// The device to train on.
     pub device: Device,
 }
 
@@ -48,7 +50,7 @@ impl Default for TrainRecipe {
 }
 
 impl TrainRecipe {
-    /// Returns XGBoost's parameters.
+    /// Returns the parameters for XGBoost.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
         let mut params = base_params(self.learning_rate, self.max_depth, self.seed);
         params.push(("device".to_owned(), self.device.name().to_owned()));
@@ -65,19 +67,21 @@ impl TrainRecipe {
     }
 }
 
-/// How a champion is fine-tuned, in the words of the training strategy. The setting `FINE_TUNE` holds what differs from
-/// the default, as JSON.
+/// The parameters of fine-tuning a champion, named as in the training strategy. The environment
+/// variable `FINE_TUNE` holds the deviations from the default as JSON.
 ///
-/// The default is gentle. On the real data of summer 2021 the champion's lags follow a falling level by themselves, and
-/// stronger recipes (`learning_rate` 0.03, 60 `epochs`) made the fresh week 4 to 17 % worse.
+/// The default changes the model little. On the real data of summer 2021, the champion's lags
+/// already follow a falling level. Stronger parameters (`learning_rate` 0.03, 60 `epochs`)
+/// increased the error on the fresh week by 4 to 17 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuneRecipe {
     /// The weight of each new round.
     pub learning_rate: f64,
-    /// The number of new rounds that are boosted on the recent rows.
+    /// The number of new rounds, boosted on the recent rows.
     pub epochs: u32,
-    /// How many of the champion's first rounds stay; those after are dropped before the new ones. All, if absent.
+    /// The number of the champion's first rounds to retain. Later rounds are dropped before the new
+    /// ones are added. `None` retains all rounds.
     pub freeze_layers: Option<u32>,
 }
 
@@ -92,7 +96,8 @@ impl Default for FineTuneRecipe {
 }
 
 impl FineTuneRecipe {
-    /// Returns XGBoost's parameters: shallower trees and fuller leaves than the champion's, since a month has few rows.
+    /// Returns the parameters for XGBoost. Trees are shallower and leaves have more rows than the
+    /// champion's, because a month has few rows.
     pub(crate) fn params(&self) -> Vec<(String, String)> {
         let mut params = base_params(self.learning_rate, 4, 42);
         params.push(("min_child_weight".to_owned(), "100".to_owned()));
@@ -110,32 +115,32 @@ impl FromStr for FineTuneRecipe {
         let is_rate = recipe.learning_rate > 0.0 && recipe.learning_rate <= 1.0;
         match recipe {
             _ if !is_rate => Err(format!(
-                "learning_rate is {}, not within 0 and 1",
+                "learning_rate is {}, but must be greater than 0 and at most 1",
                 recipe.learning_rate
             )),
-            Self { epochs: 0, .. } => Err("epochs is 0".to_owned()),
+            Self { epochs: 0, .. } => Err("epochs is 0, but must be at least 1".to_owned()),
             Self {
                 freeze_layers: Some(0),
                 ..
-            } => Err("freeze_layers is 0, which leaves nothing to tune".to_owned()),
+            } => Err("freeze_layers is 0, but at least one round must be retained".to_owned()),
             recipe => Ok(recipe),
         }
     }
 }
 
-/// Where to train.
+/// The device to train on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
-    /// On the processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// On an NVIDIA graphics card.
+    /// An NVIDIA GPU.
     Cuda,
 }
 
 impl Device {
-    /// Returns XGBoost's name.
+    /// Returns the name of the device in XGBoost.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -163,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recipe_that_tunes_nothing_is_refused() {
+    fn invalid_fine_tune_recipe_is_rejected() {
         assert_eq!("{}".parse(), Ok(FineTuneRecipe::default()));
         for text in [
             r#"{"epochs":0}"#,

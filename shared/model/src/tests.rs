@@ -1,4 +1,4 @@
-//! Tests of the model as a whole.
+//! Tests of training, saving and loading.
 
 use forecasting::{
     counts::{Counter, Counts},
@@ -8,7 +8,8 @@ use shared::store::{MemoryStore, StoreError, read_json};
 
 use super::*;
 
-/// Two counters, a busy and a quiet one, with a daily shape, for a number of days from 2021-03-01.
+/// Returns counts of a busy and a quiet counter with a daily pattern, for a number of days from
+/// 2021-03-01.
 fn counts(days: i32, level: u32) -> Counts {
     let mut counts = Counts::default();
     let counter = |name: &str| Counter {
@@ -62,7 +63,7 @@ async fn saved(model: &Model) -> (Arc<dyn Store>, ObjectPath) {
 }
 
 #[test]
-fn a_model_learns_what_can_be_learnt() {
+fn model_learns_a_daily_pattern() {
     let counts = counts(60, 10);
     let scores = trained(&counts).score(&frame(&counts)).unwrap();
     assert!(scores.r2 > 0.99, "{scores:?}");
@@ -86,12 +87,12 @@ fn early_stopping_ends_with_the_best_round() {
         .iter()
         .map(|round| round.mae.unwrap())
         .fold(f64::INFINITY, f64::min);
-    assert!(rounds.len() < 2_000, "it never stopped");
+    assert!(rounds.len() < 2_000, "the training was not stopped early");
     assert_eq!(rounds[model.card().rounds as usize - 1].mae, Some(best));
 }
 
 #[test]
-fn fine_tuning_adapts_to_a_new_level_and_keeps_frozen_rounds() {
+fn fine_tuning_adapts_to_a_new_level_and_retains_frozen_rounds() {
     let (old, new) = (counts(40, 10), counts(40, 6));
     let champion = trained(&old);
     let recipe = FineTuneRecipe {
@@ -123,7 +124,7 @@ fn fine_tuning_adapts_to_a_new_level_and_keeps_frozen_rounds() {
 }
 
 #[test]
-fn a_frame_without_rows_or_counts_is_refused() {
+fn frame_with_too_few_rows_is_rejected() {
     let spec = || FeatureSpec::for_counters([]);
     let none = train(&Frame::default(), spec(), &recipe(), &mut |_| {});
     assert!(matches!(
@@ -138,13 +139,13 @@ fn a_frame_without_rows_or_counts_is_refused() {
 }
 
 #[test]
-fn cuda_without_its_library_or_a_card_says_what_is_missing() {
+fn missing_cuda_requirement_is_named() {
     let missing = if xgboost::supports_cuda() {
-        "no NVIDIA card"
+        "no NVIDIA GPU"
     } else {
         "XGBOOST_LIB_DIR"
     };
-    // With both there is nothing to be said.
+    // Nothing is missing if both the library and a GPU are available.
     if check_device(Device::Cuda).is_ok() {
         return;
     }
@@ -164,7 +165,7 @@ fn cuda_without_its_library_or_a_card_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_loaded_model_forecasts_as_the_saved_one() {
+async fn loaded_model_predicts_like_the_saved_one() {
     let counts = counts(40, 10);
     let model = trained(&counts);
     let (store, folder) = saved(&model).await;
@@ -179,7 +180,7 @@ async fn a_loaded_model_forecasts_as_the_saved_one() {
 }
 
 #[tokio::test]
-async fn a_model_saved_again_has_the_same_files() {
+async fn saving_a_loaded_model_writes_identical_files() {
     let (store, folder) = saved(&trained(&counts(40, 10))).await;
     let loaded = Model::load(&store, &folder, Threads::One).await.unwrap();
     let (again, _) = saved(&loaded).await;
@@ -208,7 +209,7 @@ async fn a_model_saved_again_has_the_same_files() {
 }
 
 #[tokio::test]
-async fn the_input_example_has_rows_of_the_training_and_null_for_what_is_unknown() {
+async fn input_example_has_training_rows_with_null_for_nan() {
     let counts = counts(40, 10);
     let (store, folder) = saved(&trained(&counts)).await;
     let path = file(&folder, "input_example.json");
@@ -218,7 +219,7 @@ async fn the_input_example_has_rows_of_the_training_and_null_for_what_is_unknown
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::of_counts(&spec, &[], &counts);
     let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(example["data"].clone()).unwrap();
-    // 1,918 rows, since a day of the forty has 23 hours.
+    // There are 1,918 rows, because one of the forty days has 23 hours.
     let first_of_each_tenth =
         (0..10).map(|tenth| &frame.values()[tenth * 192 * COLUMNS.len()..][..COLUMNS.len()]);
     for (row, expected) in rows.iter().zip(first_of_each_tenth) {
@@ -238,7 +239,7 @@ async fn the_input_example_has_rows_of_the_training_and_null_for_what_is_unknown
 }
 
 #[tokio::test]
-async fn a_model_without_an_input_example_is_loaded_all_the_same() {
+async fn model_without_an_input_example_can_be_loaded() {
     let model = trained(&counts(10, 1));
     let (store, folder) = saved(&model).await;
     let bare: Arc<dyn Store> = Arc::new(MemoryStore::default());
@@ -261,7 +262,7 @@ async fn a_model_without_an_input_example_is_loaded_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_model_file_cut_in_half_is_refused_by_name() {
+async fn truncated_booster_file_is_rejected() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = file(&folder, BOOSTER_FILE);
     let whole = store.read(&path).await.unwrap().bytes;
@@ -280,7 +281,7 @@ async fn a_model_file_cut_in_half_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_model_of_other_features_is_refused() {
+async fn model_with_other_features_is_rejected() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = file(&folder, CARD_FILE);
     let (mut card, _) = read_json::<serde_json::Value>(&*store, &path)

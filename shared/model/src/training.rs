@@ -15,27 +15,29 @@ use crate::{
     checksum, mlflow::Example,
 };
 
-/// The share of the time, from its end, that early stopping holds out.
+/// The share of the time range, at its end, that early stopping holds out.
 const EARLY_STOPPING_SHARE: f64 = 0.2;
 const MINIMUM_ROWS: usize = 24;
 
-/// How far a training is.
+/// The progress of a training after a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Round {
-    /// The rounds boosted.
+    /// The number of completed rounds.
     pub done: u32,
-    /// The rounds planned.
+    /// The number of planned rounds.
     pub planned: u32,
-    /// The mean absolute error on the rows it was last scored on, where it is scored, in bicycles an hour.
+    /// The mean absolute error on the held-out rows, in bicycles per hour. `None` without early
+    /// stopping.
     pub mae: Option<f64>,
 }
 
-/// Trains a model on the rows of a frame, telling `on_round` after each round.
+/// Trains a model on the rows of a frame and calls `on_round` after each round.
 ///
-/// With early stopping, the last 20 % of the time is held out and the model ends with the round that was best there.
+/// Early stopping holds out the last 20 % of the time range. The model then ends with the best
+/// round on these rows.
 ///
 /// # Errors
-/// When there are too few rows, when `cuda` is not to be had, or when XGBoost fails.
+/// Returns an error if there are too few rows, the device is not available, or XGBoost fails.
 pub fn train(
     frame: &Frame,
     spec: FeatureSpec,
@@ -78,10 +80,10 @@ pub fn train(
     )
 }
 
-/// Checks that there is what `cuda` needs; XGBoost would train on the processor without a word.
+/// Checks that a device is available, because XGBoost silently falls back from `cuda` to the CPU.
 ///
 /// # Errors
-/// When the library is not of the CUDA wheel, or finds no card.
+/// Returns an error if the library has no CUDA support or finds no GPU.
 pub fn check_device(device: Device) -> Result<(), ModelError> {
     if device == Device::Cpu {
         return Ok(());
@@ -89,7 +91,7 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
     if !xgboost::supports_cuda() {
         return Err(ModelError::NoCuda);
     }
-    // XGBoost looks for a card when it has seen data.
+    // XGBoost detects the GPU only for a booster with data.
     let data = DMatrix::dense(&[0.0], 1).map_err(ModelError::Train)?;
     let booster = Booster::new(&[("device", device.name())], &[&data]);
     match booster
@@ -101,12 +103,14 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
     }
 }
 
-/// Trains a challenger: the champion's rounds, or the first of them, and new ones boosted on recent rows.
+/// Trains a challenger: the champion's rounds, or the first of them, followed by new rounds boosted
+/// on recent rows.
 ///
-/// Counters that the champion has never seen get numbers of their own.
+/// Counters that are unknown to the champion get new category codes.
 ///
 /// # Errors
-/// When there are too few rows, when more rounds are to be frozen than there are, or when XGBoost fails.
+/// Returns an error if there are too few rows, `freeze_layers` exceeds the champion's rounds, or
+/// XGBoost fails.
 pub fn fine_tune(
     champion: &Model,
     frame: &Frame,
@@ -157,7 +161,7 @@ fn finish(
     training: Training,
     example: Example,
 ) -> Result<Model, ModelError> {
-    // A booster keeps its training buffers; the one that is read back holds the model alone.
+    // Reload the booster, because the trained one retains its training buffers.
     let bytes = trained.booster.save_ubj().map_err(ModelError::Save)?;
     let booster = Booster::load(&bytes).map_err(ModelError::Train)?;
     let version = xgboost::version();
@@ -181,10 +185,10 @@ fn finish(
 }
 
 impl Model {
-    /// Scores the model on the fixed test set and notes in its card how it did, and on which test set.
+    /// Scores the model on the fixed test set and records the scores and the test set in its card.
     ///
     /// # Errors
-    /// As [`Model::score`].
+    /// Returns the errors of [`Model::score`].
     pub fn tested(mut self, fixed_test: &FixedTest) -> Result<(Self, Scores), ModelError> {
         let scores = self.score(&fixed_test.frame)?;
         self.card.test_scores = Some(scores);
@@ -192,7 +196,7 @@ impl Model {
         Ok((self, scores))
     }
 
-    /// Notes the baseline that it was trained on.
+    /// Records the training baseline in the model card.
     #[must_use]
     pub fn with_baseline(mut self, baseline: Option<DataSet>) -> Self {
         self.card.baseline = baseline;
@@ -221,13 +225,13 @@ fn describe(frame: &Frame) -> Result<Training, ModelError> {
     };
     let hours = || frame.rows().iter().map(|row| row.hour);
     let (Some(first_hour), Some(last_hour)) = (hours().min(), hours().max()) else {
-        return Err(too_little("there is none"));
+        return Err(too_little("there are no rows"));
     };
     if frame.len() < MINIMUM_ROWS {
-        return Err(too_little("a model needs at least 24"));
+        return Err(too_little("training requires at least 24"));
     }
     if frame.targets().iter().any(|target| !target.is_finite()) {
-        return Err(too_little("some have no count"));
+        return Err(too_little("some rows have no count"));
     }
     Ok(Training {
         rows: frame.len(),
@@ -238,7 +242,7 @@ fn describe(frame: &Frame) -> Result<Training, ModelError> {
 
 fn holdout_start(training: Training) -> Hour {
     let hours = f64::from(training.last_hour.number() - training.first_hour.number());
-    // At most the hours of the calendar, which fit.
+    // The product is at most the number of hours in the calendar and fits into `i32`.
     training
         .first_hour
         .plus((hours * (1.0 - EARLY_STOPPING_SHARE)) as i32)

@@ -1,19 +1,21 @@
-//! Compiles XGBoost into one static archive, once for all profiles of a target folder.
+//! Compiles XGBoost into a static archive, once for all profiles of a target folder.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::sources::Sources;
 
-/// Files per translation unit: headers weigh more than code, so that parsing them once for eight
-/// files takes a third of the time.
+/// The number of files per translation unit. Compiling eight files with one parse of the headers
+/// takes a third of the time.
 const FILES_PER_UNIT: usize = 8;
 
-/// Files with a registry's factory declare what others define and must stay alone, as in
-/// XGBoost's own `src/CMakeLists.txt`.
+/// Files that must be compiled alone, as in XGBoost's `src/CMakeLists.txt`: each has a registry's
+/// factory and declares names that other files define.
 const ALONE: [&str; 5] = [
     "src/gbm/gbm.cc",
     "src/metric/metric.cc",
@@ -22,7 +24,7 @@ const ALONE: [&str; 5] = [
     "src/tree/tree_updater.cc",
 ];
 
-/// The part of dmlc-core that XGBoost's CMake build compiles when no remote file system is wanted.
+/// The files of dmlc-core that XGBoost's CMake build compiles without remote file systems.
 const DMLC_CORE: [&str; 10] = [
     "config",
     "data",
@@ -36,19 +38,19 @@ const DMLC_CORE: [&str; 10] = [
     "recordio",
 ];
 
-/// A compiled archive and the compiler that made it.
+/// A compiled archive and its compiler.
 pub(crate) struct Archive {
-    /// The folder that holds `libxgboost.a`.
+    /// The folder of `libxgboost.a`.
     pub(crate) folder: PathBuf,
-    /// The compiler, to be asked for its own libraries.
+    /// The compiler, needed to find its runtime libraries.
     pub(crate) compiler: cc::Tool,
 }
 
-/// Compiles `libxgboost.a`, or finds it compiled before with the same recipe.
+/// Compiles `libxgboost.a`, or finds the archive of an earlier build with the same recipe.
 ///
-/// The recipe (sources' version, compiler, flags, batches) names the folder, and the folder lies
-/// under the target folder, outside of any profile: `cargo build` and `cargo build --release`
-/// share one archive, which is optimised in both. A lock makes concurrent builds wait.
+/// The folder is named after the recipe: source version, compiler, flags and translation units. It
+/// is in the target folder, outside of any profile, so `cargo build` and `cargo build --release`
+/// share one optimised archive. A lock serializes concurrent builds.
 pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive, String> {
     let mut build = configure(&sources.root);
     let compiler = build
@@ -69,9 +71,9 @@ pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive,
         build.files(write_units(&work, &units)?).out_dir(&work);
         build
             .try_compile("xgboost")
-            .map_err(|error| format!("XGBoost did not compile: {error}"))?;
+            .map_err(|error| format!("cannot compile XGBoost: {error}"))?;
         write(&folder.join("recipe.txt"), &recipe)?;
-        // Last and atomic: an archive that exists is complete.
+        // The rename is the last step and atomic, so an existing archive is complete.
         fs::rename(work.join("libxgboost.a"), &archive)
             .map_err(|error| cannot("create", &archive, &error))?;
         fs::remove_dir_all(&work).map_err(|error| cannot("remove", &work, &error))?;
@@ -90,7 +92,7 @@ fn configure(root: &Path) -> cc::Build {
         .pic(true)
         .warnings(false)
         .cargo_metadata(false)
-        // Linked by link.rs, as an archive.
+        // link.rs links the C++ runtime as an archive.
         .cpp_link_stdlib(None)
         .include(root)
         .include(root.join("include"))
@@ -103,14 +105,15 @@ fn configure(root: &Path) -> cc::Build {
         .define("XGBOOST_BUILTIN_PREFETCH_PRESENT", "1")
         .flag("-fopenmp")
         .flag("-pthread")
-        // Messages name their source file: without the home folder of whoever built.
+        // Messages contain the path of their source file. Remove the user's folder from it.
         .flag(format!("-ffile-prefix-map={}=xgboost", root.display()))
         .flag("-fvisibility=hidden")
         .flag("-fvisibility-inlines-hidden");
     build
 }
 
-/// Groups the sources into the texts of translation units, with paths relative to the root.
+/// Groups the sources into translation units and returns their texts, with paths relative to the
+/// root.
 fn units(root: &Path) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     collect(&root.join("src"), &mut files)?;
@@ -166,7 +169,7 @@ fn write_units(folder: &Path, units: &[String]) -> Result<Vec<PathBuf>, String> 
         .collect()
 }
 
-/// Says everything that decides the archive's content, and nothing of where it was built.
+/// Describes everything that determines the archive's contents, independent of the build location.
 fn recipe(sources: &Sources, compiler: &cc::Tool, units: &[String]) -> Result<String, String> {
     let version = compiler
         .to_command()
@@ -197,8 +200,8 @@ fn name(recipe: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The folder under the target folder that all profiles share, or, if none of `OUT_DIR`'s
-/// ancestors is marked as cargo marks a target folder, one of this profile alone.
+/// Returns the folder in the target folder that all profiles share. If no ancestor of `OUT_DIR` is
+/// marked as cargo's target folder, returns a folder of this profile.
 fn shared_folder(out_dir: &Path) -> PathBuf {
     out_dir
         .ancestors()
@@ -217,8 +220,7 @@ fn cannot(verb: &str, path: &Path, error: &io::Error) -> String {
 
 fn no_compiler(error: &dyn std::fmt::Display) -> String {
     format!(
-        "XGBoost is compiled from C++ and no C++ compiler could be run ({error}): install g++ \
-         (on Debian or Ubuntu `apt-get install g++`), or name a folder with libxgboost.so in \
-         XGBOOST_LIB_DIR"
+        "cannot run a C++ compiler for XGBoost: {error}; install g++ (on Debian or Ubuntu \
+         `apt-get install g++`), or set XGBOOST_LIB_DIR to a folder with libxgboost.so"
     )
 }

@@ -1,15 +1,17 @@
-//! Tells cargo what to link.
+//! The link directives for cargo.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
 
 use crate::archive::Archive;
 
-/// Links the archive together with the compiler's OpenMP and C++ runtimes, as archives too where
-/// the compiler has them, so that a binary needs no library but glibc's.
+/// Links the archive with the OpenMP and C++ runtimes of the compiler. These are static where
+/// available, so that a binary depends on no library but glibc.
 ///
-/// `-bundle` leaves the archives where they are: inside the rlib they would be copied per profile.
+/// `-bundle` prevents copies of the archives in the rlib of every profile.
 pub(crate) fn statically(archive: &Archive) -> Result<(), String> {
     println!(
         "cargo::rustc-link-search=native={}",
@@ -28,18 +30,18 @@ pub(crate) fn statically(archive: &Archive) -> Result<(), String> {
     Ok(())
 }
 
-/// Links a ready `libxgboost.so`, by way of links to it in `out_dir`.
+/// Links an existing `libxgboost.so` through symbolic links in `out_dir`.
 ///
-/// A build script cannot give the binaries of other crates a run path, but `cargo run` and
-/// `cargo test` put searched folders inside the target folder on the library path. The links
-/// stand there under the names that the loader asks for: the library's own, with the major
-/// version, and those of the libraries that a Python wheel keeps in its sibling `*.libs` folder.
+/// A build script cannot set the run path of other crates' binaries. But `cargo run` and
+/// `cargo test` add link search folders inside the target folder to the library path. The symbolic
+/// links have the names that the loader looks up: that of the library, with the major version, and
+/// those of the libraries in the sibling folder `*.libs` of a Python wheel.
 pub(crate) fn dynamically(folder: &Path, out_dir: &Path) -> Result<(), String> {
     let library = folder.join("libxgboost.so");
     println!("cargo::rerun-if-changed={}", library.display());
     let library = library.canonicalize().map_err(|error| {
         format!(
-            "XGBOOST_LIB_DIR must name a folder with libxgboost.so: {}: {error}",
+            "cannot find {}: {error}; set XGBOOST_LIB_DIR to a folder with libxgboost.so",
             library.display()
         )
     })?;
@@ -60,16 +62,16 @@ fn runtime_folder(compiler: &cc::Tool, library: &str) -> Result<Option<PathBuf>,
         .to_command()
         .arg(format!("-print-file-name=lib{library}.a"))
         .output()
-        .map_err(|error| format!("cannot ask the C++ compiler for lib{library}.a: {error}"))?;
+        .map_err(|error| format!("cannot run the C++ compiler to find lib{library}.a: {error}"))?;
     let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    // A compiler that has no such archive repeats the bare name.
+    // A compiler without the archive prints only its name.
     Ok(path
         .parent()
         .filter(|_| path.is_absolute())
         .map(Path::to_owned))
 }
 
-/// Files of `site-packages/*.libs`, seen from `site-packages/xgboost/lib/libxgboost.so`.
+/// Returns the files of `site-packages/*.libs` for `site-packages/xgboost/lib/libxgboost.so`.
 fn companions(library: &Path) -> Vec<PathBuf> {
     let Some(site_packages) = library.ancestors().nth(3) else {
         return Vec::new();

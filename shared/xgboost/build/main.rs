@@ -1,16 +1,16 @@
-//! Provides XGBoost 3.4.1 to the linker: compiled from C++ into a static archive, or, if
-//! `XGBOOST_LIB_DIR` names a folder with a ready `libxgboost.so`, linked dynamically.
+//! Provides XGBoost 3.4.1 to the linker. By default it compiles the C++ sources into a static
+//! archive. If `XGBOOST_LIB_DIR` is set to a folder with `libxgboost.so`, it links that library
+//! dynamically.
 #![expect(
     clippy::disallowed_methods,
-    reason = "cargo speaks to a build script through its environment"
+    reason = "cargo passes its settings to a build script as environment variables"
 )]
 
 mod archive;
 mod link;
 mod sources;
 
-use std::env;
-use std::path::PathBuf;
+use std::{env, path::PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=build");
@@ -19,7 +19,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=CXX");
     println!("cargo::rerun-if-env-changed=CXXFLAGS");
     if let Err(reason) = provide_xgboost() {
-        // A directive ends at the line's end.
+        // A cargo directive must be a single line.
         println!("cargo::error={}", reason.trim().replace('\n', " | "));
     }
 }
@@ -38,8 +38,8 @@ fn require_linux() -> Result<(), String> {
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("linux") => Ok(()),
         other => Err(format!(
-            "XGBoost is compiled from source on Linux only, not on {other:?}: \
-             name a folder with a ready library in XGBOOST_LIB_DIR"
+            "cannot compile XGBoost for {other:?}, only for Linux; \
+             set XGBOOST_LIB_DIR to a folder with libxgboost.so"
         )),
     }
 }
@@ -47,5 +47,5 @@ fn require_linux() -> Result<(), String> {
 fn cargo_folder(variable: &str) -> Result<PathBuf, String> {
     env::var_os(variable)
         .map(PathBuf::from)
-        .ok_or_else(|| format!("{variable} is not set: this program is run by cargo"))
+        .ok_or_else(|| format!("{variable} is not set; run this build script with cargo"))
 }

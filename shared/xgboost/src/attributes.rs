@@ -1,23 +1,27 @@
-//! Texts that travel with the model.
+//! The attributes and feature names that a model stores.
 
-use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::{ptr, slice};
+use std::{
+    collections::BTreeMap,
+    ffi::{CStr, CString, c_char, c_int},
+    ptr, slice,
+};
 
-use crate::booster::Booster;
-use crate::call::{c_string, c_strings, call, pointers};
-use crate::error::Result;
-use crate::ffi;
-use crate::matrix::FeatureType;
+use crate::{
+    booster::Booster,
+    call::{c_string, c_strings, call, pointers},
+    error::Result,
+    ffi,
+    matrix::FeatureType,
+};
 
 impl Booster {
-    /// Returns an attribute: a text kept inside the model under a name.
+    /// Returns the value of an attribute, which is a named text stored in the model.
     ///
     /// # Errors
     ///
-    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
+    /// Returns [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn attribute(&self, name: &str) -> Result<Option<String>> {
-        let name = c_string("attribute's name", name)?;
+        let name = c_string("attribute name", name)?;
         let mut value = ptr::null();
         let mut found = 0;
         // SAFETY: the handle is a booster; the name ends with NUL; the others are valid for writes.
@@ -27,7 +31,7 @@ impl Booster {
         if found == 0 {
             return Ok(None);
         }
-        // SAFETY: what was found is the thread's own text, valid until the thread's next call.
+        // SAFETY: on success this is the thread's own text, valid until the thread's next call.
         let value = unsafe { CStr::from_ptr(value) };
         Ok(Some(value.to_string_lossy().into_owned()))
     }
@@ -36,7 +40,7 @@ impl Booster {
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`](crate::Error::Xgboost); no case is known.
+    /// Returns [`Error::Xgboost`](crate::Error::Xgboost). No such case is known.
     pub fn attributes(&self) -> Result<BTreeMap<String, String>> {
         let names = self.texts("list the attributes", |count, names| {
             // SAFETY: the handle is a booster; the pointers are valid for writes.
@@ -51,15 +55,15 @@ impl Booster {
         Ok(attributes)
     }
 
-    /// Keeps a text inside the model under a name; `None` removes it.
+    /// Sets the value of an attribute. `None` removes the attribute.
     ///
     /// # Errors
     ///
-    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
+    /// Returns [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn set_attribute(&mut self, name: &str, value: Option<&str>) -> Result<()> {
-        let name = c_string("attribute's name", name)?;
+        let name = c_string("attribute name", name)?;
         let value = value
-            .map(|value| c_string("attribute's value", value))
+            .map(|value| c_string("attribute value", value))
             .transpose()?;
         let value = value
             .as_ref()
@@ -70,14 +74,14 @@ impl Booster {
         })
     }
 
-    /// Returns the names of the features, none if they were not set. [`train`](crate::train) takes
-    /// them from the training matrix.
+    /// Returns the names of the features, or an empty vector if they are not set.
+    /// [`train`](crate::train) copies them from the training matrix.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`](crate::Error::Xgboost); no case is known.
+    /// Returns [`Error::Xgboost`](crate::Error::Xgboost). No such case is known.
     pub fn feature_names(&self) -> Result<Vec<String>> {
-        self.texts("read the names of features", |count, names| {
+        self.texts("read the feature names", |count, names| {
             // SAFETY: the handle is a booster; the field ends with NUL; the pointers are valid
             // for writes.
             unsafe {
@@ -91,11 +95,11 @@ impl Booster {
         })
     }
 
-    /// Names the features.
+    /// Sets the names of the features.
     ///
     /// # Errors
     ///
-    /// [`Error::Text`](crate::Error::Text) for a NUL byte.
+    /// Returns [`Error::Text`](crate::Error::Text) for a NUL byte.
     pub fn set_feature_names(&mut self, names: &[&str]) -> Result<()> {
         self.set_texts(c"feature_name", names.iter().copied())
     }
@@ -111,9 +115,9 @@ impl Booster {
     ) -> Result<()> {
         let owned = c_strings("feature name", texts)?;
         let mut texts = pointers(&owned);
-        // SAFETY: the handle is a booster; the texts end with NUL, are as many as said and are
+        // SAFETY: the handle is a booster; the texts end with NUL, match their count and are
         // copied.
-        call("set the names or types of features", || unsafe {
+        call("set the feature names or types", || unsafe {
             ffi::XGBoosterSetStrFeatureInfo(
                 self.handle(),
                 field.as_ptr(),
@@ -123,7 +127,7 @@ impl Booster {
         })
     }
 
-    /// Copies the texts that a function of the C API lists.
+    /// Copies the texts that a C API function returns as a list.
     fn texts(
         &self,
         during: &'static str,
@@ -135,11 +139,11 @@ impl Booster {
         if count == 0 {
             return Ok(Vec::new());
         }
-        // SAFETY: on success these are the thread's own pointers, that many, valid until the
+        // SAFETY: on success these are `count` pointers of the thread's own, valid until the
         // thread's next call.
         let texts = unsafe { slice::from_raw_parts(texts, count as usize) };
         let copy = |text: &*const c_char| {
-            // SAFETY: each points to a text of the thread's own.
+            // SAFETY: each pointer refers to a text of the thread's own.
             unsafe { CStr::from_ptr(*text) }
                 .to_string_lossy()
                 .into_owned()

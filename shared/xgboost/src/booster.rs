@@ -1,54 +1,58 @@
-//! The model: an ensemble of trees that grows by rounds.
+//! The boosted model: an ensemble of trees that grows by rounds.
 
-use std::ffi::{CStr, c_int};
-use std::ops::Range;
-use std::{ptr, slice};
+use std::{
+    ffi::{CStr, c_int},
+    ops::Range,
+    ptr, slice,
+};
 
 use serde_json::Value;
 
-use crate::call::{c_string, c_strings, call, pointers};
-use crate::error::{Error, Result};
-use crate::ffi::{self, Handle};
-use crate::matrix::DMatrix;
-use crate::score::{self, Score};
-use crate::ubjson;
+use crate::{
+    call::{c_string, c_strings, call, pointers},
+    error::{Error, Result},
+    ffi::{self, Handle},
+    matrix::DMatrix,
+    score::{self, Score},
+    ubjson,
+};
 
 const LINEAR: &str = "gblinear";
 
 /// A boosted model.
 ///
-/// Everything that takes `&self` may be called from several threads at once; the crate's
-/// documentation says on what this rests.
+/// Methods with `&self` may be called from several threads concurrently. The crate documentation
+/// explains why this is safe.
 #[derive(Debug)]
 pub struct Booster {
     handle: Handle,
 }
 
-// SAFETY: XGBoost's boosters are bound to no thread: what they keep per thread is scratch space.
+// SAFETY: XGBoost's boosters are not bound to a thread. Their data per thread are scratch space.
 unsafe impl Send for Booster {}
 
-// SAFETY: what takes `&self` predicts or reads. XGBoost promises that predictions may run
-// concurrently for tree models (doc/prediction.rst, "Thread Safety"), and linear ones are refused.
-// The lazy configuration that either may trigger runs once, under a lock of XGBoost's own. Results
-// are kept per thread until they are copied. Training and settings take `&mut self`.
+// SAFETY: methods with `&self` predict or read. XGBoost guarantees concurrent predictions for tree
+// models (doc/prediction.rst, "Thread Safety"), and this crate rejects linear models. Both may
+// trigger the lazy configuration, which runs once, under a lock of XGBoost. Results are stored per
+// thread until they are copied. Training and settings take `&mut self`.
 unsafe impl Sync for Booster {}
 
 impl Booster {
-    /// Makes an untrained booster, with parameters as in XGBoost's documentation.
+    /// Creates an untrained booster, with parameters as in XGBoost's documentation.
     ///
-    /// `cache` names the matrices it will be trained on and evaluated with; it learns the number
-    /// of features from them and keeps their predictions between rounds, but not the matrices
-    /// themselves. A parameter that XGBoost does not know is reported as a warning with the next
-    /// call, unless `validate_parameters` is `false`.
+    /// `cache` lists the matrices for training and evaluation. The booster takes the number of
+    /// features from them and caches their predictions between rounds, but it does not keep the
+    /// matrices alive. The next call logs a warning for an unknown parameter, unless
+    /// `validate_parameters` is `false`.
     ///
     /// # Errors
     ///
-    /// As [`Booster::set_param`].
+    /// Returns the errors of [`Booster::set_param`].
     pub fn new(params: &[(&str, &str)], cache: &[&DMatrix]) -> Result<Self> {
         let matrices: Vec<Handle> = cache.iter().map(|matrix| matrix.handle()).collect();
         let mut handle = ptr::null_mut();
-        // SAFETY: the handles are matrices, as many as said; the handle is valid for a write.
-        call("make a booster", || unsafe {
+        // SAFETY: the handles are matrices and match their count; the handle is valid for a write.
+        call("create a booster", || unsafe {
             ffi::XGBoosterCreate(matrices.as_ptr(), matrices.len() as u64, &mut handle)
         })?;
         let mut booster = Self { handle };
@@ -57,26 +61,26 @@ impl Booster {
         Ok(booster)
     }
 
-    /// Reads a model that [`Booster::save_ubj`] or [`Booster::save_json`], or any XGBoost since
-    /// 1.6, has written.
+    /// Loads a model written by [`Booster::save_ubj`], [`Booster::save_json`] or any XGBoost since
+    /// 1.6.
     ///
-    /// A model does not hold training parameters such as `eta`, nor `nthread`.
+    /// A model contains neither training parameters, for example `eta`, nor `nthread`.
     ///
     /// # Errors
     ///
-    /// [`Error::Model`] if the bytes are cut off or no such document; [`Error::Xgboost`] if the
-    /// document is no model; [`Error::Unsupported`] for a linear one.
+    /// Returns [`Error::Model`] if the bytes are truncated or not a JSON or UBJSON document,
+    /// [`Error::Xgboost`] if the document is not a model, or [`Error::Unsupported`] for a linear
+    /// model.
     ///
     /// # Trust
     ///
-    /// XGBoost does not check that a model's trees are trees. Bytes that were altered inside a
-    /// well-formed document may load, and crash the process here or in a prediction: compare a
-    /// checksum first.
+    /// XGBoost does not validate the trees of a model. Bytes altered within a well-formed document
+    /// may load and crash the process, now or in a prediction. Verify a checksum before loading.
     pub fn load(bytes: &[u8]) -> Result<Self> {
         ubjson::check_model(bytes)?;
         let booster = Self::new(&[], &[])?;
-        // SAFETY: the handle is a booster; the bytes are as many as said, and were found to be a
-        // whole document, past whose end XGBoost does not read.
+        // SAFETY: the handle is a booster; the length is that of the bytes, which were checked to
+        // be a complete document, and XGBoost does not read beyond its end.
         call("load a model", || unsafe {
             ffi::XGBoosterLoadModelFromBuffer(
                 booster.handle,
@@ -84,24 +88,24 @@ impl Booster {
                 bytes.len() as u64,
             )
         })?;
-        booster.refuse_linear()?;
+        booster.reject_linear()?;
         Ok(booster)
     }
 
-    /// Writes the model as UBJSON, the compact form.
+    /// Serializes the model as UBJSON, the compact format.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if the booster was never trained.
+    /// Returns [`Error::Xgboost`] if the booster has not been trained.
     pub fn save_ubj(&self) -> Result<Vec<u8>> {
         self.save(c"{\"format\":\"ubj\"}")
     }
 
-    /// Writes the model as JSON, the readable form.
+    /// Serializes the model as JSON, the readable format.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if the booster was never trained.
+    /// Returns [`Error::Xgboost`] if the booster has not been trained.
     pub fn save_json(&self) -> Result<String> {
         let during = "save a model as JSON";
         String::from_utf8(self.save(c"{\"format\":\"json\"}")?).map_err(|error| Error::Answer {
@@ -110,35 +114,35 @@ impl Booster {
         })
     }
 
-    /// Sets a parameter, for what follows.
+    /// Sets a parameter for subsequent calls.
     ///
-    /// For a few rows at a time `nthread` is best 1: starting threads takes longer than
-    /// predicting. Before `process_type` becomes `update`, ask for [`Booster::rounds`]: afterwards
-    /// it counts the trees that were updated.
+    /// For predictions of a few rows, set `nthread` to 1: starting threads takes longer than
+    /// predicting. Call [`Booster::rounds`] before setting `process_type` to `update`: afterwards
+    /// it returns the number of updated trees.
     ///
     /// # Errors
     ///
-    /// [`Error::Text`] for a NUL byte, [`Error::Unsupported`] for `booster=gblinear`. A bad value
-    /// is found by the next call that needs it.
+    /// Returns [`Error::Text`] for a NUL byte, or [`Error::Unsupported`] for `booster=gblinear`.
+    /// The next call that uses an invalid value reports it.
     pub fn set_param(&mut self, name: &str, value: &str) -> Result<()> {
         if (name, value) == ("booster", LINEAR) {
             return Err(linear("set booster=gblinear"));
         }
-        let name = c_string("parameter's name", name)?;
-        let value = c_string("parameter's value", value)?;
+        let name = c_string("parameter name", name)?;
+        let value = c_string("parameter value", value)?;
         // SAFETY: the handle is a booster; the texts end with NUL and are copied.
         call("set a parameter", || unsafe {
             ffi::XGBoosterSetParam(self.handle, name.as_ptr(), value.as_ptr())
         })
     }
 
-    /// Boosts one round: adds a tree, or one per class.
+    /// Boosts one round: adds a tree, or one tree per class.
     ///
-    /// `round` counts from 0 over the booster's whole life; ranking objectives use it.
+    /// `round` counts from 0 over all trainings of the booster. Ranking objectives use it.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if parameters or data do not fit.
+    /// Returns [`Error::Xgboost`] if parameters or data are invalid.
     pub fn update(&mut self, round: u32, data: &DMatrix) -> Result<()> {
         let round = c_number("train one round", round)?;
         // SAFETY: the handles are a booster and a matrix.
@@ -147,21 +151,21 @@ impl Booster {
         })
     }
 
-    /// Scores the model on named data sets, by the metrics of the parameter `eval_metric`.
+    /// Scores the model on named data sets by the metrics of the parameter `eval_metric`.
     ///
-    /// Data sets come in the given order, and the metrics of each in the order they were set.
+    /// The scores are in the order of the data sets, then in the order of the metrics.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if parameters or data do not fit.
+    /// Returns [`Error::Xgboost`] if parameters or data are invalid.
     pub fn eval(&mut self, round: u32, sets: &[(&str, &DMatrix)]) -> Result<Vec<Score>> {
         let round = c_number("evaluate a model", round)?;
         let mut matrices: Vec<Handle> = sets.iter().map(|(_, data)| data.handle()).collect();
-        let owned = c_strings("data set's name", sets.iter().map(|(name, _)| *name))?;
+        let owned = c_strings("data set name", sets.iter().map(|(name, _)| *name))?;
         let mut names = pointers(&owned);
         let mut text = ptr::null();
-        // SAFETY: the handles are a booster and matrices, as many as the names, which end with
-        // NUL; the text's pointer is valid for a write.
+        // SAFETY: the handles are a booster and matrices, one per name; the names end with NUL; the
+        // text's pointer is valid for a write.
         call("evaluate a model", || unsafe {
             ffi::XGBoosterEvalOneIter(
                 self.handle,
@@ -172,16 +176,16 @@ impl Booster {
                 &mut text,
             )
         })?;
-        // SAFETY: on success it is the thread's own text, valid until the thread's next call.
+        // SAFETY: on success this is the thread's own text, valid until the thread's next call.
         let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
         score::parse(&text, sets.iter().map(|(name, _)| *name))
     }
 
-    /// Returns the number of rounds boosted so far.
+    /// Returns the number of boosted rounds.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if the parameters are wrong, or the number of features is not known.
+    /// Returns [`Error::Xgboost`] if a parameter is invalid or the number of features is unknown.
     pub fn rounds(&self) -> Result<u32> {
         let mut rounds: c_int = 0;
         // SAFETY: the handle is a booster; the number is valid for a write.
@@ -191,11 +195,11 @@ impl Booster {
         Ok(rounds.unsigned_abs())
     }
 
-    /// Returns the number of features, which is that of the columns to predict from.
+    /// Returns the number of features, which is the number of columns required for a prediction.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] if it is not known yet.
+    /// Returns [`Error::Xgboost`] if the number is unknown.
     pub fn features(&self) -> Result<usize> {
         let mut features = 0;
         // SAFETY: the handle is a booster; the number is valid for a write.
@@ -205,11 +209,11 @@ impl Booster {
         Ok(features as usize)
     }
 
-    /// Copies some of the rounds, with parameters, attributes and names, into a new booster.
+    /// Copies a range of rounds, with parameters, attributes and names, into a new booster.
     ///
     /// # Errors
     ///
-    /// [`Error::Rounds`] if the range is empty or goes beyond the last round.
+    /// Returns [`Error::Rounds`] if the range is empty or exceeds the last round.
     pub fn slice(&self, rounds: Range<u32>) -> Result<Self> {
         let available = self.rounds()?;
         let out_of_bounds = Error::Rounds {
@@ -229,20 +233,21 @@ impl Booster {
             code = ffi::XGBoosterSlice(self.handle, begin, end, 1, &mut handle);
             code
         });
-        // Out of bounds has a code of its own, and no message.
+        // XGBoost reports an invalid range by this code, without a message.
         if code == -2 {
             return Err(out_of_bounds);
         }
         sliced.map(|()| Self { handle })
     }
 
-    /// Returns where the booster trains, `cpu` or `cuda:0`. XGBoost falls back to the processor where it finds no card.
+    /// Returns the device that the booster trains on, `cpu` or `cuda:0`. XGBoost falls back to the
+    /// CPU if it finds no GPU.
     ///
     /// # Errors
     ///
-    /// [`Error::Xgboost`] for parameters that do not fit together, and for a booster that has seen no data.
+    /// Returns [`Error::Xgboost`] for inconsistent parameters, or for a booster without data.
     pub fn device(&self) -> Result<String> {
-        let during = "ask where a model is trained";
+        let during = "read the device of a booster";
         let device = &self.config(during)?["learner"]["generic_param"]["device"];
         device
             .as_str()
@@ -263,8 +268,9 @@ impl Booster {
             .try_for_each(|(name, value)| self.set_param(name, value))
     }
 
-    /// Also configures the booster, so that what does not fit together in a model is found.
-    fn refuse_linear(&self) -> Result<()> {
+    /// Returns an error for a linear model. Reading the configuration also detects inconsistent
+    /// models.
+    fn reject_linear(&self) -> Result<()> {
         let during = "load a model";
         match self.config(during)?["learner"]["gradient_booster"]["name"] == LINEAR {
             true => Err(linear(during)),
@@ -272,15 +278,15 @@ impl Booster {
         }
     }
 
-    /// Returns what XGBoost has made of the parameters.
+    /// Returns the configuration that XGBoost derives from the parameters.
     fn config(&self, during: &'static str) -> Result<Value> {
         let mut length = 0;
         let mut json = ptr::null();
-        // SAFETY: the handle is a booster; the others are valid for writes.
+        // SAFETY: the handle is a booster; the other pointers are valid for writes.
         call(during, || unsafe {
             ffi::XGBoosterSaveJsonConfig(self.handle, &mut length, &mut json)
         })?;
-        // SAFETY: on success it is the thread's own text, valid until the thread's next call.
+        // SAFETY: on success this is the thread's own text, valid until the thread's next call.
         let text = unsafe { CStr::from_ptr(json) }.to_string_lossy();
         serde_json::from_str(&text).map_err(|_| Error::Answer {
             during,
@@ -291,12 +297,13 @@ impl Booster {
     fn save(&self, config: &CStr) -> Result<Vec<u8>> {
         let mut length = 0;
         let mut bytes = ptr::null();
-        // SAFETY: the handle is a booster; the text ends with NUL; the others are valid for writes.
+        // SAFETY: the handle is a booster; the text ends with NUL; the other pointers are valid for
+        // writes.
         call("save a model", || unsafe {
             ffi::XGBoosterSaveModelToBuffer(self.handle, config.as_ptr(), &mut length, &mut bytes)
         })?;
-        // SAFETY: on success it is the thread's own buffer of that length, valid until the
-        // thread's next call, and never empty.
+        // SAFETY: on success this is the thread's own buffer of that length, never empty and valid
+        // until the thread's next call.
         Ok(unsafe { slice::from_raw_parts(bytes.cast(), length as usize) }.to_vec())
     }
 }
@@ -308,17 +315,17 @@ impl Drop for Booster {
             ffi::XGBoosterFree(self.handle)
         });
         if let Err(error) = freed {
-            tracing::warn!(%error, "a booster leaks");
+            tracing::warn!(%error, "cannot free a booster; its memory is leaked");
         }
     }
 }
 
 fn linear(during: &'static str) -> Error {
-    let reason = "XGBoost is about to drop linear boosters, and they are not safe to share";
+    let reason = "linear boosters are deprecated in XGBoost and not thread-safe";
     Error::Unsupported { during, reason }
 }
 
 fn c_number(during: &'static str, round: u32) -> Result<c_int> {
-    let reason = "there are more rounds than XGBoost can count";
+    let reason = "the round number exceeds the range of XGBoost";
     c_int::try_from(round).map_err(|_| Error::Unsupported { during, reason })
 }

@@ -1,12 +1,13 @@
-//! How the C API is called: return codes, texts and arrays.
+//! Calls of the C API: return codes, texts and arrays.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-use crate::error::{Error, Result};
-use crate::ffi;
-use crate::messages;
+use crate::{
+    error::{Error, Result},
+    ffi, messages,
+};
 
-/// Calls a function of the C API and turns its return code into a result.
+/// Calls a C API function and converts its return code into a result.
 ///
 /// `during` completes the sentence "cannot ...".
 pub(crate) fn call(during: &'static str, function: impl FnOnce() -> c_int) -> Result<()> {
@@ -20,12 +21,12 @@ pub(crate) fn call(during: &'static str, function: impl FnOnce() -> c_int) -> Re
     }
 }
 
-/// Makes the text that C expects.
+/// Converts a text into a C string.
 pub(crate) fn c_string(what: &'static str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|source| Error::Text { what, source })
 }
 
-/// Makes the texts that C expects.
+/// Converts texts into C strings.
 pub(crate) fn c_strings<'a>(
     what: &'static str,
     texts: impl IntoIterator<Item = &'a str>,
@@ -33,31 +34,31 @@ pub(crate) fn c_strings<'a>(
     texts.into_iter().map(|text| c_string(what, text)).collect()
 }
 
-/// Points at every text, for an argument of the kind `char const *texts[]`.
+/// Returns a pointer to every text, for an argument of type `char const *texts[]`.
 pub(crate) fn pointers(texts: &[CString]) -> Vec<*const c_char> {
     texts.iter().map(|text| text.as_ptr()).collect()
 }
 
-/// Describes an array in place, as NumPy's array interface says it in JSON.
+/// Describes an array in place, as JSON of NumPy's array interface.
 ///
-/// The description holds the array's address: whoever passes it on keeps `values` alive for as
-/// long as it is read.
+/// The description contains the address of `values`, so they must stay alive for as long as XGBoost
+/// reads the array.
 pub(crate) fn array_interface(values: &[f32], shape: &[usize]) -> Result<CString> {
     let address = values.as_ptr().expose_provenance();
     let description =
         format!(r#"{{"data":[{address},true],"shape":{shape:?},"typestr":"<f4","version":3}}"#);
-    c_string("description of an array", &description)
+    c_string("array description", &description)
 }
 
-/// Counts the rows of a row-major array.
+/// Returns the number of rows of a row-major array.
 ///
 /// # Errors
 ///
-/// [`Error::Shape`] unless the array is made of whole rows of at least one column.
+/// Returns [`Error::Shape`] unless the array consists of complete rows of at least one column.
 pub(crate) fn count_rows(data: &'static str, values: &[f32], columns: usize) -> Result<usize> {
     if columns == 0 || !values.len().is_multiple_of(columns) {
         let problem = format!(
-            "{} values are not whole rows of {columns} columns",
+            "{} values are not complete rows of {columns} columns",
             values.len()
         );
         return Err(Error::Shape { data, problem });
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_array_is_described_by_address_and_shape() {
+    fn array_interface_has_address_and_shape() {
         let values = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0];
         let description = array_interface(&values, &[3, 2]).unwrap();
         let json: serde_json::Value = serde_json::from_slice(description.as_bytes()).unwrap();
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_counted_only_if_they_are_whole() {
+    fn incomplete_rows_are_rejected() {
         assert_eq!(count_rows("rows", &[0.0; 6], 3).unwrap(), 2);
         assert_eq!(count_rows("rows", &[], 3).unwrap(), 0);
         assert!(count_rows("rows", &[0.0; 6], 4).is_err());
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stack_trace_is_cut_off() {
+    fn stack_trace_is_removed() {
         let text = "src/learner.cc:1: Check failed: a == b\nStack trace:\n  [bt] (0) /lib/x\n";
         assert_eq!(
             without_stack_trace(text),

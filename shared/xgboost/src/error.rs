@@ -1,77 +1,77 @@
-//! What can go wrong, by what a caller does about it.
+//! The errors of this crate, by the caller's reaction.
 
 use std::ffi::NulError;
 
-/// The result of this crate's functions.
+/// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why XGBoost, or this crate on its behalf, refused.
+/// An error of XGBoost or of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// XGBoost itself refused: data, parameters and model do not fit together.
+    /// XGBoost failed, for example because data, parameters and model do not match.
     #[error("cannot {during}: {message}")]
     Xgboost {
-        /// What was attempted.
+        /// The failed operation.
         during: &'static str,
-        /// XGBoost's own words, without time and stack trace.
+        /// The message of XGBoost, without time and stack trace.
         message: String,
     },
 
-    /// Lengths of arrays do not fit together.
-    #[error("the shape of {data} does not fit: {problem}")]
+    /// The lengths of arrays do not match.
+    #[error("invalid shape of {data}: {problem}")]
     Shape {
-        /// The offending argument.
+        /// The invalid argument.
         data: &'static str,
-        /// What was expected and what was given.
+        /// The expected and the actual length.
         problem: String,
     },
 
-    /// A text cannot be handed to C.
-    #[error("a {what} must not contain a NUL byte")]
+    /// A text cannot be passed to C.
+    #[error("the {what} must not contain a NUL byte")]
     Text {
-        /// What the text is.
+        /// The kind of text.
         what: &'static str,
-        /// Where the byte stands.
+        /// The cause, with the position of the byte.
         #[source]
         source: NulError,
     },
 
-    /// The bytes are not, or not wholly, a model in XGBoost's UBJSON or JSON.
-    #[error("the bytes are not a whole XGBoost model: {problem} at byte {offset}")]
+    /// The bytes are not a complete model in XGBoost's UBJSON or JSON.
+    #[error("invalid XGBoost model: {problem} at byte {offset}")]
     Model {
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
-        /// Where it was noticed, counted from 0.
+        /// The offset at which it was detected, counted from 0.
         offset: usize,
     },
 
-    /// Rounds were asked for that the booster does not have.
-    #[error("rounds {begin}..{end} cannot be taken from a booster of {rounds} rounds")]
+    /// The booster does not have the requested rounds.
+    #[error("cannot slice rounds {begin}..{end} of a booster with {rounds} rounds")]
     Rounds {
-        /// The first round asked for.
+        /// The first requested round.
         begin: u32,
-        /// The round after the last one asked for.
+        /// The round after the last requested one.
         end: u32,
-        /// How many rounds there are.
+        /// The number of rounds of the booster.
         rounds: u32,
     },
 
-    /// What was asked for is not supported, or makes no sense.
+    /// The operation is not supported or has invalid arguments.
     #[error("cannot {during}: {reason}")]
     Unsupported {
-        /// What was attempted.
+        /// The failed operation.
         during: &'static str,
-        /// Why it is refused.
+        /// The reason why it is rejected.
         reason: &'static str,
     },
 
-    /// XGBoost's answer is not of the form that its documentation promises.
-    #[error("cannot {during}: the answer `{answer}` has an unexpected form")]
+    /// XGBoost returned a value of another form than documented.
+    #[error("cannot {during}: unexpected response `{answer}`")]
     Answer {
-        /// What was attempted.
+        /// The failed operation.
         during: &'static str,
-        /// The answer.
+        /// The returned text.
         answer: String,
     },
 }

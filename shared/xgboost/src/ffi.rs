@@ -1,9 +1,9 @@
 //! The part of XGBoost 3.4.1's C API (`xgboost/c_api.h`) that this crate calls.
 //!
-//! Every function returns 0 on success and -1 on failure, when the thread's message is in
-//! `XGBGetLastError`; `XGBoosterSlice` alone also returns -2. Text goes in as UTF-8 ended by NUL,
-//! settings and arrays as JSON. What comes out through a pointer belongs to XGBoost, is kept per
-//! thread and is valid until the thread's next call with the same handle.
+//! Every function returns 0 on success and -1 on failure; `XGBGetLastError` then returns the
+//! thread's message. `XGBoosterSlice` alone also returns -2. Input texts are NUL-terminated UTF-8.
+//! Settings and arrays are JSON. Output behind a pointer belongs to XGBoost, is stored per thread,
+//! and is valid until the thread's next call with the same handle.
 
 use std::ffi::{c_char, c_int, c_void};
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(
     unsafe_code,
-    reason = "XGBoost is C++ behind a C API: this crate is where the workspace's unsafe code lives"
+    reason = "XGBoost has a C API; this crate contains all unsafe code of the workspace"
 )]
 #![warn(clippy::undocumented_unsafe_blocks)]
 

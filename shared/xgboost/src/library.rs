@@ -1,23 +1,27 @@
-//! What the linked library says about itself.
+//! The version and the build information of the linked library.
 
-use std::ffi::{CStr, c_int};
-use std::fmt;
-use std::ptr;
+use std::{
+    ffi::{CStr, c_int},
+    fmt, ptr,
+};
 
 use serde_json::Value;
 
-use crate::call::call;
-use crate::error::{Error, Result};
-use crate::ffi;
+use crate::{
+    call::call,
+    error::{Error, Result},
+    ffi,
+};
 
 /// The version of the linked library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// Models of another major version may not load.
+    /// The major version. Models of another major version may not load.
     pub major: i32,
-    /// Adds to what models hold: older minor versions may read them wrongly.
+    /// The minor version. It may extend the model format, so older minor versions may read models
+    /// incorrectly.
     pub minor: i32,
-    /// Fixes only.
+    /// The patch version, for fixes only.
     pub patch: i32,
 }
 
@@ -40,13 +44,13 @@ pub fn version() -> Version {
     }
 }
 
-/// Returns how the linked library was built: compiler, OpenMP, CUDA and others, by name.
+/// Returns the build information of the linked library by name: compiler, OpenMP, CUDA and others.
 ///
 /// # Errors
 ///
-/// [`Error::Xgboost`] or [`Error::Answer`] if the library does not know; neither was ever seen.
+/// Returns [`Error::Xgboost`] or [`Error::Answer`]. No such case is known.
 pub fn build_info() -> Result<Value> {
-    let during = "ask XGBoost how it was built";
+    let during = "read the build information of XGBoost";
     let mut json = ptr::null();
     // SAFETY: the pointer is valid for a write.
     call(during, || unsafe { ffi::XGBuildInfo(&mut json) })?;
@@ -58,9 +62,9 @@ pub fn build_info() -> Result<Value> {
     })
 }
 
-/// Tells whether the linked library was compiled for CUDA (`device=cuda`).
+/// Returns `true` if the linked library was compiled for CUDA (`device=cuda`).
 ///
-/// Whether the machine has a device, [`Booster::device`](crate::Booster::device) tells.
+/// [`Booster::device`](crate::Booster::device) returns the device that the machine actually has.
 #[must_use]
 pub fn supports_cuda() -> bool {
     build_info().is_ok_and(|info| info["USE_CUDA"] == Value::Bool(true))

@@ -1,16 +1,20 @@
-//! Data for training and evaluation.
+//! The matrices for training and evaluation.
 
-use std::ffi::{CStr, c_int, c_void};
-use std::ptr;
+use std::{
+    ffi::{CStr, c_int, c_void},
+    ptr,
+};
 
-use crate::call::{array_interface, c_string, c_strings, call, count_rows, pointers};
-use crate::error::{Error, Result};
-use crate::ffi::{self, Handle};
+use crate::{
+    call::{array_interface, c_string, c_strings, call, count_rows, pointers},
+    error::{Error, Result},
+    ffi::{self, Handle},
+};
 
-/// Rows of features with their labels, as XGBoost stores them.
+/// A matrix of features with the labels of its rows, stored by XGBoost.
 ///
-/// The data is copied: the slices it is made from may go. NaN means missing, 0.0 is a value like
-/// any other.
+/// The matrix copies its data, so the source slices may be dropped. NaN means missing; 0.0 is an
+/// ordinary value.
 #[derive(Debug)]
 pub struct DMatrix {
     matrix: Matrix,
@@ -20,50 +24,50 @@ pub struct DMatrix {
     feature_types: Vec<FeatureType>,
 }
 
-/// What goes into a quantile matrix beside the rows.
+/// The options of a quantile matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct QuantileOptions<'a> {
-    /// What is to be learnt, one per row. May also be set later.
+    /// The labels, one per row. They may also be set later.
     pub labels: Option<&'a [f32]>,
-    /// How much a row counts, one per row. Weighs in the quantiles, unlike weights set later.
+    /// The weights, one per row. They influence the quantiles, unlike weights set later.
     pub weights: Option<&'a [f32]>,
-    /// How columns are understood. By default all are [`FeatureType::Float`].
+    /// The types of the columns. By default all are [`FeatureType::Float`].
     pub feature_types: &'a [FeatureType],
-    /// The training matrix whose bins are used. An evaluation set needs it: with bins of its own
-    /// it would be scored wrongly.
+    /// The training matrix whose bins are used. An evaluation set requires it: with its own bins,
+    /// its scores would be incorrect.
     pub reference: Option<&'a DMatrix>,
-    /// The most bins per column, 256 by default. Must equal that of the reference, and the training
-    /// parameter `max_bin`.
+    /// The maximum number of bins per column, 256 by default. It must equal that of the reference
+    /// and the training parameter `max_bin`.
     pub max_bin: u32,
 }
 
-/// How XGBoost understands a column.
+/// The type of a column in XGBoost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeatureType {
-    /// A quantity.
+    /// A real number.
     Float,
-    /// A whole number; treated as a quantity.
+    /// A whole number, treated like [`FeatureType::Float`].
     Integer,
-    /// A yes or no; treated as a quantity.
+    /// A Boolean, treated like [`FeatureType::Float`].
     Indicator,
-    /// A category, as its code: a whole number from 0.
+    /// A category code: a whole number of at least 0.
     Categorical,
 }
 
 impl DMatrix {
-    /// Makes a matrix of rows that lie one after another, each with `columns` values.
+    /// Creates a matrix from a row-major slice with `columns` values per row.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if there is no row or the last one is not whole; [`Error::Xgboost`] if a
-    /// value is infinite.
+    /// Returns [`Error::Shape`] if there are no rows or the last row is incomplete, or
+    /// [`Error::Xgboost`] if a value is infinite.
     pub fn dense(rows: &[f32], columns: usize) -> Result<Self> {
         let row_count = at_least_one_row(rows, columns)?;
         let array = array_interface(rows, &[row_count, columns])?;
         let mut handle = ptr::null_mut();
-        // SAFETY: `array` describes `rows`, which live until the function has copied them; both
-        // texts end with NUL; the handle is valid for a write.
-        call("make a matrix", || unsafe {
+        // SAFETY: `array` describes `rows`, which outlive the call, and the function copies them;
+        // both texts end with NUL; the handle is valid for a write.
+        call("create a matrix", || unsafe {
             ffi::XGDMatrixCreateFromDense(
                 array.as_ptr(),
                 c"{\"missing\":NaN,\"nthread\":0}".as_ptr(),
@@ -73,13 +77,14 @@ impl DMatrix {
         Ok(Self::new(Matrix(handle), row_count, columns))
     }
 
-    /// Makes a matrix that keeps only each value's bin: what `tree_method=hist` needs, in a
-    /// quarter of the memory, without an intermediate copy. It cannot be used by other methods.
+    /// Creates a matrix that stores only the bin of each value. `tree_method=hist` needs no more.
+    /// The matrix takes a quarter of the memory and no intermediate copy. Other tree methods cannot
+    /// use it.
     ///
     /// # Errors
     ///
-    /// As [`DMatrix::dense`]; also [`Error::Shape`] if labels, weights or types have another
-    /// length.
+    /// Returns the errors of [`DMatrix::dense`], or [`Error::Shape`] if labels, weights or types
+    /// have another length.
     pub fn quantile(rows: &[f32], columns: usize, options: QuantileOptions<'_>) -> Result<Self> {
         let row_count = at_least_one_row(rows, columns)?;
         let proxy = Matrix::proxy()?;
@@ -98,10 +103,10 @@ impl DMatrix {
         let reference = options.reference.map_or(ptr::null_mut(), DMatrix::handle);
         let proxy = batch.proxy.0;
         let mut handle = ptr::null_mut();
-        // SAFETY: the callbacks are given `batch`, which outlives the call and is used by nobody
-        // else meanwhile; the proxy is a proxy and the reference, if any, a matrix; the text ends
-        // with NUL; the handle is valid for a write.
-        let made = call("make a quantile matrix", || unsafe {
+        // SAFETY: the callbacks receive `batch`, which outlives the call and is not accessed
+        // otherwise meanwhile; the proxy is a proxy and the reference, if any, a matrix; the text
+        // ends with NUL; the handle is valid for a write.
+        let created = call("create a quantile matrix", || unsafe {
             ffi::XGQuantileDMatrixCreateFromCallback(
                 (&raw mut batch).cast(),
                 proxy,
@@ -112,40 +117,41 @@ impl DMatrix {
                 &mut handle,
             )
         });
-        let matrix = made.map(|()| Matrix(handle));
-        // A failure to provide the data explains the failure that follows from it.
+        let matrix = created.map(|()| Matrix(handle));
+        // An error of the callback is the cause of XGBoost's error, so it is returned first.
         batch.state?;
         let mut quantile = Self::new(matrix?, row_count, columns);
         quantile.feature_types = options.feature_types.to_vec();
         Ok(quantile)
     }
 
-    /// Sets what is to be learnt, one value per row.
+    /// Sets the labels, one per row.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for another number of values; [`Error::Xgboost`] if one is NaN or infinite.
+    /// Returns [`Error::Shape`] if the number of labels is not the number of rows, or
+    /// [`Error::Xgboost`] if a label is NaN or infinite.
     pub fn set_labels(&mut self, labels: &[f32]) -> Result<()> {
         expect_length("labels", labels.len(), self.rows)?;
         self.matrix.set_values(c"label", labels)
     }
 
-    /// Sets how much each row counts.
+    /// Sets the weights, one per row.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] for another number of values; [`Error::Xgboost`] if one is negative, NaN
-    /// or infinite.
+    /// Returns [`Error::Shape`] if the number of weights is not the number of rows, or
+    /// [`Error::Xgboost`] if a weight is negative, NaN or infinite.
     pub fn set_weights(&mut self, weights: &[f32]) -> Result<()> {
         expect_length("weights", weights.len(), self.rows)?;
         self.matrix.set_values(c"weight", weights)
     }
 
-    /// Names the columns.
+    /// Sets the names of the columns.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] unless there is one name per column.
+    /// Returns [`Error::Shape`] unless there is one name per column.
     pub fn set_feature_names(&mut self, names: &[&str]) -> Result<()> {
         expect_length("feature names", names.len(), self.columns)?;
         self.matrix
@@ -154,12 +160,12 @@ impl DMatrix {
         Ok(())
     }
 
-    /// Says how columns are to be understood. For a quantile matrix this comes too late: see
-    /// [`QuantileOptions::feature_types`].
+    /// Sets the types of the columns. It has no effect on a quantile matrix: use
+    /// [`QuantileOptions::feature_types`] instead.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] unless there is one type per column.
+    /// Returns [`Error::Shape`] unless there is one type per column.
     pub fn set_feature_types(&mut self, types: &[FeatureType]) -> Result<()> {
         expect_length("feature types", types.len(), self.columns)?;
         self.matrix
@@ -180,13 +186,13 @@ impl DMatrix {
         self.columns
     }
 
-    /// Returns the names of the columns, none if they were not set.
+    /// Returns the names of the columns, or an empty slice if they are not set.
     #[must_use]
     pub fn feature_names(&self) -> &[String] {
         &self.feature_names
     }
 
-    /// Returns how columns are understood, nothing if it was not said.
+    /// Returns the types of the columns, or an empty slice if they are not set.
     #[must_use]
     pub fn feature_types(&self) -> &[FeatureType] {
         &self.feature_types
@@ -220,7 +226,7 @@ impl Default for QuantileOptions<'_> {
 }
 
 impl FeatureType {
-    /// XGBoost's own word for it.
+    /// Returns the name of the type in XGBoost.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Float => "float",
@@ -235,15 +241,15 @@ impl FeatureType {
 #[derive(Debug)]
 struct Matrix(Handle);
 
-// SAFETY: XGBoost's matrices are bound to no thread. They are not `Sync`: reading one builds and
-// keeps other layouts of the data.
+// SAFETY: XGBoost's matrices are not bound to a thread. They are not `Sync`: reading a matrix
+// builds and caches other layouts of the data.
 unsafe impl Send for Matrix {}
 
 impl Matrix {
     fn proxy() -> Result<Self> {
         let mut handle = ptr::null_mut();
         // SAFETY: the handle is valid for a write.
-        call("make a proxy matrix", || unsafe {
+        call("create a proxy matrix", || unsafe {
             ffi::XGProxyDMatrixCreate(&mut handle)
         })?;
         Ok(Self(handle))
@@ -251,8 +257,8 @@ impl Matrix {
 
     fn set_values(&mut self, field: &CStr, values: &[f32]) -> Result<()> {
         let array = array_interface(values, &[values.len()])?;
-        // SAFETY: the handle is a matrix; `array` describes `values`, which live until the
-        // function has copied them; both texts end with NUL.
+        // SAFETY: the handle is a matrix; `array` describes `values`, which outlive the call, and
+        // the function copies them; both texts end with NUL.
         call("set the labels or weights of a matrix", || unsafe {
             ffi::XGDMatrixSetInfoFromInterface(self.0, field.as_ptr(), array.as_ptr())
         })
@@ -265,9 +271,9 @@ impl Matrix {
     ) -> Result<()> {
         let owned = c_strings("feature name", texts)?;
         let mut texts = pointers(&owned);
-        // SAFETY: the handle is a matrix; the texts end with NUL, are as many as said and live
-        // until the function has copied them.
-        call("set the names or types of features", || unsafe {
+        // SAFETY: the handle is a matrix; the texts end with NUL, match their count and outlive the
+        // call, and the function copies them.
+        call("set the feature names or types", || unsafe {
             ffi::XGDMatrixSetStrFeatureInfo(
                 self.0,
                 field.as_ptr(),
@@ -283,18 +289,18 @@ impl Drop for Matrix {
         // SAFETY: the handle is owned and not used afterwards.
         let freed = call("free a matrix", || unsafe { ffi::XGDMatrixFree(self.0) });
         if let Err(error) = freed {
-            tracing::warn!(%error, "a matrix leaks");
+            tracing::warn!(%error, "cannot free a matrix; its memory is leaked");
         }
     }
 }
 
-/// The whole data as the one batch that XGBoost's iterator yields.
+/// All rows as the single batch of XGBoost's iterator.
 struct Batch<'a> {
     rows: &'a [f32],
     shape: [usize; 2],
     options: QuantileOptions<'a>,
     proxy: Matrix,
-    /// Whether the batch is still to come in this pass, or why it could not be provided.
+    /// `true` if the batch has not been provided in this pass, or the error that prevented it.
     state: Result<bool>,
 }
 
@@ -303,8 +309,8 @@ impl Batch<'_> {
         let [row_count, columns] = self.shape;
         let array = array_interface(self.rows, &self.shape)?;
         let proxy = self.proxy.0;
-        // SAFETY: the handle is a proxy; `array` describes the rows, which are borrowed for
-        // longer than the iteration; the text ends with NUL.
+        // SAFETY: the handle is a proxy; `array` describes the rows, whose borrow outlives the
+        // iteration; the text ends with NUL.
         call("pass rows to XGBoost", || unsafe {
             ffi::XGProxyDMatrixSetDataDense(proxy, array.as_ptr())
         })?;
@@ -334,7 +340,7 @@ extern "C" fn rewind(iterator: *mut c_void) {
     }
 }
 
-/// Returns 1 if the proxy was given a batch, 0 at the end or after a failure.
+/// Returns 1 if the proxy has received a batch, or 0 at the end and after an error.
 extern "C" fn next(iterator: *mut c_void) -> c_int {
     // SAFETY: `DMatrix::quantile` passes its batch, which outlives the iteration.
     let batch = unsafe { &mut *iterator.cast::<Batch<'_>>() };
@@ -349,7 +355,7 @@ fn at_least_one_row(rows: &[f32], columns: usize) -> Result<usize> {
     match count_rows("rows", rows, columns)? {
         0 => Err(Error::Shape {
             data: "rows",
-            problem: "there are none".to_owned(),
+            problem: "expected at least one row".to_owned(),
         }),
         count => Ok(count),
     }
@@ -361,6 +367,6 @@ fn expect_length(data: &'static str, length: usize, expected: usize) -> Result<(
     }
     Err(Error::Shape {
         data,
-        problem: format!("{length} were given, {expected} are needed"),
+        problem: format!("expected {expected}, found {length}"),
     })
 }

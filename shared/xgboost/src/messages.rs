@@ -1,19 +1,21 @@
-//! XGBoost's own messages, which it would print on standard error.
+//! The forwarding of XGBoost's messages to `tracing`, instead of standard error.
 
-use std::cell::Cell;
-use std::ffi::{CStr, c_char};
+use std::{
+    cell::Cell,
+    ffi::{CStr, c_char},
+};
 
 use crate::ffi;
 
-/// Sends what XGBoost says on this thread to `tracing`, from here on.
+/// Forwards all further messages of XGBoost on this thread to `tracing`.
 ///
-/// XGBoost keeps its callback per thread, so every call into it is preceded by this one.
+/// XGBoost stores its callback per thread, so every call of its API is preceded by this function.
 pub(crate) fn forward_from_this_thread() {
     thread_local! {
         static FORWARDED: Cell<bool> = const { Cell::new(false) };
     }
     if !FORWARDED.get() {
-        // SAFETY: the callback is a function without state, valid for ever.
+        // SAFETY: the callback is a function without state and always valid.
         let code = unsafe { ffi::XGBRegisterLogCallback(forward) };
         FORWARDED.set(code == 0);
     }
@@ -24,13 +26,13 @@ extern "C" fn forward(message: *const c_char) {
     let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
     let text = without_time(text.trim());
     if text.starts_with("WARNING") {
-        tracing::warn!(text, "xgboost warns");
+        tracing::warn!(text, "xgboost warning");
     } else {
-        tracing::debug!(text, "xgboost reports");
+        tracing::debug!(text, "xgboost message");
     }
 }
 
-/// Drops the leading `[12:34:56] `: whoever shows the message has a better clock.
+/// Removes the leading `[12:34:56] `, because log entries have their own timestamp.
 pub(crate) fn without_time(text: &str) -> &str {
     let is_time = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == ':');
     match text
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_time_is_dropped() {
+    fn only_a_time_is_removed() {
         assert_eq!(without_time("[12:34:56] Check failed"), "Check failed");
         assert_eq!(without_time("[gpu] Check failed"), "[gpu] Check failed");
         assert_eq!(without_time("Check failed"), "Check failed");

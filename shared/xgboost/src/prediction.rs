@@ -1,24 +1,26 @@
-//! What the model says about rows.
+//! Predictions and their explanations.
 
 use std::{ptr, slice};
 
-use crate::booster::Booster;
-use crate::call::{array_interface, c_string, call, count_rows};
-use crate::error::{Error, Result};
-use crate::ffi;
-use crate::matrix::DMatrix;
+use crate::{
+    booster::Booster,
+    call::{array_interface, c_string, call, count_rows},
+    error::{Error, Result},
+    ffi,
+    matrix::DMatrix,
+};
 
 impl Booster {
-    /// Predicts rows that lie one after another, each with `columns` values, NaN for missing.
+    /// Predicts the rows of a row-major slice with `columns` values per row, NaN for missing.
     ///
-    /// Returns one value per row, or one per row and class, row by row. Nothing is copied or kept,
-    /// so this is the way to predict in a service. Threads are used as `nthread` says, see
-    /// [`Booster::set_param`].
+    /// Returns one value per row, or one per row and class, in row-major order. The call copies and
+    /// caches no input, so it suits predictions in a service. The number of threads is the
+    /// parameter `nthread`, see [`Booster::set_param`].
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the last row is not whole; [`Error::Xgboost`] if there are more or
-    /// fewer columns than features.
+    /// Returns [`Error::Shape`] if the last row is incomplete, or [`Error::Xgboost`] if the number
+    /// of columns differs from the number of features.
     pub fn predict_in_place(&self, rows: &[f32], columns: usize) -> Result<Vec<f32>> {
         let row_count = count_rows("rows", rows, columns)?;
         if row_count == 0 {
@@ -27,40 +29,40 @@ impl Booster {
         let array = array_interface(rows, &[row_count, columns])?;
         let config = c"{\"type\":0,\"training\":false,\"iteration_begin\":0,\"iteration_end\":0,\
                        \"strict_shape\":false,\"missing\":NaN}";
-        let mut answer = Predictions::default();
+        let mut output = Predictions::default();
         // SAFETY: the handle is a booster; `array` describes `rows`, which outlive the call; the
-        // texts end with NUL; no proxy is needed; the answer is valid for writes.
+        // texts end with NUL; no proxy is needed; the output is valid for writes.
         call("predict rows", || unsafe {
             ffi::XGBoosterPredictFromDense(
                 self.handle(),
                 array.as_ptr(),
                 config.as_ptr(),
                 ptr::null_mut(),
-                &mut answer.shape,
-                &mut answer.dimensions,
-                &mut answer.values,
+                &mut output.shape,
+                &mut output.dimensions,
+                &mut output.values,
             )
         })?;
-        // SAFETY: XGBoost has just filled the answer.
-        Ok(unsafe { answer.copy() })
+        // SAFETY: XGBoost has just filled the output.
+        Ok(unsafe { output.copy() })
     }
 
-    /// Predicts a matrix: one value per row, or one per row and class, row by row.
+    /// Predicts a matrix. Returns one value per row, or one per row and class, in row-major order.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] unless it has as many columns as the booster has features.
+    /// Returns [`Error::Shape`] if the number of columns differs from the number of features.
     pub fn predict(&self, data: &DMatrix) -> Result<Vec<f32>> {
         self.predict_kind("predict a matrix", data, PredictionKind::Value)
     }
 
-    /// Explains predictions: what each feature adds (SHAP values), before the objective's
-    /// transformation. The values of a row, `columns + 1` per class, add up to its margin; the
-    /// last of them is the bias.
+    /// Explains predictions by the contribution of each feature (SHAP values), before the
+    /// objective's transformation. Each row has `columns + 1` values per class, which sum to its
+    /// margin; the last value is the bias.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] unless it has as many columns as the booster has features.
+    /// Returns [`Error::Shape`] if the number of columns differs from the number of features.
     pub fn contributions(&self, data: &DMatrix) -> Result<Vec<f32>> {
         self.predict_kind("explain predictions", data, PredictionKind::Contributions)
     }
@@ -73,7 +75,7 @@ impl Booster {
     ) -> Result<Vec<f32>> {
         let features = self.features()?;
         if data.columns() != features {
-            // XGBoost itself takes columns that are not there for missing values.
+            // XGBoost treats absent columns as missing values.
             let problem = format!("{} columns, but {features} features", data.columns());
             return Err(Error::Shape {
                 data: "matrix",
@@ -85,32 +87,32 @@ impl Booster {
             kind as u8
         );
         let config = c_string("configuration", &config)?;
-        let mut answer = Predictions::default();
-        // SAFETY: the handles are a booster and a matrix; the text ends with NUL; the answer is
+        let mut output = Predictions::default();
+        // SAFETY: the handles are a booster and a matrix; the text ends with NUL; the output is
         // valid for writes.
         call(during, || unsafe {
             ffi::XGBoosterPredictFromDMatrix(
                 self.handle(),
                 data.handle(),
                 config.as_ptr(),
-                &mut answer.shape,
-                &mut answer.dimensions,
-                &mut answer.values,
+                &mut output.shape,
+                &mut output.dimensions,
+                &mut output.values,
             )
         })?;
-        // SAFETY: XGBoost has just filled the answer.
-        Ok(unsafe { answer.copy() })
+        // SAFETY: XGBoost has just filled the output.
+        Ok(unsafe { output.copy() })
     }
 }
 
-/// XGBoost's numbers for what is predicted.
+/// The kind of prediction, as numbered by XGBoost.
 #[derive(Clone, Copy)]
 enum PredictionKind {
     Value = 0,
     Contributions = 2,
 }
 
-/// Where XGBoost has put predictions.
+/// The output parameters of a prediction.
 struct Predictions {
     shape: *const u64,
     dimensions: u64,
@@ -118,11 +120,11 @@ struct Predictions {
 }
 
 impl Predictions {
-    /// Copies the values, all dimensions in one row.
+    /// Copies the values into a flat vector.
     ///
     /// # Safety
     ///
-    /// XGBoost must have filled the answer on this thread, and not have been called since.
+    /// XGBoost must have filled the output on this thread and must not have been called since.
     unsafe fn copy(&self) -> Vec<f32> {
         // SAFETY: by the contract, the shape has that many dimensions.
         let shape = unsafe { slice::from_raw_parts(self.shape, self.dimensions as usize) };
@@ -130,7 +132,7 @@ impl Predictions {
         if length == 0 {
             return Vec::new();
         }
-        // SAFETY: by the contract, there are as many values as the shape says.
+        // SAFETY: by the contract, the number of values is the product of the shape.
         unsafe { slice::from_raw_parts(self.values, length as usize) }.to_vec()
     }
 }

@@ -1,21 +1,21 @@
-//! What an evaluation says.
+//! The scores of an evaluation, and their parser.
 
 use crate::error::{Error, Result};
 
-/// One metric on one data set.
+/// The value of one metric on one data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
-    /// The data set, as it was named for the evaluation.
+    /// The name of the data set in the evaluation.
     pub dataset: String,
-    /// The metric, as XGBoost names it: `rmse`, `mae`, `ndcg@10`.
+    /// The name of the metric in XGBoost, as in `rmse`, `mae` or `ndcg@10`.
     pub metric: String,
-    /// Its value; NaN where the metric is not defined.
+    /// The value of the metric, or NaN if it is undefined.
     pub value: f64,
 }
 
-/// Reads `[3]\ttrain-rmse:0.5\ttrain-mae:0.4\ttest-rmse:0.6\ttest-mae:0.5`.
+/// Parses `[3]\ttrain-rmse:0.5\ttrain-mae:0.4\ttest-rmse:0.6\ttest-mae:0.5`.
 ///
-/// Names may contain hyphens and colons: what is given tells where they end.
+/// Names may contain hyphens and colons. The given names of the data sets resolve the ambiguity.
 pub(crate) fn parse<'a>(
     text: &str,
     datasets: impl ExactSizeIterator<Item = &'a str>,
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn each_metric_of_each_data_set_is_read() {
+    fn all_metrics_of_all_data_sets_are_parsed() {
         let text = "[3]\ttrain-rmse:0.5\ttrain-mae:0.4\ttest-rmse:0.6\ttest-mae:5e-1";
         let expected = [
             ("train", "rmse", 0.5),
@@ -76,25 +76,25 @@ mod tests {
     }
 
     #[test]
-    fn names_may_hold_hyphens_and_colons() {
+    fn names_may_contain_hyphens_and_colons() {
         let text = "[0]\tweek-1:a-ndcg@10-:1";
         let expected = vec![("week-1:a".into(), "ndcg@10-".into(), 1.0)];
         assert_eq!(read(text, &["week-1:a"]), Some(expected));
     }
 
     #[test]
-    fn an_undefined_metric_is_nan() {
+    fn undefined_metric_is_nan() {
         let scores = read("[0]\ttest-auc:-nan", &["test"]).unwrap();
         assert!(scores[0].2.is_nan());
     }
 
     #[test]
-    fn no_data_set_has_no_scores() {
+    fn no_data_sets_have_no_scores() {
         assert_eq!(read("[0]", &[]), Some(Vec::new()));
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn invalid_text_is_rejected() {
         assert_eq!(read("[0]\ttest-rmse", &["test"]), None);
         assert_eq!(read("[0]\ttest-rmse:fast", &["test"]), None);
         assert_eq!(read("[0]\ttest-rmse:1", &["train"]), None);

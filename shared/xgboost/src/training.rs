@@ -1,50 +1,51 @@
-//! Training by rounds: what Python's `xgboost.train` does around the booster.
+//! Training by rounds, like Python's `xgboost.train`.
 
-use std::iter;
-use std::num::NonZeroU32;
-use std::ops::ControlFlow;
+use std::{iter, num::NonZeroU32, ops::ControlFlow};
 
-use crate::booster::Booster;
-use crate::error::{Error, Result};
-use crate::matrix::DMatrix;
-use crate::score::Score;
+use crate::{
+    booster::Booster,
+    error::{Error, Result},
+    matrix::DMatrix,
+    score::Score,
+};
 
-/// What a training has made.
+/// The result of a training.
 #[derive(Debug)]
 pub struct Trained {
     /// The model. After early stopping it ends with the best round.
     pub booster: Booster,
-    /// The round with the best score, or the last one without early stopping; counted from 0 over
-    /// the booster's whole life.
+    /// The round with the best score, or the last round without early stopping. Rounds are counted
+    /// from 0 over all trainings of the booster.
     pub best_round: u32,
-    /// The scores of each round of this training, also of those after the best.
+    /// The scores of each round of this training, including those after the best round.
     pub history: Vec<Vec<Score>>,
 }
 
-/// How far a training is.
+/// The progress of a training after a round.
 #[derive(Clone, Copy, Debug)]
 pub struct RoundProgress<'a> {
-    /// The round just boosted, counted from 0 over the booster's whole life.
+    /// The completed round, counted from 0 over all trainings of the booster.
     pub round: u32,
-    /// The rounds of this training so far, this one included.
+    /// The number of completed rounds of this training.
     pub done: u32,
-    /// The rounds of this training if nothing stops it.
+    /// The number of planned rounds of this training.
     pub planned: u32,
-    /// The scores on the evaluation sets, in their order.
+    /// The scores on the evaluation sets, in the order of the sets.
     pub scores: &'a [Score],
 }
 
 /// Trains a model.
 ///
-/// After each round the model is scored on `evals`, by the parameter `eval_metric`, and `on_round`
-/// is told, which may end the training. With `early_stopping` it also ends when the last metric of
-/// the last evaluation set has not improved for so many rounds, and the model keeps the rounds up
-/// to the best. Whether more is better follows from the metric's name, as in Python.
+/// After each round, the model is scored on `evals` by the parameter `eval_metric`. `on_round`
+/// receives the scores and can end the training. With `early_stopping`, training also ends when the
+/// last metric of the last evaluation set has not improved for that many rounds. The model then
+/// retains the rounds up to the best one. The metric's name determines whether higher is better, as
+/// in Python.
 ///
 /// # Errors
 ///
-/// [`Error::Unsupported`] for no rounds, or for early stopping without an evaluation set;
-/// [`Error::Xgboost`] if parameters or data do not fit.
+/// Returns [`Error::Unsupported`] for zero rounds, or for early stopping without an evaluation set.
+/// Returns [`Error::Xgboost`] if parameters or data are invalid.
 pub fn train(
     params: &[(&str, &str)],
     dtrain: &DMatrix,
@@ -66,19 +67,19 @@ pub fn train(
     plan.boost(booster, on_round)
 }
 
-/// Adds rounds to a model, otherwise as [`train`].
+/// Adds rounds to a model. Otherwise it works like [`train`].
 ///
-/// Parameters are not part of a model and are given again. Going on with the booster that
-/// [`train`] returned gives the very model of one longer training. Going on with one that was
-/// saved and loaded does so too, unless rounds draw at random (`subsample`, `colsample_*`): their
-/// generator starts anew, except with `seed_per_iteration=true` in both trainings.
+/// A model does not contain its parameters, so they are passed again. Continuing with the booster
+/// that [`train`] returned yields the same model as one longer training. A saved and loaded booster
+/// does so too, unless rounds sample at random (`subsample`, `colsample_*`). Loading resets the
+/// random number generator, which has no effect if both trainings use `seed_per_iteration=true`.
 ///
-/// With `process_type=update` and `updater=refresh`, rounds renew the leaves of the trees that
-/// are there, from the first on; trees beyond `rounds` are dropped.
+/// With `process_type=update` and `updater=refresh`, rounds recompute the leaves of the existing
+/// trees, starting with the first. Trees beyond `rounds` are dropped.
 ///
 /// # Errors
 ///
-/// As [`train`].
+/// Returns the errors of [`train`].
 pub fn continue_training(
     mut booster: Booster,
     params: &[(&str, &str)],
@@ -138,9 +139,9 @@ impl Plan<'_> {
                 planned: self.rounds,
                 scores: &scores,
             };
-            let wish = on_round(progress);
+            let flow = on_round(progress);
             history.push(scores);
-            if wish.is_break() || best.is_some_and(|best| self.is_stale(best, last)) {
+            if flow.is_break() || best.is_some_and(|best| self.is_stale(best, last)) {
                 break;
             }
         }
@@ -159,17 +160,17 @@ impl Plan<'_> {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |reason| {
+        let unsupported = |reason| {
             Err(Error::Unsupported {
                 during: "train a model",
                 reason,
             })
         };
         if self.rounds == 0 {
-            return refuse("there are no rounds to boost");
+            return unsupported("the number of rounds is 0");
         }
         if self.early_stopping.is_some() && self.evals.is_empty() {
-            return refuse("early stopping needs an evaluation set");
+            return unsupported("early stopping requires an evaluation set");
         }
         Ok(())
     }
@@ -188,11 +189,12 @@ struct Best {
 }
 
 impl Best {
-    /// Keeps the earlier of equals; NaN never improves.
+    /// Returns the better of the best round and this one. The earlier of equal rounds wins; NaN
+    /// never wins.
     fn of(best: Option<Self>, round: u32, score: &Score) -> Self {
-        let high = is_better_high(&score.metric);
+        let is_higher_better = is_higher_better(&score.metric);
         let improves = |best: Self| {
-            if high {
+            if is_higher_better {
                 score.value > best.value
             } else {
                 score.value < best.value
@@ -208,8 +210,9 @@ impl Best {
     }
 }
 
-/// Follows `EarlyStopping` of Python's `xgboost.callback`.
-fn is_better_high(metric: &str) -> bool {
+/// Returns `true` if higher values of a metric are better, like `EarlyStopping` of Python's
+/// `xgboost.callback`.
+fn is_higher_better(metric: &str) -> bool {
     let high = ["auc", "map", "ndcg", "pre"];
     metric != "mape" && high.iter().any(|prefix| metric.starts_with(prefix))
 }
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_best_low_and_ranks_best_high() {
+    fn errors_are_minimized_and_rankings_maximized() {
         let values = [0.5, 0.7, 0.3, 0.3, 0.6];
         assert_eq!(best_round("rmse", &values), 2);
         assert_eq!(best_round("mape", &values), 2);
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undefined_score_never_improves() {
+    fn undefined_score_never_improves() {
         assert_eq!(best_round("rmse", &[0.5, f64::NAN, 0.6]), 0);
     }
 }

@@ -1,24 +1,26 @@
-//! A check that bytes are a whole document before XGBoost sees them.
+//! The check that bytes are a complete document, before XGBoost parses them.
 //!
-//! XGBoost's own UBJSON reader trusts every length and runs past the end of a document that was
-//! cut off; its JSON reader does so with a number at the end.
+//! XGBoost's UBJSON parser trusts every length and reads beyond the end of a truncated document.
+//! Its JSON parser does so after a final number.
 
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
 
-/// Deeper than any model, and far from the end of a thread's stack.
+/// The maximum nesting depth: greater than that of any model, and safe for the stack of a thread.
 const MAX_DEPTH: usize = 64;
 
-/// Checks that the bytes are one whole object in JSON or in the part of UBJSON that XGBoost reads.
+/// Checks that the bytes are one complete object in JSON, or in the subset of UBJSON that XGBoost
+/// supports.
 pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"{") {
         return Err(Error::Model {
-            problem: "an object was expected",
+            problem: "expected an object",
             offset: 0,
         });
     }
-    // XGBoost tells the two apart by the same byte: a key's length or a key's quotation mark.
+    // XGBoost distinguishes the formats by the same byte: the length of a key, or its quotation
+    // mark.
     match bytes[1..].iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'"') => check_json(bytes),
         _ => check_ubjson(bytes),
@@ -29,7 +31,7 @@ fn check_json(bytes: &[u8]) -> Result<()> {
     serde_json::from_slice::<IgnoredAny>(bytes)
         .map(|_| ())
         .map_err(|error| Error::Model {
-            problem: "the JSON is broken or cut off",
+            problem: "invalid or incomplete JSON",
             offset: offset_of(bytes, error.line(), error.column()),
         })
 }
@@ -45,7 +47,7 @@ fn check_ubjson(bytes: &[u8]) -> Result<()> {
     let mut reader = Reader { bytes, offset: 0 };
     reader.value(0)?;
     if reader.offset < bytes.len() {
-        return reader.fail("nothing more was expected");
+        return reader.fail("unexpected trailing bytes");
     }
     Ok(())
 }
@@ -64,7 +66,7 @@ impl Reader<'_> {
             b'Z' | b'T' | b'F' => Ok(()),
             kind => match size_of_number(kind) {
                 Some(size) => self.skip(size),
-                None => self.fail("a value was expected"),
+                None => self.fail("expected a value"),
             },
         }
     }
@@ -100,21 +102,21 @@ impl Reader<'_> {
     fn array_of_numbers(&mut self) -> Result<()> {
         self.skip(1)?;
         let kind = self.byte()?;
-        // A character is a value, but not one that XGBoost reads in arrays.
+        // A character is a value, but XGBoost does not support it in typed arrays.
         let Some(size) = size_of_number(kind).filter(|_| kind != b'C') else {
-            return self.fail("a kind of number was expected");
+            return self.fail("expected a number type");
         };
         let count = self.count()?;
         match count.checked_mul(size) {
             Some(length) => self.skip(length),
-            None => self.fail("the end came too early"),
+            None => self.fail("unexpected end of input"),
         }
     }
 
-    /// Reads `#L` and a number of elements, each of which takes a byte at least.
+    /// Reads `#L` and the number of elements. Each element has at least one byte.
     fn count(&mut self) -> Result<usize> {
         if self.byte()? != b'#' {
-            return self.fail("a count was expected");
+            return self.fail("expected a count");
         }
         self.length()
     }
@@ -124,19 +126,19 @@ impl Reader<'_> {
         self.skip(length)
     }
 
-    /// Reads `L` and eight bytes, and makes sure that as many bytes may follow.
+    /// Reads `L` and an eight-byte length, and checks that at least that many bytes follow.
     fn length(&mut self) -> Result<usize> {
         if self.byte()? != b'L' {
-            return self.fail("a length was expected");
+            return self.fail("expected a length");
         }
         let Some(bytes) = self.rest().first_chunk() else {
-            return self.fail("the end came too early");
+            return self.fail("unexpected end of input");
         };
         let length = i64::from_be_bytes(*bytes);
         self.offset += size_of::<i64>();
         match usize::try_from(length) {
             Ok(length) if length <= self.rest().len() => Ok(length),
-            _ => self.fail("the end came too early"),
+            _ => self.fail("unexpected end of input"),
         }
     }
 
@@ -149,13 +151,13 @@ impl Reader<'_> {
     fn peek(&self) -> Result<u8> {
         match self.rest().first() {
             Some(byte) => Ok(*byte),
-            None => self.fail("the end came too early"),
+            None => self.fail("unexpected end of input"),
         }
     }
 
     fn skip(&mut self, length: usize) -> Result<()> {
         if length > self.rest().len() {
-            return self.fail("the end came too early");
+            return self.fail("unexpected end of input");
         }
         self.offset += length;
         Ok(())
@@ -167,7 +169,7 @@ impl Reader<'_> {
 
     fn check_depth(&self, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return self.fail("the document is too deep");
+            return self.fail("document nested too deeply");
         }
         Ok(())
     }
@@ -196,35 +198,35 @@ mod tests {
 
     use super::*;
 
-    /// `{"a": [#2 [1, 2], [$d 0.5]], "b": "x"}` with every way XGBoost writes arrays.
+    /// `{"a": [#2 [1, 2], [$d 0.5]], "b": "x"}`, with all array encodings that XGBoost writes.
     const DOCUMENT: &[u8] = b"{L\0\0\0\0\0\0\0\x01a[#L\0\0\0\0\0\0\0\x02[i\x01i\x02]\
         [$d#L\0\0\0\0\0\0\0\x01\x3f\0\0\0L\0\0\0\0\0\0\0\x01bSL\0\0\0\0\0\0\0\x01x}";
 
     #[test]
-    fn a_whole_document_passes() {
+    fn complete_document_is_accepted() {
         check_model(DOCUMENT).unwrap();
         check_model(b"{\"a\": [1, 2.5e1]}").unwrap();
     }
 
     #[test]
-    fn a_document_cut_off_anywhere_is_refused() {
+    fn truncated_document_is_rejected() {
         for length in 0..DOCUMENT.len() {
             assert!(
                 check_model(&DOCUMENT[..length]).is_err(),
-                "{length} bytes pass"
+                "the first {length} bytes are accepted"
             );
         }
         assert!(check_model(b"{\"a\": 1").is_err());
     }
 
     #[test]
-    fn bytes_behind_the_end_are_refused() {
+    fn trailing_bytes_are_rejected() {
         assert!(check_model(&[DOCUMENT, b"}"].concat()).is_err());
         assert!(check_model(b"{\"a\": 1}}").is_err());
     }
 
     #[test]
-    fn a_length_beyond_the_end_is_refused() {
+    fn length_beyond_the_end_is_rejected() {
         let mut altered = DOCUMENT.to_vec();
         altered[2] = 0x7f;
         assert!(check_model(&altered).is_err());
@@ -233,23 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_end_of_depth_is_refused() {
+    fn deeply_nested_document_is_rejected() {
         let key = b"{L\0\0\0\0\0\0\0\0";
         assert!(check_model(&key.repeat(100_000)).is_err());
         assert!(check_model(&[key.as_slice(), &b"[".repeat(100_000)].concat()).is_err());
     }
 
     #[test]
-    fn the_place_is_told() {
+    fn error_has_the_offset() {
         let Err(Error::Model { offset, .. }) = check_model(b"{\"a\":\n1,}") else {
-            panic!("a trailing comma passes");
+            panic!("a trailing comma is accepted");
         };
         assert_eq!(offset, 9);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_check_panic(tail in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn check_never_panics(tail in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = check_model(&[b"{L\0\0\0\0\0\0\0\0".as_slice(), &tail].concat());
         }
     }

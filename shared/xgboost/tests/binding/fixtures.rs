@@ -1,15 +1,16 @@
-//! Data and what the Python package made of it.
+//! The fixtures: data, and the results of the Python package for them.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use xgboost::{DMatrix, RoundProgress};
 
-/// The rows that all cases share.
+/// The rows of all cases.
 #[derive(Deserialize)]
 pub(crate) struct Data {
     pub(crate) columns: usize,
@@ -26,7 +27,7 @@ pub(crate) struct Part {
     pub(crate) counts: Vec<f32>,
 }
 
-/// One training in Python.
+/// A training in Python with its results.
 #[derive(Deserialize)]
 pub(crate) struct Case {
     params: BTreeMap<String, String>,
@@ -37,7 +38,7 @@ pub(crate) struct Case {
     pub(crate) best_round: u32,
     pub(crate) predictions: Vec<f32>,
     pub(crate) contributions: Vec<f32>,
-    /// By data set and metric, a score per round.
+    /// The score of each round, by data set and metric.
     pub(crate) history: BTreeMap<String, BTreeMap<String, Vec<f64>>>,
 }
 
@@ -78,12 +79,12 @@ pub(crate) fn model_bytes(name: &str) -> Vec<u8> {
     fs::read(path(&format!("{name}.ubj"))).unwrap()
 }
 
-/// Lets a training run to its end.
+/// Continues a training after each round.
 pub(crate) fn go_on(_: RoundProgress<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// Asserts that numbers are equal to a millionth, relative to those above one.
+/// Asserts that numbers are equal within 1e-6, relative to those above one.
 #[track_caller]
 pub(crate) fn assert_close(actual: &[f32], expected: &[f32]) {
     assert_eq!(actual.len(), expected.len());
@@ -91,7 +92,7 @@ pub(crate) fn assert_close(actual: &[f32], expected: &[f32]) {
         let tolerance = 1e-6 * expected.abs().max(1.0);
         assert!(
             (actual - expected).abs() <= tolerance,
-            "{index}: {actual} is not {expected}"
+            "value {index}: expected {expected}, found {actual}"
         );
     }
 }

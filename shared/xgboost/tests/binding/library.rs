@@ -1,8 +1,8 @@
-//! What is linked, and that all of it is.
+//! The linked library is complete.
 
 use xgboost::{Booster, DMatrix, build_info, supports_cuda, version};
 
-/// What XGBoost's sources register, in one file or another, but for linear boosters.
+/// The values that XGBoost's source files register, except linear boosters.
 const PARAMETERS: [(&str, &[&str]); 4] = [
     (
         "objective",
@@ -57,21 +57,21 @@ const PARAMETERS: [(&str, &[&str]); 4] = [
 ];
 
 #[test]
-fn the_library_is_of_the_version_that_the_fixtures_are_of() {
+fn library_has_the_version_of_the_fixtures() {
     assert_eq!(version().to_string(), "3.4.1");
 }
 
 #[test]
-fn the_library_says_how_it_was_built() {
+fn build_info_has_the_build_options() {
     let info = build_info().unwrap();
     assert_eq!(info["USE_OPENMP"], true);
     assert_eq!(info["DEBUG"], false);
     assert_eq!(info["USE_CUDA"], supports_cuda());
 }
 
-/// A linker may drop objects that do no more than register themselves.
+/// A linker may drop object files that only register themselves.
 #[test]
-fn everything_that_registers_itself_is_linked() {
+fn all_registered_values_are_linked() {
     for (parameter, values) in PARAMETERS {
         for value in values {
             assert_configures(&[(parameter, *value)]);
@@ -93,7 +93,7 @@ fn everything_that_registers_itself_is_linked() {
 }
 
 #[test]
-fn what_is_not_registered_is_refused() {
+fn unregistered_value_is_rejected() {
     for (parameter, _) in PARAMETERS {
         let data = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
         let booster = Booster::new(&[(parameter, "none_such")], &[&data]).unwrap();

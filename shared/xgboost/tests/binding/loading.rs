@@ -1,4 +1,4 @@
-//! Models in bytes, whole and broken.
+//! Valid and invalid model files.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use xgboost::{Booster, Error};
 use crate::fixtures::{Case, Data, assert_close, model_bytes};
 
 #[test]
-fn a_model_of_python_is_written_back_as_it_was() {
+fn python_model_round_trips() {
     for name in ["squared_error", "poisson"] {
         let bytes = model_bytes(name);
         let booster = Booster::load(&bytes).unwrap();
@@ -16,7 +16,7 @@ fn a_model_of_python_is_written_back_as_it_was() {
 }
 
 #[test]
-fn a_model_tells_its_rounds_features_and_attributes() {
+fn loaded_model_has_rounds_features_and_attributes() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     assert_eq!(booster.rounds().unwrap(), 12);
     assert_eq!(booster.features().unwrap(), 6);
@@ -27,7 +27,7 @@ fn a_model_tells_its_rounds_features_and_attributes() {
 }
 
 #[test]
-fn attributes_and_names_travel_with_the_model() {
+fn attributes_and_feature_names_are_saved() {
     let mut booster = Booster::load(&model_bytes("squared_error")).unwrap();
     booster.set_attribute("answer", None).unwrap();
     booster.set_attribute("city", Some("Paris, 11ᵉ")).unwrap();
@@ -48,7 +48,7 @@ fn attributes_and_names_travel_with_the_model() {
 }
 
 #[test]
-fn a_model_in_json_is_the_same_model() {
+fn json_model_equals_the_ubjson_model() {
     let data = Data::read();
     let bytes = model_bytes("poisson");
     let json = Booster::load(&bytes).unwrap().save_json().unwrap();
@@ -61,7 +61,7 @@ fn a_model_in_json_is_the_same_model() {
 }
 
 #[test]
-fn a_model_cut_off_anywhere_is_refused() {
+fn truncated_model_is_rejected() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     let booster = booster.slice(0..2).unwrap();
     let forms = [
@@ -73,7 +73,7 @@ fn a_model_cut_off_anywhere_is_refused() {
             let loaded = Booster::load(&bytes[..length]);
             assert!(
                 matches!(loaded, Err(Error::Model { .. })),
-                "{length} bytes load"
+                "the first {length} bytes are accepted"
             );
         }
         assert!(Booster::load(bytes).is_ok());
@@ -81,7 +81,7 @@ fn a_model_cut_off_anywhere_is_refused() {
 }
 
 #[test]
-fn a_document_that_is_no_model_is_refused() {
+fn document_without_a_model_is_rejected() {
     for bytes in [
         b"{}".as_slice(),
         b"{\"a\": 1}",
@@ -94,7 +94,7 @@ fn a_document_that_is_no_model_is_refused() {
 }
 
 #[test]
-fn a_tree_of_another_length_than_it_says_is_refused() {
+fn tree_with_inconsistent_length_is_rejected() {
     let json = Booster::load(&model_bytes("squared_error"))
         .unwrap()
         .save_json()
@@ -107,7 +107,7 @@ fn a_tree_of_another_length_than_it_says_is_refused() {
 }
 
 #[test]
-fn a_linear_model_is_refused() {
+fn linear_model_is_rejected() {
     let json = Booster::load(&model_bytes("squared_error"))
         .unwrap()
         .save_json()

@@ -1,13 +1,13 @@
-//! The binding against the real library, and against what the Python package of the same version
-//! makes of the same data (`../fixtures/make_fixtures.py`).
+//! Tests of the binding with the real library. The expected results are those of the Python package
+//! of the same version for the same data (`../fixtures/make_fixtures.py`).
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 mod fixtures;
 
-mod library; // What is linked, and that all of it is.
-mod loading; // Models in bytes, whole and broken.
-mod matrices; // What data is accepted.
-mod messages; // What XGBoost says is not printed.
+mod library; // The linked library is complete.
+mod loading; // Valid and invalid model files.
+mod matrices; // Valid and invalid data.
+mod messages; // Messages of XGBoost go to the log.
 mod prediction; // Predictions and explanations equal Python's, from any thread.
-mod training; // Rounds, scores, early stopping and going on equal Python's.
+mod training; // Rounds, scores, early stopping and continued training equal Python's.

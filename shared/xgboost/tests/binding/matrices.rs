@@ -1,11 +1,11 @@
-//! What data is accepted.
+//! Valid and invalid data.
 
 use xgboost::{Booster, DMatrix, Error, FeatureType, QuantileOptions};
 
 use crate::fixtures::go_on;
 
 #[test]
-fn a_matrix_knows_its_shape() {
+fn matrix_has_the_shape_of_its_data() {
     let mut matrix = DMatrix::dense(&[1.0, f32::NAN, 0.0, 4.0, 5.0, 6.0], 3).unwrap();
     assert_eq!((matrix.rows(), matrix.columns()), (2, 3));
     matrix.set_feature_names(&["a", "b", "c"]).unwrap();
@@ -13,7 +13,7 @@ fn a_matrix_knows_its_shape() {
 }
 
 #[test]
-fn rows_must_be_whole_and_there_must_be_one() {
+fn empty_or_incomplete_rows_are_rejected() {
     let quantile =
         |rows: &[f32], columns| DMatrix::quantile(rows, columns, QuantileOptions::default());
     for (rows, columns) in [([1.0, 2.0, 3.0].as_slice(), 2), (&[1.0], 0), (&[], 2)] {
@@ -23,7 +23,7 @@ fn rows_must_be_whole_and_there_must_be_one() {
 }
 
 #[test]
-fn what_belongs_to_rows_or_columns_must_be_as_many() {
+fn wrong_number_of_labels_weights_names_or_types_is_rejected() {
     let rows = [1.0, 2.0, 3.0, 4.0];
     let mut matrix = DMatrix::dense(&rows, 2).unwrap();
     assert_shape(matrix.set_labels(&[1.0]));
@@ -49,7 +49,7 @@ fn what_belongs_to_rows_or_columns_must_be_as_many() {
 }
 
 #[test]
-fn infinite_values_and_undefined_labels_are_refused() {
+fn infinite_values_and_nan_labels_are_rejected() {
     assert_xgboost(DMatrix::dense(&[1.0, f32::INFINITY], 2));
     let mut matrix = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
     assert_xgboost(matrix.set_labels(&[f32::NAN]));
@@ -57,7 +57,7 @@ fn infinite_values_and_undefined_labels_are_refused() {
 }
 
 #[test]
-fn a_nul_byte_in_a_name_is_refused() {
+fn nul_byte_in_a_name_is_rejected() {
     let mut matrix = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
     let named = matrix.set_feature_names(&["a", "b\0c"]);
     assert!(
@@ -73,7 +73,7 @@ fn a_nul_byte_in_a_name_is_refused() {
 }
 
 #[test]
-fn categories_are_split_as_sets() {
+fn categories_are_split_by_sets() {
     // Only a set of categories separates even from odd in one split.
     let codes: Vec<f32> = (0..64_u8).map(|row| f32::from(row % 8)).collect();
     let labels: Vec<f32> = codes.iter().map(|code| code % 2.0).collect();
@@ -104,7 +104,7 @@ fn categories_are_split_as_sets() {
 }
 
 #[test]
-fn a_booster_without_data_says_what_is_missing() {
+fn error_of_a_booster_without_data_names_the_cause() {
     let error = Booster::new(&[], &[])
         .unwrap()
         .rounds()

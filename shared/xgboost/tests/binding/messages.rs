@@ -1,13 +1,15 @@
-//! What XGBoost says is not printed.
+//! Messages of XGBoost go to the log instead of standard error.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use tracing::subscriber::with_default;
 use xgboost::{Booster, DMatrix};
 
 #[test]
-fn an_unknown_parameter_is_a_warning_in_the_log() {
+fn unknown_parameter_is_logged_as_a_warning() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -7,7 +7,7 @@ use xgboost::{Booster, DMatrix, Error, train};
 use crate::fixtures::{Case, Data, assert_close, go_on, model_bytes};
 
 #[test]
-fn a_model_of_python_predicts_what_it_did_in_python() {
+fn python_model_predicts_like_python() {
     let data = Data::read();
     for name in ["squared_error", "poisson"] {
         let expected = Case::read(name).predictions;
@@ -21,7 +21,7 @@ fn a_model_of_python_predicts_what_it_did_in_python() {
 }
 
 #[test]
-fn missing_and_zero_are_not_the_same() {
+fn missing_value_differs_from_zero() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     let zeros: Vec<f32> = data
@@ -35,7 +35,7 @@ fn missing_and_zero_are_not_the_same() {
 }
 
 #[test]
-fn a_row_is_predicted_alone_as_among_others() {
+fn single_row_is_predicted_like_a_row_of_many() {
     let data = Data::read();
     let mut booster = Booster::load(&model_bytes("squared_error")).unwrap();
     booster.set_param("nthread", "1").unwrap();
@@ -47,7 +47,7 @@ fn a_row_is_predicted_alone_as_among_others() {
 }
 
 #[test]
-fn contributions_are_those_of_python_and_add_up() {
+fn contributions_equal_python_and_sum_to_the_margin() {
     let data = Data::read();
     let case = Case::read("squared_error");
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
@@ -64,7 +64,7 @@ fn contributions_are_those_of_python_and_add_up() {
 }
 
 #[test]
-fn several_classes_have_a_probability_each() {
+fn multiclass_model_predicts_a_probability_per_class() {
     let rows = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0];
     let mut matrix = DMatrix::dense(&rows, 1).unwrap();
     matrix.set_labels(&rows).unwrap();
@@ -88,7 +88,7 @@ fn several_classes_have_a_probability_each() {
 }
 
 #[test]
-fn threads_that_share_a_booster_predict_the_same() {
+fn threads_sharing_a_booster_predict_equal_values() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     let expected = booster
@@ -110,7 +110,7 @@ fn threads_that_share_a_booster_predict_the_same() {
 
 /// The first call after loading or setting a parameter configures the booster.
 #[test]
-fn threads_may_race_to_configure_a_booster() {
+fn threads_can_configure_a_booster_concurrently() {
     let data = Data::read();
     let expected = Case::read("squared_error").predictions;
     for _ in 0..20 {
@@ -128,7 +128,7 @@ fn threads_may_race_to_configure_a_booster() {
 }
 
 #[test]
-fn a_booster_may_be_used_and_dropped_on_another_thread() {
+fn booster_can_be_used_and_dropped_on_another_thread() {
     let data = Data::read();
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     booster
@@ -143,13 +143,13 @@ fn a_booster_may_be_used_and_dropped_on_another_thread() {
 }
 
 #[test]
-fn no_rows_have_no_predictions() {
+fn empty_input_has_no_predictions() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     assert!(booster.predict_in_place(&[], 6).unwrap().is_empty());
 }
 
 #[test]
-fn rows_of_another_width_are_refused() {
+fn wrong_number_of_columns_is_rejected() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
     let error = booster.predict_in_place(&[0.5; 7], 6).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");

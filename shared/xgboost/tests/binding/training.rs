@@ -1,17 +1,16 @@
-//! Rounds, scores, early stopping and going on equal Python's.
+//! Rounds, scores, early stopping and continued training equal Python's.
 
-use std::num::NonZeroU32;
-use std::ops::ControlFlow;
+use std::{num::NonZeroU32, ops::ControlFlow};
 
 use xgboost::{Booster, DMatrix, Error, QuantileOptions, Score, Trained, continue_training, train};
 
 use crate::fixtures::{Case, Data, assert_close, go_on, model_bytes};
 
-/// More would wait for each other longer than they train.
+/// With more threads, synchronization would take longer than the training.
 const ONE_THREAD: (&str, &str) = ("nthread", "1");
 
 #[test]
-fn training_chooses_the_splits_that_python_chooses() {
+fn training_chooses_the_same_splits_as_python() {
     let data = Data::read();
     for (name, labels) in cases(&data) {
         let trained = run(&data, &Case::read(name), labels);
@@ -26,7 +25,7 @@ fn training_chooses_the_splits_that_python_chooses() {
 }
 
 #[test]
-fn training_predicts_and_scores_as_python_does() {
+fn trained_model_predicts_and_scores_like_python() {
     let data = Data::read();
     for (name, labels) in cases(&data) {
         let case = Case::read(name);
@@ -37,7 +36,7 @@ fn training_predicts_and_scores_as_python_does() {
 }
 
 #[test]
-fn a_quantile_matrix_trains_as_in_python() {
+fn quantile_matrix_trains_like_python() {
     let data = Data::read();
     let case = Case::read("quantile");
     let weights: Vec<f32> = [1.0, 2.0, 3.0].into_iter().cycle().take(400).collect();
@@ -70,7 +69,7 @@ fn a_quantile_matrix_trains_as_in_python() {
 }
 
 #[test]
-fn early_stopping_keeps_the_round_that_python_keeps() {
+fn early_stopping_selects_the_same_round_as_python() {
     let data = Data::read();
     let case = Case::read("early_stopping");
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
@@ -92,7 +91,7 @@ fn early_stopping_keeps_the_round_that_python_keeps() {
 }
 
 #[test]
-fn a_loaded_model_is_continued_as_in_python() {
+fn continued_training_of_a_loaded_model_equals_python() {
     let data = Data::read();
     let case = Case::read("continued");
     let half = Booster::load(
@@ -121,7 +120,7 @@ fn a_loaded_model_is_continued_as_in_python() {
 }
 
 #[test]
-fn ten_rounds_and_ten_more_are_twenty() {
+fn continued_training_equals_one_longer_training() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let drawing = [
@@ -144,7 +143,7 @@ fn ten_rounds_and_ten_more_are_twenty() {
 }
 
 #[test]
-fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
+fn continued_training_after_loading_equals_one_longer_training() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let drawing = [
@@ -166,7 +165,7 @@ fn ten_rounds_saved_and_loaded_and_ten_more_are_twenty_without_chance() {
 }
 
 #[test]
-fn refreshing_renews_leaves_and_keeps_splits() {
+fn refresh_updates_leaves_and_retains_splits() {
     let data = Data::read();
     let (train_set, test_set) = (data.train_matrix(), data.test_matrix());
     let params = [
@@ -189,7 +188,7 @@ fn refreshing_renews_leaves_and_keeps_splits() {
 }
 
 #[test]
-fn refreshing_fewer_rounds_drops_the_others() {
+fn refresh_of_fewer_rounds_drops_the_others() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let booster = train(&[ONE_THREAD], &train_set, 5, &[], None, &mut go_on)
@@ -202,7 +201,7 @@ fn refreshing_fewer_rounds_drops_the_others() {
 }
 
 #[test]
-fn a_slice_predicts_what_its_rounds_did() {
+fn slice_predicts_like_a_model_of_its_rounds() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let params = [ONE_THREAD, ("max_depth", "3")];
@@ -219,9 +218,12 @@ fn a_slice_predicts_what_its_rounds_did() {
 }
 
 #[test]
-fn a_slice_of_rounds_that_are_not_there_is_refused() {
+fn slice_of_missing_rounds_is_rejected() {
     let booster = load("squared_error");
-    #[expect(clippy::reversed_empty_ranges, reason = "this is what is refused")]
+    #[expect(
+        clippy::reversed_empty_ranges,
+        reason = "the test passes an invalid range"
+    )]
     for range in [0..13, 12..13, 3..3, 4..3, 0..u32::MAX] {
         let error = booster.slice(range).unwrap_err();
         assert!(matches!(error, Error::Rounds { rounds: 12, .. }), "{error}");
@@ -229,10 +231,10 @@ fn a_slice_of_rounds_that_are_not_there_is_refused() {
 }
 
 #[test]
-fn each_round_is_told_and_may_be_the_last() {
+fn on_round_is_called_for_each_round_and_can_end_the_training() {
     let data = Data::read();
     let train_set = data.train_matrix();
-    let mut told = Vec::new();
+    let mut calls = Vec::new();
     let trained = train(
         &[ONE_THREAD],
         &train_set,
@@ -240,7 +242,7 @@ fn each_round_is_told_and_may_be_the_last() {
         &[("train", &train_set)],
         None,
         &mut |progress| {
-            told.push((
+            calls.push((
                 progress.round,
                 progress.done,
                 progress.planned,
@@ -256,9 +258,9 @@ fn each_round_is_told_and_may_be_the_last() {
     let trained = trained.unwrap();
     assert_eq!(trained.booster.rounds().unwrap(), 3);
     assert_eq!(trained.best_round, 2);
-    let scores = told.iter().map(|(.., scores)| scores.clone());
+    let scores = calls.iter().map(|(.., scores)| scores.clone());
     assert_eq!(trained.history, scores.collect::<Vec<_>>());
-    let counts = told
+    let counts = calls
         .iter()
         .map(|(round, done, planned, _)| (*round, *done, *planned));
     assert_eq!(
@@ -268,7 +270,7 @@ fn each_round_is_told_and_may_be_the_last() {
 }
 
 #[test]
-fn features_are_named_after_those_of_the_training_matrix() {
+fn booster_takes_feature_names_from_the_training_matrix() {
     let data = Data::read();
     let mut train_set = data.train_matrix();
     let names = [
@@ -287,7 +289,7 @@ fn features_are_named_after_those_of_the_training_matrix() {
 }
 
 #[test]
-fn weights_count() {
+fn weights_affect_the_training() {
     let mut matrix = DMatrix::dense(&[1.0, 1.0], 1).unwrap();
     matrix.set_labels(&[0.0, 1.0]).unwrap();
     matrix.set_weights(&[1.0, 3.0]).unwrap();
@@ -298,7 +300,7 @@ fn weights_count() {
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused() {
+fn invalid_training_is_rejected() {
     let data = Data::read();
     let train_set = data.train_matrix();
     let unlabelled = DMatrix::dense(&data.train.rows, data.columns).unwrap();
@@ -323,7 +325,7 @@ fn what_cannot_be_trained_is_refused() {
 }
 
 #[test]
-fn a_matrix_may_go_before_the_booster() {
+fn matrix_can_be_dropped_before_the_booster() {
     let data = Data::read();
     let mut booster = {
         let train_set = data.train_matrix();
@@ -376,23 +378,23 @@ fn assert_predicts(booster: &Booster, data: &Data, case: &Case) {
     assert_close(&predictions, &case.predictions);
 }
 
-/// Asserts that every metric of the named data sets went as in Python, round by round.
+/// Asserts that every metric of the named data sets equals Python's in every round.
 #[track_caller]
 fn assert_history(history: &[Vec<Score>], case: &Case, datasets: &[&str]) {
     for dataset in datasets {
         for (metric, expected) in &case.history[*dataset] {
-            let is_it = |score: &&Score| score.dataset == *dataset && score.metric == *metric;
+            let is_match = |score: &&Score| score.dataset == *dataset && score.metric == *metric;
             let values: Vec<f64> = history
                 .iter()
                 .flatten()
-                .filter(is_it)
+                .filter(is_match)
                 .map(|score| score.value)
                 .collect();
             assert_eq!(values.len(), expected.len(), "{dataset} {metric}");
             for (value, expected) in values.iter().zip(expected) {
                 assert!(
                     (value - expected).abs() < 1e-6,
-                    "{dataset} {metric}: {value} {expected}"
+                    "{dataset} {metric}: expected {expected}, found {value}"
                 );
             }
         }
@@ -400,7 +402,7 @@ fn assert_history(history: &[Vec<Score>], case: &Case, datasets: &[&str]) {
 }
 
 #[test]
-fn a_booster_tells_where_it_trains() {
+fn device_of_a_booster_is_reported() {
     let data = DMatrix::dense(&[1.0, 2.0], 2).unwrap();
     let device = |name: &str| {
         Booster::new(&[("device", name)], &[&data])
@@ -409,6 +411,6 @@ fn a_booster_tells_where_it_trains() {
             .unwrap()
     };
     assert_eq!(device("cpu"), "cpu");
-    // Without a card, or a library for cards, that is what XGBoost makes of it.
+    // XGBoost falls back to the CPU without a GPU or CUDA support.
     assert!(["cpu", "cuda:0"].contains(&device("cuda").as_str()));
 }
