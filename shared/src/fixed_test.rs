@@ -1,8 +1,10 @@
-//! The fixed test set: the rows on which every champion and challenger is scored, and with which every week is compared.
+//! The fixed test set: the rows on which every champion and challenger is scored, and the reference
+//! for every drift check.
 //!
-//! It is stored as `data/test_baseline.csv`; its first weeks take their lags from the end of `data/train_baseline.csv`,
-//! as they would have live. Its features and its prepared drift columns are kept beside it, so that a function need not
-//! read the baselines; they name the generations they were made of and are made anew when these change.
+//! The counts are stored as `data/test_baseline.csv`. The lags of the first weeks come from the end
+//! of `data/train_baseline.csv`, as they would in live operation. The features and the prepared
+//! drift columns are cached next to the counts, so functions do not read the baselines. The cache
+//! names the generations it was derived from and is rebuilt when they change.
 
 use std::sync::Arc;
 
@@ -22,36 +24,46 @@ use crate::{
     store::{Condition, Generation, Store, StoreError, malformed},
 };
 
-/// The training data of the champion.
+/// The path of the champion's training data.
 pub const TRAIN_BASELINE: &str = "data/train_baseline.csv";
-/// The fixed test set.
+/// The path of the fixed test set's counts.
 pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
-/// How both are laid out; another number whenever that changes.
+/// The layout version of both cached objects. Increment it with every change of the layout.
 const FORMAT: u8 = 3;
 
-/// The fixed test set, ready to be scored on.
+/// The fixed test set, ready for scoring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FixedTest {
-    /// Which test set it is.
+    /// The name and checksum of the data set.
     pub data: DataSet,
-    /// The features, and the counts that were seen. The numbers of the counters are left open, see [`Frame::numbered`].
+    /// The features and the observed counts. The category codes of the counters are unset, see
+    /// [`Frame::encode_counters`].
     pub frame: Frame,
 }
 
-/// What drift is measured against.
+/// The reference of a drift check: the columns of the fixed test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestProfile {
     /// The first hour of the fixed test set.
     pub first_hour: Hour,
     /// The last hour of the fixed test set.
     pub last_hour: Hour,
-    /// The count and all features, prepared for comparison.
+    /// The column of counts and all feature columns, prepared for comparison.
     pub columns: Vec<Column>,
 }
 
-/// Builds the features of a test set. Its first weeks take their lags from the end of `before`.
+impl TestProfile {
+    /// Returns `true` if `hour` is within the period of the fixed test set.
+    ///
+    /// No model is trained or scored elsewhere on such an hour.
+    pub fn excludes(&self, hour: Hour) -> bool {
+        (self.first_hour..=self.last_hour).contains(&hour)
+    }
+}
+
+/// Builds the features of a test set. The lags of its first weeks come from the end of `before`.
 pub fn frame(before: &Counts, test: &Counts) -> Frame {
     let Some((first_hour, _)) = test.period() else {
         return Frame::default();
@@ -60,29 +72,29 @@ pub fn frame(before: &Counts, test: &Counts) -> Frame {
     Frame::of_counts(&FeatureSpec::for_counters([]), &[&recent], test)
 }
 
-/// Returns the fixed test set that is in use.
+/// Returns the fixed test set in use, from the cache if that is up to date.
 ///
 /// # Errors
-/// When the baselines are missing or cannot be read.
+/// Returns an error if a baseline is missing or cannot be read.
 pub async fn load(store: &Arc<dyn Store>) -> Result<FixedTest, StoreError> {
-    match cached(store, FEATURES).await? {
+    match read_cache(store, FEATURES).await? {
         Some(fixed_test) => Ok(fixed_test),
         None => Ok(derive(store).await?.0),
     }
 }
 
-/// Returns what drift is measured against.
+/// Returns the reference of a drift check, from the cache if that is up to date.
 ///
 /// # Errors
-/// As [`load`].
+/// Returns the errors of [`load`].
 pub async fn profile(store: &Arc<dyn Store>) -> Result<TestProfile, StoreError> {
-    match cached(store, PROFILE).await? {
+    match read_cache(store, PROFILE).await? {
         Some(profile) => Ok(profile),
         None => Ok(derive(store).await?.1),
     }
 }
 
-/// Something made of the baselines, and of which writing of them.
+/// A value derived from the baselines, with the generations it was derived from.
 #[derive(Serialize, Deserialize)]
 struct Derived<T> {
     sources: Sources,
@@ -99,7 +111,7 @@ struct Sources {
 }
 
 impl Sources {
-    async fn find(store: &Arc<dyn Store>) -> Result<Self, StoreError> {
+    async fn current(store: &Arc<dyn Store>) -> Result<Self, StoreError> {
         let (train, test) = (path(TRAIN_BASELINE), path(TEST_BASELINE));
         let missing = |path: &ObjectPath| StoreError::NotFound {
             address: store.address_of(path),
@@ -120,7 +132,7 @@ impl Sources {
     }
 }
 
-async fn cached<T: DeserializeOwned>(
+async fn read_cache<T: DeserializeOwned>(
     store: &Arc<dyn Store>,
     name: &str,
 ) -> Result<Option<T>, StoreError> {
@@ -129,8 +141,9 @@ async fn cached<T: DeserializeOwned>(
         Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // The sources come first, so what another version of this program wrote is recognised before its value is read.
-    let sources = Sources::find(store).await?;
+    // The sources come first: a cache of another program version is detected before its value is
+    // parsed.
+    let sources = Sources::current(store).await?;
     match postcard::take_from_bytes::<Sources>(&bytes) {
         Ok((known, value)) if known == sources => Ok(postcard::from_bytes(value).ok()),
         _ => Ok(None),
@@ -138,14 +151,14 @@ async fn cached<T: DeserializeOwned>(
 }
 
 async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), StoreError> {
-    let sources = Sources::find(store).await?;
+    let sources = Sources::current(store).await?;
     let (train, _) = read_baseline(store, TRAIN_BASELINE).await?;
     let (test, sha256) = read_baseline(store, TEST_BASELINE).await?;
     let Some((first_hour, last_hour)) = test.period() else {
         return Err(malformed(
             &**store,
             &path(TEST_BASELINE),
-            "it holds no counts",
+            "it contains no counts",
         ));
     };
     let (fixed_test, profile) = on_worker(move || {
@@ -162,12 +175,12 @@ async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), Stor
         )
     })
     .await;
-    keep(store, FEATURES, sources, &fixed_test).await?;
-    keep(store, PROFILE, sources, &profile).await?;
+    write_cache(store, FEATURES, sources, &fixed_test).await?;
+    write_cache(store, PROFILE, sources, &profile).await?;
     Ok((fixed_test, profile))
 }
 
-async fn keep<T: Serialize + Sync>(
+async fn write_cache<T: Serialize + Sync>(
     store: &Arc<dyn Store>,
     name: &str,
     sources: Sources,
@@ -196,11 +209,11 @@ async fn read_baseline(
     Ok((counts, checksum))
 }
 
-/// Runs work that takes long enough to hold up other tasks.
+/// Runs long computations on a blocking thread, so that they do not delay other tasks.
 async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
-        // The work was not cancelled, so it panicked; the panic goes on here.
+        // The task is never cancelled, so it panicked. Propagate the panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
@@ -243,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_weeks_take_their_lags_from_the_end_of_the_training_data() {
+    async fn lags_of_the_first_weeks_come_from_the_training_data() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         publish(
             &store,
@@ -281,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_is_used_until_a_baseline_changes() {
+    async fn cache_is_used_until_a_baseline_changes() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         publish(
             &store,
@@ -300,13 +313,13 @@ mod tests {
         )
         .await;
         let first = load(&store).await.unwrap();
-        let kept = store.generation(&path(FEATURES)).await.unwrap();
-        // Compared by their bytes, since NaN differs from itself.
+        let before = store.generation(&path(FEATURES)).await.unwrap();
+        // Compare bytes, because NaN is not equal to itself.
         assert_eq!(
             postcard::to_stdvec(&load(&store).await.unwrap()),
             postcard::to_stdvec(&first)
         );
-        assert_eq!(store.generation(&path(FEATURES)).await.unwrap(), kept);
+        assert_eq!(store.generation(&path(FEATURES)).await.unwrap(), before);
         publish(
             &store,
             TEST_BASELINE,
@@ -319,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_baseline_is_named() {
+    async fn missing_baseline_is_named() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let error = load(&store).await.unwrap_err().to_string();
         assert!(error.ends_with(TRAIN_BASELINE), "{error}");

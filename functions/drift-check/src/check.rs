@@ -1,4 +1,4 @@
-//! The check of one week.
+//! Drift and live error of one week.
 
 use std::sync::Arc;
 
@@ -19,34 +19,34 @@ use shared::{
     warehouse::{Forecast, Warehouse},
 };
 
-/// The champion and its mean absolute error on the fixed test set, in bicycles an hour.
+/// The champion and its error on the fixed test set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChampionRecord {
-    /// Its version.
+    /// The version in the registry.
     pub version: Version,
-    /// Its error.
+    /// The mean absolute error, in bicycles an hour.
     pub test_mae: f64,
 }
 
-/// Everything that was found out about a week.
+/// The result of a drift check, as stored in `reports/drift-check/WEEK.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeekReport {
-    /// The week.
+    /// The checked week.
     pub week: Week,
-    /// The champion at the time.
+    /// The champion at the time of the check.
     pub champion: ChampionRecord,
-    /// The days of the week that have counts.
+    /// The number of days with counts, up to 7.
     pub days_with_counts: usize,
-    /// The drift of each column.
+    /// The drift of each column and of the data set as a whole.
     pub drift: DatasetDrift,
-    /// The scores of the stored forecasts, where there are any.
+    /// The scores of the stored forecasts; `None` if no forecast has a count to compare with.
     pub live: Option<Scores>,
-    /// What is to be done.
+    /// The decision of the policy.
     pub verdict: WeekVerdict,
 }
 
 impl WeekReport {
-    /// Returns the names of the columns that drifted.
+    /// Returns the names of the drifted columns.
     pub fn drifted_columns(&self) -> Vec<&str> {
         self.drift
             .columns
@@ -57,10 +57,13 @@ impl WeekReport {
     }
 }
 
-/// Checks a week; reads only, so it may be run on any week at any time.
+/// Checks a week for drift and for a high live error.
+///
+/// Writes nothing, so it is safe to call for any week at any time.
 ///
 /// # Errors
-/// Permanent if the week has no counts or the fixed test set is missing; passing if a port fails.
+/// Returns a permanent error if the week has no counts, if the fixed test set is missing, or if
+/// the two cannot be compared. Returns a transient error if a port fails.
 pub async fn check_week(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
@@ -73,7 +76,7 @@ pub async fn check_week(
     let counts = known.days(first, last);
     if counts.is_empty() {
         return Err(Error::permanent(format!(
-            "there are no counts for {week}; ingest {first} to {last} and replay"
+            "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}` and replay the dead letter"
         )));
     }
     let forecasts = warehouse.forecasts(first, last).await?;
@@ -110,7 +113,7 @@ pub async fn check_week(
     })
 }
 
-/// Scores forecasts for the hours that have a count; `None` where there are none.
+/// Scores the forecasts of hours with a count. Returns `None` if there are none.
 fn live_scores(forecasts: &[Forecast], counts: &Counts) -> Result<Option<Scores>, Error> {
     let history = History::new(&[counts]);
     let actual = |forecast: &Forecast| {

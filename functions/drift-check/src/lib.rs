@@ -12,7 +12,8 @@ use shared::{
     audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
     ports::Ports,
-    registry::{Alias, Registry},
+    registry,
+    registry::Registry,
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
     warehouse::Warehouse,
@@ -20,7 +21,7 @@ use shared::{
 
 pub use check::{ChampionRecord, WeekReport, check_week};
 
-/// The function.
+/// The handler of drift check requests.
 pub struct DriftCheck {
     policy: Policy,
     store: Arc<dyn Store>,
@@ -28,10 +29,10 @@ pub struct DriftCheck {
     registry: Arc<dyn Registry>,
 }
 
-/// Makes the function from its settings.
+/// Creates the handler from the variable `POLICY`.
 ///
 /// # Errors
-/// When `POLICY` cannot be used.
+/// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, SettingsError> {
     Ok(DriftCheck::new(
         optional(variables, "POLICY")?.unwrap_or_default(),
@@ -40,7 +41,7 @@ pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, Set
 }
 
 impl DriftCheck {
-    /// Makes the function.
+    /// Creates the handler with a policy and the ports it uses.
     pub fn new(policy: Policy, ports: &Ports) -> Self {
         Self {
             policy,
@@ -51,15 +52,11 @@ impl DriftCheck {
     }
 
     async fn champion(&self) -> Result<ChampionRecord, Error> {
-        let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::permanent(
-                "there is no champion; train one with `bike-traffic train` and replay the message",
-            )
-        })?;
+        let version = registry::champion(&*self.registry).await?;
         let run = self.registry.version(version).await?.run;
         let test_mae = run.metrics.get("test_mae").copied().ok_or_else(|| {
             Error::permanent(format!(
-                "version {version} has no metric `test_mae`; train it with `bike-traffic train`"
+                "version {version} has no metric `test_mae`; train a champion with `bike-traffic train`"
             ))
         })?;
         Ok(ChampionRecord { version, test_mae })
@@ -128,7 +125,7 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
 fn report_path(week: Week) -> ObjectPath {
     let text = format!("reports/drift-check/{week}.json");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is a valid object path"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! Tests of the function against the embedded ports.
+//! Tests of the handler with the in-memory ports.
 
 use forecasting::{
     counts::{Coordinates, Counter, Counts, write_french},
     time::{Day, Hour},
 };
-use shared::retryability::Retryability;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
     event::Event,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
-    registry::{Run, Version},
+    registry::{Operator, Run, Version},
+    retryability::Retryability,
     warehouse::Forecast,
 };
 
@@ -20,7 +20,8 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-/// Three counters; the first sees `level` times as many bicycles as the hour of the day says.
+/// Returns counts of three counters. The first counts `level` bicycles per hour of day: `8 * level`
+/// at 8 o'clock.
 fn counts(first: Day, last: Day, level: u32) -> Counts {
     let mut counts = Counts::default();
     for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
@@ -38,7 +39,8 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
     counts
 }
 
-/// A fixed test set of 40 days, then the live weeks from 2021-07-19, of which the second is `level` times as busy.
+/// Returns ports with a fixed test set of 40 days and two live weeks from 2021-07-19. The second
+/// week is `level` times as busy.
 async fn ports(level: u32) -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     let (test, live) = (day("2021-06-09"), day("2021-07-19"));
@@ -74,12 +76,12 @@ async fn promote(ports: &Ports, test_mae: f64) {
     let version = ports.registry.register(&run).await.unwrap();
     ports
         .registry
-        .move_alias(Alias::Champion, None, version)
+        .move_alias(Operator::named("tests").champion_change(None, version))
         .await
         .unwrap();
 }
 
-/// Stores forecasts for a week that are off by `error` bicycles.
+/// Stores forecasts for a week, each `error` bicycles above the count.
 async fn forecast(ports: &Ports, week: Week, error: f64) {
     for day in week.first_day().through(week.last_day()) {
         let counts = ports.warehouse.counts(day, day).await.unwrap();
@@ -119,12 +121,15 @@ const AFTER_FIRST_WEEK: &str = "2021-07-26T05:00:00Z";
 const AFTER_SECOND_WEEK: &str = "2021-08-02T05:00:00Z";
 
 #[tokio::test]
-async fn a_week_like_the_test_set_leads_to_nothing() {
+async fn week_without_drift_publishes_nothing() {
     let ports = ports(1).await;
     promote(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
     assert_eq!(
-        (outcome.entry().decision, outcome.entry().drift_detected),
+        (
+            outcome.entry().decision.as_str(),
+            outcome.entry().drift_detected
+        ),
         ("no-drift", Some(false))
     );
     assert!(outcome.events().is_empty());
@@ -138,13 +143,13 @@ async fn a_week_like_the_test_set_leads_to_nothing() {
 }
 
 #[tokio::test]
-async fn a_week_of_another_level_asks_for_fine_tuning() {
+async fn drifted_week_publishes_drift_detected() {
     let ports = ports(3).await;
     promote(&ports, 10.0).await;
     let outcome = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
     assert_eq!(
         (
-            outcome.entry().decision,
+            outcome.entry().decision.as_str(),
             outcome.entry().fine_tune_triggered
         ),
         ("drift", Some(true))
@@ -156,7 +161,7 @@ async fn a_week_of_another_level_asks_for_fine_tuning() {
 }
 
 #[tokio::test]
-async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
+async fn high_live_error_is_detected_without_drift() {
     for (error, decision, major) in [
         (10.5, "no-drift", false),
         (11.5, "live-error-too-high", false),
@@ -166,7 +171,7 @@ async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
         promote(&ports, 10.0).await;
         forecast(&ports, "2021-W29".parse().unwrap(), error).await;
         let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
-        assert_eq!(outcome.entry().decision, decision);
+        assert_eq!(outcome.entry().decision.as_str(), decision);
         assert!((outcome.entry().mae.unwrap() - error).abs() < 1e-9);
         assert_eq!(
             outcome
@@ -179,7 +184,7 @@ async fn a_live_error_above_the_limits_asks_for_fine_tuning_without_drift() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_named() {
+async fn missing_champion_and_missing_counts_are_reported() {
     let ports = ports(1).await;
     let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
     assert!(error.to_string().contains("no champion"), "{error}");

@@ -1,4 +1,4 @@
-//! The comparison of two models.
+//! The comparison of champion and challenger.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use runtime::Error;
 
 /// Scores both models on the fixed test set and on the fresh holdout.
 ///
-/// A fresh holdout of fewer than two days cannot be resampled by day and is left out.
+/// Resampling by day needs at least two days. The comparison omits a shorter fresh holdout.
 ///
 /// # Errors
-/// Permanent if a model cannot predict or the fixed test set has no rows.
+/// Returns a permanent error if a model cannot predict or if the fixed test set has no rows.
 pub fn compare(
     champion: &Model,
     challenger: &Model,
@@ -35,7 +35,7 @@ pub fn compare(
     })
 }
 
-/// What both models say of the same rows.
+/// The predictions of both models for the same rows.
 struct Predictions {
     champion: Vec<f32>,
     challenger: Vec<f32>,
@@ -50,8 +50,9 @@ impl Predictions {
     }
 
     fn scores(&self, frame: &Frame) -> Result<ScorePair, Error> {
-        let failed =
-            |source| Error::permanent("cannot score champion and challenger").caused_by(source);
+        let failed = |source| {
+            Error::permanent("cannot score the champion and the challenger").caused_by(source)
+        };
         let score = |predictions: &[f32]| Scores::new(predictions, frame.targets()).map_err(failed);
         Ok(ScorePair {
             champion: score(&self.champion)?,

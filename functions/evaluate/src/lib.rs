@@ -27,7 +27,7 @@ use shared::{
 
 pub use compare::compare;
 
-/// The function.
+/// The handler of new challengers.
 pub struct Evaluate {
     policy: Policy,
     store: Arc<dyn Store>,
@@ -35,10 +35,10 @@ pub struct Evaluate {
     registry: Arc<dyn Registry>,
 }
 
-/// Makes the function from its settings.
+/// Creates the handler from the variable `POLICY`.
 ///
 /// # Errors
-/// When `POLICY` cannot be used.
+/// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Evaluate, SettingsError> {
     Ok(Evaluate::new(
         optional(variables, "POLICY")?.unwrap_or_default(),
@@ -47,7 +47,7 @@ pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Evaluate, Setti
 }
 
 impl Evaluate {
-    /// Makes the function.
+    /// Creates the handler with a policy and the ports it uses.
     pub fn new(policy: Policy, ports: &Ports) -> Self {
         Self {
             policy,
@@ -57,7 +57,8 @@ impl Evaluate {
         }
     }
 
-    /// Builds the rows of the fresh holdout: the last days of the week, less the hours of the fixed test set.
+    /// Builds the rows of the fresh holdout: the last days of the week, without the hours of the
+    /// fixed test set.
     async fn fresh_holdout(&self, week: Week) -> Result<Frame, Error> {
         let last = week.last_day();
         let first = last.plus(1 - self.policy.fresh_holdout_days);
@@ -71,7 +72,7 @@ impl Evaluate {
             &known.days(first, last),
         );
         let profile = fixed_test::profile(&self.store).await?;
-        Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
+        Ok(frame.filter(|row| !profile.excludes(row.hour)))
     }
 
     async fn load(&self, version: Version) -> Result<Model, Error> {
@@ -85,12 +86,13 @@ impl Evaluate {
         );
         let fixed = fixed_test::load(&self.store).await?;
         for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
-            refuse_other_test_set(version, model.card(), &fixed.data)?;
+            check_test_set(version, model.card(), &fixed.data)?;
         }
         let fresh = self.fresh_holdout(event.week).await?;
         let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
-        joined.map_err(|stopped| Error::transient("the evaluation stopped").caused_by(stopped))?
+        joined
+            .map_err(|source| Error::transient("cannot finish the evaluation").caused_by(source))?
     }
 }
 
@@ -122,21 +124,20 @@ impl Handler for Evaluate {
     }
 }
 
-/// Figures of different test sets say nothing about one another, and drift is measured against the champion's.
-fn refuse_other_test_set(
-    version: Version,
-    card: &ModelCard,
-    present: &DataSet,
-) -> Result<(), Error> {
+/// Returns an error if a model was not scored on the current fixed test set.
+///
+/// Scores on different test sets are not comparable, and `drift-check` measures drift against the
+/// test set of the champion.
+fn check_test_set(version: Version, card: &ModelCard, current: &DataSet) -> Result<(), Error> {
     match &card.fixed_test {
-        Some(known) if known == present => Ok(()),
-        known => {
-            let known = known
+        Some(scored_on) if scored_on == current => Ok(()),
+        scored_on => {
+            let scored_on = scored_on
                 .as_ref()
                 .map_or_else(|| "an unknown test set".to_owned(), ToString::to_string);
             Err(Error::permanent(format!(
-                "cannot evaluate version {version}: it was scored on {known}, and the fixed test set is {present}; train a \
-                 champion on this test set, or publish the previous one again"
+                "cannot evaluate version {version}: it was scored on {scored_on}, but the fixed test set is {current}; \
+                 train a champion on this test set with `bike-traffic train`, or restore the previous test set"
             )))
         }
     }

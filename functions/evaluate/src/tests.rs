@@ -1,4 +1,4 @@
-//! Which models are evaluated at all.
+//! Tests of the check of the test set.
 
 use std::iter;
 
@@ -52,7 +52,7 @@ fn model() -> Model {
 }
 
 #[test]
-fn a_model_that_was_scored_on_another_test_set_is_refused() {
+fn model_scored_on_another_test_set_is_rejected() {
     let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[], &counts());
     let (model, _) = model()
         .tested(&FixedTest {
@@ -60,9 +60,9 @@ fn a_model_that_was_scored_on_another_test_set_is_refused() {
             frame,
         })
         .unwrap();
-    let refuse = |present: &DataSet| refuse_other_test_set(Version::new(3), model.card(), present);
-    assert!(refuse(&test_set(b"spring")).is_ok());
-    let error = refuse(&test_set(b"summer")).unwrap_err();
+    let check = |current: &DataSet| check_test_set(Version::new(3), model.card(), current);
+    assert!(check(&test_set(b"spring")).is_ok());
+    let error = check(&test_set(b"summer")).unwrap_err();
     let expected = format!(
         "cannot evaluate version 3: it was scored on {}",
         test_set(b"spring")
@@ -75,8 +75,7 @@ fn a_model_that_was_scored_on_another_test_set_is_refused() {
 }
 
 #[test]
-fn a_model_that_was_never_scored_is_refused() {
-    let error =
-        refuse_other_test_set(Version::new(3), model().card(), &test_set(b"spring")).unwrap_err();
+fn model_without_scores_is_rejected() {
+    let error = check_test_set(Version::new(3), model().card(), &test_set(b"spring")).unwrap_err();
     assert!(error.to_string().contains("an unknown test set"), "{error}");
 }

@@ -14,7 +14,7 @@ use shared::{
     event::{ChallengerTrained, DriftDetected, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Alias, Registry, Run, RunInput, RunName, Version},
+    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
@@ -22,7 +22,7 @@ use shared::{
 
 pub use window::{Window, training_frame};
 
-/// The function.
+/// The handler of detected drift.
 pub struct FineTune {
     policy: Policy,
     recipe: FineTuneRecipe,
@@ -31,10 +31,10 @@ pub struct FineTune {
     registry: Arc<dyn Registry>,
 }
 
-/// Makes the function from its settings.
+/// Creates the handler from the variables `POLICY` and `FINE_TUNE`.
 ///
 /// # Errors
-/// When `POLICY` or `FINE_TUNE` cannot be used.
+/// Returns an error if `POLICY` or `FINE_TUNE` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<FineTune, SettingsError> {
     let policy = optional(variables, "POLICY")?.unwrap_or_default();
     let recipe = optional(variables, "FINE_TUNE")?.unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<FineTune, Setti
 }
 
 impl FineTune {
-    /// Makes the function.
+    /// Creates the handler with a policy, a recipe and the ports it uses.
     pub fn new(policy: Policy, recipe: FineTuneRecipe, ports: &Ports) -> Self {
         Self {
             policy,
@@ -62,18 +62,18 @@ impl FineTune {
         let work = move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.tested(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
         let result = joined
-            .map_err(|stopped| Error::transient("the training stopped").caused_by(stopped))?;
+            .map_err(|source| Error::transient("cannot finish the training").caused_by(source))?;
         Ok(result?)
     }
 
     async fn register(&self, challenger: &Model, run: &Run) -> Result<Version, Error> {
         challenger.save(&*self.store, &run.artifacts).await?;
         let version = self.registry.register(run).await?;
-        let before = self.registry.alias(Alias::Challenger).await?;
-        // A redelivery after a crash must not bring back a challenger that has been followed by a newer one.
-        if before.is_none_or(|before| before < version) {
+        let current = self.registry.alias(Alias::Challenger).await?;
+        // A redelivery after a crash must not move the alias back from a newer challenger.
+        if current.is_none_or(|current| current < version) {
             self.registry
-                .move_alias(Alias::Challenger, before, version)
+                .move_alias(AliasChange::challenger(current, version))
                 .await?;
         }
         Ok(version)
@@ -134,7 +134,7 @@ impl Handler for FineTune {
         let frame = training_frame(&self.store, &*self.warehouse, window).await?;
         let days = window::days_of(&frame);
         if days < self.policy.fine_tune_minimum_days {
-            return Ok(Outcome::of(too_little(
+            return Ok(Outcome::of(too_little_data(
                 &event,
                 window,
                 days,
@@ -142,7 +142,7 @@ impl Handler for FineTune {
             )));
         }
         let (challenger, scores) = self.train(event.champion, frame).await?;
-        // The time of the event, not of this delivery: a repeated run is the same run.
+        // The event's time, not that of the delivery, so that a redelivery writes an identical run.
         let run = self.run(&event, &challenger, scores, context.published_at)?;
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
@@ -171,9 +171,14 @@ impl Handler for FineTune {
     }
 }
 
-fn too_little(event: &DriftDetected, window: Window, days: usize, minimum: usize) -> AuditEntry {
+fn too_little_data(
+    event: &DriftDetected,
+    window: Window,
+    days: usize,
+    minimum: usize,
+) -> AuditEntry {
     let reason = format!(
-        "nothing trained: {days} days of counts from {} to {} lie outside the fixed test set, {minimum} are needed",
+        "nothing trained: {days} days from {} to {} have counts outside the fixed test set, but {minimum} are required",
         window.first, window.last_training
     );
     AuditEntry {
@@ -190,7 +195,7 @@ fn run_name(week: Week) -> Result<RunName, Error> {
     format!("fine-tune-{week}").parse().map_err(invalid)
 }
 
-/// The tags of the training strategy.
+/// Returns the tags that describe the training strategy in the registry.
 fn tags(base: Version, train_rows: usize, test_rows: usize) -> BTreeMap<String, String> {
     let tags = [
         ("dataset", "last_30_days".to_owned()),

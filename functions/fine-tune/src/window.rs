@@ -1,4 +1,4 @@
-//! Which rows a challenger is trained on.
+//! The training rows of a challenger.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -11,19 +11,19 @@ use runtime::Error;
 use serde::Serialize;
 use shared::{fixed_test, store::Store, warehouse::Warehouse};
 
-/// The days of a fine-tuning.
+/// The days of a fine-tuning run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Window {
-    /// The first day.
+    /// The first day of training.
     pub first: Day,
-    /// The last day that is trained on.
+    /// The last day of training. The fresh holdout begins on the next day.
     pub last_training: Day,
-    /// The last day of the fresh holdout, which is the last of the week that was checked.
+    /// The last day of the fresh holdout, which is the last day of the checked week.
     pub last: Day,
 }
 
 impl Window {
-    /// Returns the days that end with a week.
+    /// Returns the window that ends with a week. The policy sets its length and its holdout.
     pub fn before(policy: &Policy, week: Week) -> Self {
         let last = week.last_day();
         Self {
@@ -34,10 +34,11 @@ impl Window {
     }
 }
 
-/// Builds the rows to train on: those of the window, less the fresh holdout, less the hours of the fixed test set.
+/// Builds the training rows of a window: without the fresh holdout and without the hours of the
+/// fixed test set.
 ///
 /// # Errors
-/// When a port fails or the fixed test set is missing.
+/// Returns an error if a port fails or if the fixed test set is missing.
 pub async fn training_frame(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
@@ -49,10 +50,10 @@ pub async fn training_frame(
         .await?;
     let rows = known.days(window.first, window.last_training);
     let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
-    Ok(frame.filter(|row| row.hour < profile.first_hour || row.hour > profile.last_hour))
+    Ok(frame.filter(|row| !profile.excludes(row.hour)))
 }
 
-/// Returns the number of days that a frame has rows of.
+/// Returns the number of distinct days in a frame.
 pub(crate) fn days_of(frame: &Frame) -> usize {
     let hours: BTreeSet<_> = frame.rows().iter().map(|row| row.hour).collect();
     hours
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_week_of_the_window_is_kept_from_training() {
+    fn window_ends_with_the_fresh_holdout() {
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
         let expected = Window {
             first: day("2021-07-03"),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn neither_the_fixed_test_set_nor_the_fresh_holdout_is_trained_on() {
+    async fn training_frame_excludes_fixed_test_set_and_fresh_holdout() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (test_first, test_last) = (day("2021-06-18"), day("2021-07-18"));
         for (name, first, last) in [

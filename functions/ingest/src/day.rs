@@ -1,4 +1,4 @@
-//! The work on one day.
+//! The ingestion of one day.
 
 use std::collections::BTreeSet;
 
@@ -15,32 +15,32 @@ use shared::{
     warehouse::Warehouse,
 };
 
-/// What became of a day's records.
+/// The result of ingesting a day, as stored in the audit row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DayReport {
-    /// The day.
+    /// The ingested day.
     pub day: Day,
-    /// The counts in the table.
+    /// The number of counts in the day's table.
     pub rows: u64,
-    /// The counters that sent any.
+    /// The number of counters with at least one count.
     pub counters: u64,
-    /// The hours for which any counter sent one: 24, or 23 and 25 when the clocks change.
+    /// The number of hours with at least one count. A complete day has 24, or 23 or 25 when the
+    /// clocks change.
     pub hours: u64,
-    /// The records that went because of another for the same counter and hour.
+    /// The number of records dropped because another has the same counter and hour.
     pub duplicates: u64,
-    /// The records that could not be used.
+    /// The number of rejected records.
     pub rejected: u64,
-    /// The counters that sent nothing but zeros: dead ones do that for weeks.
+    /// The counters that reported only zeros. A broken counter does so for weeks.
     pub silent_counters: Vec<String>,
 }
 
-/// Fetches a day, keeps the reply as it came, and replaces the day's table.
-///
-/// It is a function of its own so that it can be run on any publisher of counts.
+/// Fetches the counts of a day, stores the unchanged reply, and replaces the day's table.
 ///
 /// # Errors
-/// Transient if the service is away or has no counts of the day yet; hopeless if it refuses the request or replies with
-/// something else than records.
+/// Returns a transient error if the open data service is unavailable or has no counts for the day
+/// yet. Returns a permanent error if the service refuses the request, or if the reply is not a list
+/// of records.
 pub async fn ingest_day(
     open_data: &dyn OpenData,
     store: &dyn Store,
@@ -63,7 +63,7 @@ pub async fn ingest_day(
             .await?;
     }
     if counts.is_empty() {
-        let advice = "the city may not have published it yet";
+        let advice = "the city may not have published them yet";
         return Err(Error::transient(format!(
             "there are no counts for {day}: {advice}"
         )));
@@ -72,12 +72,12 @@ pub async fn ingest_day(
     Ok(describe(day, &counts, duplicates, rejects.len()))
 }
 
-/// Reads the records, drops those of other days, and leaves one for each counter and hour.
+/// Parses the records, rejects those of other days, and drops duplicates for a counter and hour.
 fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Error> {
     let mut rejects = Vec::new();
-    let unreadable =
+    let failed =
         |source| Error::permanent(format!("cannot read the reply for {day}")).caused_by(source);
-    let all = read_reply(reply, &mut rejects).map_err(unreadable)?;
+    let all = read_reply(reply, &mut rejects).map_err(failed)?;
     for (number, row) in (1..)
         .zip(all.rows())
         .filter(|(_, row)| row.hour.day() != day)
@@ -141,5 +141,5 @@ fn retryability(error: OpenDataError) -> Error {
 fn raw(day: Day, name: &str) -> ObjectPath {
     let text = format!("raw/{day}/{name}");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is a valid object path"))
 }

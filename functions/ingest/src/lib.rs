@@ -21,10 +21,11 @@ use shared::{
 
 pub use day::{DayReport, ingest_day};
 
-/// The most days of one request: one event must be done within the time that Cloud Run gives a delivery.
+/// The largest number of days in a request. A larger request could exceed the request timeout of
+/// Cloud Run.
 const MAXIMUM_DAYS: i32 = 31;
 
-/// The function.
+/// The handler of ingestion requests.
 pub struct Ingest {
     open_data: Arc<dyn OpenData>,
     store: Arc<dyn Store>,
@@ -32,17 +33,17 @@ pub struct Ingest {
     clock: Arc<dyn Clock>,
 }
 
-/// Makes the function from its settings.
+/// Creates the handler from the variable `OPEN_DATA_URL`.
 ///
 /// # Errors
-/// When `OPEN_DATA_URL` is missing or no address.
+/// Returns an error if `OPEN_DATA_URL` is missing or is not a valid URL.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Ingest, SettingsError> {
     let base: reqwest::Url = required(variables, "OPEN_DATA_URL")?;
     Ok(Ingest::new(Arc::new(ExploreClient::new(base)), ports))
 }
 
 impl Ingest {
-    /// Makes the function for any publisher of counts.
+    /// Creates the handler with a source of counts and the ports it uses.
     pub fn new(open_data: Arc<dyn OpenData>, ports: &Ports) -> Self {
         Self {
             open_data,
@@ -59,7 +60,8 @@ impl Handler for Ingest {
     type Event = IngestRequested;
 
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
-        let (first, last) = check(event.days(context.published_at), Day::of(self.clock.now()))?;
+        let (first, last) =
+            check_range(event.days(context.published_at), Day::of(self.clock.now()))?;
         let mut reports = Vec::new();
         for day in first.through(last) {
             reports.push(
@@ -103,22 +105,22 @@ impl Handler for Ingest {
     }
 }
 
-/// Checks that the days are over, in order and not too many.
-fn check((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Error> {
+/// Returns the range if it is in order, not too long and in the past.
+fn check_range((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Error> {
     if last < first {
         return Err(Error::permanent(format!(
-            "cannot ingest {first} to {last}: the range ends before it begins"
+            "cannot ingest {first} to {last}: the last day precedes the first"
         )));
     }
     if first.days_until(last) >= MAXIMUM_DAYS {
-        let advice = format!("ask for at most {MAXIMUM_DAYS} days at once");
+        let advice = format!("request at most {MAXIMUM_DAYS} days at once");
         return Err(Error::permanent(format!(
             "cannot ingest {first} to {last}: {advice}"
         )));
     }
     if last >= today {
         return Err(Error::permanent(format!(
-            "cannot ingest {last}: on {today} that day is not over"
+            "cannot ingest {last}: the day is not over; request days before {today}"
         )));
     }
     Ok((first, last))

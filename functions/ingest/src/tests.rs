@@ -1,4 +1,4 @@
-//! Tests of the function against the embedded ports.
+//! Tests of the handler with the in-memory ports.
 
 use std::sync::Mutex;
 
@@ -8,16 +8,16 @@ use shared::{clock::SimulatedClock, event::Event, open_data::OpenDataError};
 
 use super::*;
 
-/// Publishes a fixed reply and remembers which days were asked for.
+/// An open data service with a fixed reply, which records the requested days.
 struct FixedReply {
     reply: Result<&'static str, u16>,
-    asked: Mutex<Vec<Day>>,
+    requested: Mutex<Vec<Day>>,
 }
 
 #[async_trait]
 impl OpenData for FixedReply {
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
-        self.asked.lock().unwrap().push(day);
+        self.requested.lock().unwrap().push(day);
         let refused = |status| OpenDataError::Refused {
             url: "test".into(),
             status,
@@ -42,7 +42,7 @@ async fn handle(
 ) -> (Result<Outcome, Error>, Vec<Day>) {
     let open_data = Arc::new(FixedReply {
         reply,
-        asked: Mutex::default(),
+        requested: Mutex::default(),
     });
     let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
     let now = ports.clock.now();
@@ -53,8 +53,8 @@ async fn handle(
         now,
     };
     let result = function.handle(event, &context).await;
-    let asked = open_data.asked.lock().unwrap().clone();
-    (result, asked)
+    let requested = open_data.requested.lock().unwrap().clone();
+    (result, requested)
 }
 
 fn day(text: &str) -> Day {
@@ -62,11 +62,12 @@ fn day(text: &str) -> Day {
 }
 
 #[tokio::test]
-async fn the_schedulers_request_ingests_yesterday() {
+async fn request_without_days_ingests_yesterday() {
     let ports = ports();
-    let (outcome, asked) = handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;
+    let (outcome, requested) =
+        handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;
     let outcome = outcome.unwrap();
-    assert_eq!(asked, [day("2021-07-19")]);
+    assert_eq!(requested, [day("2021-07-19")]);
     assert_eq!(
         outcome.events()[0].data,
         r#"{"type":"day-ingested","event_id":"ingest/2021-07-19","day":"2021-07-19","rows":3}"#
@@ -81,7 +82,7 @@ async fn the_schedulers_request_ingests_yesterday() {
         .iter()
         .map(|row| (table.counter(row.counter).name.as_str(), row.count))
         .collect();
-    // The phantom 0 and the record of the day before are gone.
+    // The duplicate 0 was dropped and the record of the day before rejected.
     assert_eq!(rows, [("Quai E-O", 7), ("Pont N-S", 0), ("Quai E-O", 9)]);
     let detail = &outcome.entry().detail["days"][0];
     assert_eq!(
@@ -92,7 +93,7 @@ async fn the_schedulers_request_ingests_yesterday() {
 }
 
 #[tokio::test]
-async fn a_day_that_is_ingested_again_is_told_again() {
+async fn repeated_ingestion_publishes_an_event_with_a_new_id() {
     let request =
         r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;
     let outcome = handle(Ok(TWO_COUNTERS), &ports(), request).await.0.unwrap();
@@ -105,7 +106,7 @@ async fn a_day_that_is_ingested_again_is_told_again() {
 }
 
 #[tokio::test]
-async fn the_reply_and_the_rejected_records_are_kept() {
+async fn reply_and_rejected_records_are_stored() {
     let ports = ports();
     let (outcome, _) = handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;
     assert!(outcome.is_ok());
@@ -120,24 +121,24 @@ async fn the_reply_and_the_rejected_records_are_kept() {
     assert_eq!(read("raw/2021-07-19/reply.json").await, TWO_COUNTERS);
     let rejects = String::from_utf8(read("raw/2021-07-19/rejects.csv").await.to_vec()).unwrap();
     assert!(
-        rejects.contains("there is no count") && rejects.contains("was not asked for"),
+        rejects.contains(",no count,") && rejects.contains("was not requested"),
         "{rejects}"
     );
 }
 
 #[tokio::test]
-async fn a_range_is_ingested_day_by_day() {
+async fn range_stops_at_the_first_failure() {
     let request = r#"{"type":"ingest-requested","from":"2021-07-17","to":"2021-07-19"}"#;
-    let (_, asked) = handle(Err(500), &ports(), request).await;
+    let (_, requested) = handle(Err(500), &ports(), request).await;
     assert_eq!(
-        asked,
+        requested,
         [day("2021-07-17")],
         "the first failure ends the range"
     );
 }
 
 #[tokio::test]
-async fn a_day_without_rows_is_asked_for_again_later() {
+async fn day_without_counts_is_a_transient_error() {
     let ports = ports();
     let (outcome, _) = handle(Ok("[]"), &ports, r#"{"type":"ingest-requested"}"#).await;
     let error = outcome.unwrap_err();
@@ -157,7 +158,7 @@ async fn a_day_without_rows_is_asked_for_again_later() {
 }
 
 #[tokio::test]
-async fn what_no_repetition_mends_is_hopeless() {
+async fn invalid_requests_and_replies_are_permanent_errors() {
     let requests = [
         (
             Ok("[]"),
@@ -167,7 +168,7 @@ async fn what_no_repetition_mends_is_hopeless() {
         (
             Ok("[]"),
             r#"{"type":"ingest-requested","from":"2021-07-05","to":"2021-07-01"}"#,
-            "before it begins",
+            "precedes the first",
         ),
         (
             Ok("[]"),

@@ -1,4 +1,4 @@
-//! Forecasts for records handed in.
+//! `POST /v1/predict`: forecasts of the records in a request.
 
 use std::sync::Arc;
 
@@ -17,16 +17,15 @@ use forecasting::{
 use runtime::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shared::retryability::Retryability;
-use shared::{Timestamp, registry::Version};
+use shared::{Timestamp, registry::Version, retryability::Retryability};
 
 use crate::{Champion, Predict};
 
 const MAXIMUM_RECORDS: usize = 1000;
-/// How long counts and champion are served before they are read again.
-const FRESH_SECONDS: i64 = 600;
+/// The maximum age of the cached counts and champion.
+const MAXIMUM_AGE_SECONDS: i64 = 600;
 
-/// What requests are answered from.
+/// The champion and the counts that requests are forecast from.
 #[derive(Clone)]
 pub(crate) struct ServingState {
     champion: Champion,
@@ -72,16 +71,16 @@ async fn predict(
 ) -> Response {
     let request = match request {
         Ok(Json(request)) => request,
-        Err(rejection) => return refuse(rejection.status(), rejection.body_text()),
+        Err(rejection) => return error_response(rejection.status(), rejection.body_text()),
     };
     if request.records.is_empty() || request.records.len() > MAXIMUM_RECORDS {
         let text = format!(
-            "{} records; from 1 to {MAXIMUM_RECORDS} are forecast at once",
+            "cannot forecast {} records; send from 1 to {MAXIMUM_RECORDS} records at once",
             request.records.len()
         );
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, text);
+        return error_response(StatusCode::UNPROCESSABLE_ENTITY, text);
     }
-    match answer(&function, &request.records).await {
+    match forecast_records(&function, &request.records).await {
         Ok(reply) => Json(reply).into_response(),
         Err(error) => {
             tracing::error!(error = %error.chain(), "cannot forecast records");
@@ -89,16 +88,16 @@ async fn predict(
                 Retryability::Transient => StatusCode::SERVICE_UNAVAILABLE,
                 Retryability::Permanent => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            refuse(status, error.to_string())
+            error_response(status, error.to_string())
         }
     }
 }
 
-fn refuse(status: StatusCode, error: String) -> Response {
+fn error_response(status: StatusCode, error: String) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
-async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> {
+async fn forecast_records(function: &Predict, records: &[Record]) -> Result<Reply, Error> {
     let serving_state = function.serving_state().await?;
     let found: Vec<_> = records
         .iter()
@@ -111,7 +110,7 @@ async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> 
         rows,
     );
     let mut forecasts = serving_state.champion.model.predict(&frame)?.into_iter();
-    // There is a forecast for each record that was found.
+    // The model returns one forecast for each record whose row was found, in the same order.
     let prediction = |row: Result<_, String>| {
         row.map_or_else(Prediction::Error, |_| {
             Prediction::Prediction(forecasts.next().unwrap_or_default())
@@ -125,14 +124,15 @@ async fn answer(function: &Predict, records: &[Record]) -> Result<Reply, Error> 
 }
 
 impl ServingState {
-    /// Finds the counter and the hour that a record means.
+    /// Returns the counter position and the hour of a record, or the reason why it cannot be
+    /// forecast.
     fn find(&self, record: &Record) -> Result<(usize, Hour), String> {
         let counter = self.counter(record)?;
         let hour =
             parse_hour(&record.date_et_heure_de_comptage).map_err(|reason| reason.to_string())?;
         if hour > self.last_hour.plus(FORECAST_GAP_HOURS) {
             return Err(format!(
-                "{hour} is beyond the forecast: counts are known up to {}, and a forecast reaches {FORECAST_GAP_HOURS} hours further",
+                "{hour} is beyond the forecast horizon: the last count is of {}, and a forecast reaches {FORECAST_GAP_HOURS} hours further",
                 self.last_hour
             ));
         }
@@ -151,22 +151,23 @@ impl ServingState {
             (None, Some(id)) => by_id(id),
             (None, None) => {
                 return Err(
-                    "the record names no counter: give nom_du_compteur or identifiant_du_compteur"
+                    "the record has no counter: set nom_du_compteur or identifiant_du_compteur"
                         .to_owned(),
                 );
             }
         };
-        found.ok_or_else(|| format!("no counts of this counter in the last {HISTORY_DAYS} days"))
+        found.ok_or_else(|| format!("the counter has no counts in the last {HISTORY_DAYS} days"))
     }
 }
 
 impl Predict {
-    /// Returns champion and counts, read again when they are ten minutes old.
+    /// Returns the champion and the counts, and reads them again when they are ten minutes old.
     async fn serving_state(&self) -> Result<ServingState, Error> {
         let now = self.clock.now();
         let mut serving_state = self.serving_state.lock().await;
         let is_fresh = |serving_state: &&ServingState| {
-            (0..FRESH_SECONDS).contains(&(now.as_second() - serving_state.read_at.as_second()))
+            (0..MAXIMUM_AGE_SECONDS)
+                .contains(&(now.as_second() - serving_state.read_at.as_second()))
         };
         if let Some(serving_state) = serving_state.as_ref().filter(is_fresh) {
             return Ok(serving_state.clone());
@@ -179,7 +180,8 @@ impl Predict {
             .await?;
         let Some((_, last_hour)) = counts.period() else {
             return Err(Error::transient(format!(
-                "there are no counts of the {HISTORY_DAYS} days before {today}"
+                "there are no counts in the {HISTORY_DAYS} days before {today}; run `bike-traffic ingest --from {}`",
+                today.plus(-HISTORY_DAYS)
             )));
         };
         let history = Arc::new(History::new(&[&counts]));

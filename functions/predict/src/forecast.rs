@@ -1,4 +1,4 @@
-//! The work on one day.
+//! The forecasts of one day.
 
 use forecasting::{
     features::{Frame, History},
@@ -12,10 +12,12 @@ use shared::{
 
 use crate::Champion;
 
-/// Forecasts every hour of `target` for each counter that counted on `last`, the last day of the history.
+/// Forecasts every hour of the day `target` for each counter with a count on the day `last`.
+///
+/// `last` is the last day of `history`. The result is empty if that day has no counts.
 ///
 /// # Errors
-/// When the model fails.
+/// Returns an error if the model cannot predict.
 pub fn forecast_day(
     champion: &Champion,
     history: &History,
@@ -49,10 +51,10 @@ pub fn forecast_day(
     Ok(frame.rows().iter().zip(predictions).map(forecast).collect())
 }
 
-/// Writes the counts of a day that is over into its forecasts, and returns how many forecasts got one.
+/// Writes the counts of a day into its forecasts, and returns the number of forecasts with a count.
 ///
 /// # Errors
-/// When the warehouse fails.
+/// Returns an error if the warehouse cannot be read or written.
 pub async fn settle(
     warehouse: &dyn Warehouse,
     history: &History,
@@ -66,7 +68,7 @@ pub async fn settle(
         let count = history
             .position(&forecast.counter_key())
             .map_or(f32::NAN, |counter| history.count(counter, forecast.hour));
-        // Counts are whole numbers.
+        // The cast is exact: a count is a whole number.
         forecast.actual = (!count.is_nan()).then_some(count as u32);
     }
     warehouse.replace_forecasts(day, &forecasts).await?;

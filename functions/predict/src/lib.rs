@@ -18,7 +18,8 @@ use shared::{
     clock::Clock,
     event::{DayIngested, Function, Topic},
     ports::Ports,
-    registry::{Alias, Registry, Version},
+    registry,
+    registry::{Registry, Version},
     settings::{SettingsError, Variables},
     store::Store,
     warehouse::Warehouse,
@@ -27,7 +28,7 @@ use tokio::sync::Mutex;
 
 pub use forecast::{forecast_day, settle};
 
-/// The function.
+/// The handler of ingested days, and the HTTP API of the forecasts.
 pub struct Predict {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
@@ -37,25 +38,25 @@ pub struct Predict {
     serving_state: Mutex<Option<api::ServingState>>,
 }
 
-/// A loaded champion.
+/// The champion, loaded into memory.
 #[derive(Clone)]
 pub struct Champion {
-    /// Its version.
+    /// The version in the registry.
     pub version: Version,
-    /// Its model.
+    /// The loaded model.
     pub model: Arc<Model>,
 }
 
-/// Makes the function; it has no settings of its own.
+/// Creates the handler, which has no variables of its own.
 ///
 /// # Errors
-/// None at present.
+/// Never returns an error; the signature is that of every function.
 pub fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Predict, SettingsError> {
     Ok(Predict::new(ports))
 }
 
 impl Predict {
-    /// Makes the function. Nothing is loaded before the first event or request.
+    /// Creates the handler. The first event or request loads the champion.
     pub fn new(ports: &Ports) -> Self {
         Self {
             store: Arc::clone(&ports.store),
@@ -67,13 +68,9 @@ impl Predict {
         }
     }
 
-    /// Returns the champion, loaded anew only when the alias has moved.
+    /// Returns the champion, and loads it only if the alias has moved.
     async fn champion(&self) -> Result<Champion, Error> {
-        let version = self.registry.alias(Alias::Champion).await?.ok_or_else(|| {
-            Error::permanent(
-                "there is no champion; train one with `bike-traffic train` and replay the message",
-            )
-        })?;
+        let version = registry::champion(&*self.registry).await?;
         let mut known = self.champion.lock().await;
         if let Some(champion) = known
             .as_ref()
@@ -92,7 +89,7 @@ impl Predict {
             .clone())
     }
 
-    /// Returns the counts that features of the day after `last` can reach.
+    /// Returns the counts that the features of the day after `last` are computed from.
     async fn history(&self, last: Day) -> Result<History, Error> {
         let counts = self
             .warehouse
@@ -103,13 +100,15 @@ impl Predict {
 }
 
 impl Predict {
-    /// Settles the forecasts of a day that was ingested late or again. The forecasts of the day after, which is over, stay
-    /// as they were made: the live error is that of what was known the day before.
+    /// Settles the forecasts of a day that was ingested late or again.
+    ///
+    /// The next day is over and its forecasts stay unchanged: the live error must reflect the
+    /// knowledge of the day before.
     async fn settle_only(&self, day: Day, history: &History) -> Result<Outcome, Error> {
         let settled = settle(&*self.warehouse, history, day).await?;
         *self.serving_state.lock().await = None;
         let reason = format!(
-            "{settled} forecasts of {day} got their counts; those of {}, which is over, stay",
+            "{settled} forecasts of {day} settled; the forecasts of {} are unchanged because that day is over",
             day.plus(1)
         );
         Ok(Outcome::of(AuditEntry {
@@ -135,7 +134,7 @@ impl Handler for Predict {
         }
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
-            let advice = "ingest the day again and replay the message";
+            let advice = format!("run `bike-traffic ingest --from {0} --to {0}`", event.day);
             return Err(Error::permanent(format!(
                 "cannot forecast {target}: {} has no counts; {advice}",
                 event.day
@@ -144,14 +143,14 @@ impl Handler for Predict {
         self.warehouse.replace_forecasts(target, &forecasts).await?;
         let settled = settle(&*self.warehouse, &history, event.day).await?;
         *self.serving_state.lock().await = None;
-        let hours = forecasts.len();
+        let forecast_count = forecasts.len();
         let reason = format!(
-            "{hours} hours of {target} forecast by version {}",
+            "{forecast_count} forecasts of {target} by version {}",
             champion.version
         );
         Ok(Outcome::of(AuditEntry {
             champion_version: Some(champion.version),
-            detail: json!({ "day": target, "forecasts": hours, "settled_day": event.day, "settled_forecasts": settled }),
+            detail: json!({ "day": target, "forecasts": forecast_count, "settled_day": event.day, "settled_forecasts": settled }),
             ..AuditEntry::new("forecast", reason)
         }))
     }

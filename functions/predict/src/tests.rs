@@ -1,4 +1,4 @@
-//! Tests of the function against the embedded ports.
+//! Tests of the handler with the in-memory ports.
 
 use axum::{
     body::{Body, to_bytes},
@@ -10,7 +10,12 @@ use forecasting::{
 };
 use model::TrainRecipe;
 use serde_json::Value;
-use shared::{Timestamp, clock::SimulatedClock, event::EventId, registry::Run};
+use shared::{
+    Timestamp,
+    clock::SimulatedClock,
+    event::EventId,
+    registry::{Operator, Run},
+};
 use tower::ServiceExt;
 
 use super::*;
@@ -19,7 +24,8 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-/// Thirty days up to 2021-07-19 of a counter that sees as many bicycles as the hour of the day says.
+/// Returns counts of one counter for thirty days up to 2021-07-19. Each count equals the hour of
+/// day: 8 at 8 o'clock.
 fn counts() -> Counts {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter {
@@ -73,7 +79,7 @@ async fn promote(ports: &Ports, counts: &Counts) {
     let version = ports.registry.register(&run).await.unwrap();
     ports
         .registry
-        .move_alias(Alias::Champion, None, version)
+        .move_alias(Operator::named("tests").champion_change(None, version))
         .await
         .unwrap();
 }
@@ -98,7 +104,7 @@ async fn ingested(ports: &Ports, text: &str) -> Result<Outcome, Error> {
         .await
 }
 
-async fn ask(ports: &Ports, body: &str) -> (StatusCode, Value) {
+async fn post_records(ports: &Ports, body: &str) -> (StatusCode, Value) {
     let request = Request::post("/v1/predict")
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()));
@@ -113,7 +119,7 @@ async fn ask(ports: &Ports, body: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn the_next_day_is_forecast_for_every_counter() {
+async fn ingested_day_forecasts_every_hour_of_the_next() {
     let ports = ports(true).await;
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
     let forecasts = ports
@@ -137,7 +143,7 @@ async fn the_next_day_is_forecast_for_every_counter() {
 }
 
 #[tokio::test]
-async fn forecasts_of_the_day_that_is_over_get_their_counts() {
+async fn forecasts_of_the_ingested_day_are_settled() {
     let ports = ports(true).await;
     assert!(ingested(&ports, "2021-07-18").await.is_ok());
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
@@ -154,7 +160,7 @@ async fn forecasts_of_the_day_that_is_over_get_their_counts() {
 }
 
 #[tokio::test]
-async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_again() {
+async fn repeated_ingestion_does_not_change_forecasts_of_a_past_day() {
     let ports = ports(true).await;
     for text in ["2021-07-17", "2021-07-18"] {
         assert!(ingested(&ports, text).await.is_ok());
@@ -180,7 +186,7 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
         .await
         .unwrap();
     let outcome = ingested(&ports, "2021-07-17").await.unwrap();
-    assert_eq!(outcome.entry().decision, "settled");
+    assert_eq!(outcome.entry().decision.as_str(), "settled");
     assert_eq!(
         ports
             .warehouse
@@ -190,14 +196,14 @@ async fn forecasts_of_a_day_that_is_over_stay_when_the_day_before_is_ingested_ag
         before
     );
 
-    // That of today is made anew: it is still to come.
+    // The forecasts of the next day are replaced, because that day is not over.
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
     let outcome = ingested(&ports, "2021-07-19").await.unwrap();
-    assert_eq!(outcome.entry().decision, "forecast");
+    assert_eq!(outcome.entry().decision.as_str(), "forecast");
 }
 
 #[tokio::test]
-async fn without_a_champion_or_counts_the_message_is_hopeless_and_says_what_to_do() {
+async fn missing_champion_and_missing_counts_are_reported() {
     let error = ingested(&ports(false).await, "2021-07-19")
         .await
         .unwrap_err();
@@ -212,7 +218,7 @@ async fn without_a_champion_or_counts_the_message_is_hopeless_and_says_what_to_d
 }
 
 #[tokio::test]
-async fn records_handed_in_are_forecast_and_wrong_ones_get_an_error_in_their_place() {
+async fn invalid_records_get_an_error_and_the_others_a_forecast() {
     let ports = ports(true).await;
     let body = r#"{"records":[
         {"nom_du_compteur":"quai  e-o","date_et_heure_de_comptage":"2021-07-20T08:00:00+02:00"},
@@ -222,22 +228,22 @@ async fn records_handed_in_are_forecast_and_wrong_ones_get_an_error_in_their_pla
         {"identifiant_du_compteur":"7","date_et_heure_de_comptage":"soon"},
         {"date_et_heure_de_comptage":"2021-07-20T08:00:00+02:00"}
     ]}"#;
-    let (status, reply) = ask(&ports, body).await;
+    let (status, reply) = post_records(&ports, body).await;
     assert_eq!(
         (status, &reply["model_version"]),
         (StatusCode::OK, &json!(1))
     );
     let predictions = reply["predictions"].as_array().unwrap();
-    let number = |position: usize| predictions[position]["prediction"].as_f64().unwrap();
+    let forecast = |position: usize| predictions[position]["prediction"].as_f64().unwrap();
     assert!(
-        (number(0) - 8.0).abs() < 2.0 && (number(2) - 17.0).abs() < 2.0,
+        (forecast(0) - 8.0).abs() < 2.0 && (forecast(2) - 17.0).abs() < 2.0,
         "{reply}"
     );
     for (position, expected) in [
         (1, "no counts"),
         (3, "beyond the forecast"),
         (4, "`soon`"),
-        (5, "names no counter"),
+        (5, "has no counter"),
     ] {
         assert!(
             predictions[position]["error"]
@@ -250,20 +256,20 @@ async fn records_handed_in_are_forecast_and_wrong_ones_get_an_error_in_their_pla
 }
 
 #[tokio::test]
-async fn requests_that_cannot_be_answered_are_refused() {
+async fn invalid_requests_are_rejected() {
     let ports = ports(true).await;
     let many = format!(
         r#"{{"records":[{}]}}"#,
         vec![r#"{"date_et_heure_de_comptage":""}"#; 1001].join(",")
     );
     for body in ["", "{", r#"{"records":[]}"#, r#"{"records":7}"#, &many] {
-        let (status, reply) = ask(&ports, body).await;
+        let (status, reply) = post_records(&ports, body).await;
         assert!(
             status.is_client_error() && reply["error"].is_string(),
             "{status} {reply}"
         );
     }
-    let (status, _) = ask(
+    let (status, _) = post_records(
         &self::ports(false).await,
         r#"{"records":[{"date_et_heure_de_comptage":""}]}"#,
     )
