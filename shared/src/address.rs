@@ -1,27 +1,27 @@
-//! Addresses: which implementation of a port to use, and where.
+//! Addresses of stores, buses, warehouses and registries, and the paths of objects.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// The address of a store, bus, warehouse or registry; its scheme chooses the implementation.
+/// The address of a store, bus, warehouse or registry. Its scheme selects the implementation.
 ///
-/// A missing address is never a fallback: a program without one does not start. Nothing that shows an address shows a login
-/// in it.
+/// No port has a default address: a program without one does not start. `Display`, `Debug` and the
+/// errors omit credentials in the address.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `memory://`: kept in the process and gone with it. Any port.
+    /// `memory://`: data in the memory of the process, for any port.
     Memory,
-    /// `file:///folder`: files in a folder of this machine. Any port.
+    /// `file:///folder`: files in a local folder, for any port.
     File(PathBuf),
-    /// `gs://bucket`: a bucket of Cloud Storage. A store.
+    /// `gs://bucket`: a bucket of Cloud Storage, for the store.
     Bucket(BucketName),
-    /// `bigquery://project`: the datasets of a project. A warehouse.
+    /// `bigquery://project`: the datasets of a project, for the warehouse.
     BigQuery(ProjectId),
-    /// `pubsub://project`: the topics of a project. A bus.
+    /// `pubsub://project`: the topics of a project, for the bus.
     PubSub(ProjectId),
-    /// `http://…` or `https://…`: an MLflow server. A registry.
+    /// `http://…` or `https://…`: an MLflow server, for the registry.
     Mlflow(Url),
 }
 
@@ -30,22 +30,22 @@ impl Address {
         matches!(self, Self::Memory | Self::File(_))
     }
 
-    /// Tells whether a store can be there.
+    /// Returns `true` if a store can have this address.
     pub const fn is_store(&self) -> bool {
         self.is_embedded() || matches!(self, Self::Bucket(_))
     }
 
-    /// Tells whether a warehouse can be there.
+    /// Returns `true` if a warehouse can have this address.
     pub const fn is_warehouse(&self) -> bool {
         self.is_embedded() || matches!(self, Self::BigQuery(_))
     }
 
-    /// Tells whether a registry can be there.
+    /// Returns `true` if a registry can have this address.
     pub const fn is_registry(&self) -> bool {
         self.is_embedded() || matches!(self, Self::Mlflow(_))
     }
 
-    /// Tells whether a bus can be there.
+    /// Returns `true` if a bus can have this address.
     pub const fn is_bus(&self) -> bool {
         self.is_embedded() || matches!(self, Self::PubSub(_))
     }
@@ -56,38 +56,38 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let error = |reason| AddressError {
-            text: hide_login(text),
+            text: hide_credentials(text),
             reason,
         };
         let (scheme, rest) = text
             .split_once("://")
-            .ok_or_else(|| error("it has no scheme such as file://"))?;
-        let place = rest.trim_end_matches('/');
+            .ok_or_else(|| error("expected a scheme, for example file://"))?;
+        let name = rest.trim_end_matches('/');
         match scheme {
             "memory" if rest.is_empty() => Ok(Self::Memory),
-            "memory" => Err(error("memory:// takes no path")),
+            "memory" => Err(error("memory:// must not have a path")),
             "file" if rest.starts_with('/') => Ok(Self::File(PathBuf::from(rest))),
             "file" => Err(error(
-                "file:// needs an absolute path, as in file:///var/lib/bike-traffic",
+                "file:// requires an absolute path, for example file:///var/lib/bike-traffic",
             )),
-            "gs" => place
+            "gs" => name
                 .parse()
                 .map(Self::Bucket)
-                .map_err(|_| error("gs:// needs a bucket's name and nothing else")),
-            "bigquery" => place
+                .map_err(|_| error("gs:// requires a bucket name without a path")),
+            "bigquery" => name
                 .parse()
                 .map(Self::BigQuery)
-                .map_err(|_| error("bigquery:// needs a project's id")),
-            "pubsub" => place
+                .map_err(|_| error("bigquery:// requires a project id")),
+            "pubsub" => name
                 .parse()
                 .map(Self::PubSub)
-                .map_err(|_| error("pubsub:// needs a project's id")),
+                .map_err(|_| error("pubsub:// requires a project id")),
             "http" | "https" => text
                 .parse()
                 .map(Self::Mlflow)
-                .map_err(|_| error("it is no URL")),
+                .map_err(|_| error("not a valid URL")),
             _ => Err(error(
-                "the schemes are memory://, file://, gs://, bigquery://, pubsub:// and http(s):// for MLflow",
+                "expected one of the schemes memory://, file://, gs://, bigquery://, pubsub:// and http(s):// for MLflow",
             )),
         }
     }
@@ -112,8 +112,9 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Hides in a text that should be an address what may be a login: all between the first `//` and the last `@`.
-fn hide_login(text: &str) -> String {
+/// Replaces possible credentials in an unparsed address by an ellipsis: all between the first `//`
+/// and the last `@`.
+fn hide_credentials(text: &str) -> String {
     let Some(end) = text.rfind('@') else {
         return text.to_owned();
     };
@@ -121,25 +122,25 @@ fn hide_login(text: &str) -> String {
     format!("{}…{}", &text[..start], &text[end..])
 }
 
-/// Returns a URL as it may be shown and logged.
+/// Returns a URL without its user name and password, for messages and logs.
 pub fn without_login(url: &Url) -> Url {
-    let mut shown = url.clone();
-    // Refused only for URLs that cannot have a login.
-    let _ = shown
+    let mut stripped = url.clone();
+    // Both calls fail only for URLs that cannot have credentials.
+    let _ = stripped
         .set_username("")
-        .and_then(|()| shown.set_password(None));
-    shown
+        .and_then(|()| stripped.set_password(None));
+    stripped
 }
 
-/// An address that names no implementation.
+/// The error returned when a text is not a valid [`Address`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot use the address `{text}`: {reason}")]
+#[error("invalid address `{text}`: {reason}")]
 pub struct AddressError {
     text: String,
     reason: &'static str,
 }
 
-/// A place that cannot be opened.
+/// The error returned when a port cannot be opened at its address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open {address}")]
 pub struct OpenError {
@@ -148,7 +149,7 @@ pub struct OpenError {
 }
 
 impl OpenError {
-    /// Says which place, and why not.
+    /// Creates the error for an address, with its cause.
     pub fn new(
         address: &Address,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -165,7 +166,7 @@ impl OpenError {
 pub struct ProjectId(String);
 
 impl ProjectId {
-    /// Returns the text.
+    /// Returns the name as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -175,7 +176,7 @@ impl FromStr for ProjectId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        // Letters, digits and hyphens; older projects have a domain in front, as in `example.com:project`.
+        // Ids of older projects start with a domain, as in `example.com:project`.
         let valid = |character: char| {
             character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ':')
         };
@@ -184,7 +185,7 @@ impl FromStr for ProjectId {
             Ok(Self(text.to_owned()))
         } else {
             Err(NameError {
-                what: "project",
+                what: "project id",
                 text: text.to_owned(),
             })
         }
@@ -197,12 +198,13 @@ impl fmt::Display for ProjectId {
     }
 }
 
-/// The name of a bucket of Cloud Storage.
+/// The name of a Cloud Storage bucket: 3 to 222 ASCII lowercase characters, digits, `-`, `_` and
+/// `.`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BucketName(String);
 
 impl BucketName {
-    /// Returns the text.
+    /// Returns the name as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -222,7 +224,7 @@ impl FromStr for BucketName {
             Ok(Self(text.to_owned()))
         } else {
             Err(NameError {
-                what: "bucket",
+                what: "bucket name",
                 text: text.to_owned(),
             })
         }
@@ -235,24 +237,24 @@ impl fmt::Display for BucketName {
     }
 }
 
-/// A text that is no name of a project or bucket.
+/// The error returned when a text is not a valid [`ProjectId`] or [`BucketName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no name of a {what}")]
+#[error("invalid {what} `{text}`")]
 pub struct NameError {
     what: &'static str,
     text: String,
 }
 
-/// The name of an object within a store: `models/bike-traffic/champion-2021-05-15/model.ubj`.
+/// The path of an object in a store, as in `models/bike-traffic/champion-2021-05-15/model.ubj`.
 ///
-/// Segments are separated by `/`; none is empty, `.`, `..` or begins with a dot; no control characters; at most
-/// 1,024 bytes, which is the limit of Cloud Storage.
+/// Segments are separated by `/`. A segment is not empty and does not start with a dot. The path
+/// has no control characters or backslashes, and at most 1,024 bytes, the limit of Cloud Storage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectPath(String);
 
 impl ObjectPath {
-    /// Returns the whole name.
+    /// Returns the path as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -297,10 +299,10 @@ impl fmt::Display for ObjectPath {
     }
 }
 
-/// A text that is no name of an object.
+/// The error returned when a text is not a valid [`ObjectPath`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no object path: segments between slashes must not be empty, begin with a dot or hold control characters"
+    "invalid object path `{text}`: segments must not be empty, start with a dot, or contain control characters"
 )]
 pub struct ObjectPathError {
     text: String,

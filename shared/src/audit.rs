@@ -1,5 +1,6 @@
-//! The audit log: one row per event and function, which says what was decided and why.
+//! The audit log: one row per event and function, with the decision and its reason.
 
+use forecasting::metrics::Scores;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,87 +9,79 @@ use crate::{
     registry::Version,
 };
 
-/// A row of `monitoring_audit.logs`. It is identified by function, event id and decision.
+/// A row of `monitoring_audit.logs`, identified by function, event id and decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
-    /// When it was decided.
+    /// The time of the decision.
     pub timestamp: Timestamp,
-    /// By which function.
+    /// The function that decided. For an operator's decision, the function whose decision it
+    /// replaces.
     pub function: Function,
-    /// On which event.
+    /// The event that led to the decision.
     pub event_id: EventId,
-    /// What, in a word or two, as in `promoted`.
+    /// The environment, for example `dev` or `prod`.
+    pub env: String,
+    /// The author of the decision. Rows written before this column existed are those of functions.
+    #[serde(default)]
+    pub actor: Option<Actor>,
+    /// The decision.
+    #[serde(flatten)]
+    pub entry: AuditEntry,
+}
+
+/// The author of an audit row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Actor {
+    /// A function, while handling an event.
+    Function,
+    /// A person, with a command of `bike-traffic`.
+    Operator,
+}
+
+/// The part of an audit row that its author knows. The runtime adds time, function, event and
+/// environment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The decision in a word or two, for example `promoted`.
     pub decision: String,
-    /// Why, in a sentence with the figures.
+    /// The reason, in a sentence with its numbers.
     pub reason: String,
-    /// Whether the dataset had drifted, where that was asked.
+    /// `true` if the dataset has drifted; absent if that was not checked.
     pub drift_detected: Option<bool>,
-    /// The mean absolute error in bicycles an hour, where one was measured.
+    /// The mean absolute error in bicycles per hour, if it was measured.
     pub mae: Option<f64>,
-    /// The root mean squared error in bicycles an hour.
+    /// The root mean squared error in bicycles per hour.
     pub rmse: Option<f64>,
     /// The coefficient of determination.
     pub r2: Option<f64>,
-    /// Whether fine-tuning was asked for.
+    /// `true` if fine-tuning was requested.
     pub fine_tune_triggered: Option<bool>,
-    /// Whether fine-tuning made a challenger.
+    /// `true` if fine-tuning produced a challenger.
     pub fine_tune_success: Option<bool>,
-    /// The share by which the challenger's error is below the champion's on the fixed test set.
+    /// The fraction by which the challenger's MAE on the fixed test set is below the champion's.
     pub model_improvement: Option<f64>,
-    /// The environment, as in `dev` or `prod`.
-    pub env: String,
-    /// What went wrong, with all causes.
+    /// The error with all its causes.
     pub error_message: Option<String>,
-    /// The champion at the time.
+    /// The champion after the decision.
     pub champion_version: Option<Version>,
     /// The challenger.
     pub challenger_version: Option<Version>,
-    /// Everything else that a person may want to know.
-    pub detail: serde_json::Value,
-}
-
-/// What a handler knows of its audit row; the runtime adds time, function, event and environment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AuditEntry {
-    /// See [`AuditRow::decision`].
-    pub decision: &'static str,
-    /// See [`AuditRow::reason`].
-    pub reason: String,
-    /// See [`AuditRow::drift_detected`].
-    pub drift_detected: Option<bool>,
-    /// See [`AuditRow::mae`].
-    pub mae: Option<f64>,
-    /// See [`AuditRow::rmse`].
-    pub rmse: Option<f64>,
-    /// See [`AuditRow::r2`].
-    pub r2: Option<f64>,
-    /// See [`AuditRow::fine_tune_triggered`].
-    pub fine_tune_triggered: Option<bool>,
-    /// See [`AuditRow::fine_tune_success`].
-    pub fine_tune_success: Option<bool>,
-    /// See [`AuditRow::model_improvement`].
-    pub model_improvement: Option<f64>,
-    /// See [`AuditRow::error_message`].
-    pub error_message: Option<String>,
-    /// See [`AuditRow::champion_version`].
-    pub champion_version: Option<Version>,
-    /// See [`AuditRow::challenger_version`].
-    pub challenger_version: Option<Version>,
-    /// See [`AuditRow::detail`].
+    /// Further facts, as JSON.
     pub detail: serde_json::Value,
 }
 
 impl AuditEntry {
-    /// Begins a entry with what was decided and why.
-    pub fn new(decision: &'static str, reason: impl Into<String>) -> Self {
+    /// Creates an entry from the decision and its reason.
+    pub fn new(decision: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
-            decision,
+            decision: decision.into(),
             reason: reason.into(),
             ..Self::default()
         }
     }
 
-    /// Makes the row.
+    /// Creates the row of a function.
     pub fn into_row(
         self,
         timestamp: Timestamp,
@@ -100,20 +93,59 @@ impl AuditEntry {
             timestamp,
             function,
             event_id,
-            decision: self.decision.to_owned(),
-            reason: self.reason,
-            drift_detected: self.drift_detected,
-            mae: self.mae,
-            rmse: self.rmse,
-            r2: self.r2,
-            fine_tune_triggered: self.fine_tune_triggered,
-            fine_tune_success: self.fine_tune_success,
-            model_improvement: self.model_improvement,
             env: env.to_owned(),
-            error_message: self.error_message,
-            champion_version: self.champion_version,
-            challenger_version: self.challenger_version,
-            detail: self.detail,
+            actor: Some(Actor::Function),
+            entry: self,
+        }
+    }
+}
+
+impl AuditRow {
+    /// Marks the row as an operator's.
+    #[must_use]
+    pub fn by_operator(self) -> Self {
+        Self {
+            actor: Some(Actor::Operator),
+            ..self
+        }
+    }
+}
+
+/// A decision about the champion, by the function `promote` or by an operator.
+///
+/// All such decisions have the same columns in the audit log.
+#[derive(Clone, Debug)]
+pub struct ChampionDecision {
+    /// The decision, for example `promoted` or `kept`.
+    pub decision: &'static str,
+    /// The reason, in a sentence.
+    pub reason: String,
+    /// The champion after the decision.
+    pub champion: Version,
+    /// The version that was considered, or replaced in a rollback.
+    pub challenger: Option<Version>,
+    /// The scores of the considered version on the fixed test set, if it was scored.
+    pub scores: Option<Scores>,
+    /// The MAE of the version it was compared with, on the same rows.
+    pub compared_mae: Option<f64>,
+    /// Further facts, as JSON.
+    pub detail: serde_json::Value,
+}
+
+impl From<ChampionDecision> for AuditEntry {
+    fn from(decided: ChampionDecision) -> Self {
+        let mae = decided.scores.map(|scores| scores.mae);
+        Self {
+            mae,
+            rmse: decided.scores.map(|scores| scores.rmse),
+            r2: decided.scores.map(|scores| scores.r2),
+            model_improvement: mae
+                .zip(decided.compared_mae)
+                .map(|(mae, before)| 1.0 - mae / before),
+            champion_version: Some(decided.champion),
+            challenger_version: decided.challenger,
+            detail: decided.detail,
+            ..Self::new(decided.decision, decided.reason)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Time is asked of a clock, so that a year of weeks can be played in seconds.
+//! The clock: the source of the present time, replaceable by tests and simulated runs.
 
 use std::sync::{
     Arc,
@@ -7,13 +7,13 @@ use std::sync::{
 
 use jiff::Timestamp;
 
-/// Tells the time.
+/// A source of the present time.
 pub trait Clock: Send + Sync {
     /// Returns the present instant.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -21,23 +21,23 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(
             clippy::disallowed_methods,
-            reason = "the one place that reads the machine's clock"
+            reason = "the only access to the system clock"
         )]
         Timestamp::now()
     }
 }
 
-/// A clock that stands still until it is set. Clones show the same time.
+/// A clock that changes only when it is set. Clones share their time.
 #[derive(Clone, Debug)]
 pub struct SimulatedClock(Arc<AtomicI64>);
 
 impl SimulatedClock {
-    /// Makes a clock that shows `start`, to the millisecond.
+    /// Creates a clock at `start`, truncated to the millisecond.
     pub fn new(start: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(start.as_millisecond())))
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the time, forward or backward.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.as_millisecond(), Ordering::SeqCst);
     }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_simulated_clock_stands_until_it_is_set() {
+    fn simulated_clock_changes_only_when_set() {
         let (start, later) = (
             "2021-07-19T06:00:00Z".parse().unwrap(),
             "2021-07-26T05:00:00Z".parse().unwrap(),

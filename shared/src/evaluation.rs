@@ -1,4 +1,4 @@
-//! The record of an evaluation: what `evaluate` writes and `promote` decides by.
+//! The stored evaluation of a challenger: written by `evaluate`, read by `promote`.
 
 use forecasting::{
     policy::{Comparison, Verdicts},
@@ -8,23 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{address::ObjectPath, registry::Version};
 
-/// Champion and challenger on the same rows, stored at `evaluations/WEEK.json`.
+/// The comparison of the champion and a challenger on the same rows, stored at
+/// `evaluations/WEEK.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// The week whose drift led to it.
+    /// The week whose drift triggered the fine-tuning.
     pub week: Week,
-    /// The champion.
+    /// The champion that was scored.
     pub champion: Version,
-    /// The challenger.
+    /// The challenger that was scored.
     pub challenger: Version,
-    /// The scores.
+    /// The scores of both models.
     pub comparison: Comparison,
-    /// What each policy says, by the numbers in force at the evaluation.
+    /// The verdict of each policy, with the thresholds at the time of the evaluation.
     pub verdicts: Verdicts,
 }
 
 impl Evaluation {
-    /// Returns where the evaluation of a week is stored.
+    /// Returns the path of the evaluation of a week.
     pub fn path(week: Week) -> ObjectPath {
         let text = format!("evaluations/{week}.json");
         text.parse()

@@ -1,17 +1,20 @@
-//! The ledger: which function has done which event. Twice is once.
+//! The ledger: the state of each event of each function. It makes handling idempotent.
 //!
-//! Pub/Sub delivers at least once, so before a handler runs, its event is entered as in progress, on condition that
-//! nobody else has entered it; afterwards it is entered as complete, together with the events it led to. What a second
-//! delivery sees:
+//! Pub/Sub delivers at least once. Before a handler runs, the ledger records its event as in
+//! progress, on condition that no other delivery has done so. Afterwards it records the event as
+//! complete, with the events that the handler published. A repeated delivery finds one of three
+//! states:
 //!
-//! - complete: it publishes the recorded events again (the first one may have died before it did) and is done;
-//! - in progress: somebody is at it, so it is to come again later;
-//! - in progress but expired, or released after a failure: it takes the entry over. The condition on the entry's
-//!   generation makes sure that of two deliveries which see the same expired entry only one does.
+//! - complete: the delivery publishes the recorded events again, because the first one may have
+//!   failed before publishing them;
+//! - in progress: another delivery is running, so this one is retried later;
+//! - expired or released: the delivery acquires the entry. The condition on the entry's generation
+//!   ensures that only one of several concurrent deliveries succeeds.
 //!
-//! A lease is short, so that a message whose delivery died is taken over before the bus gives up on it, and is renewed
-//! while the handler works. A run that outlives its lease all the same finds its entry changed when it completes, and fails as a lost race does; what it wrote
-//! is keyed by the event and has the same contents as what the other run writes.
+//! A lease is short, so that a later delivery can acquire the entry before the bus exhausts its
+//! attempts. The runtime renews the lease while the handler runs. A handler that outlives its lease
+//! fails when it completes, because the entry's generation has changed. Its writes are keyed by the
+//! event and equal those of the other run.
 
 use std::sync::Arc;
 
@@ -36,56 +39,56 @@ pub struct Ledger {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Entry {
-    /// A delivery is being worked on.
+    /// A delivery is being handled.
     InProgress {
-        /// When it began.
+        /// The start of the handling.
         since: Timestamp,
-        /// When it counts as dead.
+        /// The end of the lease.
         expires: Timestamp,
     },
-    /// The last delivery failed; the next may begin at once.
+    /// The last delivery failed; the next one can start immediately.
     Released {
-        /// When it failed.
+        /// The time of the failure.
         at: Timestamp,
-        /// With what.
+        /// The error, with all causes.
         reason: String,
     },
-    /// It is done.
+    /// The event has been handled.
     Complete {
-        /// When it was done.
+        /// The time of completion.
         at: Timestamp,
-        /// What was decided.
+        /// The decision, as in the audit log.
         decision: String,
-        /// What it led to.
+        /// The events that the handler published.
         events: Vec<RecordedEvent>,
     },
 }
 
-/// An event as it was published, to be published again word for word.
+/// A published event, stored so that it can be published again byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedEvent {
-    /// Where to.
+    /// The topic it was published to.
     pub topic: Topic,
-    /// The JSON text.
+    /// The event as JSON text.
     pub data: String,
 }
 
-/// What the ledger says to a delivery.
+/// The result of [`Ledger::begin`] for a delivery.
 #[derive(Debug)]
 #[must_use]
 pub enum Claim {
-    /// Go ahead.
+    /// The delivery may handle the event.
     Acquired(Lease),
-    /// All done before; these are the events it led to.
+    /// The event was completed before and led to these events.
     Completed(Vec<RecordedEvent>),
-    /// Another delivery is at it until then.
+    /// Another delivery is handling the event.
     InProgress {
-        /// When that one counts as dead.
+        /// The end of that delivery's lease.
         expires: Timestamp,
     },
 }
 
-/// The right to work on an event, until it is completed or released.
+/// The exclusive right to handle an event, until it is completed or released.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease {
@@ -95,7 +98,8 @@ pub struct Lease {
 }
 
 impl Ledger {
-    /// Opens a function's ledger. A delivery counts as dead after `lease`.
+    /// Creates the ledger of a function. `lease` is the time after which an unrenewed entry
+    /// expires.
     pub fn new(store: Arc<dyn Store>, function: Function, lease: SignedDuration) -> Self {
         Self {
             store,
@@ -104,10 +108,11 @@ impl Ledger {
         }
     }
 
-    /// Enters an event as in progress, if it may be worked on.
+    /// Records an event as in progress, if no other delivery holds or has completed it.
     ///
     /// # Errors
-    /// When the store fails. A lost race is no error but [`Claim::InProgress`].
+    /// Returns an error if the store fails. A lost race is not an error: it returns
+    /// [`Claim::InProgress`].
     pub async fn begin(&self, event_id: &EventId, now: Timestamp) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
         let condition = match read_json(&*self.store, &path).await {
@@ -143,10 +148,11 @@ impl Ledger {
         }
     }
 
-    /// Puts off the expiry of an event that is being worked on.
+    /// Extends the lease of an event in progress.
     ///
     /// # Errors
-    /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
+    /// Returns [`StoreError::ConditionFailed`] if the lease has expired and another delivery has
+    /// acquired it.
     pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
         let entry = Entry::InProgress {
             since: lease.since,
@@ -157,15 +163,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns how long a delivery may be silent.
+    /// Returns the duration of a lease.
     pub const fn lease(&self) -> SignedDuration {
         self.lease
     }
 
-    /// Enters an event as complete, with the events it led to.
+    /// Records an event as complete, with the events it led to.
     ///
     /// # Errors
-    /// [`StoreError::ConditionFailed`] when the lease had expired and somebody else took over.
+    /// Returns [`StoreError::ConditionFailed`] if the lease has expired and another delivery has
+    /// acquired it.
     pub async fn complete(
         &self,
         lease: &Lease,
@@ -188,10 +195,11 @@ impl Ledger {
         .map(drop)
     }
 
-    /// Gives an event back after a failure, so that the next delivery need not wait for the lease to expire.
+    /// Releases an event after a failure, so that the next delivery does not wait for the lease to
+    /// expire.
     ///
     /// # Errors
-    /// As [`Ledger::complete`].
+    /// Returns the errors of [`Ledger::complete`].
     pub async fn release(
         &self,
         lease: Lease,
@@ -223,30 +231,30 @@ impl Ledger {
     }
 }
 
-/// An event that was begun and is not complete.
+/// An event that a function has begun but not completed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unfinished {
-    /// Which function began it.
+    /// The function that handles the event.
     pub function: Function,
-    /// The event.
+    /// The id of the event.
     pub event_id: EventId,
-    /// What the ledger says of it.
+    /// The state of the event, never [`Entry::Complete`].
     pub entry: Entry,
 }
 
-/// Returns the events of all functions that were begun and are not complete, in the order of their paths.
+/// Returns the unfinished events of all functions, ordered by path.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, StoreError> {
     unfinished_since(store, Timestamp::MIN).await
 }
 
-/// As [`unfinished`], without the events about which nothing was entered since an instant, as far as the store knows: of
-/// what is there, most was completed long ago.
+/// Returns the unfinished events whose entry was written since an instant, as far as the store
+/// knows write times. Skipping older entries saves reading those that were completed long ago.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn unfinished_since(
     store: &Arc<dyn Store>,
     since: Timestamp,
@@ -272,11 +280,11 @@ pub async fn unfinished_since(
     Ok(found)
 }
 
-/// Returns when a function last completed an event about a subject: the event of that id, or one whose id goes on after
-/// it, such as that of the same day again.
+/// Returns the time at which a function last completed an event with this id, or with an id that
+/// starts with it. A repeated ingest of a day has such an id.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn last_completed(
     store: &dyn Store,
     function: Function,
@@ -297,13 +305,13 @@ async fn read_entry(
     store: Arc<dyn Store>,
     path: ObjectPath,
 ) -> Result<Option<Unfinished>, StoreError> {
-    let named = path
+    let parts = path
         .as_str()
         .strip_prefix("ledger/")
         .and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
-    let names = named
+    let names = parts
         .and_then(|(function, id)| Some((function.parse().ok()?, id.to_owned().try_into().ok()?)));
-    // What somebody else put there is none of ours.
+    // Ignore objects that the ledger has not written.
     let Some((function, event_id)) = names else {
         return Ok(None);
     };

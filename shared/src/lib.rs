@@ -17,5 +17,5 @@ pub mod settings;
 pub mod store;
 pub mod warehouse;
 
-/// An instant, as every port and event uses it.
+/// The type of instants in all ports and events.
 pub use jiff::Timestamp;

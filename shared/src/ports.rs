@@ -21,30 +21,30 @@ pub struct Ports {
     pub warehouse: Arc<dyn Warehouse>,
     /// The registry of models.
     pub registry: Arc<dyn Registry>,
-    /// Where events are published.
+    /// The publisher of events.
     pub publisher: Arc<dyn Publisher>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Ports {
-    /// Makes ports that keep everything in memory, each in a place of its own.
+    /// Creates ports in memory, each with its own store.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
-        let place = || Arc::new(MemoryStore::default());
-        Self::embedded(place(), place(), place(), place(), clock)
+        let store = || Arc::new(MemoryStore::default());
+        Self::embedded(store(), store(), store(), store(), clock)
     }
 
-    /// Opens ports that keep everything in the folders `objects`, `warehouse`, `registry` and `bus` of a folder.
+    /// Opens ports in the subfolders `objects`, `warehouse`, `registry` and `bus` of a folder.
     ///
     /// # Errors
-    /// When a folder cannot be made.
+    /// Returns an error if a folder cannot be created.
     pub fn in_folder(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let place = |name: &str| FileStore::open(&folder.join(name)).map(Arc::new);
+        let open = |name: &str| FileStore::open(&folder.join(name)).map(Arc::new);
         Ok(Self::embedded(
-            place("objects")?,
-            place("warehouse")?,
-            place("registry")?,
-            place("bus")?,
+            open("objects")?,
+            open("warehouse")?,
+            open("registry")?,
+            open("bus")?,
             clock,
         ))
     }
@@ -67,14 +67,15 @@ impl Ports {
 }
 
 impl PortAddresses {
-    /// Names the places that [`Ports::in_folder`] opens, for processes that are given addresses.
+    /// Returns the addresses of the ports that [`Ports::in_folder`] opens, for processes configured
+    /// by address.
     pub fn in_folder(folder: &Path) -> Self {
-        let place = |name: &str| Address::File(folder.join(name));
+        let address = |name: &str| Address::File(folder.join(name));
         Self {
-            store: place("objects"),
-            warehouse: place("warehouse"),
-            registry: place("registry"),
-            bus: place("bus"),
+            store: address("objects"),
+            warehouse: address("warehouse"),
+            registry: address("registry"),
+            bus: address("bus"),
         }
     }
 }

@@ -1,29 +1,32 @@
-//! Permanent and transient errors: whether delivering the same message again can help.
+//! The classification of errors into permanent and transient ones.
 
 use std::error::Error;
 
 use forecasting::{counts::WriteError, features::FeatureError};
 
 use crate::{
-    bus::BusError, event::DecodeError, registry::RegistryError, store::StoreError,
+    bus::BusError,
+    event::DecodeError,
+    registry::{ChampionError, RegistryError},
+    store::StoreError,
     warehouse::WarehouseError,
 };
 
-/// Whether a repeated delivery of the same message can succeed.
+/// The classification of an error by its effect on a repeated delivery of the same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retryability {
-    /// Never: the message becomes a dead letter.
+    /// A repeated delivery cannot succeed. The message becomes a dead letter.
     Permanent,
-    /// Possibly: the message is delivered again.
+    /// A repeated delivery may succeed. The bus delivers the message again.
     Transient,
 }
 
-/// An error that knows its [`Retryability`].
+/// An error with a [`Retryability`].
 ///
-/// Implemented by the errors of the ports and of the forecasting code, so that a handler can pass
-/// them on with `?`.
+/// The errors of the ports and of the forecasting code implement it, so handlers propagate them
+/// with `?`.
 pub trait Classify: Error {
-    /// Returns whether a repeated delivery can succeed.
+    /// Returns the classification of this error.
     fn retryability(&self) -> Retryability;
 }
 
@@ -50,6 +53,15 @@ impl Classify for RegistryError {
         match self {
             Self::NotFound { .. } => Retryability::Permanent,
             Self::AliasMoved { .. } | Self::Unavailable { .. } => Retryability::Transient,
+        }
+    }
+}
+
+impl Classify for ChampionError {
+    fn retryability(&self) -> Retryability {
+        match self {
+            Self::Missing => Retryability::Permanent,
+            Self::Registry(error) => error.retryability(),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Settings are read and parsed before anything listens or connects; a wrong one is named.
+//! The reader of environment variables. Programs read and validate all settings before they open a
+//! connection. Errors name the variable.
 
 use std::{fmt, str::FromStr};
 
 use crate::address::{Address, BucketName, ProjectId};
 
-/// Where settings come from: the process's environment, or a map in tests.
+/// A source of environment variables: the process, or a map in tests.
 pub trait Variables {
-    /// Returns a variable, `None` where it is not set.
+    /// Returns the value of a variable, or `None` if it is not set.
     fn get(&self, name: &str) -> Option<String>;
 }
 
@@ -18,7 +19,7 @@ impl Variables for ProcessVariables {
     fn get(&self, name: &str) -> Option<String> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "the one place that reads the environment"
+            reason = "the only access to the environment"
         )]
         std::env::var(name).ok()
     }
@@ -33,7 +34,7 @@ impl<F: Fn(&str) -> Option<String>> Variables for F {
 /// Reads a variable that must be set.
 ///
 /// # Errors
-/// When it is not set, is empty or cannot be parsed.
+/// Returns an error if the variable is not set, is empty or cannot be parsed.
 pub fn required<T>(variables: &dyn Variables, name: &'static str) -> Result<T, SettingsError>
 where
     T: FromStr<Err: fmt::Display>,
@@ -41,10 +42,10 @@ where
     optional(variables, name)?.ok_or(SettingsError::Missing { name })
 }
 
-/// Reads a variable that may be absent.
+/// Reads a variable that may be unset. An empty value counts as unset.
 ///
 /// # Errors
-/// When it cannot be parsed.
+/// Returns an error if the value cannot be parsed.
 pub fn optional<T>(
     variables: &dyn Variables,
     name: &'static str,
@@ -63,56 +64,56 @@ where
         })
 }
 
-/// A setting that a program cannot start with.
+/// The error returned for a missing or invalid environment variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// It is not there.
+    /// The variable is not set.
     #[error("the environment variable {name} is not set")]
     Missing {
         /// The variable.
         name: &'static str,
     },
-    /// Neither it is there nor what stands for it on Google Cloud.
-    #[error(
-        "the environment variable {name} is not set, and neither is {cloud}, which stands for it on Google Cloud"
-    )]
+    /// Neither the variable nor its alternative on Google Cloud is set.
+    #[error("the environment variable {name} is not set; set it, or set {cloud} on Google Cloud")]
     MissingPlace {
         /// The variable.
         name: &'static str,
-        /// The variable that is usually set instead.
+        /// The alternative variable on Google Cloud.
         cloud: &'static str,
     },
-    /// It cannot be used.
-    #[error("the environment variable {name} cannot be used: {reason}")]
+    /// The value of the variable is invalid.
+    #[error("the environment variable {name} is invalid: {reason}")]
     Invalid {
         /// The variable.
         name: &'static str,
-        /// What is wrong with it.
+        /// The reason why the value is invalid.
         reason: String,
     },
 }
 
-/// Where a function finds its ports.
+/// The addresses of a function's ports.
 ///
-/// On Google Cloud, `GCS_BUCKET` and `GOOGLE_CLOUD_PROJECT` say it all: they stand for `STORE_URL=gs://BUCKET`,
-/// `WAREHOUSE_URL=bigquery://PROJECT` and `BUS_URL=pubsub://PROJECT`.
+/// On Google Cloud, `GCS_BUCKET` and `GOOGLE_CLOUD_PROJECT` replace three of the variables: they
+/// imply `STORE_URL=gs://BUCKET`, `WAREHOUSE_URL=bigquery://PROJECT` and
+/// `BUS_URL=pubsub://PROJECT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortAddresses {
-    /// `STORE_URL`, else the bucket `GCS_BUCKET`: artifacts, baselines and the ledger.
+    /// The store of artifacts, baselines and the ledger: `STORE_URL`, or the bucket `GCS_BUCKET`.
     pub store: Address,
-    /// `WAREHOUSE_URL`, else BigQuery in `GOOGLE_CLOUD_PROJECT`: the daily tables and the audit log.
+    /// The warehouse of the daily tables and the audit log: `WAREHOUSE_URL`, or BigQuery in
+    /// `GOOGLE_CLOUD_PROJECT`.
     pub warehouse: Address,
-    /// `MLFLOW_TRACKING_URI`: the registry of models.
+    /// The registry of models: `MLFLOW_TRACKING_URI`.
     pub registry: Address,
-    /// `BUS_URL`, else Pub/Sub in `GOOGLE_CLOUD_PROJECT`: where events are published.
+    /// The bus to publish events to: `BUS_URL`, or Pub/Sub in `GOOGLE_CLOUD_PROJECT`.
     pub bus: Address,
 }
 
 impl PortAddresses {
-    /// Reads all four.
+    /// Reads the four addresses.
     ///
     /// # Errors
-    /// When one is missing, is no address, or is the address of another port.
+    /// Returns an error if an address is missing, invalid, or of another port.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
         let project = optional::<ProjectId>(variables, PROJECT)?;
         let bucket = optional::<BucketName>(variables, BUCKET)?;
@@ -145,7 +146,7 @@ impl PortAddresses {
 const PROJECT: &str = "GOOGLE_CLOUD_PROJECT";
 const BUCKET: &str = "GCS_BUCKET";
 
-/// A variable that stands for an address on Google Cloud, and the address if it is set.
+/// A variable that implies an address on Google Cloud, and that address if the variable is set.
 struct Cloud {
     name: &'static str,
     address: Option<Address>,
@@ -155,7 +156,7 @@ fn address(
     variables: &dyn Variables,
     name: &'static str,
     cloud: Option<Cloud>,
-    suits: impl Fn(&Address) -> bool,
+    is_valid: impl Fn(&Address) -> bool,
 ) -> Result<Address, SettingsError> {
     let address = match (optional::<Address>(variables, name)?, cloud) {
         (Some(address), _)
@@ -174,12 +175,12 @@ fn address(
         }
         (None, None) => return Err(SettingsError::Missing { name }),
     };
-    if suits(&address) {
+    if is_valid(&address) {
         return Ok(address);
     }
     Err(SettingsError::Invalid {
         name,
-        reason: format!("{address} is the address of another kind of place"),
+        reason: format!("{address} has the scheme of another port"),
     })
 }
 
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_names_the_variable() {
+    fn error_names_the_variable() {
         let missing = PortAddresses::read(&variables(&[("STORE_URL", "memory://")])).unwrap_err();
         assert_eq!(
             missing,
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn on_google_cloud_bucket_and_project_are_enough() {
+    fn bucket_and_project_imply_the_addresses_on_google_cloud() {
         let cloud = [
             ("GCS_BUCKET", "a-bucket"),
             ("GOOGLE_CLOUD_PROJECT", "a-project"),
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_of_another_kind_is_refused() {
+    fn address_of_another_port_is_rejected() {
         for (name, text) in [
             ("STORE_URL", "pubsub://p"),
             ("BUS_URL", "gs://bucket"),
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_address_is_no_fallback_and_neither_is_an_empty_one() {
+    fn missing_or_empty_address_is_an_error() {
         assert!(PortAddresses::read(&variables(&[])).is_err());
         assert!(PortAddresses::read(&variables(&[("STORE_URL", "")])).is_err());
     }

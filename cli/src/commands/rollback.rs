@@ -1,4 +1,4 @@
-//! `bike-traffic rollback`: an earlier version becomes champion again.
+//! `bike-traffic rollback`: makes an earlier version the champion again.
 
 use std::{fmt, sync::Arc};
 
@@ -7,14 +7,17 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 use shared::{
-    audit::AuditEntry,
+    audit::ChampionDecision,
     clock::SystemClock,
-    event::{EventId, Function},
+    event::EventId,
     ports::Ports,
-    registry::{Alias, RunName, Version, change_champion},
+    registry::{self, Alias, Promoted, Promotion, RunName, Version},
 };
 
-use crate::{args::TargetArguments, support::stdout};
+use crate::{
+    args::TargetArguments,
+    support::{decision, stdout},
+};
 
 /// Options of `rollback`.
 #[derive(Debug, Args)]
@@ -23,19 +26,19 @@ Examples:
   bike-traffic rollback --cloud --reason \"night counts are forecast twice as high\"
   bike-traffic rollback --cloud --to 7
 
-The functions use the other version from their next message on. An evaluation that was made against the champion before
-does not promote any more.")]
+The functions use the new champion from their next message on. A pending evaluation against the replaced champion no
+longer leads to a promotion.")]
 pub struct RollbackArguments {
-    /// The places to work on.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// The version that becomes champion; the one before the last promotion if not given.
+    pub target: TargetArguments,
+    /// The version to make champion [default: the champion before the last promotion].
     #[arg(long, value_name = "VERSION")]
     pub to: Option<u32>,
-    /// Why, for the audit log.
-    #[arg(long, value_name = "TEXT", default_value = "no reason was given")]
+    /// The reason, for the audit log.
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,
-    /// Written into the audit row, as in `dev` or `prod`.
+    /// The environment in the audit row, for example dev or prod.
     #[arg(
         long,
         env = "ENVIRONMENT",
@@ -43,21 +46,21 @@ pub struct RollbackArguments {
         value_name = "NAME"
     )]
     pub environment: String,
-    /// Print the result as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What a rollback did.
+/// The report of a rollback.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rollback {
-    /// Who was champion.
+    /// The replaced champion.
     pub from: Version,
-    /// Who is champion.
+    /// The new champion.
     pub to: Version,
-    /// The run of the new champion.
+    /// The training run of the new champion.
     pub run: RunName,
-    /// The audit row.
+    /// The event id of the audit row.
     pub event_id: EventId,
 }
 
@@ -71,24 +74,24 @@ impl fmt::Display for Rollback {
         } = self;
         write!(
             formatter,
-            "version {to} ({run}) is champion, version {from} the previous one; audit row {event_id}"
+            "version {to} ({run}) is now the champion, version {from} the previous one; audit row {event_id}"
         )
     }
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     let to = arguments.to.map(Version::new);
     let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment).await?;
     stdout::print(&rollback, arguments.json)
 }
 
-/// Makes `to` champion, or the previous champion if not given, and says so in the audit log.
+/// Makes `to` the champion, or the previous champion if `None`, and records it in the audit log.
 ///
 /// # Errors
-/// When there is no champion, no such version, or the version is champion already; when somebody else moves the alias at
-/// the same time; when a port fails.
+/// Returns an error if there is no champion, if the version does not exist or is already the
+/// champion, if another process moves the alias at the same time, or if a port fails.
 pub async fn roll_back(
     ports: &Ports,
     to: Option<Version>,
@@ -96,45 +99,39 @@ pub async fn roll_back(
     env: &str,
 ) -> anyhow::Result<Rollback> {
     let registry = &*ports.registry;
-    let from = registry
-        .alias(Alias::Champion)
-        .await?
-        .context("there is no champion to roll back from")?;
+    let from = registry::champion(registry)
+        .await
+        .context("cannot roll back")?;
     let to = match to {
         Some(to) => to,
-        None => registry
-            .alias(Alias::Previous)
-            .await?
-            .context("there is no previous champion; name one with --to")?,
+        None => registry.alias(Alias::Previous).await?.context(
+            "cannot roll back: there is no previous champion; choose a version with --to VERSION",
+        )?,
     };
     if from == to {
-        bail!("version {to} is champion already");
+        bail!("cannot roll back: version {to} is already the champion");
     }
     let run = registry.version(to).await?.run;
-    change_champion(registry, from, to).await?;
-    let now = ports.clock.now();
-    let event_id = EventId::of(
-        Function::Promote,
-        format_args!("rollback-{}", now.strftime("%Y-%m-%dT%H-%M-%SZ")),
-    );
-    let entry = AuditEntry {
-        champion_version: Some(to),
-        challenger_version: Some(from),
-        detail: json!({ "from": from, "to": to, "run": run.name, "by": "hand" }),
-        ..AuditEntry::new(
-            "rolled-back",
-            format!("from version {from} to version {to} by hand: {reason}"),
-        )
+    let operator = decision::operator();
+    let promotion = Promotion::by_operator(&operator, Some(from), to);
+    if let Promoted::Stale { .. } = registry::promote(registry, &promotion).await? {
+        bail!(
+            "cannot roll back: version {from} is no longer the champion; run `bike-traffic status`, \
+             then repeat the command"
+        );
+    }
+    let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    let event_id = decision::event_id(format_args!("rollback-{now}"));
+    let entry = ChampionDecision {
+        decision: "rolled-back",
+        reason: format!("from version {from} to version {to} by hand: {reason}"),
+        champion: to,
+        challenger: Some(from),
+        scores: None,
+        compared_mae: None,
+        detail: json!({ "from": from, "to": to, "run": run.name, "by": operator.name() }),
     };
-    let row = entry.into_row(now, Function::Promote, event_id.clone(), env);
-    let unrecorded = || {
-        format!("version {to} is champion, but the audit log does not say so: record it by hand")
-    };
-    ports
-        .warehouse
-        .record(&row)
-        .await
-        .with_context(unrecorded)?;
+    decision::record(ports, &event_id, entry.into(), env).await?;
     Ok(Rollback {
         from,
         to,
@@ -145,7 +142,10 @@ pub async fn roll_back(
 
 #[cfg(test)]
 mod tests {
-    use shared::{clock::SimulatedClock, registry::Run};
+    use shared::{
+        clock::SimulatedClock,
+        registry::{Operator, Run},
+    };
 
     use super::*;
 
@@ -170,15 +170,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_previous_champion_comes_back_and_the_audit_log_says_why() {
+    async fn rollback_restores_the_previous_champion_and_records_the_reason() {
         let ports = ports().await;
         let [one, two] = [1, 2].map(Version::new);
         ports
             .registry
-            .move_alias(Alias::Champion, None, one)
+            .move_alias(Operator::named("tests").champion_change(None, one))
             .await
             .unwrap();
-        change_champion(&*ports.registry, one, two).await.unwrap();
+        let promotion = Promotion::by_operator(&Operator::named("tests"), Some(one), two);
+        let _ = registry::promote(&*ports.registry, &promotion)
+            .await
+            .unwrap();
         let rollback = roll_back(&ports, None, "nights are forecast too high", "prod")
             .await
             .unwrap();
@@ -190,14 +193,14 @@ mod tests {
         let [row] = &log[..] else { panic!("{log:?}") };
         assert_eq!(
             (
-                row.decision.as_str(),
+                row.entry.decision.as_str(),
                 row.env.as_str(),
-                row.champion_version
+                row.entry.champion_version
             ),
             ("rolled-back", "prod", Some(one))
         );
         assert_eq!(
-            row.reason,
+            row.entry.reason,
             "from version 2 to version 1 by hand: nights are forecast too high"
         );
         assert_eq!(
@@ -207,11 +210,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn any_version_can_be_named() {
+    async fn rollback_accepts_any_version() {
         let ports = ports().await;
         ports
             .registry
-            .move_alias(Alias::Champion, None, Version::new(2))
+            .move_alias(Operator::named("tests").champion_change(None, Version::new(2)))
             .await
             .unwrap();
         roll_back(&ports, Some(Version::new(3)), "", "dev")
@@ -221,22 +224,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_rolled_back_changes_nothing() {
+    async fn failed_rollback_changes_nothing() {
         let ports = ports().await;
-        let error = roll_back(&ports, None, "", "dev")
-            .await
-            .unwrap_err()
-            .to_string();
-        assert_eq!(error, "there is no champion to roll back from");
+        let error = roll_back(&ports, None, "", "dev").await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("no champion"), "{error}");
         ports
             .registry
-            .move_alias(Alias::Champion, None, Version::new(1))
+            .move_alias(Operator::named("tests").champion_change(None, Version::new(1)))
             .await
             .unwrap();
         for (to, expected) in [
             (None, "no previous"),
-            (Some(1), "champion already"),
-            (Some(9), "no version 9"),
+            (Some(1), "already the champion"),
+            (Some(9), "version 9"),
         ] {
             let error = roll_back(&ports, to.map(Version::new), "", "dev")
                 .await

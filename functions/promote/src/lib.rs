@@ -1,35 +1,31 @@
 #![doc = include_str!("../README.md")]
 
-mod gate;
-
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
-    audit::AuditEntry,
+    audit::{AuditEntry, ChampionDecision},
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     ports::Ports,
-    registry::{Alias, Registry, RegistryError, Version, change_champion},
+    registry::{ChampionError, Kept, Promoted, Promotion, Registry, Version, champion, promote},
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
 };
 
-pub use gate::{Gate, Passed};
-
-/// The function.
+/// The handler of evaluated challengers.
 pub struct Promote {
     policy: Policy,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
 }
 
-/// Makes the function from its settings.
+/// Creates the handler from the variable `POLICY`.
 ///
 /// # Errors
-/// When `POLICY` cannot be used.
+/// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Promote, SettingsError> {
     Ok(Promote::new(
         optional(variables, "POLICY")?.unwrap_or_default(),
@@ -38,7 +34,7 @@ pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Promote, Settin
 }
 
 impl Promote {
-    /// Makes the function.
+    /// Creates the handler with a policy and the ports it uses.
     pub fn new(policy: Policy, ports: &Ports) -> Self {
         Self {
             policy,
@@ -47,14 +43,14 @@ impl Promote {
         }
     }
 
-    /// Reads the evaluation that an event names, and checks that it is of the same models.
+    /// Reads the evaluation of an event, and checks that it compares the same versions.
     async fn evaluation(&self, event: &ChallengerEvaluated) -> Result<Evaluation, Error> {
         let (evaluation, _) = read_json::<Evaluation>(&*self.store, &event.evaluation).await?;
         if (evaluation.champion, evaluation.challenger) == (event.champion, event.challenger) {
             return Ok(evaluation);
         }
         Err(Error::permanent(format!(
-            "the evaluation {} compares versions {} and {}, the event is about {} and {}",
+            "the evaluation {} compares versions {} and {}, but the event names {} and {}",
             event.evaluation,
             evaluation.champion,
             evaluation.challenger,
@@ -64,20 +60,37 @@ impl Promote {
     }
 
     async fn decide(&self, evaluation: &Evaluation) -> Result<Decision, Error> {
-        match Gate::judge(&self.policy, evaluation) {
-            Gate::Failed { reason } => {
-                let champion = self.registry.alias(Alias::Champion).await?;
-                let champion =
-                    champion.ok_or_else(|| Error::permanent("there is no champion; train one"))?;
-                Ok(Decision {
+        let promotion = match Promotion::judge(&self.policy, evaluation) {
+            Ok(promotion) => promotion,
+            Err(Kept { reason }) => {
+                return Ok(Decision {
                     name: "kept",
-                    champion,
+                    champion: champion(&*self.registry).await?,
                     reason,
-                })
+                });
             }
-            Gate::Passed(passed) => promote(&*self.registry, passed).await,
+        };
+        match promote(&*self.registry, &promotion).await? {
+            Promoted::Done => Ok(Decision {
+                name: "promoted",
+                champion: evaluation.challenger,
+                reason: promotion.reason().to_owned(),
+            }),
+            Promoted::Stale { champion } => Ok(Decision {
+                name: "kept",
+                champion: champion.ok_or(ChampionError::Missing)?,
+                reason: format!(
+                    "stale: the champion is {}, the challenger was compared with version {}",
+                    describe(champion),
+                    evaluation.champion
+                ),
+            }),
         }
     }
+}
+
+fn describe(champion: Option<Version>) -> String {
+    champion.map_or_else(|| "none".to_owned(), |version| format!("version {version}"))
 }
 
 impl Handler for Promote {
@@ -99,60 +112,28 @@ impl Handler for Promote {
             promoted: decision.champion == event.challenger,
             reason: decision.reason.clone(),
         };
-        let scores = evaluation.comparison.fixed_test.challenger;
-        let entry = AuditEntry {
-            mae: Some(scores.mae),
-            rmse: Some(scores.rmse),
-            r2: Some(scores.r2),
-            model_improvement: Some(evaluation.comparison.fixed_test.improvement()),
-            champion_version: Some(decision.champion),
-            challenger_version: Some(event.challenger),
+        let fixed_test = &evaluation.comparison.fixed_test;
+        let entry = AuditEntry::from(ChampionDecision {
+            decision: decision.name,
+            reason: decision.reason,
+            champion: decision.champion,
+            challenger: Some(event.challenger),
+            scores: Some(fixed_test.challenger),
+            compared_mae: Some(fixed_test.champion.mae),
             detail: json!({
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
-            ..AuditEntry::new(decision.name, decision.reason)
-        };
+        });
         Ok(Outcome::of(entry).publish(&decided))
     }
 }
 
-/// What was decided, and who is champion from here on.
+/// The decision name, the champion after the decision, and the reason.
 struct Decision {
     name: &'static str,
     champion: Version,
     reason: String,
-}
-
-/// Makes a challenger that has passed the gate champion, if the champion is still the one it was compared with.
-async fn promote(registry: &dyn Registry, passed: Passed) -> Result<Decision, Error> {
-    let Passed {
-        champion: from,
-        challenger: to,
-        reason,
-    } = passed;
-    match change_champion(registry, from, to).await {
-        Ok(()) => Ok(Decision {
-            name: "promoted",
-            champion: to,
-            reason,
-        }),
-        Err(RegistryError::AliasMoved {
-            alias: Alias::Champion,
-            found: Some(found),
-            ..
-        }) => {
-            let reason = format!(
-                "stale: the champion is version {found}, the challenger was compared with version {from}"
-            );
-            Ok(Decision {
-                name: "kept",
-                champion: found,
-                reason,
-            })
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Wires the function; see the library for what it does.
+//! The service binary: reads the settings and serves deliveries.
 
 use std::process::ExitCode;
 

@@ -1,15 +1,15 @@
-//! Tests of the function against the embedded ports.
+//! Tests of the handler with the in-memory ports.
 
 use forecasting::{
     metrics::Scores,
     policy::{Comparison, ScorePair},
     time::Week,
 };
-use shared::retryability::Retryability;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
-    registry::Run,
+    registry::{Alias, Operator, Run},
+    retryability::Retryability,
     store::{Condition, write_json},
 };
 
@@ -23,7 +23,7 @@ fn version(number: u32) -> Version {
     Version::new(number)
 }
 
-/// Three registered versions, the first of them champion.
+/// Returns ports with three registered versions; the first is champion.
 async fn ports() -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
     for number in 1..=3 {
@@ -35,13 +35,13 @@ async fn ports() -> Ports {
     }
     ports
         .registry
-        .move_alias(Alias::Champion, None, version(1))
+        .move_alias(Operator::named("tests").champion_change(None, version(1)))
         .await
         .unwrap();
     ports
 }
 
-/// Stores an evaluation of versions 1 and 2, and returns its event.
+/// Stores an evaluation of versions 1 and 2, and returns the event that names it.
 async fn evaluated(ports: &Ports, champion_mae: f64, challenger_mae: f64) -> ChallengerEvaluated {
     let scores = |mae: f64| Scores {
         mae,
@@ -98,11 +98,11 @@ async fn aliases(ports: &Ports) -> [Option<Version>; 2] {
 }
 
 #[tokio::test]
-async fn a_better_challenger_becomes_champion_and_the_old_one_previous() {
+async fn better_challenger_is_promoted() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!(outcome.entry().decision, "promoted");
+    assert_eq!(outcome.entry().decision.as_str(), "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
     assert!(
         outcome.events()[0]
@@ -112,13 +112,13 @@ async fn a_better_challenger_becomes_champion_and_the_old_one_previous() {
 }
 
 #[tokio::test]
-async fn a_challenger_that_is_not_better_enough_changes_nothing() {
+async fn insufficiently_better_challenger_is_not_promoted() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.6).await;
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(
-        (outcome.entry().decision, aliases(&ports).await),
-        ("kept", [Some(version(1)), None])
+        (outcome.entry().decision.clone(), aliases(&ports).await),
+        ("kept".to_owned(), [Some(version(1)), None])
     );
     assert!(
         outcome.entry().reason.contains("not below 9.50"),
@@ -128,18 +128,18 @@ async fn a_challenger_that_is_not_better_enough_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stale_evaluation_cannot_promote() {
+async fn stale_evaluation_does_not_promote() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 5.0).await;
     ports
         .registry
-        .move_alias(Alias::Champion, Some(version(1)), version(3))
+        .move_alias(Operator::named("tests").champion_change(Some(version(1)), version(3)))
         .await
         .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(
-        (outcome.entry().decision, aliases(&ports).await),
-        ("kept", [Some(version(3)), None])
+        (outcome.entry().decision.clone(), aliases(&ports).await),
+        ("kept".to_owned(), [Some(version(3)), None])
     );
     assert!(
         outcome.entry().reason.starts_with("stale"),
@@ -149,26 +149,26 @@ async fn a_stale_evaluation_cannot_promote() {
 }
 
 #[tokio::test]
-async fn a_run_interrupted_after_the_swap_is_finished_by_the_next() {
+async fn promotion_interrupted_after_the_swap_is_completed_by_the_next_run() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
     ports
         .registry
-        .move_alias(Alias::Champion, Some(version(1)), version(2))
+        .move_alias(Operator::named("tests").champion_change(Some(version(1)), version(2)))
         .await
         .unwrap();
     let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!(outcome.entry().decision, "promoted");
+    assert_eq!(outcome.entry().decision.as_str(), "promoted");
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
 }
 
 #[tokio::test]
-async fn two_promotions_at_once_move_the_alias_once() {
+async fn concurrent_promotions_move_the_alias_once() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
     let rival = ports
         .registry
-        .move_alias(Alias::Champion, Some(version(1)), version(3));
+        .move_alias(Operator::named("tests").champion_change(Some(version(1)), version(3)));
     let (outcome, rival) = tokio::join!(handle(&ports, &event), rival);
     let champion = aliases(&ports).await[0];
     let expected = if rival.is_ok() {
@@ -177,13 +177,13 @@ async fn two_promotions_at_once_move_the_alias_once() {
         (version(2), "promoted")
     };
     assert_eq!(
-        (champion, outcome.unwrap().entry().decision),
-        (Some(expected.0), expected.1)
+        (champion, outcome.unwrap().entry().decision.clone()),
+        (Some(expected.0), expected.1.to_owned())
     );
 }
 
 #[tokio::test]
-async fn a_missing_or_different_evaluation_is_hopeless() {
+async fn missing_or_mismatched_evaluation_is_a_permanent_error() {
     let ports = ports().await;
     let event = evaluated(&ports, 10.0, 9.0).await;
     let other = ChallengerEvaluated {

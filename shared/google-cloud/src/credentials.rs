@@ -1,4 +1,4 @@
-//! Application default credentials for calls to Google's services; anonymous towards emulators.
+//! Credentials: application default credentials for Google's services, none for emulators.
 
 use google_cloud_auth::{
     build_errors,
@@ -9,13 +9,14 @@ use reqwest::RequestBuilder;
 
 use crate::EmulatorHost;
 
-/// The OAuth scope of requested tokens; IAM roles limit what an account may do with it.
+/// The OAuth scope of access tokens; IAM roles limit it further.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// Returns who we are to a service of Google's: nobody to an emulator, else the application default credentials.
+/// Returns anonymous credentials for an emulator, and the application default credentials
+/// otherwise.
 ///
 /// # Errors
-/// When there are no application default credentials.
+/// Returns an error if there are no application default credentials.
 pub fn credentials(emulator: Option<&EmulatorHost>) -> Result<Credentials, build_errors::Error> {
     match emulator {
         Some(_) => Ok(anonymous::Builder::new().build()),
@@ -23,10 +24,11 @@ pub fn credentials(emulator: Option<&EmulatorHost>) -> Result<Credentials, build
     }
 }
 
-/// As [`credentials`], for calls that we make ourselves; `None` to an emulator.
+/// Returns the source of access tokens for requests without Google's clients; `None` for an
+/// emulator.
 ///
 /// # Errors
-/// When there are no application default credentials.
+/// Returns an error if there are no application default credentials.
 pub fn access_tokens(
     emulator: Option<&EmulatorHost>,
 ) -> Result<Option<AccessTokenCredentials>, build_errors::Error> {
@@ -39,23 +41,24 @@ pub fn access_tokens(
     }
 }
 
-/// What authorizes requests that we make ourselves.
+/// Authorizes requests that do not go through Google's clients.
 #[derive(Clone, Debug)]
 pub struct Tokens(Option<AccessTokenCredentials>);
 
 impl Tokens {
-    /// Finds who we are to a service: nobody to an emulator, else the application default credentials.
+    /// Creates tokens for a service: none for an emulator, and those of the application default
+    /// credentials otherwise.
     ///
     /// # Errors
-    /// When there are no application default credentials.
+    /// Returns an error if there are no application default credentials.
     pub fn of(emulator: Option<&EmulatorHost>) -> Result<Self, build_errors::Error> {
         access_tokens(emulator).map(Self)
     }
 
-    /// Adds the present token to a request.
+    /// Adds the current token to a request.
     ///
     /// # Errors
-    /// When no token can be had.
+    /// Returns an error if no token can be obtained.
     pub async fn authorize(
         &self,
         request: RequestBuilder,
@@ -66,10 +69,10 @@ impl Tokens {
         })
     }
 
-    /// Returns the present token, for clients that add it themselves; `None` to an emulator.
+    /// Returns the current token, for clients that add it themselves; `None` for an emulator.
     ///
     /// # Errors
-    /// When no token can be had.
+    /// Returns an error if no token can be obtained.
     pub async fn token(&self) -> Result<Option<String>, CredentialsError> {
         let Some(credentials) = &self.0 else {
             return Ok(None);

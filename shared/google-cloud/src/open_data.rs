@@ -1,4 +1,4 @@
-//! The client of Opendatasoft's Explore API v2.1.
+//! A client for Opendatasoft's Explore API v2.1.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use forecasting::time::Day;
 use reqwest::{StatusCode, Url};
 use shared::open_data::{OpenData, OpenDataError};
 
-/// The dataset of hourly counts.
+/// The id of the dataset of hourly counts.
 pub const DATASET: &str = "comptage-velo-donnees-compteurs";
 
 const FIELDS: &str = "id_compteur,nom_compteur,sum_counts,date,coordinates";
@@ -17,12 +17,12 @@ const MAXIMUM_REPLY_BYTES: usize = 64 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Returns the path of the JSON export, which unlike `records` has no limit on rows.
+/// Returns the path of the JSON export. Unlike `records`, an export has no row limit.
 pub fn export_path() -> String {
     format!("/api/explore/v2.1/catalog/datasets/{DATASET}/exports/json")
 }
 
-/// Fetches days from the service at a base address, as in `https://opendata.paris.fr`.
+/// A client for the service at a base URL, for example `https://opendata.paris.fr`.
 #[derive(Clone, Debug)]
 pub struct ExploreClient {
     http: reqwest::Client,
@@ -30,7 +30,10 @@ pub struct ExploreClient {
 }
 
 impl ExploreClient {
-    /// Makes a client. Requests end after two minutes; a failed one is not repeated here but by the next delivery.
+    /// Creates a client.
+    ///
+    /// Requests time out after two minutes. A failed request is not retried here; the next delivery
+    /// retries it.
     pub fn new(base: Url) -> Self {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
@@ -42,7 +45,8 @@ impl ExploreClient {
         }
     }
 
-    /// Asks for the hours from local midnight to local midnight, in UTC so that no clock change is ambiguous.
+    /// Returns the URL of the hours from local midnight to local midnight, in UTC to avoid
+    /// ambiguity at clock changes.
     fn url(&self, day: Day) -> Url {
         let (from, to) = (day.first_hour(), day.plus(1).first_hour());
         let mut url = self.base.clone();
@@ -74,8 +78,8 @@ impl OpenData for ExploreClient {
             .await
             .map_err(unavailable)?;
         let status = response.status();
-        if passes(status) {
-            let source = format!("the service answered {status}").into();
+        if is_transient(status) {
+            let source = format!("the service responded with {status}").into();
             return Err(OpenDataError::Unavailable {
                 url: url.to_string(),
                 source,
@@ -103,7 +107,7 @@ impl OpenData for ExploreClient {
     }
 }
 
-fn passes(status: StatusCode) -> bool {
+fn is_transient(status: StatusCode) -> bool {
     status.is_server_error()
         || matches!(
             status,
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_asked_for_from_local_midnight_to_local_midnight() {
+    fn url_spans_local_midnight_to_local_midnight() {
         let client = ExploreClient::new("https://opendata.paris.fr".parse().unwrap());
         let url = client.url("2021-03-28".parse().unwrap());
         let query: Vec<_> = url
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_that_passes_is_told_from_a_wrong_request() {
+    fn only_server_errors_429_and_408_are_transient() {
         let codes = [
             (500, true),
             (503, true),
@@ -146,7 +150,7 @@ mod tests {
         ];
         for (code, expected) in codes {
             assert_eq!(
-                passes(StatusCode::from_u16(code).unwrap()),
+                is_transient(StatusCode::from_u16(code).unwrap()),
                 expected,
                 "{code}"
             );

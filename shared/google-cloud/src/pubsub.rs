@@ -1,4 +1,4 @@
-//! Topics of Pub/Sub.
+//! The publisher on Pub/Sub.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +23,13 @@ use shared::{
 
 use crate::{CloudSettings, LoggedRetryPolicy};
 
-/// Publishes to the topics of a project, each message at once and alone: events are few, and an answer waits for each.
+/// A publisher for the topics of a project.
 ///
-/// What may pass is tried again as often and as long as other calls, see [`crate::MAX_ATTEMPTS`]. The limit of time holds for
-/// all tries together, since Google's client has none for one try of publishing.
+/// Messages are sent immediately and without batching: events are rare, and each caller waits for
+/// its result.
+///
+/// Transient errors are retried as in other calls; see [`crate::MAX_ATTEMPTS`]. The time limit
+/// applies to all attempts together, because Google's client has no limit for a single attempt.
 pub struct PubSubPublisher {
     project: ProjectId,
     client: BasePublisher,
@@ -34,10 +37,10 @@ pub struct PubSubPublisher {
 }
 
 impl PubSubPublisher {
-    /// Opens the topics of a project; whether they exist shows when something is published.
+    /// Creates a publisher for a project. Missing topics are detected on publishing.
     ///
     /// # Errors
-    /// When there are no credentials.
+    /// Returns an error if there are no credentials.
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
         let client = client(cloud)
             .await
@@ -49,16 +52,16 @@ impl PubSubPublisher {
         })
     }
 
-    /// Returns the publisher of a topic, which is made on first use and kept.
+    /// Returns the publisher of a topic, which is created on first use.
     fn topic(&self, topic: Topic) -> TopicPublisher {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || {
+        let create = || {
             self.client
                 .publisher(self.name(topic))
                 .set_message_count_threshold(1)
                 .build()
         };
-        topics.entry(topic).or_insert_with(make).clone()
+        topics.entry(topic).or_insert_with(create).clone()
     }
 
     fn name(&self, topic: Topic) -> String {
@@ -87,12 +90,12 @@ async fn client(
     let backoff = ExponentialBackoffBuilder::new()
         .with_initial_delay(crate::FIRST_DELAY)
         .with_maximum_delay(crate::LONGEST_DELAY);
-    let tries = RetryableErrors
+    let retry_policy = RetryableErrors
         .with_time_limit(crate::TIME_LIMIT)
         .with_attempt_limit(crate::MAX_ATTEMPTS as u32);
     let mut builder = BasePublisher::builder()
         .with_credentials(crate::credentials(emulator)?)
-        .with_retry_policy(LoggedRetryPolicy::new("Pub/Sub", tries))
+        .with_retry_policy(LoggedRetryPolicy::new("Pub/Sub", retry_policy))
         .with_backoff_policy(backoff.build()?);
     if let Some(emulator) = emulator {
         builder = builder.with_endpoint(emulator.origin());
@@ -107,23 +110,21 @@ fn http_error(topic: String, error: PublishError) -> Box<dyn std::error::Error +
                 .status()
                 .is_some_and(|status| status.code == Code::NotFound) =>
         {
-            Box::new(NoTopic {
+            Box::new(MissingTopic {
                 topic,
                 source: error,
             })
         }
-        // The error of the service says it all.
+        // The error of the service is already complete.
         PublishError::Rpc(error) => Box::new(error),
         other => Box::new(other),
     }
 }
 
-/// A topic that nobody has made, or a project that does not exist.
+/// The topic or the project does not exist.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{topic} does not exist; topics are made by terraform, on an emulator by the set-up of the command line"
-)]
-struct NoTopic {
+#[error("{topic} does not exist; run `terraform apply`, or `bike-traffic set-up` for an emulator")]
+struct MissingTopic {
     topic: String,
     source: Arc<google_cloud_gax::error::Error>,
 }
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_service_that_does_not_answer_is_tried_again_and_then_told_of() {
+    async fn unreachable_service_is_reported() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

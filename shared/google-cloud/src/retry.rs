@@ -1,7 +1,7 @@
-//! How often and how long a call over HTTP is tried: once per client, the same for all of them.
+//! The retry policy of HTTP calls, identical for all clients.
 //!
-//! Google's own clients are given the same numbers; the calls that they do not know (uploads to BigQuery, MLflow) go
-//! through [`send`], those of a client that tries once through [`tried`]. Each repetition is a line of the log.
+//! Google's own clients are configured with the same limits. Other calls (BigQuery uploads, MLflow)
+//! use [`send`], and clients without retries use [`retried`]. Each retry is logged.
 
 use std::{fmt, time::Duration};
 
@@ -13,26 +13,27 @@ use google_cloud_gax::{
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::timeout;
 
-/// How long a connection may take to come about.
+/// The time limit for establishing a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one try may take.
+/// The time limit for one attempt.
 pub const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(60);
-/// How long a call may take with all its tries; shorter than the deadline of a push subscription.
+/// The time limit for all attempts of a call together. It is shorter than the acknowledgement
+/// deadline of a push subscription.
 pub const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// How often a call is tried.
+/// The maximum number of attempts per call.
 pub const MAX_ATTEMPTS: usize = 5;
-/// The pause before the second try, doubled before each further one; chance makes each a little different.
+/// The delay before the second attempt. It doubles before each further attempt and has jitter.
 pub const FIRST_DELAY: Duration = Duration::from_millis(200);
-/// The longest pause between two tries.
+/// The maximum delay between two attempts.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(10);
-/// How much of a service's answer goes into an error.
-const SHOWN_CHARACTERS: usize = 500;
+/// The maximum number of characters of a response in an error.
+const MAX_ERROR_CHARACTERS: usize = 500;
 
-/// Makes a client with the time limits.
+/// Creates an HTTP client with [`CONNECT_TIMEOUT`] and [`ATTEMPT_TIME_LIMIT`].
 ///
 /// # Errors
-/// When the machine's TLS cannot be set up.
+/// Returns an error if TLS cannot be initialized.
 pub fn http_client() -> reqwest::Result<Client> {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -40,24 +41,24 @@ pub fn http_client() -> reqwest::Result<Client> {
         .build()
 }
 
-/// Sends a request; on 429, 5xx and a connection that fails it is sent again, with growing, random pauses.
+/// Sends a request, and retries it after status 429 or 5xx and after connection errors.
 ///
 /// # Errors
-/// What the service said in the end: a status that is none of success is an error too.
+/// Returns the error of the last attempt. Every status other than 2xx is an error.
 pub async fn send(request: RequestBuilder) -> Result<Response, HttpError> {
     send_while(request, HttpError::is_retryable).await
 }
 
-/// As [`send`], for a service that has other ways, too, to say that the same call may succeed a little later.
+/// Sends a request like [`send`], but retries while `is_retryable` returns `true`.
 ///
 /// # Errors
-/// As [`send`].
+/// Returns the error of the last attempt, as [`send`] does.
 pub async fn send_while(
     request: RequestBuilder,
     is_retryable: impl Fn(&HttpError) -> bool,
 ) -> Result<Response, HttpError> {
     let call = || async {
-        // Only a body that is streamed cannot be copied, and none is.
+        // Only streaming bodies cannot be cloned, and no caller uses them.
         let copy = request.try_clone().ok_or(HttpError::Once)?;
         let response = copy.send().await.map_err(HttpError::Connection)?;
         if response.status().is_success() {
@@ -70,13 +71,13 @@ pub async fn send_while(
     retried(|| name_of(&request), call, is_retryable).await
 }
 
-/// Tries a call as often and as long as [`send`] does, where the call itself is one try and may take for ever. `what` names
-/// it in the log.
+/// Runs a call with the retry policy of [`send`]. `call` is a single attempt without a time limit
+/// of its own, and `name` names it in the log.
 ///
 /// # Errors
-/// What the call said in the end.
+/// Returns the error of the last attempt.
 pub async fn retried<T, E, Call>(
-    what: impl Fn() -> String,
+    name: impl Fn() -> String,
     call: impl Fn() -> Call,
     is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
@@ -84,13 +85,13 @@ where
     E: fmt::Display + From<HttpError>,
     Call: Future<Output = Result<T, E>>,
 {
-    retried_within((ATTEMPT_TIME_LIMIT, TIME_LIMIT), what, call, is_retryable).await
+    retried_within((ATTEMPT_TIME_LIMIT, TIME_LIMIT), name, call, is_retryable).await
 }
 
-/// As [`tried`], with limits of time for one try and for all.
+/// Runs a call like [`retried`], with time limits for one attempt and for all attempts.
 async fn retried_within<T, E, Call>(
-    (of_one, of_all): (Duration, Duration),
-    what: impl Fn() -> String,
+    (attempt_limit, total_limit): (Duration, Duration),
+    name: impl Fn() -> String,
     call: impl Fn() -> Call,
     is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
@@ -100,31 +101,32 @@ where
 {
     let too_slow = |limit| Err(HttpError::TimeLimit { limit }.into());
     let attempt = || {
-        let call = timeout(of_one, call());
-        async move { call.await.unwrap_or_else(|_| too_slow(of_one)) }
+        let call = timeout(attempt_limit, call());
+        async move { call.await.unwrap_or_else(|_| too_slow(attempt_limit)) }
     };
     let mut failed = 0;
-    let note = |error: &E, pause| {
+    let log = |error: &E, pause| {
         failed += 1;
-        log_retry(&what(), failed, error, pause);
+        log_retry(&name(), failed, error, pause);
     };
-    let tries = attempt.retry(backoff()).when(is_retryable).notify(note);
-    timeout(of_all, tries)
+    let attempts = attempt.retry(backoff()).when(is_retryable).notify(log);
+    timeout(total_limit, attempts)
         .await
-        .unwrap_or_else(|_| too_slow(of_all))
+        .unwrap_or_else(|_| too_slow(total_limit))
 }
 
-/// Names a request for the log: its method and its address, without a query.
+/// Returns the method and the URL of a request, without the query.
 fn name_of(request: &RequestBuilder) -> String {
     let Some(Ok(request)) = request.try_clone().map(RequestBuilder::build) else {
-        return "a request".to_owned();
+        return "request".to_owned();
     };
     let mut url = request.url().clone();
     url.set_query(None);
     format!("{} {url}", request.method())
 }
 
-/// Returns the pauses between the tries of a call: growing, random, few.
+/// Returns the delays between attempts: exponential, with jitter, for at most [`MAX_ATTEMPTS`]
+/// attempts.
 pub fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(FIRST_DELAY)
@@ -133,22 +135,23 @@ pub fn backoff() -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Logs that a call is tried again after so many failed attempts and a pause.
-pub fn log_retry(what: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
-    tracing::info!(what, attempt, %error, pause_ms = pause.as_millis(), "trying again");
+/// Logs a retry. `attempt` is the number of the failed attempt, and `pause` is the delay before the
+/// next.
+pub fn log_retry(name: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
+    tracing::info!(name, attempt, %error, pause_ms = pause.as_millis(), "retrying call");
 }
 
-/// A policy of one of Google's clients, which by themselves do not log that they try again.
+/// A retry policy that logs each retry, which Google's clients do not do.
 #[derive(Debug)]
 pub struct LoggedRetryPolicy<P> {
-    what: &'static str,
+    name: &'static str,
     policy: P,
 }
 
 impl<P> LoggedRetryPolicy<P> {
-    /// Names the client in the log.
-    pub const fn new(what: &'static str, policy: P) -> Self {
-        Self { what, policy }
+    /// Wraps a policy; `name` identifies the client in the log.
+    pub const fn new(name: &'static str, policy: P) -> Self {
+        Self { name, policy }
     }
 }
 
@@ -156,7 +159,7 @@ impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
     fn on_error(&self, state: &RetryState, error: ClientError) -> RetryResult {
         let result = self.policy.on_error(state, error);
         if let RetryResult::Continue(error) = &result {
-            tracing::info!(what = self.what, attempt = state.attempt_count, %error, "trying again");
+            tracing::info!(name = self.name, attempt = state.attempt_count, %error, "retrying call");
         }
         result
     }
@@ -170,33 +173,33 @@ impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
     }
 }
 
-/// Why a service did not do what was asked.
+/// An error of an HTTP call.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// It could not be reached, or did not answer in time.
-    #[error("the service does not answer")]
+    /// The service could not be reached, or its response was interrupted.
+    #[error("cannot reach the service")]
     Connection(#[source] reqwest::Error),
-    /// It answered no.
-    #[error("the service answered {status}: {}", Truncated(.text))]
+    /// The service responded with a status other than 2xx.
+    #[error("the service responded with {status}: {}", Truncated(.text))]
     Status {
-        /// With which status.
+        /// The status of the response.
         status: StatusCode,
-        /// And which text.
+        /// The body of the response.
         text: String,
     },
-    /// A try, or all tries together, took too long.
-    #[error("the service has not answered within {} s", .limit.as_secs())]
+    /// An attempt or all attempts together exceeded their time limit.
+    #[error("no response from the service within {} s", .limit.as_secs())]
     TimeLimit {
-        /// How long it could have taken.
+        /// The exceeded time limit.
         limit: Duration,
     },
-    /// The request cannot be sent more than once.
-    #[error("the request cannot be repeated")]
+    /// The request has a streaming body, which cannot be sent again.
+    #[error("cannot retry a request with a streaming body")]
     Once,
 }
 
 impl HttpError {
-    /// Returns the status, if there was an answer.
+    /// Returns the HTTP status of the response, if there was one.
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } => Some(*status),
@@ -204,7 +207,7 @@ impl HttpError {
         }
     }
 
-    /// Tells whether the same call may succeed a little later.
+    /// Returns `true` if a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(_) | Self::TimeLimit { .. } => true,
@@ -216,7 +219,7 @@ impl HttpError {
     }
 }
 
-/// The beginning of a text, on one line.
+/// Displays the first [`MAX_ERROR_CHARACTERS`] characters of a text on one line.
 struct Truncated<'a>(&'a str);
 
 impl fmt::Display for Truncated<'_> {
@@ -230,7 +233,7 @@ impl fmt::Display for Truncated<'_> {
         };
         self.0
             .chars()
-            .take(SHOWN_CHARACTERS)
+            .take(MAX_ERROR_CHARACTERS)
             .map(line)
             .try_for_each(|character| fmt::Write::write_char(formatter, character))
     }
@@ -251,13 +254,14 @@ mod tests {
 
     use super::*;
 
-    /// Serves a status for the first calls and 200 afterwards; returns its address and the number of calls so far.
-    async fn server(status: StatusCode, refusals: usize) -> (String, Arc<AtomicUsize>) {
+    /// Serves `status` for the first calls and 200 afterwards. Returns the URL and the number of
+    /// calls.
+    async fn server(status: StatusCode, failures: usize) -> (String, Arc<AtomicUsize>) {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
         let answer = move || async move {
-            if counted.fetch_add(1, Ordering::SeqCst) < refusals {
-                (status, "no\nreally")
+            if counted.fetch_add(1, Ordering::SeqCst) < failures {
+                (status, "not\nfound")
             } else {
                 (StatusCode::OK, "")
             }
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn passing_trouble_is_waited_out() {
+    async fn status_429_and_503_are_retried() {
         for status in [
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_no_is_a_no() {
+    async fn status_404_is_not_retried() {
         let (address, calls) = server(StatusCode::NOT_FOUND, 2).await;
         let http_error = send(http_client().unwrap().get(address)).await.unwrap_err();
         assert_eq!(
@@ -292,22 +296,27 @@ mod tests {
         );
         assert_eq!(
             http_error.to_string(),
-            "the service answered 404 Not Found: no really"
+            "the service responded with 404 Not Found: not found"
         );
     }
 
     #[tokio::test]
-    async fn a_call_that_hangs_is_tried_again_and_given_up() {
-        let (of_one, of_all) = (Duration::from_millis(10), Duration::from_secs(1));
+    async fn hanging_call_is_retried_until_the_limit() {
+        let (attempt_limit, total_limit) = (Duration::from_millis(10), Duration::from_secs(1));
         let calls = AtomicUsize::new(0);
         let hang = || {
             calls.fetch_add(1, Ordering::SeqCst);
             std::future::pending::<Result<(), HttpError>>()
         };
-        let what = || "a call that hangs".to_owned();
-        let http_error = retried_within((of_one, of_all), what, hang, HttpError::is_retryable)
-            .await
-            .unwrap_err();
+        let name = || "hanging call".to_owned();
+        let http_error = retried_within(
+            (attempt_limit, total_limit),
+            name,
+            hang,
+            HttpError::is_retryable,
+        )
+        .await
+        .unwrap_err();
         assert!(
             matches!(http_error, HttpError::TimeLimit { .. }),
             "{http_error}"
@@ -318,7 +327,7 @@ mod tests {
         );
     }
 
-    /// What has been logged.
+    /// The log output.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -333,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_repetition_is_a_line_of_the_log() {
+    async fn each_retry_is_logged() {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -352,7 +361,7 @@ mod tests {
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let logged: Vec<_> = text
             .lines()
-            .filter(|line| line.contains("trying again"))
+            .filter(|line| line.contains("retrying call"))
             .collect();
         assert_eq!(logged.len(), 2, "{text}");
         for (line, attempt) in logged.iter().zip(["attempt=1", "attempt=2"]) {

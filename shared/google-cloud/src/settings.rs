@@ -1,38 +1,38 @@
-//! What the Google Cloud adapters and the MLflow adapter have in common: where the services are, who we are to them, and
-//! how often and how long a call is tried.
+//! The settings of the Google Cloud and MLflow adapters.
 
 use std::{fmt, str::FromStr};
 
 use reqwest::Url;
 use shared::settings::{SettingsError, Variables, optional};
 
-/// Where the services are, where that is not the usual place, and who we are to MLflow.
+/// The endpoints of emulators, the location of BigQuery, and the login to MLflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloudSettings {
-    /// `BQ_LOCATION`: where BigQuery runs jobs, as in `europe-west1`; the datasets' own place if not set.
+    /// `BQ_LOCATION`: the location of BigQuery jobs, for example `europe-west1`. Defaults to the
+    /// location of the datasets.
     pub bigquery_location: Option<String>,
-    /// `BIGQUERY_EMULATOR_HOST`.
+    /// `BIGQUERY_EMULATOR_HOST`: the BigQuery emulator, if any.
     pub bigquery_emulator: Option<EmulatorHost>,
-    /// `PUBSUB_EMULATOR_HOST`.
+    /// `PUBSUB_EMULATOR_HOST`: the Pub/Sub emulator, if any.
     pub pubsub_emulator: Option<EmulatorHost>,
-    /// `STORAGE_EMULATOR_HOST`.
+    /// `STORAGE_EMULATOR_HOST`: the Cloud Storage emulator, if any.
     pub storage_emulator: Option<EmulatorHost>,
-    /// How to log in to MLflow.
+    /// The login to MLflow.
     pub mlflow_login: MlflowLogin,
-    /// `MLFLOW_MODEL_NAME`: the registered model, `bike-traffic-champion` if not set. Its runs are in the experiment of
-    /// the same name.
+    /// `MLFLOW_MODEL_NAME`: the registered model. Defaults to `bike-traffic-champion`. Its runs are
+    /// in the experiment with the same name.
     pub mlflow_model: Option<String>,
 }
 
-/// How to log in to MLflow.
+/// The login to an MLflow server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MlflowLogin {
-    /// The server asks for nothing.
+    /// No authentication.
     #[default]
     None,
     /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
     Password {
-        /// The user.
+        /// The user name.
         user: String,
         /// The password.
         password: Secret,
@@ -42,10 +42,11 @@ pub enum MlflowLogin {
 }
 
 impl CloudSettings {
-    /// Reads the settings.
+    /// Reads the settings from environment variables.
     ///
     /// # Errors
-    /// When one cannot be used.
+    /// Returns an error that names the first invalid variable, or a missing
+    /// `MLFLOW_TRACKING_PASSWORD`.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
         Ok(Self {
             bigquery_location: optional(variables, "BQ_LOCATION")?,
@@ -73,12 +74,12 @@ impl MlflowLogin {
     }
 }
 
-/// The address of an emulator: `http://127.0.0.1:9024`, or without the scheme.
+/// The address of an emulator, for example `http://127.0.0.1:9024`; the scheme is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmulatorHost(Url);
 
 impl EmulatorHost {
-    /// Returns scheme, host and port, without a slash at the end.
+    /// Returns scheme, host, and port, without a trailing slash.
     pub fn origin(&self) -> String {
         self.0.as_str().trim_end_matches('/').to_owned()
     }
@@ -96,12 +97,12 @@ impl FromStr for EmulatorHost {
     }
 }
 
-/// A text that is not shown.
+/// A secret string; its `Debug` output is redacted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Returns the text, to be sent and never to be logged.
+    /// Returns the secret. It must not be logged.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -125,18 +126,18 @@ impl fmt::Debug for Secret {
 mod tests {
     use super::*;
 
-    fn read(known: &[(&str, &str)]) -> Result<CloudSettings, SettingsError> {
-        let variables = |name: &str| {
-            known
+    fn read(variables: &[(&str, &str)]) -> Result<CloudSettings, SettingsError> {
+        let lookup = |name: &str| {
+            variables
                 .iter()
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        CloudSettings::read(&variables)
+        CloudSettings::read(&lookup)
     }
 
     #[test]
-    fn an_emulator_may_be_named_with_and_without_a_scheme() {
+    fn emulator_host_scheme_is_optional() {
         for text in [
             "127.0.0.1:8085",
             "http://127.0.0.1:8085",
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_needs_a_password_and_neither_is_shown() {
+    fn user_requires_password_and_debug_redacts_it() {
         let user = ("MLFLOW_TRACKING_USERNAME", "zoë");
         assert_eq!(
             read(&[user]).unwrap_err(),

@@ -1,6 +1,7 @@
-//! One delivery, from the request to the answer.
+//! One delivery, from the request to the response.
 //!
-//! The order is artifact, audit row, ledger, events, answer; a crash between any two is repaired by the next delivery.
+//! The order is artifact, audit row, ledger, events, response. The next delivery repairs a crash
+//! between any two steps.
 
 use std::{pin::pin, sync::Arc};
 
@@ -33,7 +34,7 @@ use super::{
     status::{MAXIMUM_BODY_BYTES, Reply},
 };
 
-/// A handler with everything around it.
+/// A handler with its ports, ledger, and authentication.
 pub(super) struct Service<H> {
     handler: Arc<H>,
     ports: Ports,
@@ -70,7 +71,7 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Turns away who shows no token where one is asked for, before anything of the body is read.
+    /// Rejects a delivery without a valid token before reading its body.
     async fn authenticate(
         State(service): State<Arc<Self>>,
         request: Request,
@@ -87,12 +88,12 @@ impl<H: Handler> Service<H> {
         let Err(error) = verified else {
             return next.run(request).await;
         };
-        tracing::warn!(function = %H::FUNCTION, error = %error, "turned a delivery away");
+        tracing::warn!(function = %H::FUNCTION, error = %error, "rejected unauthenticated delivery");
         match error.reply() {
             Reply::Unauthorized => {
                 (Reply::Unauthorized.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
             }
-            answer => answer.status().into_response(),
+            reply => reply.status().into_response(),
         }
     }
 
@@ -110,28 +111,29 @@ impl<H: Handler> Service<H> {
             event_id = tracing::field::Empty,
             trace = trace.as_deref(),
         );
-        // A client that hangs up must not stop a delivery half-way: the work goes on in a task of its own.
+        // The work runs in its own task, so that a client that disconnects cannot interrupt a
+        // delivery.
         let work =
-            tokio::spawn(async move { service.answer(&headers, body).await }.instrument(span));
-        let answer = work.await.unwrap_or_else(|_| {
-            tracing::error!(function = %H::FUNCTION, "a delivery panicked");
+            tokio::spawn(async move { service.reply_to(&headers, body).await }.instrument(span));
+        let reply = work.await.unwrap_or_else(|_| {
+            tracing::error!(function = %H::FUNCTION, "delivery panicked");
             Reply::Retry
         });
-        answer.status().into_response()
+        reply.status().into_response()
     }
 
-    async fn answer(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Reply {
+    async fn reply_to(&self, headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Reply {
         let body = match body {
             Ok(body) => body,
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 tracing::error!(
                     limit_bytes = MAXIMUM_BODY_BYTES,
-                    "refused a body over the limit"
+                    "rejected body over the size limit"
                 );
                 return Reply::TooLarge;
             }
             Err(rejection) => {
-                tracing::warn!(error = %rejection, "the body broke off");
+                tracing::warn!(error = %rejection, "connection closed while reading the body");
                 return Reply::Retry;
             }
         };
@@ -139,7 +141,8 @@ impl<H: Handler> Service<H> {
             Ok(envelope) => envelope,
             Err(error) => {
                 let error = Error::permanent("cannot read the delivery").caused_by(error);
-                // There is no message id either: the same body has the same id.
+                // Without a message id, the digest of the body identifies the message: redelivering
+                // the same body yields the same id.
                 let id = EventId::of_message(&digest(&body));
                 let unread = Envelope {
                     message_id: String::new(),
@@ -173,23 +176,24 @@ impl<H: Handler> Service<H> {
         let mut lease = match self.ledger.begin(&context.event_id, now).await {
             Ok(Claim::Acquired(lease)) => lease,
             Ok(Claim::Completed(events)) => {
-                tracing::info!("the event was handled before");
+                tracing::info!("event already handled");
                 return self.publish(&events).await.unwrap_or(Reply::AlreadyDone);
             }
             Ok(Claim::InProgress { expires }) => {
-                tracing::info!(expires = %expires, "another delivery of the event is being handled");
+                tracing::info!(expires = %expires, "event is being handled by another delivery");
                 return Reply::InProgress;
             }
             Err(error) => return retry("cannot read the ledger", error.into()),
         };
         let handled = self.handle(event, context.clone(), &mut lease).await;
-        match handled.and_then(within_rights::<H>) {
+        match handled.and_then(check_topics::<H>) {
             Ok(outcome) => self.finish(&context, lease, outcome).await,
             Err(error) => self.fail(&context, lease, envelope, error).await,
         }
     }
 
-    /// Runs the handler in a task of its own, so that a panic is an error like others and the event is given back.
+    /// Runs the handler in its own task, so that a panic becomes a transient error and the lease is
+    /// released.
     async fn handle(
         &self,
         event: H::Event,
@@ -199,14 +203,16 @@ impl<H: Handler> Service<H> {
         let handler = Arc::clone(&self.handler);
         let work =
             tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
-        self.under(lease, work).await.unwrap_or_else(|panic| {
-            tracing::error!(error = %panic, "the handler panicked");
-            Err(Error::transient("the handler panicked").caused_by(panic))
-        })
+        self.while_renewing(lease, work)
+            .await
+            .unwrap_or_else(|panic| {
+                tracing::error!(error = %panic, "handler panicked");
+                Err(Error::transient("the handler panicked").caused_by(panic))
+            })
     }
 
-    /// Waits for work, and renews the lease of the event meanwhile.
-    async fn under<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
+    /// Waits for `work` and renews the lease of the event meanwhile.
+    async fn while_renewing<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
         let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
         let mut work = pin!(work);
         loop {
@@ -217,7 +223,8 @@ impl<H: Handler> Service<H> {
             let mut renewal = pin!(self.renew(lease));
             tokio::select! {
                 done = &mut work => {
-                    // Broken off, it could have changed the entry without anybody knowing its new generation.
+                    // A cancelled renewal may still change the entry, and its new generation would
+                    // be unknown.
                     renewal.await;
                     return done;
                 }
@@ -228,17 +235,20 @@ impl<H: Handler> Service<H> {
 
     async fn renew(&self, lease: &mut Lease) {
         if let Err(error) = self.ledger.renew(lease, self.ports.clock.now()).await {
-            // Whoever took over finishes; this run finds out when it completes.
-            tracing::warn!(error = %Error::from(error).chain(), "cannot renew the lease of the event");
+            // Another delivery may have taken the event over. This one notices when it completes
+            // the entry.
+            tracing::warn!(error = %Error::from(error).chain(), "cannot renew lease");
         }
     }
 
-    /// Writes down what came of an event. Its lease is renewed until the entry is written that completes it: the audit log
-    /// may take longer than a lease.
+    /// Records the outcome of an event.
+    ///
+    /// The lease is renewed until the ledger entry is complete, because writing the audit row may
+    /// take longer than a lease.
     async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Reply {
         let now = self.ports.clock.now();
         let Outcome { entry, events } = outcome;
-        let (decision, reason) = (entry.decision, entry.reason.clone());
+        let (decision, reason) = (entry.decision.clone(), entry.reason.clone());
         let row = entry.into_row(
             now,
             H::FUNCTION,
@@ -246,15 +256,14 @@ impl<H: Handler> Service<H> {
             &self.settings.environment,
         );
         if let Err(error) = self
-            .under(&mut lease, self.ports.warehouse.record(&row))
+            .while_renewing(&mut lease, self.ports.warehouse.record(&row))
             .await
         {
-            self.release(lease, "the audit row could not be written")
-                .await;
+            self.release(lease, "cannot write the audit row").await;
             return retry("cannot write the audit row", error.into());
         }
-        if let Err(error) = self.ledger.complete(&lease, now, decision, &events).await {
-            self.release(lease, "the event could not be completed in the ledger")
+        if let Err(error) = self.ledger.complete(&lease, now, &decision, &events).await {
+            self.release(lease, "cannot complete the event in the ledger")
                 .await;
             return retry("cannot complete the event in the ledger", error.into());
         }
@@ -271,7 +280,7 @@ impl<H: Handler> Service<H> {
     ) -> Reply {
         self.release(lease, &error.chain()).await;
         match error.retryability() {
-            Retryability::Transient => retry("the event is put off", error),
+            Retryability::Transient => retry("delivery failed, will be retried", error),
             Retryability::Permanent => self.dead_letter(&context.event_id, envelope, error).await,
         }
     }
@@ -283,11 +292,11 @@ impl<H: Handler> Service<H> {
             .await
         {
             // The lease expires by itself.
-            tracing::warn!(error = %Error::from(error).chain(), "cannot release the event in the ledger");
+            tracing::warn!(error = %Error::from(error).chain(), "cannot release lease");
         }
     }
 
-    /// Publishes events; returns the answer to give if that fails.
+    /// Publishes events. Returns the reply to send if publishing fails, and `None` otherwise.
     async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
         for event in events {
             let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
@@ -296,15 +305,16 @@ impl<H: Handler> Service<H> {
                 attributes,
             };
             if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
-                return Some(retry("cannot publish what the event led to", error.into()));
+                return Some(retry("cannot publish the resulting events", error.into()));
             }
         }
         None
     }
 
-    /// Keeps a hopeless message with its reason, so that it neither loops nor is lost.
+    /// Publishes a permanently failing message as a dead letter, with the reason.
     ///
-    /// The audit row comes first: written again it is the same row, while a letter that is published again is another one.
+    /// The audit row is written before the dead letter is published. Writing the same row again
+    /// changes nothing, but publishing again creates a second dead letter.
     async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Reply {
         let Envelope {
             attributes,
@@ -314,7 +324,7 @@ impl<H: Handler> Service<H> {
         } = envelope;
         let mut entry = error.into_dead_letter();
         let reason = entry.error_message.clone().unwrap_or_default();
-        tracing::error!(event_id = %event_id, error = %reason, "the message is hopeless and becomes a dead letter");
+        tracing::error!(event_id = %event_id, error = %reason, "moving message to dead-letter topic");
         let dead_letter = DeadLetter::new(
             H::FUNCTION,
             event_id,
@@ -330,10 +340,7 @@ impl<H: Handler> Service<H> {
                 .write(&path, contents, Condition::Always)
                 .await
             {
-                return retry(
-                    "cannot set the message of a dead letter aside",
-                    error.into(),
-                );
+                return retry("cannot offload the message of a dead letter", error.into());
             }
         }
         let now = self.ports.clock.now();
@@ -353,19 +360,21 @@ impl<H: Handler> Service<H> {
             .await
         {
             Ok(_) => Reply::DeadLettered,
-            Err(error) => retry("cannot keep a dead letter", error.into()),
+            Err(error) => retry("cannot publish the dead letter", error.into()),
         }
     }
 }
 
-/// Refuses an outcome that leads to a topic which the function does not name: in the cloud it has no right to it, and would
-/// find that out when the event is complete.
-fn within_rights<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
+/// Returns an error if the outcome has an event for a topic that the function does not declare.
+///
+/// In the cloud, the function may not publish to that topic. Without this check it would fail only
+/// after the ledger entry is complete.
+fn check_topics<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
     let mut topics = outcome.events.iter().map(|event| event.topic);
     match topics.find(|topic| !H::PUBLISHES.contains(topic)) {
         None => Ok(outcome),
         Some(topic) => Err(Error::permanent(format!(
-            "{} may not publish to {topic}; name it in its PUBLISHES",
+            "{} may not publish to {topic}: add the topic to its `Handler::PUBLISHES`",
             H::FUNCTION
         ))),
     }

@@ -1,4 +1,4 @@
-//! The envelopes in which a message may come: a wrapped push, an unwrapped push, or Eventarc's CloudEvent.
+//! Parsing of message envelopes: wrapped pushes, unwrapped pushes, and Eventarc's CloudEvents.
 
 use std::collections::BTreeMap;
 
@@ -16,44 +16,47 @@ const MESSAGE_ID_HEADER: &str = "x-goog-pubsub-message-id";
 const PUBLISH_TIME_HEADER: &str = "x-goog-pubsub-publish-time";
 const ATTRIBUTE_HEADER_PREFIX: &str = "x-goog-pubsub-attr-";
 
-/// A message taken out of whatever it came in.
+/// A message, independent of its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// The id that the bus gave the message.
+    /// The message id that Pub/Sub has assigned; empty in an unwrapped push without metadata.
     pub message_id: String,
-    /// When it was published for the first time; `None` in an unwrapped push without metadata.
+    /// The time of the first publication, also after a dead letter is republished. `None` in an
+    /// unwrapped push without metadata.
     pub published_at: Option<Timestamp>,
     /// The message's attributes.
     pub attributes: BTreeMap<String, String>,
-    /// The message's payload.
+    /// The decoded payload.
     pub data: Bytes,
 }
 
-/// A body in which no message can be found.
+/// A body that does not contain a valid message. Every variant is permanent.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
-    /// It is no JSON.
-    #[error("the body is no JSON")]
+    /// The body is not valid JSON.
+    #[error("the body is not valid JSON")]
     Json(#[source] serde_json::Error),
-    /// Its message has fields that cannot be used.
-    #[error("the push envelope cannot be understood")]
+    /// The push envelope has a missing or malformed field.
+    #[error("cannot parse the push envelope")]
     Push(#[source] serde_json::Error),
-    /// The payload is not in base64.
-    #[error("the payload of the message is no base64")]
+    /// The payload is not valid base64.
+    #[error("the payload of the message is not valid base64")]
     Base64(#[source] base64::DecodeError),
-    /// It is a CloudEvent of something else.
-    #[error("the CloudEvent is a `{found}`, expected {CLOUD_EVENT_TYPE}")]
+    /// The CloudEvent has another type.
+    #[error("unexpected CloudEvent type `{found}`, expected `{CLOUD_EVENT_TYPE}`")]
     CloudEvent {
-        /// Its type.
+        /// The type of the CloudEvent, at most 120 characters.
         found: String,
     },
 }
 
 impl Envelope {
-    /// Takes the message out of a request. Which envelope it is shows in the headers, and without any in the body.
+    /// Extracts the message from a request.
+    ///
+    /// The headers identify the kind of envelope. Without matching headers, the body does.
     ///
     /// # Errors
-    /// See [`EnvelopeError`]; no repetition helps against any of them.
+    /// Returns an error if the body does not contain a valid message; see [`EnvelopeError`].
     pub fn open(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
         let mut envelope = Self::unpack(headers, body)?;
         let first = envelope
@@ -116,7 +119,7 @@ impl Envelope {
     }
 }
 
-/// Returns the trace that a request belongs to, from `traceparent` or `X-Cloud-Trace-Context`.
+/// Returns the trace id of a request, from `traceparent` or `X-Cloud-Trace-Context`.
 pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
     let from_w3c = header(headers, "traceparent").and_then(|value| value.split('-').nth(1));
     let from_google =
@@ -135,7 +138,7 @@ struct Push {
     message: PushMessage,
 }
 
-/// Both spellings of id and time are sent in one message, so they cannot be aliases of one field.
+/// One message contains both spellings of id and time, so they cannot be aliases of one field.
 #[derive(Deserialize)]
 struct PushMessage {
     data: Option<String>,
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_push_is_opened() {
+    fn wrapped_push_is_parsed() {
         for fixture in [
             include_str!("fixtures/push.json"),
             include_str!("fixtures/push-emulator.json"),
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_published_before_is_about_that_time() {
+    fn republished_message_keeps_its_first_publish_time() {
         let push = |time: &str| {
             let attributes = serde_json::json!({ FIRST_PUBLISHED_ATTRIBUTE: time });
             let message = serde_json::json!({ "messageId": "1", "publishTime": "2021-08-09T00:00:00Z", "attributes": attributes });
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unwrapped_push_is_opened_with_and_without_metadata() {
+    fn unwrapped_push_is_parsed_with_and_without_metadata() {
         let metadata = headers(&[
             ("x-goog-pubsub-message-id", "136969346945"),
             ("x-goog-pubsub-publish-time", "2021-07-20T04:00:00.123Z"),
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloud_event_is_opened() {
+    fn cloud_event_is_parsed() {
         let body = include_str!("fixtures/push.json").into();
         let event = headers(&[
             ("ce-type", CLOUD_EVENT_TYPE),
@@ -242,15 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_message_is_refused() {
+    fn body_without_message_is_rejected() {
         let cases = [
-            ("", "no JSON"),
-            ("<xml/>", "no JSON"),
-            (r#"{"message":7}"#, "cannot be understood"),
-            (r#"{"message":{"data":"%%%"}}"#, "no base64"),
+            ("", "not valid JSON"),
+            ("<xml/>", "not valid JSON"),
+            (r#"{"message":7}"#, "cannot parse the push envelope"),
+            (r#"{"message":{"data":"%%%"}}"#, "not valid base64"),
             (
                 r#"{"message":{"publishTime":"soon"}}"#,
-                "cannot be understood",
+                "cannot parse the push envelope",
             ),
         ];
         for (body, expected) in cases {
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_is_read_from_either_header() {
+    fn trace_id_is_read_from_either_header() {
         let id = "0af7651916cd43dd8448eb211c80319c";
         let w3c = headers(&[("traceparent", &format!("00-{id}-b7ad6b7169203331-01"))]);
         let google = headers(&[("x-cloud-trace-context", &format!("{id}/1;o=1"))]);
@@ -275,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn open_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Envelope::open(&HeaderMap::new(), &body.into());
         }
     }

@@ -1,4 +1,4 @@
-//! Errors of handlers, and which of them pass.
+//! The error type of handlers: permanent or transient.
 
 use std::{error::Error as StdError, fmt};
 
@@ -8,14 +8,15 @@ use shared::{
     retryability::{Classify, Retryability},
 };
 
-/// Errors quote what they are about, which may be a message of megabytes; a line of the log has at most 256 kB.
+/// The maximum size of an error text. Errors may quote a message of several megabytes, and Cloud
+/// Logging limits an entry to 256 kB.
 const LONGEST_TEXT_BYTES: usize = 100_000;
 
-/// Why an event could not be handled.
+/// An error that occurred while handling an event.
 #[derive(Debug)]
 pub struct Error {
     retryability: Retryability,
-    /// What was attempted; `None` where the cause says it well enough.
+    /// The description of the failed operation; `None` if the cause describes it.
     attempt: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -25,7 +26,7 @@ impl fmt::Display for Error {
         match (&self.attempt, &self.cause) {
             (Some(attempt), _) => formatter.write_str(attempt),
             (None, Some(cause)) => cause.fmt(formatter),
-            (None, None) => formatter.write_str("the event could not be handled"),
+            (None, None) => formatter.write_str("cannot handle the event"),
         }
     }
 }
@@ -42,7 +43,8 @@ impl StdError for Error {
 }
 
 impl Error {
-    /// Makes an error that no repetition helps against, from a sentence that says what is wrong and what to do.
+    /// Creates a permanent error, which a retry cannot fix. `attempt` describes the failure and its
+    /// remedy.
     pub fn permanent(attempt: impl Into<String>) -> Self {
         Self {
             retryability: Retryability::Permanent,
@@ -51,7 +53,7 @@ impl Error {
         }
     }
 
-    /// Makes an error that may be gone on the next delivery.
+    /// Creates a transient error, which may not recur on the next delivery.
     pub fn transient(attempt: impl Into<String>) -> Self {
         Self {
             retryability: Retryability::Transient,
@@ -59,7 +61,7 @@ impl Error {
         }
     }
 
-    /// Adds the cause.
+    /// Sets the cause of the error.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
@@ -68,12 +70,12 @@ impl Error {
         }
     }
 
-    /// Tells whether it helps to try again.
+    /// Returns whether the error is permanent or transient.
     pub const fn retryability(&self) -> Retryability {
         self.retryability
     }
 
-    /// Returns the error and all its causes on one line.
+    /// Returns the error and its causes on one line, separated by colons.
     pub fn chain(&self) -> String {
         let (mut text, mut next) = (self.to_string(), self.source());
         while let Some(cause) = next {
@@ -83,7 +85,7 @@ impl Error {
         text
     }
 
-    /// Makes the entry of a message that becomes a dead letter.
+    /// Creates the audit entry of a dead-lettered message.
     pub(super) fn into_dead_letter(self) -> AuditEntry {
         let error_message = Some(cut(&self.chain(), LONGEST_TEXT_BYTES));
         AuditEntry {
@@ -95,7 +97,7 @@ impl Error {
 
 impl<E: Classify + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        // The error's own text says what was attempted on which object.
+        // The text of the error already names the operation and the object.
         Self {
             retryability: error.retryability(),
             attempt: None,
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chain_names_every_cause_once() {
+    fn chain_names_each_cause_once() {
         let disk = std::io::Error::other("disk full");
         let error = Error::from(StoreError::Unavailable {
             verb: "write",
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_hopeless_and_what_is_away_passes() {
+    fn retryability_follows_the_cause() {
         let address = || "memory://a".to_owned();
         assert_eq!(
             Error::from(StoreError::NotFound { address: address() }).retryability(),

@@ -1,4 +1,4 @@
-//! The public keys of whoever issues tokens, fetched when one is needed and kept.
+//! A cache of the issuer's public keys, fetched on demand.
 
 use std::{
     collections::BTreeMap,
@@ -15,27 +15,29 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::Error;
 
-/// How long keys are kept. Issuers publish a key long before they sign with it and withdraw it long after.
+/// The lifetime of cached keys. Issuers publish a key long before its first use and withdraw it
+/// long after its last.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// How long not to ask again after an answer or a failure, whatever is needed: key ids are invented easily.
-const PAUSE: SignedDuration = SignedDuration::from_secs(10);
+/// The minimum interval between two fetches, successful or not. It bounds the load that made-up key
+/// ids can cause.
+const MIN_FETCH_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
-/// A set of keys behind an address.
+/// The key set at a URL.
 pub(super) struct Keys {
     url: Url,
-    /// Made when it is needed first: where no token is asked for, it never is. A connection that is stale when the next set
-    /// is due is not used again.
+    /// The HTTP client, created on first use because it is not needed when authentication is off.
+    /// Reuses connections between fetches.
     http: OnceCell<Client>,
     known: RwLock<Known>,
-    turn: Mutex<()>,
+    fetching: Mutex<()>,
 }
 
-/// Why there is no key of an id.
+/// The reason why a key is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
     /// The issuer does not publish it.
     Unknown,
-    /// The issuer could not be asked; the log says why.
+    /// The keys could not be fetched; the log has the cause.
     Unavailable,
 }
 
@@ -45,18 +47,20 @@ impl Keys {
             url,
             http: OnceCell::new(),
             known: RwLock::default(),
-            turn: Mutex::default(),
+            fetching: Mutex::default(),
         }
     }
 
-    /// Returns the key of an id. If it is not known, one delivery at a time asks the issuer; those whose keys are known
-    /// do not wait for it.
+    /// Returns the key with this id.
+    ///
+    /// If the key is not cached, one delivery at a time fetches the key set. Deliveries whose keys
+    /// are cached do not wait.
     pub(super) async fn get(&self, id: &str, now: Timestamp) -> Result<Arc<DecodingKey>, NoKey> {
         if let Some(answer) = self.look_up(id, now) {
             return answer;
         }
-        let _turn = self.turn.lock().await;
-        // Whoever had the turn before may have fetched it.
+        let _guard = self.fetching.lock().await;
+        // The previous holder of the mutex may have fetched the key.
         if let Some(answer) = self.look_up(id, now) {
             return answer;
         }
@@ -64,7 +68,7 @@ impl Keys {
         self.known
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .learn(fetched, now);
+            .update(fetched, now);
         self.look_up(id, now).unwrap_or(Err(NoKey::Unavailable))
     }
 
@@ -94,18 +98,18 @@ impl Keys {
     }
 }
 
-/// What the issuer has answered.
+/// The cached keys and the times of the last fetches.
 #[derive(Default)]
 struct Known {
     keys: BTreeMap<String, Arc<DecodingKey>>,
-    /// When these keys were fetched.
+    /// The time of the last successful fetch.
     fetched: Option<Timestamp>,
-    /// When the issuer could not be asked, if that was later.
+    /// The time of the last failed fetch, if it is later than `fetched`.
     failed: Option<Timestamp>,
 }
 
 impl Known {
-    /// Returns `None` if the issuer has to be asked.
+    /// Returns the cached result, or `None` if the keys must be fetched.
     fn look_up(&self, id: &str, now: Timestamp) -> Option<Result<Arc<DecodingKey>, NoKey>> {
         let is_within = |time: Option<Timestamp>, span| {
             time.is_some_and(|time| now.duration_since(time) < span)
@@ -117,13 +121,13 @@ impl Known {
         if let Some(key) = key {
             return Some(Ok(Arc::clone(key)));
         }
-        if is_within(self.failed, PAUSE) {
+        if is_within(self.failed, MIN_FETCH_INTERVAL) {
             return Some(Err(NoKey::Unavailable));
         }
-        is_within(self.fetched, PAUSE).then_some(Err(NoKey::Unknown))
+        is_within(self.fetched, MIN_FETCH_INTERVAL).then_some(Err(NoKey::Unknown))
     }
 
-    fn learn(&mut self, fetched: Result<JwkSet, Error>, now: Timestamp) {
+    fn update(&mut self, fetched: Result<JwkSet, Error>, now: Timestamp) {
         match fetched {
             Ok(set) => {
                 let keys = set.keys.iter().filter_map(|key| {
@@ -138,7 +142,7 @@ impl Known {
                 };
             }
             Err(error) => {
-                tracing::warn!(error = %error.chain(), "cannot fetch the keys that tokens are signed with");
+                tracing::warn!(error = %error.chain(), "cannot fetch public keys");
                 self.failed = Some(now);
             }
         }
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_client_fetches_all_sets_of_keys() {
+    async fn fetches_reuse_one_connection() {
         let (connections, fetches) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (connected, fetched) = (Arc::clone(&connections), Arc::clone(&fetches));
         let answer = get(move || async move {
@@ -177,9 +181,9 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, Router::new().route("/", answer)).await });
         let start: Timestamp = "2021-08-02T05:00:00Z".parse().unwrap();
         for number in 0..3 {
-            let now = start + PAUSE * (2 * number);
+            let now = start + MIN_FETCH_INTERVAL * (2 * number);
             assert_eq!(keys.get("unknown", now).await.err(), Some(NoKey::Unknown));
-            // The connection is free again a moment after the answer has been read.
+            // The connection returns to the pool shortly after the response is read.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(

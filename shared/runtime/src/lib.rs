@@ -28,47 +28,57 @@ pub use open::{open, open_store};
 pub use server::{ServiceSettings, router, run};
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
 
-/// What a function's author writes.
+/// The event handler of a function.
 pub trait Handler: Send + Sync + 'static {
-    /// Which function it is.
+    /// The function that this handler implements.
     const FUNCTION: Function;
 
-    /// The topics that it publishes to. In the cloud it may publish to these and no others.
+    /// The topics that the handler may publish to. IAM grants the function exactly these in the
+    /// cloud.
     const PUBLISHES: &'static [Topic];
 
-    /// The event that it reacts to.
+    /// The type of events that the handler consumes.
     type Event: Event;
 
-    /// Handles an event. May run twice for one event, also at the same time, so all effects are keyed by the event.
+    /// Handles an event.
+    ///
+    /// May run several times for one event, even concurrently. All effects must therefore be
+    /// idempotent and keyed by the event id.
+    ///
+    /// # Errors
+    /// Returns a permanent error if a retry cannot help, and a transient error otherwise.
     fn handle(
         &self,
         event: Self::Event,
         context: &Context,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
-    /// Tells whether events can be handled yet.
+    /// Checks that the handler can process events; the readiness probe calls it.
+    ///
+    /// # Errors
+    /// Returns an error with the reason if the handler is not ready.
     fn ready(&self) -> impl Future<Output = Result<(), Error>> + Send {
         async { Ok(()) }
     }
 
-    /// Returns further routes of the service.
+    /// Returns additional routes of the service.
     fn routes(self: Arc<Self>) -> Router {
         Router::new()
     }
 }
 
-/// What a handler is told beside the event.
+/// The context of a delivery.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The id of the event: the key of everything it leads to.
+    /// The id of the event, and the key of all its effects.
     pub event_id: EventId,
-    /// When the event was published: the same on every delivery.
+    /// The publish time of the event; identical on every delivery.
     pub published_at: Timestamp,
-    /// When this delivery began.
+    /// The start time of this delivery.
     pub now: Timestamp,
 }
 
-/// What came of an event.
+/// The result of handling an event: an audit entry, and the events to publish.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Outcome {
@@ -77,7 +87,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Ends with an audit row and no event.
+    /// Creates an outcome with an audit entry and no events.
     pub fn of(entry: AuditEntry) -> Self {
         Self {
             entry,
@@ -85,7 +95,7 @@ impl Outcome {
         }
     }
 
-    /// Adds an event to be published.
+    /// Adds an event to publish.
     pub fn publish<E: Event>(mut self, event: &E) -> Self {
         let data = String::from_utf8_lossy(&encode(event)).into_owned();
         self.events.push(RecordedEvent {
@@ -95,12 +105,12 @@ impl Outcome {
         self
     }
 
-    /// Returns what goes into the audit log.
+    /// Returns the audit entry.
     pub fn entry(&self) -> &AuditEntry {
         &self.entry
     }
 
-    /// Returns what is to be published.
+    /// Returns the events to publish.
     pub fn events(&self) -> &[RecordedEvent] {
         &self.events
     }

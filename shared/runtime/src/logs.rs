@@ -1,4 +1,4 @@
-//! Logs: JSON in Cloud Logging's shape, or plain lines on a terminal.
+//! Logging as JSON in the format of Cloud Logging, or as plain lines on a terminal.
 
 use std::io::{IsTerminal, Write};
 
@@ -15,10 +15,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// Starts logging to standard error: plain lines on a terminal, otherwise one JSON object a line as
-/// <https://cloud.google.com/logging/docs/structured-logging> describes it. `filter` is in the syntax of `RUST_LOG`.
+/// Initializes logging to standard error.
 ///
-/// Does nothing where logging has been started before.
+/// On a terminal, events are plain lines; otherwise one JSON object per line, see
+/// <https://cloud.google.com/logging/docs/structured-logging>. `filter` has the syntax of
+/// `RUST_LOG`; an invalid filter means `info`.
+///
+/// Does nothing if logging is already initialized.
 pub fn init(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let registry = tracing_subscriber::registry().with(filter);
@@ -36,7 +39,7 @@ pub fn init(filter: &str) {
     drop(started);
 }
 
-/// Writes each event as one line of JSON, with the fields of its spans.
+/// Writes each event as one line of JSON that includes the fields of its spans.
 struct CloudLogging;
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
@@ -68,7 +71,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
         }
         event.record(&mut fields);
         let line = Value::Object(entry(event, fields.0)).to_string();
-        // A log that cannot be written cannot be reported either. Cloud Run stamps the time.
+        // A failure to write a log line cannot be reported. Cloud Run adds the timestamp.
         drop(writeln!(std::io::stderr().lock(), "{line}"));
     }
 }
@@ -92,7 +95,7 @@ fn entry(event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value
     fields
 }
 
-/// The fields of a span or event as JSON; the text of an event is its field `message`.
+/// The fields of a span or event as JSON. The text of an event is in the field `message`.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 

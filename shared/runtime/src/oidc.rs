@@ -1,9 +1,12 @@
-//! Who may deliver: the token that a push subscription sends along, see
+//! Authentication of push deliveries by the OIDC token of the subscription, see
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 //!
-//! Signature and claims are read by `jsonwebtoken`; the keys are fetched by `keys`. The verifier in google-cloud-auth 1.18
-//! is not used: it accepts a token without an audience, panics at one without an e-mail address, fetches the keys again
-//! for every invented key id and without a limit of time, and fails a delivery that comes while another looks for its key.
+//! `jsonwebtoken` verifies signature and claims; `keys` fetches the public keys. The verifier of
+//! google-cloud-auth 1.18 is unsuitable:
+//! - It accepts a token without an audience.
+//! - It panics on a token without an email address.
+//! - It fetches the keys again for every unknown key id, without a timeout.
+//! - It fails a delivery that arrives while another delivery is waiting for its key.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use jiff::{SignedDuration, Timestamp};
@@ -17,43 +20,46 @@ use super::{
     status::Reply,
 };
 
-/// Where Google publishes the keys that it signs tokens with.
+/// The URL of Google's public signing keys.
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
-/// The names under which Google issues them.
+/// The issuers in Google's tokens.
 const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
-/// How far the clocks of issuer and function may differ.
+/// The maximum difference between the clocks of issuer and function.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(10);
-/// What Cloud Run puts in the place of the signature once it has checked a token itself, see
+/// The suffix of a token whose signature Cloud Run has removed after verifying it, see
 /// <https://cloud.google.com/run/docs/troubleshooting#signature-removed>.
 const REMOVED_SIGNATURE: &str = ".SIGNATURE_REMOVED_BY_GOOGLE";
 
-/// The value of `PUSH_AUDIENCE` that lets everybody in.
+/// The value of `PUSH_AUDIENCE` that disables authentication.
 const OFF: &str = "off";
 
-/// Whether a delivery must show who sends it.
+/// The authentication mode of push deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PushAuthentication {
-    /// `PUSH_AUDIENCE=off`: whoever reaches the port may deliver. For one machine, and behind the check of Cloud Run, which
-    /// passes tokens on without their signature.
+    /// `PUSH_AUDIENCE=off`: deliveries are not authenticated. Intended for local use and for
+    /// services behind Cloud Run's own token check, which removes the signature.
     #[default]
     Off,
-    /// A delivery carries a token of Google's.
+    /// Deliveries must have a bearer token that Google has issued.
     Required {
-        /// `PUSH_AUDIENCE`: whom the token must be for, as the push subscription names it: by default the URL it pushes to.
+        /// `PUSH_AUDIENCE`: the audience that the push subscription puts into its tokens; by
+        /// default the URL of its endpoint.
         audience: String,
-        /// `PUSH_SERVICE_ACCOUNT`: the e-mail address of the account that pushes.
+        /// `PUSH_SERVICE_ACCOUNT`: the email address of the service account of the push
+        /// subscription.
         email: String,
-        /// `PUSH_JWKS_URL`: where the issuer's keys are, Google's if not set.
+        /// `PUSH_JWKS_URL`: the URL of the issuer's public keys. Defaults to Google's.
         keys: Url,
     },
 }
 
 impl PushAuthentication {
-    /// Reads the settings.
+    /// Reads the mode from the environment variables `PUSH_AUDIENCE`, `PUSH_SERVICE_ACCOUNT`, and
+    /// `PUSH_JWKS_URL`.
     ///
     /// # Errors
-    /// When `PUSH_AUDIENCE` is not set: nobody is let in by forgetting a variable. When one is missing beside it or cannot
-    /// be used.
+    /// Returns an error if `PUSH_AUDIENCE` is not set, so that a forgotten variable does not
+    /// disable authentication. Also returns an error if another variable is missing or invalid.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
         let invalid = |name, reason: &str| SettingsError::Invalid {
             name,
@@ -61,18 +67,18 @@ impl PushAuthentication {
         };
         let audience = match optional::<String>(variables, "PUSH_AUDIENCE")? {
             None => {
-                let reason = "it is not set; it names the URL that tokens are for, or is `off` to let everybody in";
+                let reason = "it is not set; set it to the audience of the push subscription, or to `off` to disable authentication";
                 return Err(invalid("PUSH_AUDIENCE", reason));
             }
             Some(text) if text == OFF => return Ok(Self::Off),
             Some(text) if !text.contains("://") => {
-                return Err(invalid("PUSH_AUDIENCE", "it is neither a URL nor `off`"));
+                return Err(invalid("PUSH_AUDIENCE", "expected a URL or `off`"));
             }
             Some(text) => text,
         };
         let email: String = required(variables, "PUSH_SERVICE_ACCOUNT")?;
         if !email.contains('@') {
-            return Err(invalid("PUSH_SERVICE_ACCOUNT", "it is no e-mail address"));
+            return Err(invalid("PUSH_SERVICE_ACCOUNT", "expected an email address"));
         }
         let keys = match optional(variables, "PUSH_JWKS_URL")? {
             Some(url) => url,
@@ -87,7 +93,7 @@ impl PushAuthentication {
         })
     }
 
-    /// Makes what verifies tokens; `None` where none is asked for.
+    /// Returns the verifier of tokens, or `None` if authentication is off.
     pub(super) fn verifier(&self) -> Option<TokenVerifier> {
         let Self::Required {
             audience,
@@ -101,7 +107,7 @@ impl PushAuthentication {
         validation.set_required_spec_claims(&["aud", "exp", "iss"]);
         validation.set_audience(&[audience]);
         validation.set_issuer(&ISSUERS);
-        // Compared with the function's own clock, see `Claims::check`.
+        // `Claims::check` compares the expiry with the clock of the ports instead.
         validation.validate_exp = false;
         Some(TokenVerifier {
             validation,
@@ -111,7 +117,7 @@ impl PushAuthentication {
     }
 }
 
-/// Verifies tokens. Made once, since it keeps the keys.
+/// Verifies tokens. One instance serves all deliveries, because it caches the public keys.
 pub(super) struct TokenVerifier {
     validation: Validation,
     email: String,
@@ -119,7 +125,8 @@ pub(super) struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, time, and whose it is.
+    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, expiry, and
+    /// email address.
     pub(super) async fn verify(
         &self,
         headers: &HeaderMap,
@@ -150,10 +157,10 @@ impl TokenVerifier {
     }
 }
 
-/// The claims that `jsonwebtoken` does not check.
+/// The claims that `jsonwebtoken` does not verify here.
 #[derive(Deserialize)]
 struct Claims {
-    /// Until when the token is good, in seconds since 1970.
+    /// The expiry in seconds since 1970.
     exp: i64,
     email: Option<String>,
     email_verified: Option<bool>,
@@ -165,7 +172,7 @@ impl Claims {
             return Err(TokenError::Expired);
         }
         if self.email.as_deref() != Some(email) {
-            return Err(TokenError::Claim("e-mail address"));
+            return Err(TokenError::Claim("email address"));
         }
         if self.email_verified != Some(true) {
             return Err(TokenError::EmailNotVerified);
@@ -174,35 +181,36 @@ impl Claims {
     }
 }
 
-/// Why a delivery is not let in. The texts hold nothing of the token.
+/// An authentication failure. The messages do not contain any part of the token.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TokenError {
     #[error("the request has no bearer token")]
     Missing,
-    #[error("the bearer token is no JSON web token with a signature")]
+    #[error("the bearer token is not a signed JSON Web Token")]
     Malformed,
     #[error("the token is not signed with RS256")]
     Algorithm,
     #[error(
-        "Cloud Run has checked the token and removed its signature: PUSH_AUDIENCE has to be `off` behind that check"
+        "Cloud Run has verified the token and removed its signature: set PUSH_AUDIENCE=off on this service"
     )]
     SignatureRemoved,
-    #[error("the token names a key that its issuer does not publish")]
+    #[error("the token is signed with a key that its issuer does not publish")]
     UnknownKey,
-    #[error("the token's signature is not that of its issuer")]
+    #[error("the token's signature is invalid")]
     Signature,
-    #[error("the token's {0} is missing or another")]
+    #[error("the token's {0} is missing or unexpected")]
     Claim(&'static str),
-    #[error("the token's e-mail address is not verified")]
+    #[error("the token's email address is not verified")]
     EmailNotVerified,
     #[error("the token has expired")]
     Expired,
-    #[error("the keys that tokens are signed with cannot be had")]
+    #[error("cannot fetch the issuer's public keys")]
     NoKeys,
 }
 
 impl TokenError {
-    /// Returns what the delivery gets back.
+    /// Returns the reply to the delivery: a retry if the keys are unavailable, a rejection
+    /// otherwise.
     pub(super) const fn reply(&self) -> Reply {
         match self {
             Self::NoKeys => Reply::Retry,
@@ -248,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_off_lets_everybody_in() {
+    fn only_off_disables_authentication() {
         assert_eq!(
             read(&[("PUSH_AUDIENCE", "off")]),
             Ok(PushAuthentication::Off)
@@ -268,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audience_needs_an_account() {
+    fn audience_requires_service_account() {
         assert_eq!(
             read(&[AUDIENCE]),
             Err(SettingsError::Missing {
@@ -286,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_are_those_of_google_unless_others_are_named() {
+    fn keys_url_defaults_to_google() {
         let required = |url: &str| PushAuthentication::Required {
             audience: AUDIENCE.1.to_owned(),
             email: ACCOUNT.1.to_owned(),

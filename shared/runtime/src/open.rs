@@ -1,4 +1,4 @@
-//! Opening ports: an address chooses the implementation.
+//! Opening of ports; the address selects the implementation.
 
 use std::sync::Arc;
 

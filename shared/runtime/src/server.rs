@@ -1,4 +1,4 @@
-//! Starting and stopping a function's process.
+//! Start-up and shutdown of a function's process.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -20,29 +20,33 @@ use tokio::{net::TcpListener, signal::unix::SignalKind};
 
 use super::{Handler, PushAuthentication, deliver::Service, open};
 
-/// How long a delivery may be silent before another may take its event over. It is renewed every third of it, and is
-/// shorter than the time that a subscription's attempts take, so that a crash does not make a dead letter.
+/// The default lease of a ledger entry. It is renewed after each third of its duration. It is
+/// shorter than the total time of a subscription's attempts, so that a crash does not cause a dead
+/// letter.
 const DEFAULT_LEASE: SignedDuration = SignedDuration::from_secs(60);
 const DEFAULT_PORT: u16 = 8080;
 
-/// The exit code for settings that a process cannot start with, as `EX_CONFIG` of sysexits.h.
+/// The exit code for invalid settings, `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 78;
-/// The exit code for a place or port that cannot be opened, as `EX_UNAVAILABLE` of sysexits.h.
+/// The exit code if a port or the listening address cannot be opened, `EX_UNAVAILABLE` of
+/// sysexits.h.
 const EXIT_UNAVAILABLE: u8 = 69;
 
-/// The settings that every function has.
+/// The settings that all functions have in common.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
-    /// `ENVIRONMENT`: written into audit rows, as in `dev` or `prod`; `local` if not set.
+    /// `ENVIRONMENT`: the name in audit rows, for example `dev` or `prod`. Defaults to `local`.
     pub environment: String,
-    /// `GOOGLE_CLOUD_PROJECT`: named in the traces of logs; `local` if not set.
+    /// `GOOGLE_CLOUD_PROJECT`: the project in the trace names of logs. Defaults to `local`.
     pub project: String,
-    /// `LEASE_SECONDS`: how long a delivery may be silent before another may take its event over; 60 if not set. All
-    /// attempts of the subscription must take longer.
+    /// `LEASE_SECONDS`: the lease after which another delivery may claim an event if it is not
+    /// renewed. Defaults to 60 s. Must be shorter than the total time of the subscription's
+    /// attempts.
     pub lease: SignedDuration,
-    /// `PORT`: where to listen, on all interfaces, as Cloud Run wants it; without it 127.0.0.1:8080.
+    /// `PORT`: the port to listen on, on all interfaces, as Cloud Run requires. Defaults to
+    /// 127.0.0.1:8080.
     pub listen: SocketAddr,
-    /// `PUSH_AUDIENCE` and what belongs to it: whether a delivery must show who sends it.
+    /// `PUSH_AUDIENCE` and its related variables: the authentication of deliveries.
     pub push: PushAuthentication,
 }
 
@@ -59,10 +63,10 @@ impl Default for ServiceSettings {
 }
 
 impl ServiceSettings {
-    /// Reads the settings.
+    /// Reads the settings from environment variables.
     ///
     /// # Errors
-    /// When one cannot be used.
+    /// Returns an error that names the first invalid or missing variable.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
         let default = Self::default();
         let listen = match optional::<u16>(variables, "PORT")? {
@@ -82,15 +86,17 @@ impl ServiceSettings {
     }
 }
 
-/// Returns the HTTP interface of a function: `POST /` for deliveries, `/livez`, `/readyz` and the handler's own routes.
+/// Returns the HTTP router of a function: `POST /` for deliveries, `/livez`, `/readyz`, and the
+/// handler's own routes.
 pub fn router<H: Handler>(handler: Arc<H>, ports: &Ports, settings: &ServiceSettings) -> Router {
     Service::router(handler, ports.clone(), settings.clone())
 }
 
-/// Runs a function: reads the settings, opens the ports, listens, and on SIGTERM finishes what is in flight.
+/// Runs a function until SIGTERM or Ctrl-C, then finishes the deliveries in flight.
 ///
-/// `build` makes the handler from its settings and the ports. The exit code is 0 after a shutdown that was asked for,
-/// 78 for settings and 69 for a place that cannot be used.
+/// `build` creates the handler from the settings and the ports. The exit code is 0 after a
+/// requested shutdown, 78 for invalid settings, and 69 if a port or the listening address cannot be
+/// opened.
 pub async fn run<H, B>(build: B) -> ExitCode
 where
     H: Handler,
@@ -105,14 +111,14 @@ where
     match serve(&variables, build).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Settings(error)) => {
-            tracing::error!(error = %error, "cannot start {}", H::FUNCTION);
+            tracing::error!(error = %error, function = %H::FUNCTION, "cannot start");
             ExitCode::from(EXIT_CONFIGURATION)
         }
         Err(error) => {
             let cause = std::error::Error::source(&error)
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            tracing::error!(error = %error, cause, "cannot start {}", H::FUNCTION);
+            tracing::error!(error = %error, cause, function = %H::FUNCTION, "cannot start");
             ExitCode::from(EXIT_UNAVAILABLE)
         }
     }
@@ -147,7 +153,7 @@ where
         bus = %addresses.bus,
         "listening"
     );
-    // Answers are small and whole; waiting for more to send only delays them.
+    // Responses are small and complete, so Nagle's algorithm would only delay them.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(shutdown())
@@ -155,7 +161,7 @@ where
     served.map_err(cannot_listen)
 }
 
-/// Waits for SIGTERM, which Cloud Run sends ten seconds before it ends a process, or for Ctrl-C.
+/// Waits for Ctrl-C or for SIGTERM, which Cloud Run sends ten seconds before it kills a process.
 async fn shutdown() {
     let terminated = async {
         match tokio::signal::unix::signal(SignalKind::terminate()) {
@@ -170,10 +176,10 @@ async fn shutdown() {
         () = terminated => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    tracing::info!("shutting down; deliveries in flight are finished");
+    tracing::info!("shutting down");
 }
 
-/// Why a function could not start.
+/// An error that prevents a function from starting.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]

@@ -1,34 +1,38 @@
-//! What a delivery gets back: the one table.
+//! The replies to deliveries and their HTTP statuses.
 
 use axum::http::StatusCode;
 
-/// The largest body that is read. A push carries its payload in base64, so this is a message of about 7.5 MiB; events have
-/// some hundred bytes.
+/// The maximum size of a request body in bytes.
+///
+/// A push has its payload in base64, so this corresponds to a message of about 7.5 MiB. Events have
+/// a few hundred bytes.
 pub const MAXIMUM_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// What came of a delivery.
+/// The result of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The event was handled, by this delivery.
+    /// This delivery handled the event.
     Done,
-    /// The event was handled by an earlier delivery; its events were published again.
+    /// An earlier delivery handled the event; its resulting events were published again.
     AlreadyDone,
-    /// The message can never be handled and is kept in the dead-letter topic.
+    /// The message failed permanently and is in the dead-letter topic.
     DeadLettered,
-    /// Another delivery of the event is being handled.
+    /// Another delivery is handling the event.
     InProgress,
-    /// Transient trouble: the same message may well succeed later.
+    /// The delivery failed with a transient error and will be retried.
     Retry,
-    /// The request does not show that it is a push of ours; nothing of it was read.
+    /// The request is not authenticated as a push of the subscription; its body was not read.
     Unauthorized,
-    /// The body is larger than [`MAXIMUM_BODY_BYTES`] and was not read.
+    /// The body exceeds [`MAXIMUM_BODY_BYTES`] and was not read.
     TooLarge,
 }
 
 impl Reply {
-    /// Returns the status. Pub/Sub takes 204 for an acknowledgement and delivers again after anything else here.
+    /// Returns the HTTP status of the reply.
     ///
-    /// A hopeless message is answered with success, since with anything else it would be delivered for days.
+    /// Pub/Sub treats 204 as an acknowledgement and redelivers after any other status in this
+    /// table. A dead-lettered message is therefore acknowledged; otherwise it would be redelivered
+    /// for days.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Done | Self::AlreadyDone | Self::DeadLettered => StatusCode::NO_CONTENT,

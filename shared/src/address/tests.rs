@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_scheme_chooses() {
+fn scheme_selects_the_implementation() {
     assert_eq!("memory://".parse(), Ok(Address::Memory));
     assert_eq!(
         "file:///srv/state".parse(),
@@ -42,7 +42,7 @@ fn the_scheme_chooses() {
 }
 
 #[test]
-fn an_address_is_written_as_it_was_read() {
+fn address_is_displayed_as_parsed() {
     for text in [
         "memory://",
         "file:///srv",
@@ -53,12 +53,12 @@ fn an_address_is_written_as_it_was_read() {
     ] {
         assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
     }
-    let with_login: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
-    assert_eq!(with_login.to_string(), "https://mlflow.example/");
+    let with_credentials: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
+    assert_eq!(with_credentials.to_string(), "https://mlflow.example/");
 }
 
 #[test]
-fn a_login_is_not_shown_whether_the_address_can_be_used_or_not() {
+fn credentials_are_not_displayed() {
     let usable: Address = "https://zoe:geheim@mlflow.example/".parse().unwrap();
     assert_eq!(format!("{usable:?}"), "Address(https://mlflow.example/)");
     for text in [
@@ -70,19 +70,19 @@ fn a_login_is_not_shown_whether_the_address_can_be_used_or_not() {
         "zoe:geheim@mlflow.example",
     ] {
         let error = text.parse::<Address>().unwrap_err();
-        let shown = format!("{error} {error:?}");
-        assert!(shown.contains("…@mlflow"), "{shown}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("…@mlflow"), "{text}");
         assert!(
             ["zoe", "geheim", "ge//h", "eim"]
                 .iter()
-                .all(|part| !shown.contains(*part)),
-            "{shown}"
+                .all(|part| !text.contains(*part)),
+            "{text}"
         );
     }
 }
 
 #[test]
-fn an_object_path_cannot_leave_its_store() {
+fn object_path_cannot_leave_its_store() {
     assert!("data/train_baseline.csv".parse::<ObjectPath>().is_ok());
     for text in [
         "",

@@ -1,4 +1,4 @@
-//! What is known of a data set, written beside it.
+//! The manifest of a data set, stored next to it.
 
 use forecasting::checksum::Checksum;
 use jiff::Timestamp;
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 use super::{DataSet, DataSetName, Role};
 use crate::address::ObjectPath;
 
-/// The format of manifests that this program writes; docs/data.md describes it.
+/// The manifest format that this program writes, described in docs/data.md.
 pub const FORMAT: u32 = 1;
 
-/// What is known of a data set. Never changed once it is written.
+/// The description of a data set. It is immutable once written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The format of this manifest.
+    /// The format of this manifest, see [`FORMAT`].
     pub format: u32,
-    /// The name.
+    /// The name of the data set.
     pub name: DataSetName,
-    /// What the data set is for.
+    /// The purpose of the data set.
     pub role: Role,
-    /// The object that holds the counts, in the same store.
+    /// The path of the counts in the same store.
     pub object: ObjectPath,
     /// The checksum of that object.
     pub sha256: Checksum,
-    /// The size of that object.
+    /// The size of that object in bytes.
     pub bytes: u64,
-    /// The number of counts, one for each counter and hour.
+    /// The number of counts, one per counter and hour.
     pub rows: u64,
-    /// When the first hour that was counted began.
+    /// The start of the first counted hour.
     pub first_hour: Timestamp,
-    /// When the last hour that was counted began.
+    /// The start of the last counted hour.
     pub last_hour: Timestamp,
-    /// The names of the counters, in the order of their folded names.
+    /// The names of the counters, sorted by their folded names.
     pub counters: Vec<String>,
-    /// The files that it was made of, in the order in which they were merged.
+    /// The files that the counts were read from, in the order of merging.
     pub sources: Vec<Source>,
     /// The data set that this one continues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Returns what others refer to it by.
+    /// Returns the name and checksum, by which models and runs refer to the data set.
     pub fn data_set(&self) -> DataSet {
         DataSet {
             name: self.name.clone(),
@@ -53,10 +53,10 @@ impl Manifest {
 /// A file that counts were read from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The file's or object's name, without the folder of the machine it was on.
+    /// The name of the file or object, without its local folder.
     pub name: String,
-    /// The checksum of the file, draft as it was.
+    /// The checksum of the file as read, before decompression.
     pub sha256: Checksum,
-    /// The rows that were read from it.
+    /// The number of rows read from the file.
     pub rows: u64,
 }

@@ -1,9 +1,11 @@
-//! Baselines: the training data of champions and the fixed test set, every writing of them kept for ever.
+//! Baselines: the training data of champions and the fixed test set. Every published version is
+//! retained.
 //!
-//! A data set is a CSV of counts, `data/baselines/NAME.csv`, and its [`Manifest`] beside it. Both are written once; the
-//! name holds a part of the contents' checksum. Which two are in use is said by one object, [`PUBLISHED`], that moves by
-//! compare-and-swap. The objects that people and functions read, `data/train_baseline.csv` and
-//! `data/test_baseline.csv`, are copies of what it names, made right after by whoever moved it.
+//! A data set is a CSV object of counts, `data/baselines/NAME.csv`, and a [`Manifest`] next to it.
+//! Both are immutable; the name contains the start of the contents' checksum. One object,
+//! [`PUBLISHED`], names the two data sets in use and changes by compare-and-swap. People and
+//! functions read copies of these two, `data/train_baseline.csv` and `data/test_baseline.csv`.
+//! [`publish`] writes the copies.
 
 mod manifest;
 mod name;
@@ -26,35 +28,36 @@ use crate::{
     store::{Condition, Generation, Store, StoreError, malformed, read_json, write_json},
 };
 
-/// Where data sets and their manifests are.
+/// The folder of data sets and their manifests.
 pub(crate) const FOLDER: &str = "data/baselines/";
-/// The object that says which data sets are in use.
+/// The path of the object that names the data sets in use.
 pub const PUBLISHED: &str = "data/baseline.json";
 
 /// The two data sets in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// What champions are trained on.
+    /// The training data of champions.
     pub train: DataSetName,
     /// The fixed test set.
     pub test: DataSetName,
 }
 
-/// Counts as they are stored.
+/// A data set that is not stored yet: encoded counts and their manifest.
 pub struct DataSetDraft {
-    /// The name they will have.
+    /// The name and checksum of the data set.
     pub data: DataSet,
     bytes: Bytes,
     manifest: Manifest,
 }
 
 impl DataSetDraft {
-    /// Writes counts down as they are stored; `None` without any. `parent` is the data set that they continue.
+    /// Encodes counts and describes them in a manifest. Returns `None` if there are no counts.
     ///
-    /// They are normalized, see [`Counts::normalized`], so that the same counts have the same checksum.
+    /// `parent` is the data set that the counts extend. The counts are normalized, see
+    /// [`Counts::normalized`], so equal counts have equal checksums.
     ///
     /// # Errors
-    /// Where a name of a counter cannot be written as CSV.
+    /// Returns an error if the name of a counter cannot be written as CSV.
     pub fn new(
         role: Role,
         counts: &Counts,
@@ -83,7 +86,7 @@ impl DataSetDraft {
                 .map(|counter| counter.name.clone())
                 .collect(),
             sources,
-            // The very same counts again continue nothing.
+            // A data set cannot be its own parent.
             parent: parent.filter(|parent| parent != name),
             role,
             name: name.clone(),
@@ -95,27 +98,28 @@ impl DataSetDraft {
         }))
     }
 
-    /// Returns what is known of the counts.
+    /// Returns the manifest of the data set.
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 }
 
-/// Stores a data set and its manifest, unless they are there. The manifest comes last, so what has one is whole.
+/// Stores a data set and its manifest unless they exist, and returns the stored manifest. The
+/// manifest is written last, so a data set with a manifest is complete.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn keep(store: &dyn Store, draft: DataSetDraft) -> Result<Manifest, StoreError> {
     let (object, path) = (draft.data.name.object(), draft.data.name.manifest());
     if store.generation(&object).await?.is_none() {
-        unless_there(store.write(&object, draft.bytes, Condition::Absent).await)?;
+        ignore_existing(store.write(&object, draft.bytes, Condition::Absent).await)?;
     }
-    unless_there(write_json(store, &path, &draft.manifest, Condition::Absent).await)?;
-    // Whoever was first has said where the counts come from.
+    ignore_existing(write_json(store, &path, &draft.manifest, Condition::Absent).await)?;
+    // The manifest of an earlier writer wins: it names the sources first recorded.
     Ok(read_json(store, &path).await?.0)
 }
 
-fn unless_there(written: Result<Generation, StoreError>) -> Result<(), StoreError> {
+fn ignore_existing(written: Result<Generation, StoreError>) -> Result<(), StoreError> {
     match written {
         Ok(_) | Err(StoreError::ConditionFailed { .. }) => Ok(()),
         Err(error) => Err(error),
@@ -125,13 +129,13 @@ fn unless_there(written: Result<Generation, StoreError>) -> Result<(), StoreErro
 /// Reads the manifest of a data set.
 ///
 /// # Errors
-/// When there is none, it cannot be read, or it is of a later format.
+/// Returns an error if the manifest is missing, cannot be read, or has a later format.
 pub async fn manifest(store: &dyn Store, name: &DataSetName) -> Result<Manifest, StoreError> {
     let path = name.manifest();
     let (manifest, _): (Manifest, _) = read_json(store, &path).await?;
     if manifest.format > FORMAT {
         let reason = format!(
-            "it has format {}, this program reads up to {FORMAT}; use a later one",
+            "the format is {}, but this program reads formats up to {FORMAT}; update bike-traffic",
             manifest.format
         );
         return Err(malformed(store, &path, reason));
@@ -139,10 +143,10 @@ pub async fn manifest(store: &dyn Store, name: &DataSetName) -> Result<Manifest,
     Ok(manifest)
 }
 
-/// Reads the counts of a data set as they are stored.
+/// Reads the encoded counts of a data set and verifies their checksum.
 ///
 /// # Errors
-/// When they are not there, or are not those that the manifest describes.
+/// Returns an error if the counts are missing or differ from the manifest.
 pub async fn read(store: &dyn Store, manifest: &Manifest) -> Result<Bytes, StoreError> {
     let bytes = store.read(&manifest.object).await?.bytes;
     let found = Checksum::of(&bytes);
@@ -150,16 +154,17 @@ pub async fn read(store: &dyn Store, manifest: &Manifest) -> Result<Bytes, Store
         return Ok(bytes);
     }
     let reason = format!(
-        "its SHA-256 is {found}, its manifest says {}; bring the object back from a backup or an earlier generation",
+        "the SHA-256 is {found}, but the manifest has {}; restore the object from a backup or an earlier generation",
         manifest.sha256
     );
     Err(malformed(store, &manifest.object, reason))
 }
 
-/// Returns the data sets in use and the generation of the object that says so; `None` before the first publication.
+/// Returns the data sets in use and the generation of the object that names them, or `None` before
+/// the first publication.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn published(store: &dyn Store) -> Result<Option<(Baseline, Generation)>, StoreError> {
     match read_json(store, &path(PUBLISHED)).await {
         Ok(found) => Ok(Some(found)),
@@ -168,18 +173,18 @@ pub async fn published(store: &dyn Store) -> Result<Option<(Baseline, Generation
     }
 }
 
-/// Puts data sets into use, on condition that those in use are still of the generation that was read. Done a second
-/// time it finishes what the first time left open and changes nothing else.
+/// Puts data sets into use, on condition that the object that names those in use still has the
+/// expected generation. A repeated call completes an interrupted one and changes nothing else.
 ///
 /// # Errors
-/// [`StoreError::ConditionFailed`] when others have been put into use since; when a data set is not there or the store
-/// fails.
+/// Returns [`StoreError::ConditionFailed`] if other data sets have been published since. Returns an
+/// error if a data set is missing or invalid, or the store fails.
 pub async fn publish(
     store: &dyn Store,
     expected: Option<Generation>,
     baseline: &Baseline,
 ) -> Result<(), StoreError> {
-    // What is to be published can be read before anything points to it.
+    // Verify both data sets before publishing them.
     let contents = read_both(store, baseline).await?;
     let present = published(store).await?;
     if present.is_none_or(|(present, _)| present != *baseline) {
@@ -189,17 +194,18 @@ pub async fn publish(
     copy_in_use(store, baseline.clone(), contents).await
 }
 
-/// Reads training data and test set.
+/// Reads and verifies the training data and the test set.
 async fn read_both(store: &dyn Store, baseline: &Baseline) -> Result<[Bytes; 2], StoreError> {
     let train = read(store, &manifest(store, &baseline.train).await?).await?;
     let test = read(store, &manifest(store, &baseline.test).await?).await?;
     Ok([train, test])
 }
 
-/// Makes the copies of what was put into use, or of what others have put into use since.
+/// Copies the published data sets, or those that a concurrent call has published since.
 ///
-/// Whoever is slow may write over the copies of one who published later. So everybody looks afterwards whether the copies
-/// are still those of what is in use, and the last to write has seen the last publication.
+/// A slow call may overwrite the copies of a later publication. So each call checks, after writing,
+/// whether its copies are those of the data sets in use. The last writer has seen the last
+/// publication.
 async fn copy_in_use(
     store: &dyn Store,
     mut copied: Baseline,
@@ -208,7 +214,7 @@ async fn copy_in_use(
     loop {
         let is_copied = match copy_both(store, contents.clone()).await {
             Ok(()) => true,
-            // Somebody else is copying.
+            // A concurrent call is copying.
             Err(StoreError::ConditionFailed { .. }) => false,
             Err(error) => return Err(error),
         };
@@ -229,7 +235,8 @@ async fn copy_both(store: &dyn Store, [train, test]: [Bytes; 2]) -> Result<(), S
     copy(store, TEST_BASELINE, test).await
 }
 
-/// Writes a copy, unless it is the same; so what is made of it, such as features, stays in use.
+/// Writes a copy unless its contents are equal. An unchanged generation keeps derived data valid,
+/// for example the features.
 async fn copy(store: &dyn Store, name: &str, bytes: Bytes) -> Result<(), StoreError> {
     let path = path(name);
     let condition = match store.read(&path).await {
@@ -241,17 +248,21 @@ async fn copy(store: &dyn Store, name: &str, bytes: Bytes) -> Result<(), StoreEr
     store.write(&path, bytes, condition).await.map(drop)
 }
 
-/// Returns the manifests of a data set and of all that it continues, latest first.
+/// Returns the manifests of a data set and of its chain of parents, latest first.
 ///
 /// # Errors
-/// When one of them is missing or the store fails.
+/// Returns an error if a manifest is missing, the chain has a cycle, or the store fails.
 pub async fn history(store: &dyn Store, name: &DataSetName) -> Result<Vec<Manifest>, StoreError> {
     let mut chain: Vec<Manifest> = Vec::new();
     let mut next = Some(name.clone());
     while let Some(name) = next {
-        // A parent is there before its child, so a chain has an end, unless somebody has written manifests by hand.
+        // A parent is stored before its child, so only manually written manifests can have a cycle.
         if chain.iter().any(|known| known.name == name) {
-            return Err(malformed(store, &name.manifest(), "it continues itself"));
+            return Err(malformed(
+                store,
+                &name.manifest(),
+                "the data set is its own ancestor",
+            ));
         }
         let manifest = manifest(store, &name).await?;
         next = manifest.parent.clone();

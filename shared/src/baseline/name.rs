@@ -1,4 +1,4 @@
-//! The name of a data set, which its contents give it.
+//! The names of data sets, derived from their contents.
 
 use std::{fmt, str::FromStr};
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::ObjectPath;
 
-/// What a data set is for.
+/// The purpose of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Champions are trained on it.
+    /// The training data of champions.
     Train,
     /// The fixed test set, on which champions and challengers are scored.
     Test,
@@ -28,7 +28,8 @@ impl fmt::Display for Role {
 
 const DIGITS: usize = 8;
 
-/// The name of a data set: its role, its last day and the first digits of its checksum, as in `train-2021-05-15-cd4328d2`.
+/// The name of a data set: its role, last day and the start of its checksum, as in
+/// `train-2021-05-15-cd4328d2`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DataSetName(String);
@@ -38,9 +39,9 @@ impl DataSetName {
         Self(format!("{role}-{last}-{}", checksum.short(DIGITS)))
     }
 
-    /// Returns what the data set is for.
+    /// Returns the purpose of the data set.
     pub fn role(&self) -> Role {
-        // Every name begins with one of the two.
+        // Every name starts with one of the two roles.
         if self.0.starts_with("train") {
             Role::Train
         } else {
@@ -48,12 +49,12 @@ impl DataSetName {
         }
     }
 
-    /// Returns where the counts are.
+    /// Returns the path of the counts.
     pub fn object(&self) -> ObjectPath {
         self.path("csv")
     }
 
-    /// Returns where the manifest is.
+    /// Returns the path of the manifest.
     pub fn manifest(&self) -> ObjectPath {
         self.path("json")
     }
@@ -107,26 +108,26 @@ impl fmt::Display for DataSetName {
     }
 }
 
-/// A text that names no data set.
+/// The error returned when a text is not a valid [`DataSetName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` names no data set: role, last day and eight digits, as in train-2021-05-15-cd4328d2"
+    "invalid data set name `{text}`: expected a role, the last day and eight digits, for example train-2021-05-15-cd4328d2"
 )]
 pub struct DataSetNameError {
     text: String,
 }
 
-/// A data set as those refer to it who were made of it: by name and whole checksum.
+/// A reference to a data set, by name and full checksum. Models and runs store it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSet {
-    /// The name.
+    /// The name of the data set.
     pub name: DataSetName,
-    /// The checksum of the counts as they are stored.
+    /// The checksum of the encoded counts.
     pub sha256: Checksum,
 }
 
 impl DataSet {
-    /// Names counts whose checksum is known.
+    /// Creates the reference to a data set from its role, last day and checksum.
     pub fn new(role: Role, last: Day, sha256: Checksum) -> Self {
         Self {
             name: DataSetName::new(role, last, &sha256),
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_role_last_day_and_contents() {
+    fn data_set_name_has_role_last_day_and_checksum() {
         let name = DataSetName::new(
             Role::Test,
             "2021-07-18".parse().unwrap(),

@@ -61,7 +61,7 @@ fn baseline(train: &DataSetDraft, test: &DataSetDraft) -> Baseline {
 }
 
 #[tokio::test]
-async fn a_manifest_describes_the_object_beside_it() {
+async fn manifest_describes_its_object() {
     let train = draft(Role::Train, "2021-05-15", None);
     let store = store_with(&[&train]).await;
     let manifest = manifest(&*store, &train.data.name).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_manifest_describes_the_object_beside_it() {
 }
 
 #[tokio::test]
-async fn the_same_counts_are_kept_once_and_their_first_manifest_stays() {
+async fn equal_counts_are_stored_once_with_the_first_manifest() {
     let (first, parent) = (
         draft(Role::Train, "2021-05-15", None),
         draft(Role::Train, "2021-05-10", None),
@@ -99,7 +99,7 @@ async fn the_same_counts_are_kept_once_and_their_first_manifest_stays() {
 }
 
 #[tokio::test]
-async fn what_is_published_has_copies_where_functions_read_them() {
+async fn publishing_copies_the_data_sets_for_functions() {
     let (old, new) = (
         draft(Role::Train, "2021-05-15", None),
         draft(Role::Train, "2021-05-20", None),
@@ -110,7 +110,7 @@ async fn what_is_published_has_copies_where_functions_read_them() {
         .await
         .unwrap();
     let (_, generation) = published(&*store).await.unwrap().unwrap();
-    let kept = store.generation(&path(TEST_BASELINE)).await.unwrap();
+    let before = store.generation(&path(TEST_BASELINE)).await.unwrap();
     publish(&*store, Some(generation), &baseline(&new, &test))
         .await
         .unwrap();
@@ -122,12 +122,15 @@ async fn what_is_published_has_copies_where_functions_read_them() {
         store.read(&old.manifest.object).await.unwrap().bytes,
         old.bytes
     );
-    // What is made of the test set stays in use, since nobody has written it again.
-    assert_eq!(store.generation(&path(TEST_BASELINE)).await.unwrap(), kept);
+    // An unchanged copy keeps its generation, so the data derived from it stays valid.
+    assert_eq!(
+        store.generation(&path(TEST_BASELINE)).await.unwrap(),
+        before
+    );
 }
 
 #[tokio::test]
-async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
+async fn second_of_two_concurrent_publications_fails_without_effect() {
     let sets =
         ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| draft(Role::Train, last, None));
     let test = draft(Role::Test, "2021-05-31", None);
@@ -155,7 +158,7 @@ async fn of_two_publications_at_once_one_wins_and_the_other_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
+async fn slow_publication_does_not_overwrite_the_copy_of_a_later_one() {
     let sets =
         ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| draft(Role::Train, last, None));
     let test = draft(Role::Test, "2021-05-31", None);
@@ -164,18 +167,22 @@ async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
         .await
         .unwrap();
     let (_, generation) = published(&*store).await.unwrap().unwrap();
-    for moment in [Moment::BeforeItLooks, Moment::BeforeItWrites] {
+    for moment in [Moment::BeforeRead, Moment::BeforeWrite] {
         let (_, before) = published(&*store).await.unwrap().unwrap();
         let other = Mutex::new(Some(baseline(&sets[2], &test)));
-        let overtaken = Overtaken {
+        let racing = RacingStore {
             store: Arc::clone(&store),
             moment,
             other,
         };
-        publish(&overtaken, Some(before), &baseline(&sets[1], &test))
+        publish(&racing, Some(before), &baseline(&sets[1], &test))
             .await
             .unwrap();
-        assert_eq!(*overtaken.other.lock().unwrap(), None, "nobody was faster");
+        assert_eq!(
+            *racing.other.lock().unwrap(),
+            None,
+            "the concurrent publication did not run"
+        );
         assert_eq!(
             published(&*store).await.unwrap().unwrap().0,
             baseline(&sets[2], &test)
@@ -189,21 +196,21 @@ async fn a_slow_publication_does_not_leave_its_copy_over_that_of_a_later_one() {
     assert_ne!(published(&*store).await.unwrap().unwrap().1, generation);
 }
 
-/// When somebody else publishes while a copy of training data is made.
+/// The step of copying the training data before which a concurrent publication runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    BeforeItLooks,
-    BeforeItWrites,
+    BeforeRead,
+    BeforeWrite,
 }
 
-/// A store in which somebody else publishes once, and copies, while training data are copied.
-struct Overtaken {
+/// A store in which one concurrent publication runs while the training data are copied.
+struct RacingStore {
     store: Arc<dyn Store>,
     moment: Moment,
     other: Mutex<Option<Baseline>>,
 }
 
-impl Overtaken {
+impl RacingStore {
     async fn reach(&self, moment: Moment, object: &ObjectPath) {
         if moment != self.moment || object.as_str() != TRAIN_BASELINE {
             return;
@@ -219,9 +226,9 @@ impl Overtaken {
 }
 
 #[async_trait]
-impl Store for Overtaken {
+impl Store for RacingStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
-        self.reach(Moment::BeforeItLooks, path).await;
+        self.reach(Moment::BeforeRead, path).await;
         self.store.read(path).await
     }
 
@@ -235,7 +242,7 @@ impl Store for Overtaken {
         bytes: Bytes,
         condition: Condition,
     ) -> Result<Generation, StoreError> {
-        self.reach(Moment::BeforeItWrites, path).await;
+        self.reach(Moment::BeforeWrite, path).await;
         self.store.write(path, bytes, condition).await
     }
 
@@ -249,7 +256,7 @@ impl Store for Overtaken {
 }
 
 #[tokio::test]
-async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
+async fn interrupted_publication_is_completed_by_the_next() {
     let (train, test) = (
         draft(Role::Train, "2021-05-15", None),
         draft(Role::Test, "2021-05-31", None),
@@ -273,7 +280,7 @@ async fn a_publication_that_was_cut_short_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_does_not_match_its_manifest_is_neither_read_nor_published() {
+async fn object_that_differs_from_its_manifest_is_not_published() {
     let (train, test) = (
         draft(Role::Train, "2021-05-15", None),
         draft(Role::Test, "2021-05-31", None),
@@ -295,7 +302,7 @@ async fn what_does_not_match_its_manifest_is_neither_read_nor_published() {
 }
 
 #[tokio::test]
-async fn verification_finds_what_is_missing_or_changed() {
+async fn verify_reports_missing_changed_and_undescribed_objects() {
     let (train, test) = (
         draft(Role::Train, "2021-05-15", None),
         draft(Role::Test, "2021-05-31", None),
@@ -338,7 +345,7 @@ async fn verification_finds_what_is_missing_or_changed() {
         .write(&broken, Bytes::from_static(b"{"), Condition::Always)
         .await
         .unwrap();
-    // As after the loss of a manifest.
+    // A data set whose manifest is lost.
     let left = "data/baselines/train-2021-05-18-00000000.csv"
         .parse()
         .unwrap();
@@ -378,7 +385,7 @@ async fn verification_finds_what_is_missing_or_changed() {
 }
 
 #[tokio::test]
-async fn the_history_of_a_data_set_is_the_chain_of_those_it_continues() {
+async fn history_returns_the_chain_of_parents() {
     let first = draft(Role::Train, "2021-05-15", None);
     let second = draft(Role::Train, "2021-05-20", Some(&first));
     let third = draft(Role::Train, "2021-05-25", Some(&second));
@@ -392,7 +399,7 @@ async fn the_history_of_a_data_set_is_the_chain_of_those_it_continues() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_a_later_format_is_refused() {
+async fn manifest_of_a_later_format_is_rejected() {
     let mut train = draft(Role::Train, "2021-05-15", None);
     train.manifest.format = FORMAT + 1;
     let store = store_with(&[&train]).await;

@@ -1,4 +1,4 @@
-//! Finding data sets that are not any more what their manifests say.
+//! The verification of stored data sets against their manifests.
 
 use forecasting::checksum::Checksum;
 use serde::Serialize;
@@ -10,43 +10,43 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How an object compares with the manifest that describes it.
+/// The result of comparing an object with its manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It is what the manifest says.
+    /// The object has the checksum in its manifest.
     Valid,
-    /// It is not there.
+    /// The object does not exist.
     Missing,
-    /// It holds something else.
+    /// The object has other contents.
     Changed {
-        /// What it holds.
+        /// The checksum of the object found.
         sha256: Checksum,
-        /// How long it is.
+        /// The size of the object found, in bytes.
         bytes: u64,
     },
-    /// The manifest itself cannot be read, for this reason.
+    /// The manifest cannot be read, for this reason.
     Unreadable(String),
-    /// It is there, and its manifest is not: that is gone, or whoever kept the data set was stopped before writing it.
+    /// The object has no manifest. It was lost, or [`keep`](super::keep) was interrupted.
     Undescribed,
 }
 
-/// What was found about one object.
+/// The verification result of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The address of the object.
     pub object: String,
-    /// The data set that it should hold.
+    /// The name of the data set.
     pub data_set: String,
-    /// How it compares.
+    /// The result of the comparison.
     pub state: State,
 }
 
-/// Reads every data set that has a manifest, and the copies of those in use, and compares them with their manifests. Data
-/// sets without a manifest are found, too.
+/// Compares every data set, and the copies of those in use, with their manifests. Reports data sets
+/// without a manifest as well.
 ///
 /// # Errors
-/// When the store fails; what is missing or changed is no error.
+/// Returns an error if the store fails. Missing and changed objects are results, not errors.
 pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
     let objects = store.list(FOLDER).await?;
     let mut findings: Vec<_> = objects
@@ -88,7 +88,7 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
                     state: State::Missing,
                 });
             }
-            // It was found above.
+            // The loop over all manifests has reported it.
             Err(StoreError::Malformed { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -96,7 +96,7 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
     Ok(findings)
 }
 
-/// Finds counts that no manifest lies beside.
+/// Returns the finding for counts without a manifest.
 fn undescribed(store: &dyn Store, object: &ObjectPath, all: &[ObjectPath]) -> Option<Finding> {
     let data_set = name(object, ".csv")?;
     let is_described = all
@@ -110,7 +110,7 @@ fn undescribed(store: &dyn Store, object: &ObjectPath, all: &[ObjectPath]) -> Op
     (!is_described).then(finding)
 }
 
-/// Returns the name of a data set whose file ends so.
+/// Returns the data set name of an object with this ending.
 fn name<'a>(object: &'a ObjectPath, ending: &str) -> Option<&'a str> {
     object.as_str().strip_prefix(FOLDER)?.strip_suffix(ending)
 }

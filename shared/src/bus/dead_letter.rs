@@ -1,4 +1,4 @@
-//! What a dead letter says beside its payload, and how it becomes a message again.
+//! Dead letters: their attributes, and the conversion back to the original message.
 
 use std::collections::BTreeMap;
 
@@ -13,52 +13,57 @@ use crate::{
     event::{EventId, Function},
 };
 
-/// The attribute with why the message could not be used. What Pub/Sub has no room for is cut off; the audit log has it.
+/// The attribute with the reason why the message was rejected. It is truncated to the limit of
+/// Pub/Sub; the audit log has the full reason.
 pub const REASON_ATTRIBUTE: &str = "dead_letter_reason";
-/// The attribute with the id of the event, under which the audit log has it.
+/// The attribute with the event id, as in the audit log.
 pub const EVENT_ID_ATTRIBUTE: &str = "dead_letter_event_id";
-/// The attribute with the object that holds the message, where it is too large for a letter; see [`Offloaded`].
+/// The attribute with the path of the object that holds an offloaded message, see [`Offloaded`].
 pub const OBJECT_ATTRIBUTE: &str = "dead_letter_object";
 
-/// What Pub/Sub takes, see <https://cloud.google.com/pubsub/quotas#resource_limits>.
+// The limits of Pub/Sub, see <https://cloud.google.com/pubsub/quotas#resource_limits>.
 const MOST_ATTRIBUTES: usize = 100;
 const LONGEST_NAME_BYTES: usize = 256;
 const LONGEST_VALUE_BYTES: usize = 1_024;
-/// A request to publish has 10 MB at most, some of which are about the message and not in it.
+// A publish request has at most 10 MB, including a part that is not the message itself.
 const LARGEST_MESSAGE_BYTES: usize = 9_900_000;
 const ELLIPSIS: &str = "…";
 
-/// What Pub/Sub adds when the attempts have run out, see <https://cloud.google.com/pubsub/docs/dead-letter-topics>.
+/// The prefix of the attributes that Pub/Sub adds after the last attempt, see
+/// <https://cloud.google.com/pubsub/docs/dead-letter-topics>.
 const PUBSUB_PREFIX: &str = "CloudPubSubDeadLetter";
-/// How many attempts there were.
+/// The attribute with the number of delivery attempts.
 pub const DELIVERY_COUNT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceDeliveryCount";
-/// From which subscription it came.
+/// The attribute with the subscription that forwarded the message.
 pub const SUBSCRIPTION_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscription";
-/// From which project it came.
+/// The attribute with the project of that subscription.
 pub const PROJECT_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceSubscriptionProject";
-/// When it was published to the topic that the subscription reads.
+/// The attribute with the time at which the message was published to the subscription's topic.
 pub const PUBLISH_TIME_ATTRIBUTE: &str = "CloudPubSubDeadLetterSourceTopicPublishTime";
 
-/// What is published to the dead letters of a function.
+/// The message to publish to a function's dead-letter topic, and the object to store with it.
 pub struct DeadLetter {
-    /// The message with its reason, or the reason alone.
+    /// The original message with the reason as attribute; without its payload and own attributes if
+    /// offloaded.
     pub message: Message,
-    /// The message itself, where Pub/Sub would refuse it together with its reason: an object, and its contents.
+    /// The path and contents of the object with the original message, if Pub/Sub would reject
+    /// message and reason together.
     pub offloaded: Option<(ObjectPath, Bytes)>,
 }
 
-/// A message that is too large for a letter, stored at `dead-letters/FUNCTION/CHECKSUM.json`.
+/// An original message that is too large for a dead letter, stored at
+/// `dead-letters/FUNCTION/CHECKSUM.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Offloaded {
-    /// The attributes that it came with.
+    /// The attributes of the original message.
     pub attributes: BTreeMap<String, String>,
-    /// Its payload.
+    /// The payload of the original message.
     #[serde(flatten)]
     pub data: Payload,
 }
 
 impl DeadLetter {
-    /// Makes the letter of a message that a function could not use.
+    /// Creates the dead letter of a message that a function has rejected.
     pub fn new(
         function: Function,
         event_id: &EventId,
@@ -94,9 +99,9 @@ impl DeadLetter {
             attributes: own,
             data: Payload::of(&data),
         };
-        // Texts are all there is in it: JSON has room for them.
+        // Serialization cannot fail: the value consists of strings and string maps.
         let contents: Bytes = serde_json::to_vec(&offloaded).unwrap_or_default().into();
-        // Of the same message it is the same object, and of another one another.
+        // The path is derived from the contents, so a repeated dead letter writes the same object.
         let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
         let path: ObjectPath = path
             .parse()
@@ -112,7 +117,7 @@ impl DeadLetter {
     }
 }
 
-/// Tells whether Pub/Sub takes a message.
+/// Returns `true` if Pub/Sub accepts a message of this size.
 fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
     let bytes = data.len()
         + attributes
@@ -127,7 +132,8 @@ fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
         && attributes.iter().all(is_short)
 }
 
-/// Cuts a text that is longer than so many bytes, at the end of a letter, and shows that by an ellipsis.
+/// Truncates a text to at most `bytes` bytes, at a character boundary, and marks the cut by an
+/// ellipsis.
 pub fn cut(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
@@ -136,20 +142,21 @@ pub fn cut(text: &str, bytes: usize) -> String {
     format!("{}{ELLIPSIS}", &text[..end])
 }
 
-/// Says why a message became a dead letter, from its attributes.
+/// Returns the reason why a message became a dead letter, from its attributes.
 pub fn reason(attributes: &BTreeMap<String, String>) -> String {
-    let said = attributes.get(REASON_ATTRIBUTE).cloned();
+    let stated = attributes.get(REASON_ATTRIBUTE).cloned();
     let counted = || {
         let count = attributes.get(DELIVERY_COUNT_ATTRIBUTE)?;
         Some(format!(
-            "refused {count} times; the function's logs say why"
+            "rejected {count} times; see the logs of the function"
         ))
     };
-    said.or_else(counted)
+    stated
+        .or_else(counted)
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Returns the attributes that the message had before it became a dead letter, and when it was published first.
+/// Returns the attributes of the original message, with the time of its first publication.
 pub fn restore(attributes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_of_dead_letter = |name: &str| {
         name.starts_with(PUBSUB_PREFIX)
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_of_pubsub_is_republished_with_the_time_of_its_first_publishing() {
+    fn restoring_a_pubsub_dead_letter_adds_the_first_publish_time() {
         let dead_letter = map(&[
             ("event_type", "drift-check-requested"),
             (DELIVERY_COUNT_ATTRIBUTE, "10"),
@@ -193,7 +200,7 @@ mod tests {
         ]);
         assert_eq!(
             reason(&dead_letter),
-            "refused 10 times; the function's logs say why"
+            "rejected 10 times; see the logs of the function"
         );
         let expected = map(&[
             ("event_type", "drift-check-requested"),
@@ -203,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_of_the_runtime_keeps_the_time_that_it_names() {
+    fn restoring_a_runtime_dead_letter_keeps_the_first_publish_time() {
         let dead_letter = map(&[
             (REASON_ATTRIBUTE, "the day cannot exist"),
             (EVENT_ID_ATTRIBUTE, "message/7"),
@@ -228,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_at_the_end_of_a_letter() {
+    fn cut_ends_at_a_character_boundary() {
         assert_eq!(cut("vélo", 5), "vélo");
         for (bytes, expected) in [
             (9, "vélos…"),
@@ -244,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_has_no_more_than_pubsub_takes_and_what_does_not_fit_is_offloaded_whole() {
+    fn message_over_the_pubsub_limits_is_offloaded() {
         let small = Message {
             data: "{}".into(),
             attributes: map(&[("origin", "scheduler")]),
@@ -283,20 +290,23 @@ mod tests {
             let (path, contents) = offloaded.unwrap();
             assert_eq!(published.attributes[OBJECT_ATTRIBUTE], path.to_string());
             assert!(is_accepted(&published.data, &published.attributes));
-            let kept: Offloaded = serde_json::from_slice(&contents).unwrap();
+            let stored: Offloaded = serde_json::from_slice(&contents).unwrap();
             assert!(
-                kept.data.to_bytes() == message.data && kept.attributes == message.attributes,
+                stored.data.to_bytes() == message.data && stored.attributes == message.attributes,
                 "{path}"
             );
             assert_eq!(
                 dead_letter("again", message).offloaded.unwrap().0,
                 path,
-                "the same message has the same object"
+                "the same message was offloaded to another object"
             );
         }
-        let kept = dead_letter(&"é".repeat(2_000), small);
-        assert_eq!((kept.message.data, kept.offloaded), ("{}".into(), None));
-        assert_eq!(kept.message.attributes[REASON_ATTRIBUTE].len(), 1_023);
-        assert_eq!(kept.message.attributes["origin"], "scheduler");
+        let truncated = dead_letter(&"é".repeat(2_000), small);
+        assert_eq!(
+            (truncated.message.data, truncated.offloaded),
+            ("{}".into(), None)
+        );
+        assert_eq!(truncated.message.attributes[REASON_ATTRIBUTE].len(), 1_023);
+        assert_eq!(truncated.message.attributes["origin"], "scheduler");
     }
 }

@@ -1,4 +1,4 @@
-//! The log of the embedded bus: every message ever published, one object each, in the order of publishing.
+//! The log of the embedded bus: one object for each published message, in publication order.
 
 use std::{
     collections::BTreeMap,
@@ -26,24 +26,24 @@ use crate::{
 /// A message in the log, stored at `bus/topics/TOPIC/NUMBER.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoggedMessage {
-    /// The id given to it.
+    /// The id that the bus assigned.
     pub message_id: MessageId,
-    /// When it was published.
+    /// The time of publication.
     pub published_at: Timestamp,
-    /// Its attributes.
+    /// The attributes of the message.
     pub attributes: BTreeMap<String, String>,
-    /// Its payload.
+    /// The payload of the message.
     #[serde(flatten)]
     pub data: Payload,
 }
 
-/// A payload, stored so that a person can read it where it is text.
+/// A payload, stored as readable text if it is UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {
-    /// UTF-8.
+    /// A payload that is valid UTF-8.
     #[serde(rename = "text")]
     Text(String),
-    /// Anything else, in base64.
+    /// Any other payload, in base64.
     #[serde(rename = "base64")]
     Base64(String),
 }
@@ -54,11 +54,11 @@ impl Payload {
         text.map_or_else(|_| Self::Base64(BASE64_STANDARD.encode(data)), Self::Text)
     }
 
-    /// Returns the payload as it was published.
+    /// Returns the published bytes.
     pub fn to_bytes(&self) -> Bytes {
         match self {
             Self::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
-            // It was encoded by `of`; what a person has edited into something else is taken as it stands.
+            // `of` writes valid base64. Text that a person has edited is used unchanged.
             Self::Base64(text) => BASE64_STANDARD
                 .decode(text)
                 .unwrap_or_else(|_| text.clone().into_bytes())
@@ -66,7 +66,7 @@ impl Payload {
         }
     }
 
-    /// Returns the payload in base64, as a push carries it.
+    /// Returns the payload in base64, as in a push request.
     pub fn to_base64(&self) -> String {
         match self {
             Self::Text(text) => BASE64_STANDARD.encode(text),
@@ -75,14 +75,15 @@ impl Payload {
     }
 }
 
-/// Publishes into the log. Any number of publishers, in any number of processes, may share a log.
+/// A publisher that appends to the log. Any number of publishers, in any number of processes, may
+/// share a log.
 pub struct LogPublisher {
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
 }
 
 impl LogPublisher {
-    /// Opens the log in a store.
+    /// Creates a publisher to the log in a store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             log: Arc::new(Log::new(store)),
@@ -90,7 +91,7 @@ impl LogPublisher {
         }
     }
 
-    /// Returns the log that messages are appended to.
+    /// Returns the log that this publisher appends to.
     pub fn log(&self) -> Arc<Log> {
         Arc::clone(&self.log)
     }
@@ -107,14 +108,14 @@ impl Publisher for LogPublisher {
     }
 }
 
-/// The log itself.
+/// The log of all topics in a store.
 pub struct Log {
     store: Arc<dyn Store>,
     /// The next free number of each topic, as far as this process knows.
     next: Mutex<BTreeMap<Topic, u64>>,
-    /// Rings when this process has appended.
+    /// Notified when this process has appended a message.
     appended: Notify,
-    /// Counts what this process has appended.
+    /// The number of messages that this process has appended.
     appends: AtomicU64,
 }
 
@@ -133,7 +134,7 @@ impl Log {
         &*self.store
     }
 
-    /// Returns a message, or `None` past the end of the topic.
+    /// Returns the message with this number, or `None` past the end of the topic.
     pub async fn read(
         &self,
         topic: Topic,
@@ -146,12 +147,12 @@ impl Log {
         }
     }
 
-    /// Tells whether a message of this number has been published.
+    /// Returns `true` if a message with this number has been published.
     pub async fn has(&self, topic: Topic, number: u64) -> Result<bool, StoreError> {
         Ok(self.store.generation(&path(topic, number)).await?.is_some())
     }
 
-    /// Completes when the next message is appended by this process.
+    /// Returns a future that completes when this process appends the next message.
     pub fn appended(&self) -> Notified<'_> {
         self.appended.notified()
     }
@@ -184,7 +185,7 @@ impl Log {
                 attributes: message.attributes.clone(),
                 data: Payload::of(&message.data),
             };
-            // Another process may have taken the number; numbers have no gaps, so the next one is tried.
+            // If another process has taken the number, try the next one: numbers have no gaps.
             match write_json(
                 &*self.store,
                 &path(topic, number),
@@ -217,7 +218,7 @@ mod tests {
     use crate::{clock::SimulatedClock, store::MemoryStore};
 
     #[tokio::test]
-    async fn two_publishers_share_a_log_without_losing_a_message() {
+    async fn concurrent_publishers_lose_no_message() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
         let publishers =
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stays_readable_in_the_log() {
+    fn text_payload_is_stored_as_text() {
         assert_eq!(Payload::of(b"{}"), Payload::Text("{}".to_owned()));
         assert_eq!(Payload::of(b"\xff").to_base64(), "/w==");
     }

@@ -1,4 +1,4 @@
-//! Messages: publishing them, and the embedded bus that delivers them as Pub/Sub does.
+//! The bus: the port for publishing messages, its embedded log, and dead letters.
 
 pub mod dead_letter;
 mod log;
@@ -12,31 +12,33 @@ pub use log::{Log, LogPublisher, LoggedMessage, Payload};
 
 use crate::event::{Event, Topic, encode};
 
-/// The attribute of a message that was published before: when that was, for the first time. A dead letter that is put
-/// back and a message that is published again are about that time, whatever the bus says of this publishing.
+/// The attribute with the time of a message's first publication, for messages that are published
+/// again. It takes precedence over the publish time that the bus reports.
 pub const FIRST_PUBLISHED_ATTRIBUTE: &str = "first_published_at";
 
-/// Publishes messages.
+/// The port for publishing messages.
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Publishes a message and returns the id that the bus gave it. It will be delivered at least once.
+    /// Publishes a message and returns the id that the bus assigned. The bus delivers the message
+    /// at least once.
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError>;
 }
 
-/// A message to be published.
+/// A message to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The payload.
     pub data: Bytes,
-    /// What the bus shows without reading the payload.
+    /// The attributes, which the bus shows without decoding the payload.
     pub attributes: BTreeMap<String, String>,
 }
 
 impl Message {
-    /// Wraps an event; its id stands in the attribute `event_id` too, for people who look through a topic.
+    /// Creates the message of an event. The attributes have the event's type and id, for people who
+    /// inspect a topic.
     pub fn of_event<E: Event>(event: &E) -> Self {
         let mut attributes = BTreeMap::from([("event_type".to_owned(), E::TOPIC.to_string())]);
-        // Only requests have an id that depends on the time of publishing; the others carry it.
+        // Ids of requests depend on the publish time. All other events have the field `event_id`.
         let value: Option<serde_json::Value> = serde_json::to_value(event).ok();
         let event_id = value.and_then(|value| value.get("event_id")?.as_str().map(str::to_owned));
         attributes.extend(event_id.map(|id| ("event_id".to_owned(), id)));
@@ -47,19 +49,19 @@ impl Message {
     }
 }
 
-/// The id that a bus gave to a message.
+/// The id that the bus assigned to a message.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct MessageId(pub String);
 
-/// A message that could not be published.
+/// The error returned when a message cannot be published.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot publish to the topic {topic}")]
 pub struct BusError {
-    /// Where to.
+    /// The topic.
     pub topic: Topic,
-    /// Why not.
+    /// The cause.
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }

@@ -1,4 +1,4 @@
-//! Ids of events.
+//! The ids of events.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use crate::address::ObjectPath;
 
 /// The id of an event: `PRODUCER/SUBJECT`, as in `drift-check/2021-W30` or `ingest/2021-07-19`.
 ///
-/// Segments are those of an [`ObjectPath`], since ledger entries are named by it; it has at most 200 bytes.
+/// An id is a valid [`ObjectPath`], because ledger entries are named after it. It has at most 200
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventId(ObjectPath);
@@ -17,9 +18,9 @@ pub struct EventId(ObjectPath);
 impl EventId {
     const MAXIMUM_BYTES: usize = 200;
 
-    /// Returns the id of what `function` does about a subject.
+    /// Returns the id of an event that `function` produces about a subject.
     pub fn of(function: Function, subject: impl fmt::Display) -> Self {
-        // Names of functions, days, weeks and instants are sound segments.
+        // Displayed functions, days, weeks and instants are valid segments.
         let text = format!("{function}/{subject}");
         Self(
             text.parse()
@@ -27,7 +28,7 @@ impl EventId {
         )
     }
 
-    /// Returns the id of a delivery in which no event could be found, from the id that the bus gave the message.
+    /// Returns the id of a delivery without a valid event, from the message id of the bus.
     pub fn of_message(message_id: &str) -> Self {
         let character = |character: char| {
             if character.is_ascii_alphanumeric() {
@@ -49,7 +50,7 @@ impl EventId {
         )
     }
 
-    /// Returns the day, week or other key that the event is about.
+    /// Returns the subject of the event: a day, a week or another key.
     pub fn subject(&self) -> &str {
         self.0
             .as_str()
@@ -83,9 +84,9 @@ impl From<EventId> for String {
     }
 }
 
-/// A text that is no id of an event.
+/// The error returned when a text is not a valid [`EventId`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no event id such as drift-check/2021-W30")]
+#[error("invalid event id `{text}`: expected PRODUCER/SUBJECT, for example drift-check/2021-W30")]
 pub struct EventIdError {
     text: String,
 }

@@ -1,4 +1,4 @@
-//! The events themselves: each a struct, and the topic it travels on.
+//! The events, one struct each, with their topics.
 
 use std::fmt;
 
@@ -9,23 +9,24 @@ use serde::{Deserialize, Serialize};
 use super::{Event, EventId, Function, Topic};
 use crate::{address::ObjectPath, registry::Version};
 
-/// Fetch a day of counts, or a range of days. Without any, yesterday's, as of the time of publishing.
+/// A request to fetch the counts of one day or a range of days. Without days it means the day
+/// before publication.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IngestRequested {
-    /// The first day.
+    /// The first day to fetch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Day>,
-    /// The last day; the first one if absent.
+    /// The last day to fetch. Defaults to the first day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Day>,
-    /// Ingest the days though that was done before: when it was. The request has an id of its own, so it is done once more
-    /// after that instant, and no more often however many times it is asked for.
+    /// The time of a request to ingest the days again, even if they are complete. It is part of the
+    /// event id. So the request is handled once after that time, however often it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Timestamp>,
 }
 
 impl IngestRequested {
-    /// Returns the first and the last day that are meant.
+    /// Returns the first and the last requested day.
     pub fn days(&self, published_at: Timestamp) -> (Day, Day) {
         let first = self
             .from
@@ -34,7 +35,7 @@ impl IngestRequested {
         (first, self.to.unwrap_or(first))
     }
 
-    /// Returns the id of what is done about one of the days.
+    /// Returns the event id of one of the requested days.
     pub fn id_of_day(&self, day: Day) -> EventId {
         self.id_of(day)
     }
@@ -42,7 +43,7 @@ impl IngestRequested {
     fn id_of(&self, subject: impl fmt::Display) -> EventId {
         match self.again {
             None => EventId::of(Function::Ingest, subject),
-            // Without colons, since ledger entries are files on some machines.
+            // Some file systems do not allow colons in the names of ledger entries.
             Some(instant) => EventId::of(
                 Function::Ingest,
                 format_args!("{subject}@{}", instant.to_string().replace(':', "-")),
@@ -62,12 +63,12 @@ impl Event for IngestRequested {
     }
 }
 
-/// A day's counts are in their daily table.
+/// The counts of a day are in their daily table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DayIngested {
-    /// What caused it.
+    /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The day.
+    /// The ingested day.
     pub day: Day,
     /// The number of counts in the table.
     pub rows: u64,
@@ -81,16 +82,17 @@ impl Event for DayIngested {
     }
 }
 
-/// Compare a week with the fixed test set. Without one, the last whole week, as of the time of publishing.
+/// A request to compare a week with the fixed test set. Without a week it means the last full week
+/// before publication.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DriftCheckRequested {
-    /// The week.
+    /// The week to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub week: Option<Week>,
 }
 
 impl DriftCheckRequested {
-    /// Returns the week that is meant.
+    /// Returns the requested week.
     pub fn week(&self, published_at: Timestamp) -> Week {
         self.week
             .unwrap_or_else(|| Day::of(published_at).plus(-7).week())
@@ -105,18 +107,18 @@ impl Event for DriftCheckRequested {
     }
 }
 
-/// The week's counts or errors have drifted so far that the champion is to be fine-tuned.
+/// The counts or errors of a week have drifted so far that the champion is fine-tuned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftDetected {
-    /// What caused it.
+    /// The id of the event, derived from its cause.
     pub event_id: EventId,
     /// The week that was checked.
     pub week: Week,
-    /// The champion at that time.
+    /// The champion at the time of the check.
     pub champion: Version,
-    /// The report of the check.
+    /// The path of the drift report.
     pub report: ObjectPath,
-    /// Whether the live error is so high that a person should retrain.
+    /// `true` if the live error is so high that a person should retrain the champion.
     pub major: bool,
 }
 
@@ -128,16 +130,16 @@ impl Event for DriftDetected {
     }
 }
 
-/// A challenger is in the registry.
+/// A challenger has been registered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChallengerTrained {
-    /// What caused it.
+    /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The week whose drift led to it.
+    /// The week whose drift triggered the fine-tuning.
     pub week: Week,
-    /// The model it was trained from.
+    /// The champion that it was fine-tuned from.
     pub champion: Version,
-    /// The new model.
+    /// The registered challenger.
     pub challenger: Version,
 }
 
@@ -149,18 +151,18 @@ impl Event for ChallengerTrained {
     }
 }
 
-/// Champion and challenger were scored on the same rows.
+/// The champion and the challenger have been scored on the same rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChallengerEvaluated {
-    /// What caused it.
+    /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The week whose drift led to it.
+    /// The week whose drift triggered the fine-tuning.
     pub week: Week,
-    /// The champion that the challenger was compared with.
+    /// The champion that was scored.
     pub champion: Version,
-    /// The challenger.
+    /// The challenger that was scored.
     pub challenger: Version,
-    /// The scores and the decision under each policy.
+    /// The path of the evaluation: the scores, and the verdict of each policy.
     pub evaluation: ObjectPath,
 }
 
@@ -172,18 +174,18 @@ impl Event for ChallengerEvaluated {
     }
 }
 
-/// It is decided who is champion.
+/// The champion has been decided, with or without a promotion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChampionDecided {
-    /// What caused it.
+    /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The champion from here on.
+    /// The champion after the decision.
     pub champion: Version,
-    /// The challenger that was decided on.
+    /// The challenger that was considered.
     pub challenger: Version,
-    /// Whether the challenger became champion.
+    /// `true` if the challenger was promoted.
     pub promoted: bool,
-    /// Why.
+    /// The reason for the decision.
     pub reason: String,
 }
 

@@ -1,8 +1,8 @@
-//! The messages between functions, all in one place.
+//! The events between functions.
 //!
-//! An event is small JSON: what happened, keys and object paths, never data. `type` tells which event it is. The
-//! `event_id` is `PRODUCER/SUBJECT`, the subject being the day or week it is about, so the same cause has the same id
-//! for ever.
+//! An event is a small JSON object of keys and object paths, without data. Its `type` is the name
+//! of its topic. Its `event_id` is `PRODUCER/SUBJECT`, where the subject is the day or week
+//! concerned. The same cause always has the same id.
 
 mod id;
 mod messages;
@@ -20,16 +20,16 @@ pub use names::{Function, Topic, UnknownName};
 
 /// An event that a function reacts to.
 pub trait Event: DeserializeOwned + Serialize + Send + Sync + 'static {
-    /// The topic it travels on; its name is the event's `type`.
+    /// The topic of the event. Its name is the event's `type`.
     const TOPIC: Topic;
 
-    /// Returns the event's id. Requests without one, as a scheduler sends them, are named by when they were published.
+    /// Returns the id of the event. The id of a scheduler's request depends on its publish time.
     fn event_id(&self, published_at: Timestamp) -> EventId;
 }
 
-/// Writes an event as it travels: its fields and its `type`.
+/// Encodes an event as JSON with its fields and its `type`.
 pub fn encode<E: Event>(event: &E) -> Vec<u8> {
-    // Events are structs of strings, numbers and options: JSON has room for them.
+    // Serialization cannot fail: events are structs of strings, numbers and options.
     serde_json::to_vec(&Tagged {
         event_type: E::TOPIC,
         event,
@@ -37,10 +37,10 @@ pub fn encode<E: Event>(event: &E) -> Vec<u8> {
     .unwrap_or_default()
 }
 
-/// Reads an event of the expected type.
+/// Decodes an event of the expected type.
 ///
 /// # Errors
-/// When the bytes are no JSON, another event, or fields do not fit.
+/// Returns an error if the bytes are not valid JSON, are another event, or have invalid fields.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(DecodeError::Json)?;
     let found = value
@@ -59,26 +59,26 @@ pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
     })
 }
 
-/// Bytes that are not the event that a function expects.
+/// The error returned when bytes are not the expected event.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// No JSON at all.
-    #[error("the message is no JSON")]
+    /// The bytes are not valid JSON.
+    #[error("the message is not valid JSON")]
     Json(#[source] serde_json::Error),
-    /// Another event, or none.
+    /// The `type` is missing or names another event.
     #[error("unknown event `{found}`, expected `{expected}`")]
     Unknown {
-        /// What this function reacts to.
+        /// The expected topic.
         expected: Topic,
-        /// The message's `type`.
+        /// The `type` of the message.
         found: String,
     },
-    /// The right event with the wrong fields.
-    #[error("the event {event} has fields that cannot be used")]
+    /// The event has missing or invalid fields.
+    #[error("invalid fields in the event {event}")]
     Fields {
-        /// The event.
+        /// The topic of the event.
         event: Topic,
-        /// Which field, and why.
+        /// The cause, which names the field.
         source: serde_json::Error,
     },
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_read_back_as_it_was_written() {
+    fn event_round_trips_through_json() {
         let event = DriftDetected {
             event_id: EventId::of(Function::DriftCheck, "2021-W30"),
             week: "2021-W30".parse().unwrap(),
@@ -119,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn the_schedulers_requests_are_named_by_the_time_of_publishing() {
-        // 23:30 in UTC is the next day in Paris.
+    fn scheduled_request_has_an_id_from_its_publish_time() {
+        // 23:30 UTC is the next day in Paris.
         let request: IngestRequested = decode(br#"{"type":"ingest-requested"}"#).unwrap();
         assert_eq!(
             request
@@ -129,14 +129,14 @@ mod tests {
             "ingest/2021-07-19"
         );
         let request: DriftCheckRequested = decode(br#"{"type":"drift-check-requested"}"#).unwrap();
-        for any_day_of_the_week_after in ["2021-07-26T05:00:00Z", "2021-08-01T12:00:00Z"] {
-            let id = request.event_id(timestamp(any_day_of_the_week_after));
+        for published_at in ["2021-07-26T05:00:00Z", "2021-08-01T12:00:00Z"] {
+            let id = request.event_id(timestamp(published_at));
             assert_eq!(id.to_string(), "drift-check/2021-W29");
         }
     }
 
     #[test]
-    fn a_range_has_one_id() {
+    fn range_of_days_has_one_id() {
         let request: IngestRequested =
             decode(br#"{"type":"ingest-requested","from":"2021-07-01","to":"2021-07-03"}"#)
                 .unwrap();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_ingested_again_has_an_id_of_its_own() {
+    fn repeated_ingest_has_its_own_id() {
         let text =
             br#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00.5Z"}"#;
         let request: IngestRequested = decode(text).unwrap();
@@ -159,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_expected_event_is_refused() {
+    fn unexpected_or_invalid_event_is_rejected() {
         let cases: [(&[u8], &str); 5] = [
-            (b"{", "no JSON"),
+            (b"{", "not valid JSON"),
             (b"[1]", "unknown event ``"),
             (
                 br#"{"type":"day-ingested"}"#,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn names_round_trip() {
         for topic in Topic::all() {
             assert_eq!(topic.to_string().parse(), Ok(topic));
         }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_an_event_is_named_by_the_bus() {
+    fn message_without_an_event_has_an_id_from_its_message_id() {
         assert_eq!(
             EventId::of_message("12/../34").to_string(),
             "message/12----34"

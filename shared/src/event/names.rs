@@ -4,21 +4,21 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A function of the system.
+/// A function of the system, in the order of the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Function {
-    /// Fetches a day of counts.
+    /// Fetches the counts of a day.
     Ingest,
-    /// Forecasts the day ahead.
+    /// Forecasts the counts of the next day.
     Predict,
-    /// Compares the last week with the fixed test set.
+    /// Compares a week with the fixed test set.
     DriftCheck,
-    /// Trains a challenger from the champion.
+    /// Fine-tunes the champion into a challenger.
     FineTune,
-    /// Scores champion and challenger on the same rows.
+    /// Scores the champion and the challenger on the same rows.
     Evaluate,
-    /// Decides who is champion.
+    /// Decides whether to promote the challenger.
     Promote,
 }
 
@@ -81,21 +81,21 @@ impl FromStr for Function {
 /// A topic of the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// To ingest, daily.
+    /// Daily requests to ingest.
     IngestRequested,
-    /// From ingest.
+    /// Events of ingest: a day's counts are stored.
     DayIngested,
-    /// To drift-check, weekly.
+    /// Weekly requests to drift-check.
     DriftCheckRequested,
-    /// From drift-check, only on drift.
+    /// Events of drift-check, published only on drift.
     DriftDetected,
-    /// From fine-tune.
+    /// Events of fine-tune: a challenger is registered.
     ChallengerTrained,
-    /// From evaluate.
+    /// Events of evaluate: the challenger is scored.
     ChallengerEvaluated,
-    /// From promote, for whoever listens.
+    /// Events of promote. No function subscribes to them.
     ChampionDecided,
-    /// Messages that a function could not use, with the reason.
+    /// Messages that a function has rejected, with the reason.
     DeadLetter(Function),
 }
 
@@ -111,7 +111,7 @@ impl Topic {
         Self::ChampionDecided,
     ];
 
-    /// Returns all topics, the dead letters' after the events'.
+    /// Returns all topics: those of events, then those of dead letters.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::EVENTS
             .into_iter()
@@ -129,7 +129,7 @@ impl fmt::Display for Topic {
             Self::ChallengerTrained => formatter.write_str("challenger-trained"),
             Self::ChallengerEvaluated => formatter.write_str("challenger-evaluated"),
             Self::ChampionDecided => formatter.write_str("champion-decided"),
-            Self::DeadLetter(function) => write!(formatter, "{function}-dead-character"),
+            Self::DeadLetter(function) => write!(formatter, "{function}-dead-letter"),
         }
     }
 }
@@ -160,9 +160,9 @@ impl<'de> Deserialize<'de> for Topic {
     }
 }
 
-/// A name that is none of ours.
+/// The error returned when a text is not the name of a [`Function`] or [`Topic`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no {what} `{text}`")]
+#[error("unknown {what} `{text}`")]
 pub struct UnknownName {
     what: &'static str,
     text: String,

@@ -26,7 +26,7 @@ async fn lease(ledger: &Ledger, id: &EventId, now: Timestamp) -> Lease {
 }
 
 #[tokio::test]
-async fn a_complete_event_answers_with_the_events_it_led_to() {
+async fn completed_event_returns_its_recorded_events() {
     let (ledger, id, now) = ledger();
     let lease = lease(&ledger, &id, now).await;
     let events = [RecordedEvent {
@@ -46,7 +46,7 @@ async fn a_complete_event_answers_with_the_events_it_led_to() {
 }
 
 #[tokio::test]
-async fn an_event_in_progress_is_left_alone_until_it_expires() {
+async fn event_in_progress_is_not_acquired_before_it_expires() {
     let (ledger, id, now) = ledger();
     let first = lease(&ledger, &id, now).await;
     assert!(matches!(
@@ -59,7 +59,7 @@ async fn an_event_in_progress_is_left_alone_until_it_expires() {
         .await;
     assert!(
         matches!(late, Err(StoreError::ConditionFailed { .. })),
-        "the expired run must not complete"
+        "a run with an expired lease completed"
     );
     ledger
         .complete(&second, after(now, 11), "trained", &[])
@@ -68,7 +68,7 @@ async fn an_event_in_progress_is_left_alone_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_renewed_lease_lasts_longer_and_a_lost_one_cannot_be_renewed() {
+async fn lease_can_be_renewed_until_it_is_lost() {
     let (ledger, id, now) = ledger();
     let mut first = lease(&ledger, &id, now).await;
     ledger.renew(&mut first, after(now, 9)).await.unwrap();
@@ -89,18 +89,18 @@ async fn a_renewed_lease_lasts_longer_and_a_lost_one_cannot_be_renewed() {
 }
 
 #[tokio::test]
-async fn a_released_event_may_begin_at_once() {
+async fn released_event_is_acquired_immediately() {
     let (ledger, id, now) = ledger();
     let first = lease(&ledger, &id, now).await;
     ledger
-        .release(first, now, "the store was away")
+        .release(first, now, "the store was unavailable")
         .await
         .unwrap();
     let _second = lease(&ledger, &id, now).await;
 }
 
 #[tokio::test]
-async fn what_is_complete_is_not_unfinished() {
+async fn unfinished_omits_complete_events_and_other_objects() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let now = "2021-08-02T05:00:00Z".parse().unwrap();
     let ids =
@@ -117,7 +117,7 @@ async fn what_is_complete_is_not_unfinished() {
     ledger.complete(&done, now, "trained", &[]).await.unwrap();
     let failed = lease(&ledger, &ids[1], after(now, 1)).await;
     ledger
-        .release(failed, now, "the store was away")
+        .release(failed, now, "the store was unavailable")
         .await
         .unwrap();
     store
@@ -135,7 +135,7 @@ async fn what_is_complete_is_not_unfinished() {
             &ids[1],
             Entry::Released {
                 at: now,
-                reason: "the store was away".to_owned(),
+                reason: "the store was unavailable".to_owned(),
             },
         ),
         (
@@ -155,7 +155,7 @@ async fn what_is_complete_is_not_unfinished() {
 }
 
 #[tokio::test]
-async fn the_last_completion_counts_the_same_day_again_and_nothing_unfinished() {
+async fn last_completed_includes_repeated_days_and_omits_unfinished_events() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let ledger = Ledger::new(
         Arc::clone(&store),
@@ -169,35 +169,35 @@ async fn the_last_completion_counts_the_same_day_again_and_nothing_unfinished() 
             .await
             .unwrap()
     };
-    let begun = lease(&ledger, &id("2021-07-19"), now).await;
+    let first = lease(&ledger, &id("2021-07-19"), now).await;
     assert_eq!(last().await, None);
-    ledger.complete(&begun, now, "ingested", &[]).await.unwrap();
+    ledger.complete(&first, now, "ingested", &[]).await.unwrap();
     assert_eq!(last().await, Some(now));
     for (subject, minutes) in [("2021-07-19@2021-08-02T05-00-00Z", 5), ("2021-07-20", 9)] {
-        let begun = lease(&ledger, &id(subject), now).await;
+        let next = lease(&ledger, &id(subject), now).await;
         ledger
-            .complete(&begun, after(now, minutes), "ingested", &[])
+            .complete(&next, after(now, minutes), "ingested", &[])
             .await
             .unwrap();
     }
     assert_eq!(
         last().await,
         Some(after(now, 5)),
-        "the next day is another subject"
+        "the completion of another day was returned"
     );
 }
 
 #[tokio::test]
-async fn of_many_deliveries_at_once_one_begins() {
+async fn one_of_many_concurrent_deliveries_acquires_the_event() {
     let (ledger, id, now) = ledger();
-    let mut begun = tokio::task::JoinSet::new();
+    let mut claims = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let (ledger, id) = (ledger.clone(), id.clone());
-        begun.spawn(
+        claims.spawn(
             async move { matches!(ledger.begin(&id, now).await.unwrap(), Claim::Acquired(_)) },
         );
     }
-    let winners = begun
+    let winners = claims
         .join_all()
         .await
         .into_iter()

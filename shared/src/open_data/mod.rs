@@ -1,4 +1,4 @@
-//! The open data of Paris: the counts of a day, as the city publishes them.
+//! The open data of Paris: the counts of a day as published by the city.
 
 mod reply;
 
@@ -8,40 +8,40 @@ use forecasting::time::Day;
 
 pub use reply::{ReplyError, read_reply};
 
-/// The publisher of counts.
+/// The port for the published counts.
 #[async_trait]
 pub trait OpenData: Send + Sync {
-    /// Returns the published counts of a day, as they came: JSON, to be read by [`read_reply`].
+    /// Returns the published counts of a day as JSON for [`read_reply`].
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError>;
 }
 
-/// What a caller does differently.
+/// The error type of [`OpenData`], with one variant per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenDataError {
-    /// The service says that the request is wrong, which no repetition mends.
-    #[error("the open data service refused {url} with status {status}: {answer}")]
+    /// The service has rejected the request. A retry cannot succeed.
+    #[error("the open data service rejected {url} with status {status}: {answer}")]
     Refused {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// The HTTP status.
+        /// The HTTP status code.
         status: u16,
-        /// The beginning of the answer.
+        /// The start of the response body.
         answer: String,
     },
-    /// The reply is larger than a day can be.
-    #[error("the reply to {url} is larger than {limit_bytes} bytes")]
+    /// The response is larger than the counts of a day can be.
+    #[error("the response from {url} exceeds {limit_bytes} bytes")]
     TooLarge {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// The limit.
+        /// The limit in bytes.
         limit_bytes: usize,
     },
-    /// The service is away, busy or broken at present.
+    /// The service is not available.
     #[error("cannot fetch {url}")]
     Unavailable {
-        /// What was asked.
+        /// The requested URL.
         url: String,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading the reply of the open data service.
+//! The parser of the open data service's responses.
 
 use forecasting::counts::{
     Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
@@ -6,12 +6,13 @@ use forecasting::counts::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Reads counts from a reply: the array of an export, or the object of `records`.
+/// Parses counts from a response: the array of `exports`, or the object of `records`.
 ///
-/// Records that cannot be used go to `rejects` with their number, from 1; the rest goes on. Duplicates stay.
+/// Passes invalid records to `rejects` with their number, starting at 1, and continues. Retains
+/// duplicates.
 ///
 /// # Errors
-/// When the reply as a whole is no such JSON.
+/// Returns an error if the response is not JSON of one of these shapes.
 pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ReplyError> {
     let (Reply::Export(records) | Reply::Records { results: records }) =
         serde_json::from_slice(reply).map_err(ReplyError)?;
@@ -28,9 +29,9 @@ pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, Rep
     Ok(counts)
 }
 
-/// A reply that is not what the API promises.
+/// The error returned when a response is not a list of records.
 #[derive(Debug, thiserror::Error)]
-#[error("the reply of the open data service is no list of records")]
+#[error("the response of the open data service is not a list of records")]
 pub struct ReplyError(#[source] serde_json::Error);
 
 #[derive(Deserialize)]
@@ -58,7 +59,7 @@ fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> 
     let degrees = |axis: &str| {
         record
             .get("coordinates")
-            .and_then(|place| place.get(axis))
+            .and_then(|coordinates| coordinates.get(axis))
             .and_then(Value::as_f64)
     };
     let coordinates = degrees("lat")
@@ -87,7 +88,7 @@ fn read_count(value: &Value) -> Result<u32, RejectReason> {
     if !(0.0..=f64::from(MAXIMUM_COUNT)).contains(&number) {
         return Err(RejectReason::CountOutOfRange(value.to_string()));
     }
-    // Whole and within the range of counts.
+    // The checks above ensure a whole number in the range of `u32`.
     Ok(number as u32)
 }
 
@@ -95,11 +96,11 @@ fn read_count(value: &Value) -> Result<u32, RejectReason> {
 mod tests {
     use super::*;
 
-    /// Two records in the shape of the public API's reply, of an invented counter.
+    /// Two records of an invented counter, in the format of the public API.
     const RECORDS: &str = include_str!("fixtures/records.json");
 
     #[test]
-    fn both_shapes_of_reply_are_read() {
+    fn exports_and_records_are_parsed() {
         let object: Value = serde_json::from_str(RECORDS).unwrap();
         let export = object["results"].to_string();
         for reply in [RECORDS, &export] {
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_cannot_be_used_are_kept_with_number_and_reason() {
+    fn invalid_records_are_rejected_with_number_and_reason() {
         let reply = r#"[
             {"nom_compteur":"Quai","sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
             {"nom_compteur":"Quai","sum_counts":null,"date":"2021-07-19T00:00:00+00:00"},
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_is_no_list_is_refused() {
+    fn response_without_a_list_is_rejected() {
         for reply in ["", "<html>", "{}", r#"{"error_code":"ODSQLError"}"#, "7"] {
             assert!(
                 read_reply(reply.as_bytes(), &mut Vec::new()).is_err(),

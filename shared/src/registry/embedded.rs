@@ -1,17 +1,18 @@
-//! The registry as one JSON object in a store.
+//! The registry with one JSON object in a store.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Alias, MODEL, ModelVersion, Registry, RegistryError, Run, Version};
+use super::{Alias, AliasChange, MODEL, ModelVersion, Registry, RegistryError, Run, Version};
 use crate::{
     address::ObjectPath,
     store::{Condition, Store, StoreError, read_json, write_json},
 };
 
-/// A registry stored at `registry/bike-traffic-champion.json`. Every change is a compare-and-swap of that object.
+/// A registry stored at `registry/bike-traffic-champion.json`. Every change is a compare-and-swap
+/// of that object.
 #[derive(Clone)]
 pub struct EmbeddedRegistry {
     store: Arc<dyn Store>,
@@ -24,7 +25,7 @@ struct Contents {
 }
 
 impl EmbeddedRegistry {
-    /// Keeps its object in `store`.
+    /// Creates a registry with its object in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
@@ -40,7 +41,7 @@ impl EmbeddedRegistry {
         }
     }
 
-    /// Changes the contents; where another change came in between, starts over with the new contents.
+    /// Applies a change by compare-and-swap, and retries it on the new contents after a lost race.
     async fn change<T: Send>(
         &self,
         verb: &'static str,
@@ -118,12 +119,8 @@ impl Registry for EmbeddedRegistry {
             .copied())
     }
 
-    async fn move_alias(
-        &self,
-        alias: Alias,
-        expected: Option<Version>,
-        to: Version,
-    ) -> Result<(), RegistryError> {
+    async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError> {
+        let (alias, expected, to) = (change.alias(), change.expected(), change.to());
         self.change("move an alias", |contents| {
             let found = contents.aliases.get(&alias).copied();
             if found != expected {

@@ -1,9 +1,10 @@
-//! Runs, model versions and aliases, shaped after MLflow's registry.
+//! The registry of runs, model versions and aliases, modelled on MLflow's registry.
 //!
-//! The registered model is [`MODEL`]. Its aliases say which version is in use; stages are deprecated in MLflow and not
-//! used here. A version is never changed after registration.
+//! The registered model is [`MODEL`]. Aliases name the versions in use. Stages are not supported,
+//! because MLflow has deprecated them. A version is immutable after registration.
 
 mod embedded;
+mod promotion;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -12,6 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use embedded::EmbeddedRegistry;
+pub use promotion::{
+    AliasChange, ChampionError, Kept, Operator, Promoted, Promotion, champion, promote,
+};
 
 use crate::{
     address::ObjectPath,
@@ -22,81 +26,53 @@ use crate::{
 /// The name of the registered model.
 pub const MODEL: &str = "bike-traffic-champion";
 
-/// The registry of models.
+/// The port for the registry of models.
 #[async_trait]
 pub trait Registry: Send + Sync {
-    /// Registers the model of a run and returns its version. The same run name gets the same version again.
+    /// Registers the model of a run and returns its version. A registered run name returns its
+    /// existing version.
     async fn register(&self, run: &Run) -> Result<Version, RegistryError>;
 
-    /// Returns a version.
+    /// Returns a registered version with its run.
     async fn version(&self, version: Version) -> Result<ModelVersion, RegistryError>;
 
     /// Returns all versions, oldest first.
     async fn versions(&self) -> Result<Vec<ModelVersion>, RegistryError>;
 
-    /// Returns the version that an alias points to.
+    /// Returns the version that an alias points to, or `None` if the alias is not set.
     async fn alias(&self, alias: Alias) -> Result<Option<Version>, RegistryError>;
 
-    /// Points an alias to a version, on condition that it still points to `expected`.
+    /// Moves an alias, if it still points to the expected version.
     ///
     /// # Errors
-    /// [`RegistryError::AliasMoved`] where it does not; nothing is changed then.
-    async fn move_alias(
-        &self,
-        alias: Alias,
-        expected: Option<Version>,
-        to: Version,
-    ) -> Result<(), RegistryError>;
+    /// Returns [`RegistryError::AliasMoved`] if the alias points to another version; nothing is
+    /// changed then.
+    async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError>;
 }
 
-/// Makes the version `to` champion, on condition that `from` still is, and `from` the previous one.
-///
-/// Done a second time it finishes what the first time left open and changes nothing else.
-///
-/// # Errors
-/// [`RegistryError::AliasMoved`] when the champion is neither of the two.
-pub async fn change_champion(
-    registry: &dyn Registry,
-    from: Version,
-    to: Version,
-) -> Result<(), RegistryError> {
-    match registry.move_alias(Alias::Champion, Some(from), to).await {
-        // An earlier try moved the alias and ended before it could say so.
-        Err(RegistryError::AliasMoved {
-            found: Some(found), ..
-        }) if found == to => {}
-        moved => moved?,
-    }
-    let previous = registry.alias(Alias::Previous).await?;
-    if previous == Some(from) {
-        Ok(())
-    } else {
-        registry.move_alias(Alias::Previous, previous, from).await
-    }
-}
-
-/// A training run and the model that came of it.
+/// A training run with the description of its model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// The name, derived from what caused the run.
+    /// The name, derived from the cause of the run.
     pub name: RunName,
-    /// When it ended.
+    /// The end of the run.
     pub ended_at: Timestamp,
     /// The tags of the training strategy.
     pub tags: BTreeMap<String, String>,
-    /// The settings of the training.
+    /// The parameters of the training.
     pub params: BTreeMap<String, String>,
-    /// What was measured; errors in bicycles an hour.
+    /// The metrics of the model. Errors are in bicycles per hour.
     pub metrics: BTreeMap<String, f64>,
     /// The folder of the model's files in the store.
     pub artifacts: ObjectPath,
-    /// The data sets that it was trained and scored on, in the order of their names.
+    /// The data sets of training and scoring, sorted by name.
     #[serde(default)]
     pub inputs: Vec<RunInput>,
 }
 
 impl Run {
-    /// Makes a run of which nothing is known yet but its name and time; its files are where its name says.
+    /// Creates a run without tags, parameters, metrics and inputs. Its artifacts are in the folder
+    /// of its name.
     pub fn new(name: RunName, ended_at: Timestamp) -> Self {
         Self {
             artifacts: name.artifacts(),
@@ -110,19 +86,19 @@ impl Run {
     }
 }
 
-/// A data set that a run has used, shaped after MLflow's dataset inputs.
+/// A data set that a run has used, like a dataset input in MLflow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunInput {
-    /// The data set's name.
+    /// The name of the data set.
     pub name: DataSetName,
-    /// Half of its checksum, which is as much as MLflow keeps.
+    /// The first half of the checksum, which is the maximum length in MLflow.
     pub digest: String,
     /// The address of the counts.
     pub source: String,
 }
 
 impl RunInput {
-    /// Refers to a data set that is kept in a store.
+    /// Creates the input for a data set in a store.
     pub fn new(data: &DataSet, store: &dyn Store) -> Self {
         Self {
             name: data.name.clone(),
@@ -135,9 +111,9 @@ impl RunInput {
 /// A registered version of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelVersion {
-    /// Its number, from 1.
+    /// The number of the version, starting at 1.
     pub version: Version,
-    /// The run it came of.
+    /// The run that produced the version.
     pub run: Run,
 }
 
@@ -147,7 +123,7 @@ pub struct ModelVersion {
 pub struct Version(u32);
 
 impl Version {
-    /// Wraps the registry's number.
+    /// Creates a version from its number in the registry.
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
@@ -159,14 +135,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// The name of a run: `fine-tune-2021-W30`. Lowercase letters, digits, `-`, `.` and `_`, at most 100, also a folder's
-/// name.
+/// The name of a run, as in `fine-tune-2021-W30`: at most 100 ASCII alphanumerics, `-`, `.` and
+/// `_`, starting with an alphanumeric. It is also the name of the run's folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunName(String);
 
 impl RunName {
-    /// Returns the folder in which the run keeps its model.
+    /// Returns the folder of the run's model in the store.
     pub fn artifacts(&self) -> ObjectPath {
         let text = format!("models/bike-traffic/{}", self.0);
         text.parse()
@@ -178,10 +154,11 @@ impl FromStr for RunName {
     type Err = RunNameError;
 
     fn from_str(text: &str) -> Result<Self, RunNameError> {
-        let is_valid =
-            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+        let is_valid = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_')
+        };
         if text.len() <= 100
-            && text.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+            && text.starts_with(|character: char| character.is_ascii_alphanumeric())
             && text.chars().all(is_valid)
         {
             return Ok(Self(text.to_owned()));
@@ -212,20 +189,22 @@ impl fmt::Display for RunName {
     }
 }
 
-/// A text that is no name of a run.
+/// The error returned when a text is not a valid [`RunName`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no name of a run: letters, digits, `-`, `.` and `_`, at most 100")]
+#[error(
+    "invalid run name `{text}`: expected at most 100 ASCII alphanumerics, `-`, `.` and `_`, not starting with a symbol"
+)]
 pub struct RunNameError {
     text: String,
 }
 
-/// A name that points to a version.
+/// A named pointer to a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alias {
-    /// The version that forecasts.
+    /// The version that makes the forecasts.
     Champion,
-    /// The version trained last, not yet champion.
+    /// The version that was fine-tuned last.
     Challenger,
     /// The champion before the last promotion.
     Previous,
@@ -241,36 +220,36 @@ impl fmt::Display for Alias {
     }
 }
 
-/// What a caller does differently.
+/// The error type of [`Registry`], with one variant per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// There is no such version.
-    #[error("there is no version {version} of the model {MODEL}")]
+    /// The version is not registered.
+    #[error("version {version} of the model {MODEL} not found")]
     NotFound {
         /// The version.
         version: Version,
     },
-    /// Somebody else was faster: read again and decide again.
-    #[error("the alias `{alias}` points to {found}, not to {expected}", found = shown(*.found), expected = shown(*.expected))]
+    /// A concurrent call has moved the alias. Read it again before the next move.
+    #[error("the alias `{alias}` points to {found}, not to {expected}", found = describe(*.found), expected = describe(*.expected))]
     AliasMoved {
         /// The alias.
         alias: Alias,
-        /// What it should have pointed to.
+        /// The version that the caller expected.
         expected: Option<Version>,
-        /// What it points to.
+        /// The version that the alias points to.
         found: Option<Version>,
     },
-    /// The service or disk does not do it at present.
+    /// The service or the disk is not available.
     #[error("cannot {verb} in the registry")]
     Unavailable {
-        /// What was attempted.
+        /// The failed operation, as in `move an alias`.
         verb: &'static str,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
-fn shown(version: Option<Version>) -> String {
+fn describe(version: Option<Version>) -> String {
     version.map_or_else(
         || "no version".to_owned(),
         |version| format!("version {version}"),

@@ -1,4 +1,4 @@
-//! Objects as files in a folder.
+//! The store with files in a local folder.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -12,34 +12,37 @@ use bytes::Bytes;
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::address::ObjectPath;
 
-/// The folder, within the store's, of one small file per object that holds its generation and is its lock.
+/// The subfolder with one small file per object. The file contains the object's generation and
+/// serves as its lock.
 const GENERATIONS: &str = ".generations";
 const TEMPORARY: &str = ".temporary";
 
-/// A store of which each object is a file that a person can open. Any number of processes may share it.
+/// A store with one readable file per object. Any number of processes may share it.
 ///
-/// Beside the objects lie `.generations/PATH` (the generation; also the lock of that object) and `.temporary` (objects
-/// being written, `.temporary/PATH` by the holder of that object's lock). A write takes the lock, counts the generation
-/// up, and then moves the new file into place: after a crash between the two, the old contents have a new generation,
-/// which fails a condition but loses nothing.
+/// Two subfolders accompany the objects. `.generations/PATH` contains the generation of an object
+/// and is its lock. `.temporary/PATH` is an object being written by the holder of that lock. A
+/// write acquires the lock, increments the generation, and then moves the new file to its final
+/// path. After a crash between these steps, the old contents have a new generation: a condition
+/// fails, but nothing is lost.
 ///
-/// Unlike a bucket, a folder cannot hold both an object `a` and an object `a/b`; the later one is refused.
+/// Unlike a bucket, a folder cannot contain both an object `a` and an object `a/b`: the second
+/// write fails.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: PathBuf,
 }
 
 impl FileStore {
-    /// Opens the store in `folder`, which is made if need be.
+    /// Opens the store in `folder` and creates the folder if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let store = Self {
             folder: folder.to_owned(),
         };
         let unavailable = |source: io::Error| StoreError::Unavailable {
-            verb: "make the folder of",
+            verb: "create the folder of",
             address: format!("file://{}", folder.display()),
             source: source.into(),
         };
@@ -51,7 +54,7 @@ impl FileStore {
         self.folder.join(path.as_str())
     }
 
-    /// Runs disk work where it does not hold up the other tasks.
+    /// Runs file access on a blocking thread, so that it does not delay other tasks.
     async fn on_disk<T: Send + 'static>(
         &self,
         verb: &'static str,
@@ -78,7 +81,7 @@ impl FileStore {
     }
 
     fn read_file(&self, path: &ObjectPath) -> io::Result<Object> {
-        // Looked for before the lock: an object that was never written leaves no lock file behind.
+        // Check before locking, because locking creates a lock file.
         if !self.has_file(path)? {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -117,11 +120,12 @@ impl FileStore {
         Ok(next)
     }
 
-    /// Tells whether an object is there. A folder is none, and neither is anything below an object.
+    /// Returns `true` if an object exists. A folder is not an object, and an object has no
+    /// children.
     fn has_file(&self, path: &ObjectPath) -> io::Result<bool> {
         match fs::metadata(self.file_of(path)) {
             Ok(found) => Ok(found.is_file()),
-            Err(error) if is_nowhere(&error) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -146,13 +150,13 @@ impl FileStore {
     }
 
     fn list_files(&self, prefix: &str) -> io::Result<Vec<ObjectPath>> {
-        // Only the folder that the prefix names can hold matches.
+        // Only the folder part of the prefix can contain matches.
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut found = Vec::new();
         let mut folders = vec![self.folder.join(folder)];
         while let Some(folder) = folders.pop() {
             let entries = match fs::read_dir(&folder) {
-                Err(error) if is_nowhere(&error) => continue,
+                Err(error) if is_missing(&error) => continue,
                 entries => entries?,
             };
             for entry in entries {
@@ -180,7 +184,7 @@ impl Store for FileStore {
     }
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
-        let look = |store: &Self, path: &ObjectPath| {
+        let read = |store: &Self, path: &ObjectPath| {
             if !store.has_file(path)? {
                 return Ok(None);
             }
@@ -188,7 +192,7 @@ impl Store for FileStore {
             lock.lock_shared()?;
             read_generation(&mut lock).map(Some)
         };
-        self.on_disk("look for", path, look).await
+        self.on_disk("check", path, read).await
     }
 
     async fn write(
@@ -242,7 +246,7 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-fn is_nowhere(error: &io::Error) -> bool {
+fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

@@ -1,4 +1,4 @@
-//! Objects in memory.
+//! The store in memory.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::address::ObjectPath;
 
-/// A store that lives and ends with its process.
+/// A store in the memory of the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     contents: Mutex<Contents>,
@@ -25,7 +25,7 @@ struct Contents {
 
 impl MemoryStore {
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        // Each lock holder leaves the contents whole, even if it panics.
+        // No lock holder leaves the contents inconsistent, even if it panics.
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

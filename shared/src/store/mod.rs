@@ -1,8 +1,8 @@
-//! Objects: artifacts, baselines, evaluations and the ledger.
+//! The store of objects: artifacts, baselines, evaluations and the ledger.
 //!
-//! The port has the methods in use and no more. What may be relied on, by every implementation: a write is whole or
-//! not at all, a read sees the last write, and a condition is checked and acted on as one step. Nothing is ever
-//! deleted through this port.
+//! The port has only the methods in use. Every implementation guarantees: a write is atomic, a read
+//! returns the last write, and a condition is checked atomically with the write. The port cannot
+//! delete objects.
 
 mod file;
 mod memory;
@@ -19,19 +19,23 @@ pub use memory::MemoryStore;
 
 use crate::address::{Address, ObjectPath, OpenError};
 
-/// A store of objects, shaped after Cloud Storage.
+/// A store of objects, modelled on Cloud Storage.
+///
+/// The project defines its own port because the local file system of the crate `object_store`
+/// rejects conditional updates.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Returns an object and the generation that was read.
+    /// Returns the contents and generation of an object.
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError>;
 
-    /// Returns the generation of an object, or `None` where there is none.
+    /// Returns the generation of an object, or `None` if the object does not exist.
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError>;
 
-    /// Writes an object whole, if `condition` holds, and returns its new generation.
+    /// Writes an object if `condition` holds, and returns its new generation.
     ///
     /// # Errors
-    /// [`StoreError::ConditionFailed`] where it does not hold; nothing is written then.
+    /// Returns [`StoreError::ConditionFailed`] if the condition does not hold. Nothing is written
+    /// then.
     async fn write(
         &self,
         path: &ObjectPath,
@@ -39,11 +43,11 @@ pub trait Store: Send + Sync {
         condition: Condition,
     ) -> Result<Generation, StoreError>;
 
-    /// Returns the paths that begin with `prefix`, sorted.
+    /// Returns the paths that start with `prefix`, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError>;
 
-    /// As [`Store::list`], without the objects that were last written before an instant. A store that does not know when an
-    /// object was written lists it all the same.
+    /// Returns the paths that start with `prefix`, sorted, without objects last written before
+    /// `since`. A store that does not record write times lists all objects.
     async fn list_written_since(
         &self,
         prefix: &str,
@@ -52,11 +56,15 @@ pub trait Store: Send + Sync {
         self.list(prefix).await
     }
 
-    /// Returns the address under which a person finds an object.
+    /// Returns the address of an object, for messages and links.
     fn address_of(&self, path: &ObjectPath) -> String;
 }
 
-/// Opens the store at an embedded address, where other ports keep what they keep, too.
+/// Opens the store at a `memory://` or `file://` address. The other embedded ports use such a store
+/// as well.
+///
+/// # Errors
+/// Returns an error if the address has another scheme or its folder cannot be created.
 pub fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
     match address {
         Address::Memory => Ok(Arc::new(MemoryStore::default())),
@@ -67,21 +75,21 @@ pub fn open_embedded(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
         }
         other => Err(OpenError::new(
             other,
-            "it is the address of another kind of place",
+            "expected a memory:// or file:// address",
         )),
     }
 }
 
-/// What was read.
+/// An object as returned by [`Store::read`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// The contents.
+    /// The contents of the object.
     pub bytes: Bytes,
-    /// Which writing of the object this is.
+    /// The generation of these contents.
     pub generation: Generation,
 }
 
-/// The number of one writing of an object. Numbers rise and are never used again.
+/// The number of a write of an object. Numbers increase and are never reused.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -89,30 +97,30 @@ pub struct Object {
 pub struct Generation(i64);
 
 impl Generation {
-    /// Wraps a service's number.
+    /// Creates a generation from the number of a service.
     pub const fn from_number(number: i64) -> Self {
         Self(number)
     }
 
-    /// Returns the number.
+    /// Returns the generation as a number.
     pub const fn number(self) -> i64 {
         self.0
     }
 }
 
-/// What must hold for a write, as `ifGenerationMatch` says it.
+/// The precondition of a write, like `ifGenerationMatch` of Cloud Storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing: the object is written in any case.
+    /// No condition: the write replaces any object.
     Always,
-    /// There is no such object yet.
+    /// The object does not exist.
     Absent,
-    /// The object still has the generation that was read.
+    /// The object has this generation.
     Unchanged(Generation),
 }
 
 impl Condition {
-    /// Tells whether the condition holds for the present generation.
+    /// Returns `true` if the condition holds for an object's present generation.
     pub fn holds(self, present: Option<Generation>) -> bool {
         match self {
             Self::Always => true,
@@ -122,45 +130,46 @@ impl Condition {
     }
 }
 
-/// What a caller does differently.
+/// The error type of [`Store`], with one variant per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no such object.
-    #[error("there is no object {address}")]
+    /// The object does not exist.
+    #[error("object not found: {address}")]
     NotFound {
-        /// Its address.
+        /// The address of the object.
         address: String,
     },
-    /// Somebody else was faster: read again and decide again.
+    /// A concurrent write has changed or created the object. Read it again before the next write.
     #[error("the object {address} has changed or exists already")]
     ConditionFailed {
-        /// Its address.
+        /// The address of the object.
         address: String,
     },
-    /// The contents are not what they should be.
-    #[error("cannot understand the object {address}")]
+    /// The contents of the object are invalid.
+    #[error("invalid object {address}")]
     Malformed {
-        /// Its address.
+        /// The address of the object.
         address: String,
-        /// What is wrong.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The service or disk does not do it at present.
+    /// The service or the disk is not available.
     #[error("cannot {verb} the object {address}")]
     Unavailable {
-        /// What was attempted.
+        /// The failed operation, as in `read`.
         verb: &'static str,
-        /// On which object.
+        /// The address of the object.
         address: String,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
-/// Reads an object as JSON.
+/// Reads an object and parses it as JSON.
 ///
 /// # Errors
-/// As [`Store::read`], and [`StoreError::Malformed`].
+/// Returns the errors of [`Store::read`], or [`StoreError::Malformed`] if the contents are not
+/// valid JSON for `T`.
 pub async fn read_json<T: DeserializeOwned>(
     store: &dyn Store,
     path: &ObjectPath,
@@ -171,10 +180,10 @@ pub async fn read_json<T: DeserializeOwned>(
     Ok((value, object.generation))
 }
 
-/// Writes an object as indented JSON with a final line feed, for people to read.
+/// Writes an object as indented JSON with a final line feed.
 ///
 /// # Errors
-/// As [`Store::write`].
+/// Returns the errors of [`Store::write`].
 pub async fn write_json<T: Serialize + Sync>(
     store: &dyn Store,
     path: &ObjectPath,
@@ -187,7 +196,7 @@ pub async fn write_json<T: Serialize + Sync>(
     store.write(path, text.into(), condition).await
 }
 
-/// Wraps what is wrong with an object's contents.
+/// Creates a [`StoreError::Malformed`] for the object at `path`.
 pub fn malformed(
     store: &dyn Store,
     path: &ObjectPath,

@@ -1,4 +1,4 @@
-//! Tables as CSV objects in a store: files that a person can open, or memory.
+//! The warehouse with CSV tables in a store.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,14 +24,14 @@ use crate::{
     store::{Condition, Generation, Store, StoreError},
 };
 
-/// A warehouse whose table `DATASET.TABLE` is the object `DATASET/TABLE.csv`.
+/// A warehouse that stores the table `DATASET.TABLE` as the object `DATASET/TABLE.csv`.
 #[derive(Clone)]
 pub struct EmbeddedWarehouse {
     store: Arc<dyn Store>,
 }
 
 impl EmbeddedWarehouse {
-    /// Keeps its tables in `store`.
+    /// Creates a warehouse with its tables in `store`.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
@@ -46,7 +46,7 @@ impl EmbeddedWarehouse {
             .map_err(|source| unavailable("replace", path, source))
     }
 
-    /// Returns a table, or `None` where there is none.
+    /// Returns a table and its generation, or `None` if the table does not exist.
     async fn read(&self, path: &ObjectPath) -> Result<Option<(Bytes, Generation)>, WarehouseError> {
         match self.store.read(path).await {
             Ok(object) => Ok(Some((object.bytes, object.generation))),
@@ -55,7 +55,7 @@ impl EmbeddedWarehouse {
         }
     }
 
-    /// Reads the counts of a day; without a table there are none.
+    /// Returns the counts of a day, or no counts if the day has no table.
     async fn read_counts(&self, day: Day) -> Result<Counts, WarehouseError> {
         let path = daily(RAW, day);
         let Some((table, _)) = self.read(&path).await? else {
@@ -79,8 +79,8 @@ impl EmbeddedWarehouse {
     ) -> Result<Vec<Day>, WarehouseError> {
         let prefix = format!("{dataset}/{}", schema::DAILY_PREFIX);
         let listed = self.store.list(&prefix).await;
-        let paths = listed.map_err(|source| unavailable_tables("look for", dataset, source))?;
-        // Copies, such as daily_20210719_before_repair, are no days.
+        let paths = listed.map_err(|source| unavailable_tables("list", dataset, source))?;
+        // Other tables may share the prefix, for example daily_20210719_before_repair.
         let day = |path: &ObjectPath| {
             let name = path.as_str().strip_prefix(&prefix)?.strip_suffix(".csv")?;
             Day::from_compact(name).ok()
@@ -124,7 +124,7 @@ impl Warehouse for EmbeddedWarehouse {
         for day in self.days_with_table(RAW, first, last).await? {
             let path = daily(RAW, day);
             let generation = self.store.generation(&path).await;
-            let generation = generation.map_err(|source| unavailable("look for", &path, source))?;
+            let generation = generation.map_err(|source| unavailable("check", &path, source))?;
             versions.extend(generation.map(|generation| (day, TableVersion(generation.number()))));
         }
         Ok(versions)
@@ -163,7 +163,7 @@ impl Warehouse for EmbeddedWarehouse {
             let Some((table, _)) = self.read(&daily(RAW, day)).await? else {
                 continue;
             };
-            // All tables have the same header, which the export has once.
+            // The export has the common header once.
             let header = table
                 .iter()
                 .position(|byte| *byte == b'\n')
@@ -217,7 +217,13 @@ impl Warehouse for EmbeddedWarehouse {
                     (rows, Condition::Unchanged(generation))
                 }
             };
-            let key = |row: &AuditRow| (row.function, row.event_id.clone(), row.decision.clone());
+            let key = |row: &AuditRow| {
+                (
+                    row.function,
+                    row.event_id.clone(),
+                    row.entry.decision.clone(),
+                )
+            };
             match rows.iter_mut().find(|known| key(known) == key(row)) {
                 Some(known) => *known = row.clone(),
                 None => rows.push(row.clone()),
@@ -225,7 +231,7 @@ impl Warehouse for EmbeddedWarehouse {
             let table =
                 tables::write_audit_log(&rows).map_err(|source| malformed(&path, source))?;
             match self.store.write(&path, table.into(), condition).await {
-                // Another function recorded a row in between: add this one to the new table.
+                // Another function has recorded a row meanwhile: read the table again.
                 Err(StoreError::ConditionFailed { .. }) => {}
                 written => {
                     return written
@@ -276,7 +282,7 @@ fn unavailable(verb: &'static str, path: &ObjectPath, source: StoreError) -> War
     }
 }
 
-/// As [`unavailable`], about all daily tables of a dataset.
+/// Creates the error of [`unavailable`] for all daily tables of a dataset.
 fn unavailable_tables(verb: &'static str, dataset: &str, source: StoreError) -> WarehouseError {
     let table = format!("{dataset}/{}*", schema::DAILY_PREFIX);
     WarehouseError::Unavailable {

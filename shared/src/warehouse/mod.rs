@@ -1,7 +1,8 @@
-//! Tables: the counts of each day, the forecasts of each day, and the audit log.
+//! The warehouse: a table of counts and a table of forecasts for each day, and the audit log.
 //!
-//! Daily tables are replaced whole, never appended to, so writing a day twice leaves one day. The tables and their
-//! columns are `bike_traffic_raw.daily_YYYYMMDD`, `bike_traffic_predictions.daily_YYYYMMDD` and `monitoring_audit.logs`.
+//! A write replaces a daily table completely, so writing a day twice has no further effect. The
+//! tables are `bike_traffic_raw.daily_YYYYMMDD`, `bike_traffic_predictions.daily_YYYYMMDD` and
+//! `monitoring_audit.logs`.
 
 mod embedded;
 pub mod schema;
@@ -21,10 +22,10 @@ pub use embedded::EmbeddedWarehouse;
 
 use crate::{address::ObjectPath, audit::AuditRow, registry::Version, store::Store};
 
-/// The tables that functions read and write.
+/// The port for the tables that functions read and write.
 #[async_trait]
 pub trait Warehouse: Send + Sync {
-    /// Replaces the table of a day's counts.
+    /// Replaces the table with the counts of a day.
     async fn replace_counts(
         &self,
         day: Day,
@@ -32,32 +33,34 @@ pub trait Warehouse: Send + Sync {
         ingested_at: Timestamp,
     ) -> Result<(), WarehouseError>;
 
-    /// Returns the counts of the days from `first` to `last`, both included; days without a table are left out.
+    /// Returns the counts of the days from `first` to `last` inclusive. Days without a table have
+    /// no counts.
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError>;
 
-    /// Returns which writing of the table of counts each day from `first` to `last`, both included, has; days without a
-    /// table are left out.
+    /// Returns the versions of the tables of counts from `first` to `last` inclusive. Days without
+    /// a table are omitted.
     async fn table_versions(
         &self,
         first: Day,
         last: Day,
     ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError>;
 
-    /// Returns how complete the days from `first` to `last`, both included, are; days without any count are left out.
+    /// Returns the numbers of counts and hours of each day from `first` to `last` inclusive. Days
+    /// without counts are omitted.
     async fn count_days(
         &self,
         first: Day,
         last: Day,
     ) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
 
-    /// Writes the counts of the days from `first` to `last`, both included, into a folder of a store: CSV objects with a
-    /// header and the columns of the daily tables. Returns them in the order of the days; where no day has a table there
-    /// are none.
+    /// Writes the counts of the days from `first` to `last` inclusive into a folder of a store, as
+    /// CSV objects with a header and the columns of the daily tables. Returns their paths in the
+    /// order of the days, or no paths if no day has a table.
     ///
-    /// The folder must be new: what is in it already is taken for a part of the result.
+    /// The folder must be empty: existing objects are treated as part of the result.
     ///
     /// # Errors
-    /// When the warehouse cannot write into this store.
+    /// Returns an error if the warehouse cannot write to this store.
     async fn export_counts(
         &self,
         (first, last): (Day, Day),
@@ -65,23 +68,24 @@ pub trait Warehouse: Send + Sync {
         folder: &ObjectPath,
     ) -> Result<Vec<ObjectPath>, WarehouseError>;
 
-    /// Replaces the table of a day's forecasts.
+    /// Replaces the table with the forecasts for a day.
     async fn replace_forecasts(
         &self,
         day: Day,
         forecasts: &[Forecast],
     ) -> Result<(), WarehouseError>;
 
-    /// Returns the forecasts for the days from `first` to `last`, both included.
+    /// Returns the forecasts for the days from `first` to `last` inclusive.
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError>;
 
-    /// Records a row of the audit log; one with the same function, event id and decision is replaced.
+    /// Records a row of the audit log. It replaces a row with the same function, event id and
+    /// decision.
     async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError>;
 
     /// Returns the audit log in the order of recording.
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError>;
 
-    /// As [`Warehouse::audit_log`], without what was decided before an instant.
+    /// Returns the rows of the audit log whose timestamp is not before `since`.
     async fn audit_log_since(&self, since: Timestamp) -> Result<Vec<AuditRow>, WarehouseError> {
         let log = self.audit_log().await?;
         Ok(log
@@ -91,74 +95,79 @@ pub trait Warehouse: Send + Sync {
     }
 }
 
-/// Which writing of a table it is: each replacement of the table gives it another number.
+/// The version of a table. Each replacement of the table has another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TableVersion(i64);
 
 impl TableVersion {
-    /// Returns the version with a number; the meaning of the number is the warehouse's own.
+    /// Creates a version from a number, whose meaning depends on the warehouse.
     pub const fn from_number(number: i64) -> Self {
         Self(number)
     }
 }
 
-/// How complete the counts of a day are.
+/// The completeness of a day's counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DayState {
     /// The number of counts.
     pub rows: u64,
-    /// The number of hours for which there is at least one count.
+    /// The number of hours with at least one count.
     pub hours: u64,
 }
 
-/// A forecast of one counter for one hour.
-#[derive(Clone, Debug, PartialEq)]
+/// A forecast for one counter and one hour: a row of `bike_traffic_predictions.daily_YYYYMMDD`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The counter's id, where it has one.
-    pub counter_id: Option<String>,
-    /// The counter's name.
-    pub counter_name: String,
-    /// The hour it is for.
-    pub hour: Hour,
-    /// The bicycles expected in that hour.
-    pub prediction: f64,
-    /// The bicycles counted, once the day is over.
+    /// The bicycles counted; known once the day is over.
+    #[serde(rename = "comptage_horaire")]
     pub actual: Option<u32>,
-    /// The kind of model, as in `xgboost`.
+    /// The expected number of bicycles in the hour.
+    pub prediction: f64,
+    /// The kind of model, for example `xgboost`.
     pub model_type: String,
-    /// The version of the model.
+    /// The version of the model in the registry.
     pub model_version: Version,
-    /// When it was forecast.
+    /// The time of the forecast.
+    #[serde(rename = "prediction_ts", with = "tables::instant")]
     pub predicted_at: Timestamp,
+    /// The counter's id, if it has one.
+    #[serde(rename = "identifiant_du_compteur")]
+    pub counter_id: Option<String>,
+    /// The display name of the counter.
+    #[serde(rename = "nom_du_compteur")]
+    pub counter_name: String,
+    /// The hour of the forecast.
+    #[serde(rename = "date_et_heure_de_comptage", with = "tables::hour")]
+    pub hour: Hour,
 }
 
 impl Forecast {
-    /// Returns what identifies the counter.
+    /// Returns the key that identifies the counter.
     pub fn counter_key(&self) -> CounterKey {
         CounterKey::of_name(&self.counter_name)
     }
 }
 
-/// What a caller does differently.
+/// The error type of [`Warehouse`], with one variant per reaction of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
-    /// A table holds what its columns do not allow.
-    #[error("cannot understand the table {table}")]
+    /// The contents of the table are invalid.
+    #[error("invalid table {table}")]
     Malformed {
-        /// The table.
+        /// The name or address of the table.
         table: String,
-        /// What is wrong.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The service or disk does not do it at present.
+    /// The service or the disk is not available.
     #[error("cannot {verb} the table {table}")]
     Unavailable {
-        /// What was attempted.
+        /// The failed operation, as in `read`.
         verb: &'static str,
-        /// The table.
+        /// The name or address of the table.
         table: String,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

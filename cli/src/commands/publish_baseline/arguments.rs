@@ -7,16 +7,17 @@ use crate::args::TargetArguments;
 /// Options of `publish-baseline`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
+Examples:
   bike-traffic train --cloud --data-source custom --train-path merged.csv.gz --test-path gs://BUCKET/data/test_baseline.csv
   bike-traffic publish-baseline --cloud
 
-The previous baseline stays in the bucket under data/baselines/, and `bike-traffic data history` shows the chain.")]
+The previous baseline stays in the store under data/baselines/. `bike-traffic data history` shows the
+ancestors of the baseline.")]
 pub struct PublishArguments {
-    /// The places to work on.
+    /// The state or the services to work on.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// Written into the audit row, as in `dev` or `prod`.
+    pub target: TargetArguments,
+    /// The environment to name in the audit row, such as `dev` or `prod`.
     #[arg(
         long,
         env = "ENVIRONMENT",

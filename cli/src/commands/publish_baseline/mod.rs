@@ -1,4 +1,4 @@
-//! `bike-traffic publish-baseline`: the data of a better champion become the baseline.
+//! `bike-traffic publish-baseline`: makes the training data of a better champion the baseline.
 
 mod arguments;
 
@@ -13,28 +13,29 @@ use shared::{
     audit::AuditEntry,
     baseline::{self, Baseline, DataSet, DataSetName},
     clock::SystemClock,
-    event::{EventId, Function},
     fixed_test,
     ports::Ports,
-    registry::{Alias, ModelVersion, Version},
+    registry,
+    registry::{ModelVersion, Version},
 };
 
 pub use arguments::PublishArguments;
 
-use crate::support::{predecessor::Predecessor, stdout};
+use crate::support::{decision, predecessor::Predecessor, stdout};
 
-/// What a publication did.
+/// The outcome of a publication.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Publication {
-    /// The champion whose training data they are.
+    /// The champion that was trained on the published data.
     pub champion: Version,
-    /// Its mean absolute error on the fixed test set, in bicycles an hour.
+    /// The champion's mean absolute error on the fixed test set, in bicycles an hour.
     pub mae: f64,
-    /// The best champion of the previous baseline, and its error on the same rows; none where the data were in use already.
+    /// The best version trained on the previous baseline, and its error on the same rows; `None` if
+    /// there is no such version.
     pub previous: Option<(Version, f64)>,
-    /// The training data that were in use.
+    /// The previous training data.
     pub from: DataSetName,
-    /// The training data that are in use now.
+    /// The published training data.
     pub to: DataSetName,
 }
 
@@ -48,16 +49,16 @@ impl fmt::Display for Publication {
             to,
         } = self;
         if from == to {
-            return write!(formatter, "{to} is the baseline already");
+            return write!(formatter, "{to} is already the baseline");
         }
         write!(
             formatter,
-            "{to} is the baseline; {from} is kept. On the fixed test set version {champion} has MAE {mae:.2}"
+            "published {to} as the baseline; {from} stays in the store; MAE on the fixed test set: {mae:.2} of version {champion}"
         )?;
         previous.map_or(Ok(()), |(version, mae)| {
             write!(
                 formatter,
-                ", version {version} of the previous baseline {mae:.2}"
+                ", {mae:.2} of version {version}, trained on the previous baseline"
             )
         })
     }
@@ -65,41 +66,43 @@ impl fmt::Display for Publication {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     stdout::print(
         &publish_baseline(&ports, &arguments.environment).await?,
         arguments.json,
     )
 }
 
-/// Makes the data that the champion was trained on the baseline, if it is better than the best version that was trained on
-/// the present baseline. Both are scored on the same rows. Done a second time it finishes what the first time left open.
+/// Publishes the champion's training data as the baseline, if the champion is better than the best
+/// version that was trained on the current baseline.
+///
+/// Both versions are scored on the same rows. A repeated call completes an interrupted one.
 ///
 /// # Errors
-/// When there is no champion or no baseline yet, when the champion is not better, or nothing is known to compare it with,
-/// or it was scored on another test set, when somebody else publishes at the same time, or a port fails.
+/// Returns an error if:
+/// - there is no champion or no baseline;
+/// - the champion is not better, or no version was trained on the current baseline;
+/// - the champion was scored on another test set;
+/// - another process publishes at the same time;
+/// - a port fails.
 pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Publication> {
     let store = &*ports.store;
-    let champion = ports
-        .registry
-        .alias(Alias::Champion)
-        .await?
-        .context("there is no champion: train one first")?;
-    let (present, generation) = baseline::published(store).await?.context(
-        "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+    let champion = registry::champion(&*ports.registry).await?;
+    let (current, generation) = baseline::published(store).await?.context(
+        "there is no baseline; to train a champion and publish its data, run `bike-traffic train`",
     )?;
     let card = card_of(ports, champion).await?;
-    let data = card
-        .baseline
-        .with_context(|| format!("version {champion} does not name the data it was trained on"))?;
+    let data = card.baseline.with_context(|| {
+        format!("the model card of version {champion} does not name its training data")
+    })?;
     let next = Baseline {
         train: data.name.clone(),
-        test: present.test.clone(),
+        test: current.test.clone(),
     };
     let (mae, previous) =
-        compare(ports, champion, &data, card.fixed_test.as_ref(), &present).await?;
-    if next != present {
-        refuse_without_proof((champion, mae), previous, &present)?;
+        compare(ports, champion, &data, card.fixed_test.as_ref(), &current).await?;
+    if next != current {
+        refuse_without_proof((champion, mae), previous, &current)?;
     }
     baseline::publish(store, Some(generation), &next)
         .await
@@ -108,7 +111,7 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
         champion,
         mae,
         previous,
-        from: present.train,
+        from: current.train,
         to: data.name,
     };
     if publication.from != publication.to {
@@ -117,7 +120,7 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
     Ok(publication)
 }
 
-/// The audit row.
+/// Records the publication in the audit log.
 async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::Result<()> {
     let Publication {
         champion,
@@ -133,68 +136,66 @@ async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::
         detail: json!({ "from": from, "to": to, "previous": previous.map(|(version, _)| version) }),
         ..AuditEntry::new("published", publication.to_string())
     };
-    let event_id = EventId::of(Function::Promote, format_args!("publish-{to}"));
-    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id, env);
-    let unrecorded =
-        || format!("{to} is the baseline, but the audit log does not say so: record it by hand");
-    ports.warehouse.record(&row).await.with_context(unrecorded)
+    let event_id = decision::event_id(format_args!("publish-{to}"));
+    decision::record(ports, &event_id, entry, env).await
 }
 
-/// As [`publish_baseline`] asks for it: refuses a version that is not better than all that were trained on the present
-/// baseline. `data` are what it was trained on.
+/// Refuses a version that is not better than every version trained on the current baseline, as
+/// [`publish_baseline`] does. `data` is the version's training data.
 pub(crate) async fn refuse_unless_better(
     ports: &Ports,
     version: Version,
     data: &DataSet,
-    present: &Baseline,
+    current: &Baseline,
 ) -> anyhow::Result<()> {
-    let (mae, previous) = compare(ports, version, data, None, present).await?;
-    refuse_without_proof((version, mae), previous, present)
+    let (mae, previous) = compare(ports, version, data, None, current).await?;
+    refuse_without_proof((version, mae), previous, current)
 }
 
 fn refuse_without_proof(
     (version, mae): (Version, f64),
     previous: Option<(Version, f64)>,
-    present: &Baseline,
+    current: &Baseline,
 ) -> anyhow::Result<()> {
     match previous {
         Some((_, previous_mae)) if mae < previous_mae => Ok(()),
         Some((previous, previous_mae)) => bail!(
-            "the baseline stays {}: on the same fixed test set version {version} has MAE {mae:.2} and version {previous}, \
-             trained on the present baseline, {previous_mae:.2}",
-            present.train
+            "cannot replace the baseline {}: version {version} is not better; its MAE on the fixed test set is {mae:.2}, \
+             and that of version {previous}, trained on this baseline, is {previous_mae:.2}",
+            current.train
         ),
         None => bail!(
-            "the baseline stays {}: no version is known that was trained on it, so nothing shows that version {version} is \
-             better; train one on {} with `bike-traffic train`, then publish again",
-            present.train,
-            present.train.object()
+            "cannot replace the baseline {}: no registered version was trained on it, so version {version} cannot be \
+             compared; train a version on {} with `bike-traffic train`, then run `bike-traffic publish-baseline` again",
+            current.train,
+            current.train.object()
         ),
     }
 }
 
-/// Returns the errors of the champion and of the best version of the present baseline, on the same rows.
+/// Returns the mean absolute errors of the champion and of the best other version trained on the
+/// current baseline, on the same rows.
 async fn compare(
     ports: &Ports,
     champion: Version,
     data: &DataSet,
     scored_on: Option<&DataSet>,
-    present: &Baseline,
+    current: &Baseline,
 ) -> anyhow::Result<(f64, Option<(Version, f64)>)> {
-    if let Some(other) = scored_on.filter(|scored_on| scored_on.name != present.test) {
+    if let Some(other) = scored_on.filter(|scored_on| scored_on.name != current.test) {
         bail!(
-            "version {champion} was scored on {other}, and the fixed test set is {}",
-            present.test
+            "version {champion} was scored on {other}, but the fixed test set is {}",
+            current.test
         );
     }
     let (train, test) = (
         read(ports, &data.name).await?,
-        read(ports, &present.test).await?,
+        read(ports, &current.test).await?,
     );
     let frame = fixed_test::frame(&train, &test);
     let score = async |version: &ModelVersion| -> anyhow::Result<f64> {
         Ok(
-            Predecessor::load(ports, &version.run.artifacts, &present.test)
+            Predecessor::load(ports, &version.run.artifacts, &current.test)
                 .await?
                 .scores(&frame)?
                 .mae,
@@ -207,7 +208,7 @@ async fn compare(
         .versions()
         .await?
         .iter()
-        .filter(|version| is_champion_of(version, &present.train))
+        .filter(|version| was_trained_on(version, &current.train))
     {
         let found = score(version).await?;
         if version.version != champion && best.is_none_or(|(_, known)| found < known) {
@@ -217,8 +218,8 @@ async fn compare(
     Ok((mae, best))
 }
 
-/// Tells whether a version was trained, not fine-tuned, on these data.
-fn is_champion_of(version: &ModelVersion, data: &DataSetName) -> bool {
+/// Returns `true` if a version was trained, not fine-tuned, on the data set.
+fn was_trained_on(version: &ModelVersion, data: &DataSetName) -> bool {
     version.run.inputs.iter().any(|input| input.name == *data)
 }
 

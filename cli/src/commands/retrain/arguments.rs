@@ -14,35 +14,36 @@ Examples:
   bike-traffic retrain --quarterly --cloud
   bike-traffic retrain --quarterly --cloud --quarter 2021-Q3 --to 2021-09-30
 
-It exports the daily tables, merges them with the baseline, trains on the result, compares the new model with the champion
-on the same fixed test set, and only if it is better makes it champion and its data the baseline. What it has done is in
-STATE/retrain/QUARTER/journal.json: stopped at any moment and run again, it goes on there.")]
+The command exports the daily tables, merges them with the baseline, trains on the result and compares
+the new model with the champion on the same fixed test set. If the new model is better, it becomes
+champion and its data become the baseline. STATE/retrain/QUARTER/journal.json records each finished
+step. To resume a stopped retraining, run the same command again.")]
 pub struct RetrainArguments {
-    /// Retrain the champion from the baseline and all that production has gathered.
+    /// Retrain the champion from the baseline and all daily tables.
     #[arg(long, required = true)]
     pub quarterly: bool,
-    /// The places to work on.
+    /// The state or the services to work on.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// The quarter that it is for, as in 2021-Q3; the present one if not given. It names the work.
+    pub target: TargetArguments,
+    /// The quarter, as in 2021-Q3; it names the folder of the work [default: the current quarter].
     #[arg(long)]
     pub quarter: Option<Quarter>,
-    /// The first day to export; the first that has a table if not given.
+    /// The first day to export [default: the first day that has a table].
     #[arg(long, value_name = "DAY")]
     pub from: Option<Day>,
-    /// The last day to export; yesterday if not given.
+    /// The last day to export [default: yesterday].
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// How to train.
+    /// The recipe of the training.
     #[command(flatten)]
     pub recipe: RecipeArguments,
-    /// Show the plan, and what of it is done, and do nothing.
+    /// Show the plan and the finished steps, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Start over, even if the quarter was finished, and take in the counts gathered since.
+    /// Start over, even if the quarter is finished, and include the days ingested since.
     #[arg(long, alias = "anew")]
     pub restart: bool,
-    /// Written into the audit row, as in `dev` or `prod`.
+    /// The environment to name in the audit row, such as `dev` or `prod`.
     #[arg(
         long,
         env = "ENVIRONMENT",

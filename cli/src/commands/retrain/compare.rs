@@ -1,4 +1,4 @@
-//! The champion and the retrained model on the same rows.
+//! Compares the champion and the retrained model on the same rows.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,28 @@ use shared::registry::Version;
 
 use crate::support::predecessor::Predecessor;
 
-/// How two models do on the fixed test set.
+/// The scores of two models on the same rows of the fixed test set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// The champion.
+    /// The champion's version.
     pub champion: Version,
-    /// How the champion does.
+    /// The champion's scores.
     pub before: Scores,
-    /// How the retrained model does.
+    /// The retrained model's scores.
     pub after: Scores,
-    /// Each counter of the test set, the greatest gain first; none where the champion reads other features.
+    /// Each counter of the test set, the greatest gain first; empty if the champion uses different
+    /// features.
     pub counters: Vec<CounterComparison>,
 }
 
 /// The mean absolute errors at one counter, in bicycles an hour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CounterComparison {
-    /// The counter.
+    /// The counter's display name.
     pub name: String,
-    /// The champion's.
+    /// The champion's error.
     pub before: f64,
-    /// The retrained model's.
+    /// The retrained model's error.
     pub after: f64,
 }
 
@@ -61,22 +62,24 @@ impl Comparison {
         })
     }
 
-    /// Tells whether the retrained model has the lower mean absolute error.
+    /// Returns `true` if the retrained model has the lower mean absolute error.
     pub fn is_better(&self) -> bool {
         self.after.mae < self.before.mae
     }
 
-    /// Tells whether the retrained model is the champion itself, promoted by an earlier retraining on the same data.
+    /// Returns `true` if the retrained model is the champion itself, promoted by an earlier
+    /// retraining on the same data.
     pub fn is_with_itself(&self, retrained: Version) -> bool {
         self.champion == retrained
     }
 
-    /// Tells whether the retrained model is to be champion: it is better, or it is champion already.
+    /// Returns `true` if the retrained model is better or is already champion.
     pub fn makes_champion(&self, retrained: Version) -> bool {
         self.is_better() || self.is_with_itself(retrained)
     }
 
-    /// Returns at how many counters the retrained model is better, and at how many it is worse.
+    /// Returns the number of counters at which the retrained model is better, and at which it is
+    /// worse.
     pub fn wins_and_losses(&self) -> (usize, usize) {
         let count = |sign: f64| {
             self.counters
@@ -87,11 +90,11 @@ impl Comparison {
         (count(1.0), count(-1.0))
     }
 
-    /// Says what the figures mean.
+    /// Returns the reason for the decision, as the audit row and the report state it.
     pub(super) fn reason(&self, version: Version) -> String {
         if self.is_with_itself(version) {
             return format!(
-                "version {version}, trained on the same data before, is champion already, with MAE {:.2} on the fixed test set",
+                "version {version}, trained on the same data, is already champion, with MAE {:.2} on the fixed test set",
                 self.after.mae
             );
         }
@@ -102,12 +105,12 @@ impl Comparison {
         };
         let (wins, losses) = self.wins_and_losses();
         let by_counter = match self.counters.is_empty() {
-            true => ", which reads other features".to_owned(),
+            true => ", which uses different features".to_owned(),
             false => format!("; it is better at {wins} counters and worse at {losses}"),
         };
         format!(
-            "on the same fixed test set the MAE {:.2} of version {version} is {verdict} the {:.2} of the champion, version \
-             {}{by_counter}",
+            "on the same fixed test set, the MAE {:.2} of version {version} is {verdict} the MAE {:.2} of the champion, \
+             version {}{by_counter}",
             self.after.mae, self.before.mae, self.champion
         )
     }
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_counter_is_compared_by_itself_and_the_greatest_gain_comes_first() {
+    fn counters_are_compared_separately_and_sorted_by_gain() {
         let mut counts = Counts::default();
         let counters = ["Quai", "Pont", "Rue"].map(|name| {
             counts.intern(Counter {
@@ -169,7 +172,7 @@ mod tests {
                 .for_each(|counter| counts.push(*counter, hour, 10));
         }
         let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[], &counts);
-        // Rows of an hour are Quai, Pont, Rue.
+        // The rows of each hour are in the order Quai, Pont, Rue.
         let compared = by_counter(
             &frame,
             &[12.0, 10.0, 10.0, 14.0, 10.0, 4.0],
@@ -203,7 +206,7 @@ mod tests {
         assert_eq!(
             makes_champion,
             [true, false],
-            "the champion stays what it is"
+            "only the champion itself stays champion"
         );
     }
 }

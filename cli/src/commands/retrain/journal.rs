@@ -1,4 +1,4 @@
-//! What a retraining has done, so that it goes on where it was stopped.
+//! The journal of a retraining, from which a stopped retraining resumes.
 
 use std::{
     collections::BTreeMap,
@@ -20,60 +20,60 @@ use shared::{
 use super::{Comparison, Plan};
 use crate::{commands::merge_baseline::MergeReport, support::output::OutputFile};
 
-/// What each step has left behind; a step that has left nothing is still to be done.
+/// The result of each finished step; a step without a result is still to do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Done {
-    /// The daily tables are in files of this machine.
+    /// The local files with the counts of the daily tables.
     pub export: Option<Exported>,
-    /// Baseline and exports are one file.
+    /// The local file that merges the baseline and the exports.
     pub merge: Option<Merged>,
-    /// A model was trained on it and registered.
+    /// The model that was trained on the merged file and registered.
     pub train: Option<Fitted>,
-    /// It was compared with the champion.
+    /// The comparison of the new model with the champion.
     pub compare: Option<Comparison>,
-    /// It is champion; absent where it is no better.
+    /// The promoted version; absent if the new model is not better.
     #[serde(alias = "crown")]
     pub promote: Option<Version>,
-    /// Its data are the baseline; absent where it is no better.
+    /// The data set published as the baseline; absent if the new model is not better.
     pub publish: Option<DataSet>,
-    /// The audit row.
+    /// The event id of the audit row.
     pub record: Option<EventId>,
 }
 
 /// The files of an export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exported {
-    /// The files, in the order of their days.
+    /// The paths of the files, in the order of their days.
     pub files: Vec<PathBuf>,
-    /// The counts in them.
+    /// The number of counts in all files.
     pub rows: u64,
 }
 
-/// A file of training data.
+/// A local file of merged training data, and the statistics of the merge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Merged {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
-    /// What it was merged of.
+    /// The files that were merged, the baseline first.
     pub sources: Vec<Source>,
-    /// The counts in it.
+    /// The number of counts in the file.
     pub rows: u64,
-    /// The counts that the baseline did not have.
+    /// The number of counts that the baseline does not have.
     pub new: u64,
-    /// The counts that the baseline had otherwise.
+    /// The number of counts that differ from those of the baseline.
     pub replaced: u64,
-    /// The rows of all sources that could not be used, by reason.
+    /// The number of rejected rows of all sources, by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// The file with these rows, if there are any.
+    /// The path of the file with the rejected rows, if there are any.
     pub rejects: Option<PathBuf>,
-    /// The counters that the baseline did not have.
+    /// The names of the counters that the baseline does not have.
     pub appeared: Vec<String>,
-    /// The counters of the baseline that have no count in the last export.
+    /// The names of the baseline's counters without a count in the last export.
     pub vanished: Vec<String>,
 }
 
 impl Merged {
-    /// Keeps of a merge what is told when all is done.
+    /// Reduces the report of a merge to the values in the final report.
     pub(super) fn of(report: MergeReport, file: PathBuf, sources: Vec<Source>) -> Self {
         let mut rejected = BTreeMap::<String, u64>::new();
         for (reason, rows) in report.sources.iter().flat_map(|source| &source.rejected) {
@@ -98,17 +98,17 @@ impl Merged {
 /// A registered model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fitted {
-    /// Its version.
+    /// The version in the registry.
     pub version: Version,
-    /// Its run.
+    /// The name of the training run.
     pub run: RunName,
-    /// What it was trained on.
+    /// The data set that the model was trained on.
     pub data: DataSet,
-    /// How it does on the fixed test set.
+    /// The scores on the fixed test set.
     pub scores: Scores,
 }
 
-/// The journal of one retraining: a file in its folder, written anew after each step.
+/// The journal of one retraining: a file in its folder, rewritten after each step.
 pub(super) struct Journal {
     folder: PathBuf,
     contents: Contents,
@@ -121,7 +121,7 @@ struct Contents {
 }
 
 impl Journal {
-    /// Opens the journal of a folder, if a retraining was begun there.
+    /// Opens the journal in a folder. Returns `None` if no retraining was started there.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Option<Self>> {
         let path = file(folder);
         let text = match fs::read(&path) {
@@ -134,7 +134,7 @@ impl Journal {
         };
         let contents = serde_json::from_slice(&text).with_context(|| {
             format!(
-                "cannot understand the journal {}; start over with --restart",
+                "cannot parse the journal {}; start over with --restart",
                 path.display()
             )
         })?;
@@ -144,7 +144,7 @@ impl Journal {
         }))
     }
 
-    /// Begins a journal.
+    /// Creates a journal without finished steps, and replaces an existing one.
     pub(super) fn begin(folder: &Path, plan: Plan) -> anyhow::Result<Self> {
         let journal = Self {
             folder: folder.to_owned(),
@@ -165,7 +165,7 @@ impl Journal {
         &self.contents.done
     }
 
-    /// Does a step, unless it was done before, and notes what it has left behind.
+    /// Runs a step and records its result. Returns the recorded result if the step is already done.
     pub(super) async fn step<T: Clone>(
         &mut self,
         name: &str,
@@ -173,19 +173,19 @@ impl Journal {
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<T> {
         if let Some(done) = slot(&mut self.contents.done) {
-            tracing::info!(step = name, "done before");
+            tracing::info!(step = name, "step already done");
             return Ok(done.clone());
         }
-        tracing::info!(step = name, "begins");
+        tracing::info!(step = name, "step started");
         let result = work.await.with_context(|| {
-            format!("the step `{name}` failed; run the command again to go on there")
+            format!("the step `{name}` failed; run the command again to resume there")
         })?;
         *slot(&mut self.contents.done) = Some(result.clone());
         self.save()?;
         Ok(result)
     }
 
-    /// Forgets a comparison with a version that is no longer champion.
+    /// Deletes the comparison, because its champion was replaced meanwhile.
     pub(super) fn forget_comparison(&mut self) -> anyhow::Result<()> {
         self.contents.done.compare = None;
         self.save()
@@ -209,7 +209,7 @@ mod tests {
     use crate::commands::merge_baseline::SourceReport;
 
     #[test]
-    fn what_a_merge_rejected_is_added_up_over_its_sources() {
+    fn rejected_rows_are_summed_over_all_sources() {
         let source = |new, rejected: &[(&'static str, u64)]| SourceReport {
             file: "export.csv".to_owned(),
             rows: 9,
@@ -227,11 +227,8 @@ mod tests {
             period: String::new(),
             test_period: None,
             sources: vec![
-                source(9, &[("there is no count", 1)]),
-                source(
-                    3,
-                    &[("there is no count", 2), ("the counter has no name", 1)],
-                ),
+                source(9, &[("no count", 1)]),
+                source(3, &[("no count", 2), ("no counter name", 1)]),
                 source(2, &[]),
             ],
             appeared: vec!["Parc".to_owned()],
@@ -239,7 +236,7 @@ mod tests {
             rejects: Some("rejects.csv".to_owned()),
         };
         let merged = Merged::of(report, "next.csv".into(), Vec::new());
-        let expected = [("the counter has no name", 1), ("there is no count", 3)];
+        let expected = [("no count", 3), ("no counter name", 1)];
         assert_eq!(
             merged.rejected,
             BTreeMap::from(expected.map(|(reason, rows)| (reason.to_owned(), rows)))

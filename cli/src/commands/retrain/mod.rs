@@ -1,4 +1,4 @@
-//! `bike-traffic retrain`: the champion is trained anew from the baseline and all that production has gathered.
+//! `bike-traffic retrain`: retrains the champion from the baseline and all daily tables.
 
 mod arguments;
 mod compare;
@@ -30,8 +30,8 @@ use crate::{
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
-    let (state, json) = (State::at(&arguments.place.state)?, arguments.json);
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let (state, json) = (State::at(&arguments.target.state)?, arguments.json);
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     let request = Request {
         quarter: arguments.quarter,
         from: arguments.from,
@@ -43,14 +43,15 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
     if arguments.dry_run {
         return stdout::print(&status(&ports, &state, &request).await?, json);
     }
-    let tell = |status: &PlanStatus| stdout::tell(&status.to_string(), json);
-    stdout::print(&retrain(&ports, &state, &request, &tell).await?, json)
+    let print_plan = |status: &PlanStatus| stdout::tell(&status.to_string(), json);
+    stdout::print(&retrain(&ports, &state, &request, &print_plan).await?, json)
 }
 
-/// Returns what a retraining would do, and what of it is done. Nothing is changed.
+/// Returns the plan of a retraining and its finished steps, without changing anything.
 ///
 /// # Errors
-/// When there is no champion, no baseline or nothing to export, or a port fails.
+/// Returns an error if there is no champion, no baseline or nothing to export, if the journal
+/// belongs to another request, or if a port fails.
 pub async fn status(ports: &Ports, state: &State, request: &Request) -> anyhow::Result<PlanStatus> {
     let folder = folder(ports, state, request);
     let journal = if request.restart {
@@ -68,22 +69,24 @@ pub async fn status(ports: &Ports, state: &State, request: &Request) -> anyhow::
     Ok(PlanStatus { plan, done, folder })
 }
 
-/// Retrains the champion, or goes on where an earlier call was stopped.
+/// Retrains the champion, or resumes a stopped retraining.
 ///
-/// The new model becomes champion and its data the baseline if its mean absolute error on the same fixed test set is lower
-/// than the champion's; in any case the decision is an audit row. `show` is told the plan before anything is done.
+/// The new model becomes champion and its data become the baseline if its mean absolute error on
+/// the same fixed test set is lower than the champion's. An audit row records either decision.
+/// `on_plan` receives the plan before the first step.
 ///
 /// # Errors
-/// As [`status`], and when a step fails; the next call goes on with that step.
+/// Returns the errors of [`status`], and an error if a step fails; the next call resumes with that
+/// step.
 pub async fn retrain(
     ports: &Ports,
     state: &State,
     request: &Request,
-    show: &dyn Fn(&PlanStatus),
+    on_plan: &dyn Fn(&PlanStatus),
 ) -> anyhow::Result<RetrainReport> {
     refuse_missing_device(&request.recipe)?;
     let status = status(ports, state, request).await?;
-    show(&status);
+    on_plan(&status);
     let PlanStatus { plan, folder, .. } = status;
     let journal = if request.restart {
         None
@@ -132,17 +135,19 @@ pub async fn retrain(
     })
 }
 
-/// What was begun goes on as it was planned, so it is not passed over in silence that something else is asked for now.
+/// Refuses a request that differs from the plan, because a resumed retraining follows its plan.
 fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
-    // A plan has days with tables only; whoever names its ends means the same as whoever asked for days around them.
-    let is_other_day = |asked: Option<Day>, before: Option<Day>, planned: Day| {
-        asked.is_some_and(|asked| asked != planned && Some(asked) != before)
+    // A plan starts and ends at days that have tables. The ends of the plan and the days of the
+    // original request therefore name the same range.
+    let is_other_day = |requested: Option<Day>, before: Option<Day>, planned: Day| {
+        requested.is_some_and(|day| day != planned && Some(day) != before)
     };
     let is_other_range = is_other_day(request.from, plan.asked.0, plan.first)
         || is_other_day(request.to, plan.asked.1, plan.last);
     if request.recipe != plan.recipe || is_other_range {
         bail!(
-            "the retraining for {} was begun with other settings or days ({} to {}): give the same, or start over with --restart",
+            "cannot resume the retraining for {}: it was started with other settings or days ({} to {}); \
+             repeat them, or start over with --restart",
             plan.quarter,
             plan.first,
             plan.last
@@ -151,7 +156,8 @@ fn refuse_other_request(request: &Request, plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Promotes the new model. Where another version is champion by now, the comparison is made again by the next call.
+/// Promotes the new model. If the champion changed after the comparison, the next call compares
+/// again.
 async fn promote(
     journal: &mut Journal,
     ports: &Ports,
@@ -177,7 +183,7 @@ async fn promote(
         .map(drop)
 }
 
-/// Each quarter has a folder in the state, also when the work is on the places of the cloud.
+/// Returns the folder of a quarter. It is in the local state even with `--cloud`.
 fn folder(ports: &Ports, state: &State, request: &Request) -> PathBuf {
     let quarter = request
         .quarter

@@ -1,4 +1,4 @@
-//! What a retraining is going to do.
+//! The plan of a retraining.
 
 use std::{fmt, path::PathBuf};
 
@@ -9,75 +9,75 @@ use serde::{Deserialize, Serialize};
 use shared::{
     baseline::{self, Baseline},
     ports::Ports,
-    registry::{Alias, Version},
+    registry,
+    registry::Version,
 };
 
 use super::{Done, Quarter};
 
-/// No daily table is older: the city's first counters are of the 2010s.
+/// The start of a range without a first day. No daily table is older, because the city installed
+/// its first counters in the 2010s.
 const FIRST_DAY_OF_ALL: &str = "2010-01-01";
 
-/// What was asked for.
+/// The options of a retraining.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The quarter, which names the work; the present one if not given.
+    /// The quarter, which names the folder of the work; `None` stands for the current quarter.
     pub quarter: Option<Quarter>,
-    /// The first day to export; the first that has a table if not given.
+    /// The first day to export; `None` stands for the first day that has a table.
     pub from: Option<Day>,
-    /// The last day to export; yesterday if not given.
+    /// The last day to export; `None` stands for yesterday.
     pub to: Option<Day>,
-    /// The settings of the training.
+    /// The recipe of the training.
     pub recipe: TrainRecipe,
-    /// Whether to start over, whatever was done for this quarter before.
+    /// If `true`, ignores the journal of the quarter and starts over.
     pub restart: bool,
-    /// Written into the audit row, as in `dev` or `prod`.
+    /// The environment to name in the audit row, such as `dev` or `prod`.
     pub environment: String,
 }
 
-/// What is going to be done. It stays the same however often the work is stopped and taken up again.
+/// The parameters of a retraining. They do not change when the retraining is stopped and resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The quarter.
+    /// The quarter of the retraining.
     pub quarter: Quarter,
-    /// The first and the last day that were asked for, each if one was.
+    /// The requested first and last day, if any.
     pub asked: (Option<Day>, Option<Day>),
-    /// The first day to export, which has a table.
+    /// The first day to export; it has a table.
     pub first: Day,
-    /// The last day to export, which has a table.
+    /// The last day to export; it has a table.
     pub last: Day,
-    /// How many days between them have counts.
+    /// The number of days in the range that have counts.
     pub days: usize,
-    /// How many counts these have.
+    /// The number of counts in the range.
     pub rows: u64,
-    /// The data sets in use.
+    /// The published baseline when the plan was made.
     pub baseline: Baseline,
     /// The champion when the plan was made.
     pub champion: Version,
-    /// The settings of the training.
+    /// The recipe of the training.
     pub recipe: TrainRecipe,
 }
 
 impl Plan {
-    /// Finds out what there is to be done.
+    /// Makes the plan for a request from the current state of the ports.
     pub(super) async fn make(ports: &Ports, request: &Request) -> anyhow::Result<Self> {
         let today = Day::of(ports.clock.now());
-        let champion = ports.registry.alias(Alias::Champion).await?;
-        let champion = champion
-            .context("there is no champion yet: train the first with `bike-traffic train`")?;
+        let champion = registry::champion(&*ports.registry).await?;
         let published = baseline::published(&*ports.store).await?;
         let (baseline, _) = published.context(
-            "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+            "there is no baseline; to train a champion and publish its data, run `bike-traffic train`",
         )?;
         let last = request.to.unwrap_or_else(|| today.plus(-1));
         if last >= today {
-            bail!("cannot export {last}: on {today} that day is not over");
+            bail!("cannot export {last}: the day is not over; pass --to with a day before {today}");
         }
         let first = request.from.map_or_else(|| FIRST_DAY_OF_ALL.parse(), Ok)?;
         let counted = ports.warehouse.count_days(first, last).await?;
         let (Some((first, _)), Some((last, _))) =
             (counted.first_key_value(), counted.last_key_value())
         else {
-            bail!("nothing was gathered: no day from {first} to {last} has a table with counts");
+            bail!("nothing to export: no daily table from {first} to {last} has counts");
         };
         Ok(Self {
             quarter: request.quarter.unwrap_or_else(|| Quarter::of(today)),
@@ -93,14 +93,14 @@ impl Plan {
     }
 }
 
-/// A plan, and what of it is done.
+/// A plan and its finished steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanStatus {
-    /// What is to be done.
+    /// The plan.
     pub plan: Plan,
-    /// What was done by an earlier call.
+    /// The results of the steps that earlier calls finished.
     pub done: Done,
-    /// The folder of the work.
+    /// The folder that contains the journal and the files of the retraining.
     pub folder: PathBuf,
 }
 
@@ -141,23 +141,24 @@ impl fmt::Display for PlanStatus {
         );
         step(formatter, done.merge.is_some(), merged)?;
         let trained = format!(
-            "train   {} rounds at {}, and register it",
+            "train   {} rounds at learning rate {}, and register the model",
             recipe.rounds, recipe.learning_rate
         );
         step(formatter, done.train.is_some(), trained)?;
         let compared = format!("compare with version {champion} on {}", baseline.test);
         step(formatter, done.compare.is_some(), compared)?;
-        // Where the model is no better these two are left out, and the last one says so.
+        // A model that is not better is neither promoted nor published. Then the audit row settles
+        // both steps.
         let is_settled = done.record.is_some();
         step(
             formatter,
             done.promote.is_some() || is_settled,
-            "promote   it if it is better".to_owned(),
+            "promote the model if it is better".to_owned(),
         )?;
         step(
             formatter,
             done.publish.is_some() || is_settled,
-            "publish its data as the baseline, if it is better".to_owned(),
+            "publish its data as the baseline if it is better".to_owned(),
         )?;
         step(
             formatter,

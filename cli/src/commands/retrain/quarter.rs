@@ -1,11 +1,11 @@
-//! Quarters of a year, as in 2021-Q3.
+//! Quarters of a year, written as in 2021-Q3.
 
 use std::{fmt, str::FromStr};
 
 use forecasting::time::Day;
 use serde::{Deserialize, Serialize};
 
-/// A quarter of a year.
+/// A quarter of a year. The text form is `YYYY-QN`, as in `2021-Q3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Quarter {
@@ -14,7 +14,7 @@ pub struct Quarter {
 }
 
 impl Quarter {
-    /// Returns the quarter that a day lies in.
+    /// Returns the quarter that contains a day.
     pub fn of(day: Day) -> Self {
         Self {
             year: day.date().year(),
@@ -39,7 +39,7 @@ impl FromStr for Quarter {
                 year: year.parse().ok()?,
                 number: number.parse().ok()?,
             };
-            // Only the one spelling, since it names a folder.
+            // Other spellings, such as 2021-Q03, are invalid, because the text names a folder.
             ((1..=4).contains(&quarter.number) && quarter.to_string() == text).then_some(quarter)
         };
         parse().ok_or(QuarterError)
@@ -60,9 +60,9 @@ impl From<Quarter> for String {
     }
 }
 
-/// A text that is no quarter.
+/// The error of parsing a [`Quarter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a quarter is written as in 2021-Q3")]
+#[error("invalid quarter: write it as in 2021-Q3")]
 pub struct QuarterError;
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_lies_in_a_quarter() {
+    fn quarter_round_trips_through_text_and_rejects_other_spellings() {
         for (day, expected) in [
             ("2021-01-01", "2021-Q1"),
             ("2021-03-31", "2021-Q1"),

@@ -1,4 +1,4 @@
-//! What a retraining prints.
+//! The report of a retraining.
 
 use std::{fmt, path::PathBuf};
 
@@ -12,29 +12,29 @@ use super::{
     journal::{Exported, Fitted, Merged},
 };
 
-/// How many counters are shown at either end.
-const SHOWN_COUNTERS: usize = 3;
+/// The number of counters to list with the greatest gains, and with the greatest losses.
+const LISTED_COUNTERS: usize = 3;
 
 /// The outcome of a retraining.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RetrainReport {
-    /// What was to be done.
+    /// The plan that was followed.
     pub plan: Plan,
-    /// The counts of the daily tables.
+    /// The files with the counts of the daily tables.
     pub export: Exported,
-    /// What was trained on.
+    /// The training data.
     pub merge: Merged,
-    /// The new model.
+    /// The new model and its scores.
     pub train: Fitted,
-    /// Old against new.
+    /// The scores of the champion and of the new model.
     pub comparison: Comparison,
-    /// Whether the new model is champion and its data are the baseline.
+    /// `true` if the new model is champion and its data are the baseline.
     pub is_better: bool,
-    /// The audit row.
+    /// The event id of the audit row.
     pub event_id: EventId,
-    /// The folder of the work.
+    /// The folder that contains the journal and the files of the retraining.
     pub folder: PathBuf,
-    /// Whether all of it was done by an earlier call.
+    /// `true` if earlier calls had finished all steps.
     pub done_before: bool,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for RetrainReport {
             let quarter = plan.quarter;
             writeln!(
                 formatter,
-                "the retraining for {quarter} was done before; --restart takes in what was gathered since"
+                "the retraining for {quarter} is already done; pass --restart to include the days ingested since"
             )?;
         }
         writeln!(
@@ -74,7 +74,7 @@ impl fmt::Display for RetrainReport {
         } else {
             writeln!(
                 formatter,
-                "version {} stays champion, and {} the baseline",
+                "version {} stays champion, and {} stays the baseline",
                 comparison.champion, plan.baseline.train
             )?;
         }
@@ -110,11 +110,11 @@ impl RetrainReport {
         if let Some(rejects) = rejects {
             writeln!(formatter, "  rejected rows: {}", rejects.display())?;
         }
-        for (what, names) in [("appeared", appeared), ("vanished", vanished)] {
+        for (change, names) in [("appeared", appeared), ("vanished", vanished)] {
             if !names.is_empty() {
                 writeln!(
                     formatter,
-                    "  {} counters {what}: {}",
+                    "  {} counters {change}: {}",
                     names.len(),
                     names.join("; ")
                 )?;
@@ -134,12 +134,12 @@ impl RetrainReport {
             train.version
         )?;
         let (first, last) = (
-            comparison.counters.iter().take(SHOWN_COUNTERS),
-            comparison.counters.iter().skip(SHOWN_COUNTERS),
+            comparison.counters.iter().take(LISTED_COUNTERS),
+            comparison.counters.iter().skip(LISTED_COUNTERS),
         );
         let last = last
             .clone()
-            .skip(last.count().saturating_sub(SHOWN_COUNTERS));
+            .skip(last.count().saturating_sub(LISTED_COUNTERS));
         for CounterComparison {
             name,
             before,

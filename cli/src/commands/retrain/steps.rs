@@ -1,4 +1,5 @@
-//! The steps. Each can be done again after it was cut short, at any moment, and then ends in the same state.
+//! The steps of a retraining. Each step is idempotent: a repetition after an interruption at any
+//! moment ends in the same state.
 
 use std::{
     io::Write,
@@ -10,11 +11,11 @@ use forecasting::{checksum::Checksum, time::Hour};
 use model::{Model, Threads};
 use serde_json::json;
 use shared::{
-    audit::AuditEntry,
+    audit::ChampionDecision,
     baseline::{self, Baseline, DataSet, DataSetName, Manifest, Source},
-    event::{EventId, Function},
+    event::EventId,
     ports::Ports,
-    registry::{Alias, RegistryError, change_champion},
+    registry::{self, Alias, Promoted, Promotion, RegistryError, Version},
     store::Generation,
 };
 
@@ -29,13 +30,13 @@ use crate::{
         publish_baseline::refuse_unless_better,
         train::{Origin, TrainingData, fit},
     },
-    support::{output::OutputFile, predecessor::Predecessor},
+    support::{decision, output::OutputFile, predecessor::Predecessor},
 };
 
-/// The tag `data_source` of what is trained here: not the baseline, and not a table.
+/// The tag `data_source` of the run. The merged data are neither the baseline nor a table.
 const DATA_SOURCE: &str = "custom";
 
-/// The counts of the daily tables, in files of this machine.
+/// Exports the counts of the daily tables into local files.
 pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow::Result<Exported> {
     let (from, to, out) = (Some(plan.first), Some(plan.last), folder.join("export"));
     let report = export::export(
@@ -54,7 +55,7 @@ pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow:
     })
 }
 
-/// Baseline and exports as one file.
+/// Merges the baseline and the exports into one local file.
 pub(super) async fn merge(
     ports: &Ports,
     plan: &Plan,
@@ -73,7 +74,7 @@ pub(super) async fn merge(
     let file = merge_plan.output.clone();
     let merged = tokio::task::spawn_blocking(move || merge_baseline::merge(&merge_plan))
         .await
-        .context("the merge did not end")??;
+        .context("the merge task did not complete")??;
     let files = [&baseline_file].into_iter().chain(&export.files);
     let rows = merged.sources.iter().map(|source| source.rows);
     let sources = files
@@ -83,7 +84,7 @@ pub(super) async fn merge(
     Ok(Merged::of(merged, file, sources))
 }
 
-/// A model of the merged data, scored on the fixed test set and registered.
+/// Trains a model on the merged data, scores it on the fixed test set and registers it.
 pub(super) async fn train(
     ports: &Ports,
     plan: &Plan,
@@ -91,8 +92,8 @@ pub(super) async fn train(
     folder: &Path,
 ) -> anyhow::Result<Fitted> {
     let (train, test) = (
-        shown(&merged.file),
-        shown(&fetch(ports, &plan.baseline.test, folder).await?),
+        text(&merged.file),
+        text(&fetch(ports, &plan.baseline.test, folder).await?),
     );
     let rejects = folder.join("rejects");
     let data = TrainingData::load(
@@ -111,7 +112,7 @@ pub(super) async fn train(
     })
 }
 
-/// Champion and new model on the same rows.
+/// Compares the champion and the new model on the same rows.
 pub(super) async fn compare(
     ports: &Ports,
     plan: &Plan,
@@ -119,14 +120,10 @@ pub(super) async fn compare(
     fitted: &Fitted,
     folder: &Path,
 ) -> anyhow::Result<Comparison> {
-    let champion = ports
-        .registry
-        .alias(Alias::Champion)
-        .await?
-        .context("there is no champion any more")?;
+    let champion = registry::champion(&*ports.registry).await?;
     let (train, test) = (
-        shown(&merged.file),
-        shown(&fetch(ports, &plan.baseline.test, folder).await?),
+        text(&merged.file),
+        text(&fetch(ports, &plan.baseline.test, folder).await?),
     );
     let rejects = folder.join("rejects");
     let data = TrainingData::load(
@@ -143,7 +140,7 @@ pub(super) async fn compare(
     Comparison::of((champion, &before), &after, &data.fixed_test().frame)
 }
 
-/// The new model becomes champion, if the one it was compared with still is.
+/// Promotes the new model, if the champion is still the version of the comparison.
 pub(super) async fn promote(
     ports: &Ports,
     plan: &Plan,
@@ -156,44 +153,46 @@ pub(super) async fn promote(
     }
     let registry = &*ports.registry;
     if comparison.is_with_itself(fitted.version) {
-        // Promoted once more, it would be its own predecessor.
-        let found = registry
-            .alias(Alias::Champion)
-            .await
-            .map_err(|error| PromotionError::Other(error.into()))?;
-        return match found {
-            Some(found) if found == fitted.version => Ok(()),
-            found => Err(PromotionError::OtherChampion(
-                found.map(|version| version.to_string()),
-            )),
+        // A second promotion would make the version its own predecessor.
+        let found = registry.alias(Alias::Champion).await?;
+        return if found == Some(fitted.version) {
+            Ok(())
+        } else {
+            Err(PromotionError::OtherChampion(found))
         };
     }
-    match change_champion(registry, comparison.champion, fitted.version).await {
-        Err(RegistryError::AliasMoved { found, .. }) => Err(PromotionError::OtherChampion(
-            found.map(|version| version.to_string()),
-        )),
-        changed => changed.map_err(|error| PromotionError::Other(error.into())),
+    let promotion = Promotion::by_operator(
+        &decision::operator(),
+        Some(comparison.champion),
+        fitted.version,
+    );
+    match registry::promote(registry, &promotion).await? {
+        Promoted::Done => Ok(()),
+        Promoted::Stale { champion } => Err(PromotionError::OtherChampion(champion)),
     }
 }
 
-/// Why a better model was not promoted.
+/// The reason why a better model was not promoted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PromotionError {
-    /// Somebody has published.
-    #[error("{} is the baseline since the plan was made; start over with --restart", .0.train)]
+    /// Another baseline was published after the plan was made.
+    #[error("the baseline changed to {} after the plan was made; start over with --restart", .0.train)]
     OtherBaseline(Baseline),
-    /// Somebody has promoted or rolled back.
+    /// Another version was promoted or restored after the comparison.
     #[error(
-        "{} is champion since the comparison; run the command again to compare with it",
-        .0.as_ref().map_or_else(|| "nobody".to_owned(), |version| format!("version {version}"))
+        "the champion changed to {} after the comparison; run the command again to compare with it",
+        .0.as_ref().map_or_else(|| "none".to_owned(), |version| format!("version {version}"))
     )]
-    OtherChampion(Option<String>),
-    /// A port.
+    OtherChampion(Option<Version>),
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Another port failed.
     #[error(transparent)]
     Other(anyhow::Error),
 }
 
-/// The new model's data become the baseline.
+/// Publishes the data of the new model as the baseline.
 pub(super) async fn publish(
     ports: &Ports,
     plan: &Plan,
@@ -204,22 +203,23 @@ pub(super) async fn publish(
     let next = next(plan, fitted);
     if present != plan.baseline && present != next {
         bail!(
-            "version {} is champion, but {} is the baseline since the plan was made: `bike-traffic publish-baseline` puts {} \
-             in its place if it is better; or start over with --restart",
+            "version {} is champion, but the baseline changed to {} after the plan was made; publish {} with \
+             `bike-traffic publish-baseline` if it is better, or start over with --restart",
             fitted.version,
             present.train,
             fitted.data
         );
     }
     if present != next && comparison.is_with_itself(fitted.version) {
-        // That it is better was shown by an earlier retraining, of which nothing is known here.
+        // An earlier retraining promoted the version. Its comparison is unknown here, so the data
+        // are compared again.
         refuse_unless_better(ports, fitted.version, &fitted.data, &present).await?;
     }
     baseline::publish(&*ports.store, Some(generation), &next).await?;
     Ok(fitted.data.clone())
 }
 
-/// The audit row.
+/// Records the decision in the audit log, and returns the event id of the row.
 pub(super) async fn record(
     ports: &Ports,
     plan: &Plan,
@@ -227,29 +227,25 @@ pub(super) async fn record(
     fitted: &Fitted,
     env: &str,
 ) -> anyhow::Result<EventId> {
-    // A quarter may have more than one retraining, each with a reason of its own.
-    let event_id = EventId::of(
-        Function::Promote,
-        format_args!("retrain-{}-{}", plan.quarter, fitted.run),
-    );
+    // A quarter may have several retrainings, and each needs its own audit row.
+    let event_id = decision::event_id(format_args!("retrain-{}-{}", plan.quarter, fitted.run));
     let is_better = comparison.makes_champion(fitted.version);
-    let decision = if is_better { "retrained" } else { "kept" };
-    if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, decision).await? {
-        // That row has the figures by which it became champion.
+    let name = if is_better { "retrained" } else { "kept" };
+    if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, name).await? {
+        // The existing row has the scores of the promotion.
         return Ok(event_id);
     }
-    let reason = comparison.reason(fitted.version);
-    let entry = AuditEntry {
-        mae: Some(comparison.after.mae),
-        rmse: Some(comparison.after.rmse),
-        r2: Some(comparison.after.r2),
-        model_improvement: Some(1.0 - comparison.after.mae / comparison.before.mae),
-        champion_version: Some(if is_better {
+    let entry = ChampionDecision {
+        decision: name,
+        reason: comparison.reason(fitted.version),
+        champion: if is_better {
             fitted.version
         } else {
             comparison.champion
-        }),
-        challenger_version: Some(fitted.version),
+        },
+        challenger: Some(fitted.version),
+        scores: Some(comparison.after),
+        compared_mae: Some(comparison.before.mae),
         detail: json!({
             "run": fitted.run,
             "data": fitted.data.name,
@@ -258,10 +254,8 @@ pub(super) async fn record(
             "before": comparison.before,
             "after": comparison.after,
         }),
-        ..AuditEntry::new(decision, reason)
     };
-    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id.clone(), env);
-    ports.warehouse.record(&row).await?;
+    decision::record(ports, &event_id, entry.into(), env).await?;
     Ok(event_id)
 }
 
@@ -269,16 +263,16 @@ async fn is_recorded(ports: &Ports, event_id: &EventId, decision: &str) -> anyho
     let log = ports.warehouse.audit_log().await?;
     Ok(log
         .iter()
-        .any(|row| (&row.event_id, row.decision.as_str()) == (event_id, decision)))
+        .any(|row| (&row.event_id, row.entry.decision.as_str()) == (event_id, decision)))
 }
 
 async fn in_use(ports: &Ports) -> anyhow::Result<(Baseline, Generation)> {
     baseline::published(&*ports.store)
         .await?
-        .context("there is no baseline any more")
+        .context("there is no longer a baseline; to train a champion and publish its data, run `bike-traffic train`")
 }
 
-/// The baseline that was merged, whatever is in use by now.
+/// Returns the merged baseline as the origin of the data, even if another one is published by now.
 fn origin(plan: &Plan, merged: &Merged) -> Origin {
     Origin {
         sources: merged.sources.clone(),
@@ -293,7 +287,7 @@ fn next(plan: &Plan, fitted: &Fitted) -> Baseline {
     }
 }
 
-/// Copies a data set to this machine.
+/// Copies a data set into a local folder.
 async fn fetch(ports: &Ports, name: &DataSetName, folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("{name}.csv"));
     let manifest = baseline::manifest(&*ports.store, name).await?;
@@ -312,7 +306,7 @@ fn period(test: &Manifest) -> anyhow::Result<(Hour, Hour)> {
     ) {
         (Some(first), Some(last)) => Ok((first, last)),
         _ => bail!(
-            "the manifest of {} has a period that does not begin on the hour",
+            "invalid period in the manifest of {}: the first and the last hour must be full hours",
             test.name
         ),
     }
@@ -329,6 +323,6 @@ fn source(path: &Path, rows: u64) -> anyhow::Result<Source> {
     Ok(Source { name, sha256, rows })
 }
 
-fn shown(path: &Path) -> String {
+fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

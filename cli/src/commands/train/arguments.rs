@@ -1,4 +1,4 @@
-//! The command line of `train`.
+//! Options of `train`.
 
 use clap::{Args, ValueEnum};
 
@@ -11,25 +11,25 @@ Examples:
   TRAIN_DATA_PATH=train.csv.gz TEST_DATA_PATH=test.csv.gz bike-traffic train
   bike-traffic train --data-source custom --train-path mine.csv --test-path test.csv.gz --early-stopping 50")]
 pub struct TrainArguments {
-    /// Where the state lives.
+    /// The state or the services to work on.
     #[command(flatten)]
-    pub place: TargetArguments,
+    pub target: TargetArguments,
     /// The kind of model.
     #[arg(long, value_enum, default_value_t = ModelType::Xgboost)]
     pub model_type: ModelType,
-    /// Whether the data are the baseline of the strategy or your own.
+    /// The kind of training data: the baseline of the strategy, or custom files.
     #[arg(long, value_enum, default_value_t = DataSource::Baseline)]
     pub data_source: DataSource,
-    /// The training data, CSV or CSV in gzip.
+    /// The training data: a CSV file, optionally gzipped, as a local path or a gs:// address.
     #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH")]
     pub train_path: Option<String>,
-    /// The fixed test set, CSV or CSV in gzip.
+    /// The fixed test set: a CSV file, optionally gzipped, as a local path or a gs:// address.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
-    /// How to train.
+    /// The recipe of the training.
     #[command(flatten)]
     pub recipe: RecipeArguments,
-    /// Written into the audit row, as in `dev` or `prod`.
+    /// The environment to name in the audit row, such as `dev` or `prod`.
     #[arg(
         long,
         env = "ENVIRONMENT",
@@ -45,15 +45,15 @@ pub struct TrainArguments {
 /// The kinds of model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ModelType {
-    /// Gradient boosting of trees.
+    /// Gradient-boosted trees of XGBoost.
     Xgboost,
 }
 
-/// Where training data come from.
+/// The kinds of training data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DataSource {
     /// The baseline of the strategy.
     Baseline,
-    /// Files of your own.
+    /// Custom files.
     Custom,
 }

@@ -1,4 +1,4 @@
-//! What a champion is trained and scored on.
+//! The data that a champion is trained and scored on.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use shared::{
 
 use crate::support::data_file::{self, Loaded};
 
-/// Training data and a fixed test set.
+/// Training data and a fixed test set, loaded and stored as data sets.
 pub(crate) struct TrainingData {
     pub(crate) train: Loaded,
     pub(crate) test: Loaded,
@@ -23,20 +23,22 @@ pub(crate) struct TrainingData {
     pub(crate) test_data: DataSet,
 }
 
-/// Where training data come from that were made before they are trained on.
+/// The origin of training data that an earlier step derived from other files.
 pub(crate) struct Origin {
-    /// The files that they were made of.
+    /// The files that the data were derived from.
     pub(crate) sources: Vec<Source>,
-    /// The data set that they continue.
+    /// The data set that the data continue.
     pub(crate) parent: DataSetName,
 }
 
 impl TrainingData {
-    /// Reads both files and keeps them in the store as data sets. Training data without an origin come from their file
-    /// alone and continue those in use. Rows that cannot be used go to files in the folder `rejects`.
+    /// Reads both files and stores them as data sets. Training data without an origin have their
+    /// file as the only source, and continue the published baseline. Rejected rows are written to
+    /// files in the folder `rejects`.
     ///
     /// # Errors
-    /// When a file cannot be read, training data lie in the period of the test set, or another test set is in use.
+    /// Returns an error if a file cannot be read, if training data lie in the period of the test
+    /// set, or if another test set is in use.
     pub(crate) async fn load(
         (train_path, test_path): (&str, &str),
         rejects: &Path,
@@ -70,8 +72,8 @@ impl TrainingData {
         })
     }
 
-    /// Builds the features of the training data. Counts of the test set serve as lags of later hours, as they do in
-    /// production; none is trained on.
+    /// Builds the features of the training data. Counts of the test set serve only as lags of later
+    /// hours, as in production, and never as targets.
     pub(crate) fn frame(&self, spec: &FeatureSpec) -> Frame {
         Frame::of_counts(spec, &[&self.test.counts], &self.train.counts)
     }
@@ -84,7 +86,7 @@ impl TrainingData {
         }
     }
 
-    /// Names both.
+    /// Returns the names of both data sets as a baseline.
     pub(crate) fn baseline(&self) -> Baseline {
         Baseline {
             train: self.train_data.name.clone(),
@@ -93,7 +95,7 @@ impl TrainingData {
     }
 }
 
-/// Reads a file so that a model depends on its counts alone, not on the order in which they are written.
+/// Reads a file and normalizes its counts, so that the order of its rows does not affect the model.
 async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     let loaded = data_file::load(path, rejects).await?;
     Ok(Loaded {
@@ -109,10 +111,10 @@ fn pack(
     parent: Option<DataSetName>,
 ) -> anyhow::Result<DataSetDraft> {
     let draft = DataSetDraft::new(role, &loaded.counts, sources, parent)?;
-    draft.with_context(|| format!("{} has no counts", loaded.source.name))
+    draft.with_context(|| format!("no counts in {}", loaded.source.name))
 }
 
-/// Rows of the test period in the training data would make the test worth nothing.
+/// Refuses training data with rows in the test period, because they would invalidate the test.
 fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
     let Some((first, last)) = test.period() else {
         return Ok(());
@@ -124,19 +126,20 @@ fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
         .count();
     if inside > 0 {
         bail!(
-            "{inside} rows of the training data lie in the period of the fixed test set, {first} to {last}; leave them out \
-             with `bike-traffic merge-baseline`, or cut an export with `bike-traffic split`"
+            "{inside} rows of the training data lie in the period of the fixed test set, {first} to {last}; remove them \
+             with `bike-traffic merge-baseline`, or split an export with `bike-traffic split`"
         );
     }
     Ok(())
 }
 
-/// Champions are compared on the same test set, and production measures drift against it.
+/// Refuses a test set that is not in use, because champions are compared on the same test set and
+/// production measures drift against it.
 fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::Result<()> {
     match in_use {
         Some(baseline) if baseline.test != given.name => bail!(
-            "the fixed test set is {}, and the file that was given is {given}: champions are compared on the same test set. \
-             Give the one in use ({}), or start over with another bucket and another MLFLOW_MODEL_NAME",
+            "the fixed test set is {}, but the given file is {given}; champions are compared on the same test set: \
+             pass the one in use ({}), or start over with another bucket and another MLFLOW_MODEL_NAME",
             baseline.test,
             baseline.test.object()
         ),
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn training_data_may_lie_on_both_sides_of_the_test_set_but_not_in_it() {
+    fn training_data_inside_the_test_period_are_rejected() {
         let test = counts(&[("2021-05-16", "2021-05-31")]);
         assert!(
             refuse_overlap(
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn data_with_an_origin_continue_it_whatever_is_in_use_by_now() {
+    async fn data_with_an_origin_continue_it_and_not_the_published_baseline() {
         let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::default());
         let write = |name: &str, counts: &Counts| {
             let path = folder.path().join(name);

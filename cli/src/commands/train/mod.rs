@@ -1,4 +1,4 @@
-//! `bike-traffic train`: a champion from the baseline.
+//! `bike-traffic train`: trains a champion from the baseline.
 
 mod arguments;
 mod data;
@@ -17,13 +17,12 @@ use jiff::Timestamp;
 use model::{Model, TrainRecipe};
 use serde_json::json;
 use shared::{
-    audit::AuditEntry,
+    audit::ChampionDecision,
     baseline,
     clock::SystemClock,
-    event::{EventId, Function},
     fixed_test::FixedTest,
     ports::Ports,
-    registry::{Alias, Run, RunInput, RunName, Version, change_champion},
+    registry::{Alias, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
     store::Store,
 };
 
@@ -31,34 +30,36 @@ pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use report::{PromotionOutcome, TrainReport};
 
-use crate::support::{predecessor::Predecessor, progress::Progress, state::State, stdout};
+use crate::support::{
+    decision, predecessor::Predecessor, progress::Progress, state::State, stdout,
+};
 
-/// What to train from.
+/// The parameters of a training.
 #[derive(Clone, Debug)]
 pub struct TrainPlan {
-    /// The path of the training data.
+    /// The path of the training data, local or `gs://`.
     pub train_path: String,
-    /// The path of the fixed test set.
+    /// The path of the fixed test set, local or `gs://`.
     pub test_path: String,
     /// The tag `data_source` of the strategy: `gcs`, `local` or `custom`.
     pub data_source: &'static str,
-    /// The settings of the training.
+    /// The recipe of the training.
     pub recipe: TrainRecipe,
-    /// Written into the audit row, as in `dev` or `prod`.
+    /// The environment to name in the audit row, such as `dev` or `prod`.
     pub environment: String,
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
-    let state = State::at(&arguments.place.state)?;
+    let state = State::at(&arguments.target.state)?;
     let as_json = arguments.json;
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     stdout::print(&train(&ports, &state, &plan(arguments)?).await?, as_json)
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
-    let missing = |what: &str, option: &str, variable: &str| {
-        format!("no {what} is given: use {option} or set {variable}")
+    let missing = |name: &str, option: &str, variable: &str| {
+        format!("missing {name}: pass {option} or set {variable}")
     };
     let train_path = arguments
         .train_path
@@ -83,13 +84,16 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 
 /// Trains a champion, scores it on the fixed test set, and registers it.
 ///
-/// It becomes champion when there is none, or when its MAE is lower than the champion's on the same test set, and the audit
-/// log says which. The first
-/// champion's data are published as the baseline; later data are by [`publish_baseline`](crate::commands::publish_baseline::publish_baseline). The run
-/// is named by the data, the recipe and the features, so the same training registered twice is one version.
+/// The new version becomes champion if there is none, or if its MAE on the same test set is lower
+/// than the champion's. An audit row records the decision. The data of the first champion are
+/// published as the baseline; [`publish_baseline`] publishes later data. The run is named after the
+/// data, the recipe and the features, so a repeated training yields the same version.
 ///
 /// # Errors
-/// When data cannot be read, training and test set overlap, another test set is in use, or a port fails.
+/// Returns an error if data cannot be read, if training data and test set overlap, if another test
+/// set is in use, or if a port fails.
+///
+/// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
@@ -113,12 +117,12 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     ))
 }
 
-/// Says that there is no card before data are read for minutes.
+/// Returns an error if the device is not available, before minutes are spent on reading data.
 pub(crate) fn refuse_missing_device(recipe: &TrainRecipe) -> anyhow::Result<()> {
     Ok(model::check_device(recipe.device)?)
 }
 
-/// A model that was trained, scored on the fixed test set and registered.
+/// A registered model with its scores on the fixed test set.
 pub(crate) struct Trained {
     pub(crate) version: Version,
     pub(crate) run: Run,
@@ -127,7 +131,7 @@ pub(crate) struct Trained {
     pub(crate) fixed_test: FixedTest,
 }
 
-/// Trains a model on data, scores it, stores and registers it.
+/// Trains a model, scores it on the fixed test set, stores it and registers it.
 pub(crate) async fn fit(
     ports: &Ports,
     data: &TrainingData,
@@ -154,11 +158,11 @@ pub(crate) async fn fit(
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
     let mut progress = Progress::new("training", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {
-        let word = round
+        let text = round
             .mae
             .map(|mae| format!("holdout MAE {mae:.2}"))
             .unwrap_or_default();
-        progress.show(u64::from(round.done), u64::from(round.planned), word);
+        progress.show(u64::from(round.done), u64::from(round.planned), text);
     };
     let model =
         model::train(frame, spec, recipe, &mut show).context("cannot train the champion")?;
@@ -197,7 +201,7 @@ fn describe(
         ("test_rmse", scores.rmse),
         ("test_r2", scores.r2),
     ];
-    // The data name the run, so the time is theirs too: when the last hour trained on was over.
+    // The run must not depend on the clock, so its time is the end of the last hour trained on.
     let ended_at = last_hour.plus(1).timestamp().max(Timestamp::UNIX_EPOCH);
     Ok(Run {
         tags: named(tags),
@@ -214,17 +218,18 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
     pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// Points the alias to a version if there is no champion, or a worse one.
+/// Promotes the version if there is no champion, or if the champion is worse.
 async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
-    let Some(champion) = ports.registry.alias(Alias::Champion).await? else {
-        ports
-            .registry
-            .move_alias(Alias::Champion, None, version)
-            .await?;
-        return Ok(PromotionOutcome::First);
+    let registry = &*ports.registry;
+    let Some(champion) = registry.alias(Alias::Champion).await? else {
+        let first = Promotion::by_operator(&decision::operator(), None, version);
+        return match promote(registry, &first).await? {
+            Promoted::Done => Ok(PromotionOutcome::First),
+            Promoted::Stale { .. } => Err(champion_changed(version)),
+        };
     };
-    // This very training was registered before, and whoever is champion has been since.
+    // The same training was registered before, and the decision about it was made then.
     if champion >= version {
         return Ok(PromotionOutcome::Already { champion });
     }
@@ -239,14 +244,24 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
             champion_mae: before.mae,
         });
     }
-    change_champion(&*ports.registry, champion, version).await?;
-    Ok(PromotionOutcome::Better {
-        champion,
-        champion_mae: before.mae,
-    })
+    let better = Promotion::by_operator(&decision::operator(), Some(champion), version);
+    match promote(registry, &better).await? {
+        Promoted::Done => Ok(PromotionOutcome::Better {
+            champion,
+            champion_mae: before.mae,
+        }),
+        Promoted::Stale { .. } => Err(champion_changed(version)),
+    }
 }
 
-/// The audit row. Whoever is champion already has one.
+fn champion_changed(version: Version) -> anyhow::Error {
+    anyhow::anyhow!(
+        "cannot promote version {version}: another version became champion during the training; \
+         run the command again to compare with it"
+    )
+}
+
+/// Records the decision in the audit log. A version that was already registered has its row.
 async fn record(
     ports: &Ports,
     trained: &Trained,
@@ -260,62 +275,44 @@ async fn record(
         ..
     } = trained;
     let mae = scores.mae;
-    let (decision, previous, reason) = match promotion {
+    let compared = |champion, champion_mae: f64, relation| {
+        format!(
+            "on the same fixed test set, the MAE {mae:.2} of version {version} is {relation} the MAE \
+             {champion_mae:.2} of version {champion}"
+        )
+    };
+    let (decision, champion, previous, reason) = match promotion {
         PromotionOutcome::Already { .. } => return Ok(()),
-        PromotionOutcome::First => (
-            "trained",
-            None,
-            format!(
+        PromotionOutcome::First => {
+            let reason = format!(
                 "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
-            ),
-        ),
+            );
+            ("trained", *version, None, reason)
+        }
         PromotionOutcome::Better {
             champion,
             champion_mae,
         } => {
-            let found = format!(
-                "MAE {mae:.2} of version {version} is lower than the {champion_mae:.2} of version {champion}"
-            );
-            (
-                "trained",
-                Some((champion, champion_mae)),
-                format!("on the same fixed test set the {found}"),
-            )
+            let reason = compared(champion, champion_mae, "lower than");
+            ("trained", *version, Some((champion, champion_mae)), reason)
         }
         PromotionOutcome::Worse {
             champion,
             champion_mae,
         } => {
-            let found = format!(
-                "MAE {mae:.2} of version {version} is not lower than the {champion_mae:.2} of version {champion}"
-            );
-            (
-                "kept",
-                Some((champion, champion_mae)),
-                format!("on the same fixed test set the {found}"),
-            )
+            let reason = compared(champion, champion_mae, "not lower than");
+            ("kept", champion, Some((champion, champion_mae)), reason)
         }
     };
-    let entry = AuditEntry {
-        mae: Some(mae),
-        rmse: Some(scores.rmse),
-        r2: Some(scores.r2),
-        model_improvement: previous.map(|(_, champion_mae)| 1.0 - mae / champion_mae),
-        champion_version: Some(previous.map_or(*version, |(champion, _)| {
-            if decision == "kept" {
-                champion
-            } else {
-                *version
-            }
-        })),
-        challenger_version: Some(*version),
+    let entry = ChampionDecision {
+        decision,
+        reason,
+        champion,
+        challenger: Some(*version),
+        scores: Some(*scores),
+        compared_mae: previous.map(|(_, champion_mae)| champion_mae),
         detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
-        ..AuditEntry::new(decision, reason)
     };
-    let event_id = EventId::of(Function::Promote, format_args!("train-{}", run.name));
-    let row = entry.into_row(ports.clock.now(), Function::Promote, event_id, env);
-    let unrecorded = || {
-        format!("the decision about version {version} is not in the audit log: record it by hand")
-    };
-    ports.warehouse.record(&row).await.with_context(unrecorded)
+    let event_id = decision::event_id(format_args!("train-{}", run.name));
+    decision::record(ports, &event_id, entry.into(), env).await
 }

@@ -1,4 +1,4 @@
-//! What a training prints.
+//! The report of a training.
 
 use std::fmt;
 
@@ -18,40 +18,41 @@ use crate::support::data_file::Loaded;
 pub struct TrainReport {
     /// The version in the registry.
     pub version: Option<Version>,
-    /// Whether it became champion.
+    /// The decision about the promotion.
     pub champion: Option<PromotionOutcome>,
     /// The address of the model's files.
     pub model: String,
     /// The scores on the fixed test set.
     pub scores: Scores,
-    /// The scores of the count a week earlier, on the rows of the fixed test set where it is known.
+    /// The scores of the seasonal naive forecast (same hour, one week earlier), on the rows of the
+    /// fixed test set for which it is known.
     pub seasonal_naive: Scores,
-    /// The standard deviation of the counts of the fixed test set.
+    /// The standard deviation of the counts of the fixed test set, in bicycles an hour.
     pub test_std: f64,
-    /// The boosting rounds.
+    /// The number of boosting rounds.
     pub rounds: u32,
-    /// What was read as training data.
+    /// The training data that were read.
     pub train: DataReport,
-    /// What was read as fixed test set.
+    /// The fixed test set that was read.
     pub test: DataReport,
-    /// Whether the training data are those of the published baseline.
+    /// `true` if the training data are those of the published baseline.
     pub is_in_use: bool,
 }
 
-/// What was read from a file.
+/// A summary of a data file.
 #[derive(Clone, Debug, Serialize)]
 pub struct DataReport {
-    /// The data set as which it is kept in the store.
+    /// The name of the stored data set.
     pub name: DataSetName,
-    /// The counts.
+    /// The number of counts.
     pub rows: usize,
-    /// The counters.
+    /// The number of counters.
     pub counters: usize,
-    /// The rows that went because of another for the same counter and hour.
+    /// The number of rows dropped because another row has the same counter and hour.
     pub duplicates: usize,
-    /// The rows that could not be used.
+    /// The number of rejected rows.
     pub rejected: u64,
-    /// The first and the last hour.
+    /// The first and the last hour, as text; empty without counts.
     pub period: String,
 }
 
@@ -72,29 +73,29 @@ impl DataReport {
     }
 }
 
-/// Whether a new version became champion.
+/// The decision about the promotion of a new version.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromotionOutcome {
-    /// There was none before.
+    /// The version is the first champion.
     First,
-    /// This very training was registered before.
+    /// The same training was already registered, and its version is not promoted again.
     Already {
-        /// The champion since, maybe itself.
+        /// The current champion, possibly the version itself.
         champion: Version,
     },
-    /// It is better on the fixed test set.
+    /// The version is better on the fixed test set and was promoted.
     Better {
-        /// The champion before.
+        /// The previous champion.
         champion: Version,
-        /// Its error on the same test set.
+        /// The champion's mean absolute error on the same test set.
         champion_mae: f64,
     },
-    /// It is not better on the fixed test set.
+    /// The version is not better on the fixed test set and was not promoted.
     Worse {
-        /// The champion, which stays.
+        /// The current champion.
         champion: Version,
-        /// Its error on the same test set.
+        /// The champion's mean absolute error on the same test set.
         champion_mae: f64,
     },
 }
@@ -150,7 +151,7 @@ impl fmt::Display for TrainReport {
         ] {
             writeln!(
                 formatter,
-                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), kept as {}",
+                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), stored as {}",
                 data.rows, data.counters, data.period, data.duplicates, data.rejected, data.name
             )?;
         }
@@ -170,16 +171,16 @@ impl fmt::Display for TrainReport {
         if !self.is_in_use {
             writeln!(
                 formatter,
-                "these training data are not the published baseline: see `bike-traffic publish-baseline`"
+                "the training data are not the published baseline; to publish them, run `bike-traffic publish-baseline`"
             )?;
         }
         match self.champion {
             None => Ok(()),
-            Some(PromotionOutcome::First) => write!(formatter, "it is the first champion"),
+            Some(PromotionOutcome::First) => write!(formatter, "promoted as the first champion"),
             Some(PromotionOutcome::Already { champion }) => {
                 write!(
                     formatter,
-                    "it was registered before; the champion is version {champion}"
+                    "already registered; the champion is version {champion}"
                 )
             }
             Some(PromotionOutcome::Better {
@@ -188,7 +189,7 @@ impl fmt::Display for TrainReport {
             }) => {
                 write!(
                     formatter,
-                    "it follows version {champion} as champion (MAE {champion_mae:.2} on the same test set)"
+                    "promoted; it replaces version {champion} (MAE {champion_mae:.2} on the same test set)"
                 )
             }
             Some(PromotionOutcome::Worse {
@@ -197,7 +198,7 @@ impl fmt::Display for TrainReport {
             }) => {
                 write!(
                     formatter,
-                    "version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
+                    "not promoted; version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
                 )
             }
         }

@@ -1,24 +1,27 @@
-//! The audit log as a table to which rows are added.
+//! The audit log as an append-only table.
 //!
-//! A row is added by `INSERT`, which never conflicts with another statement that changes the table; `MERGE` does, and
-//! functions record while others do. The log is therefore read through its key: of the rows with the same function,
-//! event id and decision the one recorded last counts, in the place of the first. So a statement that is repeated since
-//! its answer was lost does no harm.
+//! Rows are added by `INSERT`, which never conflicts with another statement on the table. `MERGE`
+//! does, and functions write rows concurrently. The log is therefore deduplicated on reading: of
+//! the rows with the same function, event id, and decision, the last recorded one counts, at the
+//! position of the first. A statement that is repeated after a lost response thus changes nothing.
 
 use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::TableRow};
 use jiff::Timestamp;
 use shared::{
     audit::AuditRow,
-    warehouse::schema::{AUDIT_LOG, Column, ColumnType, RECORDED_AT},
+    warehouse::{
+        schema::{AUDIT_LOG, Column, ColumnType, RECORDED_AT},
+        tables::{Instants, RowError, from_cells, to_cells},
+    },
 };
 
 use super::{
     query::parameter,
-    rows::{Row, RowError, microseconds, number, text, version},
+    rows::{cells, selected},
     service::Table,
 };
 
-/// Returns the statement that adds a row, whose values are [`parameters`] of the columns' names.
+/// Returns the statement that inserts a row; see [`parameters`] for its values.
 pub(super) fn insertion(table: &Table) -> String {
     let names: Vec<_> = AUDIT_LOG
         .iter()
@@ -33,19 +36,19 @@ pub(super) fn insertion(table: &Table) -> String {
 }
 
 /// Returns the parameters of [`insertion`].
-pub(super) fn parameters(row: &AuditRow) -> Vec<QueryParameter> {
-    let values = values(row);
+pub(super) fn parameters(row: &AuditRow) -> Result<Vec<QueryParameter>, RowError> {
+    let cells = to_cells(&AUDIT_LOG, row, Instants::Microseconds)?;
     let with_value = AUDIT_LOG
         .iter()
-        .zip(values)
+        .zip(cells)
         .filter(|(column, _)| **column != RECORDED_AT);
-    with_value
+    Ok(with_value
         .map(|(column, value)| parameter(column.name, sent_as(column.kind), value))
-        .collect()
+        .collect())
 }
 
-/// Returns the query for the log in the order of recording, whose rows [`read`] reads, and its parameters. Without what was
-/// decided before `since`.
+/// Returns the query for the log in recording order, and its parameters; [`read`] parses its rows.
+/// Excludes rows with a `timestamp` before `since`.
 pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec<QueryParameter>) {
     let columns: Vec<_> = AUDIT_LOG.iter().map(selected).collect();
     let condition = if since.is_some() {
@@ -56,7 +59,7 @@ pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec
     let value = |since: Timestamp| Some(since.as_microsecond().to_string());
     let parameters =
         since.map(|since| parameter("since", sent_as(ColumnType::Timestamp), value(since)));
-    // Rows of one instant come in the order of their keys, so that the log is the same each time that it is read.
+    // Rows of one instant are ordered by key, so that each read returns the same order.
     let sql = format!(
         "SELECT {columns}, MIN(recorded_at) OVER ({KEY}) AS first_recorded_at FROM `{table}` {condition} \
          QUALIFY ROW_NUMBER() OVER ({KEY} ORDER BY recorded_at DESC, `timestamp` DESC) = 1 \
@@ -66,57 +69,14 @@ pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec
     (sql, parameters.into_iter().collect())
 }
 
-/// Reads a row of [`selection`].
+/// Parses a row of [`selection`].
 pub(super) fn read(row: TableRow) -> Result<AuditRow, RowError> {
-    let mut row = Row::new(row);
-    Ok(AuditRow {
-        timestamp: row.required("timestamp", microseconds)?,
-        drift_detected: row.optional("drift_detected", number)?,
-        mae: row.optional("mae", number)?,
-        rmse: row.optional("rmse", number)?,
-        r2: row.optional("r2", number)?,
-        fine_tune_triggered: row.optional("fine_tune_triggered", number)?,
-        fine_tune_success: row.optional("fine_tune_success", number)?,
-        model_improvement: row.optional("model_improvement", number)?,
-        env: row.required("env", text)?,
-        error_message: row.optional("error_message", text)?,
-        event_id: row.required("event_id", |text| text.to_owned().try_into().ok())?,
-        function: row.required("function", number)?,
-        decision: row.required("decision", text)?,
-        reason: row.required("reason", text)?,
-        champion_version: row.optional("champion_version", version)?,
-        challenger_version: row.optional("challenger_version", version)?,
-        detail: row.required("detail", |text| serde_json::from_str(text).ok())?,
-    })
+    from_cells(AUDIT_LOG.iter().zip(cells(row)))
 }
 
 const KEY: &str = "PARTITION BY `function`, event_id, decision";
 
-/// Returns the values in the order of the columns; the service's clock gives the last.
-fn values(row: &AuditRow) -> [Option<String>; AUDIT_LOG.len()] {
-    [
-        Some(row.timestamp.as_microsecond().to_string()),
-        row.drift_detected.map(|value| value.to_string()),
-        row.mae.map(|value| value.to_string()),
-        row.rmse.map(|value| value.to_string()),
-        row.r2.map(|value| value.to_string()),
-        row.fine_tune_triggered.map(|value| value.to_string()),
-        row.fine_tune_success.map(|value| value.to_string()),
-        row.model_improvement.map(|value| value.to_string()),
-        Some(row.env.clone()),
-        row.error_message.clone(),
-        Some(row.event_id.to_string()),
-        Some(row.function.to_string()),
-        Some(row.decision.clone()),
-        Some(row.reason.clone()),
-        row.champion_version.map(|version| version.to_string()),
-        row.challenger_version.map(|version| version.to_string()),
-        Some(row.detail.to_string()),
-        None,
-    ]
-}
-
-/// Returns the type in which a value is sent: instants as microseconds and JSON as text.
+/// Returns the parameter type of a column: instants are microseconds, and JSON is text.
 const fn sent_as(kind: ColumnType) -> ColumnType {
     match kind {
         ColumnType::Timestamp => ColumnType::Int64,
@@ -130,17 +90,8 @@ fn inserted(column: &Column) -> String {
     match column.kind {
         _ if *column == RECORDED_AT => "CURRENT_TIMESTAMP()".to_owned(),
         ColumnType::Timestamp => format!("TIMESTAMP_MICROS(@{name})"),
-        // By default a number that is not exactly a float is refused, and the row with it.
+        // By default, BigQuery rejects a row with a number that a float cannot represent exactly.
         ColumnType::Json => format!("PARSE_JSON(@{name}, wide_number_mode => 'round')"),
         _ => format!("@{name}"),
-    }
-}
-
-fn selected(column: &Column) -> String {
-    let name = column.name;
-    match column.kind {
-        ColumnType::Timestamp => format!("UNIX_MICROS(`{name}`)"),
-        ColumnType::Json => format!("TO_JSON_STRING(`{name}`)"),
-        _ => format!("`{name}`"),
     }
 }

@@ -1,38 +1,38 @@
-//! Counts that are kept in memory, so that a warm process reads only the days that are new or were replaced.
+//! The cache of counts. A warm process reads only days that are new or were replaced.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use forecasting::{counts::Counts, time::Day};
 use shared::warehouse::TableVersion;
 
-/// How many days are kept at most: a week and the 30 days before it, with as much again for a second week. A day of a
-/// hundred counters takes about 60 kB.
-pub(super) const MOST_DAYS: i32 = 62;
+/// The maximum number of cached days. A week and the 30 days before it need 37; the rest leaves
+/// room for a second week. A day of 100 counters takes about 60 kB.
+pub(super) const MAX_DAYS: i32 = 62;
 
-/// The counts of the last days, each with the version of the table that they were read from.
+/// The counts of days, each with the version of its table.
 #[derive(Default)]
 pub(super) struct DayCache {
     days: BTreeMap<Day, (TableVersion, Arc<Counts>)>,
 }
 
 impl DayCache {
-    /// Returns what is kept of these days in these versions.
+    /// Returns the cached counts of the days whose table version matches.
     pub(super) fn find(
         &self,
         tables: impl Iterator<Item = (Day, TableVersion)>,
     ) -> BTreeMap<Day, Arc<Counts>> {
         let find = |(day, version)| {
-            let (kept, counts) = self.days.get(&day)?;
-            (*kept == version).then(|| (day, Arc::clone(counts)))
+            let (cached, counts) = self.days.get(&day)?;
+            (*cached == version).then(|| (day, Arc::clone(counts)))
         };
         tables.filter_map(find).collect()
     }
 
-    /// Keeps the counts of a day in place of what was kept of it, and lets go of the earliest days where there are too
-    /// many.
+    /// Caches the counts of a day, replaces earlier ones, and evicts the earliest days above
+    /// [`MAX_DAYS`].
     pub(super) fn insert(&mut self, day: Day, version: TableVersion, counts: Arc<Counts>) {
         self.days.insert(day, (version, counts));
-        while self.days.len() > MOST_DAYS.unsigned_abs() as usize {
+        while self.days.len() > MAX_DAYS.unsigned_abs() as usize {
             self.days.pop_first();
         }
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_found_in_the_version_that_was_read() {
+    fn day_is_found_only_in_the_cached_version() {
         let mut cache = DayCache::default();
         cache.insert(day(0), TableVersion::from_number(5), Arc::default());
         cache.insert(day(1), TableVersion::from_number(5), Arc::default());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_days_go_when_there_are_too_many() {
+    fn earliest_days_are_evicted_first() {
         let mut cache = DayCache::default();
         for number in (0..70).rev() {
             cache.insert(day(number), TableVersion::from_number(1), Arc::default());

@@ -1,4 +1,4 @@
-//! Daily tables: which there are, their rows, and the counts that are kept in memory.
+//! Daily tables: their listing, their rows, and the cache of counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,43 +10,39 @@ use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::Tab
 use shared::warehouse::{
     TableVersion, WarehouseError,
     schema::{self, ColumnType},
+    tables::RowError,
 };
 
-use super::{
-    BigQueryWarehouse,
-    cache::MOST_DAYS,
-    error,
-    query::parameter,
-    rows::{self, RowError},
-};
+use super::{BigQueryWarehouse, cache::MAX_DAYS, error, query::parameter, rows};
 
-/// The order in which daily tables are read: table by table, as the embedded warehouse reads them, so that days that are
-/// kept and days that are read make the same whole.
+/// The order of rows, table by table as in the embedded warehouse. With it, cached and newly read
+/// days form the same sequence.
 pub(super) const BY_DAY_HOUR_AND_COUNTER: &str =
     "ORDER BY _TABLE_SUFFIX, date_et_heure_de_comptage, nom_du_compteur, comptage_horaire";
 
-/// How long ago a table must have been replaced before its rows are kept, in milliseconds. A replacement soon after may
-/// carry the same time: times are whole milliseconds of clocks that are not quite the same.
+/// The minimum age of a table version before its rows are cached, in milliseconds. A later
+/// replacement may get the same version, because versions are whole milliseconds of slightly
+/// different clocks.
 const SETTLED_AFTER_MS: i64 = 10_000;
 
 /// The state of a day's table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DailyTable {
-    /// When it was replaced, in milliseconds since 1970.
+    /// The time of the last replacement, in milliseconds since 1970.
     pub(super) version: TableVersion,
-    /// How long ago that was by the service's clock.
+    /// The time since the last replacement, by the clock of the service.
     pub(super) unchanged_ms: i64,
 }
 
 impl BigQueryWarehouse {
-    /// Returns the counts of a range. Only tables that are not kept as they are now are read.
+    /// Returns the counts of a range. Reads only tables whose current version is not cached.
     pub(super) async fn counts_of(
         &self,
         (first, last): (Day, Day),
     ) -> Result<Counts, WarehouseError> {
         let mut counts = Counts::default();
-        if first.days_until(last) >= MOST_DAYS {
-            // Keeping these would push out what the next check of a week asks for.
+        if first.days_until(last) >= MAX_DAYS {
+            // Caching this range would evict the days that the next weekly check reads.
             let push = |row| rows::read_count(row).map(|count| count.push_to(&mut counts));
             self.read_range(
                 schema::RAW,
@@ -78,10 +74,10 @@ impl BigQueryWarehouse {
         Ok(counts)
     }
 
-    /// Lists the tables of counts of a range.
+    /// Lists the tables of counts in a range.
     ///
-    /// They are listed before their rows are read: rows may be newer than their version says, and are then read again by
-    /// the next call, but never older.
+    /// The listing precedes the reading of rows. Rows may thus be newer than their recorded
+    /// version, and the next call reads them again, but they are never older.
     pub(super) async fn daily_tables(
         &self,
         (first, last): (Day, Day),
@@ -101,7 +97,7 @@ impl BigQueryWarehouse {
         Ok(tables)
     }
 
-    /// Reads the counts of these days.
+    /// Reads the counts of the given days.
     async fn read_counts(
         &self,
         days: &BTreeSet<Day>,
@@ -117,7 +113,7 @@ impl BigQueryWarehouse {
         let condition = format!("_TABLE_SUFFIX IN ({})", suffixes.join(", "));
         let push = |row| {
             let count = rows::read_count(row)?;
-            // No other day is asked for.
+            // The query returns no other days.
             if let Some(counts) = counts.get_mut(&count.day) {
                 count.push_to(counts);
             }
@@ -135,7 +131,7 @@ impl BigQueryWarehouse {
         Ok(counts)
     }
 
-    /// Reads the daily tables of a range by one query. `order` is what follows its conditions.
+    /// Reads the daily tables of a range with one query. `order` is the SQL after the condition.
     pub(super) async fn read_range(
         &self,
         dataset: &'static str,
@@ -163,15 +159,15 @@ impl BigQueryWarehouse {
         let tables = self.tables(dataset);
         let sql = format!("SELECT {columns} FROM `{tables}` WHERE {condition} {order}");
         match self.service.read(&sql, parameters, take).await {
-            Err(failure) if failure.is_no_daily_table() => Ok(()),
+            Err(failure) if failure.is_missing_daily_tables() => Ok(()),
             read => read.map_err(|failure| error("read", &tables, failure)),
         }
     }
 }
 
-/// The condition for the daily tables of a range; its parameters are those of [`range_parameters`].
+/// The SQL condition that selects the daily tables of a range; see [`range_parameters`].
 ///
-/// The length keeps copies out, such as daily_20210719_before_repair.
+/// The length excludes copies such as `daily_20210719_before_repair`.
 pub(super) const IN_RANGE: &str =
     "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
 

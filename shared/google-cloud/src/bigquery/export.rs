@@ -1,4 +1,4 @@
-//! Exports: BigQuery writes the result of a query into a bucket.
+//! Exports of counts into a bucket, written by BigQuery itself.
 
 use forecasting::time::Day;
 use shared::{
@@ -13,17 +13,17 @@ use super::{
     error,
 };
 
-/// What is selected: the columns of the daily tables, with instants as the embedded warehouse writes them.
+/// The exported columns, with instants in the format of the embedded warehouse.
 const COLUMNS: &str = "comptage_horaire, \
     FORMAT_TIMESTAMP('%F %T UTC', date_et_heure_de_comptage) AS date_et_heure_de_comptage, \
     identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, \
     FORMAT_TIMESTAMP('%F %T UTC', ingestion_ts) AS ingestion_ts";
 
 impl BigQueryWarehouse {
-    /// Exports the counts of a range, see [`shared::warehouse::Warehouse::export_counts`].
+    /// Exports the counts of a range; see [`shared::warehouse::Warehouse::export_counts`].
     ///
-    /// It is one statement: an extract job takes no wildcard. Of a sorted result that is written in several objects the
-    /// names follow the order.
+    /// Uses a statement because an extract job does not support wildcard tables. The object names
+    /// of a sorted result follow its order.
     pub(super) async fn export(
         &self,
         range: (Day, Day),
@@ -38,10 +38,9 @@ impl BigQueryWarehouse {
         };
         let address = store.address_of(folder);
         if !address.starts_with("gs://") {
-            let reason =
-                "BigQuery exports into a bucket of Cloud Storage only; let GCS_BUCKET name one";
+            let reason = "BigQuery can export only to Cloud Storage; set GCS_BUCKET to a bucket";
             return Err(failed(
-                format!("the folder {address} is in no bucket: {reason}").into(),
+                format!("the folder {address} is not in a bucket: {reason}").into(),
             ));
         }
         if self.daily_tables(range).await?.is_empty() {

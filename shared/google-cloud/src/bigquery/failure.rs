@@ -1,4 +1,4 @@
-//! Why BigQuery did not do what was asked.
+//! Errors of BigQuery.
 
 use std::{fmt, time::Duration};
 
@@ -8,13 +8,13 @@ use gcp_bigquery_client::{
 };
 use google_cloud_auth::errors::CredentialsError;
 use reqwest::StatusCode;
+use shared::warehouse::tables::RowError;
 
-use super::rows::RowError;
 use crate::HttpError;
 
-/// Reasons for which the same call or job may succeed a little later, whatever the status is: BigQuery sends some with
-/// 403. After <https://cloud.google.com/bigquery/docs/error-messages>.
-const PASSING_REASONS: [&str; 7] = [
+/// The reasons of transient errors, independent of the status: BigQuery sends some of them with
+/// 403. See <https://cloud.google.com/bigquery/docs/error-messages>.
+const TRANSIENT_REASONS: [&str; 7] = [
     "backendError",
     "internalError",
     "jobBackendError",
@@ -24,52 +24,54 @@ const PASSING_REASONS: [&str; 7] = [
     "tableUnavailable",
 ];
 
-/// Why BigQuery did not do what was asked; whoever wraps it says which table it was about.
+/// The cause of a failed request. The wrapping error names the table.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// Nobody says who we are.
+    /// There are no valid credentials.
     #[error("cannot get an access token")]
     Token(#[source] CredentialsError),
-    /// The service could not be reached, did not answer in time, or not in its language.
-    #[error("the service does not answer as it should")]
+    /// The service could not be reached, timed out, or sent a malformed response.
+    #[error("no valid response from the service")]
     Connection(#[source] reqwest::Error),
-    /// It answered no.
-    #[error("the service answered {status}: {}", Reasons(.reasons))]
+    /// The service rejected the request and gave reasons.
+    #[error("the service responded with {status}: {}", Reasons(.reasons))]
     Refused {
         status: u16,
         reasons: Vec<ErrorProto>,
     },
-    /// It, or something on the way to it, answered no and does not say why.
+    /// The service or a proxy rejected the request without BigQuery's error format.
     #[error(transparent)]
     Unexplained(HttpError),
-    /// A query was accepted and failed.
+    /// The query was accepted but failed.
     #[error("the query failed: {}", Reasons(.reasons))]
     Query { reasons: Vec<ErrorProto> },
-    /// A load job was accepted and failed.
+    /// The load job was accepted but failed.
     #[error("the load job {id} failed: {}", Reasons(.reasons))]
     Job {
         id: String,
         reasons: Vec<ErrorProto>,
     },
-    /// A job was accepted and nobody knows yet how it ends.
+    /// The job did not finish within the time limit; its outcome is unknown.
     #[error("the job {id} is not done after {} s", .waited.as_secs())]
     Slow { id: String, waited: Duration },
-    /// Every id that the load job could have is taken.
-    #[error("the load job {id} and those before it failed or were replaced by others")]
+    /// All possible ids of the load job are in use.
+    #[error(
+        "cannot find an unused job id up to {id}: the earlier jobs failed or their tables were replaced"
+    )]
     Used { id: String },
-    /// A reply lacks what its documentation says is always there.
-    #[error("the service's answer has no {what}")]
+    /// The reply lacks a field that the documentation guarantees.
+    #[error("the response of the service has no {what}")]
     Incomplete { what: &'static str },
-    /// The client itself fails.
+    /// The client itself failed.
     #[error("cannot call the service")]
     Client(#[source] BQError),
-    /// A row does not hold what its columns promise.
+    /// A row does not match the schema.
     #[error(transparent)]
     Row(#[from] RowError),
 }
 
 impl Failure {
-    /// Tells whether the same call may succeed a little later.
+    /// Returns `true` if a retry may succeed.
     pub(super) fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(_) => true,
@@ -90,25 +92,26 @@ impl Failure {
         }
     }
 
-    /// Reads what a refusal says, if it is BigQuery that says it and not something on the way.
+    /// Parses BigQuery's reasons from a rejected request. Returns `None` if the response is not in
+    /// BigQuery's error format, for example from a proxy.
     pub(super) fn explained(http_error: &HttpError) -> Option<Self> {
         let HttpError::Status { status, text } = http_error else {
             return None;
         };
-        let said = serde_json::from_str::<ResponseError>(text).ok()?;
+        let response = serde_json::from_str::<ResponseError>(text).ok()?;
         Some(Self::Refused {
             status: status.as_u16(),
-            reasons: reasons_of(said),
+            reasons: reasons_of(response),
         })
     }
 
-    /// Tells whether the service answered with a status.
+    /// Returns `true` if the service responded with this status.
     pub(super) fn is_status(&self, expected: StatusCode) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == expected)
     }
 
-    /// Tells whether a query names daily tables of which there is none, in a dataset that exists.
-    pub(super) fn is_no_daily_table(&self) -> bool {
+    /// Returns `true` if the dataset exists but no daily table matches the query.
+    pub(super) fn is_missing_daily_tables(&self) -> bool {
         let (Self::Query { reasons } | Self::Refused { reasons, .. }) = self else {
             return false;
         };
@@ -116,7 +119,7 @@ impl Failure {
             .iter()
             .filter_map(|reason| reason.message.as_deref())
             .any(|message| {
-                // The second is how the emulator says it.
+                // The second form is the emulator's message.
                 message.contains("does not match any table")
                     || message.contains("Not found: Table") && message.contains("daily_*")
             })
@@ -146,8 +149,8 @@ impl From<BQError> for Failure {
     }
 }
 
-fn reasons_of(said: ResponseError) -> Vec<ErrorProto> {
-    let reason = said
+fn reasons_of(response: ResponseError) -> Vec<ErrorProto> {
+    let reason = response
         .error
         .errors
         .first()
@@ -155,7 +158,7 @@ fn reasons_of(said: ResponseError) -> Vec<ErrorProto> {
         .cloned();
     vec![ErrorProto {
         reason,
-        message: Some(said.error.message),
+        message: Some(response.error.message),
         ..ErrorProto::default()
     }]
 }
@@ -164,33 +167,33 @@ fn is_retryable(reasons: &[ErrorProto]) -> bool {
     reasons
         .iter()
         .filter_map(|reason| reason.reason.as_deref())
-        .any(|reason| PASSING_REASONS.contains(&reason))
+        .any(|reason| TRANSIENT_REASONS.contains(&reason))
 }
 
-/// Reasons on one line, with what to do about them.
+/// Displays reasons on one line, with advice.
 struct Reasons<'a>(&'a [ErrorProto]);
 
 impl fmt::Display for Reasons<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut known: Vec<(&str, &str)> = Vec::new();
+        let mut written: Vec<(&str, &str)> = Vec::new();
         for error in self.0 {
-            let said = (
+            let pair = (
                 error.reason.as_deref().unwrap_or("no reason"),
                 error.message.as_deref().unwrap_or_default(),
             );
-            // Jobs say the error that ended them twice.
-            if known.contains(&said) {
+            // Jobs list their final error twice.
+            if written.contains(&pair) {
                 continue;
             }
-            let (reason, message) = said;
-            let separator = if known.is_empty() { "" } else { "; " };
+            let (reason, message) = pair;
+            let separator = if written.is_empty() { "" } else { "; " };
             write!(
                 formatter,
                 "{separator}{reason}: {}{}",
                 message.replace(char::is_control, " "),
                 advice(reason)
             )?;
-            known.push(said);
+            written.push(pair);
         }
         Ok(())
     }
@@ -199,11 +202,11 @@ impl fmt::Display for Reasons<'_> {
 fn advice(reason: &str) -> &'static str {
     match reason {
         "accessDenied" => {
-            " (the dataset must exist, and the account needs roles/bigquery.jobUser on the project and \
-             roles/bigquery.dataEditor on the dataset, or roles/bigquery.dataViewer to read only)"
+            " (check that the dataset exists, and grant the account roles/bigquery.jobUser on the project and \
+             roles/bigquery.dataEditor on the dataset, or roles/bigquery.dataViewer for reading only)"
         }
         "notFound" => {
-            " (terraform makes the datasets and the audit log; BQ_LOCATION must say where they are)"
+            " (run `terraform apply` to create the datasets and the audit log, and set BQ_LOCATION to their location)"
         }
         _ => "",
     }

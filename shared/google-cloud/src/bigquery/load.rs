@@ -1,6 +1,7 @@
-//! Load jobs: a table is replaced as one step, or not at all.
+//! Load jobs, which replace a table atomically.
 //!
-//! Load jobs cost nothing, and nobody sees a table half replaced, as between `TRUNCATE` and `INSERT`.
+//! Load jobs are free of charge. Unlike `TRUNCATE` and `INSERT`, they never expose a partially
+//! replaced table.
 
 use backon::BackoffBuilder;
 use gcp_bigquery_client::model::error_proto::ErrorProto;
@@ -17,18 +18,21 @@ use super::{
     service::{PollBackoff, Service, Table},
 };
 
-/// How many jobs may have loaded the same rows into the same table, with other rows or failures in between.
-const MOST_IDS: u32 = 20;
-/// What is between the parts of an upload. All lines of JSON begin with a brace, so none is taken for it.
+/// The maximum number of job ids for the same rows and table. Each failed job, and each replacement
+/// by other rows, uses one up.
+const MAX_JOB_IDS: u32 = 20;
+/// The boundary between the parts of an upload. Each line of JSON starts with a brace, so rows
+/// cannot contain it.
 const BOUNDARY: &str = "job-and-rows";
 
 impl Service {
-    /// Replaces a table by `rows`, and makes it where there is none.
+    /// Replaces a table with `rows`; creates the table if it does not exist.
     ///
-    /// The job's id is derived from the table and from what the rows say but for when they were written. So a request that
-    /// is repeated since its answer was lost, by this call or by another delivery of the event, does not load again:
-    /// BigQuery refuses the second job of an id with 409, and the first one is looked at instead. Where the table holds the
-    /// rows already, the times in it stay those of their first writing.
+    /// The job id is derived from the table and from the rows without their ingestion time. A
+    /// request that is repeated after a lost response, by this call or by another delivery of the
+    /// event, therefore does not load twice: BigQuery rejects the second job with 409, and this
+    /// method checks the first one. If the table already contains the rows, it keeps their first
+    /// ingestion time.
     pub(super) async fn load(
         &self,
         table: &Table,
@@ -38,7 +42,7 @@ impl Service {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, &rows.digest);
         let mut backoff = crate::backoff().build().zip(1..);
-        for number in 1..=MOST_IDS {
+        for number in 1..=MAX_JOB_IDS {
             let id = if number == 1 {
                 name.clone()
             } else {
@@ -50,19 +54,19 @@ impl Service {
                     let Some((pause, attempt)) = backoff.next() else {
                         return Err(failure);
                     };
-                    crate::log_retry(&format!("a load into {table}"), attempt, &failure, pause);
+                    crate::log_retry(&format!("load into {table}"), attempt, &failure, pause);
                     sleep(pause).await;
                 }
                 Outcome::Failed(failure) => return Err(failure),
-                Outcome::Past => {}
+                Outcome::Stale => {}
             }
         }
         Err(Failure::Used {
-            id: format!("{name}-{MOST_IDS}"),
+            id: format!("{name}-{MAX_JOB_IDS}"),
         })
     }
 
-    /// Runs the job of an id, or finds out what became of it.
+    /// Runs a job, or returns the outcome of the earlier job with the same id.
     async fn run(
         &self,
         table: &Table,
@@ -77,11 +81,12 @@ impl Service {
             }
             Err(failure) if failure.is_status(StatusCode::CONFLICT) => {
                 let job = self.wait(self.earlier_job(table, id).await?).await?;
-                let holds = job.failure().is_none() && self.is_untouched_since(table, &job).await?;
-                Ok(if holds {
+                let is_current =
+                    job.failure().is_none() && self.is_untouched_since(table, &job).await?;
+                Ok(if is_current {
                     Outcome::Loaded
                 } else {
-                    Outcome::Past
+                    Outcome::Stale
                 })
             }
             Err(failure) => Err(failure),
@@ -113,7 +118,7 @@ impl Service {
         self.send(request).await
     }
 
-    /// Waits for the end of a job.
+    /// Waits until a job is done.
     async fn wait(&self, mut job: Job) -> Result<Job, Failure> {
         let mut backoff = PollBackoff::begin();
         while job.status.state != "DONE" {
@@ -126,7 +131,7 @@ impl Service {
     async fn earlier_job(&self, table: &Table, id: &str) -> Result<Job, Failure> {
         let location = match &self.location {
             Some(location) => Some(location.clone()),
-            // A job is looked for in the United States unless told otherwise. It ran where its dataset is.
+            // Jobs are looked up in the US by default; this one ran in the location of its dataset.
             None => {
                 self.send::<Dataset>(self.get(&format!("/datasets/{}", table.dataset)))
                     .await?
@@ -149,7 +154,7 @@ impl Service {
         self.send(request.query(&location.as_slice())).await
     }
 
-    /// Tells whether a table still is what a job has made of it; it may have been replaced by other rows or deleted.
+    /// Returns `true` if a table has not been replaced or deleted since a job loaded it.
     async fn is_untouched_since(&self, table: &Table, job: &Job) -> Result<bool, Failure> {
         let found = self.get(&format!(
             "/datasets/{}/tables/{}",
@@ -163,21 +168,21 @@ impl Service {
             milliseconds(&table.last_modified_time),
             milliseconds(&job.statistics.end_time),
         );
-        // Where it is not said, loading once more does no harm.
+        // If a time is missing, loading again is safe.
         Ok(changed
             .zip(loaded)
             .is_some_and(|(changed, loaded)| changed <= loaded))
     }
 }
 
-/// What became of the job of an id.
+/// The outcome of a job.
 enum Outcome {
-    /// The table holds the rows.
+    /// The table contains the rows.
     Loaded,
-    /// The job was run and failed.
+    /// The job ran and failed.
     Failed(Failure),
-    /// The id was used before, and the table does not hold the rows, or not any more.
-    Past,
+    /// The id belongs to an earlier job, and the table does not contain its rows.
+    Stale,
 }
 
 fn configuration(table: &Table, columns: &[Column]) -> Value {
@@ -192,7 +197,7 @@ fn configuration(table: &Table, columns: &[Column]) -> Value {
     })
 }
 
-/// Derives the job's id: letters, digits, `-` and `_`, since no other is allowed.
+/// Derives the job id, which may contain only ASCII alphanumerics, `-`, and `_`.
 fn job_name(table: &Table, configuration: &Value, rows_digest: &[u8]) -> String {
     let digest = Sha256::new()
         .chain_update(configuration.to_string())
@@ -201,7 +206,7 @@ fn job_name(table: &Table, configuration: &Value, rows_digest: &[u8]) -> String 
     format!("{}-{}-{digest:x}", table.dataset, table.name)
 }
 
-/// The part of a job that says how it is doing.
+/// The fields of a job in use.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Job {
@@ -213,7 +218,7 @@ struct Job {
 
 impl Job {
     fn failure(&self) -> Option<Failure> {
-        // Without a result the errors are warnings.
+        // Without `errorResult`, `errors` contains only warnings.
         let result = self.status.error_result.clone()?;
         let reasons = std::iter::once(result)
             .chain(self.status.errors.iter().cloned())
@@ -225,7 +230,8 @@ impl Job {
     }
 }
 
-/// The emulator gives jobs ids of its own: what was asked for is not what is to be asked after.
+/// The reference in the response may differ from the requested one, because the emulator assigns
+/// its own ids.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct JobReference {
@@ -259,7 +265,7 @@ struct TableState {
     last_modified_time: Option<String>,
 }
 
-/// Reads an instant as BigQuery's resources have it: milliseconds since 1970, in quotes.
+/// Parses an instant of BigQuery's resources: milliseconds since 1970, as a string.
 fn milliseconds(text: &Option<String>) -> Option<i64> {
     text.as_deref()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Datasets and tables that are there before the first row.
+//! Creation of datasets and tables that must exist before the first row.
 
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -10,32 +10,31 @@ use super::{
 };
 
 impl Service {
-    /// Makes a dataset where there is none.
-    pub(super) async fn make_dataset(&self, dataset: &str) -> Result<(), Failure> {
+    /// Creates a dataset if it does not exist.
+    pub(super) async fn create_dataset(&self, dataset: &str) -> Result<(), Failure> {
         let reference = json!({ "projectId": self.project.as_str(), "datasetId": dataset });
-        let mut wanted = json!({ "datasetReference": reference });
+        let mut body = json!({ "datasetReference": reference });
         if let Some(location) = &self.location {
-            wanted["location"] = json!(location);
+            body["location"] = json!(location);
         }
-        self.make(self.post("/datasets").json(&wanted)).await
+        self.create(self.post("/datasets").json(&body)).await
     }
 
-    /// Makes an empty table where there is none.
-    pub(super) async fn make_table(
+    /// Creates an empty table if it does not exist.
+    pub(super) async fn create_table(
         &self,
         table: &Table,
         columns: &[Column],
     ) -> Result<(), Failure> {
-        let wanted =
-            json!({ "tableReference": table.reference(), "schema": { "fields": columns } });
-        self.make(
+        let body = json!({ "tableReference": table.reference(), "schema": { "fields": columns } });
+        self.create(
             self.post(&format!("/datasets/{}/tables", table.dataset))
-                .json(&wanted),
+                .json(&body),
         )
         .await
     }
 
-    async fn make(&self, request: RequestBuilder) -> Result<(), Failure> {
+    async fn create(&self, request: RequestBuilder) -> Result<(), Failure> {
         match self.send::<Value>(request).await {
             Err(failure) if !failure.is_status(StatusCode::CONFLICT) => Err(failure),
             _ => Ok(()),

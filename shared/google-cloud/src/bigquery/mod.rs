@@ -1,8 +1,8 @@
-//! Tables in BigQuery.
+//! The warehouse on BigQuery.
 //!
-//! Daily tables are replaced by load jobs ([`load`]) and read by one query for all days of a range ([`days`],
-//! [`query`], [`rows`]), but for counts that are kept ([`kept`]); audit rows are added by a statement and read through
-//! their key ([`audit`]).
+//! Load jobs replace daily tables ([`load`]), and one query reads the daily tables of a range
+//! ([`days`], [`query`], [`rows`]). Counts are cached ([`cache`]). Audit rows are inserted by a
+//! statement and read through their key ([`audit`]).
 
 mod audit;
 mod cache;
@@ -39,19 +39,20 @@ use self::{
 };
 use crate::CloudSettings;
 
-/// A warehouse whose tables lie in the datasets of a project.
+/// A warehouse in the datasets of a project.
 ///
-/// The counts of the last days that were read are kept in memory; a table is read again when it was replaced.
+/// Counts of recently read days are cached in memory; a day is read again after its table was
+/// replaced.
 pub struct BigQueryWarehouse {
     service: Service,
     cache: Mutex<DayCache>,
 }
 
 impl BigQueryWarehouse {
-    /// Opens the datasets of a project.
+    /// Creates a warehouse for a project; no request is sent yet.
     ///
     /// # Errors
-    /// When there are no credentials.
+    /// Returns an error if there are no credentials.
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> Result<Self, OpenError> {
         let service = Service::open(project, cloud).await;
         let service = service
@@ -62,16 +63,17 @@ impl BigQueryWarehouse {
         })
     }
 
-    /// Makes the datasets and the table of the audit log where there are none, as terraform does.
+    /// Creates the datasets and the table of the audit log if they do not exist. In the cloud,
+    /// Terraform creates them.
     ///
     /// # Errors
-    /// When the service does not do it.
+    /// Returns an error if the service rejects a request or cannot be reached.
     pub async fn make_tables(&self) -> Result<(), WarehouseError> {
         for dataset in schema::DATASETS {
-            let made = self.service.make_dataset(dataset).await;
-            made.map_err(|failure| {
+            let created = self.service.create_dataset(dataset).await;
+            created.map_err(|failure| {
                 error(
-                    "make the dataset of",
+                    "create the dataset of",
                     &self.service.table(dataset, "*"),
                     failure,
                 )
@@ -79,19 +81,20 @@ impl BigQueryWarehouse {
         }
         let log = self.audit_table();
         self.service
-            .make_table(&log, &schema::AUDIT_LOG)
+            .create_table(&log, &schema::AUDIT_LOG)
             .await
-            .map_err(|failure| error("make", &log, failure))
+            .map_err(|failure| error("create", &log, failure))
     }
 
-    /// Names all daily tables of a dataset.
+    /// Returns the wildcard of all daily tables of a dataset.
     fn tables(&self, dataset: &'static str) -> Table {
         self.service
             .table(dataset, format!("{}*", schema::DAILY_PREFIX))
     }
 
     fn cache(&self) -> MutexGuard<'_, DayCache> {
-        // What was left by a panic is whole.
+        // No code panics between two related changes of the cache, so a poisoned cache is still
+        // consistent.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -188,10 +191,10 @@ impl Warehouse for BigQueryWarehouse {
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
         let mut forecasts = Vec::new();
         let push = |row| rows::read_forecast(row).map(|forecast| forecasts.push(forecast));
-        let columns = rows::FORECAST_COLUMNS;
+        let columns = rows::forecast_columns();
         self.read_range(
             schema::PREDICTIONS,
-            columns,
+            &columns,
             (first, last),
             BY_DAY_HOUR_AND_COUNTER,
             push,
@@ -202,13 +205,14 @@ impl Warehouse for BigQueryWarehouse {
 
     async fn record(&self, row: &AuditRow) -> Result<(), WarehouseError> {
         let table = self.audit_table();
+        let parameters = audit::parameters(row).map_err(|source| malformed(&table, source))?;
         let added = self
             .service
-            .query(&audit::insertion(&table), audit::parameters(row))
+            .query(&audit::insertion(&table), parameters)
             .await;
         added
             .map(drop)
-            .map_err(|failure| error("add to", &table, failure))
+            .map_err(|failure| error("append to", &table, failure))
     }
 
     async fn audit_log(&self) -> Result<Vec<AuditRow>, WarehouseError> {

@@ -1,4 +1,4 @@
-//! Queries whose results come in pages.
+//! Queries with paged results.
 
 use gcp_bigquery_client::model::{
     get_query_results_parameters::GetQueryResultsParameters, job_reference::JobReference,
@@ -6,39 +6,39 @@ use gcp_bigquery_client::model::{
     query_parameter_value::QueryParameterValue, query_request::QueryRequest,
     query_response::QueryResponse, table_row::TableRow,
 };
-use shared::warehouse::schema::ColumnType;
+use shared::warehouse::{schema::ColumnType, tables::RowError};
 
 use super::{
     failure::Failure,
-    rows::RowError,
     service::{PollBackoff, Service},
 };
 
-/// How many rows a page has at most. A page of counts takes about 12 MB of memory, and more than 10 MB of JSON are not
-/// sent at once by BigQuery anyway.
+/// The maximum number of rows per page. A page of counts takes about 12 MB of memory, and BigQuery
+/// limits a page to 10 MB of JSON anyway.
 const PAGE_ROWS: i32 = 20_000;
-/// How long the service may wait for a query's end before it answers that it goes on.
-const ANSWER_WITHIN_MS: i32 = 10_000;
+/// The time that the service waits for the end of a query before it responds that the query is
+/// still running.
+const RESPONSE_TIMEOUT_MS: i32 = 10_000;
 
 impl Service {
-    /// Makes a query and hands over its rows, page by page.
+    /// Runs a query and passes each row to `on_row`, page by page.
     pub(super) async fn read(
         &self,
         sql: &str,
         parameters: Vec<QueryParameter>,
-        mut take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
+        mut on_row: impl FnMut(TableRow) -> Result<(), RowError> + Send,
     ) -> Result<(), Failure> {
         let mut pages = self.query(sql, parameters).await?;
         while let Some(rows) = pages.next().await? {
-            rows.into_iter().try_for_each(&mut take)?;
+            rows.into_iter().try_for_each(&mut on_row)?;
         }
         Ok(())
     }
 
-    /// Makes a query, waits for its end and returns its pages.
+    /// Runs a query, waits for its end, and returns its pages.
     ///
-    /// The request has an id, so that one that is repeated since its answer was lost finds the job of the first: the
-    /// service remembers ids for 15 minutes.
+    /// The request has an id, which the service remembers for 15 minutes. A request that is
+    /// repeated after a lost response therefore finds the first job.
     pub(super) async fn query(
         &self,
         sql: &str,
@@ -50,8 +50,8 @@ impl Service {
         request.request_id = Some(format!("{:032x}", rand::random::<u128>()));
         request.location.clone_from(&self.location);
         request.max_results = Some(PAGE_ROWS);
-        request.timeout_ms = Some(ANSWER_WITHIN_MS);
-        let ask = || async {
+        request.timeout_ms = Some(RESPONSE_TIMEOUT_MS);
+        let call = || async {
             valid(
                 self.client
                     .job()
@@ -59,7 +59,7 @@ impl Service {
                     .await?,
             )
         };
-        let mut response = again("a query", ask).await?;
+        let mut response = with_retries("query", call).await?;
         let job = response.job_reference.take().unwrap_or_default();
         let mut backoff = PollBackoff::begin();
         while !response.job_complete.unwrap_or_default() {
@@ -89,21 +89,21 @@ impl Service {
             location: job.location.clone(),
             max_results: Some(PAGE_ROWS),
             page_token: token.map(str::to_owned),
-            timeout_ms: Some(ANSWER_WITHIN_MS),
+            timeout_ms: Some(RESPONSE_TIMEOUT_MS),
             ..GetQueryResultsParameters::default()
         };
-        let ask = || async {
+        let call = || async {
             let results =
                 self.client
                     .job()
                     .get_query_results(self.project.as_str(), id, parameters.clone());
             valid(results.await?.into())
         };
-        again("the results of a query", ask).await
+        with_retries("results of a query", call).await
     }
 }
 
-/// The pages of a result. Each is fetched when it is asked for, so that no two are kept.
+/// The pages of a result. Each page is fetched on demand, so only one is in memory.
 pub(super) struct Pages<'a> {
     service: &'a Service,
     job: JobReference,
@@ -126,7 +126,7 @@ impl Pages<'_> {
     }
 }
 
-/// Makes a parameter of a query; without a value it is NULL.
+/// Returns a query parameter; it is NULL without a value.
 pub(super) fn parameter(name: &str, kind: ColumnType, value: Option<String>) -> QueryParameter {
     QueryParameter {
         name: Some(name.to_owned()),
@@ -141,15 +141,20 @@ pub(super) fn parameter(name: &str, kind: ColumnType, value: Option<String>) -> 
     }
 }
 
-/// Tries a call of the client, which itself tries once, as often and as long as [`crate::send`] does.
-async fn again<F>(what: &str, ask: impl Fn() -> F) -> Result<QueryResponse, Failure>
+/// Calls the client with the retry policy of [`crate::send`]; the client itself does not retry.
+async fn with_retries<F>(name: &str, call: impl Fn() -> F) -> Result<QueryResponse, Failure>
 where
     F: Future<Output = Result<QueryResponse, Failure>>,
 {
-    crate::retried(|| format!("{what} of BigQuery"), ask, Failure::is_retryable).await
+    crate::retried(
+        || format!("{name} on BigQuery"),
+        call,
+        Failure::is_retryable,
+    )
+    .await
 }
 
-/// A query that failed may be answered with 200: its errors say so.
+/// The service may report a failed query with status 200 and a list of errors.
 fn valid(mut response: QueryResponse) -> Result<QueryResponse, Failure> {
     match response.errors.take() {
         Some(reasons) if !reasons.is_empty() => Err(Failure::Query { reasons }),

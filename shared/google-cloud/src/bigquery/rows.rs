@@ -1,4 +1,4 @@
-//! Rows of the daily tables, as they are loaded and as they are read.
+//! Rows of the daily tables, in the formats for loading and reading.
 
 use std::{str::FromStr, vec};
 
@@ -11,77 +11,73 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use shared::{
-    registry::Version,
-    warehouse::{
-        DayState, Forecast, TableVersion, schema,
-        tables::{ForecastRecord, write_timestamp},
-    },
+use shared::warehouse::{
+    DayState, Forecast, TableVersion,
+    schema::{self, Column, ColumnType},
+    tables::{RowError, from_cells, write_timestamp},
 };
 
 use super::days::DailyTable;
 
-/// What is selected of counts, in the order in which [`read_count`] reads it.
+/// The select list of counts, in the column order of [`read_count`].
 ///
-/// Instants are read as numbers, since servers differ in how they write a TIMESTAMP.
+/// Instants are selected as numbers, because servers format a TIMESTAMP differently.
 pub(super) const COUNT_COLUMNS: &str = "comptage_horaire, UNIX_SECONDS(date_et_heure_de_comptage), \
     identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, _TABLE_SUFFIX";
 
-/// What is selected of forecasts, in the order in which [`read_forecast`] reads it.
-pub(super) const FORECAST_COLUMNS: &str = "comptage_horaire, prediction, model_type, model_version, \
-    UNIX_MICROS(prediction_ts), identifiant_du_compteur, nom_du_compteur, UNIX_SECONDS(date_et_heure_de_comptage)";
-
-/// What is selected of each day's table, in the order in which [`read_day_state`] reads it.
+/// The select list of day states, in the column order of [`read_day_state`].
 pub(super) const DAY_STATE_COLUMNS: &str =
     "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
 
-/// What is selected of the dataset's list of tables, in the order in which [`read_table`] reads it.
+/// The select list of the dataset's tables, in the column order of [`read_table`].
 pub(super) const TABLE_COLUMNS: &str =
     "table_id, last_modified_time, UNIX_MILLIS(CURRENT_TIMESTAMP())";
 
-/// Rows to be loaded.
+/// Rows for a load job.
 pub(super) struct Rows {
     /// The rows as newline-delimited JSON.
     pub(super) lines: Vec<u8>,
-    /// A digest of all that the rows say but when they were written, which each delivery of the same event says anew.
+    /// The SHA-256 digest of the rows without their ingestion or prediction time, which differs
+    /// between deliveries of the same event.
     pub(super) digest: Vec<u8>,
 }
 
 impl Rows {
-    /// Writes counts.
+    /// Serializes counts.
     pub(super) fn of_counts(
         counts: &Counts,
         ingested_at: Timestamp,
     ) -> Result<Self, serde_json::Error> {
-        Self::written(|time| write_counts(counts, time.unwrap_or(ingested_at)))
+        Self::serialize(|time| count_lines(counts, time.unwrap_or(ingested_at)))
     }
 
-    /// Writes forecasts.
+    /// Serializes forecasts.
     pub(super) fn of_forecasts(forecasts: &[Forecast]) -> Result<Self, serde_json::Error> {
-        Self::written(|time| {
-            write(forecasts.iter().map(|forecast| {
+        Self::serialize(|time| {
+            to_lines(forecasts.iter().map(|forecast| {
                 let predicted_at = time.unwrap_or(forecast.predicted_at);
-                ForecastRecord::from(&Forecast {
+                Forecast {
                     predicted_at,
                     ..forecast.clone()
-                })
+                }
             }))
         })
     }
 
-    /// Has the rows written as they are, and as if they had been written at an instant that is always the same.
-    fn written(
-        write: impl Fn(Option<Timestamp>) -> Result<Vec<u8>, serde_json::Error>,
+    /// Serializes the rows, and computes their digest with a constant time in place of the actual
+    /// one.
+    fn serialize(
+        to_lines: impl Fn(Option<Timestamp>) -> Result<Vec<u8>, serde_json::Error>,
     ) -> Result<Self, serde_json::Error> {
-        let digest = Sha256::digest(write(Some(Timestamp::UNIX_EPOCH))?).to_vec();
+        let digest = Sha256::digest(to_lines(Some(Timestamp::UNIX_EPOCH))?).to_vec();
         Ok(Self {
-            lines: write(None)?,
+            lines: to_lines(None)?,
             digest,
         })
     }
 }
 
-fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
+fn count_lines(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
     let ingestion_ts = write_timestamp(ingested_at);
     let records = counts.rows().iter().map(|row| {
         let counter = counts.counter(row.counter);
@@ -96,10 +92,10 @@ fn write_counts(counts: &Counts, ingested_at: Timestamp) -> Result<Vec<u8>, serd
             ingestion_ts: &ingestion_ts,
         }
     });
-    write(records)
+    to_lines(records)
 }
 
-/// A count, and the day in whose table it is.
+/// A count, with the day of its table.
 pub(super) struct CountOfDay {
     pub(super) day: Day,
     counter: Counter,
@@ -108,14 +104,14 @@ pub(super) struct CountOfDay {
 }
 
 impl CountOfDay {
-    /// Adds it to counts.
+    /// Appends the count to `counts`.
     pub(super) fn push_to(self, counts: &mut Counts) {
         let counter = counts.intern(self.counter);
         counts.push(counter, self.hour, self.count);
     }
 }
 
-/// Reads a row of [`COUNT_COLUMNS`].
+/// Parses a row of [`COUNT_COLUMNS`].
 pub(super) fn read_count(row: TableRow) -> Result<CountOfDay, RowError> {
     let mut row = Row::new(row);
     Ok(CountOfDay {
@@ -130,22 +126,12 @@ pub(super) fn read_count(row: TableRow) -> Result<CountOfDay, RowError> {
     })
 }
 
-/// Reads a row of [`FORECAST_COLUMNS`].
+/// Parses a row of [`forecast_columns`].
 pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
-    let mut row = Row::new(row);
-    Ok(Forecast {
-        actual: row.optional("comptage_horaire", number)?,
-        prediction: row.required("prediction", number)?,
-        model_type: row.required("model_type", text)?,
-        model_version: row.required("model_version", version)?,
-        predicted_at: row.required("prediction_ts", microseconds)?,
-        counter_id: row.optional("identifiant_du_compteur", text)?,
-        counter_name: row.required("nom_du_compteur", text)?,
-        hour: row.required("date_et_heure_de_comptage", hour)?,
-    })
+    from_cells(schema::FORECASTS.iter().zip(cells(row)))
 }
 
-/// Reads a row of [`TABLE_COLUMNS`].
+/// Parses a row of [`TABLE_COLUMNS`].
 pub(super) fn read_table(row: TableRow) -> Result<(Day, DailyTable), RowError> {
     let mut row = Row::new(row);
     let day = row.required("table_id", |name| {
@@ -162,7 +148,7 @@ pub(super) fn read_table(row: TableRow) -> Result<(Day, DailyTable), RowError> {
     ))
 }
 
-/// Reads a row of [`DAY_STATE_COLUMNS`].
+/// Parses a row of [`DAY_STATE_COLUMNS`].
 pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError> {
     let mut row = Row::new(row);
     let day = row.required("_TABLE_SUFFIX", suffix)?;
@@ -175,7 +161,7 @@ pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError>
     ))
 }
 
-/// `bike_traffic_raw.daily_YYYYMMDD`.
+/// A row of the tables `bike_traffic_raw.daily_YYYYMMDD`.
 #[derive(Serialize)]
 struct CountRecord<'a> {
     comptage_horaire: u32,
@@ -186,7 +172,7 @@ struct CountRecord<'a> {
     ingestion_ts: &'a str,
 }
 
-fn write(records: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, serde_json::Error> {
+fn to_lines(records: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = Vec::new();
     for record in records {
         serde_json::to_writer(&mut lines, &record)?;
@@ -195,42 +181,60 @@ fn write(records: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, serde
     Ok(lines)
 }
 
-/// A row of a result, read cell by cell in the order of the query's columns.
+/// Returns the select expression of a column; instants are numbers, as servers format a TIMESTAMP
+/// differently.
+pub(super) fn selected(column: &Column) -> String {
+    let name = column.name;
+    match column.kind {
+        ColumnType::Timestamp => format!("UNIX_MICROS(`{name}`)"),
+        ColumnType::Json => format!("TO_JSON_STRING(`{name}`)"),
+        _ => format!("`{name}`"),
+    }
+}
+
+/// Returns the select list of forecasts.
+pub(super) fn forecast_columns() -> String {
+    schema::FORECASTS.each_ref().map(selected).join(", ")
+}
+
+/// Returns the cells of a row as text; NULL has none.
+pub(super) fn cells(row: TableRow) -> impl Iterator<Item = Option<String>> {
+    let columns = row.columns.unwrap_or_default().into_iter();
+    columns.map(|cell| match cell.value {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(other) => Some(other.to_string()),
+    })
+}
+
+/// A result row, parsed cell by cell in column order.
 pub(super) struct Row {
-    cells: vec::IntoIter<Option<Value>>,
+    cells: vec::IntoIter<Option<String>>,
 }
 
 impl Row {
-    /// Begins at the first cell.
+    /// Returns a parser at the first cell of a row.
     pub(super) fn new(row: TableRow) -> Self {
-        let cells: Vec<_> = row
-            .columns
-            .unwrap_or_default()
-            .into_iter()
-            .map(|cell| cell.value)
-            .collect();
         Self {
-            cells: cells.into_iter(),
+            cells: cells(row).collect::<Vec<_>>().into_iter(),
         }
     }
 
-    /// Reads the next cell, which may be empty.
+    /// Parses the next cell, which may be NULL.
     pub(super) fn optional<T>(
         &mut self,
         column: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, RowError> {
-        let text = match self.cells.next().flatten() {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text,
-            Some(other) => other.to_string(),
+        let Some(text) = self.cells.next().flatten() else {
+            return Ok(None);
         };
         parse(&text)
             .map(Some)
-            .ok_or(RowError::Unreadable { column, text })
+            .ok_or(RowError::Invalid { column, text })
     }
 
-    /// Reads the next cell, which is never empty.
+    /// Parses the next cell, which must not be NULL.
     pub(super) fn required<T>(
         &mut self,
         column: &'static str,
@@ -249,29 +253,10 @@ pub(super) fn number<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-pub(super) fn version(text: &str) -> Option<Version> {
-    number(text).map(Version::new)
-}
-
-pub(super) fn microseconds(text: &str) -> Option<Timestamp> {
-    Timestamp::from_microsecond(number(text)?).ok()
-}
-
 fn suffix(text: &str) -> Option<Day> {
     Day::from_compact(text).ok()
 }
 
 fn hour(text: &str) -> Option<Hour> {
     Hour::starting_at(Timestamp::from_second(number(text)?).ok()?)
-}
-
-/// A row that does not hold what its columns promise.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RowError {
-    /// A value is missing.
-    #[error("the column {column} is empty")]
-    Empty { column: &'static str },
-    /// A value is none of the column's.
-    #[error("the column {column} holds `{text}`")]
-    Unreadable { column: &'static str, text: String },
 }

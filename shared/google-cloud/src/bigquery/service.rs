@@ -1,4 +1,4 @@
-//! The service: who we are to it, where it is, and calls that are tried again.
+//! The connection to BigQuery: credentials, endpoint, and retries.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ const ORIGIN: &str = "https://bigquery.googleapis.com";
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// BigQuery, as a project uses it. Built once.
+/// The connection of a project. Created once per process.
 pub(super) struct Service {
     pub(super) project: ProjectId,
-    /// Where jobs run, if that is not left to BigQuery, which then runs them where the datasets are.
+    /// The location of jobs. If `None`, BigQuery runs them in the location of the datasets.
     pub(super) location: Option<String>,
-    /// Makes queries. Loads by upload are not among its calls.
+    /// The client for queries. It does not support load jobs by upload.
     pub(super) client: Client,
     http: reqwest::Client,
     origin: String,
@@ -43,7 +43,7 @@ impl Service {
         let client = ClientBuilder::new()
             .with_v2_base_url(format!("{origin}/bigquery/v2"))
             .with_client(http.clone())
-            .build_from_authenticator(Arc::new(Identity(tokens.clone())))
+            .build_from_authenticator(Arc::new(TokenAuthenticator(tokens.clone())))
             .await?;
         let location = cloud.bigquery_location.clone();
         Ok(Self {
@@ -56,7 +56,7 @@ impl Service {
         })
     }
 
-    /// Names a table of the project.
+    /// Returns the name of a table in the project.
     pub(super) fn table(&self, dataset: &'static str, name: impl Into<String>) -> Table {
         Table {
             project: self.project.clone(),
@@ -65,7 +65,7 @@ impl Service {
         }
     }
 
-    /// Begins a request for something of the project, as in `/datasets`.
+    /// Returns a GET request for a resource of the project, as in `/datasets`.
     pub(super) fn get(&self, path: &str) -> RequestBuilder {
         self.http.get(format!(
             "{}/bigquery/v2/projects/{}{path}",
@@ -73,7 +73,7 @@ impl Service {
         ))
     }
 
-    /// As [`Service::get`], to make something.
+    /// Returns a POST request for a resource of the project.
     pub(super) fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(format!(
             "{}/bigquery/v2/projects/{}{path}",
@@ -81,7 +81,7 @@ impl Service {
         ))
     }
 
-    /// As [`Service::post`], to upload.
+    /// Returns a POST request for an upload to the project.
     pub(super) fn upload(&self, path: &str) -> RequestBuilder {
         self.http.post(format!(
             "{}/upload/bigquery/v2/projects/{}{path}",
@@ -89,7 +89,7 @@ impl Service {
         ))
     }
 
-    /// Sends a request, several times if need be, and reads the reply.
+    /// Sends a request with retries and parses the reply.
     pub(super) async fn send<Reply: DeserializeOwned>(
         &self,
         request: RequestBuilder,
@@ -108,7 +108,7 @@ impl Service {
     }
 }
 
-/// The name of a table; it is written as in SQL and in BigQuery's console.
+/// The name of a table, displayed as in SQL and in BigQuery's console.
 pub(super) struct Table {
     project: ProjectId,
     pub(super) dataset: &'static str,
@@ -116,7 +116,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Names the table in a request.
+    /// Returns the JSON reference to the table.
     pub(super) fn reference(&self) -> Value {
         json!({ "projectId": self.project.as_str(), "datasetId": self.dataset, "tableId": self.name })
     }
@@ -128,7 +128,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The time that a job is waited for, in growing pauses.
+/// The growing delays between polls of a job, with a total time limit.
 pub(super) struct PollBackoff {
     began: Instant,
     pause: Duration,
@@ -142,10 +142,10 @@ impl PollBackoff {
         }
     }
 
-    /// Lets a while pass.
+    /// Waits until the next poll.
     ///
     /// # Errors
-    /// When enough has passed.
+    /// Returns an error if the job is not done within [`crate::TIME_LIMIT`].
     pub(super) async fn pause(&mut self, job: &str) -> Result<(), Failure> {
         let waited = self.began.elapsed();
         if waited >= crate::TIME_LIMIT {
@@ -160,14 +160,14 @@ impl PollBackoff {
     }
 }
 
-/// Who we are, as the client asks it.
+/// The credentials in the form that the client requires.
 #[derive(Clone)]
-struct Identity(Tokens);
+struct TokenAuthenticator(Tokens);
 
 #[async_trait]
-impl Authenticator for Identity {
+impl Authenticator for TokenAuthenticator {
     async fn access_token(&self) -> Result<String, BQError> {
-        // Of the client's errors this is the one that can hold another.
+        // The only variant of the client's error that can contain a foreign source.
         let failed = |source| {
             BQError::InvalidApplicationDefaultCredentialsAuthenticator(std::io::Error::other(
                 source,

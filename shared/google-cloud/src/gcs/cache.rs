@@ -1,4 +1,4 @@
-//! Objects that are kept in memory.
+//! The cache of objects.
 
 use std::collections::VecDeque;
 
@@ -8,17 +8,18 @@ use shared::{
     store::{Generation, Object},
 };
 
-/// The folders of objects that are large, are read by every call of a function, and change once a week at most.
+/// The folders that are cached: their objects are large, read by every call, and change at most
+/// once a week.
 const FOLDERS: [&str; 2] = ["data/", "models/"];
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The last contents of some objects, the oldest first.
+/// The latest contents of some objects, oldest first.
 #[derive(Default)]
 pub(super) struct ObjectCache {
     objects: VecDeque<(ObjectPath, Contents)>,
 }
 
-/// An object, and what the service says of its contents.
+/// The contents of an object, with its generation and checksum.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Contents {
     pub(super) bytes: Bytes,
@@ -28,8 +29,10 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Returns the object as it is in its present generation, if that has the same contents. A shorter checksum, the
-    /// CRC32C, could be the same by chance.
+    /// Returns the contents with the generation `generation` if they are identical in it, and
+    /// `None` otherwise.
+    ///
+    /// Only the MD5 is compared, because the shorter CRC32C may collide.
     pub(super) fn in_generation(self, generation: Generation, md5: Option<&str>) -> Option<Self> {
         let is_same =
             self.generation == generation || self.md5.is_some() && self.md5.as_deref() == md5;
@@ -47,26 +50,28 @@ impl From<Contents> for Object {
 }
 
 impl ObjectCache {
-    /// Returns what is kept of an object; the service may have a newer one.
+    /// Returns the cached contents, which may be outdated.
     pub(super) fn get(&self, path: &ObjectPath) -> Option<Contents> {
         self.objects
             .iter()
-            .find(|(kept, _)| kept == path)
+            .find(|(cached, _)| cached == path)
             .map(|(_, contents)| contents.clone())
     }
 
-    /// Keeps an object if it is of a kind that is worth it, in place of what was kept of it, and lets go of the oldest
-    /// ones where it would be too much. One that is too much by itself is not kept.
+    /// Caches an object in one of the [`FOLDERS`] and evicts the oldest objects above
+    /// [`MAX_BYTES`].
+    ///
+    /// Replaces earlier contents. An object that is larger than the cache is not cached.
     pub(super) fn insert(&mut self, path: &ObjectPath, contents: &Contents) {
-        self.objects.retain(|(kept, _)| kept != path);
-        let is_worth_it = FOLDERS
+        self.objects.retain(|(cached, _)| cached != path);
+        let is_cacheable = FOLDERS
             .iter()
             .any(|folder| path.as_str().starts_with(folder));
-        if !is_worth_it || contents.bytes.len() > MOST_BYTES {
+        if !is_cacheable || contents.bytes.len() > MAX_BYTES {
             return;
         }
         self.objects.push_back((path.clone(), contents.clone()));
-        while self.bytes() > MOST_BYTES {
+        while self.bytes() > MAX_BYTES {
             self.objects.pop_front();
         }
     }
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_are_the_same_in_another_generation_if_their_checksum_is_there_and_the_same() {
+    fn contents_are_reused_if_generation_or_md5_matches() {
         let cases = [
             (Some("a"), 1, None, true),
             (Some("a"), 2, Some("a"), true),
@@ -116,19 +121,19 @@ mod tests {
             (None, 2, None, false),
             (None, 1, None, true),
         ];
-        for (kept, generation, present, is_same) in cases {
+        for (cached, generation, present, is_same) in cases {
             let found =
-                contents(0, 1, kept).in_generation(Generation::from_number(generation), present);
+                contents(0, 1, cached).in_generation(Generation::from_number(generation), present);
             assert_eq!(
                 found,
-                is_same.then(|| contents(0, generation, kept)),
-                "{kept:?} {generation} {present:?}"
+                is_same.then(|| contents(0, generation, cached)),
+                "{cached:?} {generation} {present:?}"
             );
         }
     }
 
     #[test]
-    fn models_and_data_are_kept_and_nothing_else() {
+    fn only_models_and_data_are_cached() {
         let mut cache = ObjectCache::default();
         for name in [
             "data/test.csv",
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_takes_the_place_of_its_last_contents() {
+    fn insert_replaces_earlier_contents() {
         let mut cache = ObjectCache::default();
         insert(&mut cache, "models/a", 1, 1);
         insert(&mut cache, "models/a", 2, 2);
@@ -156,13 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first() {
+    fn oldest_objects_are_evicted_first() {
         let mut cache = ObjectCache::default();
         insert(&mut cache, "models/a", 30, 1);
         insert(&mut cache, "models/b", 30, 1);
         insert(&mut cache, "models/a", 30, 2);
         insert(&mut cache, "data/c", 4, 1);
-        assert_eq!(cache.bytes(), MOST_BYTES);
+        assert_eq!(cache.bytes(), MAX_BYTES);
         insert(&mut cache, "data/d", 1, 1);
         assert_eq!(
             (
@@ -174,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_by_itself_is_not_kept() {
+    fn oversized_object_is_not_cached() {
         let mut cache = ObjectCache::default();
         insert(&mut cache, "models/a", 1, 1);
         insert(&mut cache, "data/train.csv", 64, 1);

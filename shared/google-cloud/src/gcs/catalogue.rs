@@ -1,4 +1,4 @@
-//! Generations and lists, by the JSON API of Cloud Storage
+//! Generations and listings through the JSON API of Cloud Storage
 //! (<https://cloud.google.com/storage/docs/json_api/v1/objects>).
 
 use std::collections::BTreeMap;
@@ -16,19 +16,19 @@ use shared::{
 use super::failure::{Failure, within};
 use crate::TIME_LIMIT;
 
-/// What the service knows about the objects of a bucket.
+/// A client for the object metadata of a bucket.
 pub(super) struct Catalogue {
     http: Client,
-    /// `None` to an emulator.
+    /// `None` for an emulator.
     tokens: Option<AccessTokenCredentials>,
-    /// The address of all objects.
+    /// The URL of the bucket's object collection.
     objects: String,
 }
 
-/// What it knows about one.
+/// The metadata of an object.
 pub(super) struct Entry {
     pub(super) generation: Generation,
-    /// The MD5 of the contents in base64; missing where an object was composed of others.
+    /// The MD5 of the contents in base64; `None` for composite objects.
     pub(super) md5: Option<String>,
     /// The custom metadata.
     pub(super) custom: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ impl Catalogue {
         }
     }
 
-    /// Returns what is known about an object, or `None` where there is none.
+    /// Returns the metadata of an object, or `None` if it does not exist.
     pub(super) async fn look_up(&self, path: &ObjectPath) -> Result<Option<Entry>, Failure> {
         let address = format!(
             "{}/{}",
@@ -59,14 +59,15 @@ impl Catalogue {
             .http
             .get(address)
             .query(&[("fields", "generation,md5Hash,metadata")]);
-        match self.answer::<EntryReply>(request).await {
+        match self.send::<EntryReply>(request).await {
             Ok(reply) => reply.try_into().map(Some),
             Err(failure) if failure.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Returns the names that begin with `prefix`, of all pages; of objects that were written before `since`, none.
+    /// Returns the names of all objects with a prefix, from all pages. Skips objects that were last
+    /// written before `since`.
     pub(super) async fn names(
         &self,
         prefix: &str,
@@ -80,7 +81,7 @@ impl Catalogue {
                 ("fields", Some("items(name,updated),nextPageToken")),
                 ("pageToken", page_token.as_deref()),
             ]);
-            let page: Page = self.answer(request).await?;
+            let page: Page = self.send(request).await?;
             let is_wanted = |item: &Item| {
                 since.is_none_or(|since| item.updated.is_none_or(|updated| updated >= since))
             };
@@ -97,7 +98,7 @@ impl Catalogue {
         }
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let request = match &self.tokens {
             Some(tokens) => request.bearer_auth(tokens.access_token().await?.token),
             None => request,
@@ -112,7 +113,7 @@ impl Catalogue {
 
 #[derive(Deserialize)]
 struct EntryReply {
-    /// A number; JSON's would not hold all of its digits.
+    /// A 64-bit integer as a string, because JSON numbers may lose digits.
     generation: String,
     #[serde(rename = "md5Hash")]
     md5: Option<String>,
@@ -137,7 +138,7 @@ impl TryFrom<EntryReply> for Entry {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
-    /// Missing where nothing is found.
+    /// Missing on an empty page.
     #[serde(default)]
     items: Vec<Item>,
     next_page_token: Option<String>,

@@ -1,4 +1,4 @@
-//! Why Cloud Storage did not do what was asked, and what a person can do about it.
+//! Errors of Cloud Storage, with advice.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use super::StoreError;
 use crate::HttpError;
 
-/// Waits for an answer. Google's client by itself has no time limit for a try that hangs.
+/// Runs `work` with a time limit. Google's client itself does not limit a hanging attempt.
 pub(super) async fn within<T, E: Into<Failure>>(
     limit: Duration,
     work: impl Future<Output = Result<T, E>>,
@@ -19,31 +19,31 @@ pub(super) async fn within<T, E: Into<Failure>>(
     }
 }
 
-/// Why an answer is none.
+/// The cause of a failed request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The service answered no, or could not be reached.
+    /// The service rejected the request or could not be reached.
     #[error(transparent)]
     HttpError(#[from] HttpError),
-    /// Google's client found something wrong.
+    /// Google's client reported an error without an HTTP status.
     #[error(transparent)]
     Client(ClientError),
-    /// We cannot say who we are.
-    #[error("there is no access token")]
+    /// There are no valid credentials.
+    #[error("cannot get an access token")]
     Credentials(#[from] CredentialsError),
-    /// The answer is not what the documentation of the service says.
-    #[error("the service's answer cannot be understood")]
+    /// The response does not match the documentation of the service.
+    #[error("cannot parse the response of the service")]
     Answer(#[source] Box<dyn Error + Send + Sync>),
-    /// It took too long.
-    #[error("the service took more than {} s", .limit.as_secs())]
+    /// The request exceeded its time limit.
+    #[error("no complete response within {} s", .limit.as_secs())]
     TooSlow {
-        /// How long it could have taken.
+        /// The time limit.
         limit: Duration,
     },
 }
 
 impl Failure {
-    /// Returns the status, if there was an answer.
+    /// Returns the HTTP status of the response, if there was one.
     pub(super) const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::HttpError(http_error) => http_error.status(),
@@ -51,7 +51,7 @@ impl Failure {
         }
     }
 
-    /// Says what was attempted on which object.
+    /// Converts the failure into a [`StoreError`] that names the operation and the object.
     pub(super) fn of(self, verb: &'static str, address: String) -> StoreError {
         let source: Box<dyn Error + Send + Sync> = match self.status() {
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Advice::Role(self).into(),
@@ -86,20 +86,22 @@ impl From<google_cloud_storage::Error> for Failure {
     }
 }
 
-/// What a person can do.
+/// A remedy for the user.
 #[derive(Debug, thiserror::Error)]
 enum Advice {
     /// The account lacks a role.
     #[error(
-        "check that the service account has the role Storage Object User (roles/storage.objectUser) on the bucket"
+        "grant the service account the role Storage Object User (roles/storage.objectUser) on the bucket"
     )]
     Role(#[source] Failure),
-    /// The bucket may be missing: neither a write nor a list is refused for a missing object.
-    #[error("check that there is such a bucket")]
+    /// The bucket may be missing, because neither a write nor a listing fails for a missing object.
+    #[error("check that the bucket exists")]
     Bucket(#[source] Failure),
 }
 
-/// An error of Google's client. Its text repeats that of its source, so that the causes go on after that one.
+/// An error of Google's client.
+///
+/// Its text already includes its direct source, so `source` skips that one.
 #[derive(Debug)]
 pub(super) struct ClientError(google_cloud_storage::Error);
 

@@ -1,8 +1,8 @@
-//! Objects in a bucket of Cloud Storage.
+//! The store on a bucket of Cloud Storage.
 //!
-//! Contents go through Google's client, over HTTP: it verifies checksums (CRC32C) in both directions, resumes reads
-//! and large writes, and repeats what failed in passing. What it does by gRPC only, which no emulator speaks, goes
-//! over the JSON API: [`catalogue`].
+//! Object contents are transferred by Google's client over HTTP. It verifies checksums (CRC32C) in
+//! both directions, resumes reads and large writes, and retries transient errors. It offers other
+//! operations over gRPC only, which no emulator supports; these use the JSON API in [`catalogue`].
 
 mod cache;
 mod catalogue;
@@ -47,23 +47,25 @@ use crate::{
     TIME_LIMIT,
 };
 
-/// Where the service is, if not on an emulator.
+/// The origin of the service without an emulator.
 const SERVICE: &str = "https://storage.googleapis.com";
-/// The key of an object's custom metadata that says by which call of [`Store::write`] it was written.
+/// The key of the custom metadata that identifies the call of [`Store::write`] that wrote the
+/// object.
 const WRITE_ID: &str = "write-id";
-/// From this size on, contents are written in parts, of which each is repeated by itself: a resumable upload.
+/// The size from which contents are written by a resumable upload, in parts that are retried
+/// separately.
 const RESUMABLE_FROM_BYTES: usize = 16 * 1024 * 1024;
-/// Contents that take long get more time than [`TIME_LIMIT`], as long as they are not slower than this.
+/// The minimum transfer rate. It extends [`TIME_LIMIT`] for large contents.
 const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
 
-/// A store whose objects lie in a bucket.
+/// A store in a bucket.
 ///
-/// The role `roles/storage.objectUser` on the bucket suffices. Without the permission to list, which that role has,
-/// the service answers 403 where an object is missing.
+/// Needs the role `roles/storage.objectUser` on the bucket. Without its permission to list objects,
+/// the service would respond with 403 for missing objects.
 ///
-/// Models and data that have been read or written are kept in memory (at most 64 MiB, the oldest go first), and the
-/// service is asked for their generation and checksum only; their contents are not downloaded again until they have
-/// changed, also where the same was written once more.
+/// Models and data are cached in memory: at most 64 MiB, oldest entries are evicted first. For a
+/// cached object, the store requests only generation and checksum. It downloads the contents again
+/// only if they have changed; rewriting identical contents causes no download.
 pub struct GcsStore {
     bucket: BucketName,
     contents: Storage,
@@ -72,12 +74,13 @@ pub struct GcsStore {
 }
 
 impl GcsStore {
-    /// Opens a bucket. Nothing is asked of it yet.
+    /// Creates a store for a bucket; no request is sent yet.
     ///
     /// # Errors
-    /// When there are no credentials.
+    /// Returns an error if there are no credentials.
     pub async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Result<Self, OpenError> {
-        // The client leaves the port out of the header `Host`, from which emulators make the address of the parts.
+        // The client omits the port from the `Host` header, from which emulators derive the URL of
+        // an upload session.
         let resumable_from = if cloud.storage_emulator.is_some() {
             usize::MAX
         } else {
@@ -98,13 +101,13 @@ impl GcsStore {
             .with_maximum_delay(LONGEST_DELAY)
             .with_scaling(2.0)
             .build()?;
-        let tries = RetryableErrors
+        let retry_policy = RetryableErrors
             .with_attempt_limit(MAX_ATTEMPTS as u32)
             .with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(crate::credentials(emulator)?)
-            .with_retry_policy(LoggedRetryPolicy::new("Cloud Storage", tries))
+            .with_retry_policy(LoggedRetryPolicy::new("Cloud Storage", retry_policy))
             .with_backoff_policy(backoff)
             .with_read_resume_policy(Recommended.with_attempt_limit(MAX_ATTEMPTS as u32))
             .with_resumable_upload_threshold(resumable_from)
@@ -129,7 +132,7 @@ impl GcsStore {
         let reply = within(TIME_LIMIT, request.send()).await?;
         let found = reply.object();
         let (generation, size, md5) = (found.generation, found.size, md5(found.checksums.as_ref()));
-        let bytes = within(time_for(size.unsigned_abs()), collect(reply)).await?;
+        let bytes = within(time_limit(size.unsigned_abs()), collect(reply)).await?;
         Ok(Contents {
             bytes,
             generation: Generation::from_number(generation),
@@ -137,15 +140,17 @@ impl GcsStore {
         })
     }
 
-    /// Returns what is kept of an object, if it still is what the service has.
+    /// Returns the cached object if its contents are up to date.
     async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
-        let kept = self.cache().get(path);
-        let Some(kept) = kept else { return Ok(None) };
-        // Asked for by itself, since emulators ignore `ifGenerationNotMatch` of a read.
-        let Some(present) = self.catalogue.look_up(path).await? else {
+        let cached = self.cache().get(path);
+        let Some(cached) = cached else {
             return Ok(None);
         };
-        let unchanged = kept.in_generation(present.generation, present.md5.as_deref());
+        // A separate request, because emulators ignore `ifGenerationNotMatch` of a read.
+        let Some(current) = self.catalogue.look_up(path).await? else {
+            return Ok(None);
+        };
+        let unchanged = cached.in_generation(current.generation, current.md5.as_deref());
         Ok(unchanged.map(|contents| {
             self.cache().insert(path, &contents);
             contents.into()
@@ -159,12 +164,12 @@ impl GcsStore {
         condition: Condition,
         id: &str,
     ) -> Result<(Generation, Option<String>), Failure> {
-        let time = time_for(bytes.len() as u64);
+        let time = time_limit(bytes.len() as u64);
         let request = self
             .contents
             .write_object(self.resource(), path.as_str(), bytes)
             .set_metadata([(WRITE_ID, id)])
-            // Writing the same contents a second time does no harm, also where there is no condition.
+            // Repeating a write with the same contents is safe, even without a condition.
             .with_idempotency(true);
         let request = match condition {
             Condition::Always => request,
@@ -178,12 +183,12 @@ impl GcsStore {
         ))
     }
 
-    /// Returns the generation and the checksum of an object if it is the one that the write `id` wrote.
+    /// Returns the generation and the checksum of an object if the write `id` wrote it.
     ///
-    /// A write whose answer was lost is repeated by the client, and then refused: its first try has changed the
-    /// generation. Such a write has succeeded. The contents could not tell, since somebody else may have written the
-    /// same; an id that only this write has can. Where somebody has overwritten it since, the caller is told that the
-    /// object has changed, which is as true.
+    /// If the response to a write is lost, the client retries it. The retry fails its condition,
+    /// because the first attempt has already changed the generation, yet the write has succeeded.
+    /// Another writer may write equal contents, so only the unique id identifies the write. If
+    /// another writer has overwritten the object since, the condition counts as failed.
     async fn find_own(
         &self,
         path: &ObjectPath,
@@ -209,7 +214,8 @@ impl GcsStore {
             .names(prefix, since)
             .await
             .map_err(|failure| failure.of("list", address()))?;
-        // People and tools put objects into buckets, too, such as `folder/`; what is no path is none of ours.
+        // Users and tools may create other objects, such as `folder/`. Names that are not valid
+        // paths are skipped.
         let mut paths: Vec<ObjectPath> = names
             .into_iter()
             .filter_map(|name| name.parse().ok())
@@ -219,7 +225,8 @@ impl GcsStore {
     }
 
     fn cache(&self) -> MutexGuard<'_, ObjectCache> {
-        // Each lock holder leaves what is kept whole, even if it panics.
+        // No code panics between two related changes of the cache, so a poisoned cache is still
+        // consistent.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -233,7 +240,7 @@ impl Store for GcsStore {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
         let unchanged = self.unchanged(path).await;
         if let Some(object) =
-            unchanged.map_err(|failure| failure.of("look for", self.address_of(path)))?
+            unchanged.map_err(|failure| failure.of("look up", self.address_of(path)))?
         {
             return Ok(object);
         }
@@ -252,7 +259,7 @@ impl Store for GcsStore {
 
     async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
         let found = self.catalogue.look_up(path).await;
-        let found = found.map_err(|failure| failure.of("look for", self.address_of(path)))?;
+        let found = found.map_err(|failure| failure.of("look up", self.address_of(path)))?;
         Ok(found.map(|entry| entry.generation))
     }
 
@@ -306,7 +313,7 @@ impl Store for GcsStore {
     }
 }
 
-/// Returns the MD5 in base64, as [`catalogue`] has it, where there is one.
+/// Returns the MD5 in base64, as in [`catalogue`], or `None` if there is none.
 fn md5(checksums: Option<&ObjectChecksums>) -> Option<String> {
     let md5 = &checksums?.md5_hash;
     (!md5.is_empty()).then(|| BASE64_STANDARD.encode(md5))
@@ -314,13 +321,13 @@ fn md5(checksums: Option<&ObjectChecksums>) -> Option<String> {
 
 async fn collect(mut reply: ReadObjectResponse) -> google_cloud_storage::Result<Bytes> {
     let mut bytes = Vec::with_capacity(usize::try_from(reply.object().size).unwrap_or_default());
-    // The end of the stream is an error where the checksum is another than the service said.
+    // The stream ends with an error if the checksum does not match.
     while let Some(chunk) = reply.next().await.transpose()? {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.into())
 }
 
-const fn time_for(bytes: u64) -> Duration {
+const fn time_limit(bytes: u64) -> Duration {
     TIME_LIMIT.saturating_add(Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND))
 }

@@ -1,5 +1,6 @@
-//! Resumable uploads, which the emulator cannot do together with our client, against a fake that answers as the
-//! service does (<https://cloud.google.com/storage/docs/performing-resumable-uploads>).
+//! Tests of resumable uploads against a fake that follows
+//! <https://cloud.google.com/storage/docs/performing-resumable-uploads>. The emulator does not
+//! support them with Google's client.
 
 use std::sync::Arc;
 
@@ -15,17 +16,17 @@ use super::*;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// A bucket in which there is an object of somebody else's, of generation 7, or none.
+/// A bucket with at most one object, of generation 7 and written by another process.
 #[derive(Default)]
-struct Double {
+struct FakeServer {
     origin: String,
     has_object: bool,
-    /// What each request was about.
+    /// The method and content range of each request.
     requests: Mutex<Vec<String>>,
     contents: Mutex<Vec<u8>>,
 }
 
-impl Double {
+impl FakeServer {
     async fn start(has_object: bool) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -51,7 +52,7 @@ impl Double {
     }
 }
 
-async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Response {
+async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default();
     let range = parts
@@ -86,8 +87,8 @@ async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Response {
 }
 
 #[tokio::test]
-async fn a_large_object_is_written_in_parts() {
-    let fake = Double::start(false).await;
+async fn large_object_is_written_in_parts() {
+    let fake = FakeServer::start(false).await;
     let contents: Vec<u8> = (0..9 * MEBIBYTE)
         .map(|number| number.to_le_bytes()[1])
         .collect();
@@ -109,13 +110,13 @@ async fn a_large_object_is_written_in_parts() {
     );
     assert!(
         *fake.contents.lock().unwrap() == contents,
-        "other bytes arrived than were written"
+        "received bytes differ from the written ones"
     );
 }
 
 #[tokio::test]
-async fn a_large_object_is_not_begun_where_its_condition_does_not_hold() {
-    let fake = Double::start(true).await;
+async fn upload_with_failed_condition_sends_no_contents() {
+    let fake = FakeServer::start(true).await;
     let path = "raw/large.bin".parse().unwrap();
     let contents = vec![0; 9 * MEBIBYTE];
     let error = fake
@@ -128,6 +129,6 @@ async fn a_large_object_is_not_begun_where_its_condition_does_not_hold() {
         matches!(error, StoreError::ConditionFailed { .. }),
         "{error:?}"
     );
-    // The write and the look at whose object it is.
+    // The rejected write, and the lookup of the write id.
     assert_eq!(fake.requests(), ["POST ", "GET "]);
 }

@@ -9,9 +9,9 @@ use shared::address::without_login;
 use super::MlflowError;
 use crate::{HttpError, MlflowLogin};
 
-/// The client of a server.
+/// A client of an MLflow server.
 ///
-/// A call is named by its path below `/api/2.0/`.
+/// Calls are identified by their path below `/api/2.0/`.
 pub(super) struct Api {
     client: Client,
     server: Url,
@@ -19,7 +19,7 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// Sets up a client. A login within the URL counts if there is no other.
+    /// Creates a client. A login in the URL applies only if `login` is [`MlflowLogin::None`].
     pub(super) fn new(url: &Url, login: &MlflowLogin) -> reqwest::Result<Self> {
         let server = if *login == MlflowLogin::None {
             url.clone()
@@ -33,38 +33,38 @@ impl Api {
         })
     }
 
-    /// Reads something.
+    /// Sends a GET request, with retries.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         call: &str,
         query: &[(&str, &str)],
     ) -> Result<T, MlflowError> {
         let response = crate::send(self.request(Method::GET, call).query(query)).await;
-        self.understand(call, response).await
+        self.parse(call, response).await
     }
 
-    /// Changes something by a call that may be repeated: the second time it changes nothing.
+    /// Sends an idempotent POST request, with retries.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         call: &str,
         body: &Value,
     ) -> Result<T, MlflowError> {
         let response = crate::send(self.request(Method::POST, call).json(body)).await;
-        self.understand(call, response).await
+        self.parse(call, response).await
     }
 
-    /// Makes something new by a call that makes another one each time, and so is sent once only. Where it fails, it may
-    /// have been carried out all the same.
+    /// Sends a POST request that is not idempotent, without retries. If it fails, the server may
+    /// still have processed it.
     pub(super) async fn post_once<T: DeserializeOwned>(
         &self,
         call: &str,
         body: &Value,
     ) -> Result<T, MlflowError> {
         let response = send_once(self.request(Method::POST, call).json(body)).await;
-        self.understand(call, response).await
+        self.parse(call, response).await
     }
 
-    /// Writes a file of a run's artifacts through the server; `path` is the one below `mlflow-artifacts:/`.
+    /// Uploads an artifact file through the server; `path` is relative to `mlflow-artifacts:/`.
     pub(super) async fn put_artifact(&self, path: &str, bytes: Bytes) -> Result<(), MlflowError> {
         let call = format!("mlflow-artifacts/artifacts/{path}");
         let response = crate::send(self.request(Method::PUT, &call).body(bytes)).await;
@@ -75,7 +75,7 @@ impl Api {
 
     fn request(&self, method: Method, call: &str) -> RequestBuilder {
         let mut url = self.server.clone();
-        // Only URLs such as `mailto:` have no segments.
+        // Only URLs that cannot be a base, such as `mailto:`, have no path segments.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments
                 .pop_if_empty()
@@ -92,7 +92,7 @@ impl Api {
         }
     }
 
-    async fn understand<T: DeserializeOwned>(
+    async fn parse<T: DeserializeOwned>(
         &self,
         call: &str,
         response: Result<Response, HttpError>,
@@ -102,23 +102,23 @@ impl Api {
             .bytes()
             .await
             .map_err(|source| self.refused(call, HttpError::Connection(source)))?;
-        let unclear = |source| MlflowError::Answer {
+        let malformed = |source| MlflowError::Response {
             call: call.to_owned(),
-            server: self.shown(),
+            server: self.server_name(),
             source,
         };
-        serde_json::from_slice(&bytes).map_err(unclear)
+        serde_json::from_slice(&bytes).map_err(malformed)
     }
 
     fn refused(&self, call: &str, source: HttpError) -> MlflowError {
         MlflowError::Refused {
             call: call.to_owned(),
-            server: self.shown(),
+            server: self.server_name(),
             source,
         }
     }
 
-    fn shown(&self) -> String {
+    fn server_name(&self) -> String {
         without_login(&self.server).to_string()
     }
 }

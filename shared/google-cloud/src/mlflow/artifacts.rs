@@ -1,4 +1,4 @@
-//! Copies the files of a model to the artifacts of its run, where Python's MLflow loads them from.
+//! Copies model files to the artifacts of their run, where Python's MLflow client loads them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,15 +15,15 @@ use crate::{CloudSettings, GcsStore};
 /// The folder of the model among a run's artifacts.
 const FOLDER: &str = "model";
 
-/// Where the artifacts of a run are kept.
+/// The location of a run's artifacts.
 #[derive(Debug, PartialEq)]
-enum Place {
-    /// Behind the server, which is asked to write them.
+enum Location {
+    /// On the MLflow server, which proxies uploads.
     Server {
         /// The path below `mlflow-artifacts:/`.
         path: String,
     },
-    /// In a bucket, to which they are written at once.
+    /// In a bucket, written directly.
     Bucket {
         /// The bucket.
         bucket: BucketName,
@@ -32,7 +32,7 @@ enum Place {
     },
 }
 
-/// The buckets that artifacts are written to, each opened once.
+/// The artifact buckets; each is opened once.
 pub(super) struct Buckets {
     cloud: CloudSettings,
     opened: Mutex<BTreeMap<String, Arc<GcsStore>>>,
@@ -48,8 +48,8 @@ impl Buckets {
 
     async fn open(&self, bucket: &BucketName) -> Result<Arc<GcsStore>, OpenError> {
         let mut opened = self.opened.lock().await;
-        if let Some(known) = opened.get(bucket.as_str()) {
-            return Ok(Arc::clone(known));
+        if let Some(store) = opened.get(bucket.as_str()) {
+            return Ok(Arc::clone(store));
         }
         let store = Arc::new(GcsStore::open(bucket, &self.cloud).await?);
         opened.insert(bucket.to_string(), Arc::clone(&store));
@@ -59,7 +59,7 @@ impl Buckets {
 
 /// Copies all objects below `folder` and returns the URI of the copy.
 ///
-/// A second copy overwrites the first. `artifact_uri` is what MLflow says of the run.
+/// A second copy overwrites the first. `artifact_uri` is the artifact location of the MLflow run.
 pub(super) async fn copy(
     api: &Api,
     buckets: &Buckets,
@@ -67,17 +67,17 @@ pub(super) async fn copy(
     folder: &ObjectPath,
     artifact_uri: &str,
 ) -> Result<String, MlflowError> {
-    let place = Place::of(artifact_uri)?;
+    let location = Location::of(artifact_uri)?;
     let prefix = format!("{folder}/");
     let files = store.list(&prefix).await?;
-    let bucket = match &place {
-        Place::Bucket { bucket, .. } => Some(buckets.open(bucket).await?),
-        Place::Server { .. } => None,
+    let bucket = match &location {
+        Location::Bucket { bucket, .. } => Some(buckets.open(bucket).await?),
+        Location::Server { .. } => None,
     };
     for file in files {
         let bytes = store.read(&file).await?.bytes;
         let name = file.as_str().strip_prefix(&prefix).unwrap_or_default();
-        let path = format!("{}/{FOLDER}/{name}", place.path());
+        let path = format!("{}/{FOLDER}/{name}", location.path());
         match &bucket {
             None => api.put_artifact(&path, bytes).await?,
             Some(bucket) => {
@@ -91,7 +91,7 @@ pub(super) async fn copy(
     Ok(format!("{artifact_uri}/{FOLDER}"))
 }
 
-impl Place {
+impl Location {
     fn of(artifact_uri: &str) -> Result<Self, MlflowError> {
         let unsupported = || MlflowError::Artifacts {
             uri: artifact_uri.to_owned(),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_bucket_is_opened_once_for_all_registrations() {
+    async fn bucket_is_opened_once() {
         let emulator = Some("127.0.0.1:1".parse().unwrap());
         let buckets = Buckets::new(&CloudSettings {
             storage_emulator: emulator,
@@ -133,16 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn artifacts_go_through_the_server_or_to_a_bucket() {
+    fn artifact_uri_selects_server_or_bucket() {
         let path = "1/0a1b/artifacts".to_owned();
         assert_eq!(
-            Place::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(),
-            Place::Server { path: path.clone() }
+            Location::of("mlflow-artifacts:/1/0a1b/artifacts").unwrap(),
+            Location::Server { path: path.clone() }
         );
         let bucket = "a_bucket.of-ours".parse().unwrap();
         assert_eq!(
-            Place::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(),
-            Place::Bucket { bucket, path }
+            Location::of("gs://a_bucket.of-ours/1/0a1b/artifacts").unwrap(),
+            Location::Bucket { bucket, path }
         );
         for uri in [
             "s3://bucket/1",
@@ -151,7 +151,7 @@ mod tests {
             "mlflow-artifacts://other-host/1",
         ] {
             assert!(
-                Place::of(uri).unwrap_err().to_string().contains(uri),
+                Location::of(uri).unwrap_err().to_string().contains(uri),
                 "{uri}"
             );
         }

@@ -1,42 +1,42 @@
-//! What can go wrong with an MLflow server.
+//! The errors of the MLflow registry.
 
 use shared::{address::OpenError, store::StoreError};
 
 use super::{RunName, Version, lock::LockError, wire};
 use crate::HttpError;
 
-/// Why MLflow did not do what was asked.
+/// An error of the MLflow registry.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MlflowError {
-    /// The server says no, or nothing.
+    /// The request failed, or the server rejected it.
     #[error("cannot call {call} on the MLflow server {server}")]
     Refused {
         call: String,
         server: String,
         source: HttpError,
     },
-    /// The server says something else.
-    #[error("cannot understand what the MLflow server {server} answers to {call}")]
-    Answer {
+    /// The response is not valid JSON of the expected shape.
+    #[error("cannot parse the response of the MLflow server {server} to {call}")]
+    Response {
         call: String,
         server: String,
         source: serde_json::Error,
     },
-    /// A number of a version that is none.
-    #[error("MLflow says `{text}` for the number of a version")]
+    /// A malformed version number.
+    #[error("invalid version number `{text}` from MLflow")]
     Number { text: String },
-    /// A version that somebody registered by hand.
+    /// A version that was registered by hand.
     #[error("version {version} was not registered by bike-traffic: {reason}")]
     Foreign { version: Version, reason: String },
-    /// A run that would come back from MLflow as another one.
-    #[error("MLflow does not keep the run {run} as it is: {reason}")]
-    Unkept { run: RunName, reason: String },
-    /// A place of artifacts that cannot be written to.
+    /// A run that MLflow cannot store without loss.
+    #[error("cannot store the run {run} in MLflow: {reason}")]
+    Unsupported { run: RunName, reason: String },
+    /// An artifact location with an unsupported scheme.
     #[error(
-        "cannot write artifacts to {uri}: a server's artifacts are at mlflow-artifacts:/… or gs://…"
+        "cannot write artifacts to {uri}: expected mlflow-artifacts:/… or gs://…; check `--default-artifact-root` of the MLflow server"
     )]
     Artifacts { uri: String },
-    /// The lock cannot be had, or the time to work under it is over.
+    /// The lock cannot be acquired, or the work under it exceeded its time limit.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The store of the models' files failed.
@@ -48,29 +48,31 @@ pub(super) enum MlflowError {
 }
 
 impl MlflowError {
-    /// Tells whether the server answered with this error code.
+    /// Returns `true` if the server responded with this error code.
     pub(super) fn is(&self, code: &str) -> bool {
-        self.answer()
-            .is_some_and(|answer| answer.error_code == code)
+        self.response()
+            .is_some_and(|response| response.error_code == code)
     }
 
-    /// Tells whether the server knows the model, but not the alias: it answers 400 and the code of every wrong
-    /// parameter then, so that only the message tells.
+    /// Returns `true` if the model exists but the alias does not.
+    ///
+    /// The server responds with 400 and the code of any invalid parameter, so only the message
+    /// identifies this case.
     pub(super) fn is_missing_alias(&self) -> bool {
-        let is_it = |answer: wire::Error| {
-            answer.error_code == wire::INVALID
-                && answer.message.contains("alias")
-                && answer.message.contains("not found")
+        let is_missing_alias = |response: wire::Error| {
+            response.error_code == wire::INVALID
+                && response.message.contains("alias")
+                && response.message.contains("not found")
         };
-        self.answer().is_some_and(is_it)
+        self.response().is_some_and(is_missing_alias)
     }
 
-    /// Tells whether the same call may succeed a little later.
+    /// Returns `true` if a retry may succeed.
     pub(super) fn is_retryable(&self) -> bool {
         matches!(self, Self::Refused { source, .. } if source.is_retryable())
     }
 
-    fn answer(&self) -> Option<wire::Error> {
+    fn response(&self) -> Option<wire::Error> {
         match self {
             Self::Refused {
                 source: HttpError::Status { text, .. },

@@ -1,10 +1,12 @@
-//! A lock that is one object in the store.
+//! A lock that is an object in the store.
 //!
-//! It is taken by a write on condition that the object is as it was read, so of two that want it one gets it. A holder
-//! that dies leaves it behind; then it expires, [`WORK_LIMIT`] and [`MARGIN`] after it was taken. The work under the lock
-//! ends well before, so that whoever has lost the lock changes nothing any more: it is broken off, and looks at its time
-//! once more before a change that cannot be taken back, since a process that stood still is not broken off before it has
-//! gone on. The lock never waits for ever, not even where a simulated clock stands still.
+//! A conditional write acquires the lock, so only one of two competitors succeeds. If a holder
+//! dies, the lock expires [`WORK_LIMIT`] plus [`MARGIN`] after it was acquired.
+//!
+//! Work under the lock ends well before the expiry, so that a holder that has lost the lock changes
+//! nothing. The work is cancelled at its deadline. A suspended process is cancelled only after it
+//! resumes, so the work also checks its deadline before each irreversible change. Acquiring the
+//! lock never blocks forever, even if a simulated clock stands still.
 
 use std::{
     future::Future,
@@ -25,16 +27,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{ATTEMPT_TIME_LIMIT, TIME_LIMIT};
 
-/// How long the work may take, and how long the lock is waited for: together as long as a call to a service.
+/// The time limits for the work and for acquiring the lock; together they equal the time limit of a
+/// service call.
 const WORK_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() / 2);
 const WAIT_LIMIT: Duration = WORK_LIMIT;
-/// How much longer than the work the lock holds: no request that is under way when the time is up lasts longer, and the
-/// clocks of two machines differ by less.
+/// The time between the end of the work and the expiry of the lock. It exceeds the duration of any
+/// request in flight at the deadline, and the clock difference between two machines.
 const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
-/// The pause before the next look at a lock that is taken; a random one as long at most is added.
+/// The delay before the next attempt to acquire the lock; jitter adds at most as much again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A lock.
+/// A lock at a path in a store.
 pub(super) struct Lock {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -47,44 +50,44 @@ pub(super) struct Lock {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 enum Entry {
-    /// Somebody has it.
+    /// A process holds the lock.
     Held {
-        /// What for.
+        /// The work of the holder, as in "move an alias".
         purpose: String,
-        /// Which attempt to take the lock this is, to know one's own again.
+        /// A random key per acquisition, by which a holder recognizes its own lock.
         key: String,
-        /// Since when.
+        /// The time of the acquisition.
         since: Timestamp,
-        /// When the holder counts as dead.
+        /// The time after which another process may acquire the lock.
         expires: Timestamp,
     },
-    /// Nobody has it.
+    /// The lock is free.
     Free {
-        /// Since when.
+        /// The time of the release.
         since: Timestamp,
     },
 }
 
-/// The lock in our hand.
-struct Taken {
+/// An acquired lock.
+struct Acquired {
     generation: Generation,
     held: Held,
 }
 
-/// The time in which the work has to be done.
+/// The time limit of work under the lock.
 #[derive(Clone)]
 pub(super) struct Held {
     purpose: String,
     limit: Duration,
     clock: Arc<dyn Clock>,
-    /// By the time of the process, which goes on while the clock is set.
+    /// The deadline on the monotonic clock, which is unaffected by changes of the wall clock.
     deadline: Instant,
-    /// By the clock, which goes on while the machine sleeps.
+    /// The deadline on the wall clock, which advances while the machine is suspended.
     until: Timestamp,
 }
 
 impl Held {
-    /// Fails where the time is over.
+    /// Returns an error if the time limit has passed.
     pub(super) fn check(&self) -> Result<(), LockError> {
         if Instant::now() < self.deadline && self.clock.now() < self.until {
             return Ok(());
@@ -100,22 +103,23 @@ impl Held {
     }
 }
 
-/// Why something was not done, or not to the end, under the lock.
+/// An error of the lock or of work under it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LockError {
-    /// Somebody else has the lock, and keeps it.
-    #[error("the lock {address} is held to {purpose} since {since} and until {expires} at most")]
+    /// Another process holds the lock.
+    #[error("the lock {address} is held since {since} to {purpose}; it expires at {expires}")]
     Held {
         address: String,
         purpose: String,
         since: Timestamp,
         expires: Timestamp,
     },
-    /// Somebody else was faster.
-    #[error("the lock {address} was taken by others each time it was free")]
+    /// Another process acquired the lock first.
+    #[error("other processes acquired the lock {address} first")]
     Race { address: String },
-    /// The work was broken off. The lock is left to expire, since the last request may still be carried out.
-    #[error("it takes longer than {seconds} s to {purpose}")]
+    /// The work exceeded its time limit and was cancelled. The lock is left to expire, since the
+    /// last request may still be processed.
+    #[error("cannot {purpose} within {seconds} s")]
     TooSlow { purpose: String, seconds: u64 },
     /// The store failed.
     #[error(transparent)]
@@ -123,7 +127,7 @@ pub(super) enum LockError {
 }
 
 impl Lock {
-    /// Keeps the lock at `path` of a store.
+    /// Returns the lock at `path` in a store.
     pub(super) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, path: ObjectPath) -> Self {
         Self {
             store,
@@ -134,8 +138,10 @@ impl Lock {
         }
     }
 
-    /// Does some work while nobody else does any under this lock. `purpose` says what for, as in "move an alias". The work
-    /// is to check before each change that cannot be taken back whether it still has time.
+    /// Runs `work` while holding the lock.
+    ///
+    /// `purpose` describes the work, as in "move an alias". The work must call [`Held::check`]
+    /// before each irreversible change.
     pub(super) async fn hold<T, Work>(
         &self,
         purpose: &str,
@@ -144,16 +150,17 @@ impl Lock {
     where
         Work: Future<Output = T> + Send,
     {
-        let taken = self.take(purpose).await?;
-        let Ok(result) = timeout_at(taken.held.deadline, work(taken.held.clone())).await else {
-            return Err(taken.held.too_slow());
+        let acquired = self.acquire(purpose).await?;
+        let Ok(result) = timeout_at(acquired.held.deadline, work(acquired.held.clone())).await
+        else {
+            return Err(acquired.held.too_slow());
         };
-        self.release(taken).await;
+        self.release(acquired).await;
         Ok(result)
     }
 
-    async fn take(&self, purpose: &str) -> Result<Taken, LockError> {
-        // The standard library's way to random numbers.
+    async fn acquire(&self, purpose: &str) -> Result<Acquired, LockError> {
+        // The standard library's only source of randomness.
         let key = format!("{:016x}", RandomState::new().build_hasher().finish());
         let backoff = ExponentialBuilder::default()
             .with_factor(1.0)
@@ -161,20 +168,21 @@ impl Lock {
             .with_jitter()
             .without_max_times()
             .with_total_delay(Some(self.wait_limit));
-        (|| self.try_take(purpose, &key))
+        (|| self.try_acquire(purpose, &key))
             .retry(backoff)
             .when(LockError::is_retryable)
             .await
     }
 
-    async fn try_take(&self, purpose: &str, key: &str) -> Result<Taken, LockError> {
+    async fn try_acquire(&self, purpose: &str, key: &str) -> Result<Acquired, LockError> {
         let address = || self.store.address_of(&self.path);
-        // Read before the lock is written, so that the work does not gain the time that writing takes.
+        // Read before the lock is written, so that the time of the write counts towards the work
+        // limit.
         let (now, deadline) = (self.clock.now(), Instant::now() + self.work_limit);
         let condition = match read_json(&*self.store, &self.path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
             Err(error) => return Err(error.into()),
-            // One's own is there where the answer to the write was lost.
+            // The holder's own key is present if the response to an earlier write was lost.
             Ok((
                 Entry::Held {
                     purpose,
@@ -211,15 +219,15 @@ impl Lock {
                     deadline,
                     until: after(self.work_limit),
                 };
-                Ok(Taken { generation, held })
+                Ok(Acquired { generation, held })
             }
             Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Gives the lock back. Where this fails the lock expires, and the work is done all the same.
-    async fn release(&self, taken: Taken) {
+    /// Releases the lock. If this fails, the lock expires, and the work still counts as done.
+    async fn release(&self, acquired: Acquired) {
         let entry = Entry::Free {
             since: self.clock.now(),
         };
@@ -227,13 +235,13 @@ impl Lock {
             &*self.store,
             &self.path,
             &entry,
-            Condition::Unchanged(taken.generation),
+            Condition::Unchanged(acquired.generation),
         )
         .await;
         if let Err(error) = written {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "cannot give the lock back"
+                "cannot release lock"
             );
         }
     }

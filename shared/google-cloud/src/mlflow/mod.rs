@@ -1,10 +1,11 @@
-//! The registry of an MLflow server.
+//! The registry on an MLflow server.
 //!
-//! MLflow is the truth: runs with their settings and figures, their artifacts, model versions and aliases are where
-//! people look for them. What it does not have, compare-and-swap on aliases and registering once, comes of a [`Lock`]
-//! in the store: every change is made under it, and every step of a change first looks whether it is done.
+//! MLflow is the source of truth: users look there for runs with their parameters and metrics,
+//! artifacts, model versions, and aliases. MLflow lacks compare-and-swap on aliases and idempotent
+//! registration. A [`Lock`] in the store provides both: each change holds the lock, and each step
+//! of a change first checks whether it is already done.
 //!
-//! A registered version is never changed, so what was read of a run is kept in memory.
+//! A registered version is immutable, so the data of its run is cached in memory.
 
 mod api;
 mod artifacts;
@@ -28,7 +29,9 @@ use serde_json::json;
 use shared::{
     address::{Address, OpenError},
     clock::Clock,
-    registry::{Alias, MODEL, ModelVersion, Registry, RegistryError, Run, RunName, Version},
+    registry::{
+        Alias, AliasChange, MODEL, ModelVersion, Registry, RegistryError, Run, RunName, Version,
+    },
     store::Store,
 };
 
@@ -37,35 +40,36 @@ use self::{
     artifacts::Buckets,
     error::MlflowError,
     lock::{Held, Lock},
-    record::Measured,
+    record::RunDetails,
 };
 use crate::CloudSettings;
 
-/// How many versions the server lists at once.
+/// The page size when listing versions.
 const VERSIONS_PER_PAGE: &str = "1000";
-/// How many runs are asked for at once.
+/// The maximum number of runs per search.
 const RUNS_PER_SEARCH: usize = 100;
-/// Versions are 32-bit integers with a sign in MLflow's database.
+/// MLflow's database stores versions as signed 32-bit integers.
 const LAST_VERSION: Version = Version::new(i32::MAX as u32);
 
 /// A registry on an MLflow server.
 ///
-/// The runs of the registered model are in the experiment of the same name.
+/// The runs of the registered model are in the experiment with the model's name.
 pub struct MlflowRegistry {
     api: Api,
     model: String,
     lock: Lock,
     store: Arc<dyn Store>,
     buckets: Buckets,
-    measured: Mutex<BTreeMap<String, Arc<Measured>>>,
+    details: Mutex<BTreeMap<String, Arc<RunDetails>>>,
 }
 
 impl MlflowRegistry {
-    /// Sets up the client of a server; nothing is sent yet. `store` has the models' files and keeps the lock, whose
-    /// expiry is read off `clock`.
+    /// Creates a registry client; no request is sent yet.
+    ///
+    /// `store` has the model files and the lock, and `clock` determines when the lock expires.
     ///
     /// # Errors
-    /// When the machine's TLS cannot be set up, or the model's name is none.
+    /// Returns an error if TLS cannot be initialized or the model's name is invalid.
     pub fn open(
         url: &Url,
         cloud: &CloudSettings,
@@ -73,24 +77,24 @@ impl MlflowRegistry {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let model = cloud.mlflow_model.as_deref().unwrap_or(MODEL).to_owned();
-        let place = Address::Mlflow(url.clone());
+        let address = Address::Mlflow(url.clone());
         if !is_valid(&model) {
             let reason = format!(
-                "`{model}` is no name of a model: letters, digits, `-`, `.` and `_`, at most 200"
+                "invalid model name `{model}`: expected at most 200 ASCII alphanumerics, `-`, `.`, or `_`, not starting with `.`"
             );
-            return Err(OpenError::new(&place, reason));
+            return Err(OpenError::new(&address, reason));
         }
         let lock = format!("registry/{model}.lock.json")
             .parse()
-            .map_err(|error| OpenError::new(&place, error))?;
+            .map_err(|error| OpenError::new(&address, error))?;
         Ok(Self {
             api: Api::new(url, &cloud.mlflow_login)
-                .map_err(|error| OpenError::new(&place, error))?,
+                .map_err(|error| OpenError::new(&address, error))?,
             model,
             lock: Lock::new(Arc::clone(&store), clock, lock),
             store,
             buckets: Buckets::new(cloud),
-            measured: Mutex::default(),
+            details: Mutex::default(),
         })
     }
 
@@ -102,19 +106,19 @@ impl MlflowRegistry {
             ("name", self.model.as_str()),
             ("version", &version.to_string()),
         ];
-        let answer: Result<wire::VersionAnswer, _> =
+        let reply: Result<wire::VersionResponse, _> =
             self.api.get("mlflow/model-versions/get", &query).await;
-        let found = match answer {
-            Ok(answer) => answer.model_version,
+        let found = match reply {
+            Ok(reply) => reply.model_version,
             Err(error) if error.is(wire::MISSING) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let measured = match self.known(&found.run_id) {
-            Some(measured) => measured,
+        let details = match self.cached(&found.run_id) {
+            Some(details) => details,
             None if found.is_ours() => self.read_run(&found.run_id).await?,
             None => Arc::default(),
         };
-        record::version(found, &measured).map(Some)
+        record::version(found, &details).map(Some)
     }
 
     async fn all(&self) -> Result<Vec<ModelVersion>, MlflowError> {
@@ -127,7 +131,7 @@ impl MlflowRegistry {
             tracing::warn!(
                 model = self.model,
                 version = version.version,
-                "this version was registered by hand"
+                "skipping version that was registered by hand"
             );
         }
         self.read_runs(&ours).await?;
@@ -135,27 +139,29 @@ impl MlflowRegistry {
         let mut versions = Vec::with_capacity(ours.len());
         for listed in ours {
             let number = listed.version.clone();
-            let Some(measured) = self.known(&listed.run_id) else {
+            let Some(details) = self.cached(&listed.run_id) else {
                 tracing::warn!(
                     model = self.model,
                     version = number,
-                    "the run of this version is gone"
+                    "skipping version whose run is missing"
                 );
                 continue;
             };
-            match record::version(listed, &measured) {
-                // Of two versions that a call carried out late has left of one run, the first counts.
+            match record::version(listed, &details) {
+                // A creation request that the server processed late can leave two versions of one
+                // run. The first one counts.
                 Ok(version) if !names.insert(version.run.name.clone()) => {}
                 Ok(version) => versions.push(version),
                 Err(error) => {
-                    tracing::warn!(model = self.model, version = number, %error, "cannot read this version")
+                    tracing::warn!(model = self.model, version = number, %error, "skipping malformed version")
                 }
             }
         }
         Ok(versions)
     }
 
-    /// Returns the versions for which a further condition holds, oldest first: ` AND …` in MLflow's search language.
+    /// Returns the versions that match an additional condition, oldest first. `condition` has the
+    /// form ` AND …` in MLflow's filter syntax.
     async fn search(&self, condition: &str) -> Result<Vec<wire::ModelVersion>, MlflowError> {
         let filter = format!("name = '{}'{condition}", self.model);
         let (mut versions, mut page) = (Vec::new(), String::new());
@@ -187,17 +193,19 @@ impl MlflowRegistry {
 
     async fn read_alias(&self, alias: Alias) -> Result<Option<Version>, MlflowError> {
         let query = [("name", self.model.as_str()), ("alias", &alias.to_string())];
-        let answer: Result<wire::VersionAnswer, _> =
+        let reply: Result<wire::VersionResponse, _> =
             self.api.get("mlflow/registered-models/alias", &query).await;
-        match answer {
-            Ok(answer) => answer.model_version.number().map(Some),
+        match reply {
+            Ok(reply) => reply.model_version.number().map(Some),
             Err(error) if error.is(wire::MISSING) || error.is_missing_alias() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Points an alias to a version. The lock is looked at before each try: a process that stood still for so long that
-    /// the lock expired would overwrite what the next holder has written.
+    /// Points an alias to a version.
+    ///
+    /// Checks the lock before each attempt: a process that was suspended until the lock expired
+    /// would otherwise overwrite the change of the next holder.
     async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
         let call = "mlflow/registered-models/alias";
         let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
@@ -216,14 +224,14 @@ impl MlflowRegistry {
         }
     }
 
-    /// Reads the runs that are not known yet, all in one search where there are few.
+    /// Reads the runs that are not cached, in searches of up to [`RUNS_PER_SEARCH`] runs.
     async fn read_runs(&self, versions: &[wire::ModelVersion]) -> Result<(), MlflowError> {
         let unknown: Vec<_> = {
-            let measured = self.measured();
+            let details = self.details();
             versions
                 .iter()
                 .map(|version| &*version.run_id)
-                .filter(|run| !measured.contains_key(*run))
+                .filter(|run| !details.contains_key(*run))
                 .collect()
         };
         if unknown.is_empty() {
@@ -239,43 +247,44 @@ impl MlflowRegistry {
             });
             let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
             for run in found.runs {
-                self.keep(run);
+                self.cache(run);
             }
         }
         Ok(())
     }
 
-    async fn read_run(&self, id: &str) -> Result<Arc<Measured>, MlflowError> {
-        let answer: wire::RunAnswer = self.api.get("mlflow/runs/get", &[("run_id", id)]).await?;
-        Ok(self.keep(answer.run))
+    async fn read_run(&self, id: &str) -> Result<Arc<RunDetails>, MlflowError> {
+        let reply: wire::RunResponse = self.api.get("mlflow/runs/get", &[("run_id", id)]).await?;
+        Ok(self.cache(reply.run))
     }
 
-    /// Returns the id of the experiment, if there is one.
+    /// Returns the id of the experiment, or `None` if it does not exist.
     async fn experiment(&self) -> Result<Option<String>, MlflowError> {
         let query = [("experiment_name", self.model.as_str())];
-        let answer: Result<wire::ExperimentAnswer, _> =
+        let reply: Result<wire::ExperimentResponse, _> =
             self.api.get("mlflow/experiments/get-by-name", &query).await;
-        match answer {
-            Ok(answer) => Ok(Some(answer.experiment.experiment_id)),
+        match reply {
+            Ok(reply) => Ok(Some(reply.experiment.experiment_id)),
             Err(error) if error.is(wire::MISSING) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn keep(&self, run: wire::Run) -> Arc<Measured> {
+    fn cache(&self, run: wire::Run) -> Arc<RunDetails> {
         let id = run.info.run_id.clone();
-        let measured = Arc::new(Measured::of(run));
-        self.measured().insert(id, Arc::clone(&measured));
-        measured
+        let details = Arc::new(RunDetails::of(run));
+        self.details().insert(id, Arc::clone(&details));
+        details
     }
 
-    fn known(&self, run: &str) -> Option<Arc<Measured>> {
-        self.measured().get(run).cloned()
+    fn cached(&self, run: &str) -> Option<Arc<RunDetails>> {
+        self.details().get(run).cloned()
     }
 
-    fn measured(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Measured>>> {
-        // Each lock holder leaves the map whole, even if it panics.
-        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    fn details(&self) -> MutexGuard<'_, BTreeMap<String, Arc<RunDetails>>> {
+        // No code panics between two related changes of the map, so a poisoned map is still
+        // consistent.
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -314,12 +323,8 @@ impl Registry for MlflowRegistry {
             .map_err(|error| unavailable("read an alias", error))
     }
 
-    async fn move_alias(
-        &self,
-        alias: Alias,
-        expected: Option<Version>,
-        to: Version,
-    ) -> Result<(), RegistryError> {
+    async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError> {
+        let (alias, expected, to) = (change.alias(), change.expected(), change.to());
         let verb = "move an alias";
         let work = |held: Held| async move {
             let found = self.alias(alias).await?;
@@ -343,9 +348,10 @@ impl Registry for MlflowRegistry {
     }
 }
 
-/// Tells whether a name can stand in a path and in a search without being escaped.
+/// Returns `true` if the name needs no escaping in a path or in a filter.
 fn is_valid(model: &str) -> bool {
-    let valid = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+    let valid =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_');
     (1..=200).contains(&model.len()) && !model.starts_with('.') && model.chars().all(valid)
 }
 

@@ -1,8 +1,9 @@
-//! How a [`Run`] is kept in MLflow, and how it is read back as it was.
+//! The mapping between a [`Run`] and MLflow; it is lossless in both directions.
 //!
-//! Settings and figures are params and metrics of the run. The tags of the training strategy are set on the run and on
-//! the model version, where people see them, and with them three of our own: the run's name, the exact time of its end
-//! and the folder of its files. A version is made together with its tags, so none lacks them.
+//! Parameters and metrics are those of the MLflow run. The tags of the training strategy are set on
+//! the run and on the model version, where users see them. Three further tags have the run's name,
+//! the exact time of its end, and the folder of its files. A version is created together with its
+//! tags, so these tags are always present.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +12,29 @@ use shared::{baseline::Role, registry::RunInput};
 
 use super::{MlflowError, ModelVersion, Run, Version, wire};
 
-/// The tag with the run's name, by which a version is found.
+/// The tag with the run's name; versions are searched by it.
 pub(super) const RUN_TAG: &str = "bike_traffic.run";
-/// What MLflow's own interface reads to say what a data set was used for.
+/// The tag from which MLflow's user interface reads the role of a data set.
 const CONTEXT_TAG: &str = "mlflow.data.context";
 const ENDED_AT_TAG: &str = "bike_traffic.ended_at";
 const ARTIFACTS_TAG: &str = "bike_traffic.artifacts";
-/// Tags that begin so are none of the training strategy.
+/// Prefixes that tags of the training strategy must not have.
 const RESERVED_PREFIXES: [&str; 2] = ["bike_traffic.", "mlflow."];
 
-/// MLflow cuts longer texts without a word.
+/// The maximum lengths; MLflow silently truncates longer values.
 const PARAM_CHARACTERS: usize = 6000;
 const TAG_CHARACTERS: usize = 8000;
 
-/// What MLflow keeps with the run only.
+/// The data that MLflow stores with the run but not with the version.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Measured {
+pub(super) struct RunDetails {
     params: BTreeMap<String, String>,
     metrics: BTreeMap<String, f64>,
     inputs: Vec<RunInput>,
 }
 
-impl Measured {
-    /// Reads what a run holds.
+impl RunDetails {
+    /// Reads the data of a run.
     pub(super) fn of(run: wire::Run) -> Self {
         let metrics = run.data.metrics.into_iter();
         Self {
@@ -46,7 +47,7 @@ impl Measured {
     }
 }
 
-/// Returns the data sets of a run as MLflow takes them.
+/// Returns the data sets of a run in MLflow's format.
 pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
     let input = |input: &RunInput| wire::DatasetInput {
         tags: vec![wire::Text {
@@ -63,7 +64,7 @@ pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
     run.inputs.iter().map(input).collect()
 }
 
-/// Reads the data sets of a run; one that was added by hand is left out.
+/// Reads the data sets of a run and skips malformed ones, which users may have added by hand.
 fn read_inputs(inputs: &wire::RunInputs) -> Vec<RunInput> {
     let read = |wire::DatasetInput { dataset, .. }: &wire::DatasetInput| {
         let source: Value = serde_json::from_str(&dataset.source).ok()?;
@@ -74,7 +75,7 @@ fn read_inputs(inputs: &wire::RunInputs) -> Vec<RunInput> {
         })
     };
     let mut read: Vec<_> = inputs.dataset_inputs.iter().filter_map(read).collect();
-    // MLflow gives them back in an order of its own.
+    // MLflow returns them in unspecified order.
     read.sort_unstable();
     read
 }
@@ -86,11 +87,12 @@ const fn context(role: Role) -> &'static str {
     }
 }
 
-/// Checks that MLflow gives back what it is given. What it refuses by itself, such as a name with a bracket, is not
-/// checked here.
+/// Checks that MLflow stores the run without loss.
+///
+/// Constraints that MLflow reports itself, such as invalid characters in a name, are not checked.
 pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
-    let unkept = |reason| {
-        Err(MlflowError::Unkept {
+    let unsupported = |reason| {
+        Err(MlflowError::Unsupported {
             run: run.name.clone(),
             reason,
         })
@@ -102,25 +104,25 @@ pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
             .map(|(name, _)| name.clone())
     };
     if let Some(name) = too_long(&run.params, PARAM_CHARACTERS) {
-        return unkept(format!(
-            "the setting `{name}` has more than {PARAM_CHARACTERS} characters"
+        return unsupported(format!(
+            "the parameter `{name}` has more than {PARAM_CHARACTERS} characters"
         ));
     }
     if let Some(name) = too_long(&run.tags, TAG_CHARACTERS) {
-        return unkept(format!(
+        return unsupported(format!(
             "the tag `{name}` has more than {TAG_CHARACTERS} characters"
         ));
     }
     if let Some(name) = run.tags.keys().find(|name| is_reserved(name)) {
-        return unkept(format!("the tag `{name}` has a name that is reserved"));
+        return unsupported(format!("the tag name `{name}` is reserved"));
     }
     if let Some((name, value)) = run.metrics.iter().find(|(_, value)| !value.is_finite()) {
-        return unkept(format!("the figure `{name}` is {value}"));
+        return unsupported(format!("the metric `{name}` is {value}"));
     }
     Ok(())
 }
 
-/// Returns the tags that are set on a run and on its version.
+/// Returns the tags of a run and of its version.
 pub(super) fn tags(run: &Run) -> Vec<wire::Text> {
     let own = [
         (RUN_TAG, run.name.to_string()),
@@ -134,7 +136,7 @@ pub(super) fn tags(run: &Run) -> Vec<wire::Text> {
     own.into_iter().chain(pairs(&run.tags)).collect()
 }
 
-/// Returns settings or tags as MLflow takes them.
+/// Returns parameters or tags in MLflow's format.
 pub(super) fn pairs(texts: &BTreeMap<String, String>) -> impl Iterator<Item = wire::Text> {
     texts.iter().map(|(key, value)| wire::Text {
         key: key.clone(),
@@ -142,8 +144,10 @@ pub(super) fn pairs(texts: &BTreeMap<String, String>) -> impl Iterator<Item = wi
     })
 }
 
-/// Tells whether all that a run in MLflow holds belongs to `run`: then it is one whose registration was cut short, and
-/// can be completed, though settings cannot be changed.
+/// Returns `true` if the MLflow run contains nothing but data of `run`.
+///
+/// Such a run is left by an interrupted registration and can be completed, although MLflow
+/// parameters are immutable.
 pub(super) fn is_part(data: &wire::RunData, run: &Run) -> bool {
     let wanted = tags(run);
     let is_param = |param: &wire::Text| run.params.get(&param.key) == Some(&param.value);
@@ -158,22 +162,22 @@ pub(super) fn is_part(data: &wire::RunData, run: &Run) -> bool {
         && data.tags.iter().all(is_tag)
 }
 
-/// Makes a version of what MLflow says of it and of its run.
+/// Builds a version from MLflow's version and the data of its run.
 pub(super) fn version(
     listed: wire::ModelVersion,
-    measured: &Measured,
+    details: &RunDetails,
 ) -> Result<ModelVersion, MlflowError> {
     let version = listed.number()?;
     let mut tags = texts(listed.tags);
-    let name = take(&mut tags, version, RUN_TAG)?;
-    let ended_at = take(&mut tags, version, ENDED_AT_TAG)?;
-    let artifacts = take(&mut tags, version, ARTIFACTS_TAG)?;
+    let name = remove_tag(&mut tags, version, RUN_TAG)?;
+    let ended_at = remove_tag(&mut tags, version, ENDED_AT_TAG)?;
+    let artifacts = remove_tag(&mut tags, version, ARTIFACTS_TAG)?;
     tags.retain(|name, _| !is_reserved(name));
-    let Measured {
+    let RunDetails {
         params,
         metrics,
         inputs,
-    } = measured;
+    } = details;
     Ok(ModelVersion {
         version,
         run: Run {
@@ -188,7 +192,7 @@ pub(super) fn version(
     })
 }
 
-fn take<T>(
+fn remove_tag<T>(
     tags: &mut BTreeMap<String, String>,
     version: Version,
     name: &str,
@@ -201,7 +205,7 @@ where
         .remove(name)
         .ok_or_else(|| foreign(format!("it has no tag `{name}`")))?;
     text.parse()
-        .map_err(|error: T::Err| foreign(format!("its tag `{name}` cannot be read: {error}")))
+        .map_err(|error: T::Err| foreign(format!("cannot parse its tag `{name}`: {error}")))
 }
 
 fn is_reserved(tag: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Registering a run: the steps that are done under the lock.
+//! The steps of registering a run, all under the lock.
 
 use std::{future::Future, time::Duration};
 
@@ -7,28 +7,29 @@ use serde_json::{Value, json};
 
 use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
 
-/// How often a call that makes something new is tried, and the first pause.
+/// The maximum number of attempts of a call that creates something, and the delay before the
+/// second.
 const MAX_ATTEMPTS: usize = 5;
 const FIRST_DELAY: Duration = Duration::from_millis(200);
-/// How many runs of one name are looked at.
+/// The maximum number of runs with one name that are searched for an unfinished registration.
 const RUNS_OF_A_NAME: u32 = 100;
-/// How many params, tags and metrics one call may have: half and less of the limits of 100, 100 and 1,000, so that they
-/// stay within the limit of a million characters together.
+/// The maximum numbers of parameters, tags, and metrics per call. MLflow allows 100, 100, and
+/// 1,000; at most half of that also keeps a call below the limit of one million characters.
 const PARAMS_PER_CALL: usize = 50;
 const TAGS_PER_CALL: usize = 50;
 const METRICS_PER_CALL: usize = 400;
 
 impl MlflowRegistry {
-    /// Registers a run, or what is missing of it, while nobody else changes the registry.
+    /// Registers a run, or completes its unfinished registration. The caller must hold the lock.
     pub(super) async fn register_alone(&self, run: &Run) -> Result<Version, MlflowError> {
-        if let Some(known) = self.version_of(&run.name).await? {
-            return Ok(known);
+        if let Some(existing) = self.version_of(&run.name).await? {
+            return Ok(existing);
         }
-        let experiment = self.make_experiment().await?;
+        let experiment = self.create_experiment().await?;
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
             None => {
-                make(
+                create(
                     "mlflow/runs/create",
                     || self.start_run(&experiment, run),
                     || self.find_run(&experiment, run),
@@ -47,33 +48,33 @@ impl MlflowRegistry {
         )
         .await?;
         self.end_run(&started.run_id, run).await?;
-        self.make_model().await?;
-        let make_version = || self.make_version(&started.run_id, &source, run);
-        make("mlflow/model-versions/create", make_version, || {
+        self.create_model().await?;
+        let create_version = || self.create_version(&started.run_id, &source, run);
+        create("mlflow/model-versions/create", create_version, || {
             self.version_of(&run.name)
         })
         .await
     }
 
-    async fn make_experiment(&self) -> Result<String, MlflowError> {
-        if let Some(known) = self.experiment().await? {
-            return Ok(known);
+    async fn create_experiment(&self) -> Result<String, MlflowError> {
+        if let Some(existing) = self.experiment().await? {
+            return Ok(existing);
         }
-        self.make_once("mlflow/experiments/create").await?;
+        self.create_once("mlflow/experiments/create").await?;
         let query = [("experiment_name", self.model.as_str())];
-        let answer: wire::ExperimentAnswer = self
+        let reply: wire::ExperimentResponse = self
             .api
             .get("mlflow/experiments/get-by-name", &query)
             .await?;
-        Ok(answer.experiment.experiment_id)
+        Ok(reply.experiment.experiment_id)
     }
 
-    async fn make_model(&self) -> Result<(), MlflowError> {
-        self.make_once("mlflow/registered-models/create").await
+    async fn create_model(&self) -> Result<(), MlflowError> {
+        self.create_once("mlflow/registered-models/create").await
     }
 
-    /// Makes what is known by the model's name, unless it is there.
-    async fn make_once(&self, call: &str) -> Result<(), MlflowError> {
+    /// Creates an entity with the model's name, unless it exists.
+    async fn create_once(&self, call: &str) -> Result<(), MlflowError> {
         match self.api.post(call, &json!({ "name": self.model })).await {
             Ok(wire::Nothing {}) => Ok(()),
             Err(error) if error.is(wire::EXISTS) => Ok(()),
@@ -81,7 +82,7 @@ impl MlflowRegistry {
         }
     }
 
-    /// Returns the run that an earlier try has left, if it can be completed.
+    /// Returns the run of an unfinished registration, or `None` if there is none.
     async fn find_run(
         &self,
         experiment: &str,
@@ -105,8 +106,8 @@ impl MlflowRegistry {
         let start_time = run.ended_at.as_millisecond();
         let body =
             json!({ "experiment_id": experiment, "run_name": run.name, "start_time": start_time });
-        let answer: wire::RunAnswer = self.api.post_once("mlflow/runs/create", &body).await?;
-        Ok(answer.run.info)
+        let reply: wire::RunResponse = self.api.post_once("mlflow/runs/create", &body).await?;
+        Ok(reply.run.info)
     }
 
     async fn log(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
@@ -131,7 +132,7 @@ impl MlflowRegistry {
         }
     }
 
-    /// Names the data sets; those that are named already stay as they are.
+    /// Logs the data sets of a run. MLflow ignores data sets that are already logged.
     async fn log_inputs(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
         if run.inputs.is_empty() {
             return Ok(());
@@ -151,30 +152,31 @@ impl MlflowRegistry {
             .map(|_: wire::Nothing| ())
     }
 
-    async fn make_version(
+    async fn create_version(
         &self,
         run_id: &str,
         source: &str,
         run: &Run,
     ) -> Result<Version, MlflowError> {
         let body = json!({ "name": self.model, "source": source, "run_id": run_id, "tags": record::tags(run) });
-        let answer: wire::VersionAnswer = self
+        let reply: wire::VersionResponse = self
             .api
             .post_once("mlflow/model-versions/create", &body)
             .await?;
-        answer.model_version.number()
+        reply.model_version.number()
     }
 }
 
-/// Makes something new; after passing trouble it looks whether it has been made before it tries again.
-async fn make<T, Making, Looking>(
-    what: &str,
-    make: impl Fn() -> Making + Send,
-    look: impl Fn() -> Looking + Send,
+/// Creates something that must not exist twice. After a transient error, checks whether it was
+/// created before trying again.
+async fn create<T, Create, Find>(
+    call: &str,
+    create: impl Fn() -> Create + Send,
+    find: impl Fn() -> Find + Send,
 ) -> Result<T, MlflowError>
 where
-    Making: Future<Output = Result<T, MlflowError>> + Send,
-    Looking: Future<Output = Result<Option<T>, MlflowError>> + Send,
+    Create: Future<Output = Result<T, MlflowError>> + Send,
+    Find: Future<Output = Result<Option<T>, MlflowError>> + Send,
 {
     let backoff = ExponentialBuilder::default()
         .with_min_delay(FIRST_DELAY)
@@ -182,17 +184,17 @@ where
         .with_jitter();
     let mut backoff = backoff.build().zip(1..);
     loop {
-        let error = match make().await {
+        let error = match create().await {
             Err(error) if error.is_retryable() => error,
             result => return result,
         };
         let Some((pause, attempt)) = backoff.next() else {
             return Err(error);
         };
-        crate::log_retry(what, attempt, &error, pause);
+        crate::log_retry(call, attempt, &error, pause);
         tokio::time::sleep(pause).await;
-        if let Some(made) = look().await? {
-            return Ok(made);
+        if let Some(created) = find().await? {
+            return Ok(created);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What an MLflow server cannot be made to do at the right moment, against a fake of the calls that move an alias
-//! (<https://mlflow.org/docs/latest/api_reference/rest-api.html>).
+//! Tests against a fake of the calls that move an alias
+//! (<https://mlflow.org/docs/latest/api_reference/rest-api.html>). A real MLflow server cannot be
+//! delayed at the right moment.
 
 use axum::{
     Json, Router,
@@ -9,22 +10,22 @@ use axum::{
 use serde_json::Value;
 use shared::{
     clock::SimulatedClock,
+    registry::Operator,
     store::{MemoryStore, Store},
 };
 use tokio::net::TcpListener;
 
 use super::*;
 
-/// A server whose registry has versions 1 and 2, and the alias on the first. While it says what the run of a version holds,
-/// time passes.
+/// A server with versions 1 and 2 and an alias on version 1. Reading a run advances the clock.
 #[derive(Default)]
-struct Double {
-    passes: Option<(SimulatedClock, jiff::Timestamp)>,
+struct FakeServer {
+    clock_change: Option<(SimulatedClock, jiff::Timestamp)>,
     /// The versions that the alias was moved to.
     moved: Mutex<Vec<String>>,
 }
 
-impl Double {
+impl FakeServer {
     async fn start(self) -> (Arc<Self>, Url) {
         let fake = Arc::new(self);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -37,7 +38,7 @@ impl Double {
     }
 }
 
-async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Json<Value> {
+async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Json<Value> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().trim_start_matches("/api/2.0/mlflow/");
     Json(match (parts.method, path) {
@@ -54,7 +55,7 @@ async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Json<Value
             json!({ "model_version": { "version": "2", "run_id": "a-run", "tags": tags } })
         }
         (Method::GET, "runs/get") => {
-            if let Some((clock, time)) = &fake.passes {
+            if let Some((clock, time)) = &fake.clock_change {
                 clock.set(*time);
             }
             json!({ "run": { "info": { "run_id": "a-run", "artifact_uri": "mlflow-artifacts:/1/a-run/artifacts" } } })
@@ -72,13 +73,13 @@ async fn answer(State(fake): State<Arc<Double>>, request: Request) -> Json<Value
     })
 }
 
-/// Moves the alias to the second version, while this much time passes.
+/// Moves the alias to version 2 while `seconds` pass.
 async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let later = clock.now() + jiff::SignedDuration::from_secs(seconds);
-    let (fake, url) = Double {
-        passes: Some((clock.clone(), later)),
-        ..Double::default()
+    let (fake, url) = FakeServer {
+        clock_change: Some((clock.clone(), later)),
+        ..FakeServer::default()
     }
     .start()
     .await;
@@ -86,14 +87,16 @@ async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
     let registry =
         MlflowRegistry::open(&url, &CloudSettings::default(), store, Arc::new(clock)).unwrap();
     let result = registry
-        .move_alias(Alias::Champion, Some(Version::new(1)), Version::new(2))
+        .move_alias(
+            Operator::named("tests").champion_change(Some(Version::new(1)), Version::new(2)),
+        )
         .await;
     let moved = fake.moved.lock().unwrap().clone();
     (result, moved)
 }
 
 #[tokio::test]
-async fn a_holder_of_the_lock_that_has_slept_through_its_time_leaves_the_alias_alone() {
+async fn expired_lock_holder_does_not_move_the_alias() {
     let (result, moved) = move_alias(59).await;
     assert!(result.is_ok() && moved == ["2"], "{result:?}, {moved:?}");
     let (result, moved) = move_alias(60).await;
@@ -101,7 +104,7 @@ async fn a_holder_of_the_lock_that_has_slept_through_its_time_leaves_the_alias_a
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(
         reason,
-        "it takes longer than 60 s to move the alias `champion` to version 2"
+        "cannot move the alias `champion` to version 2 within 60 s"
     );
     assert!(
         matches!(error, RegistryError::Unavailable { .. }) && moved.is_empty(),

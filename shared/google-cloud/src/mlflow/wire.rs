@@ -1,18 +1,18 @@
-//! What an MLflow server answers; only what is read here. Empty lists are left out by the server.
+//! The wire types of MLflow's REST API, limited to the fields in use. The server omits empty lists.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{MlflowError, Version, record::RUN_TAG};
 
-/// The error code of what is not there.
+/// The error code if an entity does not exist.
 pub(super) const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
-/// The error code of what is there already.
+/// The error code if an entity already exists.
 pub(super) const EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
-/// The error code of a wrong parameter.
+/// The error code of an invalid parameter.
 pub(super) const INVALID: &str = "INVALID_PARAMETER_VALUE";
 
-/// An answer of which nothing is read.
+/// A response without fields in use.
 #[derive(Deserialize)]
 pub(super) struct Nothing {}
 
@@ -24,7 +24,7 @@ pub(super) struct Error {
 }
 
 #[derive(Deserialize)]
-pub(super) struct ExperimentAnswer {
+pub(super) struct ExperimentResponse {
     pub(super) experiment: Experiment,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Experiment {
 }
 
 #[derive(Deserialize)]
-pub(super) struct VersionAnswer {
+pub(super) struct VersionResponse {
     pub(super) model_version: ModelVersion,
 }
 
@@ -56,7 +56,10 @@ pub(super) struct ModelVersion {
 }
 
 impl ModelVersion {
-    /// Returns the number.
+    /// Returns the version number.
+    ///
+    /// # Errors
+    /// Returns an error if it is not a 32-bit integer.
     pub(super) fn number(&self) -> Result<Version, MlflowError> {
         self.version
             .parse()
@@ -66,14 +69,14 @@ impl ModelVersion {
             })
     }
 
-    /// Tells whether it was registered here and not by hand.
+    /// Returns `true` if bike-traffic registered the version.
     pub(super) fn is_ours(&self) -> bool {
         self.tags.iter().any(|tag| tag.key == RUN_TAG)
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct RunAnswer {
+pub(super) struct RunResponse {
     pub(super) run: Run,
 }
 
@@ -114,7 +117,7 @@ pub(super) struct RunInputs {
     pub(super) dataset_inputs: Vec<DatasetInput>,
 }
 
-/// A data set that a run has used, and for what.
+/// A data set of a run, with its role in the tags.
 #[derive(Deserialize, Serialize)]
 pub(super) struct DatasetInput {
     pub(super) tags: Vec<Text>,
@@ -129,7 +132,7 @@ pub(super) struct Dataset {
     pub(super) source: String,
 }
 
-/// A tag or a setting.
+/// A tag or a parameter.
 #[derive(PartialEq, Deserialize, Serialize)]
 pub(super) struct Text {
     pub(super) key: String,
@@ -144,7 +147,8 @@ pub(super) struct Metric {
 }
 
 impl Metric {
-    /// Returns the value to the last bit, which serde_json's own numbers may lack; `None` for `"NaN"` and `"Infinity"`.
+    /// Returns the exact value, which serde_json's own numbers may round. Returns `None` for
+    /// `"NaN"` and `"Infinity"`.
     pub(super) fn value(&self) -> Option<f64> {
         self.value.get().parse().ok()
     }

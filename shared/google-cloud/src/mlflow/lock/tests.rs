@@ -3,16 +3,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::SignedDuration;
-
-use super::*;
 use shared::{
     clock::SimulatedClock,
     store::{MemoryStore, Object},
 };
 
+use super::*;
+
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A lock with little patience, on a clock that stands still.
+/// Returns a lock with short time limits, on a clock that stands still.
 fn lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let path = "registry/model.lock.json".parse().unwrap();
@@ -32,7 +32,7 @@ fn memory() -> Arc<dyn Store> {
 }
 
 #[tokio::test]
-async fn what_is_done_under_the_lock_is_done_one_after_another() {
+async fn work_under_the_lock_is_serialized() {
     let (lock, _) = lock(memory());
     let lock = Lock {
         wait_limit: Duration::from_secs(30),
@@ -51,10 +51,10 @@ async fn what_is_done_under_the_lock_is_done_one_after_another() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_held_is_waited_for_until_patience_ends_and_no_longer() {
+async fn acquiring_a_held_lock_fails_after_the_wait_limit() {
     let (lock, _) = lock(memory());
     let dead = lock
-        .take("register the run fine-tune-2021-W30")
+        .acquire("register the run fine-tune-2021-W30")
         .await
         .unwrap();
     let error = lock
@@ -62,30 +62,30 @@ async fn a_lock_that_is_held_is_waited_for_until_patience_ends_and_no_longer() {
         .await
         .unwrap_err()
         .to_string();
-    let expected = "the lock memory://registry/model.lock.json is held to register the run fine-tune-2021-W30 since \
-                    2021-08-02T05:00:00Z and until 2021-08-02T05:01:00.3Z at most";
+    let expected = "the lock memory://registry/model.lock.json is held since 2021-08-02T05:00:00Z to \
+                    register the run fine-tune-2021-W30; it expires at 2021-08-02T05:01:00.3Z";
     assert_eq!(error, expected);
     lock.release(dead).await;
     lock.hold("move an alias", |_| async {}).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_lock_left_behind_expires_and_its_holder_cannot_give_back_the_next_ones() {
+async fn abandoned_lock_expires_and_its_holder_cannot_release_the_next() {
     let (lock, clock) = lock(memory());
-    let dead = lock.take("register").await.unwrap();
+    let dead = lock.acquire("register").await.unwrap();
     clock.set(clock.now() + SignedDuration::from_secs(61));
-    let next = lock.take("register").await.unwrap();
+    let next = lock.acquire("register").await.unwrap();
     lock.release(dead).await;
     assert!(matches!(
-        lock.take("register").await,
+        lock.acquire("register").await,
         Err(LockError::Held { .. })
     ));
     lock.release(next).await;
-    assert!(lock.take("register").await.is_ok());
+    assert!(lock.acquire("register").await.is_ok());
 }
 
 #[tokio::test]
-async fn work_that_takes_too_long_is_broken_off_and_the_lock_kept() {
+async fn slow_work_is_cancelled_and_the_lock_stays_held() {
     let (lock, _) = lock(memory());
     let error = lock
         .hold("register", |_| std::future::pending::<()>())
@@ -93,37 +93,40 @@ async fn work_that_takes_too_long_is_broken_off_and_the_lock_kept() {
         .unwrap_err();
     assert!(matches!(error, LockError::TooSlow { .. }), "{error}");
     assert!(matches!(
-        lock.take("register").await,
+        lock.acquire("register").await,
         Err(LockError::Held { .. })
     ));
 }
 
-/// Nothing breaks off work that goes on after a standstill before it has got to its next pause.
+/// A timeout cannot cancel suspended work before its next await point.
 #[tokio::test]
-async fn work_that_stood_still_until_its_time_was_over_is_told_so() {
+async fn suspended_work_fails_its_check_after_the_deadline() {
     let (lock, clock) = lock(memory());
-    let stand_still = |held: Held| async move {
+    let block = |held: Held| async move {
         held.check()?;
         std::thread::sleep(SHORT);
         held.check()
     };
-    let sleep = |held: Held| async move {
+    let suspend = |held: Held| async move {
         held.check()?;
         clock.set(clock.now() + SignedDuration::from_secs(1));
         held.check()
     };
-    let told = [
-        lock.hold("move an alias", stand_still).await.unwrap(),
-        lock.hold("move an alias", sleep).await.unwrap(),
+    let results = [
+        lock.hold("move an alias", block).await.unwrap(),
+        lock.hold("move an alias", suspend).await.unwrap(),
     ];
-    for told in told {
-        assert!(matches!(told, Err(LockError::TooSlow { .. })), "{told:?}");
+    for result in results {
+        assert!(
+            matches!(result, Err(LockError::TooSlow { .. })),
+            "{result:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_lock_taken_by_a_write_whose_answer_was_lost_is_ones_own() {
-    let store = Arc::new(FirstAnswerLost {
+async fn lock_is_recognized_after_a_lost_response() {
+    let store = Arc::new(FirstResponseLost {
         store: MemoryStore::default(),
         lost: AtomicBool::new(false),
     });
@@ -132,14 +135,15 @@ async fn a_lock_taken_by_a_write_whose_answer_was_lost_is_ones_own() {
     assert!(store.lost.load(Ordering::SeqCst));
 }
 
-/// A store whose client writes, loses the answer, writes again and so finds that its condition does not hold.
-struct FirstAnswerLost {
+/// A store whose first write succeeds but loses its response, so that the retry fails its
+/// condition.
+struct FirstResponseLost {
     store: MemoryStore,
     lost: AtomicBool,
 }
 
 #[async_trait]
-impl Store for FirstAnswerLost {
+impl Store for FirstResponseLost {
     async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
         self.store.read(path).await
     }
