@@ -1,4 +1,4 @@
-//! The command line.
+//! The commands and the global options.
 
 use clap::{Parser, Subcommand};
 
@@ -11,14 +11,14 @@ use crate::commands::{
     stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
-/// Trains, runs and replays the bicycle forecast of Paris on one machine.
+/// Train, run and replay the bicycle traffic forecast for Paris.
 #[derive(Debug, Parser)]
 #[command(name = "bike-traffic", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
-    /// Which logs to write to standard error, in the syntax of RUST_LOG.
+    /// The filter of the logs on standard error, in the syntax of RUST_LOG.
     #[arg(
         long,
         global = true,
@@ -31,14 +31,14 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    failed; the message says what was attempted, on what, and what to do
-  2    the command line cannot be understood
-  3    done, but messages became dead letters
-  130  ended by Ctrl-C, 143 by SIGTERM; files that were not finished are removed
+  0    success
+  1    failure; the message names the attempt, its object, and what to do
+  2    the command line cannot be parsed
+  3    success, but messages became dead letters
+  130  terminated by Ctrl-C (143 by SIGTERM); unfinished files are removed
 
-Colours and progress bars are for terminals, and NO_COLOR turns the colours off. A file .env in the working folder sets \
-variables that the environment does not.";
+Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. A file .env in the working folder \
+sets variables that the environment does not set.";
 
 impl Arguments {
     pub(crate) fn log_filter(&self) -> &str {
@@ -51,25 +51,27 @@ impl Arguments {
 pub enum Command {
     /// Train a champion, score it on the fixed test set and register it.
     Train(TrainArguments),
-    /// Play the whole loop: train, bring up the local stack, live through the weeks of the live data.
+    /// Run the whole loop: train, start the local stack, and run the live data in simulated time.
     Run(RunArguments),
-    /// Bring up all functions and the bus on this machine and keep them running.
+    /// Start all functions and the bus on this machine and keep them running.
     Stack(StackArguments),
-    /// Deliver messages of the past again.
+    /// Deliver past messages or dead letters again.
     Replay(ReplayArguments),
-    /// Ask for days whose counts are missing.
+    /// Request the days whose tables lack counts.
     Ingest(IngestArguments),
-    /// Show champion and challengers, the last event of each function, unfinished events and dead letters.
+    /// Show the champion and the challengers, the last event of each function, unfinished events
+    /// and dead letters.
     Status(StatusArguments),
-    /// Make the version before the last promotion, or any other, champion again.
+    /// Make the version before the last promotion, or any other version, champion again.
     Rollback(RollbackArguments),
-    /// Make on emulators what terraform makes on Google Cloud: bucket, datasets, topics and subscriptions.
+    /// Create on emulators the bucket, datasets, topics and subscriptions that Terraform creates on
+    /// Google Cloud.
     SetUp(SetUpArguments),
-    /// Train the champion anew from the baseline and all that production has gathered.
+    /// Retrain the champion from the baseline and all daily tables.
     Retrain(RetrainArguments),
-    /// Make the data of a better champion the baseline.
+    /// Make the training data of a better champion the baseline.
     PublishBaseline(PublishArguments),
-    /// Check data sets against their manifests, or show where they come from.
+    /// Verify data sets against their manifests, or show their ancestors.
     Data(DataArguments),
     /// Compare a week with the fixed test set, without writing anything.
     DriftCheck(DriftArguments),
@@ -77,19 +79,19 @@ pub enum Command {
     Split(SplitArguments),
     /// Export the counts of the daily tables into files, month by month.
     Export(ExportArguments),
-    /// Merge a baseline with newer exports into the next baseline, without the fixed test set.
+    /// Merge a baseline with newer exports, leaving out the fixed test set.
     MergeBaseline(MergeArguments),
-    /// Write data of invented counters in the schema of the public export.
+    /// Generate data of invented counters in the schema of the public export.
     SampleData(SampleDataArguments),
-    /// Print what a shell needs to complete this command line.
+    /// Print the completion script for a shell.
     Completions(CompletionsArguments),
-    /// Print the manual page, or write those of all commands.
+    /// Print the manual page, or write the pages of all commands into a folder.
     Man(ManArguments),
 }
 
 impl Command {
-    /// Tells whether the command handles Ctrl-C itself.
-    pub(crate) fn ends_by_itself(&self) -> bool {
+    /// Returns `true` if the command handles Ctrl-C itself.
+    pub(crate) fn handles_ctrl_c(&self) -> bool {
         matches!(self, Self::Stack(_))
     }
 }
@@ -100,7 +102,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns a command with all below it, each with the words that call it, as in `data verify`.
+    /// Returns all subcommands of a command, recursively, each with the words that call it, as in
+    /// `bike-traffic data verify`.
     fn commands(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
         let mut all = Vec::new();
         for subcommand in command.get_subcommands() {
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_valid_and_every_option_is_explained() {
+    fn command_line_is_valid_and_every_option_has_help() {
         Arguments::command().debug_assert();
         for (words, command) in all_commands() {
             for argument in command.get_arguments() {
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_an_example_and_prints_json_if_it_prints_a_result() {
+    fn every_command_has_an_example_and_every_report_has_a_json_form() {
         for (words, command) in all_commands() {
             let examples = examples(&command);
             assert!(
@@ -140,21 +143,22 @@ mod tests {
             let has_json = command
                 .get_arguments()
                 .any(|argument| argument.get_long() == Some("json"));
-            // The one runs until it is ended, the next prints a script, and the last leaves the work to those below it.
-            let prints_no_result = ["stack", "completions", "data"].contains(&command.get_name());
-            assert_eq!(has_json, !prints_no_result, "{words}");
+            // `stack` runs until it is stopped, `completions` prints a script, and `data` only has
+            // subcommands.
+            let has_no_report = ["stack", "completions", "data"].contains(&command.get_name());
+            assert_eq!(has_json, !has_no_report, "{words}");
         }
     }
 
     #[test]
-    fn every_example_is_understood() {
-        // Whatever the environment of the tests sets, such as the path of the test set.
+    fn every_example_parses() {
+        // The environment of the tests must not set options, such as the path of the test set.
         let definition = without_environment(Arguments::command());
-        let mut understood = 0;
+        let mut parsed_examples = 0;
         for (_, command) in all_commands() {
             for example in examples(&command) {
                 let mut arguments = arguments_of(&example);
-                // What it sets in the environment stands for options.
+                // Replace the variables in front of the command by their options.
                 let first = arguments
                     .iter()
                     .position(|word| word == "bike-traffic")
@@ -172,13 +176,16 @@ mod tests {
                 let parsed = definition.clone().try_get_matches_from(&arguments);
                 let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
                 assert!(parsed.is_ok(), "{example}\n{}", parsed.unwrap_err());
-                understood += 1;
+                parsed_examples += 1;
             }
         }
-        assert!(understood > 40, "only {understood} examples were found");
+        assert!(
+            parsed_examples > 40,
+            "only {parsed_examples} examples found"
+        );
     }
 
-    /// Returns the lines of a command's help that call `bike-traffic`.
+    /// Returns the lines in the help of a command that call `bike-traffic`.
     fn examples(command: &clap::Command) -> Vec<String> {
         let help = command
             .get_after_help()
@@ -192,7 +199,7 @@ mod tests {
         indented.filter(calls).map(str::to_owned).collect()
     }
 
-    /// Splits a line as a shell does, up to what goes to a file or to another command.
+    /// Splits a line into words as a shell does, up to a pipe or a redirection.
     fn arguments_of(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
         for character in line.chars() {
@@ -216,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_week_or_policy_that_makes_no_sense_is_refused() {
+    fn invalid_option_values_are_rejected() {
         for arguments in [
             vec!["bike-traffic", "drift-check", "--week", "2021-W60"],
             vec![

@@ -14,8 +14,9 @@ use support::{env_file, exit, interrupt};
 pub use command_line::{Arguments, Command};
 pub use support::{exit::Failure, state::State};
 
-/// Runs the command that the process was started with. To be called before any thread is started, since `.env` changes
-/// the environment.
+/// Runs the command in the arguments of the process, and returns its exit code.
+///
+/// Must be called before any thread is started, because `.env` changes the environment.
 pub fn main() -> ExitCode {
     exit::report(run_process())
 }
@@ -26,19 +27,15 @@ fn run_process() -> anyhow::Result<()> {
     runtime::init_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
-        tracing::info!(
-            variables,
-            "{} sets what the environment does not",
-            env_file::NAME
-        );
+        tracing::info!(file = env_file::NAME, variables, "variables set from file");
     }
-    if !arguments.command.ends_by_itself() {
+    if !arguments.command.handles_ctrl_c() {
         interrupt::end_on_signals()?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start threads")?;
+        .context("cannot start the async runtime")?;
     runtime.block_on(run_command(arguments.command))
 }
 

@@ -1,4 +1,4 @@
-//! Wires the command line; see the library for the commands.
+//! The binary `bike-traffic`. The library contains the commands.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Reading the training file and building its features; `pandas_features.py` does the same with pandas.
+//! Reads the training file and builds its features. `pandas_features.py` does the same with pandas.
 
 use std::{path::Path, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::timing;
 const RUNS: usize = 7;
 
 pub(crate) fn bench(train: &Path) {
-    let (mut whole, mut reading) = (Vec::new(), Vec::new());
+    let (mut total, mut reading) = (Vec::new(), Vec::new());
     let mut rows = 0;
     for _ in 0..RUNS {
         let start = Instant::now();
@@ -21,12 +21,15 @@ pub(crate) fn bench(train: &Path) {
         reading.push(start.elapsed());
         let spec = FeatureSpec::for_counters(counts.counters());
         rows = Frame::of_counts(&spec, &[], &counts).len();
-        whole.push(start.elapsed());
+        total.push(start.elapsed());
     }
-    timing::print("reading the training file", &mut reading);
+    timing::print("read the training file", &mut reading);
     timing::print(
-        &format!("reading it and building the features of {rows} rows"),
-        &mut whole,
+        &format!("read the training file and build the features of {rows} rows"),
+        &mut total,
     );
-    println!("peak memory of the two: {} MiB", timing::peak_memory_mib());
+    println!(
+        "read and build features: peak memory {} MiB",
+        timing::peak_memory_mib()
+    );
 }

@@ -1,6 +1,6 @@
-//! Speed: `make bench` runs this in release mode and prints one line for each figure of the README.
+//! Benchmarks. `make bench` runs them in release mode and prints one line per measurement.
 //!
-//! It is a program of its own and not a test: a slow machine is no failure.
+//! They are a separate program, not tests, because a slow machine is not a failure.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,38 +21,39 @@ use std::path::PathBuf;
 // One thread: the client of the serving bench must not take the cores of the server.
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // Cargo runs a bench in its package's folder; paths are given from the project's root.
+    // Cargo runs a bench in its package's folder, but data paths are relative to the workspace.
     std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .expect("the project has a root");
-    // `cargo bench` passes `--bench`; a name that follows chooses one part.
+        .expect("the workspace folder exists");
+    // `cargo bench` passes `--bench`. Another argument selects one benchmark.
     let part = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with("--"));
-    // The first two need emulators, so they are part of nothing but `make bench-memory`.
+    // The first two need emulators, so only `make bench-memory` runs them. The last two run in
+    // child processes of other benchmarks.
     match part.as_deref() {
         Some("memory") => return memory::bench().await,
         Some(memory::QUERY) => return memory::query_alone().await,
         Some(merge::ALONE) => return merge::alone(),
         _ => {}
     }
-    let is_chosen = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let is_selected = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let data = data();
     println!("data: {}", data.train.display());
-    if is_chosen("features") {
+    if is_selected("features") {
         features::bench(&data.train);
     }
-    if is_chosen("merge") {
+    if is_selected("merge") {
         merge::bench(&data.train);
     }
-    if is_chosen("processes") {
+    if is_selected("processes") {
         processes::bench(&data).await;
     }
-    if is_chosen("serving") {
+    if is_selected("serving") {
         serving::bench(&data).await;
     }
 }
 
-/// The files that everything is measured on: those of the environment, or sample data of the same size.
+/// The input files: those of the environment variables, or sample data of the same size.
 struct Data {
     train: PathBuf,
     test: PathBuf,

@@ -1,4 +1,4 @@
-//! Resident memory of functions that handle much at once, on emulators: `make bench-memory`.
+//! Peak memory of functions that handle many rows, on the emulators: `make bench-memory`.
 
 use std::{
     collections::BTreeMap,
@@ -35,19 +35,19 @@ use shared::{
 
 use crate::processes::{binary, free_port, wait_until_it_listens};
 
-/// 120 counters for 315 days: 907,200 hours.
+/// The sample has 120 counters for 315 days, about 907,000 rows.
 const COUNTERS: u32 = 120;
 const LIVE_DAYS: u32 = 315;
-/// As many as an event may ask for.
+/// The largest number of days that one event may request.
 const DAYS_PER_EVENT: usize = 31;
 const PROJECT: &str = "bench-memory";
 const BUCKET: &str = "bench-memory";
-/// Chooses the part of this program that is a process of its own.
+/// The argument that runs [`query_alone`] in a child process.
 pub(crate) const QUERY: &str = "memory-query";
 
 pub(crate) async fn bench() {
-    let place = Place::find();
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let emulators = Emulators::from_environment();
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
     let settings = Settings {
         counters: COUNTERS,
         live_days: LIVE_DAYS,
@@ -58,11 +58,11 @@ pub(crate) async fn bench() {
     let mut live =
         counts::read_file(&written.live.path, &mut Vec::new()).expect("the live data can be read");
     live.deduplicate();
-    let ports = place.open().await;
+    let ports = emulators.open().await;
     let open_data = OpenDataServer::start(live.clone(), Arc::new(SystemClock))
         .await
-        .expect("it serves");
-    let variables = place.variables(&open_data);
+        .expect("the open data server starts");
+    let variables = emulators.variables(&open_data);
     ingest(&variables, &live).await;
     query(&live);
     let (train_path, test_path) = (text(&written.train.path), text(&written.test.path));
@@ -82,9 +82,9 @@ pub(crate) async fn bench() {
     .await;
 }
 
-/// The window query over all of it, in this process.
+/// Reads the counts of all days in this process, and prints the number of rows and the peak memory.
 pub(crate) async fn query_alone() {
-    let warehouse = Place::find().open().await.warehouse;
+    let warehouse = Emulators::from_environment().open().await.warehouse;
     let (first, last) = (day("2010-01-01"), day("2049-01-01"));
     let counts = warehouse
         .counts(first, last)
@@ -95,7 +95,7 @@ pub(crate) async fn query_alone() {
 }
 
 async fn ingest(variables: &BTreeMap<&str, String>, live: &Counts) {
-    let (first, last) = live.period().expect("there are counts");
+    let (first, last) = live.period().expect("the live data are not empty");
     let process = Process::start("ingest", variables);
     let start = Instant::now();
     let days: Vec<_> = first.day().through(last.day()).collect();
@@ -119,15 +119,15 @@ fn query(live: &Counts) {
         .args(["--bench", QUERY])
         .stderr(Stdio::inherit())
         .output()
-        .expect("it starts");
-    let printed = String::from_utf8(output.stdout).expect("it prints text");
+        .expect("the process starts");
+    let printed = String::from_utf8(output.stdout).expect("the child prints UTF-8");
     let mut lines = printed.lines();
     let rows: usize = lines
         .next()
         .and_then(|line| line.parse().ok())
-        .expect("it prints the rows");
+        .expect("the child prints the number of rows");
     assert_eq!(rows, live.len());
-    let peak = lines.next().expect("it prints its memory");
+    let peak = lines.next().expect("the child prints its peak memory");
     println!(
         "window query of {rows} rows: {:.1} s, peak memory {peak} MiB",
         start.elapsed().as_secs_f64()
@@ -141,7 +141,7 @@ async fn evaluate(
     plan: TrainPlan,
     live: &Counts,
 ) {
-    let state = State::at(&folder.join("state")).expect("the state can be named");
+    let state = State::at(&folder.join("state")).expect("the state folder is valid");
     let challenger = TrainPlan {
         recipe: TrainRecipe {
             rounds: 310,
@@ -150,11 +150,13 @@ async fn evaluate(
         ..plan.clone()
     };
     for plan in [&plan, &challenger] {
-        train(ports, &state, plan).await.expect("it can be trained");
+        train(ports, &state, plan)
+            .await
+            .expect("the model can be trained");
     }
     let week = live
         .period()
-        .expect("there are counts")
+        .expect("the live data are not empty")
         .1
         .day()
         .plus(-7)
@@ -175,25 +177,25 @@ async fn evaluate(
     );
 }
 
-/// The emulators.
-struct Place {
+/// The addresses of the emulators.
+struct Emulators {
     cloud: CloudSettings,
     addresses: PortAddresses,
 }
 
-impl Place {
-    fn find() -> Self {
+impl Emulators {
+    fn from_environment() -> Self {
         let cloud = CloudSettings::read(&ProcessVariables).expect("the settings are valid");
         assert!(
             cloud.bigquery_emulator.is_some(),
             "run this with `make bench-memory`"
         );
-        let project = PROJECT.parse().expect("it is a valid id");
+        let project = PROJECT.parse().expect("the project id is valid");
         let addresses = PortAddresses {
-            store: Address::Bucket(BUCKET.parse().expect("it is a valid name")),
-            warehouse: Address::BigQuery(PROJECT.parse().expect("it is a valid id")),
+            store: Address::Bucket(BUCKET.parse().expect("the bucket name is valid")),
+            warehouse: Address::BigQuery(PROJECT.parse().expect("the project id is valid")),
             registry: required(&ProcessVariables, "MLFLOW_TRACKING_URI")
-                .expect("there is an MLflow server"),
+                .expect("MLFLOW_TRACKING_URI is set"),
             bus: Address::PubSub(project),
         };
         Self { cloud, addresses }
@@ -201,20 +203,24 @@ impl Place {
 
     async fn open(&self) -> Ports {
         let (project, bucket) = (
-            PROJECT.parse().expect("valid"),
-            BUCKET.parse().expect("valid"),
+            PROJECT.parse().expect("the project id is valid"),
+            BUCKET.parse().expect("the bucket name is valid"),
         );
         set_up::bucket(&project, &bucket, &self.cloud)
             .await
-            .expect("the bucket can be made");
+            .expect("the bucket can be created");
         set_up::tables(&project, &self.cloud)
             .await
-            .expect("the datasets can be made");
-        let nobody = BTreeMap::new();
-        let topics =
-            set_up::subscriptions(&project, &nobody, &self.cloud, set_up::Delivery::default())
-                .await;
-        topics.expect("the topics can be made");
+            .expect("the datasets can be created");
+        let no_endpoints = BTreeMap::new();
+        let topics = set_up::subscriptions(
+            &project,
+            &no_endpoints,
+            &self.cloud,
+            set_up::Delivery::default(),
+        )
+        .await;
+        topics.expect("the topics can be created");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         runtime::open(&self.addresses, &self.cloud, clock)
             .await
@@ -248,7 +254,7 @@ impl Place {
     }
 }
 
-/// A function's process.
+/// The process of a function. Dropping it kills the process.
 struct Process {
     child: Child,
     port: u16,
@@ -263,7 +269,7 @@ impl Process {
             .envs(variables)
             .env("PORT", port.to_string())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
+        let mut child = command.spawn().expect("the process starts");
         wait_until_it_listens(&mut child);
         Self { child, port }
     }
@@ -276,8 +282,8 @@ impl Process {
             .json(&body)
             .send()
             .await;
-        let status = reply.expect("it answers").status();
-        assert!(status.is_success(), "it answered {status}");
+        let status = reply.expect("the function responds").status();
+        assert!(status.is_success(), "the function responded with {status}");
     }
 
     fn peak_mebibytes(&self) -> u64 {
@@ -292,24 +298,24 @@ impl Drop for Process {
     }
 }
 
-/// Reads the most memory that a process has had resident, from `/proc/PID/status`.
+/// Returns the peak resident memory of a process in MiB, from `/proc/PID/status`.
 fn peak_mebibytes(pid: &str) -> u64 {
     let status =
-        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process exists");
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("the kernel counts it");
+        .expect("the kernel reports VmHWM");
     line.trim()
         .trim_end_matches("kB")
         .trim()
         .parse::<u64>()
-        .expect("it is a number")
+        .expect("VmHWM is a number")
         / 1024
 }
 
 fn day(text: &str) -> Day {
-    text.parse().expect("it is a day")
+    text.parse().expect("the day is valid")
 }
 
 fn text(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! Merging the training file with a million and with ten million counts, each in a process of its own.
+//! Merges the training file with one and with ten million counts, each in a separate process.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,21 +13,21 @@ use cli::{
 
 use crate::timing;
 
-/// Rows and counters, so that both are of a year.
+/// Pairs of rows and counters. Each pair covers about a year.
 const SIZES: [(u64, u32); 2] = [(1_000_000, 100), (10_000_000, 1_000)];
-/// Chooses the part of this program that is a process of its own.
+/// The argument that runs [`alone`] in a child process.
 pub(crate) const ALONE: &str = "merge-alone";
 
 pub(crate) fn bench(train: &Path) {
     for (rows, counters) in SIZES {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let exports = folder.path().join("exports");
         let settings = Settings {
             counters,
             ..Settings::default()
         }
         .with_rows(rows)
-        .expect("they fit");
+        .expect("the number of rows fits the settings");
         sample_data::write(&settings, &exports, &mut |_, _| {})
             .expect("sample data can be written");
         let output = Command::new(std::env::current_exe().expect("this program has a path"))
@@ -35,20 +35,20 @@ pub(crate) fn bench(train: &Path) {
             .args([train, &exports, &folder.path().join("next.csv.gz")])
             .stderr(Stdio::inherit())
             .output()
-            .expect("it starts");
+            .expect("the process starts");
         assert!(output.status.success(), "the merge failed");
         println!(
-            "merging the training file with {rows} rows: {}",
+            "merge the training file with {rows} rows: {}",
             String::from_utf8_lossy(&output.stdout).trim()
         );
     }
 }
 
-/// The merge of the paths that the command line ends with, in this process.
+/// Merges the baseline and the exports named by the last arguments, in this process.
 pub(crate) fn alone() {
     let paths: Vec<_> = std::env::args_os().map(PathBuf::from).collect();
     let [.., baseline, exports, output] = paths.as_slice() else {
-        unreachable!("`bench` gives three paths")
+        unreachable!("`bench` passes three paths")
     };
     let plan = MergePlan {
         baseline: baseline.clone(),
@@ -58,7 +58,7 @@ pub(crate) fn alone() {
         rejects: output.with_extension("rejects.csv"),
     };
     let start = Instant::now();
-    let report = merge(&plan).expect("they can be merged");
+    let report = merge(&plan).expect("the files can be merged");
     let seconds = start.elapsed().as_secs_f64();
     println!(
         "{} rows in {seconds:.1} s, peak memory {} MiB",

@@ -2,9 +2,8 @@
 
 Usage: python pandas_features.py train_baseline.csv.gz      (pandas 2.3.3 or 3.x, numpy, holidays)
 
-It computes the same features as the Rust crate: one row per count, lags and rolling means joined by
-instant on an hourly grid per counter, and the calendar of Europe/Paris. All operations on rows are
-vectorized.
+The features are those of the Rust crate: one row per count, lags and rolling means on an hourly grid
+per counter, and the calendar of Europe/Paris. All row operations are vectorized.
 """
 
 import resource
@@ -64,5 +63,5 @@ if __name__ == "__main__":
         rows = len(features(sys.argv[1]))
         times.append((time.perf_counter() - start) * 1e3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"pandas {pd.__version__}: reading the file and building the features of {rows} rows: "
+    print(f"pandas {pd.__version__}: read the training file and build the features of {rows} rows: "
           f"median {sorted(times)[len(times) // 2]:.0f} ms, peak memory {peak} MiB")

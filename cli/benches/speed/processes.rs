@@ -1,4 +1,5 @@
-//! Whole processes: the check of a week, and each function: its size, its start until it listens, its memory at rest.
+//! Whole processes: the drift check of a week, and the binary size, start-up time and idle memory
+//! of each function.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,8 +16,8 @@ use serde_json::json;
 use crate::{Data, timing};
 
 const RUNS: usize = 15;
-/// After so long nothing is left of what was needed for the start alone.
-const AT_REST: Duration = Duration::from_millis(100);
+/// The wait after start-up, until temporary memory is released.
+const IDLE_DELAY: Duration = Duration::from_millis(100);
 const FUNCTIONS: [&str; 6] = [
     "ingest",
     "predict",
@@ -27,8 +28,8 @@ const FUNCTIONS: [&str; 6] = [
 ];
 
 pub(crate) async fn bench(data: &Data) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let state = State::at(folder.path()).expect("the state can be named");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
+    let state = State::at(folder.path()).expect("the state folder is valid");
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let inputs = run::Inputs {
         train: text(&data.train),
@@ -45,13 +46,13 @@ pub(crate) async fn bench(data: &Data) {
         .await
         .expect("the loop runs");
     weeks.extend(summary.weeks.iter().map(|week| week.week.to_string()));
-    drift_check(state.folder(), weeks.last().expect("there is a week"));
+    drift_check(state.folder(), weeks.last().expect("the run has a week"));
     let files = on_files(state.folder());
     let cloud = on_google_cloud(state.folder());
     for function in FUNCTIONS {
-        of_a_function(function, &files, &cloud);
+        start_up(function, &files, &cloud);
     }
-    predict_with_its_model(&files, &data.live).await;
+    predict_with_model(&files, &data.live).await;
 }
 
 fn drift_check(state: &Path, week: &str) {
@@ -64,27 +65,28 @@ fn drift_check(state: &Path, week: &str) {
             .output();
         durations.push(start.elapsed());
         assert!(
-            output.expect("it starts").status.success(),
+            output.expect("the process starts").status.success(),
             "the drift check failed"
         );
     }
-    timing::print("drift-check of one week as a whole process", &mut durations);
+    timing::print("drift-check of one week, whole process", &mut durations);
 }
 
-/// The settings of a process.
+/// The environment variables of a process.
 type Environment = Vec<(&'static str, String)>;
 
 fn on_files(state: &Path) -> Environment {
-    let part = |name: &str| format!("file://{}", state.join(name).display());
+    let address = |name: &str| format!("file://{}", state.join(name).display());
     vec![
-        ("STORE_URL", part("objects")),
-        ("WAREHOUSE_URL", part("warehouse")),
-        ("MLFLOW_TRACKING_URI", part("registry")),
-        ("BUS_URL", part("bus")),
+        ("STORE_URL", address("objects")),
+        ("WAREHOUSE_URL", address("warehouse")),
+        ("MLFLOW_TRACKING_URI", address("registry")),
+        ("BUS_URL", address("bus")),
     ]
 }
 
-/// The real clients with the credentials of a user whom nobody knows: nothing is sent before the first message comes.
+/// Selects the Google Cloud adapters. The credentials are invalid, but a function sends nothing
+/// before its first message.
 fn on_google_cloud(folder: &Path) -> Environment {
     let credentials = folder.join("credentials.json");
     let user =
@@ -101,58 +103,56 @@ fn on_google_cloud(folder: &Path) -> Environment {
     ]
 }
 
-fn of_a_function(function: &str, files: &Environment, cloud: &Environment) {
+fn start_up(function: &str, files: &Environment, cloud: &Environment) {
     let Ok(program) = std::fs::metadata(binary(function)) else {
-        println!(
-            "{function}: not measured, build it first with `cargo build --release --workspace`"
-        );
+        println!("{function}: skipped, no binary; run `cargo build --release --workspace` first");
         return;
     };
     println!(
-        "{function}: a program of {:.1} MB",
+        "{function}: binary size {:.1} MB",
         program.len() as f64 / 1e6
     );
-    for (places, environment) in [("files", files), ("Google Cloud's clients", cloud)] {
+    for (adapters, environment) in [("file adapters", files), ("Google Cloud adapters", cloud)] {
         let (mut durations, mut memory) = (Vec::new(), 0);
         for _ in 0..RUNS {
             let start = Instant::now();
             let (mut process, _) = listening(function, environment);
             durations.push(start.elapsed());
-            std::thread::sleep(AT_REST);
+            std::thread::sleep(IDLE_DELAY);
             memory = memory.max(timing::memory_kib(process.id()));
-            process.kill().expect("it can be stopped");
-            process.wait().expect("it ends");
+            process.kill().expect("the process can be killed");
+            process.wait().expect("the process ends");
         }
         timing::print(
-            &format!("{function} on {places} from process start to listening"),
+            &format!("{function} with {adapters}, process start to listening"),
             &mut durations,
         );
         println!(
-            "{function} on {places} at rest: {:.1} MB",
+            "{function} with {adapters}, idle: resident memory {:.1} MB",
             memory as f64 * 1024.0 / 1e6
         );
     }
 }
 
-/// What `predict` holds when it has forecast a day, with its champion and the counts of the days before.
-async fn predict_with_its_model(files: &Environment, live: &Path) {
+/// Measures the memory of `predict` after a forecast of one day, with the model and counts cached.
+async fn predict_with_model(files: &Environment, live: &Path) {
     let live = counts::read_file(live, &mut Vec::new()).expect("the live data can be read");
-    let (_, last) = live.period().expect("there are live data");
+    let (_, last) = live.period().expect("the live data are not empty");
     let event = json!({ "type": "day-ingested", "event_id": "ingest/bench", "day": last.day(), "rows": live.len() });
     let (mut process, port) = listening("predict", files);
     let request = reqwest::Client::new()
         .post(format!("http://127.0.0.1:{port}/"))
         .json(&event);
-    let status = request.send().await.expect("it answers").status();
+    let status = request.send().await.expect("predict responds").status();
     assert_eq!(
         status,
         reqwest::StatusCode::NO_CONTENT,
-        "nothing was forecast"
+        "predict must forecast the day"
     );
     let memory = timing::memory_kib(process.id()) as f64 * 1024.0 / 1e6;
-    println!("predict with its model: {memory:.1} MB");
-    process.kill().expect("it can be stopped");
-    process.wait().expect("it ends");
+    println!("predict after a forecast: resident memory {memory:.1} MB");
+    process.kill().expect("the process can be killed");
+    process.wait().expect("the process ends");
 }
 
 /// Starts a function and waits until it listens.
@@ -169,34 +169,35 @@ fn listening(function: &str, environment: &Environment) -> (Child, u16) {
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .envs(own)
         .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
+    let mut child = command.spawn().expect("the process starts");
     wait_until_it_listens(&mut child);
     (child, port)
 }
 
 pub(crate) fn wait_until_it_listens(child: &mut Child) {
-    let stderr = child.stderr.take().expect("its logs are read");
+    let stderr = child.stderr.take().expect("stderr is piped");
     let listening = BufReader::new(stderr)
         .lines()
         .map_while(Result::ok)
         .any(|line| line.contains("listening"));
-    assert!(listening, "it ended before it listened");
+    assert!(listening, "the process ended before it listened");
 }
 
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .expect("a port is free")
         .local_addr()
-        .expect("it listens")
+        .expect("the listener has an address")
         .port()
 }
 
-/// Finds a program beside this one: `target/release/deps/speed-…` lies next to `target/release/NAME`.
+/// Returns the path of a binary: this program is `target/release/deps/speed-…`, and the binary is
+/// `target/release/NAME`.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let bench = std::env::current_exe().expect("this program has a path");
     bench
         .ancestors()
         .nth(2)
-        .expect("it lies in target/release/deps")
+        .expect("this program is in target/release/deps")
         .join(name)
 }

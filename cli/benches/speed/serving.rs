@@ -1,4 +1,4 @@
-//! Forecasting 100 records over HTTP on one connection.
+//! Forecasts of 100 records over HTTP on one connection.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -19,10 +19,10 @@ const RUNS: usize = 2000;
 const RECORDS: usize = 100;
 
 pub(crate) async fn bench(data: &Data) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let state = State::at(folder.path()).expect("the state can be named");
+    let folder = tempfile::tempdir().expect("a temporary folder can be created");
+    let state = State::at(folder.path()).expect("the state folder is valid");
     let live = counts::read_file(&data.live, &mut Vec::new()).expect("the live data can be read");
-    let (first, last) = live.period().expect("there are live data");
+    let (first, last) = live.period().expect("the live data are not empty");
     let clock = Arc::new(SimulatedClock::new(last.day().plus(1).at(6)));
     let ports = state.open(clock).expect("the state can be opened");
     for day in first.day().through(last.day()) {
@@ -69,20 +69,23 @@ pub(crate) async fn bench(data: &Data) {
             .json(&body)
             .send()
             .await
-            .expect("it answers")
+            .expect("the server responds")
             .text()
             .await
-            .expect("it answers whole");
+            .expect("the response body is complete");
         let elapsed = start.elapsed();
         assert_eq!(reply.matches("\"prediction\"").count(), RECORDS, "{reply}");
         if run >= WARM_UP {
             durations.push(elapsed);
         }
     }
-    timing::print(&format!("{RECORDS} records over HTTP"), &mut durations);
+    timing::print(
+        &format!("forecast of {RECORDS} records over HTTP"),
+        &mut durations,
+    );
 }
 
-/// What the network and the runtime cost on this machine, without any work.
+/// Measures the overhead of the network and the runtime with requests that do no work.
 async fn empty_requests(url: &str) {
     let client = reqwest::Client::new();
     let mut durations = Vec::new();
@@ -92,33 +95,35 @@ async fn empty_requests(url: &str) {
             .get(url)
             .send()
             .await
-            .expect("it answers")
+            .expect("the server responds")
             .text()
             .await
-            .expect("it answers whole");
+            .expect("the response body is complete");
         if run >= WARM_UP {
             durations.push(start.elapsed());
         }
     }
-    timing::print("an empty request over HTTP", &mut durations);
+    timing::print("empty request over HTTP", &mut durations);
 }
 
-/// Serves as a function's process does, on a runtime of its own, and returns the address.
+/// Serves `router` on a separate runtime, as a function's process does, and returns the address.
 fn serve(router: axum::Router) -> SocketAddr {
     let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         tokio::runtime::Runtime::new()
-            .expect("a runtime can be made")
+            .expect("a runtime can be created")
             .block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0")
                     .await
                     .expect("a port is free");
                 sender
-                    .send(listener.local_addr().expect("it listens"))
-                    .expect("the bench waits");
+                    .send(listener.local_addr().expect("the listener has an address"))
+                    .expect("the bench waits for the address");
                 let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-                axum::serve(listener, router).await.expect("it serves");
+                axum::serve(listener, router)
+                    .await
+                    .expect("the server runs");
             });
     });
-    address.recv().expect("it listens")
+    address.recv().expect("the server sends its address")
 }

@@ -1,14 +1,14 @@
-//! Taking and printing times.
+//! Output of durations, and memory of processes.
 
 use std::time::Duration;
 
-/// Prints the median and the extremes of some durations, in milliseconds.
-pub(crate) fn print(what: &str, durations: &mut [Duration]) {
+/// Prints the median, 99th percentile, minimum and maximum of `durations` in milliseconds.
+pub(crate) fn print(label: &str, durations: &mut [Duration]) {
     durations.sort();
     let at =
         |share: f64| durations[((durations.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
-        "{what}: median {:.2} ms, 99th percentile {:.2} ms, least {:.2} ms, most {:.2} ms ({} runs)",
+        "{label}: median {:.2} ms, 99th percentile {:.2} ms, min {:.2} ms, max {:.2} ms ({} runs)",
         at(0.5),
         at(0.99),
         at(0.0),
@@ -17,12 +17,12 @@ pub(crate) fn print(what: &str, durations: &mut [Duration]) {
     );
 }
 
-/// Returns the peak resident memory of this process in MiB, 0 where the system does not say.
+/// Returns the peak resident memory of this process in MiB, or 0 if the system does not report it.
 pub(crate) fn peak_memory_mib() -> u64 {
     status_kib("self", "VmHWM:") / 1024
 }
 
-/// Returns the present resident memory of a process in KiB, 0 where the system does not say.
+/// Returns the resident memory of a process in KiB, or 0 if the system does not report it.
 pub(crate) fn memory_kib(process: u32) -> u64 {
     status_kib(&process.to_string(), "VmRSS:")
 }

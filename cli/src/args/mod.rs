@@ -1,4 +1,4 @@
-//! Groups of options that several commands share. A leaf: no module here knows a command.
+//! Options that several commands share. No module here depends on a command.
 
 mod open_data;
 mod recipe;

@@ -1,13 +1,13 @@
-//! The source of daily counts.
+//! Options for the source of daily counts.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Where counts come from.
+/// The source of counts.
 #[derive(Debug, Clone, Args)]
 pub struct OpenDataArguments {
-    /// Serve the counts of this file in the shape of the open data API.
+    /// Read counts from this file, served in the format of the open data API.
     #[arg(
         long,
         env = "LIVE_DATA_PATH",
@@ -15,7 +15,7 @@ pub struct OpenDataArguments {
         conflicts_with = "open_data_url"
     )]
     pub live_path: Option<PathBuf>,
-    /// Fetch counts from the open data service at this address; that of Paris is opendata.paris.fr.
+    /// Fetch counts from the open data service at this URL; for Paris: https://opendata.paris.fr.
     #[arg(long, env = "OPEN_DATA_URL", value_name = "URL")]
     pub open_data_url: Option<reqwest::Url>,
 }

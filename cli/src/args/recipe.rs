@@ -1,29 +1,30 @@
-//! The recipe of a champion training.
+//! Options for the recipe of a training.
 
 use std::num::NonZeroU32;
 
 use clap::{Args, ValueEnum};
 use model::{Device, TrainRecipe};
 
-/// How to train.
+/// The recipe of a training.
 #[derive(Clone, Debug, Args)]
 pub struct RecipeArguments {
-    /// Where to train; cuda needs the library of the CUDA wheel.
+    /// The device to train on; cuda requires XGBoost's library of the CUDA wheel.
     #[arg(long, value_enum, default_value_t = DeviceArgument::Cpu)]
     pub device: DeviceArgument,
-    /// Boosting rounds.
+    /// The number of boosting rounds.
     #[arg(long, default_value_t = TrainRecipe::default().rounds, value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
-    /// The weight of each round, above 0 and up to 1.
+    /// The learning rate, above 0 and at most 1.
     #[arg(long, value_name = "ETA", default_value_t = TrainRecipe::default().learning_rate, value_parser = learning_rate)]
     pub learning_rate: f64,
-    /// Stop after so many rounds without a better MAE on the last 20 % of the time.
+    /// Stop after this many rounds without a lower MAE on the last 20 % of the time, which are held
+    /// out.
     #[arg(long, value_name = "ROUNDS")]
     pub early_stopping: Option<NonZeroU32>,
 }
 
 impl RecipeArguments {
-    /// Returns the settings of the training.
+    /// Returns the recipe, with defaults for the parameters that are not options.
     pub fn recipe(&self) -> TrainRecipe {
         let device = match self.device {
             DeviceArgument::Cpu => Device::Cpu,
@@ -44,14 +45,14 @@ fn learning_rate(text: &str) -> Result<f64, String> {
     let is_valid = rate > 0.0 && rate <= 1.0;
     is_valid
         .then_some(rate)
-        .ok_or_else(|| "it must lie above 0 and not above 1".to_owned())
+        .ok_or_else(|| "must be above 0 and at most 1".to_owned())
 }
 
-/// Where to train.
+/// The devices to train on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DeviceArgument {
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// An NVIDIA graphics card.
+    /// An NVIDIA GPU.
     Cuda,
 }

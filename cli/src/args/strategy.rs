@@ -1,16 +1,16 @@
-//! Parameters of the training strategy.
+//! Options for the parameters of the strategy.
 
 use clap::Args;
 use forecasting::policy::Policy;
 use model::FineTuneRecipe;
 
-/// The numbers of the strategy.
+/// The parameters of the strategy.
 #[derive(Debug, Clone, Args)]
 pub struct StrategyArguments {
-    /// The numbers of the policy that differ from the default, as JSON.
+    /// The policy, as JSON; missing fields have their default values.
     #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
     pub policy: Policy,
-    /// What of the fine-tuning recipe differs from the default, as JSON.
+    /// The recipe of the fine-tuning, as JSON; missing fields have their default values.
     #[arg(long, env = "FINE_TUNE", default_value = "{}", value_name = "JSON")]
     pub fine_tune: FineTuneRecipe,
 }

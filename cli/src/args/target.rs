@@ -1,13 +1,14 @@
-//! What a command works on: the local state, or the services that the environment names.
+//! Options for the target of a command: the local state, or the services in the environment.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// The places that a command works on: the local state, or those that the environment names.
+/// The target of a command: the local state, or the services in the environment.
 #[derive(Debug, Clone, Args)]
 pub struct TargetArguments {
-    /// The folder of the local state: objects, tables, registry and bus; reject files in any case.
+    /// The folder of the local state: objects, tables, registry and bus. Files of rejected rows are
+    /// written there even with --cloud.
     #[arg(
         long,
         env = "BIKE_TRAFFIC_STATE",
@@ -15,13 +16,13 @@ pub struct TargetArguments {
         value_name = "FOLDER"
     )]
     pub state: PathBuf,
-    /// Work on the places that the environment names, as the functions do: GCS_BUCKET, GOOGLE_CLOUD_PROJECT,
-    /// MLFLOW_TRACKING_URI and the others of the README.
+    /// Work on the services that the environment variables name, as the functions do: GCS_BUCKET,
+    /// GOOGLE_CLOUD_PROJECT, MLFLOW_TRACKING_URI and the others in docs/settings.md.
     #[arg(long)]
     pub cloud: bool,
 }
 
-/// Where the local state lives.
+/// The location of the local state.
 #[derive(Debug, Clone, Args)]
 pub struct StateArguments {
     /// The folder of the local state: objects, tables, registry and bus.

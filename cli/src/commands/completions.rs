@@ -1,4 +1,4 @@
-//! `bike-traffic completions`: what a shell needs to complete the command line.
+//! `bike-traffic completions`: prints shell completion scripts.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -13,7 +13,7 @@ Examples:
   bike-traffic completions zsh > ~/.zfunc/_bike-traffic
   bike-traffic completions fish > ~/.config/fish/completions/bike-traffic.fish")]
 pub struct CompletionsArguments {
-    /// The shell.
+    /// The shell to print the script for.
     pub shell: Shell,
 }
 

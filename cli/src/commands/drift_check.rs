@@ -1,4 +1,4 @@
-//! `bike-traffic drift-check`: the check of any week, without writing anything of it.
+//! `bike-traffic drift-check`: checks a week for drift without writing anything.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use drift_check::{ChampionRecord, WeekReport, check_week};
 use forecasting::{policy::Policy, time::Week};
 use serde::Serialize;
-use shared::{clock::SystemClock, registry::Alias};
+use shared::{clock::SystemClock, registry};
 
 use crate::{args::TargetArguments, support::stdout};
 
@@ -19,13 +19,13 @@ Examples:
   bike-traffic drift-check --state state/run-1a2b3c4d --week 2021-W30
   bike-traffic drift-check --cloud --week 2021-W30 --policy '{\"drift_share\":0.6}' --json")]
 pub struct DriftArguments {
-    /// Where the state lives.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// The week, as in 2021-W30.
+    pub target: TargetArguments,
+    /// The week, for example 2021-W30.
     #[arg(long)]
     pub week: Week,
-    /// The numbers of the policy that differ from the default, as JSON.
+    /// The policy parameters that differ from the defaults, as JSON.
     #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
     pub policy: Policy,
     /// Print the report as JSON.
@@ -35,23 +35,15 @@ pub struct DriftArguments {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let no_champion = || {
-        format!(
-            "there is no champion in {}; train one with `bike-traffic train`",
-            arguments.place.describe()
-        )
-    };
-    let version = ports
-        .registry
-        .alias(Alias::Champion)
-        .await?
-        .with_context(no_champion)?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let version = registry::champion(&*ports.registry)
+        .await
+        .with_context(|| format!("cannot check {}", arguments.target.describe()))?;
     let run = ports.registry.version(version).await?.run;
     let test_mae = *run
         .metrics
         .get("test_mae")
-        .with_context(|| format!("version {version} has no metric test_mae"))?;
+        .with_context(|| format!("the run of version {version} has no metric test_mae"))?;
     let champion = ChampionRecord { version, test_mae };
     let report = check_week(
         &ports.store,
@@ -64,7 +56,7 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
     stdout::print(&Printed(report), arguments.json)
 }
 
-/// The report of a week, for the terminal.
+/// A drift report with a table for the terminal.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Printed(WeekReport);

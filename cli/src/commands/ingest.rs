@@ -1,4 +1,4 @@
-//! `bike-traffic ingest`: asks for days whose counts are missing.
+//! `bike-traffic ingest`: requests the days whose counts are incomplete.
 
 use std::{fmt, sync::Arc};
 
@@ -28,67 +28,67 @@ Examples:
   bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
-One message is published for each day that lacks counts of an hour; the function ingest does the work. On this machine
-the messages wait in the state until `bike-traffic stack` runs on it. Asking twice before they are done is asking once.")]
+The command publishes one message for each day with missing hours; the function ingest fetches the counts. In a local
+state the messages wait until `bike-traffic stack` runs on it. Repeating a request before it is complete has no effect.")]
 pub struct IngestArguments {
-    /// The places to work on.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// The first day, as in 2021-07-19.
+    pub target: TargetArguments,
+    /// The first day, for example 2021-07-19.
     #[arg(long, value_name = "DAY")]
     pub from: Day,
-    /// The last day; yesterday if not given.
+    /// The last day [default: yesterday].
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// Ask for complete days too: their tables are replaced.
+    /// Request complete days as well and replace their tables.
     #[arg(long)]
     pub force: bool,
-    /// List what would be asked for and publish nothing.
+    /// List the days without publishing messages.
     #[arg(long)]
     pub dry_run: bool,
-    /// Print the result as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Which days to ask for.
+/// The days to request.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The first day.
     pub from: Day,
-    /// The last day; yesterday if absent.
+    /// The last day; yesterday if `None`.
     pub to: Option<Day>,
-    /// Whether complete days are asked for too.
+    /// If `true`, complete days are requested as well.
     pub force: bool,
-    /// Whether nothing is to be published.
+    /// If `true`, no message is published.
     pub dry_run: bool,
 }
 
-/// What was asked for.
+/// The report of a backfill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backfill {
-    /// The first day that was looked at.
+    /// The first day of the range.
     pub from: Day,
-    /// The last one.
+    /// The last day of the range.
     pub to: Day,
-    /// How many days that is.
+    /// The number of days in the range.
     pub days: usize,
-    /// How many of them are complete and were not asked for.
+    /// The number of complete days, which were not requested.
     pub skipped: usize,
-    /// How many messages were published: one for each day asked for, none on a dry run.
+    /// The number of published messages: one per requested day, 0 in a dry run.
     pub published: usize,
-    /// The days asked for.
+    /// The requested days.
     pub asked: Vec<AskedDay>,
 }
 
-/// A day that is asked for.
+/// A requested day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AskedDay {
-    /// The day.
+    /// The date in Paris.
     pub day: Day,
-    /// The hours for which its table has counts.
+    /// The number of hours with counts in the daily table.
     pub hours: u64,
-    /// When it was ingested last, if it was.
+    /// The time of the last ingestion; `None` if the day was never ingested.
     pub again: Option<Timestamp>,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Backfill {
             write!(formatter, "{day}: {hours} of {} hours", hours_of(*day))?;
             match again {
                 None => writeln!(formatter)?,
-                Some(at) => writeln!(formatter, ", ingested at {at}")?,
+                Some(at) => writeln!(formatter, ", last ingested at {at}")?,
             }
         }
         let Self {
@@ -112,7 +112,7 @@ impl fmt::Display for Backfill {
         let asked = asked.len();
         write!(
             formatter,
-            "{from} to {to}: {days} days, {skipped} complete ones skipped, {asked} asked for, "
+            "{from} to {to}: {days} days, {skipped} complete (skipped), {asked} requested, "
         )?;
         write!(formatter, "{published} messages published")
     }
@@ -120,7 +120,7 @@ impl fmt::Display for Backfill {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     let IngestArguments {
         from,
         to,
@@ -144,32 +144,34 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
     )
 }
 
-/// Publishes a request for each day that is not complete, in the order of the days.
+/// Publishes a request for each incomplete day, in the order of the days.
 ///
-/// The request for a day that was ingested before names when that was, so that it is an event of its own: done once,
-/// however often it is asked for until then.
+/// A request for a day that was ingested before contains the time of that ingestion, so it has its
+/// own event id. Repeated requests for the same ingestion are handled once.
 ///
 /// # Errors
-/// When the range is empty or a day of it is not over; when a port fails. What was published by then stays published, and
-/// may be asked for again.
+/// Returns an error if the range is empty, if its last day is not over, or if a port fails.
+/// Messages published before the error remain; requesting their days again has no effect.
 pub async fn ask(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
     let today = Day::of(ports.clock.now());
     let (from, to) = (options.from, options.to.unwrap_or(today.plus(-1)));
     if to >= today {
         bail!(
-            "cannot ask for {from} to {to}: on {today} that day is not over; give an earlier day with --to"
+            "cannot request {from} to {to}: {to} is not over; choose an earlier day, for example --to {}",
+            today.plus(-1)
         );
     }
     if to < from {
-        bail!("cannot ask for {from} to {to}: the range ends before it begins");
+        bail!("cannot request {from} to {to}: the last day is before the first");
     }
-    let mut asked = wanted(ports, from, to, options.force).await?;
+    let mut asked = days_to_request(ports, from, to, options.force).await?;
     for AskedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
     }
-    // A day that was completed before its entry was read, and after its table was, is not asked for again.
-    let still_wanted = wanted(ports, from, to, options.force).await?;
-    asked.retain(|asked| still_wanted.iter().any(|wanted| wanted.day == asked.day));
+    // A day may be ingested between the reads of its table and its ledger entry. Reading the tables
+    // again drops such days.
+    let still_incomplete = days_to_request(ports, from, to, options.force).await?;
+    asked.retain(|asked| still_incomplete.iter().any(|other| other.day == asked.day));
     let published = if options.dry_run {
         0
     } else {
@@ -186,8 +188,13 @@ pub async fn ask(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
     })
 }
 
-/// Returns the days that are not complete, or all.
-async fn wanted(ports: &Ports, from: Day, to: Day, all: bool) -> anyhow::Result<Vec<AskedDay>> {
+/// Returns the incomplete days of a range, or all days if `all` is set.
+async fn days_to_request(
+    ports: &Ports,
+    from: Day,
+    to: Day,
+    all: bool,
+) -> anyhow::Result<Vec<AskedDay>> {
     let known = ports.warehouse.count_days(from, to).await?;
     let hours = |day: Day| known.get(&day).map_or(0, |state| state.hours);
     let days = from.through(to).map(|day| AskedDay {
@@ -202,7 +209,7 @@ async fn wanted(ports: &Ports, from: Day, to: Day, all: bool) -> anyhow::Result<
 
 async fn publish_all(ports: &Ports, asked: &[AskedDay]) -> anyhow::Result<usize> {
     let total = asked.len() as u64;
-    let mut progress = Progress::new("asking for days", total);
+    let mut progress = Progress::new("requesting days", total);
     for (done, AskedDay { day, again, .. }) in (1..).zip(asked) {
         publish(ports, *day, *again).await?;
         progress.show(done, total, day.to_string());
@@ -211,21 +218,25 @@ async fn publish_all(ports: &Ports, asked: &[AskedDay]) -> anyhow::Result<usize>
     Ok(asked.len())
 }
 
-/// Returns the hours for which a complete day has counts. The public data know no second two o'clock in autumn.
+/// Returns the number of hours with counts in a complete day.
+///
+/// The public data has at most 24: it omits the repeated hour when summer time ends.
 fn hours_of(day: Day) -> u64 {
     day.hours().count().min(24) as u64
 }
 
-/// Returns when a day was ingested last: by itself, or, as the forecasts show, within a range.
+/// Returns the time of the last ingestion of a day.
+///
+/// A day ingested as part of a range has no ledger entry of its own, but its forecast has one.
 async fn last_ingested(ports: &Ports, day: Day) -> anyhow::Result<Option<Timestamp>> {
     let event_id = IngestRequested::default().id_of_day(day);
-    let cannot = || format!("cannot read from the ledger when {day} was ingested");
+    let cannot_read = || format!("cannot read the ledger entries of {day}");
     let ingested = last_completed(&*ports.store, Function::Ingest, &event_id)
         .await
-        .with_context(cannot)?;
+        .with_context(cannot_read)?;
     let forecast = last_completed(&*ports.store, Function::Predict, &event_id)
         .await
-        .with_context(cannot)?;
+        .with_context(cannot_read)?;
     Ok(ingested.max(forecast))
 }
 
@@ -240,7 +251,9 @@ async fn publish(ports: &Ports, day: Day, again: Option<Timestamp>) -> anyhow::R
         .publish(IngestRequested::TOPIC, Message::of_event(&request))
         .await;
     published.map(drop).with_context(|| {
-        format!("cannot ask for {day}; the days before are asked for, so run it again")
+        format!(
+            "cannot request {day}; earlier days are requested, run the command again to continue"
+        )
     })
 }
 
@@ -255,7 +268,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    async fn with_hours(ports: &Ports, day: Day, hours: usize) {
+    async fn write_hours(ports: &Ports, day: Day, hours: usize) {
         let mut counts = Counts::default();
         let quai = counts.intern(Counter {
             id: None,
@@ -282,11 +295,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_day_is_complete_with_counts_in_every_hour_that_the_city_publishes() {
+    async fn day_is_complete_with_counts_for_every_published_hour() {
         let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
             "2021-07-20T04:00:00Z".parse().unwrap(),
         )));
-        // In spring a day has 23 hours; in autumn it has 25, of which 24 are published.
+        // The day of the spring clock change has 23 hours. That of the autumn clock change has 25,
+        // of which 24 are published.
         for (text, hours, is_complete) in [
             ("2021-07-17", 24, true),
             ("2021-07-18", 23, false),
@@ -295,33 +309,36 @@ mod tests {
             ("2020-10-25", 24, true),
             ("2020-10-25", 23, false),
         ] {
-            with_hours(&ports, day(text), hours).await;
+            write_hours(&ports, day(text), hours).await;
             let backfill = ask(&ports, options(text, Some(text))).await.unwrap();
             assert_eq!(
                 (backfill.skipped == 1, backfill.asked.is_empty()),
                 (is_complete, is_complete),
-                "{text} {hours}"
+                "{text} with {hours} hours"
             );
         }
     }
 
     #[tokio::test]
-    async fn days_that_are_not_over_are_refused_and_yesterday_is_the_last() {
-        // In Paris that is 2021-07-20, half past midnight.
+    async fn unfinished_days_are_rejected_and_yesterday_is_the_default() {
+        // In Paris, this is 2021-07-20 at 00:30.
         let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
             "2021-07-19T22:30:00Z".parse().unwrap(),
         )));
         let backfill = ask(&ports, options("2021-07-15", None)).await.unwrap();
         assert_eq!((backfill.to, backfill.asked.len()), (day("2021-07-19"), 5));
-        let refused = ask(&ports, options("2021-07-15", Some("2021-07-20")))
+        let error = ask(&ports, options("2021-07-15", Some("2021-07-20")))
             .await
             .unwrap_err()
             .to_string();
-        assert!(refused.contains("not over"), "{refused}");
-        let refused = ask(&ports, options("2021-07-15", Some("2021-07-14")))
+        assert!(error.contains("not over"), "{error}");
+        let error = ask(&ports, options("2021-07-15", Some("2021-07-14")))
             .await
             .unwrap_err()
             .to_string();
-        assert!(refused.contains("before it begins"), "{refused}");
+        assert!(
+            error.contains("the last day is before the first"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `bike-traffic man`: manual pages, from the definitions of the command line.
+//! `bike-traffic man`: generates manual pages from the definition of the command line.
 
 use std::{
     fmt,
@@ -20,10 +20,10 @@ Examples:
   bike-traffic man | man -l -
   bike-traffic man --out ~/.local/share/man/man1 && man bike-traffic-train")]
 pub struct ManArguments {
-    /// The folder for a page of each command; without it the page of `bike-traffic` is printed.
+    /// The output folder for a page per command [default: print the page of bike-traffic].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// Print the list of the pages as JSON.
+    /// Print the list of pages as JSON.
     #[arg(long, requires = "out")]
     pub json: bool,
 }
@@ -31,7 +31,6 @@ pub struct ManArguments {
 /// The pages that were written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Pages {
-    /// The files.
     pages: Vec<PathBuf>,
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn command(arguments: &ManArguments, definition: clap::Command) -> an
 fn write(root: &clap::Command, folder: &Path) -> anyhow::Result<Pages> {
     let mut pages = Vec::new();
     for command in with_subcommands(root) {
-        // As in bike-traffic-train; the name of a command alone is `train`.
+        // The display name is `bike-traffic-train`, the name only `train`.
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = folder.join(format!("{name}.1"));
         let mut file = OutputFile::create(&path)?;
@@ -68,7 +67,7 @@ fn write(root: &clap::Command, folder: &Path) -> anyhow::Result<Pages> {
     Ok(Pages { pages })
 }
 
-/// Returns a command and all below it.
+/// Returns a command and all its direct and indirect subcommands.
 fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
     let mut all = vec![command];
     command
@@ -77,7 +76,7 @@ fn with_subcommands(command: &clap::Command) -> Vec<&clap::Command> {
     all
 }
 
-/// Fills in the display names and the global options of all subcommands.
+/// Sets the display names and the global options of all subcommands.
 fn complete(definition: clap::Command) -> clap::Command {
     let mut command = definition.disable_help_subcommand(true);
     command.build();
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_page() {
+    fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
         let root = complete(crate::Arguments::command());
         let pages = write(&root, folder.path()).unwrap().pages;

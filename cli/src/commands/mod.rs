@@ -1,4 +1,4 @@
-//! The commands, one module each, named as they are called.
+//! The commands, in one module each, named after the command.
 
 pub(crate) mod completions;
 pub mod data;

@@ -1,4 +1,4 @@
-//! `bike-traffic sample-data`.
+//! `bike-traffic sample-data`: writes generated counts in the format of the public export.
 
 use std::path::PathBuf;
 
@@ -14,31 +14,31 @@ Examples:
   bike-traffic sample-data --out data
   bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7")]
 pub struct SampleDataArguments {
-    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
+    /// The output folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
     /// The number of counters.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub counters: u32,
-    /// The same seed gives the same files, byte for byte.
+    /// The seed of the generator; equal seeds give byte-identical files.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// The first day of the training data.
     #[arg(long, default_value = "2020-09-01")]
     pub first_day: Date,
-    /// The days of training data.
+    /// The number of days of training data.
     #[arg(long, default_value_t = 257)]
     pub train_days: u32,
-    /// The days of the fixed test set.
+    /// The number of days of the fixed test set.
     #[arg(long, default_value_t = 64)]
     pub test_days: u32,
-    /// The days of live data.
+    /// The number of days of live data.
     #[arg(long, default_value_t = 35)]
     pub live_days: u32,
-    /// Make at least so many rows in all, by more days of training data.
+    /// The minimum number of rows in all files, reached with more days of training data.
     #[arg(long, conflicts_with = "train_days")]
     pub rows: Option<u64>,
-    /// Print the list of the files as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }

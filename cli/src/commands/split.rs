@@ -1,4 +1,4 @@
-//! `bike-traffic split`: training data and a fixed test set from one export.
+//! `bike-traffic split`: splits an export into training data and a fixed test set.
 
 use std::{
     fmt,
@@ -20,24 +20,24 @@ Examples:
   bike-traffic split --input comptage-velo.csv --out data --train-share 0.75 --json
   bike-traffic split --input comptage-velo.csv.gz --out data --at 2021-05-16")]
 pub struct SplitArguments {
-    /// The export, CSV or CSV in gzip.
+    /// The export, as CSV or gzipped CSV.
     #[arg(long, value_name = "PATH")]
     pub input: PathBuf,
-    /// The folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.
+    /// The output folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// The share of rows for training; the split is at the nearest midnight.
+    /// The share of rows for training, between 0 and 1; the split is at the nearest midnight.
     #[arg(long, default_value_t = 0.8, value_parser = share, value_name = "SHARE")]
     pub train_share: f64,
-    /// The first day of the fixed test set, instead of a share.
+    /// The first day of the fixed test set, instead of --train-share.
     #[arg(long, value_name = "DAY", conflicts_with = "train_share")]
     pub at: Option<Day>,
-    /// Print the result as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What an export was split into.
+/// The report of a split.
 #[derive(Clone, Debug, Serialize)]
 struct SplitReport {
     /// The first day of the fixed test set.
@@ -46,11 +46,11 @@ struct SplitReport {
     train: SplitFile,
     /// The fixed test set.
     test: SplitFile,
-    /// How many rows went because of another for the same counter and hour.
+    /// The number of rows dropped because another row has the same counter and hour.
     duplicates: usize,
-    /// How many rows could not be used.
+    /// The number of rejected rows.
     rejected: u64,
-    /// The file with the rows that could not be used, written if there are any.
+    /// The file with the rejected rows, written if there are any.
     rejects: PathBuf,
 }
 
@@ -79,13 +79,13 @@ impl fmt::Display for SplitReport {
         )?;
         writeln!(
             formatter,
-            "{} counts from then on in {}",
+            "{} counts from {first_test_day} on in {}",
             test.rows,
             test.path.display()
         )?;
         write!(
             formatter,
-            "{duplicates} duplicates went, {rejected} rows were rejected"
+            "{duplicates} duplicates dropped, {rejected} rows rejected"
         )?;
         if *rejected > 0 {
             write!(formatter, " (see {})", rejects.display())
@@ -96,47 +96,49 @@ impl fmt::Display for SplitReport {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    let share: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
     if share > 0.0 && share < 1.0 {
         Ok(share)
     } else {
-        Err("a share lies between 0 and 1".to_owned())
+        Err("the share must be between 0 and 1".to_owned())
     }
 }
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
-    let border = arguments
+    let split_point = arguments
         .at
-        .map_or(Border::Share(arguments.train_share), Border::Day);
+        .map_or(SplitPoint::Share(arguments.train_share), SplitPoint::Day);
     stdout::print(
-        &split_file(&arguments.input, &arguments.out, border)?,
+        &split_file(&arguments.input, &arguments.out, split_point)?,
         arguments.json,
     )
 }
 
-/// Where to split.
+/// The point at which an export is split.
 #[derive(Clone, Copy, Debug)]
-enum Border {
-    /// At the midnight before which the share of rows is nearest to this one.
+enum SplitPoint {
+    /// The midnight at which the share of earlier rows is nearest to this share.
     Share(f64),
-    /// At the beginning of this day.
+    /// The start of this day.
     Day(Day),
 }
 
-/// Splits an export and writes both parts, and the rows that could not be used, into a folder.
-fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitReport> {
+/// Splits an export and writes both parts and the rejected rows to a folder.
+fn split_file(input: &Path, out: &Path, split_point: SplitPoint) -> anyhow::Result<SplitReport> {
     let rejects = out.join("rejects.csv");
     let loaded = data_file::load_file(input, &rejects)?;
-    let first_test_day = match border {
-        Border::Share(share) => first_test_day(&loaded.counts, share).with_context(|| {
+    let first_test_day = match split_point {
+        SplitPoint::Share(share) => first_test_day(&loaded.counts, share).with_context(|| {
             format!(
-                "cannot split {}: it has counts of one day only",
+                "cannot split {}: it has counts of only one day",
                 input.display()
             )
         })?,
-        Border::Day(day) => {
-            refuse_empty_part(&loaded.counts, day)
+        SplitPoint::Day(day) => {
+            check_parts(&loaded.counts, day)
                 .with_context(|| format!("cannot split {}", input.display()))?;
             day
         }
@@ -160,43 +162,47 @@ fn split_file(input: &Path, out: &Path, border: Border) -> anyhow::Result<SplitR
     })
 }
 
-fn refuse_empty_part(counts: &Counts, first_test_day: Day) -> anyhow::Result<()> {
+fn check_parts(counts: &Counts, first_test_day: Day) -> anyhow::Result<()> {
     let days = counts.rows_per_day();
     let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value())
     else {
-        bail!("it has no counts");
+        bail!("the export has no counts");
     };
     if first_test_day <= *first || first_test_day > *last {
         bail!(
-            "a part would have no counts: they are of {first} to {last}, and the second part begins on {first_test_day}"
+            "a part would be empty: the counts are from {first} to {last}, and the fixed test set would start on \
+             {first_test_day}"
         );
     }
     Ok(())
 }
 
-/// Returns the day, not the first, before which the share of rows is nearest to `train_share`.
+/// Returns the first day of the fixed test set.
+///
+/// The share of rows before it is as close to `train_share` as possible. Returns `None` if all
+/// counts are of the same day.
 fn first_test_day(counts: &Counts, train_share: f64) -> Option<Day> {
-    let wanted = counts.len() as f64 * train_share;
+    let train_rows = counts.len() as f64 * train_share;
     let mut before = 0;
-    let mut best: Option<(f64, Day)> = None;
+    let mut nearest: Option<(f64, Day)> = None;
     for (day, rows) in counts.rows_per_day() {
-        let distance = (before as f64 - wanted).abs();
-        if before > 0 && best.is_none_or(|(known, _)| distance < known) {
-            best = Some((distance, day));
+        let distance = (before as f64 - train_rows).abs();
+        if before > 0 && nearest.is_none_or(|(nearest, _)| distance < nearest) {
+            nearest = Some((distance, day));
         }
         before += rows;
     }
-    best.map(|(_, day)| day)
+    nearest.map(|(_, day)| day)
 }
 
 fn split(counts: &Counts, first_test_day: Day) -> (Counts, Counts) {
     let Some((first, last)) = counts.period() else {
         return (Counts::default(), Counts::default());
     };
-    let border = first_test_day.first_hour();
+    let split_point = first_test_day.first_hour();
     (
-        counts.between(first, border.plus(-1)),
-        counts.between(border, last),
+        counts.between(first, split_point.plus(-1)),
+        counts.between(split_point, last),
     )
 }
 
@@ -221,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_split_is_at_the_midnight_nearest_to_the_share() {
+    fn split_is_at_the_midnight_nearest_to_the_share() {
         for (days, expected) in [(10, "2021-05-09"), (11, "2021-05-10"), (2, "2021-05-02")] {
             let counts = counts(days);
             let day = first_test_day(&counts, 0.8).unwrap();
@@ -234,11 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn the_split_is_at_the_day_that_was_named_if_both_parts_have_counts_then() {
+    fn split_at_a_day_requires_counts_in_both_parts() {
         let folder = tempfile::tempdir().unwrap();
         let (input, out) = (folder.path().join("export.csv"), folder.path().join("out"));
         data_file::save(&counts(10), &input).unwrap();
-        let split_at = |day: &str| split_file(&input, &out, Border::Day(day.parse().unwrap()));
+        let split_at = |day: &str| split_file(&input, &out, SplitPoint::Day(day.parse().unwrap()));
         for day in ["2021-04-30", "2021-05-01", "2021-05-11"] {
             let error = format!("{:#}", split_at(day).unwrap_err());
             assert!(

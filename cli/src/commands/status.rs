@@ -1,4 +1,4 @@
-//! `bike-traffic status`: what whoever is on call wants to know first.
+//! `bike-traffic status`: the versions, the last events and the problems of a deployment.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// How many of the last versions are shown.
-const VERSIONS_SHOWN: usize = 8;
-/// How far back is looked by default. The ledger and the audit log keep everything; messages are kept for a week.
-const USUAL_SPAN: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The number of most recent versions in the report.
+const MAX_VERSIONS: usize = 8;
+/// The default period of events and audit rows. The ledger and the audit log retain all of them.
+const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Options of `status`.
 #[derive(Debug, Args)]
@@ -37,10 +37,10 @@ Examples:
   bike-traffic status --cloud --json | jq .unfinished
   bike-traffic status --cloud --since 2021-01-01T00:00:00Z")]
 pub struct StatusArguments {
-    /// The places to look at.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// Events and audit rows since this instant; those of the last 30 days if not given.
+    pub target: TargetArguments,
+    /// Show events and audit rows since this time [default: 30 days ago].
     #[arg(long, value_name = "TIME")]
     pub since: Option<Timestamp>,
     /// Print the status as JSON.
@@ -48,106 +48,107 @@ pub struct StatusArguments {
     pub json: bool,
 }
 
-/// The state of the system.
+/// The status of the system.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// When it was looked at.
+    /// The time of the report.
     pub at: Timestamp,
-    /// How far back.
+    /// The start of the period of events and audit rows.
     pub since: Timestamp,
-    /// The last versions of the model, newest first, and whoever has an alias.
+    /// The most recent versions and all versions with an alias, newest first.
     pub versions: Vec<VersionStatus>,
-    /// Each function, in the order of the flow.
+    /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
-    /// Events that were begun and are not complete.
+    /// The events that were started and are not complete.
     pub unfinished: Vec<UnfinishedStatus>,
 }
 
-/// A version of the model.
+/// The status of a model version.
 #[derive(Clone, Debug, Serialize)]
 pub struct VersionStatus {
-    /// Its number.
+    /// The version number.
     pub version: Version,
-    /// The aliases that point to it.
+    /// The aliases of the version.
     pub aliases: Vec<Alias>,
-    /// Its run.
+    /// The training run.
     pub run: RunName,
-    /// How it was trained: `champion` or `fine_tune`.
+    /// The kind of training: `champion` or `fine_tune`.
     pub training_type: Option<String>,
-    /// Its mean absolute error on the fixed test set, in bicycles an hour.
+    /// The mean absolute error on the fixed test set, in bicycles per hour.
     pub test_mae: Option<f64>,
 }
 
-/// A function.
+/// The status of a function.
 #[derive(Clone, Debug, Serialize)]
 pub struct FunctionStatus {
-    /// Which.
+    /// The function.
     pub function: Function,
-    /// The last event in its audit log, in the time that was looked at.
+    /// The last audited event in the period; `None` if there is none.
     pub last: Option<LastEvent>,
-    /// How many dead letters it has.
+    /// The number of dead letters.
     pub dead_letters: usize,
 }
 
 /// The last event of a function.
 #[derive(Clone, Debug, Serialize)]
 pub struct LastEvent {
-    /// When it was decided.
+    /// The time of the decision.
     pub at: Timestamp,
-    /// Its id.
+    /// The event id.
     pub event_id: EventId,
-    /// What was decided.
+    /// The decision, as in the audit log.
     pub decision: String,
-    /// Why.
+    /// The reason of the decision.
     pub reason: String,
 }
 
-/// An event that was begun and is not complete.
+/// An event that was started and is not complete.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnfinishedStatus {
-    /// Which function began it.
+    /// The function that handles the event.
     pub function: Function,
-    /// The event.
+    /// The event id.
     pub event_id: EventId,
-    /// How it stands.
+    /// The state of the last delivery.
     pub state: UnfinishedState,
-    /// Since when.
+    /// The start of the state.
     pub since: Timestamp,
-    /// With what it failed last.
+    /// The error of the last delivery if it failed.
     pub reason: Option<String>,
 }
 
-/// How an unfinished event stands.
+/// The state of an unfinished event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnfinishedState {
-    /// A delivery is being worked on.
+    /// A delivery is in progress.
     InProgress,
-    /// The delivery that began it has died; the next one takes over.
+    /// The lease of the last delivery expired; the next delivery takes over.
     Overdue,
-    /// The last delivery failed; the next one tries again.
+    /// The last delivery failed; the next delivery retries.
     Failed,
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let ports = arguments.place.open(Arc::new(SystemClock)).await?;
-    let dead_letters = DeadLetters::open(&arguments.place).await?;
-    let status = look(&ports, &dead_letters, arguments.since).await?;
+    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let dead_letters = DeadLetters::open(&arguments.target).await?;
+    let status = read_status(&ports, &dead_letters, arguments.since).await?;
     stdout::print(&status, arguments.json)
 }
 
-/// Looks at everything; at events as far back as `since`, or 30 days.
+/// Reads the status, with the events and audit rows since `since`; of the last 30 days if `None`.
 ///
 /// # Errors
-/// When a port fails.
-pub async fn look(
+/// Returns an error if a port fails.
+pub async fn read_status(
     ports: &Ports,
     dead_letters: &DeadLetters,
     since: Option<Timestamp>,
 ) -> anyhow::Result<Status> {
     let at = ports.clock.now();
-    let since = since.unwrap_or_else(|| at.saturating_sub(USUAL_SPAN).unwrap_or(Timestamp::MIN));
+    let since =
+        since.unwrap_or_else(|| at.saturating_sub(DEFAULT_PERIOD).unwrap_or(Timestamp::MIN));
     let log = ports.warehouse.audit_log_since(since).await?;
     let last = |function: Function| {
         log.iter()
@@ -187,21 +188,21 @@ async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
         }
     }
     let all = ports.registry.versions().await?;
-    let shown = |(position, known): &(usize, &ModelVersion)| {
-        *position < VERSIONS_SHOWN || aliases.contains_key(&known.version)
+    let is_reported = |(position, version): &(usize, &ModelVersion)| {
+        *position < MAX_VERSIONS || aliases.contains_key(&version.version)
     };
-    let status = |(_, known): (usize, &ModelVersion)| VersionStatus {
-        version: known.version,
-        aliases: aliases.get(&known.version).cloned().unwrap_or_default(),
-        run: known.run.name.clone(),
-        training_type: known.run.tags.get("training_type").cloned(),
-        test_mae: known.run.metrics.get("test_mae").copied(),
+    let status = |(_, version): (usize, &ModelVersion)| VersionStatus {
+        version: version.version,
+        aliases: aliases.get(&version.version).cloned().unwrap_or_default(),
+        run: version.run.name.clone(),
+        training_type: version.run.tags.get("training_type").cloned(),
+        test_mae: version.run.metrics.get("test_mae").copied(),
     };
     Ok(all
         .iter()
         .rev()
         .enumerate()
-        .filter(shown)
+        .filter(is_reported)
         .map(status)
         .collect())
 }
@@ -211,8 +212,8 @@ impl LastEvent {
         Self {
             at: row.timestamp,
             event_id: row.event_id.clone(),
-            decision: row.decision.clone(),
-            reason: row.reason.clone(),
+            decision: row.entry.decision.clone(),
+            reason: row.entry.reason.clone(),
         }
     }
 }
@@ -245,18 +246,18 @@ impl UnfinishedStatus {
 impl fmt::Display for Status {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut versions = table(["version", "aliases", "run", "trained as", "test MAE"]);
-        for known in &self.versions {
+        for version in &self.versions {
             versions.add_row([
-                known.version.to_string(),
-                known
+                version.version.to_string(),
+                version
                     .aliases
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>()
                     .join(", "),
-                known.run.to_string(),
-                known.training_type.clone().unwrap_or_default(),
-                known
+                version.run.to_string(),
+                version.training_type.clone().unwrap_or_default(),
+                version
                     .test_mae
                     .map(|mae| format!("{mae:.2}"))
                     .unwrap_or_default(),
@@ -277,7 +278,7 @@ impl fmt::Display for Status {
         let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
         writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
         if self.unfinished.is_empty() {
-            return writeln!(formatter, "no event is in progress");
+            return writeln!(formatter, "no unfinished events");
         }
         let mut unfinished = table(["function", "unfinished event", "state", "since", "reason"]);
         for event in &self.unfinished {

@@ -1,4 +1,4 @@
-//! Reading files of counts, with a reject file beside the result.
+//! Reading and writing of count files, with a reject file for invalid rows.
 
 use std::{
     fs,
@@ -22,45 +22,47 @@ use shared::{
 
 use crate::support::output::OutputFile;
 
-/// Counts that were read, and what could not be.
+/// The counts of a file, and statistics on the rows that were dropped.
 pub(crate) struct Loaded {
-    /// The counts, one for each counter and hour, sorted.
+    /// The sorted counts, one per counter and hour.
     pub(crate) counts: Counts,
-    /// How many rows went because of another for the same counter and hour.
+    /// The number of rows dropped because another row has the same counter and hour.
     pub(crate) duplicates: usize,
-    /// How many rows could not be used.
+    /// The number of rejected rows.
     pub(crate) rejected: u64,
-    /// The file, as a manifest names it.
+    /// The description of the file for a manifest.
     pub(crate) source: Source,
 }
 
-/// Reads a file or an object of a bucket; rows that cannot be used go to `rejects`, which is written only if there are
-/// any.
+/// Reads a local file or an object `gs://BUCKET/OBJECT`.
+///
+/// Invalid rows are written to `rejects`; without invalid rows, an existing file is removed.
 pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
         let unpacked =
             counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
-        return keep(path, checksum, rejects, |writer| {
+        return load_with(path, checksum, rejects, |writer| {
             Ok(counts::read(unpacked, writer)?)
         });
     }
     load_file(&local(path)?, rejects)
 }
 
-/// Reads a file, see [`load`].
+/// Reads a local file like [`load`].
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     let name = path.display().to_string();
     let checksum = fs::File::open(path)
         .and_then(Checksum::of_reader)
         .with_context(|| format!("cannot read {name}"))?;
-    keep(&name, checksum, rejects, |writer| {
+    load_with(&name, checksum, rejects, |writer| {
         Ok(counts::read_file(path, writer)?)
     })
 }
 
-fn keep(
+/// Reads counts with `read`, writes the reject file and removes duplicates.
+fn load_with(
     path: &str,
     checksum: Checksum,
     rejects: &Path,
@@ -74,13 +76,13 @@ fn keep(
     if rejected > 0 {
         file.finish()?;
     } else if rejects.exists() {
-        // Of a file that was read before.
+        // An earlier run may have left a reject file.
         fs::remove_file(rejects).with_context(|| format!("cannot remove {}", rejects.display()))?;
     }
     let mut counts = counts.with_context(|| format!("cannot read {path}"))?;
     if counts.is_empty() {
         bail!(
-            "{path} has no row that can be used ({rejected} rejected, see {})",
+            "{path} has no valid rows ({rejected} rejected, see {})",
             rejects.display()
         );
     }
@@ -99,28 +101,29 @@ fn keep(
     })
 }
 
-/// Reads an object whole, given as `gs://bucket/path`.
+/// Downloads an object given as `gs://BUCKET/OBJECT`.
 async fn download(address: &str) -> anyhow::Result<Bytes> {
     let rest = address.trim_start_matches("gs://");
-    let (bucket, path) = rest
-        .split_once('/')
-        .with_context(|| format!("{address} names a bucket and no object"))?;
+    let (bucket, path) = rest.split_once('/').with_context(|| {
+        format!("the address {address} has no object; write gs://BUCKET/OBJECT")
+    })?;
     let (bucket, path): (_, ObjectPath) = (Address::Bucket(bucket.parse()?), path.parse()?);
     let store = runtime::open_store(&bucket, &CloudSettings::read(&ProcessVariables)?).await?;
     Ok(store.read(&path).await?.bytes)
 }
 
-/// Writes counts with the header of the public export, as gzip if the name ends in `.gz`. The file appears whole or not at
-/// all.
+/// Writes counts with the header of the public export, compressed if the name ends in `.gz`.
+///
+/// The file is replaced atomically.
 pub(crate) fn save(counts: &Counts, path: &Path) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
+    let cannot_write = || format!("cannot write {}", path.display());
     let mut file = OutputFile::create(path)?;
     if path.extension().is_some_and(|ending| ending == "gz") {
-        let mut draft = GzBuilder::new().write(&mut file, Compression::default());
-        counts::write_french(counts, &mut draft).with_context(cannot)?;
-        draft.finish().with_context(cannot)?;
+        let mut encoder = GzBuilder::new().write(&mut file, Compression::default());
+        counts::write_french(counts, &mut encoder).with_context(cannot_write)?;
+        encoder.finish().with_context(cannot_write)?;
     } else {
-        counts::write_french(counts, &mut file).with_context(cannot)?;
+        counts::write_french(counts, &mut file).with_context(cannot_write)?;
     }
     file.finish()
 }
@@ -131,7 +134,7 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
         Some(("file", rest)) => Ok(PathBuf::from(rest)),
         Some((scheme, _)) => {
             bail!(
-                "cannot read {path}: there is no way to {scheme}://; give a path, or gs:// and an object of a bucket"
+                "cannot read {path}: unsupported scheme {scheme}://; use a file path or gs://BUCKET/OBJECT"
             )
         }
     }

@@ -1,22 +1,23 @@
-//! `.env` in the working folder: variables of the environment that are not set otherwise.
+//! Environment variables from the file `.env` in the working folder.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, anyhow};
 use shared::settings::{ProcessVariables, Variables};
 
-/// The file, in the working folder.
+/// The name of the file in the working folder.
 pub(crate) const NAME: &str = ".env";
 
-/// Sets the variables that a file names and the environment does not, and returns their names. Without a file there are
-/// none.
+/// Sets the variables of a file that the environment does not set, and returns their names.
 ///
-/// It is for the time before any thread is started, since another thread might read the environment just then.
+/// A missing file sets no variable. Call this function before any thread is started: another thread
+/// might read the environment at the same time.
 ///
 /// # Errors
-/// When the file cannot be read, or a line of it cannot be understood; then nothing is set.
+/// Returns an error if the file cannot be read, or if a line cannot be parsed. No variable is set
+/// then.
 pub(crate) fn load(path: &Path) -> anyhow::Result<BTreeSet<String>> {
-    // Some keep a virtual environment of Python in a folder of this name.
+    // `.env` may also be the folder of a Python virtual environment.
     if !path.is_file() {
         return Ok(BTreeSet::new());
     }
@@ -37,16 +38,17 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Names the line and not what it says, which may be a secret.
+/// Returns an error with the line number, but without the text of the line, which may be a secret.
 fn malformed(path: &Path, text: &str, error: &dotenvy::Error) -> anyhow::Error {
     let dotenvy::Error::LineParse(line, _) = error else {
-        return anyhow!("cannot use {}: {error}", path.display());
+        return anyhow!("cannot load {}: {error}", path.display());
     };
     let start = line.lines().next().unwrap_or_default().trim_end();
     let position = text.lines().position(|known| known.trim_end() == start);
-    let place = position.map_or_else(String::new, |position| format!("line {} of ", position + 1));
+    let location =
+        position.map_or_else(String::new, |position| format!("line {} of ", position + 1));
     anyhow!(
-        "cannot understand {place}{}: write NAME=VALUE, and quotes around a value with whitespace",
+        "cannot parse {location}{}; write NAME=VALUE, and quote values that contain whitespace",
         path.display()
     )
 }

@@ -1,16 +1,16 @@
-//! How a command ends.
+//! Exit codes of the commands.
 
 use std::process::ExitCode;
 
-/// A command that ended, but not well.
+/// The failure of a command that ran to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Messages became dead letters.
-    #[error("{dead_letters} messages became dead letters; their reasons are in {address}")]
+    /// Some messages became dead letters.
+    #[error("{dead_letters} messages became dead letters; see the reasons in {address}")]
     DeadLetters {
-        /// How many.
+        /// The number of dead letters.
         dead_letters: usize,
-        /// Where they are kept.
+        /// The location of the dead letters.
         address: String,
     },
 }
@@ -18,12 +18,12 @@ pub enum Failure {
 const FAILED: u8 = 1;
 const DEAD_LETTERS: u8 = 3;
 
-/// Returns the exit code of a process that a signal ended, as shells have it.
+/// Returns the conventional exit code of a process terminated by a signal.
 pub(crate) const fn of_signal(signal: i32) -> i32 {
     128 + signal
 }
 
-/// Prints an error with all its causes, and returns the exit code that the help text promises.
+/// Prints an error with all its causes and returns the exit code documented in the help.
 pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;

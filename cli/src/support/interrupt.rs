@@ -1,4 +1,4 @@
-//! The end of a command that is asked to stop.
+//! Termination of a command by a signal.
 
 use std::{
     io::Write,
@@ -16,21 +16,27 @@ use signal_hook::{
 
 use crate::support::{exit, output};
 
-/// From now on Ctrl-C and SIGTERM end the process with 128 and the signal's number, after the files that are not whole
-/// have been removed. The second of them ends it at once.
+/// Installs handlers for SIGINT (Ctrl-C) and SIGTERM.
 ///
-/// A thread of its own waits for them: those of the runtime may be busy with a training.
+/// The first signal removes unfinished files and ends the process with exit code 128 plus the
+/// signal number. The second signal ends the process immediately. A dedicated thread waits for the
+/// signals, because the threads of the runtime may be busy with a training.
 ///
 /// # Errors
-/// When the operating system refuses.
+/// Returns an error if a handler or the thread cannot be created.
 pub(crate) fn end_on_signals() -> anyhow::Result<()> {
-    let failed = "cannot wait for Ctrl-C";
-    let asked = Arc::new(AtomicBool::new(false));
+    let failed = "cannot install the signal handlers";
+    let is_signalled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the flag is set by the first signal and seen by the second.
-        flag::register_conditional_shutdown(signal, exit::of_signal(signal), Arc::clone(&asked))
-            .context(failed)?;
-        flag::register(signal, Arc::clone(&asked)).context(failed)?;
+        // Handlers run in the order of registration. The first signal sets the flag; the second
+        // signal finds it set and shuts down.
+        flag::register_conditional_shutdown(
+            signal,
+            exit::of_signal(signal),
+            Arc::clone(&is_signalled),
+        )
+        .context(failed)?;
+        flag::register(signal, Arc::clone(&is_signalled)).context(failed)?;
     }
     let mut signals = Signals::new([SIGINT, SIGTERM]).context(failed)?;
     let wait = move || {
@@ -38,12 +44,9 @@ pub(crate) fn end_on_signals() -> anyhow::Result<()> {
             return;
         };
         let _stopped = output::remove_unfinished();
-        // Standard error may be closed; the process ends all the same.
-        let _ = writeln!(
-            std::io::stderr(),
-            "\nstopped; files that were not finished are removed"
-        );
-        // Without the destructors of libraries, whose threads may still compute.
+        // Standard error may be closed.
+        let _ = writeln!(std::io::stderr(), "\nstopped; removed unfinished files");
+        // Skips the exit handlers of libraries, whose threads may still be running.
         low_level::exit(exit::of_signal(signal));
     };
     thread::Builder::new()

@@ -1,7 +1,8 @@
-//! Code that several commands share.
+//! Modules that several commands share.
 
 pub(crate) mod data_file;
 pub mod dead_letters;
+pub(crate) mod decision;
 pub mod embedded_bus;
 pub(crate) mod env_file;
 pub mod exit;

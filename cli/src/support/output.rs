@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all, also when the command is stopped by Ctrl-C.
+//! Atomic output files, which are also cleaned up when Ctrl-C stops the command.
 
 use std::{
     collections::BTreeSet,
@@ -11,10 +11,12 @@ use std::{
 
 use anyhow::Context;
 
-/// What is being written at present, to be removed when the process is stopped.
+/// The temporary files in use, to be removed when the process is stopped.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A file that is written beside its place, and takes its place when it is finished. Dropped before, it is removed.
+/// A file that is written to a temporary path and moved to its path by [`OutputFile::finish`].
+///
+/// Dropping an unfinished file removes it.
 pub(crate) struct OutputFile {
     file: BufWriter<File>,
     path: PathBuf,
@@ -22,27 +24,30 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Begins to write a file; its folder is made if there is none. What a killed process has left of the file is removed.
+    /// Creates a file, and its folder if necessary.
+    ///
+    /// Temporary files that killed processes left for the same path are removed.
     ///
     /// # Errors
-    /// When the folder or the file cannot be made.
+    /// Returns an error if the folder or the file cannot be created.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         let name = path
             .file_name()
-            .with_context(|| format!("{} names no file", path.display()))?;
+            .with_context(|| format!("{} is not a file path", path.display()))?;
         remove_abandoned(folder, name);
         let mut name = name.to_owned();
-        // Two processes that write one file do not write into one another's.
+        // Two processes may write the same file, so each has its own temporary file.
         name.push(format!(".{}.partial", std::process::id()));
         let temporary = folder.join(name);
         unfinished().insert(temporary.clone());
-        // The lock says that somebody still writes, see `remove_abandoned`; where there are no locks, nothing is removed.
+        // The lock protects the file from `remove_abandoned` in other processes, which removes
+        // nothing on file systems without locks.
         match File::create(&temporary).inspect(|file| drop(file.try_lock())) {
             Ok(file) => Ok(Self {
                 file: BufWriter::new(file),
@@ -56,10 +61,10 @@ impl OutputFile {
         }
     }
 
-    /// Puts the file into its place.
+    /// Flushes the file to disk and moves it to its final path.
     ///
     /// # Errors
-    /// When what was written does not reach the disk.
+    /// Returns an error if the file cannot be written or moved.
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         let written = self
             .file
@@ -82,14 +87,15 @@ impl Write for OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        // Finished, it is gone already.
+        // After `finish`, the temporary file no longer exists.
         let _ = fs::remove_file(&self.temporary);
         unfinished().remove(&self.temporary);
     }
 }
 
-/// Removes what processes that were killed have left of a file: what nobody holds a lock on. A file that cannot be removed
-/// stays, and harms nobody.
+/// Removes the temporary files that killed processes left for a file, which are not locked.
+///
+/// Errors are ignored, because a remaining temporary file is harmless.
 fn remove_abandoned(folder: &Path, name: &OsStr) {
     let is_of_this_file = |entry: &fs::DirEntry| {
         let temporary = entry.file_name();
@@ -111,8 +117,10 @@ fn remove_abandoned(folder: &Path, name: &OsStr) {
     }
 }
 
-/// Removes what is being written at present, for a process that ends at once. While the guard lives, no file is begun or
-/// given up, so that nobody reports the loss of a file before the process has ended.
+/// Removes all temporary files in use, before the process exits.
+///
+/// While the returned guard exists, no file can be created or dropped. Other threads therefore
+/// cannot report a missing file before the process exits.
 pub(crate) fn remove_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     let unfinished = unfinished();
     for path in &*unfinished {
@@ -122,7 +130,7 @@ pub(crate) fn remove_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 }
 
 fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    // A set that was left by a panic is whole.
+    // A panic cannot leave the set in an inconsistent state.
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -138,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_whole_or_not_at_all() {
+    fn file_appears_only_when_finished() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep").join("counts.csv");
         let mut file = OutputFile::create(&path).unwrap();
@@ -154,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_has_left_is_removed_and_what_another_writes_is_not() {
+    fn abandoned_files_are_removed_and_locked_files_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in [
@@ -171,19 +179,19 @@ mod tests {
             .unwrap()
             .finish()
             .unwrap();
-        let mut left = names(folder.path());
-        left.sort();
-        let kept = [
+        let mut remaining = names(folder.path());
+        remaining.sort();
+        let expected = [
             "counts.csv",
             "counts.csv.2.partial",
             "counts.csv.gz.1.partial",
             "counts.csv.old.partial",
         ];
-        assert_eq!(left, kept);
+        assert_eq!(remaining, expected);
     }
 
     #[test]
-    fn what_was_there_stays_until_the_new_file_is_whole() {
+    fn existing_file_is_kept_until_the_new_file_is_finished() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("counts.csv");
         fs::write(&path, b"old").unwrap();

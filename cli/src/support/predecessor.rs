@@ -1,24 +1,24 @@
-//! A registered version that a new one is compared with.
+//! A registered version that a new version is compared with.
 
 use anyhow::Context;
 use forecasting::{features::Frame, metrics::Scores};
 use model::{Model, ModelCard, ModelError, Threads};
 use shared::{address::ObjectPath, baseline::DataSetName, ports::Ports};
 
-/// What is known of a previous version.
+/// A previous version.
 pub(crate) enum Predecessor {
-    /// It can be scored on any rows.
+    /// A loaded model, which can be scored on any rows.
     Model(Box<Model>),
-    /// It reads other features than are built here, so all that is known is how it did on the fixed test set when it was
-    /// trained.
+    /// The recorded scores on the fixed test set, for a model with an incompatible set of features.
     Recorded(Scores),
 }
 
 impl Predecessor {
-    /// Loads a version from the folder of its files.
+    /// Loads a version from its artifact folder.
     ///
     /// # Errors
-    /// When the files cannot be read, or the version reads other features and was not scored on the same fixed test set.
+    /// Returns an error if the files cannot be read. Also returns an error if the version has an
+    /// incompatible set of features and no recorded scores on the same fixed test set.
     pub(crate) async fn load(
         ports: &Ports,
         folder: &ObjectPath,
@@ -31,18 +31,18 @@ impl Predecessor {
                 let recorded = card.test_scores.filter(|_| is_same_test);
                 let scores = recorded
                     .ok_or(error)
-                    .with_context(|| format!("{folder} was never scored on {test}"))?;
-                tracing::warn!(model = %folder, "reads other features; its recorded scores are compared with");
+                    .with_context(|| format!("{folder} has no recorded scores on {test}"))?;
+                tracing::warn!(model = %folder, "incompatible features, comparing recorded scores");
                 Ok(Self::Recorded(scores))
             }
             loaded => Ok(Self::Model(Box::new(loaded?))),
         }
     }
 
-    /// Returns how the version does on the fixed test set, whose features `frame` has.
+    /// Returns the scores on the fixed test set, whose features are in `frame`.
     ///
     /// # Errors
-    /// When XGBoost fails.
+    /// Returns an error if XGBoost fails.
     pub(crate) fn scores(&self, frame: &Frame) -> Result<Scores, ModelError> {
         match self {
             Self::Model(model) => model.score(frame),

@@ -1,4 +1,4 @@
-//! The local state: one folder, with a folder for each port.
+//! The local state: a folder with a subfolder for each port.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,41 +16,41 @@ use shared::{
 
 use crate::args::TargetArguments;
 
-/// A folder with the state of the embedded ports.
+/// The folder of a local state.
 #[derive(Clone, Debug)]
 pub struct State {
     folder: PathBuf,
 }
 
 impl State {
-    /// Names a state, which is made when its ports are opened.
+    /// Returns the state in a folder, which is created when the ports are opened.
     ///
     /// # Errors
-    /// When the working folder, from which a relative path counts, is gone.
+    /// Returns an error if `folder` is relative and the working folder cannot be determined.
     pub fn at(folder: &Path) -> anyhow::Result<Self> {
         let folder = std::path::absolute(folder)
-            .with_context(|| format!("cannot find the state folder {}", folder.display()))?;
+            .with_context(|| format!("cannot resolve the state folder {}", folder.display()))?;
         Ok(Self { folder })
     }
 
-    /// Returns the folder.
+    /// Returns the absolute path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Opens the ports.
+    /// Opens the ports of the state.
     ///
     /// # Errors
-    /// When a folder cannot be made.
+    /// Returns an error if a folder cannot be created.
     pub fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         Ports::in_folder(&self.folder, clock)
             .with_context(|| format!("cannot open the state in {}", self.folder.display()))
     }
 
-    /// Opens the store in which the bus keeps its log.
+    /// Opens the store with the log of the embedded bus.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn open_bus_store(&self) -> anyhow::Result<Arc<dyn Store>> {
         let opened = FileStore::open(&self.folder.join("bus"));
         Ok(Arc::new(opened.with_context(|| {
@@ -60,10 +60,11 @@ impl State {
 }
 
 impl TargetArguments {
-    /// Opens the ports: those of the environment, or those of the folder.
+    /// Opens the ports of the target: the local state, or the services set in the environment.
     ///
     /// # Errors
-    /// When the environment names no place, or a place cannot be opened.
+    /// Returns an error if an environment variable is missing or invalid, or if a port cannot be
+    /// opened.
     pub async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         if !self.cloud {
             return State::at(&self.state)?.open(clock);
@@ -75,10 +76,10 @@ impl TargetArguments {
         Ok(runtime::open(&addresses, &cloud, clock).await?)
     }
 
-    /// Says where the models are, for messages.
+    /// Returns the location of the model registry, for messages.
     pub fn describe(&self) -> String {
         if self.cloud {
-            "the registry that MLFLOW_TRACKING_URI names".to_owned()
+            "the registry at MLFLOW_TRACKING_URI".to_owned()
         } else {
             self.state.display().to_string()
         }

@@ -1,4 +1,4 @@
-//! What a command prints: its report, as text for people or as JSON for programs.
+//! Output of command reports, as text or JSON.
 
 use std::{
     fmt,
@@ -10,8 +10,10 @@ use serde::Serialize;
 
 /// Prints the report of a command to standard output.
 ///
+/// A closed pipe is not an error, so that output can be piped to commands like `head`.
+///
 /// # Errors
-/// When standard output cannot be written; a reader that has seen enough, as `head` does, is no error.
+/// Returns an error if standard output cannot be written.
 pub(crate) fn print<R: Serialize + fmt::Display>(report: &R, as_json: bool) -> anyhow::Result<()> {
     let text = if as_json {
         serde_json::to_string_pretty(report)?
@@ -21,7 +23,7 @@ pub(crate) fn print<R: Serialize + fmt::Display>(report: &R, as_json: bool) -> a
     write(format!("{}\n", text.trim_end()).as_bytes())
 }
 
-/// Writes bytes to standard output, as [`print()`] does.
+/// Writes bytes to standard output; a closed pipe is not an error, as in [`print()`].
 pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
@@ -30,9 +32,9 @@ pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// Tells a line while the work goes on: to standard output, or to standard error if the report is to be JSON.
+/// Prints a progress line to standard output, or to standard error if `as_json` is set.
 pub(crate) fn tell(line: &str, as_json: bool) {
-    // A line that nobody reads is no reason to stop the work.
+    // A closed output must not stop the command.
     let _ = if as_json {
         writeln!(io::stderr(), "{line}")
     } else {

@@ -1,7 +1,7 @@
-//! What whoever is on call does with subscriptions of Pub/Sub: look, set back, take out.
+//! Operations on Pub/Sub subscriptions: pull, acknowledge, seek, and create temporary ones.
 //!
-//! Spoken over REST, since Google's client has no pull that ends: it streams for as long as one listens. See
-//! <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>.
+//! This module uses the REST API, because Google's client only offers an endless streaming pull.
+//! See <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions>.
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -28,35 +28,41 @@ use shared::{
 };
 
 const SERVICE: &str = "https://pubsub.googleapis.com";
-const PULLED_AT_ONCE: u32 = 100;
-/// How long the service waits for an acknowledgement at most.
-const LONGEST_DEADLINE_SECONDS: u32 = 600;
-/// A subscription for looking is deleted after use; if that fails, by Pub/Sub after a day, the shortest it knows.
+/// The maximum number of messages per pull request.
+const MAX_MESSAGES_PER_PULL: u32 = 100;
+/// The maximum acknowledgement deadline of Pub/Sub.
+const MAX_DEADLINE_SECONDS: u32 = 600;
+/// The expiration of temporary subscriptions that were not deleted: the minimum of Pub/Sub.
 const TEMPORARY_TTL: &str = "86400s";
 
-/// How long to listen. A pull may come back empty although there are messages; only when nothing new has come for a while,
-/// all has come.
+/// The timing of repeated pulls.
+///
+/// A pull may return nothing although there are messages. A subscription is considered drained when
+/// no new message arrived for a while.
 #[derive(Clone, Copy, Debug)]
 struct Listening {
-    /// How long one pull waits for a message; where it does not, it answers at once.
+    /// The time that one pull waits for a message; `None` if it returns immediately.
     wait: Option<Duration>,
-    /// The pause after a pull that brought nothing new.
+    /// The pause after a pull without new messages.
     pause: Duration,
-    /// How long nothing new must have come.
+    /// The time without new messages after which the subscription is drained.
     quiet: Duration,
-    /// The same after a seek, which takes a while to show.
+    /// The same after a seek, which takes effect with a delay.
     quiet_after_seek: Duration,
 }
 
-/// To the service. It waits for longer by itself; what it gives to a pull that was broken off comes again when its deadline
-/// is over.
+/// The timing for Pub/Sub, where a pull without a timeout waits longer.
+///
+/// Messages returned to a cancelled pull are delivered again after their deadline.
 const SERVICE_LISTENING: Listening = Listening {
     wait: Some(Duration::from_secs(5)),
     pause: Duration::from_millis(400),
     quiet: Duration::from_secs(5),
     quiet_after_seek: Duration::from_secs(12),
 };
-/// To the emulator, which has all at hand. To pulls that were broken off it gives messages long afterwards, so none waits.
+/// The timing for the emulator.
+///
+/// The emulator still returns messages to pulls cancelled long ago, so pulls never wait.
 const EMULATOR_LISTENING: Listening = Listening {
     wait: None,
     pause: Duration::from_millis(400),
@@ -64,7 +70,7 @@ const EMULATOR_LISTENING: Listening = Listening {
     quiet_after_seek: Duration::from_secs(1),
 };
 
-/// The subscriptions of a project.
+/// A client for the subscriptions of a project.
 pub(crate) struct Subscriptions {
     http: reqwest::Client,
     project: String,
@@ -72,7 +78,7 @@ pub(crate) struct Subscriptions {
     listening: Listening,
 }
 
-/// A message that was pulled and not acknowledged.
+/// A pulled, unacknowledged message.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulled {
     pub(crate) ack_id: String,
@@ -87,12 +93,12 @@ pub(crate) struct Pulled {
 pub(crate) struct SubscriptionId(String);
 
 impl SubscriptionId {
-    /// The subscription that pushes to a function.
+    /// Returns the id of the push subscription of a function.
     pub(crate) fn of(function: Function) -> Self {
         Self(function.to_string())
     }
 
-    /// The subscription that keeps a function's dead letters.
+    /// Returns the id of the dead-letter subscription of a function.
     pub(crate) fn of_dead_letters(function: Function) -> Self {
         Self(Topic::DeadLetter(function).to_string())
     }
@@ -112,7 +118,7 @@ impl Subscriptions {
         Ok(Self {
             http: google_cloud::http_client()?,
             project: format!("{origin}/v1/projects/{project}"),
-            tokens: Tokens::of(emulator).context("cannot find Google Cloud credentials")?,
+            tokens: Tokens::of(emulator).context("cannot load Google Cloud credentials")?,
             listening: if emulator.is_some() {
                 EMULATOR_LISTENING
             } else {
@@ -121,8 +127,9 @@ impl Subscriptions {
         })
     }
 
-    /// Returns what a subscription holds, oldest first and up to some `limit` messages, all of which are the caller's until
-    /// they are acknowledged or released.
+    /// Pulls the messages of a subscription, oldest first, until about `limit` messages arrived.
+    ///
+    /// The messages are leased to the caller until they are acknowledged or released.
     pub(crate) async fn pull(
         &self,
         subscription: &SubscriptionId,
@@ -131,7 +138,7 @@ impl Subscriptions {
         self.listen(subscription, limit, self.listening.quiet).await
     }
 
-    /// As [`Subscriptions::pull`], of a subscription that was set back just now.
+    /// Pulls like [`Subscriptions::pull`], and waits longer for messages after a recent seek.
     pub(crate) async fn pull_after_seek(
         &self,
         subscription: &SubscriptionId,
@@ -151,8 +158,8 @@ impl Subscriptions {
         while pulled.len() < limit && last_new.elapsed() < quiet {
             let known = pulled.len();
             for received in self.pull_once(subscription).await? {
-                // A message may come twice; then only its last handle counts.
-                let message = received.open()?;
+                // A message may be delivered twice; only its last `ack_id` is valid.
+                let message = received.decode()?;
                 pulled.insert(message.message_id.clone(), message);
             }
             if pulled.len() > known {
@@ -168,7 +175,7 @@ impl Subscriptions {
         Ok(pulled)
     }
 
-    /// Pulls once. A pull that has waited in vain has found nothing.
+    /// Pulls once. A timeout is an empty result.
     async fn pull_once(&self, subscription: &SubscriptionId) -> anyhow::Result<Vec<Received>> {
         let cannot = || format!("cannot pull from the subscription {subscription}");
         let request = self.http.post(format!(
@@ -176,18 +183,17 @@ impl Subscriptions {
             self.project
         ));
         let request = match self.listening.wait {
-            None => {
-                request.json(&json!({ "maxMessages": PULLED_AT_ONCE, "returnImmediately": true }))
-            }
+            None => request
+                .json(&json!({ "maxMessages": MAX_MESSAGES_PER_PULL, "returnImmediately": true })),
             Some(wait) => request
-                .json(&json!({ "maxMessages": PULLED_AT_ONCE }))
+                .json(&json!({ "maxMessages": MAX_MESSAGES_PER_PULL }))
                 .timeout(wait),
         };
         let request = self.tokens.authorize(request).await.with_context(cannot)?;
         let is_retryable =
-            |http_error: &HttpError| http_error.is_retryable() && !is_in_vain(http_error);
+            |http_error: &HttpError| http_error.is_retryable() && !is_pull_timeout(http_error);
         let response = match google_cloud::send_while(request, is_retryable).await {
-            Err(http_error) if is_in_vain(&http_error) => return Ok(Vec::new()),
+            Err(http_error) if is_pull_timeout(&http_error) => return Ok(Vec::new()),
             response => response.with_context(cannot)?,
         };
         match response.json::<PullReply>().await {
@@ -196,7 +202,7 @@ impl Subscriptions {
         }
     }
 
-    /// Takes messages out of a subscription for good.
+    /// Acknowledges messages, which removes them from the subscription.
     pub(crate) async fn acknowledge(
         &self,
         subscription: &SubscriptionId,
@@ -215,26 +221,26 @@ impl Subscriptions {
         .map(drop)
     }
 
-    /// Keeps messages that were pulled for as long again as can be.
-    pub(crate) async fn keep(
+    /// Extends the deadlines of pulled messages to the maximum.
+    pub(crate) async fn extend_deadlines(
         &self,
         subscription: &SubscriptionId,
         ack_ids: &[&str],
     ) -> anyhow::Result<()> {
-        self.put_off(subscription, ack_ids, LONGEST_DEADLINE_SECONDS)
+        self.modify_ack_deadline(subscription, ack_ids, MAX_DEADLINE_SECONDS)
             .await
     }
 
-    /// Gives messages back at once, as if they had not been pulled.
+    /// Releases pulled messages, so that they are delivered again immediately.
     pub(crate) async fn release(
         &self,
         subscription: &SubscriptionId,
         ack_ids: &[&str],
     ) -> anyhow::Result<()> {
-        self.put_off(subscription, ack_ids, 0).await
+        self.modify_ack_deadline(subscription, ack_ids, 0).await
     }
 
-    async fn put_off(
+    async fn modify_ack_deadline(
         &self,
         subscription: &SubscriptionId,
         ack_ids: &[&str],
@@ -253,7 +259,7 @@ impl Subscriptions {
         .map(drop)
     }
 
-    /// Sets a subscription back: what was published at `time` or later is delivered again.
+    /// Seeks a subscription to `time`: messages published from then on are delivered again.
     pub(crate) async fn seek(
         &self,
         subscription: &SubscriptionId,
@@ -269,7 +275,7 @@ impl Subscriptions {
         .map(drop)
     }
 
-    /// Sets a subscription back to a snapshot.
+    /// Seeks a subscription to a snapshot.
     pub(crate) async fn seek_to_snapshot(
         &self,
         subscription: &SubscriptionId,
@@ -289,7 +295,9 @@ impl Subscriptions {
         .map(drop)
     }
 
-    /// Makes a subscription for looking at what a topic still keeps; see [`Subscriptions::delete`].
+    /// Creates a temporary subscription for reading the retained messages of a topic.
+    ///
+    /// The caller deletes it with [`Subscriptions::delete`].
     pub(crate) async fn make_temporary(&self, topic: Topic) -> anyhow::Result<SubscriptionId> {
         let id = SubscriptionId(format!("look-{topic}-{:016x}", rand::random::<u64>()));
         let project = self
@@ -298,7 +306,7 @@ impl Subscriptions {
             .map_or("", |(_, project)| project);
         let request = json!({
             "topic": format!("{project}/topics/{topic}"),
-            "ackDeadlineSeconds": LONGEST_DEADLINE_SECONDS,
+            "ackDeadlineSeconds": MAX_DEADLINE_SECONDS,
             "expirationPolicy": { "ttl": TEMPORARY_TTL },
         });
         self.call(Method::PUT, &id.to_string(), Some(&request))
@@ -318,7 +326,8 @@ impl Subscriptions {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let cannot = || format!("cannot {} the subscription {path}", verb(&method, path));
+        let id = path.split(':').next().unwrap_or(path);
+        let cannot = || format!("cannot {} the subscription {id}", action(&method, path));
         let mut request = self.http.request(
             method.clone(),
             format!("{}/subscriptions/{path}", self.project),
@@ -337,17 +346,20 @@ impl Subscriptions {
     }
 }
 
-fn verb<'a>(method: &Method, path: &'a str) -> &'a str {
+/// Returns the action of a request, for error messages.
+fn action(method: &Method, path: &str) -> &'static str {
     match (method, path.rsplit_once(':')) {
-        (_, Some((_, verb))) => verb,
-        (&Method::PUT, None) => "make",
+        (_, Some((_, "acknowledge"))) => "acknowledge messages of",
+        (_, Some((_, "modifyAckDeadline"))) => "change message deadlines of",
+        (_, Some((_, "seek"))) => "seek",
+        (&Method::PUT, None) => "create",
         (&Method::DELETE, None) => "delete",
         _ => "use",
     }
 }
 
-/// Tells whether a pull has waited for a message until its time was over, by our clock or the service's.
-fn is_in_vain(http_error: &HttpError) -> bool {
+/// Returns `true` if a pull timed out while waiting for a message, at the client or the service.
+fn is_pull_timeout(http_error: &HttpError) -> bool {
     match http_error {
         HttpError::Connection(error) => error.is_timeout() && !error.is_connect(),
         http_error => http_error.status() == Some(StatusCode::GATEWAY_TIMEOUT),
@@ -380,12 +392,12 @@ struct ReceivedMessage {
 }
 
 impl Received {
-    fn open(self) -> anyhow::Result<Pulled> {
+    fn decode(self) -> anyhow::Result<Pulled> {
         let Self { ack_id, message } = self;
         let data = BASE64_STANDARD.decode(&message.data);
         Ok(Pulled {
             data: data
-                .with_context(|| format!("message {} is not in base64", message.message_id))?
+                .with_context(|| format!("message {} is not valid base64", message.message_id))?
                 .into(),
             ack_id,
             message_id: message.message_id,

@@ -1,24 +1,24 @@
-//! The merging itself, in columns.
+//! The merge of counts in columns.
 
 use polars::prelude::*;
 
 const KEY: &str = "key";
 const COUNT: &str = "count";
 
-/// Counts in columns: each key once, sorted.
+/// Counts in columns, sorted by unique keys.
 pub(crate) struct Columns(DataFrame);
 
-/// How many keys of a later source were there before.
+/// The keys of a later source that an earlier source has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overlap {
-    /// With another count.
+    /// The number of keys with a different count.
     pub replaced: usize,
-    /// With the same count.
+    /// The number of keys with the same count.
     pub unchanged: usize,
 }
 
 impl Columns {
-    /// Puts counts into columns; they come sorted or not, each key once.
+    /// Creates columns of counts with unique keys, in any order.
     pub(crate) fn new(keys: Vec<i64>, counts: Vec<u32>) -> PolarsResult<Self> {
         let columns = vec![
             Column::new(KEY.into(), keys),
@@ -27,18 +27,18 @@ impl Columns {
         DataFrame::new_infer_height(columns).map(Self)
     }
 
-    /// Adds the counts of a later source; where both have a key, the later count stays.
+    /// Adds the counts of a later source, which replace earlier counts of the same keys.
     pub(crate) fn merge(&mut self, later: Self) -> PolarsResult<Overlap> {
         let both = &mut self.0;
         both.vstack_mut_owned(later.0)?;
-        // A stable sort: of two counts with one key, the later stands behind the earlier.
+        // The sort is stable: of two counts with the same key, the later one comes second.
         both.sort_in_place([KEY], SortMultipleOptions::new().with_maintain_order(true))?;
         let (keys, counts) = (both.column(KEY)?.i64()?, both.column(COUNT)?.u32()?);
-        let is_again = keys.equal(&keys.shift(1));
+        let is_repeated = keys.equal(&keys.shift(1));
         let is_same = counts.equal(&counts.shift(1));
-        let unchanged = count_true(&(&is_again & &is_same));
+        let unchanged = count_true(&(&is_repeated & &is_same));
         let overlap = Overlap {
-            replaced: count_true(&is_again) - unchanged,
+            replaced: count_true(&is_repeated) - unchanged,
             unchanged,
         };
         let is_last = keys.not_equal_missing(&keys.shift(-1));

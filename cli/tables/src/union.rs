@@ -1,4 +1,4 @@
-//! Counts of several sources, of which the later wins.
+//! The union of counts of several sources, of which the later wins.
 
 use std::collections::BTreeSet;
 
@@ -19,33 +19,33 @@ pub enum Role {
     Baseline,
     /// An export of the daily tables.
     Export,
-    /// The export given last, or a file of the folder given last.
+    /// The last export, or a file of the last export folder.
     LastExport,
 }
 
-/// The counts of all sources so far.
+/// The merged counts of all sources added so far.
 pub struct Union {
     test_period: Option<(Hour, Hour)>,
-    /// The counters of all sources, without counts; first those of the baseline.
+    /// The counters of all sources, without counts; the counters of the baseline come first.
     counters: Counts,
     columns: Columns,
     baseline_counters: usize,
     in_last_export: BTreeSet<usize>,
 }
 
-/// What became of the counts of a source; each is in one of these.
+/// The counts of a source by category; each count is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes {
-    /// Counts of keys that no earlier source had.
+    /// The number of counts with a key that no earlier source has.
     pub new: usize,
-    /// Counts within the test period, which are left out.
+    /// The number of excluded counts in the test period.
     pub in_test_period: usize,
-    /// Counts of keys that an earlier source had.
+    /// The counts with a key that an earlier source has.
     pub overlap: Overlap,
 }
 
 impl Union {
-    /// Begins without counts; those of the test period, both hours included, will be left out.
+    /// Returns an empty union, which excludes counts in the test period (both hours included).
     pub fn new(test_period: Option<(Hour, Hour)>) -> Result<Self, Error> {
         Ok(Self {
             test_period,
@@ -56,7 +56,7 @@ impl Union {
         })
     }
 
-    /// Adds a source that has one count for each counter and hour; the baseline comes first.
+    /// Adds a source without duplicates. The baseline must be added first.
     pub fn add(&mut self, source: Counts, role: Role) -> Result<Changes, Error> {
         let counters = source.counters().iter();
         let positions: Vec<_> = counters
@@ -71,22 +71,22 @@ impl Union {
             self.test_period
                 .is_some_and(|(first, last)| (first..=last).contains(&hour))
         };
-        let kept = source.rows().iter().filter(|row| !is_test(row.hour));
-        let (keys, counts): (Vec<_>, Vec<_>) = kept
+        let included = source.rows().iter().filter(|row| !is_test(row.hour));
+        let (keys, counts): (Vec<_>, Vec<_>) = included
             .map(|row| (key(row.hour, positions[row.counter.position()]), row.count))
             .unzip();
-        let (all, kept) = (source.len(), keys.len());
-        // A large source is not to stay in memory twice while it is sorted.
+        let (all, included) = (source.len(), keys.len());
+        // Frees the memory of a large source before its columns are sorted.
         drop(source);
         let overlap = self.columns.merge(Columns::new(keys, counts)?)?;
         Ok(Changes {
-            new: kept - overlap.replaced - overlap.unchanged,
-            in_test_period: all - kept,
+            new: included - overlap.replaced - overlap.unchanged,
+            in_test_period: all - included,
             overlap,
         })
     }
 
-    /// Returns the names of the counters that are in exports only.
+    /// Returns the names of the counters that occur in exports only.
     pub fn appeared(&self) -> Vec<String> {
         self.counters
             .counters()
@@ -96,7 +96,7 @@ impl Union {
             .collect()
     }
 
-    /// Returns the names of the counters that are in the baseline and not in the last export.
+    /// Returns the names of the counters of the baseline that are missing in the last export.
     pub fn vanished(&self) -> Vec<String> {
         let counters = self
             .counters
@@ -108,9 +108,9 @@ impl Union {
         vanished.map(|(_, counter)| counter.name.clone()).collect()
     }
 
-    /// Returns all counts, sorted by hour and by the folded name of the counter.
+    /// Returns all counts, sorted by hour and by the normalized name of the counter.
     ///
-    /// By name, so that a result that is merged again, with nothing new, gives the same bytes.
+    /// Sorting by name makes repeated merges byte-identical if there are no new counts.
     pub fn into_counts(self) -> Result<Counts, Error> {
         let known = self.counters.counters();
         let mut by_name = known.to_vec();
@@ -127,17 +127,20 @@ impl Union {
             let (hour, position) = hour_and_position(key);
             counts.push(indices[position], hour, count);
         }
-        // Each is there once: this only sorts them.
+        // There are no duplicates; this call only sorts the counts.
         counts.deduplicate();
         Ok(counts)
     }
 }
 
-/// Packs an hour and the position of a counter into one number that sorts as they do: hours above, 32 bits of position.
+/// Encodes an hour and the position of a counter as an integer with the same order.
+///
+/// The hour is in the upper 32 bits, the position in the lower 32 bits.
 fn key(hour: Hour, position: usize) -> i64 {
     (i64::from(hour.number()) << 32) | position as i64
 }
 
+/// Decodes a key of [`key`].
 fn hour_and_position(key: i64) -> (Hour, usize) {
     (
         Hour::from_number((key >> 32) as i32),

@@ -1,4 +1,4 @@
-//! `bike-traffic` as a process, and work that is stopped and taken up again.
+//! Tests of `bike-traffic` as a process, and of interrupted and resumed work.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! `bike-traffic` as a process: exit codes, `.env`, Ctrl-C, and what it prints where.
+//! `bike-traffic` as a process: exit codes, `.env`, Ctrl-C, completions and output.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use clap::CommandFactory;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-/// The command with nothing in its environment but the search path.
+/// Returns the command with only the search path in its environment.
 fn bike_traffic(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bike-traffic"));
     command
@@ -51,7 +51,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_exit_code_tells_a_failure_from_a_command_line_that_makes_no_sense() {
+fn exit_code_distinguishes_failures_from_usage_errors() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(folder.path(), &["--version"]).status.code(), Some(0));
     let failed = run(
@@ -64,21 +64,21 @@ fn the_exit_code_tells_a_failure_from_a_command_line_that_makes_no_sense() {
         "{}",
         error_of(&failed)
     );
-    for senseless in [
+    for arguments in [
         vec!["trian"],
         vec!["drift-check", "--week", "2021-W60"],
         vec![],
     ] {
         assert_eq!(
-            run(folder.path(), &senseless).status.code(),
+            run(folder.path(), &arguments).status.code(),
             Some(2),
-            "{senseless:?}"
+            "{arguments:?}"
         );
     }
 }
 
 #[test]
-fn nothing_is_coloured_off_a_terminal() {
+fn output_to_a_pipe_has_no_colours() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
         vec!["--help"],
@@ -103,7 +103,7 @@ fn nothing_is_coloured_off_a_terminal() {
 }
 
 #[test]
-fn progress_off_a_terminal_is_a_line_of_the_log() {
+fn progress_without_a_terminal_is_logged() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(
         folder.path(),
@@ -126,11 +126,11 @@ fn progress_off_a_terminal_is_a_line_of_the_log() {
         (&last["message"], &last["done"]),
         (&"writing".into(), &last["total"])
     );
-    assert_eq!(lines.len(), 10, "one for each tenth");
+    assert_eq!(lines.len(), 10, "expected one line for each tenth");
 }
 
 #[test]
-fn results_are_text_or_json_of_the_same() {
+fn text_and_json_output_have_the_same_results() {
     let folder = tempfile::tempdir().unwrap();
     let sample = [
         "sample-data",
@@ -174,20 +174,20 @@ fn results_are_text_or_json_of_the_same() {
 }
 
 #[test]
-fn a_file_sets_variables_that_the_environment_does_not() {
+fn dotenv_file_sets_only_missing_variables() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join(".env"),
-        "# places\nBIKE_TRAFFIC_STATE=from-file\nENVIRONMENT='very secret'\n",
+        "# a comment\nBIKE_TRAFFIC_STATE=from-file\nENVIRONMENT='very secret'\n",
     )
     .unwrap();
     let output = run(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(0), "{}", error_of(&output));
     assert!(names(folder.path()).contains("from-file"));
-    let said = error_of(&output);
+    let errors = error_of(&output);
     assert!(
-        said.contains("BIKE_TRAFFIC_STATE, ENVIRONMENT") && !said.contains("secret"),
-        "{said}"
+        errors.contains("BIKE_TRAFFIC_STATE, ENVIRONMENT") && !errors.contains("secret"),
+        "{errors}"
     );
 
     let mut command = bike_traffic(folder.path(), &["status"]);
@@ -203,12 +203,12 @@ fn a_file_sets_variables_that_the_environment_does_not() {
     );
 }
 
-/// The settings that the functions share are read elsewhere than the options.
+/// Addresses are settings shared with the functions, which the command line does not parse.
 #[test]
-fn a_file_names_the_places_of_the_cloud_too() {
+fn dotenv_file_sets_addresses_of_the_cloud() {
     let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| format!("file://{}", folder.path().join(name).display());
-    let (objects, tables) = (place("objects"), place("tables"));
+    let address = |name: &str| format!("file://{}", folder.path().join(name).display());
+    let (objects, tables) = (address("objects"), address("tables"));
     let lines = ["STORE_URL", "MLFLOW_TRACKING_URI", "BUS_URL"]
         .map(|name| format!("{name}={objects}\n"))
         .concat();
@@ -227,7 +227,7 @@ fn a_file_names_the_places_of_the_cloud_too() {
 }
 
 #[test]
-fn a_file_that_cannot_be_understood_is_named_with_its_line() {
+fn invalid_dotenv_line_is_named() {
     let folder = tempfile::tempdir().unwrap();
     for (text, line) in [
         ("A=1\n\nMY TOKEN is=secret\n", 3),
@@ -236,20 +236,24 @@ fn a_file_that_cannot_be_understood_is_named_with_its_line() {
     ] {
         fs::write(folder.path().join(".env"), text).unwrap();
         let output = run(folder.path(), &["status"]);
-        let said = error_of(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let errors = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(
-            said.contains(&format!("line {line} of .env")) && !said.contains("secret"),
-            "{said}"
+            errors.contains(&format!("line {line} of .env")) && !errors.contains("secret"),
+            "{errors}"
         );
     }
-    assert_eq!(names(folder.path()).len(), 1, "nothing was begun");
+    assert_eq!(
+        names(folder.path()).len(),
+        1,
+        "the command must not create any file"
+    );
 }
 
-/// What bash offers for the last of some words.
-fn completed(folder: &Path, words: &str) -> String {
+/// Returns bash's completions of the last of `words`.
+fn completions_of(folder: &Path, words: &str) -> String {
     let script = text_of(&run(folder, &["completions", "bash"]));
-    // As bash calls the function that `complete -F` names: the program, the word and the one before.
+    // Bash calls the function of `complete -F` with the program, the word and the previous word.
     let call = r#"
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         function=$(complete -p bike-traffic | grep -o -- '-F [^ ]*' | cut -c 4-)
@@ -272,43 +276,44 @@ fn bash_completes_every_command_and_its_options() {
         .map(|command| command.get_name().to_owned())
         .collect();
     for command in &commands {
-        let offered = completed(folder.path(), &format!("bike-traffic {command}"));
+        let completions = completions_of(folder.path(), &format!("bike-traffic {command}"));
         assert!(
-            offered.split(' ').any(|word| word == command),
-            "{command}: {offered}"
+            completions.split(' ').any(|word| word == command),
+            "{command}: {completions}"
         );
         assert!(
-            completed(folder.path(), &format!("bike-traffic {command} --he")).contains("--help"),
+            completions_of(folder.path(), &format!("bike-traffic {command} --he"))
+                .contains("--help"),
             "{command}"
         );
     }
     assert!(commands.len() > 10);
     assert_eq!(
-        completed(folder.path(), "bike-traffic sample-data --co"),
+        completions_of(folder.path(), "bike-traffic sample-data --co"),
         "--counters"
     );
     assert_eq!(
-        completed(folder.path(), "bike-traffic train --ear"),
+        completions_of(folder.path(), "bike-traffic train --ear"),
         "--early-stopping"
     );
 }
 
-/// Ends the process where a test fails.
-struct Killed(Child);
+/// A child process that is killed on drop.
+struct KillOnDrop(Child);
 
-impl Drop for Killed {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // It may have ended, which is just as well.
+        // Errors mean that the process has already ended.
         drop(self.0.kill());
         drop(self.0.wait());
     }
 }
 
 #[test]
-fn ctrl_c_leaves_whole_files_only() {
+fn interrupted_command_leaves_only_complete_files() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let folder = tempfile::tempdir().unwrap();
-        // The first two files take no time, the third takes seconds.
+        // The first two files are written at once, the third takes seconds.
         let days = [
             "--train-days",
             "2",
@@ -321,7 +326,7 @@ fn ctrl_c_leaves_whole_files_only() {
             folder.path(),
             &["sample-data", "--out", "data", "--counters", "50"],
         );
-        let mut process = Killed(
+        let mut process = KillOnDrop(
             command
                 .args(days)
                 .stdout(Stdio::null())
@@ -330,13 +335,13 @@ fn ctrl_c_leaves_whole_files_only() {
                 .unwrap(),
         );
         let data = folder.path().join("data");
-        let is_begun = || {
+        let is_started = || {
             data.exists()
                 && names(&data)
                     .iter()
                     .any(|name| name.starts_with("live") && name.ends_with(".partial"))
         };
-        wait_until("the third file is begun", is_begun);
+        wait_until("the third file exists", is_started);
 
         let kill = format!("kill -{signal} {}", process.0.id());
         assert!(
@@ -361,10 +366,13 @@ fn ctrl_c_leaves_whole_files_only() {
     }
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(description: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it never came about that {what}");
+    while !condition() {
+        assert!(
+            Instant::now() < deadline,
+            "timed out waiting until {description}"
+        );
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,4 +1,4 @@
-//! Which data become the baseline.
+//! Publication of a champion's data as the baseline.
 
 use std::fs::File;
 
@@ -9,12 +9,12 @@ use cli::commands::{
 use forecasting::counts;
 use shared::{
     baseline,
-    registry::{Version, change_champion},
+    registry::{Operator, Promotion, Version, promote},
 };
 
 use crate::test_system::{TestSystem, recipe};
 
-/// Trains on the days after the test set, which nobody has published.
+/// Trains on the unpublished days after the test set, and returns the outcome of the promotion.
 async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<PromotionOutcome> {
     let after = system.test.period().unwrap().1.plus(1).day();
     let counts = system
@@ -39,15 +39,15 @@ async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<Promoti
 }
 
 #[tokio::test]
-async fn the_data_of_a_better_champion_are_published_once() {
+async fn data_of_a_better_champion_are_published_once() {
     let system = TestSystem::with_champion(1).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     let promotion = train_on_later_days(&system, 60).await;
     assert!(
         matches!(promotion, Some(PromotionOutcome::Better { .. })),
         "{promotion:?}"
     );
-    assert_eq!(system.in_use().await, before);
+    assert_eq!(system.published_baseline().await, before);
 
     let publication = publish_baseline(&system.ports, "test").await.unwrap();
     let (previous, previous_mae) = publication.previous.unwrap();
@@ -56,7 +56,7 @@ async fn the_data_of_a_better_champion_are_published_once() {
         (Version::new(2), Version::new(1))
     );
     assert!(publication.mae < previous_mae, "{publication}");
-    let after = system.in_use().await;
+    let after = system.published_baseline().await;
     assert_eq!(
         (&after.train, &publication.from),
         (&publication.to, &before.train)
@@ -76,7 +76,7 @@ async fn the_data_of_a_better_champion_are_published_once() {
     let log = system.ports.warehouse.audit_log().await.unwrap();
     let decisions: Vec<_> = log
         .iter()
-        .map(|row| (row.decision.as_str(), row.champion_version))
+        .map(|row| (row.entry.decision.as_str(), row.entry.champion_version))
         .collect();
     let [first, second] = [1, 2].map(|version| Some(Version::new(version)));
     assert_eq!(
@@ -88,47 +88,55 @@ async fn the_data_of_a_better_champion_are_published_once() {
         ]
     );
     assert!(
-        log[2].reason.contains(&after.train.to_string()),
+        log[2].entry.reason.contains(&after.train.to_string()),
         "{}",
-        log[2].reason
+        log[2].entry.reason
     );
 }
 
 #[tokio::test]
-async fn the_data_of_a_worse_champion_are_not_published() {
+async fn data_of_a_worse_champion_are_not_published() {
     let system = TestSystem::with_champion(60).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     train_on_later_days(&system, 1).await;
-    // By hand, since nothing else makes a worse version champion.
-    change_champion(&*system.ports.registry, Version::new(1), Version::new(2))
-        .await
-        .unwrap();
+    // No command promotes a worse version, so the test moves the alias itself.
+    let _ = promote(
+        &*system.ports.registry,
+        &Promotion::by_operator(
+            &Operator::named("tests"),
+            Some(Version::new(1)),
+            Version::new(2),
+        ),
+    )
+    .await
+    .unwrap();
     let error = publish_baseline(&system.ports, "test")
         .await
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with("the baseline stays"), "{error}");
-    assert_eq!(system.in_use().await, before);
+    assert!(error.starts_with("cannot replace the baseline"), "{error}");
+    assert_eq!(system.published_baseline().await, before);
 }
 
 #[tokio::test]
-async fn data_are_not_published_where_nothing_shows_that_their_champion_is_better() {
+async fn data_are_not_published_over_a_baseline_without_a_version() {
     let system = TestSystem::with_champion(1).await;
     train_on_later_days(&system, 60).await;
-    let others = system.put_others_into_use().await;
+    let unrelated = system.publish_unrelated_data().await;
     let error = publish_baseline(&system.ports, "test")
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("the baseline stays") && error.contains("no version is known"),
+        error.starts_with("cannot replace the baseline")
+            && error.contains("no registered version was trained on it"),
         "{error}"
     );
-    assert_eq!(system.in_use().await, others);
+    assert_eq!(system.published_baseline().await, unrelated);
 }
 
 #[tokio::test]
-async fn another_test_set_is_refused_while_one_is_in_use() {
+async fn second_test_set_is_rejected() {
     let system = TestSystem::with_champion(3).await;
     let path = system.folder.path().join("other.csv");
     let (first, last) = system.test.period().unwrap();

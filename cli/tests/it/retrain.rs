@@ -47,9 +47,9 @@ async fn aliases(system: &TestSystem) -> [Option<Version>; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
+async fn better_model_is_promoted_and_its_data_become_the_baseline() {
     let system = TestSystem::with_champion(3).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     let report = run(&system, 60).await.unwrap();
     assert!(report.is_better, "{report}");
     assert_eq!(
@@ -57,7 +57,7 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
         [Some(Version::new(2)), Some(Version::new(1))]
     );
 
-    let after = system.in_use().await;
+    let after = system.published_baseline().await;
     assert_eq!(
         (&after.train, &after.test),
         (&report.train.data.name, &before.test)
@@ -66,7 +66,7 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
         .await
         .unwrap();
     assert_eq!(manifest.parent, Some(before.train));
-    // The baseline before, and the months of the exports.
+    // The sources are the previous baseline and one export per month.
     assert_eq!(manifest.sources.len(), 1 + report.export.files.len());
     assert!(report.export.files.len() >= 3, "{:?}", report.export.files);
 
@@ -97,23 +97,23 @@ async fn a_better_model_becomes_champion_and_its_data_the_baseline() {
         report.plan.quarter, report.train.run
     );
     assert_eq!(
-        (row.decision.as_str(), row.event_id.to_string()),
+        (row.entry.decision.as_str(), row.event_id.to_string()),
         ("retrained", event_id)
     );
     assert_eq!(
-        (row.champion_version, row.env.as_str()),
+        (row.entry.champion_version, row.env.as_str()),
         (Some(Version::new(2)), "test")
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
+async fn worse_model_changes_only_the_audit_log() {
     let system = TestSystem::with_champion(60).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     let report = run(&system, 2).await.unwrap();
     assert!(!report.is_better, "{report}");
     assert_eq!(
-        (aliases(&system).await, system.in_use().await),
+        (aliases(&system).await, system.published_baseline().await),
         ([Some(Version::new(1)), None], before)
     );
     let log = system.ports.warehouse.audit_log().await.unwrap();
@@ -121,14 +121,18 @@ async fn a_worse_model_changes_nothing_but_the_audit_log_which_says_why() {
         panic!("{log:?}")
     };
     assert_eq!(
-        (row.decision.as_str(), row.challenger_version),
+        (row.entry.decision.as_str(), row.entry.challenger_version),
         ("kept", Some(Version::new(2)))
     );
-    assert!(row.reason.contains("is not lower than"), "{}", row.reason);
+    assert!(
+        row.entry.reason.contains("is not lower than"),
+        "{}",
+        row.entry.reason
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_report_tells_what_the_merge_found() {
+async fn report_includes_counters_found_by_the_merge() {
     let system = TestSystem::with_champion(3).await;
     let mut counts = system
         .ports
@@ -157,7 +161,7 @@ async fn the_report_tells_what_the_merge_found() {
         report.to_string().contains("1 counters appeared: Parc"),
         "{report}"
     );
-    // A later call has it from the journal.
+    // A later call reads the merge report from the journal.
     let again = run(&system, 60).await.unwrap();
     assert_eq!(again.merge, report.merge);
     assert_eq!(
@@ -167,7 +171,7 @@ async fn the_report_tells_what_the_merge_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_shows_the_plan_and_changes_nothing() {
+async fn dry_run_returns_the_plan_and_changes_nothing() {
     let system = TestSystem::with_champion(3).await;
     let before = snapshot(system.state.folder());
     let PlanStatus { plan, done, folder } = status(&system.ports, &system.state, &request(60))
@@ -182,7 +186,7 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_any_step_and_run_again_it_ends_in_the_same_state() {
+async fn retraining_killed_after_any_step_ends_in_the_same_state() {
     let system = TestSystem::with_champion(3).await;
     let (state, prepared) = (system.state.folder(), system.folder.path().join("prepared"));
     copy(state, &prepared);
@@ -194,17 +198,18 @@ async fn killed_after_any_step_and_run_again_it_ends_in_the_same_state() {
         kill_after(step, state);
         assert!(
             command(state).status().unwrap().success(),
-            "after it was killed after {step}"
+            "the run after the kill at {step} must succeed"
         );
         assert_same(&expected, &snapshot(state));
-        let left: Vec<_> = fs::read_dir(work(state))
+        let remaining: Vec<_> = fs::read_dir(work(state))
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert!(
-            left.iter()
+            remaining
+                .iter()
                 .all(|name| !name.to_string_lossy().contains("partial")),
-            "{left:?}"
+            "{remaining:?}"
         );
     }
 }
@@ -226,7 +231,7 @@ fn command(state: &Path) -> Command {
     command
 }
 
-/// Starts the command, and kills it as soon as its journal says that a step is done.
+/// Starts the command and kills it as soon as its journal marks `step` as done.
 fn kill_after(step: &str, state: &Path) {
     let mut process = command(state).spawn().unwrap();
     let limit = Instant::now() + Duration::from_secs(60);
@@ -236,15 +241,21 @@ fn kill_after(step: &str, state: &Path) {
         (!contents["done"][step].is_null()).then_some(())
     };
     while is_done().is_none() && process.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < limit, "the step {step} was never done");
+        assert!(
+            Instant::now() < limit,
+            "the step {step} was not done within 60 s"
+        );
         thread::sleep(Duration::from_millis(1));
     }
     process.kill().unwrap();
     process.wait().unwrap();
-    assert!(is_done().is_some(), "it ended before the step {step}");
+    assert!(
+        is_done().is_some(),
+        "the command must not end before the step {step}"
+    );
 }
 
-/// The folder of the one retraining.
+/// Returns the folder of the only retraining.
 fn work(state: &Path) -> std::path::PathBuf {
     let folder = state.join("retrain");
     let quarter = fs::read_dir(&folder)

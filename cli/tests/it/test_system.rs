@@ -1,4 +1,4 @@
-//! A state with a champion, its baseline, and the daily tables of all that came after.
+//! A state with a champion, its baseline, and daily tables of the later days.
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +25,10 @@ use shared::{
     ports::Ports,
 };
 
-/// The days of training data that the champion has seen; the later ones are in daily tables.
+/// The number of days the champion is trained on. Later days are in daily tables.
 const BASELINE_DAYS: i32 = 80;
 
-/// Files of counts, and what lies before and after the border of the baseline.
+/// A state folder with its ports, sample data and fixed test set.
 pub(crate) struct TestSystem {
     pub(crate) state: State,
     pub(crate) ports: Ports,
@@ -39,8 +39,8 @@ pub(crate) struct TestSystem {
 }
 
 impl TestSystem {
-    /// Trains a champion of so many rounds on the first days, and fills the daily tables of all later ones, the period of
-    /// the fixed test set included.
+    /// Trains a champion of `rounds` rounds on the first [`BASELINE_DAYS`] days, and writes daily
+    /// tables of all later days, including the period of the fixed test set.
     pub(crate) async fn with_champion(rounds: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
@@ -99,8 +99,8 @@ impl TestSystem {
         }
     }
 
-    /// Returns the data sets in use.
-    pub(crate) async fn in_use(&self) -> Baseline {
+    /// Returns the published baseline.
+    pub(crate) async fn published_baseline(&self) -> Baseline {
         baseline::published(&*self.ports.store)
             .await
             .unwrap()
@@ -108,8 +108,8 @@ impl TestSystem {
             .0
     }
 
-    /// Puts data sets into use, whatever is in use.
-    pub(crate) async fn put_into_use(&self, baseline: &Baseline) {
+    /// Publishes a baseline, regardless of the current one.
+    pub(crate) async fn publish_baseline(&self, baseline: &Baseline) {
         let (_, generation) = baseline::published(&*self.ports.store)
             .await
             .unwrap()
@@ -119,23 +119,24 @@ impl TestSystem {
             .unwrap();
     }
 
-    /// Puts training data into use that no version was trained on, as somebody else may, and returns what is in use then.
-    pub(crate) async fn put_others_into_use(&self) -> Baseline {
+    /// Publishes training data that no version was trained on, as another user may. Returns the new
+    /// baseline.
+    pub(crate) async fn publish_unrelated_data(&self) -> Baseline {
         let counts = self
             .ports
             .warehouse
             .counts(self.last_day, self.last_day)
             .await
             .unwrap();
-        let others = DataSetDraft::new(Role::Train, &counts, Vec::new(), None)
+        let unrelated = DataSetDraft::new(Role::Train, &counts, Vec::new(), None)
             .unwrap()
             .unwrap();
         let baseline = Baseline {
-            train: others.data.name.clone(),
-            ..self.in_use().await
+            train: unrelated.data.name.clone(),
+            ..self.published_baseline().await
         };
-        baseline::keep(&*self.ports.store, others).await.unwrap();
-        self.put_into_use(&baseline).await;
+        baseline::keep(&*self.ports.store, unrelated).await.unwrap();
+        self.publish_baseline(&baseline).await;
         baseline
     }
 }
@@ -158,8 +159,10 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Returns every object, table and registered version by its path, without what counts how often it was written, without
-/// the time of the audit rows, and without exports: one that was cut short stays beside the one that is used.
+/// Returns the contents of every object, table and registered version by path.
+///
+/// Leaves out generations, the times of audit rows, and exports, because an interrupted export
+/// stays beside the one in use.
 pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = ["objects", "warehouse", "registry"]
@@ -176,7 +179,10 @@ pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             }
         }
     }
-    assert!(files.len() > 60, "there is hardly any state to compare");
+    assert!(
+        files.len() > 60,
+        "too few files for a meaningful comparison"
+    );
     files
 }
 
@@ -186,7 +192,7 @@ fn without_time(log: &Path) -> Vec<u8> {
     rows.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// Says which files differ, without printing their contents.
+/// Asserts that the snapshots are equal. Lists the changed files without their contents.
 pub(crate) fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
     let paths: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changed: Vec<_> = paths
@@ -196,7 +202,7 @@ pub(crate) fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<
     assert!(changed.is_empty(), "changed: {changed:#?}");
 }
 
-/// Copies a folder with all that is in it.
+/// Copies a folder recursively.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

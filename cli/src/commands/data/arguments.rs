@@ -11,19 +11,19 @@ Examples:
   bike-traffic data verify --cloud
   bike-traffic data history --json
 
-docs/data.md describes the manifests, and how to keep the files in DVC as well.")]
+docs/data.md describes the manifests and how to track the files with DVC.")]
 pub struct DataArguments {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: DataCommand,
 }
 
-/// What to do with data sets.
+/// The subcommands of `data`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DataCommand {
-    /// Read every data set and find those that are missing or not what their manifest says.
+    /// Compare every data set with its manifest and report missing and changed objects.
     Verify(VerifyArguments),
-    /// Show the training data in use and all that they continue.
+    /// Show the training data in use and all data sets that it continues.
     History(HistoryArguments),
 }
 
@@ -34,12 +34,12 @@ Examples:
   bike-traffic data verify --cloud
   bike-traffic data verify --state state/run-1a2b3c4d --json
 
-It ends with 1 where something is missing or changed.")]
+The exit code is 1 if an object is missing, changed or unreadable, or has no manifest.")]
 pub struct VerifyArguments {
-    /// The places to look at.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// Print the result as JSON.
+    pub target: TargetArguments,
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -51,10 +51,10 @@ Examples:
   bike-traffic data history
   bike-traffic data history --cloud --json | jq '.train[].name'")]
 pub struct HistoryArguments {
-    /// The places to look at.
+    /// The target of the command.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// Print the result as JSON.
+    pub target: TargetArguments,
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }

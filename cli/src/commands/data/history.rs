@@ -1,4 +1,4 @@
-//! `bike-traffic data history`.
+//! `bike-traffic data history`: shows the data sets in use and the data sets that they continue.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use shared::{
     store::Store,
 };
 
-/// The data sets in use, and what they continue.
+/// The data sets in use and their history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct History {
-    /// The training data: those in use first, then those that each continues.
+    /// The training data sets: the one in use first, then each data set that it continues.
     pub train: Vec<Manifest>,
     /// The fixed test set.
     pub test: Manifest,
@@ -52,23 +52,23 @@ impl fmt::Display for History {
     }
 }
 
-/// Names a few of many files.
+/// Joins file names, and shortens a list of more than three.
 fn shorten(names: &[&str]) -> String {
     match names {
         [first, second, .., last] if names.len() > 3 => {
             format!("{first}, {second}, … {last} ({} files)", names.len())
         }
-        few => few.join(", "),
+        names => names.join(", "),
     }
 }
 
-/// Reads the manifests of the data sets in use, and of all that they continue.
+/// Reads the manifests of the data sets in use and of all data sets that they continue.
 ///
 /// # Errors
-/// When there is no baseline yet, or the store fails.
+/// Returns an error if there is no baseline, or if the store fails.
 pub async fn history(store: &dyn Store) -> anyhow::Result<History> {
     let (in_use, _) = baseline::published(store).await?.context(
-        "there is no baseline yet: `bike-traffic train` publishes that of the first champion",
+        "there is no baseline yet; to train a champion and publish its data, run `bike-traffic train`",
     )?;
     Ok(History {
         train: baseline::history(store, &in_use.train).await?,

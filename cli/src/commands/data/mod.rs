@@ -1,4 +1,4 @@
-//! `bike-traffic data`: whether the data sets are what their manifests say, and where they come from.
+//! `bike-traffic data`: verifies data sets against their manifests and shows their history.
 
 mod arguments;
 mod history;
@@ -17,12 +17,12 @@ use crate::support::stdout;
 /// Runs the command.
 pub(crate) async fn command(arguments: DataArguments) -> anyhow::Result<()> {
     match arguments.command {
-        DataCommand::History(HistoryArguments { place, json }) => {
-            let ports = place.open(Arc::new(SystemClock)).await?;
+        DataCommand::History(HistoryArguments { target, json }) => {
+            let ports = target.open(Arc::new(SystemClock)).await?;
             stdout::print(&history(&*ports.store).await?, json)
         }
-        DataCommand::Verify(VerifyArguments { place, json }) => {
-            let ports = place.open(Arc::new(SystemClock)).await?;
+        DataCommand::Verify(VerifyArguments { target, json }) => {
+            let ports = target.open(Arc::new(SystemClock)).await?;
             let verification = verify(&*ports.store).await?;
             stdout::print(&verification, json)?;
             verification.result()

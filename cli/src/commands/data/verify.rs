@@ -1,4 +1,4 @@
-//! `bike-traffic data verify`.
+//! `bike-traffic data verify`: compares data sets with their manifests.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use shared::{
     store::Store,
 };
 
-/// What was found about the data sets.
+/// The report of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// One for each object that a manifest describes, or should.
+    /// The findings, one for each object that has or needs a manifest.
     pub findings: Vec<Finding>,
 }
 
@@ -24,15 +24,15 @@ impl Verification {
             .count()
     }
 
-    /// Returns an error when an object is not what its manifest says.
+    /// Returns `Ok` if all objects are valid.
     ///
     /// # Errors
-    /// Then.
+    /// Returns an error if an object differs from its manifest, is missing or has no manifest.
     pub fn result(&self) -> anyhow::Result<()> {
         match self.invalid() {
             0 => Ok(()),
             invalid => bail!(
-                "{invalid} of {} objects are not what their manifests say; bring them back from an earlier generation of the \
+                "{invalid} of {} objects do not match their manifests; restore them from an earlier generation in the \
                  bucket, or from DVC",
                 self.findings.len()
             ),
@@ -65,7 +65,7 @@ impl fmt::Display for Verification {
         }
         write!(
             formatter,
-            "{} objects, {} of them valid",
+            "{} objects, {} valid",
             self.findings.len(),
             self.findings.len() - self.invalid()
         )
@@ -75,7 +75,7 @@ impl fmt::Display for Verification {
 /// Compares every data set of a store with its manifest.
 ///
 /// # Errors
-/// When the store fails.
+/// Returns an error if the store fails.
 pub async fn verify(store: &dyn Store) -> anyhow::Result<Verification> {
     Ok(Verification {
         findings: baseline::verify(store).await?,

@@ -15,29 +15,30 @@ Examples:
   bike-traffic export --cloud --from 2021-04-01 --to 2021-06-30 --out exports
   bike-traffic export --state state/run-1a2b3c4d --json
 
-Stopped at any moment and run again, it goes on with the first month that is not complete. The folder holds a file for
-each object of a month, as in 2021-04-counts-000000000000.csv: give it to `bike-traffic merge-baseline --bq-export`.
+An interrupted export resumes at the first incomplete month when the command is run again. The output folder has a file
+for each object of a month, for example 2021-04-counts-000000000000.csv. Pass the folder to
+`bike-traffic merge-baseline --bq-export`.
 
-A range that leaves out days of a month that have tables makes files of that part, as in
-2021-04-from-05-to-20-counts-000000000000.csv, and leaves those of the whole month as they are. They go when the whole month
-or a larger part is exported into the folder; parts that overlap are kept up to date together.")]
+A range that excludes some tables of a month is written to separate files, for example
+2021-04-from-05-to-20-counts-000000000000.csv. The files of the whole month are unchanged. Exporting the whole month or a
+larger part removes the files of the smaller part. Overlapping parts are updated together.")]
 pub struct ExportArguments {
-    /// The places to export from.
+    /// The target to export from.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// The first day; the first that has a table if not given.
+    pub target: TargetArguments,
+    /// The first day [default: the first day with a table].
     #[arg(long, value_name = "DAY")]
     pub from: Option<Day>,
-    /// The last day; yesterday, in Paris, if not given.
+    /// The last day [default: yesterday in Paris].
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// The folder for the files; `exports` in the folder of the local state if not given.
+    /// The output folder [default: the folder exports in the local state].
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
-    /// Export and download every month again, whatever is there.
+    /// Ignore existing objects and files: export and download every month again.
     #[arg(long)]
     pub fresh: bool,
-    /// Print the result as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -1,4 +1,4 @@
-//! The files of an export on this machine, and a record of where each comes from.
+//! The local files of an export, and a record of the object each was downloaded from.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,18 +20,18 @@ use crate::support::output::OutputFile;
 
 const RECORD: &str = "export.json";
 
-/// A folder with files, and what is known of them.
+/// An output folder and the record of its files.
 pub(super) struct Files {
     folder: PathBuf,
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, FileRecord>,
 }
 
-/// What is known of a file.
+/// The record of a file.
 #[derive(Debug, Serialize, Deserialize)]
-struct Known {
-    /// The days it was exported for, if that was not the whole month.
+struct FileRecord {
+    /// The exported days; `None` if the file belongs to a whole month.
     part: Option<Part>,
-    /// The object it was downloaded from. Its name is never used again.
+    /// The object that the file was downloaded from. Object names are never reused.
     object: ObjectPath,
     rows: u64,
     bytes: u64,
@@ -39,13 +39,13 @@ struct Known {
 }
 
 impl Files {
-    /// Reads what is known of the files in a folder, which need not be there yet.
+    /// Opens an output folder, which need not exist, and reads its record.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
         let record = folder.join(RECORD);
         let known = match fs::read(&record) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
                 format!(
-                    "cannot understand {}; delete it, and its files are downloaded again",
+                    "cannot parse {0}; to download its files again, run `rm {0}`",
                     record.display()
                 )
             })?,
@@ -60,8 +60,9 @@ impl Files {
         })
     }
 
-    /// Makes the objects of a month or of a part of it, and nothing else, the files of that month or part. A file that holds
-    /// its object already is left as it is.
+    /// Downloads the objects of a month or part, and removes its files of other objects.
+    ///
+    /// A file that is identical to its object is not downloaded again.
     pub(super) async fn update(
         &mut self,
         store: &dyn Store,
@@ -88,7 +89,7 @@ impl Files {
                 self.known.insert(name.clone(), known);
                 self.save()?;
             }
-            let Known { rows, bytes, .. } = self.known[name];
+            let FileRecord { rows, bytes, .. } = self.known[name];
             files.push(ExportedFile {
                 path: self.folder.join(name),
                 rows,
@@ -96,35 +97,35 @@ impl Files {
                 is_new,
             });
         }
-        // Of an export of more objects.
+        // An earlier export may have written more objects.
         self.remove(&month.name, |name, part| {
-            part == month.part && names.iter().all(|kept| kept != name)
+            part == month.part && names.iter().all(|current| current != name)
         })?;
         Ok(files)
     }
 
-    /// Removes the files of smaller parts, whose days the files of this month or part have too.
+    /// Removes the files of all smaller parts that this month or part contains.
     pub(super) fn remove_parts_of(&mut self, month: &Month) -> anyhow::Result<()> {
         self.remove(&month.name, |_, part| {
             part != month.part && part.is_some_and(|part| month.contains(part))
         })
     }
 
-    /// Returns the parts of a month that there are files of.
+    /// Returns the parts of a month that have files.
     pub(super) fn parts(&self, month: &str) -> BTreeSet<Part> {
         self.of_month(month)
             .filter_map(|(_, known)| known.part)
             .collect()
     }
 
-    fn of_month(&self, month: &str) -> impl Iterator<Item = (&String, &Known)> {
+    fn of_month(&self, month: &str) -> impl Iterator<Item = (&String, &FileRecord)> {
         let start = format!("{month}-");
         self.known
             .iter()
             .filter(move |(name, _)| name.starts_with(&start))
     }
 
-    /// Tells whether a file holds an object, by its checksum.
+    /// Returns `true` if the file exists and its size and checksum are those of the object.
     fn holds(&self, name: &str, object: &ObjectPath) -> anyhow::Result<bool> {
         let Some(known) = self.known.get(name).filter(|known| known.object == *object) else {
             return Ok(false);
@@ -145,7 +146,7 @@ impl Files {
         object: &ObjectPath,
         name: &str,
         part: Option<Part>,
-    ) -> anyhow::Result<Known> {
+    ) -> anyhow::Result<FileRecord> {
         let contents = store.read(object).await?.bytes;
         let rows = count_rows(&contents)
             .with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
@@ -154,7 +155,7 @@ impl Files {
         file.write_all(&contents)
             .with_context(|| format!("cannot write {}", path.display()))?;
         file.finish()?;
-        Ok(Known {
+        Ok(FileRecord {
             part,
             object: object.clone(),
             rows,
@@ -163,7 +164,9 @@ impl Files {
         })
     }
 
-    /// Removes files of a month, chosen by their names and parts. What nobody has downloaded stays.
+    /// Removes the recorded files of a month that `is_chosen` selects by name and part.
+    ///
+    /// Files without a record are never removed.
     fn remove(
         &mut self,
         month: &str,
@@ -194,12 +197,12 @@ impl Files {
     }
 }
 
-/// Counts the rows of a CSV with a header.
+/// Returns the number of rows of a CSV file, without its header.
 fn count_rows(contents: &[u8]) -> anyhow::Result<u64> {
     let mut rows = 0;
     let mut reader = csv::Reader::from_reader(contents);
     if reader.byte_headers()?.is_empty() {
-        bail!("it has no header");
+        bail!("the file has no header");
     }
     for row in reader.byte_records() {
         row?;

@@ -1,10 +1,12 @@
-//! `bike-traffic export`: the counts of the daily tables as files on this machine.
+//! `bike-traffic export`: downloads the counts of the daily tables as CSV files.
 //!
-//! It goes month by month: the warehouse writes a month into the store, and its objects are downloaded. A record beside
-//! the objects names the versions of the tables they were made from, and one beside the files names the objects they were
-//! downloaded from; what these say is there is not done again.
+//! Months are exported one by one: the warehouse writes a month to the store, and its objects are
+//! downloaded. A record next to the objects lists the table versions they were made from. A record
+//! next to the files lists the objects they were downloaded from. Work that these records cover is
+//! skipped.
 //!
-//! A range that leaves out days of a month makes objects and files of their own, so that those of the whole month stay.
+//! A range that excludes days of a month has its own objects and files, so that those of the whole
+//! month are unchanged.
 
 mod arguments;
 mod files;
@@ -27,31 +29,31 @@ pub use report::{ExportReport, ExportedFile};
 
 use crate::support::{progress::Progress, stdout};
 
-/// What to export.
+/// The days to export and the output folder.
 #[derive(Clone, Debug)]
 pub struct ExportPlan {
-    /// The first day; the first that has a table if not given.
+    /// The first day; the first day with a table if `None`.
     pub from: Option<Day>,
-    /// The last day; yesterday if not given.
+    /// The last day; yesterday if `None`.
     pub to: Option<Day>,
     /// The folder for the files.
     pub out: PathBuf,
-    /// Whether what is there is done again.
+    /// If `true`, existing objects and files are ignored and written again.
     pub fresh: bool,
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
     let ExportArguments {
-        place,
+        target,
         from,
         to,
         out,
         fresh,
         json,
     } = arguments;
-    let out = out.unwrap_or_else(|| place.state.join("exports"));
-    let ports = place.open(Arc::new(SystemClock)).await?;
+    let out = out.unwrap_or_else(|| target.state.join("exports"));
+    let ports = target.open(Arc::new(SystemClock)).await?;
     stdout::print(
         &export(
             &ports,
@@ -67,18 +69,21 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
     )
 }
 
-/// Exports the counts of a range of days into files. Done a second time it finishes what the first time left open, and
-/// does nothing again but for days whose tables were replaced or added since.
+/// Exports the counts of a range of days to files.
+///
+/// A repeated call resumes an interrupted export. It exports a month again only if one of its
+/// tables was added or replaced since.
 ///
 /// # Errors
-/// When the range has its ends the wrong way round, when a port fails, or when a file cannot be written.
+/// Returns an error if the last day is before the first, if a port fails, or if a file cannot be
+/// written.
 pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportReport> {
-    // Hours are counted from there, so no day before it has counts.
+    // Hour 0 is the earliest representable hour, so no earlier day has counts.
     let first = plan.from.unwrap_or_else(|| Hour::from_number(0).day());
     let yesterday = Day::of(ports.clock.now()).plus(-1);
     let last = plan.to.unwrap_or(yesterday);
     if last < first {
-        bail!("cannot export the days from {first} to {last}: the last day comes before the first");
+        bail!("cannot export the days from {first} to {last}: the last day is before the first");
     }
     let tables = ports
         .warehouse
@@ -93,16 +98,16 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     );
     for (done, month) in (0..).zip(&months) {
         progress.show(done, total, month.name.clone());
-        let (is_new, exported) = bring(month, ports, &mut files, plan.fresh).await?;
+        let (is_new, exported) = download(month, ports, &mut files, plan.fresh).await?;
         report.add(month, is_new, exported);
         files.remove_parts_of(month)?;
-        // Days that two parts have are to be the same in both, since in a merge either may win.
+        // Overlapping parts must have equal counts, because either may win in a merge.
         for part in files
             .parts(&month.name)
             .into_iter()
             .filter(|part| Some(*part) != month.part)
         {
-            bring(&Month::part(part, &tables), ports, &mut files, false).await?;
+            download(&Month::part(part, &tables), ports, &mut files, false).await?;
         }
         progress.show(done + 1, total, month.name.clone());
     }
@@ -110,8 +115,10 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     Ok(report)
 }
 
-/// Brings a month, or a part of it, into files, and tells whether it had to be exported for that.
-async fn bring(
+/// Downloads a month or a part of it, and exports it first if its objects are missing or outdated.
+///
+/// Returns `true` if it was exported, and the files.
+async fn download(
     month: &Month,
     ports: &Ports,
     files: &mut Files,
@@ -121,6 +128,6 @@ async fn bring(
     let exported = files.update(&*ports.store, month, &objects).await;
     Ok((
         is_new,
-        exported.with_context(|| format!("cannot bring {} here", month.label()))?,
+        exported.with_context(|| format!("cannot download {}", month.label()))?,
     ))
 }

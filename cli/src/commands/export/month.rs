@@ -1,4 +1,4 @@
-//! A month in the store: objects that the warehouse has written, and a record of what they hold.
+//! A month in the store: the exported objects, and a record of the tables they were made from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,40 +12,43 @@ use shared::{
     warehouse::TableVersion,
 };
 
-/// The first and the last day of a range that leaves out days of a month that have tables.
+/// The first and the last day of a range that excludes some tables of its month.
 pub(super) type Part = (Day, Day);
 
-/// A month, or as much of it as is exported.
+/// A month, or the exported part of it.
 #[derive(Clone, Debug)]
 pub(super) struct Month {
-    /// As in `2021-04`.
+    /// The name, for example `2021-04`.
     pub(super) name: String,
-    /// The days it stands for, whether they have tables or not.
+    /// The first and the last day, with or without tables.
     pub(super) days: (Day, Day),
-    /// Those days again, if it is not the whole month. Whole, it is as much of the month as there is by yesterday.
+    /// The same days if this is a part of a month. `None` for a whole month, which ends yesterday
+    /// at the latest.
     pub(super) part: Option<Part>,
-    /// The tables of its days.
+    /// The versions of the daily tables.
     pub(super) tables: BTreeMap<Day, TableVersion>,
 }
 
-/// What is written beside the objects of a month once they are complete.
+/// The record of a complete export, stored next to its objects.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
-    /// The tables that the objects were made from.
+    /// The table versions that the objects were made from.
     tables: BTreeMap<Day, TableVersion>,
-    /// The objects, in the order of the days.
+    /// The objects in the order of their days.
     objects: Vec<ObjectPath>,
 }
 
 impl Month {
-    /// Sorts the tables of a range into months. `tables` are all of these months, which tells what is a part.
+    /// Groups the tables of a range by month.
+    ///
+    /// `tables` must contain all tables of these months, to distinguish whole months from parts.
     pub(super) fn of_range(
         tables: &BTreeMap<Day, TableVersion>,
         range: (Day, Day),
         yesterday: Day,
     ) -> Vec<Self> {
-        let asked = between(tables, range);
-        let months: BTreeSet<_> = asked.keys().map(|day| month_of(*day)).collect();
+        let requested = between(tables, range);
+        let months: BTreeSet<_> = requested.keys().map(|day| month_of(*day)).collect();
         months
             .into_iter()
             .map(|month| Self::of(month, tables, range, yesterday))
@@ -55,10 +58,10 @@ impl Month {
     fn of(
         (first, last): (Day, Day),
         all: &BTreeMap<Day, TableVersion>,
-        asked: (Day, Day),
+        range: (Day, Day),
         yesterday: Day,
     ) -> Self {
-        let (from, to) = (first.max(asked.0), last.min(asked.1));
+        let (from, to) = (first.max(range.0), last.min(range.1));
         let tables = between(all, (from, to));
         let is_whole = tables.keys().all(|day| *day <= yesterday)
             && between(all, (first, last.min(yesterday)))
@@ -92,8 +95,9 @@ impl Month {
         }
     }
 
-    /// Returns the name, and of a part its days, as in `2021-04` or `2021-04-from-05-to-20`. A part comes after its month in
-    /// the order of names, so that in a merge of both it wins.
+    /// Returns the label, for example `2021-04`, or `2021-04-from-05-to-20` for a part.
+    ///
+    /// A part is sorted after its month, so that it wins in a merge of both.
     pub(super) fn label(&self) -> String {
         let Self { name, part, .. } = self;
         part.map_or_else(
@@ -108,15 +112,15 @@ impl Month {
         )
     }
 
-    /// Tells whether all days of a part are days of this one.
+    /// Returns `true` if this month or part contains all days of `part`.
     pub(super) fn contains(&self, (first, last): Part) -> bool {
         self.days.0 <= first && last <= self.days.1
     }
 
-    /// Returns the objects of the month, and whether they had to be made.
+    /// Returns the objects of the month, and `true` if they were exported by this call.
     ///
-    /// A table that is replaced while the month is exported has another version the next time, and so makes the month be
-    /// exported again.
+    /// A table replaced during the export has a new version, so the next call exports the month
+    /// again.
     pub(super) async fn objects(
         &self,
         ports: &Ports,
@@ -127,7 +131,8 @@ impl Month {
         if !fresh && let Some(objects) = self.complete(&*ports.store, &folder, &record).await? {
             return Ok((objects, false));
         }
-        // A folder of its own: one of an export that was stopped may hold a part of a month, or may still be written to.
+        // Each attempt has its own folder: an earlier one may be incomplete, or another process may
+        // still write to it.
         let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
         let attempt = format!("{folder}/{now}-{:08x}", rand::random::<u32>()).parse()?;
         let (Some((first, _)), Some((last, _))) =
@@ -141,15 +146,15 @@ impl Month {
             .await;
         let objects =
             exported.with_context(|| format!("cannot export the days from {first} to {last}"))?;
-        let made = Record {
+        let record_of_export = Record {
             tables: self.tables.clone(),
             objects,
         };
-        store::write_json(&*ports.store, &record, &made, Condition::Always).await?;
-        Ok((made.objects, true))
+        store::write_json(&*ports.store, &record, &record_of_export, Condition::Always).await?;
+        Ok((record_of_export.objects, true))
     }
 
-    /// Returns the objects of an export of these very tables, if there is one and nobody has deleted an object of it.
+    /// Returns the objects of an export of these table versions, unless one of them is missing.
     async fn complete(
         &self,
         store: &dyn Store,
@@ -160,14 +165,16 @@ impl Month {
             Ok((record, _)) => record,
             Err(StoreError::NotFound { .. }) => return Ok(None),
             Err(error) => {
-                return Err(error).context("cannot tell what is exported; --fresh does not ask");
+                return Err(error).context(
+                    "cannot read the record of the earlier export; add --fresh to ignore it",
+                );
             }
         };
-        let there = store.list(&format!("{folder}/")).await?;
+        let existing = store.list(&format!("{folder}/")).await?;
         let is_complete = tables == self.tables
             && objects
                 .iter()
-                .all(|object| there.binary_search(object).is_ok());
+                .all(|object| existing.binary_search(object).is_ok());
         Ok(is_complete.then_some(objects))
     }
 }
@@ -184,7 +191,7 @@ fn between(
         .collect()
 }
 
-/// Returns the first and the last day of the month that a day lies in.
+/// Returns the first and the last day of the month of `day`.
 pub(super) fn month_of(day: Day) -> (Day, Day) {
     let date = day.date();
     (

@@ -1,4 +1,4 @@
-//! What an export did.
+//! The report of an export.
 
 use std::{
     fmt,
@@ -10,36 +10,36 @@ use serde::Serialize;
 
 use super::month::Month;
 
-/// What an export did.
+/// The report of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportReport {
-    /// The folder of the files.
+    /// The output folder.
     pub folder: PathBuf,
-    /// The first and the last day that were asked for.
+    /// The first and the last requested day.
     pub asked: (Day, Day),
-    /// The first and the last day that have a table.
+    /// The first and the last exported day; `None` if no requested day has a table.
     pub exported: Option<(Day, Day)>,
-    /// The files, in the order of the days.
+    /// The files in the order of their days.
     pub files: Vec<ExportedFile>,
-    /// The counts in all files.
+    /// The number of counts in all files.
     pub rows: u64,
-    /// The months, as in `2021-04`, or parts, as in `2021-04-from-05-to-20`, that the warehouse has written; it had written
-    /// the others before.
+    /// The months that the warehouse exported in this run, for example `2021-04`, or
+    /// `2021-04-from-05-to-20` for a part.
     pub months_written: Vec<String>,
-    /// How many months there are in all.
+    /// The number of months in the range, exported in this run or earlier.
     pub months: usize,
 }
 
-/// A file of an export.
+/// An exported file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedFile {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// The counts in it.
+    /// The number of counts in the file.
     pub rows: u64,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub bytes: u64,
-    /// Whether it was downloaded just now.
+    /// If `true`, the file was downloaded in this run.
     pub is_new: bool,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Display for ExportReport {
             let (first, last) = self.asked;
             return write!(
                 formatter,
-                "no day from {first} to {last} has a table: there is nothing to export"
+                "nothing to export: no day from {first} to {last} has a table"
             );
         };
         let (written, months) = (self.months_written.len(), self.months);
@@ -85,14 +85,14 @@ impl fmt::Display for ExportReport {
         );
         writeln!(
             formatter,
-            "counts from {first} to {last} in {}: {}",
-            self.folder.display(),
-            self.rows
+            "{} counts from {first} to {last} in {}",
+            self.rows,
+            self.folder.display()
         )?;
         write!(
             formatter,
             "months exported: {written} of {months}; files downloaded: {downloaded} of {files}; "
         )?;
-        formatter.write_str("the others were there already")
+        formatter.write_str("the others were up to date")
     }
 }

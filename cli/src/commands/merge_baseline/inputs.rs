@@ -1,4 +1,4 @@
-//! The files that a merge reads, in the order in which they win.
+//! The input files of a merge, in increasing precedence.
 
 use std::{
     fs,
@@ -10,18 +10,18 @@ use tables::Role;
 
 use super::MergePlan;
 
-/// A file to read.
+/// An input file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) role: Role,
 }
 
-/// Lists the baseline and all files of the exports.
+/// Returns the baseline and all files of the exports.
 ///
 /// # Errors
-/// When a folder cannot be read or has no CSV file, when the output would be an export of the next merge, or when the
-/// reject file is one that is read or the output.
+/// Returns an error if a folder cannot be read or has no CSV file. Also returns an error if an
+/// export folder contains the output, or if the reject file is the output or an input.
 pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
     let mut sources = vec![Source {
         path: plan.baseline.clone(),
@@ -47,19 +47,21 @@ pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Refuses to write a file, or to remove it where there is nothing to write, that is needed as something else.
-pub(super) fn refuse_same_file(written: &Path, what: &str, needed: &Path) -> anyhow::Result<()> {
-    if place(written) == place(needed) {
+/// Returns an error if `written` and `needed` are the same file.
+///
+/// A merge writes `written`, or removes it if there is nothing to write. `role` describes `needed`.
+pub(super) fn refuse_same_file(written: &Path, role: &str, needed: &Path) -> anyhow::Result<()> {
+    if resolve(written) == resolve(needed) {
         bail!(
-            "cannot write to {}, which is {what}: choose another file with --output or --rejects",
+            "cannot write to {}, which is {role}: choose another file with --output or --rejects",
             written.display()
         );
     }
     Ok(())
 }
 
-/// Returns where a file is or would be, by whatever path it is named.
-fn place(file: &Path) -> PathBuf {
+/// Resolves the path of a file, which need not exist, to an absolute path without symbolic links.
+fn resolve(file: &Path) -> PathBuf {
     let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     for ancestor in file.ancestors() {
         if let (Ok(found), Ok(rest)) = (fs::canonicalize(ancestor), file.strip_prefix(ancestor)) {
@@ -73,7 +75,8 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     for written in [&plan.output, &plan.rejects] {
         if is_within(written, folder) {
             bail!(
-                "cannot write {} into {}, a folder of exports: the next merge would read it as one; choose another folder",
+                "cannot write {} into the export folder {}: the next merge would read it as an export; \
+                 choose another folder with --output or --rejects",
                 written.display(),
                 folder.display()
             );
@@ -83,7 +86,7 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     find_csv(folder, &mut files)?;
     if files.is_empty() {
         bail!(
-            "the folder of exports {} has no *.csv and no *.csv.gz",
+            "the export folder {} contains no *.csv or *.csv.gz file",
             folder.display()
         );
     }
@@ -91,16 +94,16 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Tells whether a file that may not be there yet would lie in the folder or below it.
+/// Returns `true` if a file, which need not exist, is in the folder or below it.
 fn is_within(file: &Path, folder: &Path) -> bool {
-    let here_if_empty = |path: &Path| {
+    let dot_if_empty = |path: &Path| {
         if path.as_os_str().is_empty() {
             PathBuf::from(".")
         } else {
             path.to_owned()
         }
     };
-    let mut ancestors = file.ancestors().skip(1).map(here_if_empty);
+    let mut ancestors = file.ancestors().skip(1).map(dot_if_empty);
     let existing = ancestors.find_map(|ancestor| fs::canonicalize(ancestor).ok());
     existing
         .zip(fs::canonicalize(folder).ok())
@@ -108,9 +111,9 @@ fn is_within(file: &Path, folder: &Path) -> bool {
 }
 
 fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let cannot = || format!("cannot list the folder of exports {}", folder.display());
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
+    let cannot_list = || format!("cannot list the export folder {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(cannot_list)? {
+        let path = entry.with_context(cannot_list)?.path();
         let name = path
             .file_name()
             .unwrap_or_default()

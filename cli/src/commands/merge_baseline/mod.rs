@@ -1,4 +1,4 @@
-//! `bike-traffic merge-baseline`: one baseline from the one before and exports.
+//! `bike-traffic merge-baseline`: merges the current baseline and exports into the next baseline.
 
 mod arguments;
 mod inputs;
@@ -24,29 +24,29 @@ pub use report::{MergeReport, SourceReport};
 
 use crate::support::{data_file, progress::Progress, stdout};
 
-/// What to merge.
+/// The inputs and outputs of a merge.
 #[derive(Clone, Debug)]
 pub struct MergePlan {
-    /// The baseline so far.
+    /// The current baseline.
     pub baseline: PathBuf,
-    /// The exports, of which the later wins: files, or folders with *.csv and *.csv.gz.
+    /// The exports in increasing precedence: files, or folders with `*.csv` and `*.csv.gz` files.
     pub exports: Vec<PathBuf>,
-    /// The first and the last hour of the fixed test set, whose rows are left out.
+    /// The first and the last hour of the fixed test set; rows of this period are excluded.
     pub test_period: Option<(Hour, Hour)>,
-    /// The file to write, in gzip if its name ends in `.gz`.
+    /// The output file, compressed if its name ends in `.gz`.
     pub output: PathBuf,
-    /// The file for rows that cannot be used; there is none when there are no such rows.
+    /// The file for rejected rows, written only if there are any.
     pub rejects: PathBuf,
 }
 
 /// Runs the command.
 pub(crate) async fn command(arguments: MergeArguments) -> anyhow::Result<()> {
-    let is_json = arguments.json;
+    let as_json = arguments.json;
     let plan = plan(arguments).await?;
     let report = tokio::task::spawn_blocking(move || merge(&plan))
         .await
-        .context("the merge did not end")??;
-    stdout::print(&report, is_json)
+        .context("the merge task failed")??;
+    stdout::print(&report, as_json)
 }
 
 async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
@@ -82,18 +82,19 @@ async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
     })
 }
 
-/// Returns the path of a file beside another: the same name with `ending` after it.
+/// Returns `path` with `ending` appended to its file name.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// Reads the first and the last hour of the fixed test set, a path or `gs://` and an object; its rows that cannot be used
-/// go to `rejects`.
+/// Returns the first and the last hour of the fixed test set.
+///
+/// `path` is a file path or `gs://BUCKET/OBJECT`. Invalid rows are written to `rejects`.
 ///
 /// # Errors
-/// When it cannot be read or has no row that can be used.
+/// Returns an error if the test set cannot be read or has no valid row.
 pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Hour)> {
     let loaded = data_file::load(path, rejects)
         .await
@@ -106,12 +107,13 @@ pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Ho
 
 /// Merges a baseline and exports by counter and hour; the later source wins.
 ///
-/// The same inputs give the same bytes. It works for seconds to minutes without a pause: in async code, call it through
-/// `spawn_blocking`.
+/// Equal inputs give byte-identical output. The merge blocks for seconds to minutes: in async code,
+/// call it through `spawn_blocking`.
 ///
 /// # Errors
-/// When a source cannot be read at all, when nothing is left, or when a file cannot be written; output and reject file are
-/// then as they were before, unless it is the reject file that cannot be written, which comes last.
+/// Returns an error if a source cannot be read, if no row remains, or if a file cannot be written.
+/// The output and the reject file are then unchanged, with one exception: the reject file is
+/// written last, so the output is already replaced if that step fails.
 pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
     let sources = inputs::sources(plan)?;
     let steps = sources.len() as u64 + 1;
@@ -127,7 +129,7 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
     let counts = union.into_counts()?;
     let Some((first, last)) = counts.period() else {
         bail!(
-            "nothing is left to write to {}: no source has a count outside of the test period",
+            "nothing to write to {}: no source has a count outside the test period",
             plan.output.display()
         );
     };
@@ -159,7 +161,7 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
     })
 }
 
-/// Reads one source and adds it. No other is in memory but as columns.
+/// Reads one source and adds it to the union, which holds the earlier sources as columns only.
 fn add(
     source: &Source,
     union: &mut Union,

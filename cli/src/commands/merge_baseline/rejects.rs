@@ -1,4 +1,4 @@
-//! The reject file of a merge, which names the source of each row.
+//! The reject file of a merge, with the source of each row.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use forecasting::counts::{Reject, Rejects};
 
 use crate::support::output::OutputFile;
 
-/// Rows that could not be used, as CSV with the columns `file`, `row`, `reason`, `text`.
+/// The rejected rows as CSV with the columns `file`, `row`, `reason` and `text`.
 pub(super) struct RejectFile {
     path: PathBuf,
     writer: csv::Writer<OutputFile>,
@@ -20,7 +20,7 @@ pub(super) struct RejectFile {
 }
 
 impl RejectFile {
-    /// Begins the file.
+    /// Creates the file and writes its header.
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
         let mut writer = csv::Writer::from_writer(OutputFile::create(path)?);
         let failure = writer.write_record(["file", "row", "reason", "text"]).err();
@@ -32,7 +32,7 @@ impl RejectFile {
         })
     }
 
-    /// Receives the rows of one source.
+    /// Returns a receiver for the rejected rows of one source.
     pub(super) fn of<'a>(&'a mut self, source: &'a str) -> SourceRejects<'a> {
         SourceRejects {
             file: self,
@@ -41,10 +41,12 @@ impl RejectFile {
         }
     }
 
-    /// Ends the file and returns its path. Without rows there is none, nor that of a merge before.
+    /// Finishes the file and returns its path.
+    ///
+    /// Without rejected rows, returns `None` and removes the reject file of an earlier merge.
     ///
     /// # Errors
-    /// The first failure to write.
+    /// Returns the first write error.
     pub(super) fn finish(self) -> anyhow::Result<Option<PathBuf>> {
         let Self {
             path,
@@ -66,7 +68,7 @@ impl RejectFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| {
                     format!(
-                        "cannot remove {}, the reject file of a merge before",
+                        "cannot remove the reject file {} of an earlier merge",
                         path.display()
                     )
                 })
@@ -76,7 +78,7 @@ impl RejectFile {
     }
 }
 
-/// Receives the rejected rows of one source.
+/// A receiver for the rejected rows of one source.
 pub(super) struct SourceRejects<'a> {
     file: &'a mut RejectFile,
     source: &'a str,
@@ -84,7 +86,7 @@ pub(super) struct SourceRejects<'a> {
 }
 
 impl SourceRejects<'_> {
-    /// Returns the number of rows for each reason.
+    /// Returns the number of rejected rows by reason.
     pub(super) fn by_reason(self) -> BTreeMap<&'static str, u64> {
         self.by_reason
     }

@@ -1,51 +1,51 @@
-//! What a merge prints.
+//! The report of a merge.
 
 use std::{collections::BTreeMap, fmt};
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 
-/// The outcome of a merge.
+/// The report of a merge.
 #[derive(Clone, Debug, Serialize)]
 pub struct MergeReport {
-    /// The file that was written.
+    /// The path of the output.
     pub output: String,
-    /// The counts in it.
+    /// The number of counts in the output.
     pub rows: usize,
-    /// The counters in it.
+    /// The number of counters in the output.
     pub counters: usize,
-    /// Its first and its last hour.
+    /// The first and the last hour of the output.
     pub period: String,
-    /// The first and the last hour of the fixed test set, which is not in it.
+    /// The first and the last hour of the fixed test set, which the output excludes.
     pub test_period: Option<String>,
-    /// The files that were read, the later winning.
+    /// The files that were read, in increasing precedence.
     pub sources: Vec<SourceReport>,
-    /// The counters that are in exports only.
+    /// The counters that occur in the exports only.
     pub appeared: Vec<String>,
-    /// The counters that are in the baseline and have no count in the last export.
+    /// The counters of the baseline without a count in the last export.
     pub vanished: Vec<String>,
-    /// The file with the rows that could not be used, if there are any.
+    /// The path of the reject file; `None` if no row was rejected.
     pub rejects: Option<String>,
 }
 
-/// What was in a file: each of its rows is counted once.
+/// The rows of one source file; each row is in exactly one category.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceReport {
-    /// The file.
+    /// The path of the file.
     pub file: String,
-    /// Its rows without the header.
+    /// The number of rows, without the header.
     pub rows: u64,
-    /// The counts for hours that no source before had.
+    /// Counts of hours that no earlier source has.
     pub new: u64,
-    /// The counts that differ from that of a source before, and stand in its place.
+    /// Counts that replace a different count of an earlier source.
     pub replaced: u64,
-    /// The counts that a source before had already.
+    /// Counts equal to the count of an earlier source.
     pub unchanged: u64,
-    /// The counts left out since they lie in the test period.
+    /// Counts excluded because they are in the test period.
     pub in_test_period: u64,
-    /// The rows that went because of another of the file for the same counter and hour.
+    /// Rows dropped because the file has another row for the same counter and hour.
     pub duplicates: u64,
-    /// The rows that could not be used, by reason.
+    /// The number of rejected rows by reason.
     pub rejected: BTreeMap<&'static str, u64>,
 }
 
@@ -69,7 +69,7 @@ impl MergeReport {
             "rejected",
         ]);
         for source in &self.sources {
-            let figures = [
+            let row_counts = [
                 source.rows,
                 source.new,
                 source.replaced,
@@ -79,8 +79,7 @@ impl MergeReport {
                 source.rejected_rows(),
             ];
             table.add_row(
-                std::iter::once(source.file.clone())
-                    .chain(figures.map(|figure| figure.to_string())),
+                std::iter::once(source.file.clone()).chain(row_counts.map(|rows| rows.to_string())),
             );
         }
         for column in table.column_iter_mut().skip(1) {
@@ -95,24 +94,24 @@ impl fmt::Display for MergeReport {
         writeln!(formatter, "{}", self.table())?;
         for source in &self.sources {
             for (reason, rows) in &source.rejected {
-                writeln!(formatter, "{}: {rows} rejected, {reason}", source.file)?;
+                writeln!(formatter, "{}: {rows} rejected: {reason}", source.file)?;
             }
         }
         if let Some(rejects) = &self.rejects {
             writeln!(formatter, "rejected rows: {rejects}")?;
         }
-        for (what, names) in [("appeared", &self.appeared), ("vanished", &self.vanished)] {
+        for (change, names) in [("appeared", &self.appeared), ("vanished", &self.vanished)] {
             if !names.is_empty() {
                 writeln!(
                     formatter,
-                    "{} counters {what}: {}",
+                    "{} counters {change}: {}",
                     names.len(),
                     names.join("; ")
                 )?;
             }
         }
         if let Some(test_period) = &self.test_period {
-            writeln!(formatter, "left out: {test_period}, the test period")?;
+            writeln!(formatter, "excluded test period: {test_period}")?;
         }
         write!(
             formatter,

@@ -13,21 +13,21 @@ mod files;
 const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 const SNAKE: &str = "comptage_horaire,date_et_heure_de_comptage,identifiant_du_compteur,nom_du_compteur,coordonnees_geographiques\n";
 
-/// A folder with a baseline and exports in it.
-struct Place {
+/// A temporary folder with a baseline and exports.
+struct Fixture {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     fn new(files: &[(&str, &[u8])]) -> Self {
-        let place = Self {
+        let fixture = Self {
             folder: tempfile::tempdir().unwrap(),
         };
         for (name, bytes) in files {
-            fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
-            fs::write(place.path(name), bytes).unwrap();
+            fs::create_dir_all(fixture.path(name).parent().unwrap()).unwrap();
+            fs::write(fixture.path(name), bytes).unwrap();
         }
-        place
+        fixture
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -61,8 +61,8 @@ fn export(rows: &[String]) -> Vec<u8> {
     format!("{FRENCH}{}", rows.concat()).into_bytes()
 }
 
-/// Figures of a source in the order of its table, without the rejected.
-fn figures(source: &SourceReport) -> [u64; 6] {
+/// Returns the row counts of a source in the order of the report table, without rejected rows.
+fn row_counts(source: &SourceReport) -> [u64; 6] {
     [
         source.rows,
         source.new,
@@ -74,8 +74,8 @@ fn figures(source: &SourceReport) -> [u64; 6] {
 }
 
 #[test]
-fn the_later_source_wins_and_an_overlap_is_not_counted_twice() {
-    let place = Place::new(&[
+fn later_source_wins_and_overlap_is_counted_once() {
+    let fixture = Fixture::new(&[
         (
             "old.csv",
             &export(&[
@@ -97,15 +97,15 @@ fn the_later_source_wins_and_an_overlap_is_not_counted_twice() {
             &export(&[row("Quai", 31, "02"), row("Quai", 4, "03")]),
         ),
     ]);
-    let report = merge(&place.plan("old.csv", &["first.csv", "second.csv"])).unwrap();
+    let report = merge(&fixture.plan("old.csv", &["first.csv", "second.csv"])).unwrap();
     let rows = [
         row("Quai", 1, "00"),
         row("Quai", 2, "01"),
         row("Quai", 31, "02"),
         row("Quai", 4, "03"),
     ];
-    assert_eq!(place.read("out/next.csv").into_bytes(), export(&rows));
-    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    assert_eq!(fixture.read("out/next.csv").into_bytes(), export(&rows));
+    let sources: Vec<_> = report.sources.iter().map(row_counts).collect();
     assert_eq!(
         sources,
         [[3, 3, 0, 0, 0, 0], [3, 1, 1, 1, 0, 0], [2, 0, 1, 1, 0, 0]]
@@ -115,28 +115,32 @@ fn the_later_source_wins_and_an_overlap_is_not_counted_twice() {
         report.period,
         "2021-07-18T22:00:00Z to 2021-07-19T01:00:00Z"
     );
-    // Turned round, what was first wins.
-    let report = merge(&place.plan("old.csv", &["second.csv", "first.csv"])).unwrap();
-    assert!(place.read("out/next.csv").contains(&row("Quai", 30, "02")));
-    assert_eq!(figures(&report.sources[2]), [3, 0, 1, 2, 0, 0]);
+    // In the reverse order, the other export wins.
+    let report = merge(&fixture.plan("old.csv", &["second.csv", "first.csv"])).unwrap();
+    assert!(
+        fixture
+            .read("out/next.csv")
+            .contains(&row("Quai", 30, "02"))
+    );
+    assert_eq!(row_counts(&report.sources[2]), [3, 0, 1, 2, 0, 0]);
 }
 
 #[test]
-fn no_row_of_the_test_period_is_left_whatever_the_source() {
+fn rows_in_test_period_are_dropped_from_every_source() {
     let hours = ["00", "01", "02", "03", "04"];
     let all: Vec<_> = hours.map(|hour| row("Quai", 7, hour)).into();
-    let place = Place::new(&[("old.csv", &export(&all)), ("new.csv", &export(&all[1..]))]);
-    let mut plan = place.plan("old.csv", &["new.csv"]);
+    let fixture = Fixture::new(&[("old.csv", &export(&all)), ("new.csv", &export(&all[1..]))]);
+    let mut plan = fixture.plan("old.csv", &["new.csv"]);
     plan.test_period = Some((
         hour("2021-07-19T01:00:00+02:00"),
         hour("2021-07-19T03:00:00+02:00"),
     ));
     let report = merge(&plan).unwrap();
     assert_eq!(
-        place.read("out/next.csv").into_bytes(),
+        fixture.read("out/next.csv").into_bytes(),
         export(&[row("Quai", 7, "00"), row("Quai", 7, "04")])
     );
-    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    let sources: Vec<_> = report.sources.iter().map(row_counts).collect();
     assert_eq!(sources, [[5, 2, 0, 0, 3, 0], [4, 0, 0, 1, 3, 0]]);
     assert_eq!(
         report.test_period.as_deref(),
@@ -145,14 +149,14 @@ fn no_row_of_the_test_period_is_left_whatever_the_source() {
 }
 
 #[test]
-fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_source() {
+fn all_export_formats_are_merged_and_rejects_name_their_source() {
     let mut cp1252 = SNAKE.as_bytes().to_vec();
     cp1252.extend_from_slice(
         b"155.0,2021-07-19T02:00:00+02:00,2,90 RUE DE S\xc8VRES,\"48.84, 2.32\"\n",
     );
     cp1252.extend_from_slice(b"many,2021-07-19T03:00:00+02:00,2,90 RUE DE S\xc8VRES,\n");
-    let place = Place::new(&[
-        // Another offset, no id, no coordinates; a phantom 0 beside its count.
+    let fixture = Fixture::new(&[
+        // A UTC offset without a colon, no id, no coordinates, and a duplicate row with count 0.
         (
             "old.csv",
             format!(
@@ -164,7 +168,7 @@ fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_sour
         ("exports/a.csv", format!("\u{feff}{SNAKE}9,2021-07-18 23:00:00 UTC,1,90 rue  de Sevres,\n").as_bytes()),
         ("exports/notes.txt", b"not an export"),
     ]);
-    let report = merge(&place.plan("old.csv", &["exports"])).unwrap();
+    let report = merge(&fixture.plan("old.csv", &["exports"])).unwrap();
     let line = |count: u32, hour: &str| format!("2;90 Rue de Sèvres;{count};{hour};48.84,2.32\n");
     let expected = [
         line(8, "2020-12-01T05:00:00+01:00"),
@@ -172,44 +176,44 @@ fn every_shape_of_export_is_merged_and_what_cannot_be_read_is_kept_with_its_sour
         line(155, "2021-07-19T02:00:00+02:00"),
     ];
     assert_eq!(
-        place.read("out/next.csv"),
+        fixture.read("out/next.csv"),
         format!("{FRENCH}{}", expected.concat())
     );
-    let sources: Vec<_> = report.sources.iter().map(figures).collect();
+    let sources: Vec<_> = report.sources.iter().map(row_counts).collect();
     assert_eq!(
         sources,
         [[2, 1, 0, 0, 0, 1], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0]]
     );
     assert_eq!(
         report.sources[2].rejected,
-        [("the count is no whole number", 1)].into()
+        [("the count is not a whole number", 1)].into()
     );
-    let b = place.path("exports/b.csv");
+    let b = fixture.path("exports/b.csv");
     assert_eq!(
-        place.read("out/next.csv.rejects.csv"),
+        fixture.read("out/next.csv.rejects.csv"),
         format!(
-            "file,row,reason,text\n{},3,the count `many` is no whole number of bicycles,\"many,2021-07-19T03:00:00+02:00,2,90 RUE DE SÈVRES,\"\n",
+            "file,row,reason,text\n{},3,the count `many` is not a whole number,\"many,2021-07-19T03:00:00+02:00,2,90 RUE DE SÈVRES,\"\n",
             b.display()
         )
     );
     assert!(
         report
             .to_string()
-            .contains("b.csv: 1 rejected, the count is no whole number"),
+            .contains("b.csv: 1 rejected: the count is not a whole number"),
         "{report}"
     );
 }
 
 #[test]
-fn without_rejected_rows_there_is_no_reject_file_nor_that_of_a_merge_before() {
-    let place = Place::new(&[
+fn reject_file_of_an_earlier_merge_is_removed_when_no_row_is_rejected() {
+    let fixture = Fixture::new(&[
         ("old.csv", &export(&[row("Quai", 1, "00")])),
         ("new.csv", &export(&[row("Quai", 2, "01")])),
-        ("out/next.csv.rejects.csv", b"of a merge before"),
+        ("out/next.csv.rejects.csv", b"from an earlier merge"),
     ]);
-    let report = merge(&place.plan("old.csv", &["new.csv"])).unwrap();
+    let report = merge(&fixture.plan("old.csv", &["new.csv"])).unwrap();
     assert_eq!(report.rejects, None);
-    assert_eq!(names(&place.path("out")), ["next.csv"]);
+    assert_eq!(names(&fixture.path("out")), ["next.csv"]);
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -220,8 +224,8 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn counters_that_appear_and_vanish_are_named() {
-    let place = Place::new(&[
+fn appeared_and_vanished_counters_are_reported() {
+    let fixture = Fixture::new(&[
         (
             "old.csv",
             &export(&[
@@ -237,15 +241,15 @@ fn counters_that_appear_and_vanish_are_named() {
         ("last/1.csv", &export(&[row("QUAI", 1, "01")])),
         ("last/2.csv", &export(&[row("Place", 1, "01")])),
     ]);
-    let report = merge(&place.plan("old.csv", &["first.csv", "last"])).unwrap();
+    let report = merge(&fixture.plan("old.csv", &["first.csv", "last"])).unwrap();
     assert_eq!(report.appeared, ["Parc", "Place"]);
     assert_eq!(report.vanished, ["Pont", "Gare"]);
     assert_eq!(report.counters, 5);
 }
 
 #[test]
-fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
-    let place = Place::new(&[
+fn unreadable_input_is_named_and_output_is_unchanged() {
+    let fixture = Fixture::new(&[
         (
             "old.csv",
             &export(&[
@@ -254,7 +258,7 @@ fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
             ]),
         ),
         ("broken.csv", b"a;b;c\n1;2;3\n"),
-        ("out/next.csv", b"as it was"),
+        ("out/next.csv", b"previous output"),
         ("empty/notes.txt", b""),
     ]);
     for (export, expected) in [
@@ -264,39 +268,39 @@ fn an_input_that_cannot_be_read_is_named_and_the_output_stays_as_it_was() {
     ] {
         let error = format!(
             "{:#}",
-            merge(&place.plan("old.csv", &[export])).unwrap_err()
+            merge(&fixture.plan("old.csv", &[export])).unwrap_err()
         );
         assert!(
-            error.contains(expected) && !error.contains("breaks off"),
+            error.contains(expected) && !error.contains("cannot read the input"),
             "{error}"
         );
-        assert_eq!(names(&place.path("out")), ["next.csv"]);
-        assert_eq!(place.read("out/next.csv"), "as it was");
+        assert_eq!(names(&fixture.path("out")), ["next.csv"]);
+        assert_eq!(fixture.read("out/next.csv"), "previous output");
     }
 }
 
 #[test]
-fn an_output_that_would_be_the_next_export_or_empty_is_refused() {
-    let place = Place::new(&[
+fn output_in_an_export_folder_and_empty_output_are_rejected() {
+    let fixture = Fixture::new(&[
         ("old.csv", &export(&[row("Quai", 1, "00")])),
         ("out/1.csv", &export(&[])),
     ]);
-    // The second folder is that above the output's.
+    // The empty name stands for the parent of the output folder.
     for folder in ["out", ""] {
-        let error = merge(&place.plan("old.csv", &[folder]))
+        let error = merge(&fixture.plan("old.csv", &[folder]))
             .unwrap_err()
             .to_string();
         assert!(error.contains("choose another folder"), "{error}");
     }
-    let mut plan = place.plan("old.csv", &["out/1.csv"]);
+    let mut plan = fixture.plan("old.csv", &["out/1.csv"]);
     plan.test_period = Some((hour("2021-01-01T00:00:00Z"), hour("2022-01-01T00:00:00Z")));
     let error = merge(&plan).unwrap_err().to_string();
-    assert!(error.contains("nothing is left"), "{error}");
+    assert!(error.contains("nothing to write"), "{error}");
 }
 
 #[test]
-fn a_result_that_is_merged_again_with_nothing_new_gives_the_same_bytes() {
-    let place = Place::new(&[
+fn repeated_merge_without_new_rows_is_byte_identical() {
+    let fixture = Fixture::new(&[
         (
             "old.csv",
             &export(&[row("Quai", 1, "01"), row("Gare", 1, "02")]),
@@ -310,40 +314,40 @@ fn a_result_that_is_merged_again_with_nothing_new_gives_the_same_bytes() {
             ]),
         ),
     ]);
-    let mut plan = place.plan("old.csv", &["new.csv"]);
+    let mut plan = fixture.plan("old.csv", &["new.csv"]);
     merge(&plan).unwrap();
     let once = fs::read(&plan.output).unwrap();
     plan.baseline = plan.output.clone();
     let report = merge(&plan).unwrap();
     assert_eq!(fs::read(&plan.output).unwrap(), once);
     assert_eq!(
-        report.sources.iter().map(figures).collect::<Vec<_>>(),
+        report.sources.iter().map(row_counts).collect::<Vec<_>>(),
         [[4, 4, 0, 0, 0, 0], [3, 0, 0, 3, 0, 0]]
     );
 }
 
 #[test]
-fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
-    let place = Place::new(&[
+fn output_is_deterministic_and_gz_is_compressed() {
+    let fixture = Fixture::new(&[
         ("old.csv", &export(&[row("Quai", 1, "00")])),
         (
             "new.csv",
             &export(&[row("Pont", 2, "01"), row("Quai", 2, "01")]),
         ),
     ]);
-    let mut plan = place.plan("old.csv", &["new.csv"]);
-    let mut draft = Vec::new();
+    let mut plan = fixture.plan("old.csv", &["new.csv"]);
+    let mut compressed = Vec::new();
     for name in ["out/1.csv.gz", "out/2.csv.gz"] {
-        plan.output = place.path(name);
+        plan.output = fixture.path(name);
         merge(&plan).unwrap();
-        draft.push(fs::read(&plan.output).unwrap());
+        compressed.push(fs::read(&plan.output).unwrap());
     }
-    assert_eq!(draft[0], draft[1]);
+    assert_eq!(compressed[0], compressed[1]);
     let mut text = String::new();
-    flate2::read::GzDecoder::new(draft[0].as_slice())
+    flate2::read::GzDecoder::new(compressed[0].as_slice())
         .read_to_string(&mut text)
         .unwrap();
-    // Counters of one hour stand in the order of their names.
+    // Within an hour, rows are sorted by counter name.
     assert_eq!(
         text.into_bytes(),
         export(&[
@@ -354,7 +358,7 @@ fn the_same_inputs_give_the_same_bytes_and_gz_is_packed() {
     );
 }
 
-/// Parses the options of `merge-baseline`, whatever the environment of the tests says of the test set.
+/// Parses the options of `merge-baseline` and ignores `TEST_DATA_PATH` in the environment.
 fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<MergeArguments, clap::Error> {
     let command =
         MergeArguments::augment_args(clap::Command::new("merge-baseline").no_binary_name(true));
@@ -365,7 +369,7 @@ fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<MergeArgument
 }
 
 #[test]
-fn the_test_set_must_be_named_or_denied() {
+fn test_path_or_no_test_set_is_required() {
     let start = [
         "--baseline",
         "a",
@@ -392,8 +396,8 @@ fn the_test_set_must_be_named_or_denied() {
 }
 
 #[tokio::test]
-async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
-    let place = Place::new(&[(
+async fn test_period_spans_first_to_last_hour_of_the_file() {
+    let fixture = Fixture::new(&[(
         "test.csv",
         &export(&[
             row("Pont", 1, "07"),
@@ -402,7 +406,7 @@ async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
         ]),
     )]);
     let [test, output] =
-        ["test.csv", "out/next.csv"].map(|name| place.path(name).display().to_string());
+        ["test.csv", "out/next.csv"].map(|name| fixture.path(name).display().to_string());
     let options = [
         "--baseline",
         "a",
@@ -421,23 +425,23 @@ async fn the_test_period_reaches_from_the_first_to_the_last_hour_of_the_file() {
             hour("2021-07-19T07:00:00+02:00")
         ))
     );
-    assert_eq!(plan.rejects, place.path("out/next.csv.rejects.csv"));
+    assert_eq!(plan.rejects, fixture.path("out/next.csv.rejects.csv"));
 }
 
-/// A count as a naive merge knows it: counter, hour, count.
+/// A row of the reference merge: counter, hour, count.
 type Row = (u8, i32, u32);
 
-/// What a naive merge gives.
+/// The result of a simple merge, to compare the real one with.
 #[derive(Default)]
-struct Naive {
+struct ReferenceMerge {
     /// The counts by hour and counter.
     counts: BTreeMap<(i32, u8), u32>,
-    /// New, replaced, unchanged, in the test period and duplicates of each source.
-    figures: Vec<[u64; 5]>,
+    /// The new, replaced, unchanged, test period and duplicate rows of each source.
+    row_counts: Vec<[u64; 5]>,
 }
 
-fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
-    let mut merged = Naive::default();
+fn reference_merge(sources: &[Vec<Row>], test_period: (i32, i32)) -> ReferenceMerge {
+    let mut merged = ReferenceMerge::default();
     for source in sources {
         let [mut new, mut replaced, mut unchanged, mut in_test_period] = [0; 4];
         let mut own = BTreeMap::<(i32, u8), u32>::new();
@@ -458,7 +462,7 @@ fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
             }
         }
         merged
-            .figures
+            .row_counts
             .push([new, replaced, unchanged, in_test_period, duplicates]);
     }
     merged
@@ -466,10 +470,10 @@ fn naive(sources: &[Vec<Row>], test_period: (i32, i32)) -> Naive {
 
 const FIRST_HOUR: i32 = 450_000;
 
-/// Writes the sources as files, merges them and compares with the naive merge.
-fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32)) {
-    let place = Place::new(&[]);
-    // Names that sort as the numbers do.
+/// Merges the sources through files and compares the result with the reference merge.
+fn assert_matches_reference_merge(sources: &[Vec<Row>], test_period: (i32, i32)) {
+    let fixture = Fixture::new(&[]);
+    // Zero-padded, so that names sort like numbers.
     let name = |counter: u8| format!("Compteur {counter:02}");
     let paths: Vec<_> = (0..sources.len()).map(|at| format!("{at}.csv")).collect();
     for (source, path) in sources.iter().zip(&paths) {
@@ -482,25 +486,25 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
             });
             counts.push(counter, Hour::from_number(FIRST_HOUR + hour), count);
         }
-        data_file::save(&counts, &place.path(path)).unwrap();
+        data_file::save(&counts, &fixture.path(path)).unwrap();
     }
     let exports: Vec<_> = paths[1..].iter().map(String::as_str).collect();
-    let mut plan = place.plan(&paths[0], &exports);
+    let mut plan = fixture.plan(&paths[0], &exports);
     let hour = |hour: i32| Hour::from_number(FIRST_HOUR + hour);
     plan.test_period = Some((hour(test_period.0), hour(test_period.1)));
-    let expected = naive(sources, test_period);
+    let expected = reference_merge(sources, test_period);
     if expected.counts.is_empty() {
         assert!(
             merge(&plan)
                 .unwrap_err()
                 .to_string()
-                .contains("nothing is left")
+                .contains("nothing to write")
         );
         return;
     }
     let report = merge(&plan).unwrap();
-    let figures = report.sources.iter().map(|source| {
-        assert_eq!(source.rows, figures(source)[1..].iter().sum::<u64>());
+    let row_counts = report.sources.iter().map(|source| {
+        assert_eq!(source.rows, row_counts(source)[1..].iter().sum::<u64>());
         [
             source.new,
             source.replaced,
@@ -509,7 +513,7 @@ fn assert_merges_as_the_naive_one(sources: &[Vec<Row>], test_period: (i32, i32))
             source.duplicates,
         ]
     });
-    assert_eq!(figures.collect::<Vec<_>>(), expected.figures);
+    assert_eq!(row_counts.collect::<Vec<_>>(), expected.row_counts);
     let written = counts::read_file(&plan.output, &mut Vec::new()).unwrap();
     let written = written.rows().iter().map(|row| {
         (
@@ -531,21 +535,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn sources_are_merged_as_by_a_naive_merge(
-        // Few counters, hours and counts, so that sources overlap, agree and disagree.
+    fn merge_matches_reference_merge(
+        // Small ranges, so that sources overlap with equal and with different counts.
         sources in proptest::collection::vec(proptest::collection::vec((0..4_u8, 0..12_i32, 0..3_u32), 0..40), 2..5),
         first in 0..12_i32,
         length in 0..6_i32,
     ) {
-        assert_merges_as_the_naive_one(&sources, (first, first + length));
+        assert_matches_reference_merge(&sources, (first, first + length));
     }
 }
 
 #[test]
-fn a_hundred_thousand_rows_of_overlapping_sources_are_merged_as_by_a_naive_merge() {
+fn merge_of_100_000_overlapping_rows_matches_reference_merge() {
     for seed in [20_210_719, 1, 2, 3] {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        // Some seeds overlap little and disagree often, others the other way round.
+        // The seeds differ in how much sources overlap and how often their counts differ.
         let (step, counts): (i32, u32) = (random.random_range(50..600), random.random_range(2..50));
         let sources: Vec<Vec<Row>> = (0..5)
             .map(|source| {
@@ -561,6 +565,6 @@ fn a_hundred_thousand_rows_of_overlapping_sources_are_merged_as_by_a_naive_merge
             })
             .collect();
         let first: i32 = random.random_range(0..600);
-        assert_merges_as_the_naive_one(&sources, (first, first + 150));
+        assert_matches_reference_merge(&sources, (first, first + 150));
     }
 }

@@ -1,4 +1,4 @@
-//! The command line of `replay`.
+//! Options of `replay`.
 
 use clap::Args;
 use shared::{Timestamp, event::Function};
@@ -14,41 +14,42 @@ Examples:
   bike-traffic replay --cloud --function evaluate --snapshot before-the-release
   bike-traffic replay --cloud --dead-letters --edit
 
-What was done before stays as it is; what was not is finished.")]
+A replay is idempotent: finished work stays unchanged, unfinished work is completed.")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["from", "snapshot", "dead_letters"]))]
 pub struct ReplayArguments {
-    /// The places to work on.
+    /// The state or the services to work on.
     #[command(flatten)]
-    pub place: TargetArguments,
-    /// Only the messages of this function.
+    pub target: TargetArguments,
+    /// Deliver only the messages of this function.
     #[arg(long, value_name = "NAME")]
     pub function: Option<Function>,
-    /// Messages published at this instant or later.
+    /// Deliver the messages published at this instant or later.
     #[arg(long, value_name = "TIME")]
     pub from: Option<Timestamp>,
-    /// Only messages published before this instant. In the cloud they are published anew, since a subscription is set back
-    /// to an instant, not to a span of time.
+    /// Deliver only messages published before this instant. With --cloud, they are republished,
+    /// because a subscription can seek to an instant, but not to a range.
     #[arg(long, value_name = "TIME", requires = "from")]
     pub to: Option<Timestamp>,
-    /// What was not acknowledged when this snapshot of the function's subscription was made, and all messages since then.
+    /// Seek the function's subscription to this snapshot: deliver the messages that were not
+    /// acknowledged when it was made, and all later messages.
     #[arg(long, value_name = "NAME", requires = "function", requires = "cloud")]
     pub snapshot: Option<String>,
-    /// Dead letters: each goes back to the topic that its function reads.
+    /// Republish dead letters, each to the topic that its function reads.
     #[arg(long)]
     pub dead_letters: bool,
-    /// Open each dead letter in an editor first; one that is saved empty stays where it is.
+    /// Open each dead letter in an editor first; one that is saved empty stays a dead letter.
     #[arg(long, requires = "dead_letters")]
     pub edit: bool,
-    /// The editor.
+    /// The editor, with its options if any, as in `code --wait`.
     #[arg(long, env = "EDITOR", default_value = "vi", value_name = "PROGRAM")]
     pub editor: String,
-    /// List what would be delivered and deliver nothing.
+    /// List the messages and deliver nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Where counts come from, for days that were not ingested yet.
+    /// The source of counts, for days that are not ingested yet.
     #[command(flatten)]
     pub open_data: OpenDataArguments,
-    /// The numbers of the strategy.
+    /// The parameters of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
     /// Print the result as JSON.

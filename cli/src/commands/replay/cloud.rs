@@ -1,4 +1,4 @@
-//! Messages of Pub/Sub.
+//! Replays messages from Pub/Sub.
 
 use anyhow::{Context, bail};
 use google_cloud::{CloudSettings, PubSubPublisher};
@@ -13,13 +13,13 @@ use shared::{
 use super::{Listed, ReplayArguments, ReplayReport, functions};
 use crate::support::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 
-/// More messages than seven days can hold.
+/// The limit of messages to pull, above the number that the topics retain.
 const MAXIMUM_MESSAGES: usize = 100_000;
 
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let bus = PortAddresses::read(&ProcessVariables)?.bus;
     let Address::PubSub(project) = &bus else {
-        bail!("cannot replay from {bus}: it is not Pub/Sub")
+        bail!("cannot replay from {bus}: not a Pub/Sub address")
     };
     let replay = CloudReplay::open(project, &CloudSettings::read(&ProcessVariables)?).await?;
     let span = |from| Span {
@@ -47,28 +47,29 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
             let functions = functions(function);
             for function in &functions {
                 replay.to_time(*function, from).await?;
-                // Should the next one fail, this one is set back all the same.
-                tracing::info!(%function, %from, "subscription set back");
+                // Log each seek, because those before a failed one stay in effect.
+                tracing::info!(%function, %from, "subscription seek completed");
             }
             Ok(ReplayReport::SetBack {
                 functions,
                 to: from.to_string(),
             })
         }
-        _ => bail!("give --from, or --snapshot and --function, or --dead-letters"),
+        _ => bail!("pass --from, or --snapshot and --function, or --dead-letters"),
     }
 }
 
-/// From an instant, included, to another, not included.
+/// A half-open range of time: `from` is included, `to` is excluded.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// The first instant.
+    /// The first instant of the range.
     pub from: Timestamp,
-    /// The instant after the last.
+    /// The end of the range, excluded.
     pub to: Timestamp,
 }
 
-/// Replays from the topics of a project, which keep their messages for a time (`message_retention_duration`).
+/// A replay from the topics of a project. They retain messages for a limited time
+/// (`message_retention_duration`).
 pub struct CloudReplay {
     subscriptions: Subscriptions,
     publisher: PubSubPublisher,
@@ -78,7 +79,7 @@ impl CloudReplay {
     /// Opens the topics of a project.
     ///
     /// # Errors
-    /// When there are no credentials.
+    /// Returns an error if no credentials are found.
     pub async fn open(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
         let publisher = PubSubPublisher::open(project, cloud).await?;
         Ok(Self {
@@ -87,30 +88,31 @@ impl CloudReplay {
         })
     }
 
-    /// Sets a function's subscription back, so that what was published since is delivered again.
+    /// Seeks a function's subscription to an instant, so that later messages are delivered again.
     ///
     /// # Errors
-    /// When Pub/Sub refuses.
+    /// Returns an error if the Pub/Sub request fails.
     pub async fn to_time(&self, function: Function, time: Timestamp) -> anyhow::Result<()> {
         self.subscriptions
             .seek(&SubscriptionId::of(function), time)
             .await
     }
 
-    /// Sets a function's subscription back to a snapshot.
+    /// Seeks a function's subscription to a snapshot.
     ///
     /// # Errors
-    /// When Pub/Sub refuses, or there is no such snapshot.
+    /// Returns an error if the snapshot does not exist or the Pub/Sub request fails.
     pub async fn to_snapshot(&self, function: Function, snapshot: &str) -> anyhow::Result<()> {
         self.subscriptions
             .seek_to_snapshot(&SubscriptionId::of(function), snapshot)
             .await
     }
 
-    /// Returns what was published to the functions in a span of time, without touching their subscriptions.
+    /// Returns the messages published to one function or all functions in a range of time, without
+    /// changing their subscriptions.
     ///
     /// # Errors
-    /// When Pub/Sub refuses.
+    /// Returns an error if a Pub/Sub request fails.
     pub async fn published(
         &self,
         function: Option<Function>,
@@ -118,7 +120,7 @@ impl CloudReplay {
     ) -> anyhow::Result<Vec<Listed>> {
         let mut listed = Vec::new();
         for function in functions(function) {
-            let messages = self.look(function, Back::To(span.from)).await?;
+            let messages = self.pull(function, SeekTarget::Time(span.from)).await?;
             let messages = messages
                 .into_iter()
                 .filter(|message| (span.from..span.to).contains(&message.published_at));
@@ -127,26 +129,27 @@ impl CloudReplay {
         Ok(listed)
     }
 
-    /// Returns what a snapshot would deliver again.
+    /// Returns the messages that a seek to a snapshot would deliver again.
     ///
     /// # Errors
-    /// When Pub/Sub refuses, or there is no such snapshot.
+    /// Returns an error if the snapshot does not exist or a Pub/Sub request fails.
     pub async fn since_snapshot(
         &self,
         function: Function,
         snapshot: &str,
     ) -> anyhow::Result<Vec<Listed>> {
-        let messages = self.look(function, Back::ToSnapshot(snapshot)).await?;
+        let messages = self.pull(function, SeekTarget::Snapshot(snapshot)).await?;
         Ok(messages
             .into_iter()
             .map(|message| message.listed(function))
             .collect())
     }
 
-    /// Publishes again what was published in a span of time, each message with the time of its first publishing.
+    /// Republishes the messages of a range of time and returns their number. Each message carries
+    /// the time of its first publication as an attribute.
     ///
     /// # Errors
-    /// When Pub/Sub refuses.
+    /// Returns an error if a Pub/Sub request fails.
     pub async fn publish_again(
         &self,
         function: Option<Function>,
@@ -154,7 +157,7 @@ impl CloudReplay {
     ) -> anyhow::Result<usize> {
         let mut published = 0;
         for function in functions(function) {
-            for message in self.look(function, Back::To(span.from)).await? {
+            for message in self.pull(function, SeekTarget::Time(span.from)).await? {
                 if !(span.from..span.to).contains(&message.published_at) {
                     continue;
                 }
@@ -176,30 +179,36 @@ impl CloudReplay {
         Ok(published)
     }
 
-    /// Pulls what a topic keeps, through a subscription that is made for it and deleted afterwards.
-    async fn look(&self, function: Function, back: Back<'_>) -> anyhow::Result<Vec<Pulled>> {
+    /// Pulls the retained messages of a function's topic, through a temporary subscription.
+    async fn pull(
+        &self,
+        function: Function,
+        target: SeekTarget<'_>,
+    ) -> anyhow::Result<Vec<Pulled>> {
         let topic = function.input();
         let temporary = self.subscriptions.make_temporary(topic).await?;
-        let pulled = self.look_through(&temporary, back).await;
+        let pulled = self.pull_from(&temporary, target).await;
         let deleted = self.subscriptions.delete(&temporary).await;
-        let pulled = pulled.with_context(|| format!("cannot look through the topic {topic}"))?;
+        let pulled =
+            pulled.with_context(|| format!("cannot read the messages of the topic {topic}"))?;
         if let Err(error) = deleted {
             tracing::warn!(
+                subscription = %temporary,
                 error = format!("{error:#}"),
-                "cannot delete the subscription {temporary}; it expires in a day"
+                "cannot delete the temporary subscription; it expires in a day"
             );
         }
         Ok(pulled)
     }
 
-    async fn look_through(
+    async fn pull_from(
         &self,
         temporary: &SubscriptionId,
-        back: Back<'_>,
+        target: SeekTarget<'_>,
     ) -> anyhow::Result<Vec<Pulled>> {
-        match back {
-            Back::To(time) => self.subscriptions.seek(temporary, time).await?,
-            Back::ToSnapshot(snapshot) => {
+        match target {
+            SeekTarget::Time(time) => self.subscriptions.seek(temporary, time).await?,
+            SeekTarget::Snapshot(snapshot) => {
                 self.subscriptions
                     .seek_to_snapshot(temporary, snapshot)
                     .await?
@@ -211,11 +220,11 @@ impl CloudReplay {
     }
 }
 
-/// How far back to look.
+/// The position that a temporary subscription seeks to.
 #[derive(Clone, Copy)]
-enum Back<'a> {
-    To(Timestamp),
-    ToSnapshot(&'a str),
+enum SeekTarget<'a> {
+    Time(Timestamp),
+    Snapshot(&'a str),
 }
 
 impl Pulled {

@@ -1,4 +1,4 @@
-//! Dead letters, put back on the topic that their function reads.
+//! Republishes dead letters to the topic that their function reads.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,11 +11,12 @@ use tokio::task::JoinHandle;
 use super::{Listed, ReplayArguments, ReplayReport, edit::edit, functions, local};
 use crate::support::dead_letters::{DeadLetter, DeadLetters};
 
-/// How often letters are kept while an editor is open: well within the ten minutes for which that is possible.
-const KEPT_EVERY: Duration = Duration::from_secs(120);
+/// The interval of lease renewals while an editor is open, well below the maximum lease of ten
+/// minutes.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(120);
 
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
-    let dead_letters = DeadLetters::open(&arguments.place).await?;
+    let dead_letters = DeadLetters::open(&arguments.target).await?;
     if arguments.dry_run {
         return list(&dead_letters, arguments.function)
             .await
@@ -26,8 +27,8 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
     for function in functions(arguments.function) {
         done.add(republish(&dead_letters, function, editor).await?);
     }
-    // On this machine nobody delivers but ourselves.
-    let delivered = match arguments.place.cloud || done.republished == 0 {
+    // In the local state, only this process delivers messages.
+    let delivered = match arguments.target.cloud || done.republished == 0 {
         true => None,
         false => Some(local::deliver(arguments, Arc::new(SystemClock)).await?),
     };
@@ -48,7 +49,7 @@ async fn list(
     let list = |dead_letter: DeadLetter| {
         let data = match dead_letter.object() {
             None => String::from_utf8_lossy(&dead_letter.data),
-            Some(object) => format!("too large for a dead_letter, kept as {object}").into(),
+            Some(object) => format!("too large for a dead letter, stored as {object}").into(),
         };
         let text = format!("{data}\n{}", dead_letter.reason());
         Listed {
@@ -61,12 +62,12 @@ async fn list(
     Ok(found.into_iter().map(list).collect())
 }
 
-/// What became of dead letters.
+/// The outcome of republishing dead letters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Republished {
-    /// How many went back to their topic.
+    /// The number of republished dead letters.
     pub republished: usize,
-    /// How many stay dead letters.
+    /// The number of messages that stay dead letters.
     pub left: usize,
 }
 
@@ -77,48 +78,49 @@ impl Republished {
     }
 }
 
-/// Puts a function's dead letters back, each after a look in the editor if one is given.
+/// Republishes a function's dead letters. If an editor is given, opens each of them there first.
 ///
 /// # Errors
-/// When the bus or the editor fails; what was not put back by then stays a dead letter.
+/// Returns an error if the bus or the editor fails; the remaining messages stay dead letters.
 pub async fn republish(
     dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
 ) -> anyhow::Result<Republished> {
-    republish_keeping(dead_letters, function, editor, KEPT_EVERY).await
+    republish_renewing(dead_letters, function, editor, RENEWAL_INTERVAL).await
 }
 
-async fn republish_keeping(
+async fn republish_renewing(
     dead_letters: &DeadLetters,
     function: Function,
     editor: Option<&str>,
-    kept_every: Duration,
+    renewal_interval: Duration,
 ) -> anyhow::Result<Republished> {
     let taken = dead_letters.take(function).await?;
-    let (mut done, mut waiting) = (Republished::default(), &taken[..]);
-    while let Some((_, others)) = waiting.split_first() {
-        match put_first_back(dead_letters, waiting, editor, kept_every).await {
+    let (mut done, mut remaining) = (Republished::default(), &taken[..]);
+    while let Some((_, others)) = remaining.split_first() {
+        match republish_first(dead_letters, remaining, editor, renewal_interval).await {
             Ok(true) => done.republished += 1,
             Ok(false) => done.left += 1,
             Err(error) => {
-                dead_letters.leave(waiting).await?;
+                dead_letters.leave(remaining).await?;
                 return Err(error);
             }
         }
-        waiting = others;
+        remaining = others;
     }
     Ok(done)
 }
 
-/// Tells whether the first of the letters that wait was put back, and not left.
-async fn put_first_back(
+/// Republishes the first of the remaining dead letters. Returns `false` if it was saved empty and
+/// stays a dead letter.
+async fn republish_first(
     dead_letters: &DeadLetters,
-    waiting: &[DeadLetter],
+    remaining: &[DeadLetter],
     editor: Option<&str>,
-    kept_every: Duration,
+    renewal_interval: Duration,
 ) -> anyhow::Result<bool> {
-    let Some(dead_letter) = waiting.first() else {
+    let Some(dead_letter) = remaining.first() else {
         return Ok(false);
     };
     let whole = dead_letters.whole(dead_letter).await?;
@@ -135,7 +137,7 @@ async fn put_first_back(
                 let (editor, data) = (editor.to_owned(), whole.data.clone());
                 move || edit(&editor, &data)
             });
-            keep_until(edited, dead_letters, waiting, kept_every).await?
+            renew_until_edited(edited, dead_letters, remaining, renewal_interval).await?
         }
     };
     match data {
@@ -147,21 +149,21 @@ async fn put_first_back(
     }
 }
 
-/// Waits for somebody who edits the first of the letters that wait, and keeps all of them meanwhile: their deadlines are
-/// shorter than a person may take.
-async fn keep_until(
+/// Waits for the edit of the first dead letter, and renews the leases of all remaining dead letters
+/// meanwhile. An edit may take longer than their acknowledgement deadline.
+async fn renew_until_edited(
     mut edited: JoinHandle<anyhow::Result<Option<Bytes>>>,
     dead_letters: &DeadLetters,
-    waiting: &[DeadLetter],
-    kept_every: Duration,
+    remaining: &[DeadLetter],
+    renewal_interval: Duration,
 ) -> anyhow::Result<Option<Bytes>> {
     loop {
         tokio::select! {
-            edited = &mut edited => return edited.context("the editing broke off")?,
-            () = tokio::time::sleep(kept_every) => {
-                // The person goes on; at worst the bus delivers the letters once more.
-                if let Err(error) = dead_letters.keep(waiting).await {
-                    tracing::warn!(error = format!("{error:#}"), "cannot keep the dead letters any longer");
+            edited = &mut edited => return edited.context("the editor task did not complete")?,
+            () = tokio::time::sleep(renewal_interval) => {
+                // The edit continues; at worst, the bus delivers the dead letters once more.
+                if let Err(error) = dead_letters.keep(remaining).await {
+                    tracing::warn!(error = format!("{error:#}"), "cannot renew the leases of the dead letters");
                 }
             }
         }

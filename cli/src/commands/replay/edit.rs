@@ -1,26 +1,27 @@
-//! A payload in a person's editor.
+//! Edits a payload in the user's editor.
 
 use std::{fs, process::Command};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 
-/// Opens a payload in an editor and returns what was saved, or `None` where the file was left empty.
+/// Opens a payload in an editor and returns the saved content. Returns `None` if the file was saved
+/// empty.
 pub(crate) fn edit(editor: &str, data: &[u8]) -> anyhow::Result<Option<Bytes>> {
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let path = folder.path().join("dead-letter.json");
     fs::write(&path, data).with_context(|| format!("cannot write {}", path.display()))?;
-    // An editor may be given with options, as in `code --wait`.
+    // The setting may contain options, as in `code --wait`.
     let mut words = editor.split_whitespace();
     let program = words
         .next()
-        .context("no editor is named: set EDITOR or give --editor")?;
+        .context("no editor configured: set EDITOR or pass --editor")?;
     let status = Command::new(program).args(words).arg(&path).status();
     let status = status.with_context(|| {
-        format!("cannot start the editor {editor}; set EDITOR or give --editor")
+        format!("cannot start the editor {editor}; set EDITOR or pass --editor")
     })?;
     if !status.success() {
-        bail!("the editor {editor} ended with {status}; the dead_letter stays where it is");
+        bail!("the editor {editor} failed with {status}; the dead letter is unchanged");
     }
     let saved = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let is_empty = saved.iter().all(u8::is_ascii_whitespace);
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_saved_comes_back() {
+    fn saved_content_is_returned_and_empty_content_is_none() {
         assert_eq!(edit("true", b"{}").unwrap().unwrap(), "{}");
         assert_eq!(
             edit("sed -i s/2021-02-30/2021-02-28/", b"\"2021-02-30\"")
@@ -44,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn an_editor_that_fails_is_named() {
+    fn editor_failure_is_reported() {
         for editor in ["false", "there-is-no-such-editor", " "] {
             let error = format!("{:#}", edit(editor, b"{}").unwrap_err());
             assert!(error.contains("editor"), "{error}");

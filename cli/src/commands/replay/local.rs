@@ -1,4 +1,4 @@
-//! Messages in the log of the embedded bus.
+//! Replays messages from the log of the embedded bus.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
         .map(ReplayReport::Delivered)
 }
 
-/// Brings the stack up and lets the bus deliver what it has not delivered yet.
+/// Starts the stack and lets the bus deliver the messages that it has not delivered yet.
 pub(super) async fn deliver(
     arguments: &ReplayArguments,
     clock: Arc<dyn Clock>,
@@ -40,10 +40,10 @@ pub(super) async fn deliver(
 }
 
 fn state(arguments: &ReplayArguments) -> anyhow::Result<State> {
-    let state = State::at(&arguments.place.state)?;
+    let state = State::at(&arguments.target.state)?;
     if !state.folder().join("bus").exists() {
         bail!(
-            "there is no state in {}; give the folder with --state",
+            "no state found in {}; pass its folder with --state",
             state.folder().display()
         );
     }

@@ -1,4 +1,4 @@
-//! `bike-traffic replay`: messages of the past and dead letters, delivered again.
+//! `bike-traffic replay`: delivers past messages and dead letters again.
 
 mod arguments;
 mod cloud;
@@ -23,19 +23,20 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
     report.check()
 }
 
-/// Delivers what the arguments name.
+/// Delivers the messages that the arguments select.
 ///
 /// # Errors
-/// When a place cannot be opened, or a bus fails. Messages that became dead letters are no error but in the report.
+/// Returns an error if the target cannot be opened or a bus fails. The report counts messages that
+/// became dead letters; they are not an error here.
 pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
-    match arguments.place.cloud {
+    match arguments.target.cloud {
         _ if arguments.dead_letters => dead_letters::replay(arguments).await,
         true => cloud::replay(arguments).await,
         false => local::replay(arguments).await,
     }
 }
 
-/// Returns the function that was named, or all.
-fn functions(named: Option<Function>) -> Vec<Function> {
-    named.map_or_else(|| Function::ALL.to_vec(), |function| vec![function])
+/// Returns the selected function, or all functions.
+fn functions(selected: Option<Function>) -> Vec<Function> {
+    selected.map_or_else(|| Function::ALL.to_vec(), |function| vec![function])
 }

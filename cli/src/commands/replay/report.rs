@@ -1,4 +1,4 @@
-//! What a replay did, or would do.
+//! The report of a replay.
 
 use std::{fmt, path::PathBuf};
 
@@ -10,64 +10,64 @@ use shared::{Timestamp, event::Function};
 use super::Republished;
 use crate::support::exit::Failure;
 
-/// Longer payloads are cut.
-const SHOWN_CHARACTERS: usize = 160;
+/// The number of characters at which payloads are truncated.
+const MAX_PAYLOAD_CHARACTERS: usize = 160;
 
-/// What a replay did, or would do.
+/// The outcome of a replay, or the messages that a dry run would deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "done", rename_all = "kebab-case")]
 pub enum ReplayReport {
-    /// Nothing: it was a dry run, and these messages would be delivered again.
+    /// The replay was a dry run and changed nothing.
     Nothing {
-        /// In the order of their publishing.
+        /// The messages that would be delivered, in the order of their publication.
         would_deliver: Vec<Listed>,
     },
-    /// The bus of this machine delivered messages again.
+    /// The embedded bus delivered messages again.
     Delivered(Delivered),
-    /// Dead letters went back to their topics.
+    /// Dead letters were republished to their topics.
     Republished {
-        /// What became of them.
+        /// The number of republished and remaining dead letters.
         dead_letters: Republished,
-        /// What came of their delivery; on Google Cloud that is not known here.
+        /// The outcome of their delivery; `None` on Google Cloud, which delivers asynchronously.
         delivered: Option<Delivered>,
     },
-    /// Subscriptions deliver again what was published since.
+    /// Subscriptions were sought to an earlier position and deliver all later messages again.
     SetBack {
-        /// The functions whose subscriptions they are.
+        /// The functions that the subscriptions belong to.
         functions: Vec<Function>,
-        /// An instant, or the name of a snapshot.
+        /// The position: an instant, or the name of a snapshot.
         to: String,
     },
-    /// Messages were published again.
+    /// Messages were republished.
     Published {
-        /// How many.
+        /// The number of republished messages.
         messages: usize,
     },
 }
 
-/// What a delivery on this machine came to.
+/// The outcome of a delivery by the embedded bus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivered {
-    /// The messages that were delivered again.
+    /// The number of messages that were delivered again.
     pub messages: usize,
-    /// The rows that the audit log has more than before.
+    /// The number of new rows in the audit log.
     pub audit_rows: usize,
-    /// The messages that became dead letters.
+    /// The number of messages that became dead letters.
     pub dead_letters: usize,
-    /// The folder that keeps them.
+    /// The folder that contains the dead letters.
     pub dead_letters_in: PathBuf,
 }
 
-/// A message that would be delivered.
+/// A message that a replay would deliver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed {
-    /// To which function.
+    /// The function that would receive the message.
     pub function: Function,
-    /// When it was published.
+    /// The publication time.
     pub published_at: Timestamp,
-    /// Its id.
+    /// The message id.
     pub message_id: String,
-    /// Its payload, or what there is to say of it.
+    /// The first characters of the payload; for a dead letter, the payload and the reason.
     pub text: String,
 }
 
@@ -80,7 +80,7 @@ impl Listed {
     ) -> Self {
         let text = String::from_utf8_lossy(data)
             .chars()
-            .take(SHOWN_CHARACTERS)
+            .take(MAX_PAYLOAD_CHARACTERS)
             .collect();
         Self {
             function,
@@ -92,7 +92,7 @@ impl Listed {
 }
 
 impl ReplayReport {
-    /// Lists messages in the order of their publishing.
+    /// Returns the report of a dry run, and sorts the messages by publication time.
     pub(super) fn nothing(mut messages: Vec<Listed>) -> Self {
         messages.sort_by(|one, other| {
             (one.published_at, &one.message_id).cmp(&(other.published_at, &other.message_id))
@@ -102,7 +102,7 @@ impl ReplayReport {
         }
     }
 
-    /// Fails where messages became dead letters.
+    /// Returns an error if messages became dead letters.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         match self {
             Self::Delivered(delivered)
@@ -130,7 +130,7 @@ impl fmt::Display for ReplayReport {
                 }
                 write!(
                     formatter,
-                    "{} messages would be delivered again; nothing was done",
+                    "dry run: {} messages would be delivered again",
                     would_deliver.len()
                 )
             }
@@ -141,7 +141,7 @@ impl fmt::Display for ReplayReport {
             } => {
                 writeln!(
                     formatter,
-                    "{} dead letters put back, {} left",
+                    "{} dead letters republished, {} left",
                     dead_letters.republished, dead_letters.left
                 )?;
                 delivered
@@ -149,10 +149,13 @@ impl fmt::Display for ReplayReport {
                     .try_for_each(|delivered| delivered.fmt(formatter))
             }
             Self::SetBack { functions, to } => functions.iter().try_for_each(|function| {
-                writeln!(formatter, "the subscription {function} is set back to {to}")
+                writeln!(
+                    formatter,
+                    "the subscription {function} delivers again from {to}"
+                )
             }),
             Self::Published { messages } => {
-                write!(formatter, "{messages} messages published again")
+                write!(formatter, "{messages} messages republished")
             }
         }
     }
@@ -167,7 +170,7 @@ impl fmt::Display for Delivered {
         } = self;
         write!(
             formatter,
-            "{messages} messages delivered again; {audit_rows} new rows in the audit log"
+            "{messages} messages delivered again; {audit_rows} new audit rows"
         )
     }
 }

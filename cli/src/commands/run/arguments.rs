@@ -1,4 +1,4 @@
-//! The command line of `run`.
+//! Options of `run`.
 
 use std::path::PathBuf;
 
@@ -13,25 +13,25 @@ Examples:
   bike-traffic run
   bike-traffic run --train-path train.csv.gz --test-path test.csv.gz --live-path live.csv.gz --json > summary.json
 
-Without data paths, sample data are made. The state lives in a folder of its own for each set of data and settings, so a
-second run on the same data finds everything done.")]
+Without data paths, the command generates sample data. Each combination of data and settings has its own
+state folder, so a second run on the same data finds all work done.")]
 pub struct RunArguments {
-    /// The training data.
+    /// The training data: a CSV file, optionally gzipped.
     #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH", requires_all = ["test_path", "live_path"])]
     pub train_path: Option<String>,
-    /// The fixed test set.
+    /// The fixed test set: a CSV file, optionally gzipped.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
-    /// The data that arrive day by day afterwards.
+    /// The live data, which arrive day by day after the training: a CSV file, optionally gzipped.
     #[arg(long, env = "LIVE_DATA_PATH", value_name = "PATH")]
     pub live_path: Option<String>,
-    /// The folder in which the state of each run gets a folder.
+    /// The folder that contains the state folder of each run.
     #[arg(long, default_value = "state", value_name = "FOLDER")]
     pub states: PathBuf,
-    /// The numbers of the strategy.
+    /// The parameters of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
-    /// Print the summary as JSON; the timeline goes to standard error.
+    /// Print the summary as JSON, and the timeline to standard error.
     #[arg(long)]
     pub json: bool,
 }

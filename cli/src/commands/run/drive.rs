@@ -1,4 +1,4 @@
-//! Driving the stack through the live data: the part of Cloud Scheduler.
+//! Drives the stack through the live data, in the role of Cloud Scheduler.
 
 use anyhow::{Context, bail};
 use forecasting::{
@@ -11,7 +11,7 @@ use model::{Model, Threads};
 use shared::{
     clock::SimulatedClock,
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested},
-    registry::Alias,
+    registry,
 };
 
 use super::{inputs::Inputs, week::WeekEntry};
@@ -20,14 +20,15 @@ use crate::{
     support::{data_file, state::State},
 };
 
-/// The hour at which Cloud Scheduler asks for the day before.
+/// The hour of the daily ingest request for the previous day.
 const INGEST_HOUR: i8 = 6;
-/// The hour on Mondays at which it asks for the drift check.
+/// The hour of the drift check request on Mondays.
 const DRIFT_CHECK_HOUR: i8 = 7;
-/// The days of history that the live period begins with: fine-tuning reaches 30 days back, its features 30 more.
+/// The number of days of history before the live period. Fine-tuning reaches 30 days back, and its
+/// features 30 more.
 const SEED_DAYS: i32 = 2 * HISTORY_DAYS;
 
-/// The live data and the history before them.
+/// The live data and the history that precedes them.
 #[derive(Debug)]
 pub struct Live {
     counts: Counts,
@@ -37,7 +38,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Reads the live data, and the end of the baseline as history.
+    /// Reads the live data, and the last days of the baseline as history.
     pub(super) async fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
         let load = async |path: &str, name: &str| {
             let rejects = state.folder().join("rejects").join(format!("{name}.csv"));
@@ -48,14 +49,14 @@ impl Live {
         let counts = load(&inputs.live, "live").await?;
         let (first, last) = counts
             .period()
-            .with_context(|| format!("{} has no counts", inputs.live))?;
+            .with_context(|| format!("no counts in {}", inputs.live))?;
         let (first_day, last_day) = (first.day(), last.day());
         let mut baseline = load(&inputs.train, "train_baseline").await?;
         baseline.extend(&load(&inputs.test, "test_baseline").await?);
         let history = baseline.days(first_day.plus(-SEED_DAYS), first_day.plus(-1));
         if history.is_empty() {
             bail!(
-                "the baseline ends more than {SEED_DAYS} days before {first_day}, where {} begins",
+                "the baseline must reach into the {SEED_DAYS} days before {first_day}, the first day of {}",
                 inputs.live
             );
         }
@@ -76,7 +77,7 @@ impl Live {
     }
 }
 
-/// A stack, its clock, and the model that would still be in use without the loop.
+/// A stack, its simulated clock, the live data, and the first champion as a frozen reference model.
 pub struct Drive<'a> {
     stack: &'a LocalStack,
     clock: SimulatedClock,
@@ -104,7 +105,8 @@ impl<'a> Drive<'a> {
         })
     }
 
-    /// Fills the daily tables before the live period, as a backfill would, and forecasts its first day.
+    /// Fills the daily tables before the live period, as a backfill does, and triggers the forecast
+    /// of its first day.
     pub(super) async fn seed_history(&self) -> anyhow::Result<()> {
         let last = self.live.first_day.plus(-1);
         for day in last.plus(1 - SEED_DAYS).through(last) {
@@ -131,10 +133,11 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// Asks for each day the morning after and for the drift check every Monday, and returns an entry for each check.
-    pub(super) async fn live_through(
+    /// Requests the ingest of each day on the next morning and the drift check on Mondays. Returns
+    /// an entry for each check.
+    pub(super) async fn run_live_data(
         &mut self,
-        tell: &mut dyn FnMut(String),
+        print_line: &mut dyn FnMut(String),
     ) -> anyhow::Result<Vec<WeekEntry>> {
         let mut weeks = Vec::new();
         for day in self.live.first_day.through(self.live.last_day) {
@@ -147,7 +150,7 @@ impl<'a> Drive<'a> {
                 self.stack.publish(&DriftCheckRequested::default()).await?;
                 self.stack.bus.idle().await;
                 let entry = self.entry(day.week()).await?;
-                tell(entry.to_string());
+                print_line(entry.to_string());
                 weeks.push(entry);
             }
         }
@@ -157,16 +160,12 @@ impl<'a> Drive<'a> {
     async fn entry(&self, week: Week) -> anyhow::Result<WeekEntry> {
         let ports = &self.stack.ports;
         let (first, last) = (week.first_day(), week.last_day());
-        let known = ports
+        let counts = ports
             .warehouse
             .counts(first.plus(-HISTORY_DAYS), last)
             .await?;
-        let frozen_mae = week_mae(&self.frozen, &known, week)?;
-        let champion = ports
-            .registry
-            .alias(Alias::Champion)
-            .await?
-            .context("there is no champion any more")?;
+        let frozen_mae = week_mae(&self.frozen, &counts, week)?;
+        let champion = registry::champion(&*ports.registry).await?;
         let audit_log = ports.warehouse.audit_log().await?;
         Ok(WeekEntry::of_audit_log(
             week, &audit_log, champion, frozen_mae,
@@ -174,10 +173,10 @@ impl<'a> Drive<'a> {
     }
 }
 
-/// Returns the error that a model would have had in a week; `None` without counts.
-fn week_mae(model: &Model, known: &Counts, week: Week) -> anyhow::Result<Option<f64>> {
-    let counts = known.days(week.first_day(), week.last_day());
-    let frame = forecasting::features::Frame::of_counts(model.features(), &[known], &counts);
+/// Returns the mean absolute error of a model's forecasts of a week, or `None` without counts.
+fn week_mae(model: &Model, counts: &Counts, week: Week) -> anyhow::Result<Option<f64>> {
+    let of_week = counts.days(week.first_day(), week.last_day());
+    let frame = forecasting::features::Frame::of_counts(model.features(), &[counts], &of_week);
     if frame.is_empty() {
         Ok(None)
     } else {

@@ -1,4 +1,4 @@
-//! The data of a run: files that were named, or sample data.
+//! The data of a run: given files, or generated sample data.
 
 use std::{
     fs::File,
@@ -15,48 +15,48 @@ use crate::{
     support::{progress::Progress, sample_data},
 };
 
-/// The three files of a run.
+/// The paths of the three data files of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inputs {
     /// The training data.
     pub train: String,
     /// The fixed test set.
     pub test: String,
-    /// The data that arrive day by day afterwards.
+    /// The live data, which arrive day by day after the training.
     pub live: String,
 }
 
 impl Inputs {
-    /// Takes the files that were named; if none was, makes sample data.
+    /// Returns the given files. If none is given, generates sample data.
     pub(super) fn choose(
         arguments: &RunArguments,
-        tell: &mut dyn FnMut(String),
+        print_line: &mut dyn FnMut(String),
     ) -> anyhow::Result<Self> {
-        let named = (
+        let paths = (
             &arguments.train_path,
             &arguments.test_path,
             &arguments.live_path,
         );
-        match named {
+        match paths {
             (Some(train), Some(test), Some(live)) => Ok(Self {
                 train: train.clone(),
                 test: test.clone(),
                 live: live.clone(),
             }),
-            (None, None, None) => Self::make(&arguments.states.join("sample-data"), tell),
+            (None, None, None) => Self::generate(&arguments.states.join("sample-data"), print_line),
             _ => bail!(
-                "give all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none for sample data"
+                "set all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none of them for sample data"
             ),
         }
     }
 
-    /// Makes sample data in a folder.
-    fn make(folder: &Path, tell: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
+    /// Generates sample data in a folder.
+    fn generate(folder: &Path, print_line: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
         let mut progress = Progress::new("sample data", 0);
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
-        tell(format!(
+        print_line(format!(
             "sample data of invented counters: {}",
             folder.display()
         ));
@@ -68,7 +68,8 @@ impl Inputs {
         })
     }
 
-    /// Returns a name for the state that stands for the data and the settings: the same cause has the same state.
+    /// Returns the name of the state folder, a digest of the data and the settings. The same inputs
+    /// always use the same state.
     pub(super) fn state_name(&self, strategy: &StrategyArguments) -> anyhow::Result<String> {
         let mut hash = Sha256::new();
         for path in [&self.train, &self.test, &self.live] {

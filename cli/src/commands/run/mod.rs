@@ -1,4 +1,4 @@
-//! `bike-traffic run`: the whole loop on one machine, in simulated time.
+//! `bike-traffic run`: runs the whole loop on one machine, in simulated time.
 
 mod arguments;
 mod drive;
@@ -31,15 +31,15 @@ use crate::{
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     let as_json = arguments.json;
-    let mut tell = |line: String| stdout::tell(&line, as_json);
-    let inputs = Inputs::choose(&arguments, &mut tell)?;
+    let mut print_line = |line: String| stdout::tell(&line, as_json);
+    let inputs = Inputs::choose(&arguments, &mut print_line)?;
     let state = State::at(
         &arguments
             .states
             .join(inputs.state_name(&arguments.strategy)?),
     )?;
-    tell(format!("state: {}", state.folder().display()));
-    let summary = play(&inputs, &state, arguments.strategy, &mut tell).await?;
+    print_line(format!("state: {}", state.folder().display()));
+    let summary = play(&inputs, &state, arguments.strategy, &mut print_line).await?;
     stdout::print(&summary, as_json)?;
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();
@@ -51,16 +51,17 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains a champion and lives through the live data, telling each line of the timeline as it happens.
+/// Trains a champion and runs the live data through the stack. Passes each line of the timeline to
+/// `print_line` as soon as it is known.
 ///
 /// # Errors
-/// When data cannot be read or a part of the stack fails; a message that a function refuses is no error but a dead
-/// letter, counted in the summary.
+/// Returns an error if data cannot be read or a part of the stack fails. The summary counts
+/// messages that became dead letters; they are not an error here.
 pub async fn play(
     inputs: &Inputs,
     state: &State,
     strategy: StrategyArguments,
-    tell: &mut dyn FnMut(String),
+    print_line: &mut dyn FnMut(String),
 ) -> anyhow::Result<Summary> {
     let live = Live::load(inputs, state).await?;
     let simulated = SimulatedClock::new(live.first_day().at(0));
@@ -76,13 +77,13 @@ pub async fn play(
         environment: "local".to_owned(),
     };
     let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;
-    tell(trained.to_string());
+    print_line(trained.to_string());
     let server = OpenDataServer::start(live.counts().clone(), Arc::clone(&clock)).await?;
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
     let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
     let mut drive = Drive::new(&stack, simulated, live, &trained).await?;
     drive.seed_history().await?;
-    let weeks = drive.live_through(tell).await?;
+    let weeks = drive.run_live_data(print_line).await?;
     let dead_letters = LocalStack::dead_letters(state).await?;
     Summary::store(&*stack.ports.store, trained, weeks, dead_letters).await
 }

@@ -1,4 +1,4 @@
-//! The end of a run: a table, and a file that says the same.
+//! The summary of a run: a table for the terminal, and files with the same content.
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ use crate::commands::train::TrainReport;
 const JSON: &str = "reports/run/summary.json";
 const MARKDOWN: &str = "reports/run/summary.md";
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The training of the first champion.
     pub trained: TrainReport,
-    /// The weeks.
+    /// The entries of all weeks, in order.
     pub weeks: Vec<WeekEntry>,
-    /// The messages that became dead letters.
+    /// The number of messages that became dead letters.
     pub dead_letters: usize,
-    /// The address of the summary for people.
+    /// The address of the summary in Markdown.
     pub address: String,
 }
 

@@ -1,4 +1,4 @@
-//! What happened in a week, read from the audit log.
+//! The entries of the timeline, one per week, read from the audit log.
 
 use std::fmt;
 
@@ -6,36 +6,36 @@ use forecasting::time::Week;
 use serde::Serialize;
 use shared::{audit::AuditRow, event::Function, registry::Version};
 
-/// A week as the audit log tells it.
+/// The decisions and errors of one week.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeekEntry {
-    /// The week.
+    /// The week of the entry.
     pub week: Week,
-    /// The share of columns that drifted, 0 to 1.
+    /// The share of columns that drifted, from 0 to 1; `None` without a drift check.
     pub drifted_share: Option<f64>,
-    /// The decision of each function that acted, with its reason, in the order of the flow.
+    /// The decisions about the week, in the order of the functions in the loop.
     pub decisions: Vec<Decision>,
-    /// The error of the stored forecasts against the counts, in bicycles an hour.
+    /// The mean absolute error of the stored forecasts, in bicycles an hour.
     pub live_mae: Option<f64>,
-    /// The error that the first champion would have had.
+    /// The mean absolute error of the first champion's forecasts, in bicycles an hour.
     pub frozen_mae: Option<f64>,
     /// The champion after the week's decisions.
     pub champion: Version,
 }
 
-/// A row of the audit log, as the timeline tells it.
+/// A decision of a function, from a row of the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Decision {
-    /// By which function.
+    /// The function that decided.
     pub function: Function,
-    /// What.
+    /// The decision, as the audit log names it.
     pub decision: String,
-    /// Why.
+    /// The reason for the decision.
     pub reason: String,
 }
 
 impl WeekEntry {
-    /// Collects the rows about a week.
+    /// Collects the audit rows about a week into an entry.
     pub(super) fn of_audit_log(
         week: Week,
         audit_log: &[AuditRow],
@@ -48,20 +48,20 @@ impl WeekEntry {
         let check = rows.iter().find(|row| row.function == Function::DriftCheck);
         let decision = |row: &&AuditRow| Decision {
             function: row.function,
-            decision: row.decision.clone(),
-            reason: row.reason.clone(),
+            decision: row.entry.decision.clone(),
+            reason: row.entry.reason.clone(),
         };
         Self {
             week,
-            drifted_share: check.and_then(|row| row.detail.get("drifted_share")?.as_f64()),
-            live_mae: check.and_then(|row| row.mae),
+            drifted_share: check.and_then(|row| row.entry.detail.get("drifted_share")?.as_f64()),
+            live_mae: check.and_then(|row| row.entry.mae),
             decisions: rows.iter().map(decision).collect(),
             frozen_mae,
             champion,
         }
     }
 
-    /// Returns the decision of a function, `-` where it did not act.
+    /// Returns the decision of a function, or `-` if there is none.
     pub fn decision_of(&self, function: Function) -> &str {
         let decision = self
             .decisions

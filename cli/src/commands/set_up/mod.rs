@@ -1,6 +1,6 @@
-//! Makes on emulators what terraform makes on Google Cloud: the bucket, the datasets, topics and subscriptions.
+//! `bike-traffic set-up`: creates the bucket, datasets, topics and subscriptions on emulators.
 //!
-//! Everything here may be done again and then changes nothing.
+//! On Google Cloud, terraform creates them. All functions here are idempotent.
 
 mod pubsub;
 mod storage;
@@ -33,26 +33,26 @@ Example:
   bike-traffic set-up --push ingest=http://127.0.0.1:8080/
   PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr target/release/ingest
 
-It may be done again and then changes endpoints only.")]
+A repeated set-up changes only the push endpoints.")]
 pub struct SetUpArguments {
-    /// Push the messages of a function to a URL; may be given for each function.
+    /// Push the messages of a function to a URL; can be repeated, once per function.
     #[arg(long, value_name = "FUNCTION=URL")]
     pub push: Vec<Endpoint>,
-    /// Print the result as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What is there after a set-up.
+/// The report of a set-up.
 #[derive(Clone, Debug, Serialize)]
 struct SetUp {
-    /// The bucket.
+    /// The name of the bucket.
     bucket: String,
     /// The project of the datasets.
     datasets_of: String,
     /// The project of the topics and subscriptions.
     topics_of: String,
-    /// Where messages are pushed to; those of the other functions wait to be pulled.
+    /// The push endpoints by function; the other functions have no push subscription.
     pushed_to: BTreeMap<Function, String>,
 }
 
@@ -66,16 +66,16 @@ impl fmt::Display for SetUp {
         } = self;
         writeln!(
             formatter,
-            "gs://{bucket}, the datasets of {datasets_of} and the topics of {topics_of} are there"
+            "set up gs://{bucket}, the datasets of {datasets_of} and the topics of {topics_of}"
         )?;
         let mut pushed_to = pushed_to.iter();
         pushed_to.try_for_each(|(function, url)| {
-            writeln!(formatter, "messages to {function} are pushed to {url}")
+            writeln!(formatter, "messages for {function} are pushed to {url}")
         })
     }
 }
 
-/// Where a function listens, as `ingest=http://127.0.0.1:8080/`.
+/// The push endpoint of a function, for example `ingest=http://127.0.0.1:8080/`.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     function: Function,
@@ -86,12 +86,14 @@ impl FromStr for Endpoint {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let (function, url) = text
-            .split_once('=')
-            .context("it has no `=`, as in ingest=http://127.0.0.1:8080/")?;
+        let (function, url) = text.split_once('=').context(
+            "missing `=`; write FUNCTION=URL, for example ingest=http://127.0.0.1:8080/",
+        )?;
         Ok(Self {
             function: function.parse()?,
-            url: url.parse().with_context(|| format!("`{url}` is no URL"))?,
+            url: url
+                .parse()
+                .with_context(|| format!("`{url}` is not a valid URL"))?,
         })
     }
 }
@@ -105,7 +107,10 @@ pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
     let (Address::Bucket(name), Address::BigQuery(warehouse), Address::PubSub(bus)) =
         (&addresses.store, &addresses.warehouse, &addresses.bus)
     else {
-        bail!("set GCS_BUCKET and GOOGLE_CLOUD_PROJECT: files and memory need no set-up");
+        bail!(
+            "cannot set up files or memory, which need no set-up; for emulators, run \
+             `export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local`"
+        );
     };
     let emulators = [
         &cloud.storage_emulator,
@@ -114,11 +119,12 @@ pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
     ];
     if emulators.iter().any(|emulator| emulator.is_none()) {
         bail!(
-            "this is for emulators (`make emulators`); on Google Cloud, `make deploy` makes all of it"
+            "cannot set up Google Cloud; run `make deploy` instead, or \
+             `make emulators && source state/emulators/env` for emulators"
         );
     }
-    let pushed = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
-    let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(pushed).collect();
+    let url_of = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
+    let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(url_of).collect();
     bucket(bus, name, &cloud).await?;
     tables(warehouse, &cloud).await?;
     subscriptions(bus, &endpoints, &cloud, Delivery::default()).await?;

@@ -1,4 +1,4 @@
-//! Topics and subscriptions.
+//! The topics and subscriptions of Pub/Sub.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,24 +15,26 @@ use shared::{
     event::{Function, Topic},
 };
 
-/// How long topics and subscriptions keep messages, acknowledged ones too, so that they can be delivered again.
+/// The retention of messages, including acknowledged ones, in topics and subscriptions.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long a function may take to answer, and a person to look at a dead letter: the longest that Pub/Sub allows.
+/// The acknowledgement deadline: the maximum of Pub/Sub, for long runs and editing dead letters.
 const ACKNOWLEDGEMENT_DEADLINE_SECONDS: i32 = 600;
 
-/// How often and how patiently push subscriptions deliver.
+/// The retry and dead-letter settings of push subscriptions.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// How long to wait before the second attempt.
+    /// The delay before the second attempt.
     pub minimum_backoff: Duration,
-    /// How long to wait at most before a further attempt; up to 600 seconds.
+    /// The maximum delay between attempts, at most 600 seconds.
     pub maximum_backoff: Duration,
-    /// After how many attempts a message becomes a dead letter; 5 to 100.
+    /// The number of attempts after which a message becomes a dead letter, 5 to 100.
     pub maximum_attempts: u32,
 }
 
 impl Delivery {
-    /// Delivers again soon and for long, for tests. The emulator waits a second at least, and mostly three.
+    /// Returns settings for tests, with short delays and many attempts.
+    ///
+    /// The emulator waits at least one second between attempts, and usually three.
     pub const fn quick() -> Self {
         Self {
             minimum_backoff: Duration::from_millis(100),
@@ -52,55 +54,57 @@ impl Default for Delivery {
     }
 }
 
-/// Makes all topics, a pull subscription to each topic of dead letters, and a push subscription to its input for each
-/// function whose endpoint is given.
+/// Creates all topics and subscriptions.
 ///
-/// A push subscription has the name of its function, a pull subscription that of its topic. What is there stays as it is,
-/// but push subscriptions take on the endpoint and the delivery, and pull subscriptions the time that a person may take.
+/// Each dead-letter topic gets a pull subscription with the name of the topic. Each function in
+/// `endpoints` gets a push subscription to its input topic, with the name of the function.
+///
+/// Existing topics are unchanged. Existing push subscriptions get the endpoint and the delivery
+/// settings, existing pull subscriptions the acknowledgement deadline.
 ///
 /// # Errors
-/// When the service fails or refuses a name or number.
+/// Returns an error if Pub/Sub fails or rejects a setting.
 pub async fn subscriptions(
     project: &ProjectId,
     endpoints: &BTreeMap<Function, String>,
     cloud: &CloudSettings,
     delivery: Delivery,
 ) -> anyhow::Result<()> {
-    let service = Service::open(project, cloud)
+    let admin = Admin::open(project, cloud)
         .await
         .context("cannot open Pub/Sub")?;
     for topic in Topic::all() {
-        service
-            .make_topic(topic)
+        admin
+            .create_topic(topic)
             .await
-            .with_context(|| format!("cannot make the topic {topic}"))?;
+            .with_context(|| format!("cannot create the topic {topic}"))?;
     }
     for function in Function::ALL {
-        let dead_letters = service.subscription(
+        let dead_letters = admin.subscription(
             Topic::DeadLetter(function).to_string(),
             Topic::DeadLetter(function),
         );
-        service
-            .make_subscription(dead_letters, &["ack_deadline_seconds"])
+        admin
+            .create_subscription(dead_letters, &["ack_deadline_seconds"])
             .await?;
     }
     for (function, endpoint) in endpoints {
-        let push = service.push_subscription(*function, endpoint, delivery);
-        service
-            .make_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"])
+        let push = admin.push_subscription(*function, endpoint, delivery);
+        admin
+            .create_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"])
             .await?;
     }
     Ok(())
 }
 
-/// Pub/Sub in a project.
-struct Service<'a> {
+/// The administration clients of Pub/Sub for a project.
+struct Admin<'a> {
     project: &'a ProjectId,
     topics: TopicAdmin,
     subscriptions: SubscriptionAdmin,
 }
 
-impl<'a> Service<'a> {
+impl<'a> Admin<'a> {
     async fn open(project: &'a ProjectId, cloud: &CloudSettings) -> anyhow::Result<Self> {
         let emulator = cloud.pubsub_emulator.as_ref();
         let credentials = google_cloud::credentials(emulator)?;
@@ -117,30 +121,30 @@ impl<'a> Service<'a> {
         })
     }
 
-    async fn make_topic(&self, topic: Topic) -> google_cloud_gax::Result<()> {
+    async fn create_topic(&self, topic: Topic) -> google_cloud_gax::Result<()> {
         let request = self.topics.create_topic().set_name(self.topic_name(topic));
-        let made = request
+        let created = request
             .set_message_retention_duration(duration(RETENTION))
             .send()
             .await;
-        made.map(drop).or_else(tolerate_existing)
+        created.map(drop).or_else(ignore_existing)
     }
 
-    /// Makes a subscription; if it is there, these fields take on their values.
-    async fn make_subscription(
+    /// Creates a subscription, or updates the given fields if it exists.
+    async fn create_subscription(
         &self,
         subscription: Subscription,
         fields: &[&str],
     ) -> anyhow::Result<()> {
         let name = subscription.name.clone();
-        let made = self
+        let created = self
             .subscriptions
             .create_subscription()
             .with_request(subscription.clone())
             .send()
             .await;
-        match made {
-            Err(error) if is_existing(&error) && !fields.is_empty() => {
+        match created {
+            Err(error) if already_exists(&error) && !fields.is_empty() => {
                 let mask = FieldMask::default().set_paths(fields.iter().copied());
                 let request = self
                     .subscriptions
@@ -151,10 +155,10 @@ impl<'a> Service<'a> {
                     .map(drop)
                     .with_context(|| format!("cannot update {name}"))
             }
-            made => made
+            created => created
                 .map(drop)
-                .or_else(tolerate_existing)
-                .with_context(|| format!("cannot make {name}")),
+                .or_else(ignore_existing)
+                .with_context(|| format!("cannot create {name}")),
         }
     }
 
@@ -177,7 +181,7 @@ impl<'a> Service<'a> {
             .set_retain_acked_messages(true)
     }
 
-    /// Describes a subscription that keeps messages as long as the topic does, and is kept also where none comes.
+    /// Returns a subscription with the retention of its topic that never expires.
     fn subscription(&self, name: String, topic: Topic) -> Subscription {
         Subscription::new()
             .set_name(format!("projects/{}/subscriptions/{name}", self.project))
@@ -192,15 +196,15 @@ impl<'a> Service<'a> {
     }
 }
 
-fn tolerate_existing(error: Error) -> google_cloud_gax::Result<()> {
-    if is_existing(&error) {
+fn ignore_existing(error: Error) -> google_cloud_gax::Result<()> {
+    if already_exists(&error) {
         Ok(())
     } else {
         Err(error)
     }
 }
 
-fn is_existing(error: &Error) -> bool {
+fn already_exists(error: &Error) -> bool {
     error
         .status()
         .is_some_and(|status| status.code == Code::AlreadyExists)

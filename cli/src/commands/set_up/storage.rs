@@ -1,4 +1,4 @@
-//! The bucket.
+//! The bucket of the storage emulator.
 
 use anyhow::Context;
 use google_cloud::CloudSettings;
@@ -6,10 +6,10 @@ use reqwest::StatusCode;
 use serde_json::json;
 use shared::address::{BucketName, ProjectId};
 
-/// Makes the bucket on the emulator.
+/// Creates the bucket on the emulator, unless it exists.
 ///
 /// # Errors
-/// When there is no emulator, or it fails.
+/// Returns an error if `STORAGE_EMULATOR_HOST` is not set, or if the emulator fails.
 pub async fn bucket(
     project: &ProjectId,
     bucket: &BucketName,
@@ -17,16 +17,17 @@ pub async fn bucket(
 ) -> anyhow::Result<()> {
     let emulator = cloud.storage_emulator.as_ref();
     let emulator = emulator
-        .context("STORAGE_EMULATOR_HOST is missing; on Google Cloud, terraform makes the bucket")?;
+        .context("STORAGE_EMULATOR_HOST is not set; on Google Cloud, run `make deploy` instead")?;
     let request = google_cloud::http_client()?
         .post(format!("{}/storage/v1/b", emulator.origin()))
         .query(&[("project", project.as_str())])
         .json(&json!({ "name": bucket.as_str() }));
     match google_cloud::send(request).await {
         Ok(_) => Ok(()),
-        Err(http_error) if http_error.status() == Some(StatusCode::CONFLICT) => Ok(()), // It is there.
+        // The bucket exists.
+        Err(http_error) if http_error.status() == Some(StatusCode::CONFLICT) => Ok(()),
         Err(http_error) => {
-            Err(http_error).with_context(|| format!("cannot make the bucket gs://{bucket}"))
+            Err(http_error).with_context(|| format!("cannot create the bucket gs://{bucket}"))
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The datasets, and the table of the audit log.
+//! The BigQuery datasets and the table of the audit log.
 
 use google_cloud::{BigQueryWarehouse, CloudSettings};
 use shared::address::ProjectId;
 
-/// Makes the datasets and the table of the audit log; the tables of days are made by those who write them.
+/// Creates the datasets and the table of the audit log, unless they exist.
+///
+/// Daily tables are created when they are first written.
 ///
 /// # Errors
-/// When the service fails.
+/// Returns an error if BigQuery fails.
 pub async fn tables(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<()> {
     Ok(BigQueryWarehouse::open(project, cloud)
         .await?

@@ -1,4 +1,4 @@
-//! The command line of `stack`.
+//! Options of `stack`.
 
 use clap::Args;
 
@@ -11,15 +11,15 @@ Examples:
   bike-traffic stack --state state/run-1a2b3c4d --live-path live.csv.gz
   bike-traffic stack --open-data-url https://opendata.paris.fr
 
-It goes on until Ctrl-C; what was not delivered by then is delivered when it is started again.")]
+The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the next start.")]
 pub struct StackArguments {
-    /// Where the state lives.
+    /// The local state.
     #[command(flatten)]
     pub state: StateArguments,
-    /// Where counts come from.
+    /// The source of counts.
     #[command(flatten)]
     pub open_data: OpenDataArguments,
-    /// The numbers of the strategy.
+    /// The parameters of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
 }

@@ -1,4 +1,5 @@
-//! The local stack: the handlers of production behind the same HTTP interface, and an embedded bus that pushes to them.
+//! The local stack: the production handlers behind their HTTP interface, and an embedded bus that
+//! pushes to them.
 
 mod arguments;
 mod open_data_server;
@@ -34,21 +35,21 @@ use crate::{
     },
 };
 
-/// What the functions of a stack are built with.
+/// The settings of a local stack.
 #[derive(Clone)]
 pub struct StackSettings {
-    /// The numbers of the strategy.
+    /// The policy of the strategy.
     pub policy: Policy,
-    /// The recipe of fine-tuning.
+    /// The recipe of the fine-tuning.
     pub fine_tune: FineTuneRecipe,
-    /// Where counts come from.
+    /// The source of counts.
     pub open_data: Arc<dyn OpenData>,
-    /// How the bus delivers.
+    /// The delivery policy of the bus.
     pub delivery: DeliveryPolicy,
 }
 
 impl StackSettings {
-    /// Makes settings of a strategy and a publisher of counts.
+    /// Creates settings from a strategy and a source of counts, with the default delivery policy.
     pub fn new(strategy: StrategyArguments, open_data: Arc<dyn OpenData>) -> Self {
         let StrategyArguments { policy, fine_tune } = strategy;
         Self {
@@ -60,22 +61,24 @@ impl StackSettings {
     }
 }
 
-/// Six functions on ports of 127.0.0.1 and a bus. Dropping it ends them; the state stays.
+/// The six functions, each on a port of 127.0.0.1, and a bus. Dropping the stack stops them and
+/// leaves the state.
 pub struct LocalStack {
     /// The ports that the functions share.
     pub ports: Ports,
-    /// The bus.
+    /// The bus that pushes to the functions.
     pub bus: EmbeddedBus,
-    /// Where each function listens.
+    /// The address of each function.
     pub endpoints: BTreeMap<Function, SocketAddr>,
     _servers: JoinSet<()>,
 }
 
 impl LocalStack {
-    /// Brings the stack up on a state. What the bus had not delivered when it was last stopped is delivered now.
+    /// Starts the stack on a state. The bus delivers the messages that were pending when the
+    /// previous stack stopped.
     ///
     /// # Errors
-    /// When the state cannot be opened or no port is free.
+    /// Returns an error if the state cannot be opened or no port is free.
     pub async fn start(
         state: &State,
         clock: Arc<dyn Clock>,
@@ -123,10 +126,10 @@ impl LocalStack {
         })
     }
 
-    /// Publishes an event.
+    /// Publishes an event on its topic.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn publish<E: Event>(&self, event: &E) -> anyhow::Result<()> {
         self.ports
             .publisher
@@ -135,10 +138,10 @@ impl LocalStack {
         Ok(())
     }
 
-    /// Returns how many dead letters the state holds.
+    /// Returns the number of dead letters in a state.
     ///
     /// # Errors
-    /// When the log of the bus cannot be listed.
+    /// Returns an error if the log of the bus cannot be listed.
     pub async fn dead_letters(state: &State) -> anyhow::Result<usize> {
         let store = state.open_bus_store()?;
         let mut dead_letters = 0;
@@ -167,7 +170,7 @@ impl Host {
     }
 }
 
-/// Serves a router on a free port of 127.0.0.1.
+/// Serves a router on a free port of 127.0.0.1, and returns its address.
 async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
@@ -177,7 +180,7 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<Sock
         .context("cannot listen on 127.0.0.1")?;
     servers.spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(error = %error, "a server of the local stack ended");
+            tracing::error!(error = %error, "local server stopped");
         }
     });
     Ok(address)
@@ -194,20 +197,20 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     for (function, address) in &stack.endpoints {
         println!("{:<12} http://{address}/", function.name());
     }
-    println!("running; Ctrl-C ends it");
+    println!("running; press Ctrl-C to stop");
     tokio::signal::ctrl_c()
         .await
         .context("cannot wait for Ctrl-C")?;
     Ok(())
 }
 
-/// A publisher of counts, and the server behind it if it is a local one.
+/// A source of counts, and its server if the counts come from a local file.
 pub(crate) struct OpenDataSource {
     pub(crate) client: Arc<dyn OpenData>,
     _server: Option<OpenDataServer>,
 }
 
-/// Opens the publisher that the arguments name.
+/// Opens the source of counts that the arguments select.
 pub(crate) async fn open_data(
     arguments: OpenDataArguments,
     state: &State,
@@ -232,17 +235,17 @@ pub(crate) async fn open_data(
             client: Arc::new(NoOpenData),
             _server: None,
         }),
-        (Some(_), Some(_)) => bail!("give either --live-path or --open-data-url"),
+        (Some(_), Some(_)) => bail!("pass either --live-path or --open-data-url, not both"),
     }
 }
 
-/// Stands where no publisher was named: whatever needs none goes on.
+/// The source of counts if none is configured. Every request fails; other work is not affected.
 struct NoOpenData;
 
 #[async_trait]
 impl OpenData for NoOpenData {
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError> {
-        let advice = "give --live-path or --open-data-url (LIVE_DATA_PATH or OPEN_DATA_URL)";
+        let advice = "pass --live-path or --open-data-url (LIVE_DATA_PATH or OPEN_DATA_URL)";
         Err(OpenDataError::Unavailable {
             url: format!("the counts of {day}"),
             source: advice.into(),

@@ -1,4 +1,5 @@
-//! A file of counts, served in the shape of the open data API, so that the client of production is the one in use.
+//! Serves a file of counts in the format of the open data API, so that the local stack uses the
+//! production client.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -20,17 +21,17 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use tokio::task::JoinSet;
 
-/// A server of counts on 127.0.0.1. Dropping it ends it.
+/// A server of counts on 127.0.0.1. Dropping it stops the server.
 pub struct OpenDataServer {
     base: reqwest::Url,
     _server: JoinSet<()>,
 }
 
 impl OpenDataServer {
-    /// Serves counts; those of hours that are not over by `clock` are not published yet.
+    /// Starts a server of counts. It omits hours that are not over by `clock`.
     ///
     /// # Errors
-    /// When no port is free.
+    /// Returns an error if no port is free.
     pub async fn start(counts: Counts, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let published = Arc::new(Published { counts, clock });
         let router = Router::new()
@@ -40,14 +41,14 @@ impl OpenDataServer {
         let address: SocketAddr = super::serve(&mut server, router).await?;
         let base = format!("http://{address}")
             .parse()
-            .context("cannot name the local open data service")?;
+            .context("cannot build the URL of the local open data server")?;
         Ok(Self {
             base,
             _server: server,
         })
     }
 
-    /// Returns the address to give to a client.
+    /// Returns the base URL for a client.
     pub fn base(&self) -> &reqwest::Url {
         &self.base
     }
@@ -66,14 +67,15 @@ struct Export {
 
 async fn export(State(published): State<Arc<Published>>, Query(query): Query<Export>) -> Response {
     let Some((from, to)) = read_condition(&query.condition) else {
-        let error = json!({ "error_code": "ODSQLError", "message": format!("cannot understand `{}`", query.condition) });
+        let error = json!({ "error_code": "ODSQLError", "message": format!("cannot parse `{}`", query.condition) });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();
     };
     let to = to.min(Hour::containing(published.clock.now()));
     Json(records(&published.counts, from, to)).into_response()
 }
 
-/// Reads the one condition that the client uses: `date >= date'FROM' and date < date'TO'`.
+/// Parses the condition that the client uses: `date >= date'FROM' and date < date'TO'`. Returns
+/// `None` for any other condition.
 fn read_condition(condition: &str) -> Option<(Hour, Hour)> {
     let (from, to) = condition
         .strip_prefix("date >= date'")?
@@ -92,15 +94,15 @@ fn records(counts: &Counts, from: Hour, to: Hour) -> Vec<Value> {
         .take_while(|row| row.hour < to);
     let record = |row: &forecasting::counts::Count| {
         let counter = counts.counter(row.counter);
-        let place = counter
+        let coordinates = counter
             .coordinates
-            .map(|place| json!({ "lon": place.longitude, "lat": place.latitude }));
+            .map(|point| json!({ "lon": point.longitude, "lat": point.latitude }));
         json!({
             "id_compteur": counter.id,
             "nom_compteur": counter.name,
             "sum_counts": row.count,
             "date": row.hour.timestamp().strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
-            "coordinates": place,
+            "coordinates": coordinates,
         })
     };
     rows.map(record).collect()
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_client_of_production_reads_a_day_that_is_over() {
+    async fn production_client_reads_only_past_hours() {
         let counts = counts();
         let clock = SimulatedClock::new(day("2021-07-20").at(6));
         let server = OpenDataServer::start(counts.clone(), Arc::new(clock))
@@ -158,15 +160,15 @@ mod tests {
         );
         let today =
             read_reply(&client.day(day("2021-07-20")).await.unwrap(), &mut rejects).unwrap();
-        assert_eq!(today.len(), 6, "six hours of that day are over");
+        assert_eq!(today.len(), 6, "only the six past hours are served");
         assert!(rejects.is_empty());
     }
 
     #[tokio::test]
-    async fn a_service_that_is_away_or_refuses_is_told_from_one_that_answers() {
-        let away = ExploreClient::new("http://127.0.0.1:1".parse().unwrap());
+    async fn unreachable_service_is_unavailable_and_unknown_condition_is_rejected() {
+        let unreachable = ExploreClient::new("http://127.0.0.1:1".parse().unwrap());
         assert!(matches!(
-            away.day(day("2021-07-19")).await,
+            unreachable.day(day("2021-07-19")).await,
             Err(OpenDataError::Unavailable { .. })
         ));
         assert_eq!(read_condition("date > yesterday"), None);

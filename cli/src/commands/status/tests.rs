@@ -2,14 +2,14 @@ use shared::{
     audit::AuditEntry,
     clock::{Clock, SimulatedClock},
     ledger::{Claim, Ledger},
-    registry::Run,
+    registry::{AliasChange, Operator, Run},
 };
 
 use super::*;
 use crate::{args::TargetArguments, support::state::State};
 
 #[tokio::test]
-async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
+async fn status_reports_aliases_last_events_and_unfinished_events() {
     let folder = tempfile::tempdir().unwrap();
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -27,12 +27,12 @@ async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
     }
     ports
         .registry
-        .move_alias(Alias::Champion, None, Version::new(1))
+        .move_alias(Operator::named("tests").champion_change(None, Version::new(1)))
         .await
         .unwrap();
     ports
         .registry
-        .move_alias(Alias::Challenger, None, Version::new(2))
+        .move_alias(AliasChange::challenger(None, Version::new(2)))
         .await
         .unwrap();
     for (hour, decision) in [(5, "drift"), (3, "no-drift")] {
@@ -48,34 +48,34 @@ async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
         SignedDuration::from_secs(60),
     );
     for week in ["2021-W29", "2021-W30", "2021-W31"] {
-        let begun = ledger
+        let claim = ledger
             .begin(&EventId::of(Function::DriftCheck, week), clock.now())
             .await
             .unwrap();
-        let Claim::Acquired(lease) = begun else {
-            panic!("{begun:?}")
+        let Claim::Acquired(lease) = claim else {
+            panic!("{claim:?}")
         };
         match week {
             "2021-W29" => clock.set("2021-08-02T05:02:00Z".parse().unwrap()),
             "2021-W30" => ledger
-                .release(lease, clock.now(), "the store was away")
+                .release(lease, clock.now(), "the store was unavailable")
                 .await
                 .unwrap(),
             _ => {}
         }
     }
 
-    let place = TargetArguments {
+    let target = TargetArguments {
         state: folder.path().to_owned(),
         cloud: false,
     };
-    let dead_letters = DeadLetters::open(&place).await.unwrap();
-    let status = look(&ports, &dead_letters, None).await.unwrap();
+    let dead_letters = DeadLetters::open(&target).await.unwrap();
+    let status = read_status(&ports, &dead_letters, None).await.unwrap();
 
     let versions: Vec<_> = status
         .versions
         .iter()
-        .map(|known| (known.version, &known.aliases[..]))
+        .map(|version| (version.version, &version.aliases[..]))
         .collect();
     let expected = [
         (Version::new(2), &[Alias::Challenger][..]),
@@ -100,12 +100,12 @@ async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
         "14.25",
         "fine-tune-2021-W30",
         "overdue",
-        "the store was away",
+        "the store was unavailable",
         "since 2021-07-03 05:02:00Z",
     ] {
         assert!(text.contains(expected), "{text}");
     }
-    let later = look(
+    let later = read_status(
         &ports,
         &dead_letters,
         Some("2021-08-02T05:00:01Z".parse().unwrap()),
@@ -120,7 +120,7 @@ async fn it_shows_who_is_champion_what_happened_last_and_what_is_stuck() {
 }
 
 #[tokio::test]
-async fn it_looks_back_thirty_days_or_as_far_as_it_is_told() {
+async fn default_period_is_thirty_days() {
     let folder = tempfile::tempdir().unwrap();
     let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
     let ports = State::at(folder.path())
@@ -132,13 +132,13 @@ async fn it_looks_back_thirty_days_or_as_far_as_it_is_told() {
     let row =
         AuditEntry::new("promoted", "a reason").into_row(promoted_at, Function::Promote, id, "dev");
     ports.warehouse.record(&row).await.unwrap();
-    let place = TargetArguments {
+    let target = TargetArguments {
         state: folder.path().to_owned(),
         cloud: false,
     };
-    let dead_letters = DeadLetters::open(&place).await.unwrap();
+    let dead_letters = DeadLetters::open(&target).await.unwrap();
     for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
-        let status = look(&ports, &dead_letters, since).await.unwrap();
+        let status = read_status(&ports, &dead_letters, since).await.unwrap();
         assert_eq!(
             status.functions[5].last.as_ref().map(|last| last.at),
             expected

@@ -1,4 +1,6 @@
-//! Dead letters in the log of the embedded bus. The log only grows, so what was put back is marked.
+//! Dead letters in the log of the embedded bus.
+//!
+//! The log is append-only, so a marker object is stored for each republished dead letter.
 
 use std::{path::Path, sync::Arc};
 
@@ -50,7 +52,7 @@ impl Log {
             let (message, _) = read_json::<LoggedMessage>(&*self.store, &path).await?;
             if self
                 .store
-                .generation(&mark(&message.message_id.0)?)
+                .generation(&marker(&message.message_id.0)?)
                 .await?
                 .is_some()
             {
@@ -83,7 +85,7 @@ impl Log {
             .await?;
         self.store
             .write(
-                &mark(&dead_letter.message_id)?,
+                &marker(&dead_letter.message_id)?,
                 published.0.into(),
                 Condition::Always,
             )
@@ -92,6 +94,7 @@ impl Log {
     }
 }
 
-fn mark(message_id: &str) -> anyhow::Result<ObjectPath> {
+/// Returns the path of the marker of a republished dead letter.
+fn marker(message_id: &str) -> anyhow::Result<ObjectPath> {
     Ok(format!("bus/put-back/{message_id}").parse()?)
 }

@@ -1,4 +1,4 @@
-//! Dead letters: messages that a function could not use, kept with their reason until somebody looks.
+//! Dead letters: messages that a function could not handle, stored with the reason of the failure.
 
 mod local;
 mod pubsub;
@@ -23,42 +23,42 @@ use crate::{args::TargetArguments, support::state::State};
 /// The dead letters of all functions.
 pub struct DeadLetters {
     bus: Bus,
-    /// Has the messages that are too large for a letter.
+    /// The store of messages that are too large for a dead letter.
     store: Arc<dyn Store>,
 }
 
-/// Where the letters are.
+/// The bus that holds the dead letters.
 enum Bus {
-    /// In the log of the embedded bus.
+    /// The log of the embedded bus.
     Local(local::Log),
-    /// In the subscriptions of Pub/Sub.
+    /// The dead-letter subscriptions of Pub/Sub.
     PubSub(pubsub::Topics),
 }
 
 /// A dead letter.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
-    /// The function that could not use it.
+    /// The function that could not handle the message.
     pub function: Function,
-    /// What the bus knows it by while it is taken.
+    /// The handle of the bus for a leased dead letter.
     handle: String,
-    /// The id that the bus gave it.
+    /// The message id that the bus assigned.
     pub message_id: String,
-    /// When it became a dead letter.
+    /// The publish time of the dead letter.
     pub since: Timestamp,
-    /// What the bus shows without its payload.
+    /// The attributes of the message, including the reason of the failure.
     pub attributes: BTreeMap<String, String>,
-    /// Its payload.
+    /// The payload; incomplete if [`DeadLetter::object`] returns a path.
     pub data: Bytes,
 }
 
 impl DeadLetter {
-    /// Says why it could not be used.
+    /// Returns the reason of the failure.
     pub fn reason(&self) -> String {
         dead_letter::reason(&self.attributes)
     }
 
-    /// Returns the path of the object that has the message, where it is too large for a letter.
+    /// Returns the path of the object with the message if it is too large for a dead letter.
     pub fn object(&self) -> Option<&str> {
         self.attributes
             .get(dead_letter::OBJECT_ATTRIBUTE)
@@ -67,13 +67,13 @@ impl DeadLetter {
 }
 
 impl DeadLetters {
-    /// Opens those of a place.
+    /// Opens the dead letters of a target.
     ///
     /// # Errors
-    /// When the place cannot be opened.
-    pub async fn open(place: &TargetArguments) -> anyhow::Result<Self> {
-        if !place.cloud {
-            let state = State::at(&place.state)?;
+    /// Returns an error if the target cannot be opened or has no dead letters.
+    pub async fn open(target: &TargetArguments) -> anyhow::Result<Self> {
+        if !target.cloud {
+            let state = State::at(&target.state)?;
             let store = state.open(Arc::new(SystemClock))?.store;
             return Ok(Self {
                 bus: Bus::Local(local::Log::open(&state)?),
@@ -91,14 +91,18 @@ impl DeadLetters {
                 bus: Bus::Local(local::Log::in_folder(&folder)?),
                 store,
             }),
-            other => anyhow::bail!("there are no dead letters in {other}"),
+            other => {
+                anyhow::bail!("cannot read dead letters from {other}; use Pub/Sub or a local state")
+            }
         }
     }
 
-    /// Opens those in the subscriptions of a project; the store has what is too large for a letter.
+    /// Opens the dead letters of a Google Cloud project.
+    ///
+    /// `store` contains the messages that are too large for a dead letter.
     ///
     /// # Errors
-    /// When there are no credentials.
+    /// Returns an error if the credentials cannot be loaded.
     pub async fn of_project(
         project: &ProjectId,
         cloud: &CloudSettings,
@@ -110,30 +114,35 @@ impl DeadLetters {
         })
     }
 
-    /// Returns those of a function, oldest first, and leaves them where they are.
+    /// Returns the dead letters of a function, oldest first, without leasing them.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn of(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
         let dead_letters = self.take(function).await?;
         self.leave(&dead_letters).await?;
         Ok(dead_letters)
     }
 
-    /// As [`DeadLetters::of`], of all functions at once and in their order: each takes a while to show that there are none.
+    /// Returns the dead letters of all functions, in the order of [`Function::ALL`].
+    ///
+    /// The functions are read concurrently, because reading an empty subscription takes seconds.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn of_all(&self) -> anyhow::Result<[Vec<DeadLetter>; Function::ALL.len()]> {
         let [first, second, third, fourth, fifth, sixth] =
             Function::ALL.map(|function| self.of(function));
         Ok(tokio::try_join!(first, second, third, fourth, fifth, sixth)?.into())
     }
 
-    /// Takes those of a function, oldest first, to be put back or left.
+    /// Leases the dead letters of a function, oldest first.
+    ///
+    /// The caller republishes each with [`DeadLetters::republish`] or releases it with
+    /// [`DeadLetters::leave`].
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
         match &self.bus {
             Bus::Local(log) => log.dead_letters(function).await,
@@ -141,57 +150,60 @@ impl DeadLetters {
         }
     }
 
-    /// Leaves letters of one function that were taken.
+    /// Releases leased dead letters, all of the same function.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn leave(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         match &self.bus {
             Bus::Local(_) => Ok(()),
-            Bus::PubSub(topics) => topics.leave(dead_letters).await,
+            Bus::PubSub(topics) => topics.release(dead_letters).await,
         }
     }
 
-    /// Keeps letters of one function that were taken, as long again as the bus allows.
+    /// Extends the lease of dead letters, all of the same function, to the maximum of the bus.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn keep(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         match &self.bus {
             Bus::Local(_) => Ok(()),
-            Bus::PubSub(topics) => topics.keep(dead_letters).await,
+            Bus::PubSub(topics) => topics.extend(dead_letters).await,
         }
     }
 
-    /// Returns a letter with the message that it only names, where the message is too large for a letter.
+    /// Returns a dead letter with its complete message.
+    ///
+    /// A message that is too large for a dead letter is read from the store.
     ///
     /// # Errors
-    /// When the message cannot be read.
+    /// Returns an error if the message cannot be read.
     pub async fn whole(&self, dead_letter: &DeadLetter) -> anyhow::Result<DeadLetter> {
         let mut whole = dead_letter.clone();
         if let Some(object) = dead_letter.object() {
-            let cannot = || {
+            let cannot_read = || {
                 format!(
                     "cannot read the message of the dead letter {}",
                     dead_letter.message_id
                 )
             };
-            let path: ObjectPath = object.parse().with_context(cannot)?;
+            let path: ObjectPath = object.parse().with_context(cannot_read)?;
             let (message, _) = read_json::<Offloaded>(&*self.store, &path)
                 .await
-                .with_context(cannot)?;
+                .with_context(cannot_read)?;
             whole.attributes.extend(message.attributes);
             whole.data = message.data.to_bytes();
         }
         Ok(whole)
     }
 
-    /// Publishes a letter, with this payload, to the topic that its function reads, and takes it off the dead letters.
+    /// Republishes a dead letter with payload `data` to the topic of its function, and removes it.
     ///
-    /// In this order, so that a failure between the two leaves it there: then it may come twice, but is not lost.
+    /// The message is published first: after a failure between the two steps it may be delivered
+    /// twice, but it is never lost.
     ///
     /// # Errors
-    /// When the bus fails.
+    /// Returns an error if the bus fails.
     pub async fn republish(&self, dead_letter: &DeadLetter, data: Bytes) -> anyhow::Result<()> {
         match &self.bus {
             Bus::Local(log) => log.republish(dead_letter, data).await,

@@ -1,4 +1,4 @@
-//! Dead letters in subscriptions of Pub/Sub.
+//! Dead letters in Pub/Sub subscriptions.
 
 use bytes::Bytes;
 use google_cloud::{CloudSettings, PubSubPublisher};
@@ -11,8 +11,8 @@ use shared::{
 use super::DeadLetter;
 use crate::support::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 
-/// More are not shown at once: with a thousand dead letters the cause is one, and it is in the first of them.
-const MAXIMUM_LETTERS: usize = 1_000;
+/// The maximum number of dead letters to read. A thousand dead letters usually have one cause.
+const MAX_DEAD_LETTERS: usize = 1_000;
 
 /// The dead-letter subscriptions of a project.
 pub(super) struct Topics {
@@ -29,12 +29,14 @@ impl Topics {
         })
     }
 
-    /// Takes what the subscription holds, oldest first; what is neither put back nor left comes back by itself when its
-    /// acknowledgement deadline is over.
+    /// Leases the dead letters of a function, oldest first.
+    ///
+    /// Dead letters that are neither republished nor released are delivered again after their
+    /// acknowledgement deadline.
     pub(super) async fn take(&self, function: Function) -> anyhow::Result<Vec<DeadLetter>> {
         let pulled = self
             .subscriptions
-            .pull(&SubscriptionId::of_dead_letters(function), MAXIMUM_LETTERS)
+            .pull(&SubscriptionId::of_dead_letters(function), MAX_DEAD_LETTERS)
             .await?;
         let dead_letter = |pulled: Pulled| DeadLetter {
             function,
@@ -47,8 +49,8 @@ impl Topics {
         Ok(pulled.into_iter().map(dead_letter).collect())
     }
 
-    /// Keeps letters that were taken for as long again as can be.
-    pub(super) async fn keep(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
+    /// Extends the lease of dead letters to the maximum.
+    pub(super) async fn extend(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         let Some(first) = dead_letters.first() else {
             return Ok(());
         };
@@ -57,11 +59,12 @@ impl Topics {
             .map(|dead_letter| dead_letter.handle.as_str())
             .collect();
         self.subscriptions
-            .keep(&SubscriptionId::of_dead_letters(first.function), &handles)
+            .extend_deadlines(&SubscriptionId::of_dead_letters(first.function), &handles)
             .await
     }
 
-    pub(super) async fn leave(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
+    /// Releases leased dead letters.
+    pub(super) async fn release(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
         let Some(first) = dead_letters.first() else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! One delivery of the embedded bus: a push over HTTP, with the body that Pub/Sub sends.
+//! Deliveries of the embedded bus: HTTP pushes with the body that Pub/Sub sends.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use reqwest::StatusCode;
 use serde_json::json;
 use shared::bus::LoggedMessage;
 
-/// How often and how patiently a subscription delivers.
+/// The delivery settings of a subscription.
 #[derive(Clone, Copy, Debug)]
 pub struct DeliveryPolicy {
-    /// How long to wait before the second attempt.
+    /// The delay before the second attempt.
     pub minimum_backoff: Duration,
-    /// How long to wait at most before a further attempt.
+    /// The maximum delay between attempts.
     pub maximum_backoff: Duration,
-    /// After how many attempts a message becomes a dead letter.
+    /// The number of attempts after which a message becomes a dead letter.
     pub maximum_attempts: u32,
-    /// How long an endpoint may take to answer.
+    /// The timeout of a push.
     pub acknowledgement_deadline: Duration,
-    /// How many messages may be at the endpoint at once.
+    /// The maximum number of concurrent deliveries to the endpoint.
     pub maximum_outstanding: usize,
 }
 
@@ -26,7 +26,8 @@ impl Default for DeliveryPolicy {
         Self {
             minimum_backoff: Duration::from_millis(200),
             maximum_backoff: Duration::from_secs(10),
-            // With these waits, longer than a minute: the lease of a delivery that died is over by then.
+            // With this backoff, the attempts last longer than a minute. By then, the lease of a
+            // crashed delivery has expired.
             maximum_attempts: 13,
             acknowledgement_deadline: Duration::from_secs(600),
             maximum_outstanding: 4,
@@ -35,7 +36,9 @@ impl Default for DeliveryPolicy {
 }
 
 impl DeliveryPolicy {
-    /// Returns the wait after a number of failed attempts: doubled each time, within the bounds.
+    /// Returns the delay after a number of failed attempts.
+    ///
+    /// The delay doubles with each attempt, between the minimum and the maximum.
     pub fn backoff(&self, failed_attempts: u32) -> Duration {
         let doublings = failed_attempts.saturating_sub(1).min(16);
         self.minimum_backoff
@@ -44,19 +47,19 @@ impl DeliveryPolicy {
     }
 }
 
-/// What came of an attempt to deliver a message.
+/// The outcome of a delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The endpoint answered success.
+    /// The endpoint acknowledged the message.
     Acknowledged,
-    /// The endpoint answered otherwise, or not at all, with this reason.
+    /// The endpoint rejected the message or did not respond, with the reason.
     Refused(String),
 }
 
 /// Pushes a message to an endpoint.
 ///
-/// The body is that of a wrapped push, see <https://cloud.google.com/pubsub/docs/push>; the answers that acknowledge are
-/// the ones named there.
+/// The body is that of a wrapped push, see <https://cloud.google.com/pubsub/docs/push>. The status
+/// codes that acknowledge a message are listed there.
 pub(super) async fn push(
     http: &reqwest::Client,
     endpoint: &str,
@@ -81,16 +84,16 @@ pub(super) async fn push(
         Ok(response) if is_acknowledgement(response.status()) => Delivery::Acknowledged,
         Ok(response) => {
             let status = response.status();
-            let answer: String = response
+            let body: String = response
                 .text()
                 .await
                 .unwrap_or_default()
                 .chars()
                 .take(300)
                 .collect();
-            Delivery::Refused(format!("{status}: {answer}"))
+            Delivery::Refused(format!("{status}: {body}"))
         }
-        Err(error) => Delivery::Refused(format!("no answer: {error}")),
+        Err(error) => Delivery::Refused(format!("no response: {error}")),
     }
 }
 
@@ -103,15 +106,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_within_their_bounds() {
+    fn backoff_doubles_within_its_bounds() {
         let policy = DeliveryPolicy {
             minimum_backoff: Duration::from_secs(10),
             maximum_backoff: Duration::from_secs(600),
             ..DeliveryPolicy::default()
         };
-        let waits: Vec<_> = [1, 2, 3, 6, 7, 1_000]
+        let delays: Vec<_> = [1, 2, 3, 6, 7, 1_000]
             .map(|attempts| policy.backoff(attempts).as_secs())
             .to_vec();
-        assert_eq!(waits, [10, 20, 40, 320, 600, 600]);
+        assert_eq!(delays, [10, 20, 40, 320, 600, 600]);
     }
 }

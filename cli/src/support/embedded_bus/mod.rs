@@ -1,4 +1,6 @@
-//! The embedded bus: subscriptions that read the log and push, back off, dead-letter and replay as Pub/Sub does.
+//! The embedded bus, which delivers the messages of a log to HTTP endpoints.
+//!
+//! Push, backoff, dead-lettering and replay behave as in Pub/Sub.
 
 mod delivery;
 
@@ -11,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use delivery::push;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -23,43 +26,42 @@ use tokio::{sync::Notify, task::JoinSet};
 
 pub use delivery::{Delivery, DeliveryPolicy};
 
-use delivery::push;
-
-/// How often the log is looked at for messages of other processes.
+/// The interval at which the log is polled for messages of other processes.
 const POLL: Duration = Duration::from_millis(250);
 
 /// A function's subscription to its topic.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// The function; the subscription has its name.
+    /// The function, which also names the subscription.
     pub function: Function,
-    /// Where its messages are pushed to.
+    /// The URL that messages are pushed to.
     pub endpoint: String,
 }
 
-/// Which messages to deliver again.
+/// The messages to deliver again.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay {
-    /// Only to this function.
+    /// The function to deliver to; all functions if `None`.
     pub function: Option<Function>,
-    /// Only those published at this instant or later.
+    /// The earliest publish time.
     pub from: Timestamp,
-    /// Only those published before this instant.
+    /// The end of the publish times, exclusive.
     pub to: Timestamp,
 }
 
-/// Delivers the messages of a log to subscriptions, each in a task of its own. Dropping it stops them; what was not
-/// acknowledged is delivered again by the next one.
+/// A bus that delivers the messages of a log to subscriptions, with one task per subscription.
+///
+/// Dropping the bus stops the tasks. The next bus on this log redelivers unacknowledged messages.
 pub struct EmbeddedBus {
     workers: Vec<Arc<SubscriptionWorker>>,
     _tasks: JoinSet<()>,
 }
 
 impl EmbeddedBus {
-    /// Begins to deliver, from where the last bus on this log ended.
+    /// Starts to deliver from the stored position of each subscription.
     ///
     /// # Errors
-    /// When the state of a subscription cannot be read.
+    /// Returns an error if the state of a subscription cannot be read.
     pub async fn start(
         publisher: Arc<LogPublisher>,
         subscriptions: Vec<Subscription>,
@@ -106,7 +108,8 @@ impl EmbeddedBus {
             for worker in &self.workers {
                 busy |= worker.is_busy().await;
             }
-            // A function publishes before it answers, so a quiet look counts only if nothing moved meanwhile.
+            // A function publishes before it acknowledges. The bus is idle only if no message was
+            // appended or settled while the workers were checked.
             if !busy && self.activity() == before {
                 return;
             }
@@ -114,10 +117,10 @@ impl EmbeddedBus {
         }
     }
 
-    /// Delivers again what was published in a span of time, and returns how many messages that are.
+    /// Delivers the messages of a period again and returns their number.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// Returns an error if the log cannot be read.
     pub async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
         let mut messages = 0;
         for worker in &self.workers {
@@ -131,7 +134,9 @@ impl EmbeddedBus {
         Ok(messages)
     }
 
-    /// Returns how many messages became dead letters because their attempts ran out, since the start.
+    /// Returns the number of messages that the bus dead-lettered since its start.
+    ///
+    /// Dead letters that functions publish themselves are not included.
     pub fn dead_letters(&self) -> u64 {
         self.workers
             .iter()
@@ -153,16 +158,16 @@ impl EmbeddedBus {
     }
 }
 
-/// How far a subscription is, stored at `bus/subscriptions/FUNCTION.json`.
+/// The position of a subscription, stored at `bus/subscriptions/FUNCTION.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct State {
-    /// The first message that was never looked at.
+    /// The number of the first message that was not read yet.
     next: u64,
-    /// The messages before it that are not acknowledged, with their failed attempts.
+    /// The unacknowledged messages before `next`, with their numbers of failed attempts.
     pending: BTreeMap<u64, u32>,
 }
 
-/// A subscription at work.
+/// The delivery task of a subscription.
 struct SubscriptionWorker {
     subscription: Subscription,
     policy: DeliveryPolicy,
@@ -177,36 +182,41 @@ struct SubscriptionWorker {
 
 impl SubscriptionWorker {
     async fn run(self: Arc<Self>) {
-        let mut at_endpoint = JoinSet::<u64>::new();
+        let mut deliveries = JoinSet::<u64>::new();
         let mut not_before = BTreeMap::<u64, Instant>::new();
         let mut outstanding = std::collections::BTreeSet::new();
         loop {
-            // Listens before it looks: what is appended in between would go unnoticed until the next poll.
+            // Created before reading the log: otherwise, a message appended in between would wait
+            // for the next poll.
             let appended = self.log.appended();
-            if let Err(error) = self.read_on().await {
-                tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the log of the bus");
+            if let Err(error) = self.read_log().await {
+                tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the bus log");
             }
-            let room = self
+            let capacity = self
                 .policy
                 .maximum_outstanding
-                .saturating_sub(at_endpoint.len());
-            for number in self.due(&not_before, &outstanding).into_iter().take(room) {
+                .saturating_sub(deliveries.len());
+            for number in self
+                .due(&not_before, &outstanding)
+                .into_iter()
+                .take(capacity)
+            {
                 outstanding.insert(number);
                 not_before.remove(&number);
                 let worker = Arc::clone(&self);
-                at_endpoint.spawn(async move {
+                deliveries.spawn(async move {
                     worker.attempt(number).await;
                     number
                 });
             }
-            let has_room = at_endpoint.len() < self.policy.maximum_outstanding;
-            let next_due = not_before.values().min().filter(|_| has_room);
+            let has_capacity = deliveries.len() < self.policy.maximum_outstanding;
+            let next_due = not_before.values().min().filter(|_| has_capacity);
             let wake = next_due.map_or(POLL, |due| {
                 due.saturating_duration_since(Instant::now()).min(POLL)
             });
             tokio::select! {
-                Some(done) = at_endpoint.join_next() => {
-                    // A panicking attempt would be a fault of the bus itself; its message stays pending.
+                Some(done) = deliveries.join_next() => {
+                    // The message of a panicked attempt remains pending.
                     let Ok(number) = done else { continue };
                     outstanding.remove(&number);
                     let failed_attempts = self.state().pending.get(&number).copied();
@@ -221,8 +231,8 @@ impl SubscriptionWorker {
         }
     }
 
-    /// Takes up what was published since the last look.
-    async fn read_on(&self) -> Result<(), StoreError> {
+    /// Adds the messages published since the last call to the pending ones.
+    async fn read_log(&self) -> Result<(), StoreError> {
         loop {
             let next = self.state().next;
             if !self
@@ -255,7 +265,7 @@ impl SubscriptionWorker {
             .collect()
     }
 
-    /// Delivers a message once and takes note of the answer.
+    /// Delivers a message once and records the outcome.
     async fn attempt(&self, number: u64) {
         let function = self.subscription.function;
         let failed = self
@@ -268,11 +278,11 @@ impl SubscriptionWorker {
             Ok(Some(message)) => message,
             Ok(None) => return self.settle(number).await,
             Err(error) => {
-                tracing::error!(subscription = %function, error = %error, "cannot read a message of the bus");
+                tracing::error!(subscription = %function, error = %error, "cannot read a bus message");
                 return self.fail(number, failed + 1).await;
             }
         };
-        let answer = push(
+        let outcome = push(
             &self.http,
             &self.subscription.endpoint,
             function.name(),
@@ -280,20 +290,27 @@ impl SubscriptionWorker {
             failed + 1,
         )
         .await;
-        match answer {
+        match outcome {
             Delivery::Acknowledged => self.settle(number).await,
             Delivery::Refused(reason) if failed + 1 >= self.policy.maximum_attempts => {
-                self.give_up(number, message, failed + 1, reason).await;
+                self.dead_letter_message(number, message, failed + 1, reason)
+                    .await;
             }
             Delivery::Refused(reason) => {
-                tracing::warn!(subscription = %function, message_id = %message.message_id.0, attempt = failed + 1, reason, "delivery refused");
+                tracing::warn!(subscription = %function, message_id = %message.message_id.0, attempt = failed + 1, reason, "push failed, will be retried");
                 self.fail(number, failed + 1).await;
             }
         }
     }
 
-    /// Moves a message to the dead letters, with the attributes that Pub/Sub adds and the last answer.
-    async fn give_up(&self, number: u64, message: LoggedMessage, attempts: u32, reason: String) {
+    /// Dead-letters a message, with the attributes that Pub/Sub adds and the last failure.
+    async fn dead_letter_message(
+        &self,
+        number: u64,
+        message: LoggedMessage,
+        attempts: u32,
+        reason: String,
+    ) {
         let function = self.subscription.function;
         let mut attributes = message.attributes;
         attributes.insert(
@@ -314,10 +331,10 @@ impl SubscriptionWorker {
         );
         attributes.insert(
             dead_letter::REASON_ATTRIBUTE.to_owned(),
-            format!("refused {attempts} times, at last with {reason}"),
+            format!("failed after {attempts} attempts: {reason}"),
         );
         let data = message.data.to_bytes();
-        tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message became a dead letter");
+        tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message dead-lettered");
         match self
             .publisher
             .publish(Topic::DeadLetter(function), Message { data, attributes })
@@ -328,7 +345,7 @@ impl SubscriptionWorker {
                 self.settle(number).await;
             }
             Err(error) => {
-                tracing::error!(error = %error, "cannot keep a dead letter");
+                tracing::error!(error = %error, "cannot publish a dead letter");
                 self.fail(number, attempts).await;
             }
         }
@@ -349,8 +366,8 @@ impl SubscriptionWorker {
         let state = self.state().clone();
         let path = state_path(self.subscription.function);
         if let Err(error) = write_json(self.log.store(), &path, &state, Condition::Always).await {
-            // The messages are delivered again after a restart, which changes nothing.
-            tracing::error!(subscription = %self.subscription.function, error = %error, "cannot store the state of a subscription");
+            // After a restart, the messages are delivered again, which is idempotent.
+            tracing::error!(subscription = %self.subscription.function, error = %error, "cannot store the subscription state");
         }
     }
 
@@ -387,7 +404,7 @@ impl SubscriptionWorker {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Each lock holder leaves the state whole.
+        // No lock holder leaves the state inconsistent, even if it panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -395,5 +412,5 @@ impl SubscriptionWorker {
 fn state_path(function: Function) -> ObjectPath {
     let text = format!("bus/subscriptions/{function}.json");
     text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        .unwrap_or_else(|_| unreachable!("{text} is a valid object path"))
 }

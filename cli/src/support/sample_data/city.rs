@@ -1,4 +1,4 @@
-//! The counters of a Paris that does not exist.
+//! The fictitious counters of the sample data.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use super::{Error, Purpose, Settings, day_after, random_for};
 
 const KINDS: [&str; 4] = ["quai", "boulevard", "rue", "avenue"];
 
-/// Names that no street of Paris bears.
+/// Fictitious street names.
 const NAMES: [&str; 24] = [
     "des Deux-Tilleuls",
     "de la Roue-Libre",
@@ -45,15 +45,15 @@ const DIRECTIONS: [[&str; 2]; 4] = [
     ["NO-SE", "SE-NO"],
 ];
 
-/// Mean of the levels of all counters, in counts an hour on an average working day.
+/// The mean level of all counters, in counts per hour on an average working day.
 const MEAN_LEVEL: f64 = 80.0;
 
-/// Standard deviation of the logarithm of a site's level.
+/// The standard deviation of the logarithm of a site's level.
 const LEVEL_SPREAD: f64 = 0.52;
 
-/// One direction of one site.
+/// A counter: one direction of a site.
 pub(super) struct Counter {
-    /// In the manner of `100000001-101000001`.
+    /// The id, for example `100000001-101000001`.
     pub(super) id: String,
     /// The site's name and the direction.
     pub(super) name: String,
@@ -61,32 +61,32 @@ pub(super) struct Counter {
     pub(super) habits: Habits,
 }
 
-/// A spot beside a street, as the export describes it.
+/// A counting site with the columns of the export.
 pub(super) struct Site {
     pub(super) id: String,
     pub(super) name: String,
-    /// Day of installation, in the manner of `2018-05-31`.
+    /// The day of installation, for example `2018-05-31`.
     pub(super) installed: String,
-    /// Latitude and longitude in degrees, separated by a comma.
+    /// The latitude and longitude in degrees, separated by a comma.
     pub(super) coordinates: String,
 }
 
-/// Who passes a counter.
+/// The traffic profile of a counter.
 pub(super) struct Habits {
-    /// Counts an hour on an average working day.
+    /// The mean count per hour on an average working day.
     pub(super) level: f64,
-    /// Share of commuters on a working day, 0 to 1.
+    /// The share of commuters on a working day, 0 to 1.
     pub(super) commuters: f64,
-    /// Share of the commuters who pass on their way to work rather than home, 0 to 1.
+    /// The share of commuters on their way to work, not home, 0 to 1.
     pub(super) inbound: f64,
-    /// Part of an hour by which people pass later than elsewhere, 0 to 1.
+    /// The delay of the daily profile, as a fraction of an hour, 0 to 1.
     pub(super) lateness: f64,
 }
 
-/// Invents as many counters as the settings want, sorted by their ids.
+/// Generates the counters of the settings, sorted by id.
 ///
 /// # Errors
-/// When sites would have been installed before the calendar begins.
+/// Returns an error if the day of installation of a site is outside the calendar.
 pub(super) fn counters(settings: &Settings) -> Result<Vec<Counter>, Error> {
     let mut random = random_for(Purpose::City, settings.seed);
     let sites = settings.counters.div_ceil(2);
@@ -99,8 +99,9 @@ pub(super) fn counters(settings: &Settings) -> Result<Vec<Counter>, Error> {
     Ok(counters)
 }
 
-/// Draws the levels of sites from a log-normal distribution, scaled so that every seed has the same
-/// mean and spread.
+/// Draws the levels of sites from a log-normal distribution.
+///
+/// The levels are scaled to the same mean and spread for every seed.
 fn levels(sites: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let logarithms: Vec<f64> = (0..sites).map(|_| StandardNormal.sample(random)).collect();
     let middle = mean(&logarithms);
@@ -164,13 +165,13 @@ fn site(number: u32, settings: &Settings, random: &mut ChaCha8Rng) -> Result<Sit
     })
 }
 
-/// Makes an address that no other site has.
+/// Returns a unique address.
 fn address(number: u32, random: &mut ChaCha8Rng) -> String {
     let number = number as usize;
     let round = number / NAMES.len();
     let kind = KINDS[(number + round) % KINDS.len()];
     let name = NAMES[number % NAMES.len()];
-    // After four rounds over the names a kind and a name meet again, at higher house numbers.
+    // After four rounds over the names, combinations repeat with higher house numbers.
     let house = 40 * (round / KINDS.len()) + random.random_range(1..=40);
     format!("{house} {kind} {name}")
 }

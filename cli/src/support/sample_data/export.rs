@@ -1,4 +1,4 @@
-//! A gzip file with the columns of the public export.
+//! Gzipped CSV files with the columns of the public export.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ const HEADER: [&str; 9] = [
     "mois_annee_comptage",
 ];
 
-/// One count.
+/// A row of the export.
 pub(super) struct Row<'a> {
     pub(super) counter: &'a Counter,
     pub(super) hour: &'a Hour,
@@ -31,7 +31,7 @@ pub(super) struct Row<'a> {
 
 type CsvGzip = csv::Writer<GzEncoder<OutputFile>>;
 
-/// Writes rows as they come.
+/// A writer of rows.
 pub(super) struct Export {
     path: PathBuf,
     rows: u64,
@@ -39,9 +39,9 @@ pub(super) struct Export {
 }
 
 impl Export {
-    /// Begins the file and writes the header. The file takes its place when it is finished.
+    /// Creates the file and writes the header.
     pub(super) fn create(path: PathBuf) -> Result<Self, Error> {
-        // The encoder's own header carries no time, so that equal rows make equal files.
+        // The gzip header contains no time, so that equal rows give byte-identical files.
         let encoder = GzEncoder::new(
             OutputFile::create(&path).map_err(Error::Write)?,
             Compression::default(),
@@ -85,7 +85,7 @@ impl Export {
             .map_err(|source| failed(&self.path, source.into()))
     }
 
-    /// Ends the file and puts it into its place.
+    /// Finishes the file and moves it to its final path.
     pub(super) fn finish(self) -> Result<WrittenFile, Error> {
         let Self { path, rows, csv } = self;
         let encoder = csv

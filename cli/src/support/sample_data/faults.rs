@@ -1,4 +1,4 @@
-//! What goes wrong with real counters, in small measure.
+//! Simulated failures of counters.
 
 use std::ops::Range;
 
@@ -6,21 +6,21 @@ use rand::{RngExt as _, seq::SliceRandom as _};
 
 use super::{Purpose, Settings, random_for};
 
-/// In a shorter training period no counter fails.
+/// The minimum length of a training period with failures, in days.
 const SHORTEST_WITH_FAULTS: u64 = 60;
 
 const DEAD_DAYS: u64 = 10;
 const STOPPED_DAYS: u64 = 14;
 
-/// One counter in so many writes a 0 for the hour that clocks skip in spring.
+/// The interval of counters that write a 0 for the hour skipped in spring.
 const DOUBLING: usize = 4;
 
-/// Tells which counter fails when: counters by position, days by number.
+/// The failures of counters, which are identified by position, on days, identified by number.
 ///
-/// Counters fail within the training period only; clocks change in any.
+/// Counters fail in the training period only; clocks change in any period.
 pub(super) struct Faults {
     dead: Vec<Fault>,
-    /// One counter stops for a while, one begins late.
+    /// A counter that stops for a while, and a counter that starts late.
     absent: Vec<Fault>,
     doubling: Vec<usize>,
 }
@@ -41,7 +41,7 @@ impl Faults {
             doubling: order[..order.len() / DOUBLING].to_vec(),
         };
         let days = u64::from(settings.train_days);
-        // With a single sound counter or none, what is wrong would be most of the data.
+        // With fewer working counters, failures would dominate the data.
         if let [dead, stopped, late, _, _, ..] = order[..]
             && days >= SHORTEST_WITH_FAULTS
         {
@@ -56,17 +56,17 @@ impl Faults {
         faults
     }
 
-    /// Whether the counter reports 0, whatever passes.
+    /// Returns `true` if the counter reports 0 regardless of traffic.
     pub(super) fn is_dead(&self, counter: usize, day: u64) -> bool {
         self.dead.iter().any(|fault| fault.holds(counter, day))
     }
 
-    /// Whether the counter reports at all.
+    /// Returns `true` if the counter reports counts.
     pub(super) fn is_present(&self, counter: usize, day: u64) -> bool {
         !self.absent.iter().any(|fault| fault.holds(counter, day))
     }
 
-    /// Whether the counter writes the hour after the gap twice, first as 0.
+    /// Returns `true` if the counter writes the hour after the clock change twice, first with 0.
     pub(super) fn fakes(&self, counter: usize) -> bool {
         self.doubling.contains(&counter)
     }

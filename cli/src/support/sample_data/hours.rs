@@ -1,25 +1,25 @@
-//! The hours of a day in Paris, as the public export writes them.
+//! The hours of a day in Paris, in the format of the public export.
 
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 
-/// One hour of counting.
+/// An hour of a day.
 pub(super) struct Hour {
-    /// 0 to 23 on the clocks of Paris.
+    /// The hour in Paris, 0 to 23.
     pub(super) of_day: usize,
-    /// Its beginning, in the manner of `2020-09-01T03:00:00+02:00`.
+    /// The start of the hour, for example `2020-09-01T03:00:00+02:00`.
     pub(super) written: String,
-    /// Whether clocks skipped the hour before.
+    /// If `true`, the clock change skipped the hour before.
     pub(super) after_gap: bool,
 }
 
 impl Hour {
-    /// Gives its month, in the manner of `2020-09`.
+    /// Returns the month, for example `2020-09`.
     pub(super) fn month(&self) -> &str {
         self.written.get(..7).unwrap_or_default()
     }
 }
 
-/// Knows the clocks of Paris.
+/// The time zone of Paris.
 pub(super) struct Paris(TimeZone);
 
 impl Paris {
@@ -27,9 +27,9 @@ impl Paris {
         TimeZone::get("Europe/Paris").map(Self)
     }
 
-    /// Lists the hours of a day that the export knows.
+    /// Returns the hours of a day that the public export contains.
     ///
-    /// In autumn, of the two that begin at 02:00, it has the second only.
+    /// In autumn, two hours start at 02:00. The export contains only the second one.
     pub(super) fn hours(&self, day: Date) -> Result<Vec<Hour>, jiff::Error> {
         let end = self.midnight(day.tomorrow()?)?;
         let mut begin = self.midnight(day)?;
@@ -59,7 +59,7 @@ impl Paris {
         })
     }
 
-    /// Gives the offset from UTC in seconds.
+    /// Returns the offset from UTC in seconds.
     fn offset(&self, instant: Timestamp) -> i32 {
         self.0.to_offset(instant).seconds()
     }

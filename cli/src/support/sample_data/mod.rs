@@ -1,11 +1,12 @@
-//! Writes invented counts in the form of the public export, for people who have no data yet.
+//! Generates sample data in the format of the public export.
 //!
-//! The three files look like a year of the City of Paris: counters on streets that do not exist,
-//! commuters and strollers, weather, public holidays, dead counters, clock changes. The last five
-//! weeks of training are under restrictions, the test period is not. On the seventh live day people
-//! begin to leave for the summer: traffic falls by over a third, then by some more each week, and rush
-//! hours flatten. A drift check finds little in the first live week and much in the later ones, and
-//! a model that has learnt from the new weeks forecasts the next one better.
+//! The three files imitate a year of counts of the City of Paris. They contain fictitious counters,
+//! commuters and leisure cyclists, weather, public holidays, failing counters and clock changes.
+//!
+//! The last five weeks of the training period are under restrictions, the test period is not. A
+//! summer exodus starts on the seventh live day: traffic falls by over a third, then further each
+//! week, and rush hours flatten. A drift check therefore finds little drift in the first live week
+//! and much in the later ones. A model trained on the new weeks forecasts the next week better.
 
 mod city;
 mod export;
@@ -31,33 +32,34 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use traffic::Traffic;
 
-const MOST_COUNTERS: u32 = 1_000;
+const MAX_COUNTERS: u32 = 1_000;
 
-/// What is needed before the four weekly lags of a first training row exist.
+/// The minimum length of the training period: the history that the weekly lags need.
 const SHORTEST_TRAINING: u32 = 28;
 
-/// Describes the data to invent.
+/// The settings of the generator.
 ///
-/// Equal settings give equal files, byte for byte. On another platform single counts may differ,
-/// where `exp` rounds otherwise.
+/// Equal settings give byte-identical files. On another platform, single counts may differ because
+/// of the rounding of `exp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Number of counters, 1 to 1,000; two share a site, one for each direction.
+    /// The number of counters, 1 to 1,000. Two counters share a site, one for each direction.
     pub counters: u32,
-    /// Seed of everything that is drawn.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// First day of the training period, in Paris.
+    /// The first day of the training period, in Paris.
     pub first_day: Date,
-    /// Length of the training period in days.
+    /// The length of the training period in days.
     pub train_days: u32,
-    /// Length of the test period in days; it follows the training period.
+    /// The length of the test period in days. It follows the training period.
     pub test_days: u32,
-    /// Length of the live period in days; it follows the test period.
+    /// The length of the live period in days. It follows the test period.
     pub live_days: u32,
 }
 
 impl Default for Settings {
-    /// Takes the periods of the real baseline: 2020-09-01, 2021-05-16, 2021-07-19 and 2021-08-22.
+    /// Returns the periods of the real baseline, split at 2020-09-01, 2021-05-16, 2021-07-19 and
+    /// 2021-08-22.
     fn default() -> Self {
         Self {
             counters: 20,
@@ -73,11 +75,11 @@ impl Default for Settings {
 impl Settings {
     /// Sets the length of the training period so that all files together have at least `rows` rows.
     ///
-    /// It becomes no longer than needed, but at least four weeks. The first day moves; test and live
-    /// periods keep their dates.
+    /// The training period has the minimum length required, but at least four weeks. Its first day
+    /// moves; the dates of the test and live periods are unchanged.
     ///
     /// # Errors
-    /// As [`write()`], for settings that cannot be laid out.
+    /// Returns an error if the periods are outside the calendar, or if other settings are invalid.
     pub fn with_rows(self, rows: u64) -> Result<Self, Error> {
         let mut settings = self.with_train_days(SHORTEST_TRAINING)?;
         loop {
@@ -100,7 +102,7 @@ impl Settings {
     }
 }
 
-/// Tells what [`write()`] wrote.
+/// The files written by [`write()`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// `train_baseline.csv.gz`
@@ -120,22 +122,22 @@ impl fmt::Display for Written {
     }
 }
 
-/// Names one file and the number of its rows, without the header.
+/// A written file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WrittenFile {
-    /// Where the file is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Number of counts in it.
+    /// The number of rows, without the header.
     pub rows: u64,
 }
 
-/// Says why no sample data came to be.
+/// An error of the generator.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The number of counters is 0 or above 1,000.
-    #[error("cannot invent {counters} counters, only 1 to {MOST_COUNTERS}")]
+    #[error("cannot generate {counters} counters, only 1 to {MAX_COUNTERS}")]
     Counters {
-        /// The number asked for.
+        /// The requested number.
         counters: u32,
     },
     /// One of the three periods has no day.
@@ -144,18 +146,18 @@ pub enum Error {
         /// `train`, `test` or `live`.
         period: &'static str,
     },
-    /// So many rows are asked for that their days cannot be counted.
-    #[error("cannot lay out a training period for {rows} rows")]
+    /// The requested number of rows needs too many days.
+    #[error("cannot compute a training period for {rows} rows")]
     TooManyRows {
-        /// The number asked for.
+        /// The requested number.
         rows: u64,
     },
-    /// A day lies outside the calendar.
-    #[error("cannot lay out days around {day} in the calendar")]
+    /// A day is outside the calendar.
+    #[error("cannot compute the days around {day}")]
     Calendar {
-        /// The day counted from.
+        /// The day that others are computed from.
         day: Date,
-        /// What the calendar says.
+        /// The error of the calendar.
         source: jiff::Error,
     },
     /// A file or its folder could not be written.
@@ -163,14 +165,14 @@ pub enum Error {
     Write(anyhow::Error),
 }
 
-/// Writes `train_baseline.csv.gz`, `test_baseline.csv.gz` and `live.csv.gz` into the folder `out`,
-/// replacing them.
+/// Writes `train_baseline.csv.gz`, `test_baseline.csv.gz` and `live.csv.gz` to the folder `out`.
 ///
-/// Each appears whole or not at all. The folder is made if need be. Rows are sorted by instant, then by counter. After each day
-/// `progress` hears how many rows are done, of how many.
+/// The folder is created if necessary, and existing files are replaced atomically. Rows are sorted
+/// by time, then by counter. After each day, `progress` is called with the number of rows written
+/// and the total.
 ///
 /// # Errors
-/// When the settings name no possible data, or when a file cannot be written.
+/// Returns an error if the settings are invalid, or if a file cannot be written.
 pub fn write(
     settings: &Settings,
     out: &Path,
@@ -195,7 +197,7 @@ pub fn write(
     })
 }
 
-/// Makes a source of random numbers for one purpose; drawing more for one leaves the others alone.
+/// Returns an independent random number generator for one purpose.
 fn random_for(purpose: Purpose, seed: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(purpose as u64);

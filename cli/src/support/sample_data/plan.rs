@@ -1,11 +1,11 @@
-//! Settles what comes before the first count (counters, faults, periods) and writes day by day.
+//! The plan of the sample data: counters, faults and periods. Writes rows day by day.
 
 use std::ops::Range;
 
 use jiff::civil::Date;
 
 use super::{
-    Error, MOST_COUNTERS, Settings,
+    Error, MAX_COUNTERS, Settings,
     city::{self, Counter},
     day_after,
     export::{Export, Row},
@@ -14,19 +14,19 @@ use super::{
     traffic::{Regime, Traffic},
 };
 
-/// Days of the live period before the summer exodus.
+/// The number of live days before the summer exodus.
 ///
-/// Six, hence from Sunday on in a period that begins on Monday: the first week passes as before, and
-/// most lags of the second week know of the exodus.
+/// In a period that starts on Monday, the exodus starts on Sunday. The first week is almost
+/// unaffected, and most lags of the second week include the exodus.
 const LIVE_DAYS_AS_BEFORE: u64 = 6;
 
-/// Days under restrictions at the end of the training period, or a quarter of it if that is less.
+/// The number of days under restrictions at the end of the training period, at most a quarter.
 ///
-/// As those of spring 2021 did, they lower the weekly lags of the test period, not those of the live
-/// period.
+/// Like the restrictions of spring 2021, they lower the weekly lags of the test period, but not
+/// those of the live period.
 const RESTRICTED_DAYS: u64 = 35;
 
-/// Holds what is to be written; days are numbered from 0, the first day of the training period.
+/// The plan of the data. Days are numbered from 0, the first day of the training period.
 pub(super) struct Plan {
     first_day: Date,
     test_begins: u64,
@@ -69,7 +69,7 @@ impl Plan {
         self.live_begins..self.live_ends
     }
 
-    /// Counts the rows of all three periods.
+    /// Returns the number of rows in all three periods.
     pub(super) fn rows(&self) -> Result<u64, Error> {
         let mut rows = 0;
         for day in 0..self.live_ends {
@@ -85,9 +85,9 @@ impl Plan {
         Ok(rows as u64)
     }
 
-    /// Writes the rows of one day and tells how many.
+    /// Writes the rows of one day and returns their number.
     ///
-    /// Days are to be written in order and without a gap: weather goes from one to the next.
+    /// Days must be written in order without gaps, because the weather depends on the day before.
     pub(super) fn write_day(
         &self,
         day: u64,
@@ -152,7 +152,7 @@ impl Plan {
 
 fn check(settings: &Settings) -> Result<(), Error> {
     let counters = settings.counters;
-    if !(1..=MOST_COUNTERS).contains(&counters) {
+    if !(1..=MAX_COUNTERS).contains(&counters) {
         return Err(Error::Counters { counters });
     }
     let periods = [

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// First line of the files that the City of Paris publishes.
+/// The header of the files that the City of Paris publishes.
 const PUBLIC_HEADER: &str = "Identifiant du compteur;Nom du compteur;Identifiant du site de comptage;\
     Nom du site de comptage;Comptage horaire;Date et heure de comptage;\
     Date d'installation du site de comptage;Coordonnées géographiques;mois_annee_comptage";
@@ -46,7 +46,7 @@ fn small() -> Settings {
     }
 }
 
-/// Test and live as by default, after four weeks of training.
+/// The default test and live periods, after four weeks of training.
 fn short() -> Settings {
     Settings {
         train_days: 28,
@@ -100,7 +100,7 @@ fn mean_between(counts: &[Count], first: &str, last: &str) -> f64 {
     )
 }
 
-/// Days without any count above 0, and days without rows, by counter.
+/// Returns the days without a count above 0 and the days without rows, by counter.
 fn silent_days(counts: &[Count]) -> BTreeMap<&str, (u64, u64)> {
     let mut sums: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
     for count in counts {
@@ -121,7 +121,7 @@ fn silent_days(counts: &[Count]) -> BTreeMap<&str, (u64, u64)> {
 }
 
 #[test]
-fn equal_settings_give_equal_bytes() {
+fn output_is_deterministic() {
     let (_one, one) = written(&tiny());
     let (_other, other) = written(&tiny());
     for (one, other) in [
@@ -134,21 +134,21 @@ fn equal_settings_give_equal_bytes() {
 }
 
 #[test]
-fn another_seed_gives_other_counts() {
+fn seed_changes_the_counts() {
     let (_one, one) = written(&tiny());
     let (_other, other) = written(&Settings { seed: 2, ..tiny() });
     assert!(fs::read(one.test.path).unwrap() != fs::read(other.test.path).unwrap());
 }
 
 #[test]
-fn gzip_header_carries_no_time() {
+fn gzip_header_contains_no_time() {
     let (_folder, written) = written(&tiny());
     let bytes = fs::read(written.live.path).unwrap();
     assert_eq!(bytes[4..8], [0, 0, 0, 0]);
 }
 
 #[test]
-fn header_is_that_of_the_public_export() {
+fn header_matches_the_public_export() {
     let (_folder, written) = written(&tiny());
     for file in [written.train, written.test, written.live] {
         let mut line = String::new();
@@ -159,7 +159,7 @@ fn header_is_that_of_the_public_export() {
 }
 
 #[test]
-fn rows_have_the_form_of_the_public_export() {
+fn rows_match_the_format_of_the_public_export() {
     let (_folder, written) = written(&short());
     let mut text = String::new();
     GzDecoder::new(File::open(written.test.path).unwrap())
@@ -190,7 +190,7 @@ fn rows_have_the_form_of_the_public_export() {
 }
 
 #[test]
-fn periods_follow_each_other_as_in_the_real_baseline() {
+fn default_periods_match_the_real_baseline() {
     let (_folder, written) = written(&small());
     let ends = |file: &WrittenFile| {
         let counts = counts(file);
@@ -241,7 +241,7 @@ fn three_counters_fail_in_training() {
 }
 
 #[test]
-fn first_two_o_clock_of_autumn_is_missing() {
+fn repeated_hour_in_autumn_is_written_once() {
     let (_folder, written) = written(&small());
     let counts = counts(&written.train);
     let of_day = |counter: &str| {
@@ -265,7 +265,7 @@ fn first_two_o_clock_of_autumn_is_missing() {
 }
 
 #[test]
-fn some_counters_write_a_zero_for_the_skipped_hour_of_spring() {
+fn some_counters_write_zero_for_the_hour_skipped_in_spring() {
     let (_folder, written) = written(&small());
     let counts = counts(&written.train);
     let skipped: Vec<_> = counts
@@ -286,7 +286,7 @@ fn some_counters_write_a_zero_for_the_skipped_hour_of_spring() {
 }
 
 #[test]
-fn counts_are_about_as_many_and_as_scattered_as_real_ones() {
+fn mean_and_deviation_are_close_to_real_counts() {
     let (_folder, written) = written(&small());
     for file in [&written.train, &written.test, &written.live] {
         let counts = counts(file);
@@ -302,7 +302,7 @@ fn counts_are_about_as_many_and_as_scattered_as_real_ones() {
 }
 
 #[test]
-fn a_public_holiday_has_no_morning_rush() {
+fn public_holiday_has_no_morning_rush() {
     let (_folder, written) = written(&small());
     let counts = counts(&written.train);
     let rush = |day: &str| {
@@ -315,7 +315,7 @@ fn a_public_holiday_has_no_morning_rush() {
 }
 
 #[test]
-fn first_live_week_is_like_the_test_period_and_the_next_ones_are_not() {
+fn traffic_falls_after_the_first_live_week() {
     for seed in 1..=3 {
         let (_folder, written) = written(&Settings { seed, ..short() });
         let test = counts(&written.test);
@@ -333,16 +333,16 @@ fn first_live_week_is_like_the_test_period_and_the_next_ones_are_not() {
 #[test]
 fn addresses_are_unique() {
     let settings = Settings {
-        counters: MOST_COUNTERS,
+        counters: MAX_COUNTERS,
         ..Settings::default()
     };
     let counters = city::counters(&settings).unwrap();
     let names: BTreeMap<_, _> = counters.iter().map(|counter| (&counter.name, ())).collect();
-    assert_eq!(names.len(), MOST_COUNTERS as usize);
+    assert_eq!(names.len(), MAX_COUNTERS as usize);
 }
 
 #[test]
-fn a_number_of_rows_lengthens_the_training_period_into_the_past() {
+fn row_minimum_extends_the_training_period_into_the_past() {
     let settings = Settings {
         counters: 56,
         ..Settings::default()
@@ -358,7 +358,7 @@ fn a_number_of_rows_lengthens_the_training_period_into_the_past() {
 }
 
 #[test]
-fn few_rows_leave_four_weeks_of_training() {
+fn training_period_is_at_least_four_weeks() {
     let shorter = Settings::default().with_rows(1).unwrap();
     assert_eq!(
         (shorter.train_days, shorter.first_day),
@@ -367,31 +367,37 @@ fn few_rows_leave_four_weeks_of_training() {
 }
 
 #[test]
-fn impossible_settings_are_refused() {
-    let refused = |settings: Settings| Plan::new(&settings).err().unwrap().to_string();
+fn invalid_settings_are_rejected() {
+    let error_text = |settings: Settings| Plan::new(&settings).err().unwrap().to_string();
     let none = Settings {
         counters: 0,
         ..Settings::default()
     };
-    assert_eq!(refused(none), "cannot invent 0 counters, only 1 to 1000");
+    assert_eq!(
+        error_text(none),
+        "cannot generate 0 counters, only 1 to 1000"
+    );
     let no_test = Settings {
         test_days: 0,
         ..Settings::default()
     };
-    assert_eq!(refused(no_test), "the test period needs at least one day");
+    assert_eq!(
+        error_text(no_test),
+        "the test period needs at least one day"
+    );
     let many = Settings::default().with_rows(u64::MAX).unwrap_err();
     assert!(matches!(many, Error::TooManyRows { rows: u64::MAX }));
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn folder_creation_error_names_the_folder() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = write(&tiny(), &file, &mut |_, _| ()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("cannot make the folder {}", file.display())
+        format!("cannot create the folder {}", file.display())
     );
 }
 
@@ -399,7 +405,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn rows_are_sorted_and_as_many_as_told(
+    fn rows_are_sorted_and_match_the_reported_number(
         counters in 1_u32..9,
         seed: u64,
         later in 0_i64..8_000,
@@ -410,13 +416,13 @@ proptest! {
         let first_day = day_after(date(2000, 1, 1), later).unwrap();
         let settings = Settings { counters, seed, first_day, train_days, test_days, live_days };
         let folder = TempDir::new().unwrap();
-        let mut told = Vec::new();
-        let mut progress = |done, total| told.push((done, total));
+        let mut reported = Vec::new();
+        let mut progress = |done, total| reported.push((done, total));
         let written = write(&settings, folder.path(), &mut progress).unwrap();
 
         let total = written.train.rows + written.test.rows + written.live.rows;
-        prop_assert_eq!(told.len(), (train_days + test_days + live_days) as usize);
-        prop_assert_eq!(told.last(), Some(&(total, total)));
+        prop_assert_eq!(reported.len(), (train_days + test_days + live_days) as usize);
+        prop_assert_eq!(reported.last(), Some(&(total, total)));
         for file in [&written.train, &written.test, &written.live] {
             let counts = counts(file);
             prop_assert_eq!(counts.len() as u64, file.rows);

@@ -1,4 +1,4 @@
-//! How many pass: habits, calendar, season, weather and chance.
+//! The traffic model: daily profiles, calendar, season, weather and noise.
 
 use forecasting::calendar::is_public_holiday;
 use jiff::civil::{Date, Weekday};
@@ -11,7 +11,7 @@ use super::{
     random_for,
 };
 
-/// Traffic by hour of the day in Paris, in parts of the day's mean.
+/// The traffic by hour of the day in Paris, relative to the daily mean.
 type Profile = [f64; 24];
 
 const TO_WORK: Profile = [
@@ -31,60 +31,60 @@ const LEISURE: Profile = [
     1.7, 1.3, 0.9, 0.7, 0.6,
 ];
 
-/// Part of the mean by which midsummer exceeds it and midwinter falls short of it.
+/// The seasonal amplitude around the mean, with the maximum in midsummer.
 const SEASON: f64 = 0.06;
 
-/// Part of a day's weather that stays for the next.
+/// The share of a day's weather that carries over to the next day.
 const WEATHER_STAYS: f64 = 0.4;
 
-/// Standard deviation of what is new in a day's weather, as a logarithm of traffic.
+/// The standard deviation of the daily weather innovation, in log traffic.
 const WEATHER_CHANGES: f64 = 0.045;
 
-/// Standard deviation of what one hour at one counter has of its own, as a logarithm of traffic.
+/// The standard deviation of the noise of an hour at a counter, in log traffic.
 const UNREST: f64 = 0.15;
 
-/// Part of traffic that restrictions leave.
+/// The share of traffic that remains under restrictions.
 const LEFT_BY_RESTRICTIONS: f64 = 0.62;
 
-/// Parts of traffic and of commuters that the exodus leaves on its first day.
+/// The shares of traffic and of commuters that remain on the first day of the exodus.
 const LEFT_BY_EXODUS: f64 = 0.62;
 const COMMUTERS_LEFT_BY_EXODUS: f64 = 0.25;
 
-/// Part of what is left that goes with each further week, down to [`LEAST_LEFT_BY_EXODUS`].
+/// The weekly decrease of the remaining traffic, down to [`LEAST_LEFT_BY_EXODUS`].
 const LOST_EACH_WEEK: f64 = 0.05;
 const LEAST_LEFT_BY_EXODUS: f64 = 0.5;
 
-/// Draws counts; days are to be taken in order.
+/// A generator of counts. Days must be generated in order.
 pub(super) struct Traffic {
     weather: f64,
     random_weather: ChaCha8Rng,
     random_counts: ChaCha8Rng,
 }
 
-/// Says how the city lives.
+/// The conditions of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Regime {
-    /// As ever.
+    /// Normal traffic.
     Usual,
-    /// People stay at home by order.
+    /// Traffic under restrictions.
     Restricted,
-    /// People leave for the summer, commuters first.
+    /// The summer exodus, which affects commuters most.
     Exodus {
-        /// Days since it began.
+        /// The days since its start.
         days: u64,
     },
 }
 
-/// Holds what all counters share on one day.
+/// The factors that all counters share on a day.
 pub(super) struct Today {
     weekday: Weekday,
     is_rest: bool,
-    /// Factors of traffic.
+    /// The factors of traffic.
     season: f64,
     left: f64,
-    /// Factor of the share of commuters.
+    /// The factor of the share of commuters.
     commuters_left: f64,
-    /// Logarithm of a factor of traffic, before it is known who passes.
+    /// The logarithm of the weather factor, before it is weighted by the share of commuters.
     weather: f64,
 }
 
@@ -97,7 +97,7 @@ impl Traffic {
         }
     }
 
-    /// Lets the weather of one day follow that of the day before.
+    /// Draws the weather of the next day from that of the day before.
     pub(super) fn next_day(&mut self, date: Date, regime: Regime) -> Today {
         let change: f64 = StandardNormal.sample(&mut self.random_weather);
         self.weather = WEATHER_STAYS * self.weather + WEATHER_CHANGES * change;
@@ -114,22 +114,22 @@ impl Traffic {
         }
     }
 
-    /// Draws the count of one hour.
+    /// Draws the count of an hour.
     pub(super) fn count(&mut self, today: &Today, counter: &Counter, hour: usize) -> u64 {
         let unrest: f64 = StandardNormal.sample(&mut self.random_counts);
-        // Of mean 1, whatever the deviation.
+        // The mean is 1 for every standard deviation.
         let unrest = (UNREST * unrest - UNREST * UNREST / 2.0).exp();
         let mean = today.expected(&counter.habits, hour) * unrest;
-        // There is no Poisson distribution of mean 0.
+        // The Poisson distribution requires a positive mean.
         Poisson::new(mean).map_or(0, |poisson| poisson.sample(&mut self.random_counts) as u64)
     }
 }
 
 impl Today {
-    /// Gives the mean of the count of one hour.
+    /// Returns the mean count of an hour.
     fn expected(&self, habits: &Habits, hour: usize) -> f64 {
         let commuters = habits.commuters * self.commuters_left;
-        // Rain keeps strollers at home rather than commuters.
+        // Rain affects leisure cyclists more than commuters.
         let weather = (self.weather * (1.4 - 0.6 * commuters)).exp();
         let volume = habits.level * self.season * self.left * weather;
         let at = |profile: &Profile| later(profile, hour, habits.lateness);
@@ -143,7 +143,7 @@ impl Today {
     }
 }
 
-/// Gives the factors of traffic and of the share of commuters.
+/// Returns the factors of traffic and of the share of commuters.
 fn left_by(regime: Regime) -> (f64, f64) {
     match regime {
         Regime::Usual => (1.0, 1.0),
@@ -155,7 +155,7 @@ fn left_by(regime: Regime) -> (f64, f64) {
     }
 }
 
-/// Reads a profile as it is where people pass later by a part of an hour.
+/// Interpolates a profile that is delayed by a fraction of an hour.
 fn later(profile: &Profile, hour: usize, part: f64) -> f64 {
     let before = (hour + profile.len() - 1) % profile.len();
     profile[hour] * (1.0 - part) + profile[before] * part

@@ -1,4 +1,4 @@
-//! A fake of Pub/Sub that pulls are made from, for what its emulator lacks: it shows messages late, and twice.
+//! A fake of the Pub/Sub pull API, which delivers messages late and twice, unlike the emulator.
 //!
 //! See <https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions/pull>.
 
@@ -16,17 +16,17 @@ use google_cloud::CloudSettings;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What comes of a pull.
+/// The scripted reply to a pull.
 pub(crate) enum Pull {
-    /// Nothing, at once.
+    /// An immediate empty reply.
     Nothing,
-    /// Nothing, for as long as somebody waits.
+    /// No reply until the client times out.
     Silence,
-    /// Messages of these ids.
+    /// An immediate reply with messages of these ids.
     Messages(&'static [&'static str]),
 }
 
-/// A service on a port of this machine, until the test ends.
+/// A fake service on a local port, which runs until the test ends.
 pub(crate) struct PubSubDouble {
     origin: String,
     contents: Arc<Mutex<Contents>>,
@@ -38,14 +38,14 @@ struct Contents {
 }
 
 impl PubSubDouble {
-    /// Opens a service that answers pulls so, and with nothing after them.
+    /// Starts a service with scripted replies to pulls; further pulls get an empty reply.
     pub(crate) async fn start(pulls: impl Into<VecDeque<Pull>>) -> Self {
         let contents = Arc::new(Mutex::new(Contents {
             pulls: pulls.into(),
             calls: Vec::new(),
         }));
         let router = Router::new()
-            .fallback(answer)
+            .fallback(reply)
             .with_state(Arc::clone(&contents));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ impl PubSubDouble {
         Self { origin, contents }
     }
 
-    /// Returns settings that lead here.
+    /// Returns settings with this service as the Pub/Sub emulator.
     pub(crate) fn cloud(&self) -> CloudSettings {
         CloudSettings {
             pubsub_emulator: Some(self.origin.parse().unwrap()),
@@ -61,7 +61,7 @@ impl PubSubDouble {
         }
     }
 
-    /// Returns the bodies of the calls of a verb so far, as in `pull`.
+    /// Returns the request bodies of all calls of a verb so far, for example `pull`.
     pub(crate) fn calls(&self, verb: &str) -> Vec<Value> {
         let contents = self.contents.lock().unwrap();
         let of_verb = contents
@@ -72,7 +72,7 @@ impl PubSubDouble {
     }
 }
 
-async fn answer(State(contents): State<Arc<Mutex<Contents>>>, request: Request) -> Json<Value> {
+async fn reply(State(contents): State<Arc<Mutex<Contents>>>, request: Request) -> Json<Value> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();

@@ -1,11 +1,11 @@
-//! Pulls from a service that is slow to show what it has.
+//! Tests of pulls from a service that delivers messages late and twice.
 
 use super::{
     fake::{PubSubDouble, Pull},
     *,
 };
 
-/// As to the service, but with less patience.
+/// The timing for Pub/Sub, with shorter times.
 const QUICK_LISTENING: Listening = Listening {
     wait: Some(Duration::from_millis(200)),
     pause: Duration::from_millis(10),
@@ -22,7 +22,7 @@ fn subscriptions(fake: &PubSubDouble, listening: Listening) -> Subscriptions {
 }
 
 #[tokio::test]
-async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
+async fn pull_after_seek_returns_late_and_repeated_messages_once() {
     let pulls = [
         Pull::Silence,
         Pull::Nothing,
@@ -33,9 +33,9 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
         Pull::Messages(&["2", "3"]),
     ];
     let fake = PubSubDouble::start(pulls).await;
-    let looked_at = SubscriptionId("look".to_owned());
+    let temporary = SubscriptionId("look".to_owned());
     let pulled = subscriptions(&fake, QUICK_LISTENING)
-        .pull_after_seek(&looked_at, 100)
+        .pull_after_seek(&temporary, 100)
         .await
         .unwrap();
     let ids: Vec<_> = pulled
@@ -60,7 +60,7 @@ async fn after_a_seek_messages_that_show_late_and_twice_are_pulled_once() {
 }
 
 #[tokio::test]
-async fn a_pull_ends_at_its_limit_and_where_nothing_comes() {
+async fn pull_stops_at_its_limit_or_without_new_messages() {
     let fake = PubSubDouble::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
     let subscriptions = subscriptions(&fake, EMULATOR_LISTENING);
     let dead_letters = SubscriptionId::of_dead_letters(Function::Ingest);

@@ -1,4 +1,4 @@
-//! Retrainings that are called again, after others have done something in between or after they were killed.
+//! Repeated retrainings, after a kill or after concurrent changes of other users.
 
 use std::{fs, sync::Arc};
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 use shared::{
     address::ObjectPath,
     clock::SimulatedClock,
-    registry::{Alias, Run, Version, change_champion},
+    registry::{Operator, Promotion, Run, Version, promote},
     store::{Condition, read_json, write_json},
 };
 
 use super::{STEPS, aliases, request, run};
 use crate::test_system::{TestSystem, assert_same, snapshot};
 
-async fn run_restarted(system: &TestSystem, rounds: u32) -> anyhow::Result<RetrainReport> {
+async fn restart(system: &TestSystem, rounds: u32) -> anyhow::Result<RetrainReport> {
     retrain(
         &system.ports,
         &system.state,
@@ -28,37 +28,37 @@ async fn run_restarted(system: &TestSystem, rounds: u32) -> anyhow::Result<Retra
     .await
 }
 
-/// Returns the decisions of the audit log after that of the first training, with their reasons.
+/// Returns the decisions after the first training and their reasons, in the order of the audit log.
 async fn decisions(system: &TestSystem) -> Vec<(String, String)> {
     let log = system.ports.warehouse.audit_log().await.unwrap();
     log.into_iter()
         .skip(1)
-        .map(|row| (row.decision, row.reason))
+        .map(|row| (row.entry.decision, row.entry.reason))
         .collect()
 }
 
-/// Makes the journal forget steps, as if the process had been killed between what they did and their entries.
+/// Removes steps from the journal, as if the process had been killed before it recorded them.
 fn forget(report: &RetrainReport, steps: &[&str]) {
     let journal = report.folder.join("journal.json");
     let mut contents: Value = serde_json::from_slice(&fs::read(&journal).unwrap()).unwrap();
     for step in steps {
         assert!(
             contents["done"][*step].take() != Value::Null,
-            "{step} was not done"
+            "the step {step} must be done"
         );
     }
     fs::write(&journal, contents.to_string()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_done_is_not_done_again_and_the_report_says_so() {
+async fn completed_retraining_is_not_repeated_and_reported_as_done_before() {
     let system = TestSystem::with_champion(3).await;
     let first = run(&system, 60).await.unwrap();
-    assert!(!first.to_string().contains("done before"), "{first}");
+    assert!(!first.to_string().contains("already done"), "{first}");
     let before = snapshot(system.state.folder());
     let second = run(&system, 60).await.unwrap();
     assert!(
-        second.to_string().contains("was done before") && second.to_string().contains("--restart"),
+        second.to_string().contains("is already done") && second.to_string().contains("--restart"),
         "{second}"
     );
     assert_eq!(
@@ -74,9 +74,9 @@ async fn what_is_done_is_not_done_again_and_the_report_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
+async fn repeated_range_with_missing_tables_is_accepted() {
     let system = TestSystem::with_champion(3).await;
-    // Days later, so that the last days have no tables either.
+    // Some days later, so that the last days have no tables either.
     let later = system.last_day.plus(4).at(9);
     let ports = system
         .state
@@ -86,7 +86,7 @@ async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
         "2015-01-01".parse::<Day>().unwrap(),
         system.last_day.plus(2),
     );
-    let ask = async |from: Day, to: Day| {
+    let retrain_days = async |from: Day, to: Day| {
         let request = Request {
             from: Some(from),
             to: Some(to),
@@ -94,16 +94,16 @@ async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
         };
         retrain(&ports, &system.state, &request, &|_| {}).await
     };
-    let plan = ask(from, to).await.unwrap().plan;
+    let plan = retrain_days(from, to).await.unwrap().plan;
     assert_eq!(
         (plan.asked, plan.last),
         ((Some(from), Some(to)), system.last_day)
     );
-    ask(from, to).await.unwrap();
-    // As the message about other days names them.
-    ask(plan.first, plan.last).await.unwrap();
+    retrain_days(from, to).await.unwrap();
+    // The error about other days suggests this range.
+    retrain_days(plan.first, plan.last).await.unwrap();
     for (from, to) in [(from, to.plus(-1)), (from.plus(1), to)] {
-        let error = ask(from, to).await.unwrap_err().to_string();
+        let error = retrain_days(from, to).await.unwrap_err().to_string();
         assert!(
             error.contains("other settings or days") && error.contains("--restart"),
             "{error}"
@@ -112,10 +112,10 @@ async fn the_same_days_may_be_asked_for_again_though_not_all_have_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_champion_that_came_in_between_is_compared_with_first() {
+async fn concurrently_promoted_champion_is_compared_before_promotion() {
     let system = TestSystem::with_champion(3).await;
     let report = run(&system, 60).await.unwrap();
-    // As if it had been stopped after the comparison, and another version promoted since.
+    // As if the process had been stopped after the comparison, and another version promoted since.
     forget(&report, &["promote", "publish", "record"]);
     let registry = &*system.ports.registry;
     let third = Run {
@@ -128,13 +128,16 @@ async fn a_champion_that_came_in_between_is_compared_with_first() {
         ..Run::new("by-hand".parse().unwrap(), system.ports.clock.now())
     };
     let third = registry.register(&third).await.unwrap();
-    change_champion(registry, Version::new(2), third)
-        .await
-        .unwrap();
+    let _ = promote(
+        registry,
+        &Promotion::by_operator(&Operator::named("tests"), Some(Version::new(2)), third),
+    )
+    .await
+    .unwrap();
 
     let error = format!("{:#}", run(&system, 60).await.unwrap_err());
     assert!(
-        error.contains("version 3 is champion since the comparison"),
+        error.contains("the champion changed to version 3"),
         "{error}"
     );
     assert_eq!(aliases(&system).await[0], Some(third));
@@ -146,7 +149,7 @@ async fn a_champion_that_came_in_between_is_compared_with_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_what_a_step_does_and_its_entry_it_ends_in_the_same_state() {
+async fn step_killed_before_its_journal_entry_is_idempotent() {
     let system = TestSystem::with_champion(3).await;
     let first = run(&system, 60).await.unwrap();
     let before = snapshot(system.state.folder());
@@ -159,40 +162,40 @@ async fn killed_between_what_a_step_does_and_its_entry_it_ends_in_the_same_state
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
+async fn unpublished_data_of_the_champion_are_published() {
     let system = TestSystem::with_champion(3).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     let first = run(&system, 60).await.unwrap();
     let (published, promoted) = (
-        system.in_use().await,
+        system.published_baseline().await,
         [Some(Version::new(2)), Some(Version::new(1))],
     );
     let recorded = decisions(&system).await;
 
-    // Killed after the promotion, while the same baseline was written once more.
+    // As if the process had been killed between the promotion and the publication.
     forget(&first, &["publish", "record"]);
-    system.put_into_use(&before).await;
+    system.publish_baseline(&before).await;
     run(&system, 60).await.unwrap();
     assert_eq!(
-        (system.in_use().await, aliases(&system).await),
+        (system.published_baseline().await, aliases(&system).await),
         (published.clone(), promoted)
     );
 
-    // Claim anew, the same data give the version that is champion; the row by which it became so stays.
-    system.put_into_use(&before).await;
-    let report = run_restarted(&system, 60).await.unwrap();
+    // A restart on the same data results in the current champion and keeps its audit row.
+    system.publish_baseline(&before).await;
+    let report = restart(&system, 60).await.unwrap();
     assert!(
         report.is_better && report.comparison.is_with_itself(Version::new(2)),
         "{report}"
     );
     assert_eq!(
-        (system.in_use().await, aliases(&system).await),
+        (system.published_baseline().await, aliases(&system).await),
         (published.clone(), promoted)
     );
     assert_eq!(decisions(&system).await, recorded);
 
-    // As if that row had not been written either: another quarter has none.
-    system.put_into_use(&before).await;
+    // Another quarter has no audit row of the promotion yet, so the retraining writes one.
+    system.publish_baseline(&before).await;
     let request = Request {
         quarter: Some("2019-Q1".parse().unwrap()),
         ..request(60)
@@ -201,61 +204,68 @@ async fn a_champion_whose_data_were_not_published_is_followed_by_its_data() {
         .await
         .unwrap();
     assert_eq!(
-        (system.in_use().await, aliases(&system).await),
+        (system.published_baseline().await, aliases(&system).await),
         (published, promoted)
     );
     let decisions = decisions(&system).await;
     let [_, (decision, reason)] = &decisions[..] else {
-        panic!("there are two rows: {decisions:?}")
+        panic!("expected two audit rows: {decisions:?}")
     };
     assert!(
-        decision == "retrained" && reason.contains("is champion already"),
+        decision == "retrained" && reason.contains("is already champion"),
         "{decision}: {reason}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worse_model_that_is_champion_by_hand_does_not_bring_its_data_along() {
+async fn data_of_a_manually_promoted_worse_model_are_not_published() {
     let system = TestSystem::with_champion(60).await;
-    let before = system.in_use().await;
+    let before = system.published_baseline().await;
     let report = run(&system, 2).await.unwrap();
-    change_champion(&*system.ports.registry, Version::new(1), Version::new(2))
-        .await
-        .unwrap();
-    let error = format!("{:#}", run_restarted(&system, 2).await.unwrap_err());
+    let _ = promote(
+        &*system.ports.registry,
+        &Promotion::by_operator(
+            &Operator::named("tests"),
+            Some(Version::new(1)),
+            Version::new(2),
+        ),
+    )
+    .await
+    .unwrap();
+    let error = format!("{:#}", restart(&system, 2).await.unwrap_err());
     assert!(
-        !report.is_better && error.contains("the baseline stays"),
+        !report.is_better && error.contains("cannot replace the baseline"),
         "{error}"
     );
-    assert_eq!(system.in_use().await, before);
+    assert_eq!(system.published_baseline().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_published_after_the_promotion_stays_and_it_is_said_what_to_do() {
+async fn concurrently_published_baseline_is_kept_and_the_error_names_the_remedy() {
     let system = TestSystem::with_champion(3).await;
     let first = run(&system, 60).await.unwrap();
-    let published = system.in_use().await;
+    let published = system.published_baseline().await;
     forget(&first, &["publish", "record"]);
-    let others = system.put_others_into_use().await;
+    let unrelated = system.publish_unrelated_data().await;
     let error = format!("{:#}", run(&system, 60).await.unwrap_err());
     assert!(
         error.contains("bike-traffic publish-baseline") && error.contains("--restart"),
         "{error}"
     );
-    assert_eq!(system.in_use().await, others);
-    // As that command leaves it.
-    system.put_into_use(&published).await;
+    assert_eq!(system.published_baseline().await, unrelated);
+    // The state after `bike-traffic publish-baseline`.
+    system.publish_baseline(&published).await;
     assert_eq!(run(&system, 60).await.unwrap(), first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
+async fn each_retraining_of_a_quarter_has_an_audit_row() {
     let system = TestSystem::with_champion(60).await;
     run(&system, 2).await.unwrap();
-    run_restarted(&system, 3).await.unwrap();
+    restart(&system, 3).await.unwrap();
     let decisions = decisions(&system).await;
     let [(first, first_reason), (second, second_reason)] = &decisions[..] else {
-        panic!("there are two rows: {decisions:?}")
+        panic!("expected two audit rows: {decisions:?}")
     };
     assert_eq!((first.as_str(), second.as_str()), ("kept", "kept"));
     assert!(
@@ -265,7 +275,7 @@ async fn each_retraining_of_a_quarter_has_a_row_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_champion_that_reads_other_features_is_compared_with_by_what_was_recorded_of_it() {
+async fn champion_with_other_features_is_compared_by_recorded_scores() {
     let system = TestSystem::with_champion(3).await;
     let (store, registry) = (&*system.ports.store, &*system.ports.registry);
     let folder = registry
@@ -294,23 +304,31 @@ async fn a_champion_that_reads_other_features_is_compared_with_by_what_was_recor
         aliases(&system).await,
         [Some(Version::new(2)), Some(Version::new(1))]
     );
-    assert_ne!(system.in_use().await.train, report.plan.baseline.train);
+    assert_ne!(
+        system.published_baseline().await.train,
+        report.plan.baseline.train
+    );
     let (_, reason) = decisions(&system).await.pop().unwrap();
-    assert!(reason.ends_with("which reads other features"), "{reason}");
+    assert!(
+        reason.ends_with("which uses different features"),
+        "{reason}"
+    );
 
-    // What was recorded on another test set says nothing.
+    // Scores on another test set must not be used.
     contents["fixed_test"]["name"] = "test-2020-01-01-00000000".into();
     write_json(store, &card, &contents, Condition::Always)
         .await
         .unwrap();
     registry
-        .move_alias(Alias::Champion, Some(Version::new(2)), Version::new(1))
+        .move_alias(
+            Operator::named("tests").champion_change(Some(Version::new(2)), Version::new(1)),
+        )
         .await
         .unwrap();
     forget(&report, &["compare", "promote", "publish", "record"]);
     let error = format!("{:#}", run(&system, 60).await.unwrap_err());
     assert!(
-        error.contains("was never scored on test-") && error.contains("retrain the model"),
+        error.contains("has no recorded scores on test-") && error.contains("retrain the model"),
         "{error}"
     );
 }

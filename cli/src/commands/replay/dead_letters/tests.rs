@@ -18,17 +18,18 @@ use crate::{
 
 const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
 
-/// Keeps a dead letter in the log of a folder, and returns the folder and its dead letters.
+/// Writes a dead letter to the bus log of a new state folder, and returns the folder and its dead
+/// letters.
 async fn with_dead_letter(data: &'static str) -> (tempfile::TempDir, DeadLetters) {
-    with_dead_letter_about(data, ("origin", "scheduler")).await
+    with_dead_letter_and_attribute(data, ("origin", "scheduler")).await
 }
 
-async fn with_dead_letter_about(
+async fn with_dead_letter_and_attribute(
     data: &'static str,
-    more: (&str, &str),
+    attribute: (&str, &str),
 ) -> (tempfile::TempDir, DeadLetters) {
     let folder = tempfile::tempdir().unwrap();
-    let place = TargetArguments {
+    let target = TargetArguments {
         state: folder.path().to_owned(),
         cloud: false,
     };
@@ -38,7 +39,7 @@ async fn with_dead_letter_about(
     let attributes = [
         (dead_letter::REASON_ATTRIBUTE, "the week cannot exist"),
         (FIRST_PUBLISHED_ATTRIBUTE, FIRST_PUBLISHED),
-        more,
+        attribute,
     ];
     let attributes = attributes
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -52,7 +53,7 @@ async fn with_dead_letter_about(
         .publish(topic, message)
         .await
         .unwrap();
-    (folder, DeadLetters::open(&place).await.unwrap())
+    (folder, DeadLetters::open(&target).await.unwrap())
 }
 
 async fn published(folder: &std::path::Path) -> Vec<LoggedMessage> {
@@ -69,7 +70,7 @@ async fn published(folder: &std::path::Path) -> Vec<LoggedMessage> {
 }
 
 #[tokio::test]
-async fn a_letter_is_republished_once_with_the_time_of_its_first_publishing() {
+async fn dead_letter_is_republished_once_with_its_first_publication_time() {
     let (folder, dead_letters) = with_dead_letter("{}").await;
     let found = dead_letters.of(Function::DriftCheck).await.unwrap();
     assert_eq!(found[0].reason(), "the week cannot exist");
@@ -103,10 +104,10 @@ async fn a_letter_is_republished_once_with_the_time_of_its_first_publishing() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_for_its_letter_is_republished_whole() {
+async fn offloaded_message_is_republished_complete() {
     let object = "dead-letters/drift-check/a-checksum.json";
     let (folder, dead_letters) =
-        with_dead_letter_about("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
+        with_dead_letter_and_attribute("", (dead_letter::OBJECT_ATTRIBUTE, object)).await;
     let listed = list(&dead_letters, Some(Function::DriftCheck))
         .await
         .unwrap();
@@ -152,7 +153,7 @@ async fn a_message_that_is_too_large_for_its_letter_is_republished_whole() {
 }
 
 #[tokio::test]
-async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
+async fn edited_dead_letter_is_republished_and_empty_one_is_left() {
     let (folder, dead_letters) = with_dead_letter(r#"{"week":"2021-W54"}"#).await;
     let done = republish(&dead_letters, Function::DriftCheck, Some("truncate -s 0"))
         .await
@@ -169,10 +170,7 @@ async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
         .await
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("the dead_letter stays where it is"),
-        "{error}"
-    );
+    assert!(error.contains("the dead letter is unchanged"), "{error}");
     republish(
         &dead_letters,
         Function::DriftCheck,
@@ -187,7 +185,7 @@ async fn a_letter_may_be_mended_and_one_saved_empty_stays() {
 }
 
 #[tokio::test]
-async fn letters_are_kept_while_one_of_them_is_edited() {
+async fn leases_are_renewed_while_a_dead_letter_is_edited() {
     let fake = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
     let folder = tempfile::tempdir().unwrap();
     let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
@@ -196,13 +194,18 @@ async fn letters_are_kept_while_one_of_them_is_edited() {
         .unwrap();
     let script = folder.path().join("editor.sh");
     std::fs::write(&script, "sleep 0.5\n: > \"$1\"\n").unwrap();
-    let (editor, every) = (
+    let (editor, renewal_interval) = (
         format!("sh {}", script.display()),
         Duration::from_millis(100),
     );
-    let done = republish_keeping(&dead_letters, Function::Ingest, Some(&editor), every)
-        .await
-        .unwrap();
+    let done = republish_renewing(
+        &dead_letters,
+        Function::Ingest,
+        Some(&editor),
+        renewal_interval,
+    )
+    .await
+    .unwrap();
     assert_eq!(
         done,
         Republished {
@@ -218,18 +221,18 @@ async fn letters_are_kept_while_one_of_them_is_edited() {
             .filter(move |call| call["ackDeadlineSeconds"] == seconds)
     };
     let (first, second) = ("1 of call 1", "2 of call 1");
-    let mut kept: Vec<_> = of_seconds(600).map(|call| call["ackIds"].clone()).collect();
-    kept.dedup();
+    let mut renewed: Vec<_> = of_seconds(600).map(|call| call["ackIds"].clone()).collect();
+    renewed.dedup();
     assert_eq!(
-        kept,
+        renewed,
         [
             serde_json::json!([first, second]),
             serde_json::json!([second])
         ]
     );
-    let given_back: Vec<_> = of_seconds(0).map(|call| call["ackIds"].clone()).collect();
+    let released: Vec<_> = of_seconds(0).map(|call| call["ackIds"].clone()).collect();
     assert_eq!(
-        given_back,
+        released,
         [serde_json::json!([first]), serde_json::json!([second])]
     );
 }
