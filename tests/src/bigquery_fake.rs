@@ -1,8 +1,9 @@
-//! A fake of BigQuery's REST service, for what the emulator lacks.
+//! A fake of BigQuery's REST service, for the behaviour that the emulator lacks.
 //!
-//! It answers as <https://cloud.google.com/bigquery/docs/reference/rest> says: an id is used for one job only, a job is
-//! found in its own location only, jobs and queries take their time, results come in pages, and calls are refused. It
-//! knows no SQL: what a query returns is said beforehand, but for the list of tables of a dataset, `__TABLES__`.
+//! It follows <https://cloud.google.com/bigquery/docs/reference/rest>: job ids are unique, a job is
+//! found only in its own location, jobs and queries take time, results are paginated, and calls can
+//! be rejected. It does not run SQL: a test sets the result of the queries. The exception is the
+//! list of tables of a dataset, `__TABLES__`.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -22,10 +23,10 @@ use google_cloud::CloudSettings;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// Where the datasets are. It is not the default place, so a job that is looked for without it is not found.
+/// The location of the datasets. It is not the default, so a job lookup must name it.
 pub const LOCATION: &str = "europe-west1";
 
-/// A service on a port of this machine. Dropping it closes the port.
+/// The fake service on a local port. Dropping it closes the port.
 pub struct BigQueryDouble {
     address: SocketAddr,
     state: Arc<Mutex<Contents>>,
@@ -36,11 +37,11 @@ pub struct BigQueryDouble {
 struct Contents {
     now: u64,
     calls: usize,
-    refusals: VecDeque<(u16, Option<Reason>)>,
-    lost_answers: usize,
+    rejections: VecDeque<(u16, Option<Reason>)>,
+    lost_responses: usize,
     failures: VecDeque<Reason>,
-    busy: usize,
-    asked: usize,
+    running_polls: usize,
+    polls: usize,
     queries: Vec<String>,
     pages: Vec<Vec<Value>>,
     jobs: BTreeMap<String, Job>,
@@ -57,11 +58,11 @@ struct Table {
     rows: String,
 }
 
-/// Why the service refuses a call or a job fails: a reason as in `accessDenied`, and its explanation.
+/// The reason of a rejected call or a failed job: a code such as `accessDenied`, and its message.
 pub type Reason = (&'static str, &'static str);
 
 impl BigQueryDouble {
-    /// Opens the service on a free port, with its three datasets and nothing in them.
+    /// Starts the service on a free port, with empty datasets.
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(Contents::default()));
         let router = Router::new()
@@ -83,7 +84,7 @@ impl BigQueryDouble {
                 "/bigquery/v2/projects/{project}/queries/{job}",
                 get(query_results),
             )
-            .layer(middleware::from_fn_with_state(Arc::clone(&state), refuse))
+            .layer(middleware::from_fn_with_state(Arc::clone(&state), reject))
             .with_state(Arc::clone(&state));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -95,7 +96,7 @@ impl BigQueryDouble {
         }
     }
 
-    /// Returns settings that lead here.
+    /// Returns cloud settings with this service as the BigQuery emulator.
     pub fn cloud(&self) -> CloudSettings {
         let emulator = format!("http://{}", self.address).parse().unwrap();
         CloudSettings {
@@ -104,21 +105,22 @@ impl BigQueryDouble {
         }
     }
 
-    /// Refuses the next calls, whatever they are; without a reason, as a proxy does that knows no JSON.
+    /// Rejects the next `times` calls with a status. Without a reason, the body is plain text, as
+    /// from a proxy.
     pub fn refuse(&self, times: usize, status: u16, reason: Option<Reason>) {
         self.state
             .lock()
             .unwrap()
-            .refusals
+            .rejections
             .extend(std::iter::repeat_n((status, reason), times));
     }
 
-    /// Carries out the next uploads, but answers 503.
+    /// Runs the next uploads, but returns status 503.
     pub fn lose_answers(&self, times: usize) {
-        self.state.lock().unwrap().lost_answers = times;
+        self.state.lock().unwrap().lost_responses = times;
     }
 
-    /// Lets the next new jobs fail.
+    /// Fails the next `times` new jobs.
     pub fn fail_jobs(&self, times: usize, reason: Reason) {
         self.state
             .lock()
@@ -127,32 +129,32 @@ impl BigQueryDouble {
             .extend(std::iter::repeat_n(reason, times));
     }
 
-    /// Says of every job and query so many times that it goes on.
+    /// Reports every job and query as running for the first `times` polls.
     pub fn be_busy(&self, times: usize) {
-        self.state.lock().unwrap().busy = times;
+        self.state.lock().unwrap().running_polls = times;
     }
 
-    /// Answers queries with these rows, each a list of cells, in these pages.
+    /// Sets the result of every query: pages of rows, each a list of cells.
     pub fn answer_queries(&self, pages: Vec<Vec<Value>>) {
         self.state.lock().unwrap().pages = pages;
     }
 
-    /// Returns the statements of all queries but those for lists of tables.
+    /// Returns the statements of all queries except those of `__TABLES__`.
     pub fn queries(&self) -> Vec<String> {
         self.state.lock().unwrap().queries.clone()
     }
 
-    /// Lets time pass. A job takes a second.
+    /// Advances the service's clock. Each job takes one second.
     pub fn pass(&self, seconds: u64) {
         self.state.lock().unwrap().now += seconds * 1_000;
     }
 
-    /// Deletes a table, as a person does.
+    /// Deletes a table, as an operator might.
     pub fn delete_table(&self, name: &str) {
         self.state.lock().unwrap().tables.remove(name);
     }
 
-    /// Returns the rows of the table `DATASET.TABLE` as they were loaded.
+    /// Returns the loaded rows of the table `DATASET.TABLE`.
     pub fn table(&self, name: &str) -> Option<String> {
         self.state
             .lock()
@@ -167,7 +169,7 @@ impl BigQueryDouble {
         self.state.lock().unwrap().jobs.keys().cloned().collect()
     }
 
-    /// Returns the number of calls.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> usize {
         self.state.lock().unwrap().calls
     }
@@ -181,13 +183,13 @@ impl Drop for BigQueryDouble {
 
 type Shared = State<Arc<Mutex<Contents>>>;
 
-async fn refuse(State(state): Shared, request: Request, next: Next) -> Response {
-    let http_error = {
+async fn reject(State(state): Shared, request: Request, next: Next) -> Response {
+    let rejection = {
         let mut service = state.lock().unwrap();
         service.calls += 1;
-        service.refusals.pop_front()
+        service.rejections.pop_front()
     };
-    match http_error {
+    match rejection {
         None => next.run(request).await,
         Some((status, Some((reason, message)))) => error(status, reason, message),
         Some((status, None)) => proxy_error(status),
@@ -200,9 +202,9 @@ async fn insert_job(State(state): Shared, Path(project): Path<String>, body: Str
     let load = &job["configuration"]["load"];
     assert_eq!(
         load["writeDisposition"], "WRITE_TRUNCATE",
-        "another disposition is not implemented"
+        "the fake supports no other write disposition"
     );
-    if is_elsewhere(&job["jobReference"]) {
+    if is_in_another_location(&job["jobReference"]) {
         return error(
             404,
             "notFound",
@@ -237,11 +239,11 @@ async fn insert_job(State(state): Shared, Path(project): Path<String>, body: Str
             failure,
         },
     );
-    if service.lost_answers > 0 {
-        service.lost_answers -= 1;
+    if service.lost_responses > 0 {
+        service.lost_responses -= 1;
         return proxy_error(503);
     }
-    service.asked = 0;
+    service.polls = 0;
     describe_job(&mut service, &id).into_response()
 }
 
@@ -283,7 +285,7 @@ async fn query(
     Path(project): Path<String>,
     Json(query): Json<Value>,
 ) -> Response {
-    if is_elsewhere(&query) {
+    if is_in_another_location(&query) {
         return error(
             404,
             "notFound",
@@ -294,12 +296,12 @@ async fn query(
     if sql.contains("__TABLES__") {
         return list_tables(&service, sql).into_response();
     }
-    service.asked = 0;
+    service.polls = 0;
     service.queries.push(sql.to_owned());
     describe_results(&mut service, 0).into_response()
 }
 
-/// Lists the tables between two names: each with its name, when it was changed, and the time.
+/// Lists the tables between two names: name, time of the last change, and current time.
 fn list_tables(service: &Contents, sql: &str) -> Json<Value> {
     let mut names = sql.split('\'').skip(1).step_by(2);
     let (first, last) = (names.next().unwrap(), names.next().unwrap());
@@ -332,8 +334,8 @@ async fn query_results(
     describe_results(&mut state.lock().unwrap(), page).into_response()
 }
 
-/// Tells whether a job is to run where the datasets are not.
-fn is_elsewhere(job: &Value) -> bool {
+/// Returns `true` if a job names another location than that of the datasets.
+fn is_in_another_location(job: &Value) -> bool {
     job["location"]
         .as_str()
         .is_some_and(|location| location != LOCATION)
@@ -341,8 +343,8 @@ fn is_elsewhere(job: &Value) -> bool {
 
 fn describe_job(service: &mut Contents, id: &str) -> Json<Value> {
     let reference = json!({ "projectId": "p", "jobId": id, "location": LOCATION });
-    service.asked += 1;
-    if service.asked <= service.busy {
+    service.polls += 1;
+    if service.polls <= service.running_polls {
         return Json(
             json!({ "jobReference": reference, "status": { "state": "RUNNING" }, "statistics": {} }),
         );
@@ -361,8 +363,8 @@ fn describe_job(service: &mut Contents, id: &str) -> Json<Value> {
 
 fn describe_results(service: &mut Contents, page: usize) -> Json<Value> {
     let reference = json!({ "projectId": "p", "jobId": "a-query", "location": LOCATION });
-    service.asked += 1;
-    if service.asked <= service.busy {
+    service.polls += 1;
+    if service.polls <= service.running_polls {
         return Json(json!({ "jobReference": reference, "jobComplete": false }));
     }
     let cells = |row: &Value| {
@@ -380,7 +382,7 @@ fn describe_results(service: &mut Contents, page: usize) -> Json<Value> {
     let total: usize = service.pages.iter().map(Vec::len).sum();
     let mut results =
         json!({ "jobReference": reference, "jobComplete": true, "totalRows": total.to_string() });
-    // A result without rows has no field for them.
+    // The service omits the field `rows` of an empty result.
     if let Some(found) = service.pages.get(page) {
         results["rows"] = rows(found).into();
     }
@@ -392,7 +394,7 @@ fn describe_results(service: &mut Contents, page: usize) -> Json<Value> {
 
 fn error(status: u16, reason: &str, message: &str) -> Response {
     let errors = json!([{ "domain": "global", "reason": reason, "message": message }]);
-    let body = json!({ "error": { "code": status, "message": message, "errors": errors, "status": "SAID_ABOVE" } });
+    let body = json!({ "error": { "code": status, "message": message, "errors": errors, "status": "UNSPECIFIED" } });
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
@@ -404,13 +406,13 @@ fn proxy_error(status: u16) -> Response {
         .into_response()
 }
 
-/// Reads the two parts of a `multipart/related` body: the job, and the rows.
+/// Splits a `multipart/related` body into the job and the rows.
 fn read_upload(body: &str) -> (Value, &str) {
     let (boundary, rest) = body.split_once("\r\n").unwrap();
     let end = format!("\r\n{boundary}");
     let mut parts = rest.split(&end).map(|part| part.split_once("\r\n\r\n"));
     let (Some(Some((_, job))), Some(Some((_, rows)))) = (parts.next(), parts.next()) else {
-        panic!("{body}")
+        panic!("the upload does not have two parts: {body}")
     };
     (serde_json::from_str(job).unwrap(), rows)
 }

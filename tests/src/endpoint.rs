@@ -1,4 +1,4 @@
-//! A push endpoint that keeps what it gets.
+//! A push endpoint that records its requests.
 
 use std::{
     collections::BTreeMap,
@@ -22,58 +22,59 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::bus_suite::Inbox;
 
-/// An endpoint on a port of this machine. Dropping it closes the port.
+/// An HTTP server on a local port. Dropping it closes the port.
 pub struct Endpoint {
     address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     server: JoinHandle<()>,
 }
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// When it arrived.
+    /// The time of arrival.
     pub at: Instant,
-    /// Its headers.
+    /// The request headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The request body, parsed as JSON.
     pub body: Value,
 }
 
 impl Endpoint {
-    /// Opens an endpoint that acknowledges everything.
+    /// Starts an endpoint that acknowledges every request.
     pub async fn acknowledging() -> Self {
         Self::answering(|_| async { StatusCode::NO_CONTENT }).await
     }
 
-    /// Opens an endpoint on a free port; `answer` is asked after the request has been kept.
+    /// Starts an endpoint on a free port. `respond` returns the status of a request after the
+    /// request is recorded.
     pub async fn answering<F>(
-        answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
+        respond: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = StatusCode> + Send + 'static,
     {
-        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), answer).await
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), respond).await
     }
 
-    /// Opens an endpoint at an address, see [`Endpoint::answering`].
+    /// Starts an endpoint at an address. See [`Endpoint::answering`] for `respond`.
     pub async fn at<F>(
         address: SocketAddr,
-        answer: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
+        respond: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = StatusCode> + Send + 'static,
     {
         let received = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&received);
+        let requests = Arc::clone(&received);
         let receive = async move |headers: HeaderMap, Json(body): Json<Value>| {
             let request = Received {
                 at: Instant::now(),
                 headers,
                 body,
             };
-            keep.lock().unwrap().push(request.clone());
-            answer(request).await
+            requests.lock().unwrap().push(request.clone());
+            respond(request).await
         };
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,12 +87,12 @@ impl Endpoint {
         }
     }
 
-    /// Returns where to push to.
+    /// Returns the URL to push to.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Returns what has arrived.
+    /// Returns the requests received so far, in order of arrival.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
@@ -114,7 +115,7 @@ impl Inbox for Endpoint {
 }
 
 impl Received {
-    /// Returns the message that was pushed.
+    /// Returns the message in the push envelope.
     pub fn message(&self) -> Message {
         let message = &self.body["message"];
         let data = BASE64_STANDARD
@@ -138,7 +139,7 @@ impl Received {
         serde_json::from_value(self.body["message"]["messageId"].clone()).unwrap()
     }
 
-    /// Returns which attempt this is, from 1.
+    /// Returns the number of the delivery attempt, from 1.
     pub fn attempt(&self) -> u64 {
         self.body["deliveryAttempt"].as_u64().unwrap()
     }

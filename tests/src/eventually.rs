@@ -1,20 +1,20 @@
-//! Waiting for a state instead of for a time.
+//! Polling for a state, instead of sleeping for a fixed time.
 
 use std::time::Duration;
 
-const LOOKS: u32 = 6_000;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+const POLLS: u32 = 6_000;
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Looks again and again until there is something to see, and returns it.
+/// Polls until `poll` returns a value, and returns that value.
 ///
 /// # Panics
-/// When there is nothing after half a minute; `what` says what was waited for.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS {
-        if let Some(found) = look().await {
+/// Panics with `awaited` in its message if there is no value after half a minute.
+pub async fn eventually<T>(awaited: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..POLLS {
+        if let Some(found) = poll().await {
             return found;
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    panic!("waited in vain for {what}");
+    panic!("timed out while waiting for {awaited}");
 }

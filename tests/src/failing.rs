@@ -1,4 +1,4 @@
-//! Ports that fail on demand, or meet: for what would else need luck to happen.
+//! Ports that fail on demand and that make concurrent calls overlap.
 
 use std::{
     collections::BTreeMap,
@@ -21,18 +21,18 @@ use shared::{
 };
 use tokio::sync::Barrier;
 
-/// How a call fails.
+/// The way in which a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing is done.
+    /// The call has no effect.
     Refused,
-    /// It is done, but nobody is told.
+    /// The call takes effect, but returns an error.
     AnswerLost,
-    /// Nothing is done, neither by this call nor by any after it.
+    /// Neither this call nor any later call has an effect.
     Outage,
 }
 
-/// Decides which calls fail. All ports wrapped by it are counted together.
+/// The plan of failing calls. The calls of all wrapped ports are counted together.
 #[derive(Debug, Default)]
 pub struct Faults {
     plan: Mutex<Plan>,
@@ -45,40 +45,40 @@ struct Plan {
     meeting: Option<Meeting>,
 }
 
-/// Calls that wait for each other.
+/// A set of calls that wait for each other.
 #[derive(Debug)]
 struct Meeting {
-    missing: Vec<String>,
-    point: Arc<Barrier>,
+    remaining: Vec<String>,
+    barrier: Arc<Barrier>,
 }
 
 impl Faults {
-    /// Lets the call of this number fail, counted from 0 over all calls so far and to come.
+    /// Plans a fault for the call with the index `call`, counted from 0 over all calls.
     pub fn plan(&self, call: usize, fault: Fault) {
         self.plan.lock().unwrap().fault = Some((call, fault));
     }
 
-    /// Lets no further call fail.
+    /// Cancels the planned fault.
     pub fn lift(&self) {
         self.plan.lock().unwrap().fault = None;
     }
 
-    /// Lets the next of each of these calls wait for the others before it returns what it saw.
+    /// Makes the next of each of these calls wait for the others before it returns its result.
     pub fn meet(&self, calls: &[&str]) {
-        let missing = calls.iter().map(|call| (*call).to_owned()).collect();
+        let remaining = calls.iter().map(|call| (*call).to_owned()).collect();
         let meeting = Meeting {
-            missing,
-            point: Arc::new(Barrier::new(calls.len())),
+            remaining,
+            barrier: Arc::new(Barrier::new(calls.len())),
         };
         self.plan.lock().unwrap().meeting = Some(meeting);
     }
 
-    /// Returns the calls so far, each with what it was about.
+    /// Returns the calls so far, each as verb and object, such as `write ledger/ingest/ID.json`.
     pub fn calls(&self) -> Vec<String> {
         self.plan.lock().unwrap().calls.clone()
     }
 
-    /// Wraps store, warehouse and publisher. The registry stays as it is.
+    /// Wraps store, warehouse and publisher. The registry is not wrapped.
     pub fn wrap(self: &Arc<Self>, ports: &Ports) -> Ports {
         let faults = || Arc::clone(self);
         Ports {
@@ -95,7 +95,7 @@ impl Faults {
         }
     }
 
-    /// Wraps a store.
+    /// Wraps a store, so that its calls are counted and fail as planned.
     pub fn wrap_store(self: &Arc<Self>, store: &Arc<dyn Store>) -> Arc<dyn Store> {
         Arc::new(FailingStore {
             inner: Arc::clone(store),
@@ -103,14 +103,14 @@ impl Faults {
         })
     }
 
-    /// Passes a call on, or lets it fail with `error`.
+    /// Runs a call, or returns `error` as planned.
     async fn pass<T: Send, E: Send>(
         &self,
         call: String,
         work: impl Future<Output = Result<T, E>> + Send,
         error: impl FnOnce() -> E + Send,
     ) -> Result<T, E> {
-        let (fault, meeting_point) = self.enter(call);
+        let (fault, barrier) = self.enter(call);
         let result = match fault {
             None => work.await,
             Some(Fault::Refused | Fault::Outage) => Err(error()),
@@ -119,33 +119,30 @@ impl Faults {
                 Err(error())
             }
         };
-        if let Some(point) = meeting_point {
-            point.wait().await;
+        if let Some(barrier) = barrier {
+            barrier.wait().await;
         }
         result
     }
 
-    /// Takes note of a call, and returns what is planned for it.
+    /// Records a call, and returns the fault and the barrier planned for it.
     fn enter(&self, call: String) -> (Option<Fault>, Option<Arc<Barrier>>) {
         let mut plan = self.plan.lock().unwrap();
         let number = plan.calls.len();
-        let meeting_point = plan.meeting.as_mut().and_then(|meeting| {
+        let barrier = plan.meeting.as_mut().and_then(|meeting| {
             let position = meeting
-                .missing
+                .remaining
                 .iter()
-                .position(|missing| *missing == call)?;
-            meeting.missing.swap_remove(position);
-            Some(Arc::clone(&meeting.point))
+                .position(|expected| *expected == call)?;
+            meeting.remaining.swap_remove(position);
+            Some(Arc::clone(&meeting.barrier))
         });
         plan.calls.push(call);
-        let is_hit = |(first, fault): &(usize, Fault)| match fault {
+        let applies = |(first, fault): &(usize, Fault)| match fault {
             Fault::Outage => number >= *first,
             Fault::Refused | Fault::AnswerLost => number == *first,
         };
-        (
-            plan.fault.filter(is_hit).map(|(_, fault)| fault),
-            meeting_point,
-        )
+        (plan.fault.filter(applies).map(|(_, fault)| fault), barrier)
     }
 }
 
@@ -160,7 +157,7 @@ impl FailingStore {
         StoreError::Unavailable {
             verb,
             address: format!("failing://{name}"),
-            source: "it was told to fail".into(),
+            source: "planned fault".into(),
         }
     }
 }
@@ -226,7 +223,7 @@ impl FailingWarehouse {
         table: &str,
         call: impl Future<Output = Result<T, WarehouseError>> + Send,
     ) -> Result<T, WarehouseError> {
-        let source = || "it was told to fail".into();
+        let source = || "planned fault".into();
         let error = || WarehouseError::Unavailable {
             verb,
             table: table.to_owned(),
@@ -329,7 +326,7 @@ impl Publisher for FailingPublisher {
     async fn publish(&self, topic: Topic, message: Message) -> Result<MessageId, BusError> {
         let error = || BusError {
             topic,
-            source: "it was told to fail".into(),
+            source: "planned fault".into(),
         };
         self.faults
             .pass(

@@ -1,19 +1,21 @@
-//! What the tests of the whole are made of.
+//! Suites, fakes and helpers of the integration tests.
 //!
-//! - One suite per port: the promises of `Store`, `Warehouse`, `Registry` and `Publisher`, each an async function that
-//!   asserts on state and uses nothing but the port. Every adapter runs the same suite, in `tests/it/ports.rs`.
+//! - One suite per port: `Store`, `Warehouse`, `Registry` and `Publisher`. Each test is an async
+//!   function that asserts on state and uses only the port. Every adapter runs the same suite, in
+//!   `tests/it/ports.rs`.
 //! - [`failing`]: ports that fail on demand.
-//! - [`endpoint`]: a push endpoint that keeps what it gets.
-//! - [`bigquery_fake`]: a fake of BigQuery, for what its emulator lacks.
-//! - [`storage_fake`]: stands in front of an emulator of Cloud Storage, counts, and does what the emulator cannot.
+//! - [`endpoint`]: a push endpoint that records its requests.
+//! - [`bigquery_fake`]: a fake of BigQuery, for the behaviour that its emulator lacks.
+//! - [`storage_fake`]: a proxy of the Cloud Storage emulator that records requests and injects
+//!   faults.
 //!
-//! The tests themselves, and the stories told from end to end, are one program: `tests/it/main.rs`.
+//! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a helper that fails fails its test"
+    reason = "a panic in a helper fails its test"
 )]
 
 pub mod bigquery_fake;
@@ -26,15 +28,16 @@ pub mod storage_fake;
 pub mod store_suite;
 pub mod warehouse_suite;
 
-/// Makes a test of each promise of a suite. Every test has a place of its own, made by the expression `$place`.
+/// Expands to one test per function of a suite. The expression `$target` creates the target of each
+/// test.
 #[macro_export]
 macro_rules! promises {
-    ($suite:ident, $place:expr, [$($promise:ident),* $(,)?]) => {
+    ($suite:ident, $target:expr, [$($test:ident),* $(,)?]) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-            async fn $promise() {
-                let place = $place;
-                $crate::$suite::$promise(&place).await;
+            async fn $test() {
+                let target = $target;
+                $crate::$suite::$test(&target).await;
             }
         )*
     };

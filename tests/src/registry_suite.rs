@@ -1,48 +1,51 @@
-//! What every `Registry` promises.
+//! Tests that every `Registry` passes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use shared::registry::{Alias, ModelVersion, Registry, RegistryError, Run, RunInput, Version};
+use shared::registry::{
+    Alias, AliasChange, ModelVersion, Operator, Registry, RegistryError, Run, RunInput, Version,
+};
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Makes a test of every promise; `$place` makes a [`Place`].
+/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
 #[macro_export]
 macro_rules! registry_suite {
-    ($place:expr) => {
+    ($target:expr) => {
         $crate::promises!(
             registry_suite,
-            $place,
+            $target,
             [
-                an_empty_registry_has_no_version_and_no_alias,
-                a_version_keeps_its_run,
-                versions_count_from_one,
-                the_same_run_name_is_the_same_version,
-                of_sixteen_runs_registered_at_once_each_gets_the_next_number,
-                a_run_registered_sixteen_times_at_once_is_one_version,
-                an_unknown_version_is_not_found,
-                an_alias_moves_from_what_was_expected,
-                an_alias_that_has_moved_is_left_alone,
-                an_alias_cannot_point_to_an_unknown_version,
-                aliases_do_not_touch_each_other,
-                of_sixteen_moves_at_once_one_wins,
+                empty_registry_has_no_versions_and_no_aliases,
+                registered_run_is_read_back,
+                versions_start_at_one,
+                registered_run_name_returns_the_same_version,
+                concurrent_runs_get_consecutive_versions,
+                concurrent_registrations_of_one_run_create_one_version,
+                unknown_version_is_not_found,
+                alias_moves_from_the_expected_version,
+                stale_alias_move_fails,
+                alias_move_to_unknown_version_fails,
+                aliases_are_independent,
+                one_of_concurrent_alias_moves_succeeds,
             ]
         );
     };
 }
 
-/// Where the suite runs.
+/// The registry under test.
 pub struct Place {
     registry: Arc<dyn Registry>,
 }
 
 impl Place {
-    /// Makes a place from a registry in which nothing has been registered: there is only the one model, and its versions
-    /// count from 1.
+    /// Creates a target from an empty registry.
+    ///
+    /// A registry has a single model, so its versions must begin at 1.
     pub fn new(registry: Arc<dyn Registry>) -> Self {
         Self { registry }
     }
 
-    /// Registers runs of these names and returns their versions.
+    /// Registers a run under each name and returns the versions in the same order.
     async fn register<const COUNT: usize>(&self, names: [&str; COUNT]) -> [Version; COUNT] {
         let mut versions = [Version::new(0); COUNT];
         for (version, name) in versions.iter_mut().zip(names) {
@@ -62,14 +65,14 @@ impl Place {
 
 const ALIASES: [Alias; 3] = [Alias::Champion, Alias::Challenger, Alias::Previous];
 
-/// Neither is an error.
-pub async fn an_empty_registry_has_no_version_and_no_alias(place: &Place) {
-    assert_eq!(place.registry.versions().await.unwrap(), []);
-    assert_eq!(place.aliases().await, [None; 3]);
+/// An empty registry returns no versions and no aliases, and no error.
+pub async fn empty_registry_has_no_versions_and_no_aliases(target: &Place) {
+    assert_eq!(target.registry.versions().await.unwrap(), []);
+    assert_eq!(target.aliases().await, [None; 3]);
 }
 
-/// Tags, settings, figures, data sets and artifacts come back as they were registered.
-pub async fn a_version_keeps_its_run(place: &Place) {
+/// Tags, parameters, metrics, inputs and artifacts are read back unchanged.
+pub async fn registered_run_is_read_back(target: &Place) {
     let texts = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -93,17 +96,17 @@ pub async fn a_version_keeps_its_run(place: &Place) {
             .into(),
         ..run("fine-tune-2021-W30")
     };
-    let version = place.registry.register(&run).await.unwrap();
+    let version = target.registry.register(&run).await.unwrap();
     let expected = ModelVersion { version, run };
-    assert_eq!(place.registry.version(version).await.unwrap(), expected);
-    assert_eq!(place.registry.versions().await.unwrap(), [expected]);
+    assert_eq!(target.registry.version(version).await.unwrap(), expected);
+    assert_eq!(target.registry.versions().await.unwrap(), [expected]);
 }
 
-/// The oldest comes first.
-pub async fn versions_count_from_one(place: &Place) {
-    let versions = place.register(["zeta", "alpha", "mu"]).await;
+/// Versions are numbered from 1 and listed in ascending order.
+pub async fn versions_start_at_one(target: &Place) {
+    let versions = target.register(["zeta", "alpha", "mu"]).await;
     assert_eq!(versions, [1, 2, 3].map(Version::new));
-    let listed = place.registry.versions().await.unwrap();
+    let listed = target.registry.versions().await.unwrap();
     let listed: Vec<_> = listed
         .into_iter()
         .map(|known| (known.version, known.run.name.to_string()))
@@ -115,29 +118,30 @@ pub async fn versions_count_from_one(place: &Place) {
     );
 }
 
-/// A version is never changed after registration, also not by a second delivery that measured something else.
-pub async fn the_same_run_name_is_the_same_version(place: &Place) {
-    let [first, second] = place.register(["first", "second"]).await;
+/// Registering a run name again returns its version unchanged, even if the metrics differ.
+pub async fn registered_run_name_returns_the_same_version(target: &Place) {
+    let [first, second] = target.register(["first", "second"]).await;
     let other = Run {
         metrics: BTreeMap::from([("mae".to_owned(), 99.0)]),
         ..run("first")
     };
-    assert_eq!(place.registry.register(&other).await.unwrap(), first);
+    assert_eq!(target.registry.register(&other).await.unwrap(), first);
     assert_eq!(
-        place.registry.version(first).await.unwrap().run,
+        target.registry.version(first).await.unwrap().run,
         run("first")
     );
-    assert_eq!(place.register(["third"]).await, [Version::new(3)]);
+    assert_eq!(target.register(["third"]).await, [Version::new(3)]);
     assert_eq!(second, Version::new(2));
 }
 
-/// No number is left out and none is given twice.
-pub async fn of_sixteen_runs_registered_at_once_each_gets_the_next_number(place: &Place) {
-    let mut versions = register_sixteen_at_once(place, |number| format!("run-{number}")).await;
+/// Concurrent registrations get consecutive versions without gaps or duplicates.
+pub async fn concurrent_runs_get_consecutive_versions(target: &Place) {
+    let mut versions =
+        register_sixteen_concurrently(target, |number| format!("run-{number}")).await;
     versions.sort();
     let expected: Vec<_> = (1..=16).map(Version::new).collect();
     assert_eq!(versions, expected);
-    let listed: Vec<_> = place
+    let listed: Vec<_> = target
         .registry
         .versions()
         .await
@@ -148,18 +152,18 @@ pub async fn of_sixteen_runs_registered_at_once_each_gets_the_next_number(place:
     assert_eq!(listed, expected);
 }
 
-/// Two deliveries of one event may register at the same time.
-pub async fn a_run_registered_sixteen_times_at_once_is_one_version(place: &Place) {
-    let versions = register_sixteen_at_once(place, |_| "the-run".to_owned()).await;
+/// Concurrent registrations of one run name create one version.
+pub async fn concurrent_registrations_of_one_run_create_one_version(target: &Place) {
+    let versions = register_sixteen_concurrently(target, |_| "the-run".to_owned()).await;
     assert_eq!(versions, [Version::new(1); 16]);
-    assert_eq!(place.registry.versions().await.unwrap().len(), 1);
+    assert_eq!(target.registry.versions().await.unwrap().len(), 1);
 }
 
-/// The error says which one.
-pub async fn an_unknown_version_is_not_found(place: &Place) {
-    place.register(["first"]).await;
+/// Reading an unknown version returns `NotFound` with the version.
+pub async fn unknown_version_is_not_found(target: &Place) {
+    target.register(["first"]).await;
     for unknown in [0, 2, u32::MAX].map(Version::new) {
-        let error = place.registry.version(unknown).await.unwrap_err();
+        let error = target.registry.version(unknown).await.unwrap_err();
         assert!(
             matches!(error, RegistryError::NotFound { version } if version == unknown),
             "{error:?}"
@@ -167,126 +171,126 @@ pub async fn an_unknown_version_is_not_found(place: &Place) {
     }
 }
 
-/// From nothing, to another version, and back.
-pub async fn an_alias_moves_from_what_was_expected(place: &Place) {
-    let [first, second] = place.register(["first", "second"]).await;
+/// An alias is created, moved to another version and moved back.
+pub async fn alias_moves_from_the_expected_version(target: &Place) {
+    let [first, second] = target.register(["first", "second"]).await;
     for (from, to) in [
         (None, first),
         (Some(first), second),
         (Some(second), second),
         (Some(second), first),
     ] {
-        place
+        target
             .registry
-            .move_alias(Alias::Champion, from, to)
+            .move_alias(Operator::named("tests").champion_change(from, to))
             .await
             .unwrap();
         assert_eq!(
-            place.registry.alias(Alias::Champion).await.unwrap(),
+            target.registry.alias(Alias::Champion).await.unwrap(),
             Some(to)
         );
     }
 }
 
-/// The error says where it points to.
-pub async fn an_alias_that_has_moved_is_left_alone(place: &Place) {
-    let [first, second, third] = place.register(["first", "second", "third"]).await;
-    assert_moved(place, Some(first), second, None).await;
-    place
+/// A move from an outdated version fails with `AliasMoved`, which names the current version.
+pub async fn stale_alias_move_fails(target: &Place) {
+    let [first, second, third] = target.register(["first", "second", "third"]).await;
+    assert_alias_moved(target, Some(first), second, None).await;
+    target
         .registry
-        .move_alias(Alias::Champion, None, first)
+        .move_alias(Operator::named("tests").champion_change(None, first))
         .await
         .unwrap();
-    assert_moved(place, None, second, Some(first)).await;
-    assert_moved(place, Some(third), second, Some(first)).await;
+    assert_alias_moved(target, None, second, Some(first)).await;
+    assert_alias_moved(target, Some(third), second, Some(first)).await;
 }
 
-/// The alias stays where it is.
-pub async fn an_alias_cannot_point_to_an_unknown_version(place: &Place) {
-    let [first] = place.register(["first"]).await;
-    place
+/// A move to an unknown version fails and leaves the alias unchanged.
+pub async fn alias_move_to_unknown_version_fails(target: &Place) {
+    let [first] = target.register(["first"]).await;
+    target
         .registry
-        .move_alias(Alias::Champion, None, first)
+        .move_alias(Operator::named("tests").champion_change(None, first))
         .await
         .unwrap();
     let unknown = Version::new(7);
-    let error = place
+    let error = target
         .registry
-        .move_alias(Alias::Champion, Some(first), unknown)
+        .move_alias(Operator::named("tests").champion_change(Some(first), unknown))
         .await
         .unwrap_err();
     assert!(
         matches!(error, RegistryError::NotFound { version } if version == unknown),
         "{error:?}"
     );
-    assert_eq!(place.aliases().await, [Some(first), None, None]);
+    assert_eq!(target.aliases().await, [Some(first), None, None]);
 }
 
-/// Also where they point to the same version.
-pub async fn aliases_do_not_touch_each_other(place: &Place) {
-    let [first, second] = place.register(["first", "second"]).await;
-    place
+/// Moving an alias does not change the others, even if they point to the same version.
+pub async fn aliases_are_independent(target: &Place) {
+    let [first, second] = target.register(["first", "second"]).await;
+    target
         .registry
-        .move_alias(Alias::Champion, None, first)
+        .move_alias(Operator::named("tests").champion_change(None, first))
         .await
         .unwrap();
-    place
+    target
         .registry
-        .move_alias(Alias::Challenger, None, second)
+        .move_alias(AliasChange::challenger(None, second))
         .await
         .unwrap();
-    assert_eq!(place.aliases().await, [Some(first), Some(second), None]);
-    place
+    assert_eq!(target.aliases().await, [Some(first), Some(second), None]);
+    target
         .registry
-        .move_alias(Alias::Champion, Some(first), second)
+        .move_alias(Operator::named("tests").champion_change(Some(first), second))
         .await
         .unwrap();
-    place
+    target
         .registry
-        .move_alias(Alias::Previous, None, first)
+        .move_alias(AliasChange::previous(None, first))
         .await
         .unwrap();
     assert_eq!(
-        place.aliases().await,
+        target.aliases().await,
         [Some(second), Some(second), Some(first)]
     );
 }
 
-/// One of sixteen moves from the same version succeeds; the others are told where the alias points to.
-pub async fn of_sixteen_moves_at_once_one_wins(place: &Place) {
-    let candidates = register_sixteen_at_once(place, |number| format!("run-{number}")).await;
-    let [champion] = place.register(["champion"]).await;
-    place
+/// One of sixteen concurrent moves succeeds; the others get `AliasMoved` with the new version.
+pub async fn one_of_concurrent_alias_moves_succeeds(target: &Place) {
+    let candidates = register_sixteen_concurrently(target, |number| format!("run-{number}")).await;
+    let [champion] = target.register(["champion"]).await;
+    target
         .registry
-        .move_alias(Alias::Champion, None, champion)
+        .move_alias(Operator::named("tests").champion_change(None, champion))
         .await
         .unwrap();
     let (start, mut moves) = (Arc::new(Barrier::new(16)), JoinSet::new());
     for candidate in candidates {
-        let (registry, start) = (Arc::clone(&place.registry), Arc::clone(&start));
+        let (registry, start) = (Arc::clone(&target.registry), Arc::clone(&start));
         moves.spawn(async move {
             start.wait().await;
             (
                 candidate,
                 registry
-                    .move_alias(Alias::Champion, Some(champion), candidate)
+                    .move_alias(Operator::named("tests").champion_change(Some(champion), candidate))
                     .await,
             )
         });
     }
-    let (won, lost): (Vec<_>, Vec<_>) = moves
+    let (succeeded, failed): (Vec<_>, Vec<_>) = moves
         .join_all()
         .await
         .into_iter()
         .partition(|(_, moved)| moved.is_ok());
-    let [(winner, _)] = won[..] else {
-        panic!("these have won: {won:?}")
+    let [(winner, _)] = succeeded[..] else {
+        panic!("expected one successful move: {succeeded:?}")
     };
     assert_eq!(
-        place.registry.alias(Alias::Champion).await.unwrap(),
+        target.registry.alias(Alias::Champion).await.unwrap(),
         Some(winner)
     );
-    for (_, moved) in lost {
+    for (_, moved) in failed {
         assert!(
             matches!(moved, Err(RegistryError::AliasMoved { found, .. }) if found == Some(winner)),
             "{moved:?}"
@@ -310,11 +314,14 @@ fn run(name: &str) -> Run {
     )
 }
 
-async fn register_sixteen_at_once(place: &Place, name: impl Fn(usize) -> String) -> Vec<Version> {
+async fn register_sixteen_concurrently(
+    target: &Place,
+    name: impl Fn(usize) -> String,
+) -> Vec<Version> {
     let (start, mut tasks) = (Arc::new(Barrier::new(16)), JoinSet::new());
     for number in 0..16 {
         let (registry, start, run) = (
-            Arc::clone(&place.registry),
+            Arc::clone(&target.registry),
             Arc::clone(&start),
             run(&name(number)),
         );
@@ -326,18 +333,18 @@ async fn register_sixteen_at_once(place: &Place, name: impl Fn(usize) -> String)
     tasks.join_all().await
 }
 
-async fn assert_moved(
-    place: &Place,
+async fn assert_alias_moved(
+    target: &Place,
     expected: Option<Version>,
     to: Version,
     found: Option<Version>,
 ) {
-    let error = place
+    let error = target
         .registry
-        .move_alias(Alias::Champion, expected, to)
+        .move_alias(Operator::named("tests").champion_change(expected, to))
         .await
         .unwrap_err();
-    let told = matches!(&error, RegistryError::AliasMoved { alias: Alias::Champion, expected: e, found: f } if (*e, *f) == (expected, found));
-    assert!(told, "{error:?}");
-    assert_eq!(place.registry.alias(Alias::Champion).await.unwrap(), found);
+    let is_reported = matches!(&error, RegistryError::AliasMoved { alias: Alias::Champion, expected: e, found: f } if (*e, *f) == (expected, found));
+    assert!(is_reported, "{error:?}");
+    assert_eq!(target.registry.alias(Alias::Champion).await.unwrap(), found);
 }

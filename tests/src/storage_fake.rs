@@ -1,5 +1,6 @@
-//! Stands in front of an emulator of Cloud Storage, counts what goes over the wire, and does on demand what the
-//! service does in bad hours and the emulator never.
+//! A proxy of the Cloud Storage emulator that records requests and injects faults.
+//!
+//! The faults are those of the real service that the emulator cannot produce.
 
 use std::sync::{
     Arc, Mutex,
@@ -20,44 +21,44 @@ use google_cloud::EmulatorHost;
 use reqwest::Client;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A server in front of another one. Dropping it closes its port.
+/// The proxy on a local port. Dropping it closes the port.
 pub struct StorageDouble {
     host: EmulatorHost,
     calls: Arc<Mutex<Vec<Call>>>,
     server: JoinHandle<()>,
 }
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The method of the request.
     pub method: Method,
-    /// Its path and query.
+    /// The path and query of the request.
     pub target: String,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: StatusCode,
-    /// The size of its body.
+    /// The size of the response body on the wire, in bytes.
     pub received_bytes: usize,
 }
 
-/// What becomes of a request.
+/// The treatment of a request.
 #[derive(Clone, Debug)]
 pub enum Fate {
-    /// It is passed on, and so is the answer.
+    /// Forwards the request and the response.
     PassedOn,
-    /// It is passed on with another path and query.
+    /// Forwards the request with another path and query.
     PassedOnAs(String),
-    /// It is passed on, and the connection breaks before the answer.
+    /// Forwards the request, and closes the connection before the response.
     AnswerLost,
-    /// It is passed on, and one bit of the answer's body is turned over.
+    /// Forwards the request, and flips one bit of the response body.
     AnswerCorrupted,
-    /// It is not passed on but answered so.
+    /// Responds with a status and a body without forwarding the request.
     Answered(StatusCode, String),
 }
 
 impl Fate {
-    /// Is answered as the service answers errors over the JSON API
-    /// (<https://cloud.google.com/storage/docs/json_api/v1/status-codes>).
+    /// Returns an error response as the JSON API formats it, see
+    /// <https://cloud.google.com/storage/docs/json_api/v1/status-codes>.
     pub fn refused(status: StatusCode, message: &str) -> Self {
         let error = serde_json::json!({ "error": { "code": status.as_u16(), "message": message, "errors": [] } });
         Self::Answered(status, error.to_string())
@@ -65,18 +66,20 @@ impl Fate {
 }
 
 impl StorageDouble {
-    /// Opens a fake on a free port; `fate` decides on each request by its method, its path and query, and its number
-    /// from 1.
+    /// Starts a proxy on a free port.
+    ///
+    /// `fate` chooses the treatment of a request from its method, its path and query, and its
+    /// number from 1.
     pub async fn in_front_of(
         emulator: &EmulatorHost,
         fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
     ) -> Self {
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let (known, origin) = (Arc::clone(&calls), emulator.origin());
-        // The bytes of the wire are counted, not what they expand to.
+        let (recorded, origin) = (Arc::clone(&calls), emulator.origin());
+        // Without decompression, `received_bytes` is the size on the wire.
         let client = Client::builder().no_gzip().build().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
-        let answer = async move |request: Request| {
+        let handler = async move |request: Request| {
             let (method, target) = (
                 request.method().clone(),
                 request.uri().path_and_query().unwrap().to_string(),
@@ -87,21 +90,22 @@ impl StorageDouble {
                 1 + requests.fetch_add(1, Ordering::SeqCst),
             );
             let (status, headers, body) = respond(&client, &origin, request, &fate).await;
-            known.lock().unwrap().push(Call {
+            recorded.lock().unwrap().push(Call {
                 method,
                 target,
                 status,
                 received_bytes: body.len(),
             });
             if matches!(fate, Fate::AnswerLost) {
-                // Ends the task of the connection, and with it the connection, without a word on standard error.
-                std::panic::resume_unwind(Box::new("the answer is lost"));
+                // Unwinding ends the task of the connection and closes the connection. Unlike
+                // `panic!`, it prints nothing.
+                std::panic::resume_unwind(Box::new("response lost"));
             }
             (status, headers, body).into_response()
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let router = Router::new().fallback(answer);
+        let router = Router::new().fallback(handler);
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             host,
@@ -110,12 +114,12 @@ impl StorageDouble {
         }
     }
 
-    /// Returns where it is.
+    /// Returns the host and port of the proxy.
     pub fn host(&self) -> EmulatorHost {
         self.host.clone()
     }
 
-    /// Returns the calls since the last time that they were taken.
+    /// Returns the calls since the previous `take_calls`.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
@@ -140,7 +144,7 @@ async fn respond(
         Fate::PassedOnAs(target) => target.clone(),
         _ => request.uri().path_and_query().unwrap().to_string(),
     };
-    let (status, headers, mut body) = pass_on(client, format!("{origin}{target}"), request).await;
+    let (status, headers, mut body) = forward(client, format!("{origin}{target}"), request).await;
     if matches!(fate, Fate::AnswerCorrupted) {
         let mut bytes = body.to_vec();
         bytes[0] ^= 1;
@@ -149,7 +153,7 @@ async fn respond(
     (status, headers, body)
 }
 
-async fn pass_on(
+async fn forward(
     client: &Client,
     address: String,
     request: Request,
@@ -158,14 +162,17 @@ async fn pass_on(
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let request = client
         .request(parts.method, address)
-        .headers(of_the_end(parts.headers));
+        .headers(end_to_end_headers(parts.headers));
     let response = request.body(body).send().await.unwrap();
-    let (status, headers) = (response.status(), of_the_end(response.headers().clone()));
+    let (status, headers) = (
+        response.status(),
+        end_to_end_headers(response.headers().clone()),
+    );
     (status, headers, response.bytes().await.unwrap())
 }
 
-/// Leaves out the headers that are about one connection.
-fn of_the_end(mut headers: HeaderMap) -> HeaderMap {
+/// Removes the headers that concern a single connection.
+fn end_to_end_headers(mut headers: HeaderMap) -> HeaderMap {
     for name in [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING] {
         headers.remove(name);
     }

@@ -1,4 +1,4 @@
-//! What every `Store` promises.
+//! Tests that every `Store` passes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,47 +9,49 @@ use shared::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Makes a test of every promise; `$place` makes a [`Place`].
+/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
 #[macro_export]
 macro_rules! store_suite {
-    ($place:expr) => {
+    ($target:expr) => {
         $crate::promises!(
             store_suite,
-            $place,
+            $target,
             [
-                what_is_written_is_read_back,
-                an_empty_object_is_an_object,
-                nine_megabytes_are_read_back,
-                a_missing_object_is_not_found_and_named,
-                names_may_be_deep_and_hold_whitespace_and_accents,
-                names_that_look_alike_are_different_objects,
-                a_folder_is_no_object_and_an_object_no_folder,
-                generations_rise,
-                an_object_is_created_once,
-                a_refused_write_changes_nothing,
-                a_swap_with_a_stale_generation_is_refused,
-                a_swap_of_a_missing_object_is_refused,
-                of_sixteen_creates_at_once_one_wins,
-                of_sixteen_swaps_at_once_one_wins,
-                counting_by_swaps_loses_no_step,
-                a_reader_never_sees_half_a_write,
-                another_handle_sees_the_last_write,
-                a_list_is_what_begins_with_the_prefix_sorted,
-                a_list_of_what_is_not_there_is_empty,
+                written_object_is_read_back,
+                empty_object_is_read_back_and_listed,
+                large_object_is_read_back,
+                missing_object_is_reported_with_its_address,
+                special_characters_in_names_are_preserved,
+                similar_names_are_distinct_objects,
+                folders_are_not_objects,
+                generations_increase,
+                create_of_existing_object_fails,
+                failed_write_changes_nothing,
+                swap_with_stale_generation_fails,
+                swap_of_missing_object_fails,
+                one_of_concurrent_creates_succeeds,
+                one_of_concurrent_swaps_succeeds,
+                concurrent_increments_are_all_counted,
+                concurrent_reader_sees_complete_writes,
+                write_is_visible_through_another_handle,
+                list_is_filtered_by_prefix_and_sorted,
+                list_of_missing_prefix_is_empty,
             ]
         );
     };
 }
 
-/// Where the suite runs.
+/// The store under test.
 pub struct Place {
     prefix: String,
     open: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
 }
 
 impl Place {
-    /// Makes a place from a prefix under which there is nothing yet, without a slash at its end, and from what opens a
-    /// handle on the place: a further one where the adapter can have several, else the same.
+    /// Creates a target from a prefix and a function that opens a handle of the store.
+    ///
+    /// The prefix has no trailing slash, and no object has it yet. `open` returns a new handle if
+    /// the adapter supports several, and the same handle otherwise.
     pub fn new(prefix: &str, open: impl Fn() -> Arc<dyn Store> + Send + Sync + 'static) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -66,9 +68,9 @@ impl Place {
     }
 }
 
-/// Bytes of every value come back.
-pub async fn what_is_written_is_read_back(place: &Place) {
-    let (store, path) = (place.open(), place.path("object.bin"));
+/// A written object is read back unchanged, with every byte value.
+pub async fn written_object_is_read_back(target: &Place) {
+    let (store, path) = (target.open(), target.path("object.bin"));
     let bytes: Vec<u8> = (0..=255).collect();
     let generation = store
         .write(&path, bytes.clone().into(), Condition::Always)
@@ -81,9 +83,9 @@ pub async fn what_is_written_is_read_back(place: &Place) {
     );
 }
 
-/// An empty object is there and is listed.
-pub async fn an_empty_object_is_an_object(place: &Place) {
-    let (store, path) = (place.open(), place.path("empty"));
+/// An empty object exists and is listed.
+pub async fn empty_object_is_read_back_and_listed(target: &Place) {
+    let (store, path) = (target.open(), target.path("empty"));
     let generation = store
         .write(&path, Bytes::new(), Condition::Absent)
         .await
@@ -91,14 +93,14 @@ pub async fn an_empty_object_is_an_object(place: &Place) {
     assert_eq!(store.read(&path).await.unwrap().bytes, Bytes::new());
     assert_eq!(store.generation(&path).await.unwrap(), Some(generation));
     assert_eq!(
-        store.list(&format!("{}/", place.prefix)).await.unwrap(),
+        store.list(&format!("{}/", target.prefix)).await.unwrap(),
         [path]
     );
 }
 
-/// A model is about this large.
-pub async fn nine_megabytes_are_read_back(place: &Place) {
-    let (store, path) = (place.open(), place.path("model.ubj"));
+/// An object of the size of a model is read back unchanged.
+pub async fn large_object_is_read_back(target: &Place) {
+    let (store, path) = (target.open(), target.path("model.ubj"));
     let bytes: Bytes = (0..9_000_000_u32)
         .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
         .collect();
@@ -106,16 +108,16 @@ pub async fn nine_megabytes_are_read_back(place: &Place) {
         .write(&path, bytes.clone(), Condition::Always)
         .await
         .unwrap();
-    // Not `assert_eq`, which would print them.
+    // `assert_eq` would print nine megabytes.
     assert!(
         store.read(&path).await.unwrap().bytes == bytes,
-        "other bytes were read than written"
+        "the bytes read differ from the bytes written"
     );
 }
 
-/// The error says which object is missing.
-pub async fn a_missing_object_is_not_found_and_named(place: &Place) {
-    let (store, path) = (place.open(), place.path("nowhere/missing.json"));
+/// Reading a missing object returns `NotFound` with its address.
+pub async fn missing_object_is_reported_with_its_address(target: &Place) {
+    let (store, path) = (target.open(), target.path("nowhere/missing.json"));
     assert_eq!(store.generation(&path).await.unwrap(), None);
     let error = store.read(&path).await.unwrap_err();
     assert!(
@@ -134,9 +136,9 @@ pub async fn a_missing_object_is_not_found_and_named(place: &Place) {
     );
 }
 
-/// Names are kept as they are, also where they mean something in an address or a shell.
-pub async fn names_may_be_deep_and_hold_whitespace_and_accents(place: &Place) {
-    let store = place.open();
+/// Names are stored unchanged, including characters that are special in a URL or a shell.
+pub async fn special_characters_in_names_are_preserved(target: &Place) {
+    let store = target.open();
     let names = [
         "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z.json",
         "Comptage vélo – Quai d'Orsay (été).csv",
@@ -147,7 +149,7 @@ pub async fn names_may_be_deep_and_hold_whitespace_and_accents(place: &Place) {
         "%2Fetc%2Fpasswd",
         "自転車.txt",
     ];
-    let mut paths = names.map(|name| place.path(name));
+    let mut paths = names.map(|name| target.path(name));
     for path in &paths {
         store
             .write(path, path.to_string().into(), Condition::Absent)
@@ -159,13 +161,13 @@ pub async fn names_may_be_deep_and_hold_whitespace_and_accents(place: &Place) {
     }
     paths.sort();
     assert_eq!(
-        store.list(&format!("{}/", place.prefix)).await.unwrap(),
+        store.list(&format!("{}/", target.prefix)).await.unwrap(),
         paths
     );
 }
 
-/// Objects written at the same time do not get into each other's way, however alike their names are.
-pub async fn names_that_look_alike_are_different_objects(place: &Place) {
+/// Concurrent writes of objects with similar names do not affect each other.
+pub async fn similar_names_are_distinct_objects(target: &Place) {
     let long = "long-name-".repeat(13);
     let names = ["a/b/c", "a-b-c", "a/b-c", "a-b/c", "a/b/c.tmp"].map(str::to_owned);
     let names: Vec<_> = names
@@ -175,7 +177,7 @@ pub async fn names_that_look_alike_are_different_objects(place: &Place) {
     for round in 0..10 {
         let mut writes = JoinSet::new();
         for name in &names {
-            let (store, path) = (place.open(), place.path(name));
+            let (store, path) = (target.open(), target.path(name));
             let text = format!("{name} in round {round}").repeat(500);
             writes.spawn(async move {
                 store
@@ -186,7 +188,7 @@ pub async fn names_that_look_alike_are_different_objects(place: &Place) {
         }
         writes.join_all().await;
         for name in &names {
-            let object = place.open().read(&place.path(name)).await.unwrap();
+            let object = target.open().read(&target.path(name)).await.unwrap();
             assert!(
                 object.bytes == format!("{name} in round {round}").repeat(500),
                 "{name} has other contents"
@@ -195,15 +197,15 @@ pub async fn names_that_look_alike_are_different_objects(place: &Place) {
     }
 }
 
-/// `a/b` makes no object `a`, and no object can be below `a/b`.
-pub async fn a_folder_is_no_object_and_an_object_no_folder(place: &Place) {
-    let store = place.open();
+/// Writing `a/b` creates neither an object `a` nor an object `a/b/c`.
+pub async fn folders_are_not_objects(target: &Place) {
+    let store = target.open();
     store
-        .write(&place.path("a/b"), "text".into(), Condition::Always)
+        .write(&target.path("a/b"), "text".into(), Condition::Always)
         .await
         .unwrap();
     for name in ["a", "a/b/c"] {
-        let path = place.path(name);
+        let path = target.path(name);
         assert_eq!(store.generation(&path).await.unwrap(), None, "{name}");
         let error = store.read(&path).await.unwrap_err();
         assert!(
@@ -213,9 +215,9 @@ pub async fn a_folder_is_no_object_and_an_object_no_folder(place: &Place) {
     }
 }
 
-/// Each write has a higher generation than the one before, and reading tells it.
-pub async fn generations_rise(place: &Place) {
-    let (store, path) = (place.open(), place.path("rising"));
+/// Each write returns a higher generation than the previous one, and a read returns the same.
+pub async fn generations_increase(target: &Place) {
+    let (store, path) = (target.open(), target.path("rising"));
     let mut generations = Vec::new();
     for text in ["first", "second", "second", "first"] {
         let generation = store
@@ -232,20 +234,20 @@ pub async fn generations_rise(place: &Place) {
     );
 }
 
-/// The second of two creates is refused.
-pub async fn an_object_is_created_once(place: &Place) {
-    let (store, path) = (place.open(), place.path("once"));
+/// Creating an existing object fails and does not change it.
+pub async fn create_of_existing_object_fails(target: &Place) {
+    let (store, path) = (target.open(), target.path("once"));
     store
         .write(&path, "first".into(), Condition::Absent)
         .await
         .unwrap();
-    assert_refused(&*store, &path, Condition::Absent).await;
+    assert_condition_fails(&*store, &path, Condition::Absent).await;
     assert_eq!(store.read(&path).await.unwrap().bytes, "first");
 }
 
-/// Neither contents nor generation change.
-pub async fn a_refused_write_changes_nothing(place: &Place) {
-    let (store, path) = (place.open(), place.path("refused"));
+/// A write with a failed condition changes neither contents nor generation.
+pub async fn failed_write_changes_nothing(target: &Place) {
+    let (store, path) = (target.open(), target.path("refused"));
     let stale = store
         .write(&path, "first".into(), Condition::Always)
         .await
@@ -256,7 +258,7 @@ pub async fn a_refused_write_changes_nothing(place: &Place) {
         .unwrap();
     let before = store.read(&path).await.unwrap();
     for condition in [Condition::Absent, Condition::Unchanged(stale)] {
-        assert_refused(&*store, &path, condition).await;
+        assert_condition_fails(&*store, &path, condition).await;
         assert_eq!(store.read(&path).await.unwrap(), before);
     }
     let last = store
@@ -270,9 +272,9 @@ pub async fn a_refused_write_changes_nothing(place: &Place) {
     assert!(last > before.generation);
 }
 
-/// A swap succeeds on the generation that was read, once.
-pub async fn a_swap_with_a_stale_generation_is_refused(place: &Place) {
-    let (store, path) = (place.open(), place.path("swapped"));
+/// A compare-and-swap succeeds once for a generation.
+pub async fn swap_with_stale_generation_fails(target: &Place) {
+    let (store, path) = (target.open(), target.path("swapped"));
     let first = store
         .write(&path, "first".into(), Condition::Absent)
         .await
@@ -281,58 +283,58 @@ pub async fn a_swap_with_a_stale_generation_is_refused(place: &Place) {
         .write(&path, "second".into(), Condition::Unchanged(first))
         .await
         .unwrap();
-    assert_refused(&*store, &path, Condition::Unchanged(first)).await;
-    // The same contents again are another writing of the object.
+    assert_condition_fails(&*store, &path, Condition::Unchanged(first)).await;
+    // Writing the same contents again creates another generation.
     store
         .write(&path, "first".into(), Condition::Unchanged(second))
         .await
         .unwrap();
-    assert_refused(&*store, &path, Condition::Unchanged(second)).await;
-    assert_refused(&*store, &path, Condition::Unchanged(first)).await;
+    assert_condition_fails(&*store, &path, Condition::Unchanged(second)).await;
+    assert_condition_fails(&*store, &path, Condition::Unchanged(first)).await;
 }
 
-/// There is nothing to be unchanged.
-pub async fn a_swap_of_a_missing_object_is_refused(place: &Place) {
-    let (store, path) = (place.open(), place.path("never-written"));
+/// A compare-and-swap of a missing object fails and creates nothing.
+pub async fn swap_of_missing_object_fails(target: &Place) {
+    let (store, path) = (target.open(), target.path("never-written"));
     let generation = store
-        .write(&place.path("other"), "text".into(), Condition::Always)
+        .write(&target.path("other"), "text".into(), Condition::Always)
         .await
         .unwrap();
-    assert_refused(&*store, &path, Condition::Unchanged(generation)).await;
+    assert_condition_fails(&*store, &path, Condition::Unchanged(generation)).await;
     assert_eq!(store.generation(&path).await.unwrap(), None);
 }
 
-/// One of sixteen tasks creates the object; the others are told.
-pub async fn of_sixteen_creates_at_once_one_wins(place: &Place) {
-    let path = place.path("created");
-    assert_one_of_sixteen_wins(place, &path, Condition::Absent).await;
+/// One of sixteen concurrent creates succeeds; the others get `ConditionFailed`.
+pub async fn one_of_concurrent_creates_succeeds(target: &Place) {
+    let path = target.path("created");
+    assert_one_of_sixteen_writes_succeeds(target, &path, Condition::Absent).await;
 }
 
-/// One of sixteen tasks that read the same generation swaps it; the others are told.
-pub async fn of_sixteen_swaps_at_once_one_wins(place: &Place) {
-    let path = place.path("swapped");
-    let read = place
+/// One of sixteen concurrent swaps of a generation succeeds; the others get `ConditionFailed`.
+pub async fn one_of_concurrent_swaps_succeeds(target: &Place) {
+    let path = target.path("swapped");
+    let read = target
         .open()
         .write(&path, "before".into(), Condition::Absent)
         .await
         .unwrap();
-    assert_one_of_sixteen_wins(place, &path, Condition::Unchanged(read)).await;
+    assert_one_of_sixteen_writes_succeeds(target, &path, Condition::Unchanged(read)).await;
 }
 
-/// Read, count up, swap, and start over where somebody was faster: every step counts.
-pub async fn counting_by_swaps_loses_no_step(place: &Place) {
-    let path = place.path("counter");
-    place
+/// Concurrent increments by compare-and-swap, repeated on conflict, are all counted.
+pub async fn concurrent_increments_are_all_counted(target: &Place) {
+    let path = target.path("counter");
+    target
         .open()
         .write(&path, "0".into(), Condition::Absent)
         .await
         .unwrap();
     let mut tasks = JoinSet::new();
     for _ in 0..4 {
-        let (store, path) = (place.open(), path.clone());
+        let (store, path) = (target.open(), path.clone());
         tasks.spawn(async move {
             for _ in 0..5 {
-                while let Err(error) = count_up(&*store, &path).await {
+                while let Err(error) = increment(&*store, &path).await {
                     assert!(
                         matches!(error, StoreError::ConditionFailed { .. }),
                         "{error:?}"
@@ -342,13 +344,13 @@ pub async fn counting_by_swaps_loses_no_step(place: &Place) {
         });
     }
     tasks.join_all().await;
-    assert_eq!(place.open().read(&path).await.unwrap().bytes, "20");
+    assert_eq!(target.open().read(&path).await.unwrap().bytes, "20");
 }
 
-/// What is read is one of the things written, whole, with the generation of that writing.
-pub async fn a_reader_never_sees_half_a_write(place: &Place) {
+/// A concurrent reader gets complete contents, with the generation of their write.
+pub async fn concurrent_reader_sees_complete_writes(target: &Place) {
     const ROUNDS: u8 = 20;
-    let (writer, path) = (place.open(), place.path("whole"));
+    let (writer, path) = (target.open(), target.path("whole"));
     let contents = |round: u8| Bytes::from(vec![round; 200_000 * (1 + usize::from(round % 3))]);
     let mut written = BTreeMap::new();
     written.insert(
@@ -358,7 +360,7 @@ pub async fn a_reader_never_sees_half_a_write(place: &Place) {
             .unwrap(),
         contents(0),
     );
-    let reading = tokio::spawn(read_until(place.open(), path.clone(), contents(ROUNDS)));
+    let reading = tokio::spawn(read_until(target.open(), path.clone(), contents(ROUNDS)));
     for round in 1..=ROUNDS {
         written.insert(
             writer
@@ -371,14 +373,14 @@ pub async fn a_reader_never_sees_half_a_write(place: &Place) {
     for (generation, bytes) in reading.await.unwrap() {
         assert!(
             written.get(&generation) == Some(&bytes),
-            "{generation:?} was read with other contents than written"
+            "the contents of {generation:?} differ from those written"
         );
     }
 }
 
-/// Handles keep nothing to themselves.
-pub async fn another_handle_sees_the_last_write(place: &Place) {
-    let (one, other, path) = (place.open(), place.open(), place.path("shared"));
+/// A write through one handle is visible through another.
+pub async fn write_is_visible_through_another_handle(target: &Place) {
+    let (one, other, path) = (target.open(), target.open(), target.path("shared"));
     for text in ["first", "second"] {
         let generation = one
             .write(&path, text.into(), Condition::Always)
@@ -396,12 +398,12 @@ pub async fn another_handle_sees_the_last_write(place: &Place) {
         .write(&path, "third".into(), Condition::Unchanged(generation))
         .await
         .unwrap();
-    assert_refused(&*one, &path, Condition::Unchanged(generation)).await;
+    assert_condition_fails(&*one, &path, Condition::Unchanged(generation)).await;
 }
 
-/// A prefix may end anywhere in a name; the order is that of the names' bytes.
-pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
-    let store = place.open();
+/// Listing returns the paths with a prefix, in byte order. A prefix may end anywhere in a name.
+pub async fn list_is_filtered_by_prefix_and_sorted(target: &Place) {
+    let store = target.open();
     for name in [
         "data/train.csv",
         "data-old/x",
@@ -413,7 +415,7 @@ pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
         "dat",
     ] {
         store
-            .write(&place.path(name), name.into(), Condition::Absent)
+            .write(&target.path(name), name.into(), Condition::Absent)
             .await
             .unwrap();
     }
@@ -461,10 +463,10 @@ pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
         ),
     ];
     for (prefix, expected) in cases {
-        let expected: Vec<_> = expected.iter().map(|name| place.path(name)).collect();
+        let expected: Vec<_> = expected.iter().map(|name| target.path(name)).collect();
         assert_eq!(
             store
-                .list(&format!("{}/{prefix}", place.prefix))
+                .list(&format!("{}/{prefix}", target.prefix))
                 .await
                 .unwrap(),
             expected,
@@ -473,11 +475,11 @@ pub async fn a_list_is_what_begins_with_the_prefix_sorted(place: &Place) {
     }
 }
 
-/// Neither a missing folder nor what lies below an object is an error.
-pub async fn a_list_of_what_is_not_there_is_empty(place: &Place) {
-    let store = place.open();
+/// Listing a missing folder or a prefix below an object returns nothing.
+pub async fn list_of_missing_prefix_is_empty(target: &Place) {
+    let store = target.open();
     store
-        .write(&place.path("data/a.csv"), "text".into(), Condition::Absent)
+        .write(&target.path("data/a.csv"), "text".into(), Condition::Absent)
         .await
         .unwrap();
     for prefix in [
@@ -489,7 +491,7 @@ pub async fn a_list_of_what_is_not_there_is_empty(place: &Place) {
     ] {
         assert_eq!(
             store
-                .list(&format!("{}/{prefix}", place.prefix))
+                .list(&format!("{}/{prefix}", target.prefix))
                 .await
                 .unwrap(),
             [],
@@ -498,7 +500,7 @@ pub async fn a_list_of_what_is_not_there_is_empty(place: &Place) {
     }
 }
 
-async fn assert_refused(store: &dyn Store, path: &ObjectPath, condition: Condition) {
+async fn assert_condition_fails(store: &dyn Store, path: &ObjectPath, condition: Condition) {
     let error = store
         .write(path, "refused".into(), condition)
         .await
@@ -507,10 +509,14 @@ async fn assert_refused(store: &dyn Store, path: &ObjectPath, condition: Conditi
     assert!(is_named, "{condition:?}: {error:?}");
 }
 
-async fn assert_one_of_sixteen_wins(place: &Place, path: &ObjectPath, condition: Condition) {
+async fn assert_one_of_sixteen_writes_succeeds(
+    target: &Place,
+    path: &ObjectPath,
+    condition: Condition,
+) {
     let (start, mut writes) = (Arc::new(Barrier::new(16)), JoinSet::new());
     for number in 0..16 {
-        let (store, path, start) = (place.open(), path.clone(), Arc::clone(&start));
+        let (store, path, start) = (target.open(), path.clone(), Arc::clone(&start));
         writes.spawn(async move {
             start.wait().await;
             (
@@ -531,17 +537,17 @@ async fn assert_one_of_sixteen_wins(place: &Place, path: &ObjectPath, condition:
             ),
         }
     }
-    let [(winner, generation)] = winners[..] else {
-        panic!("these have won: {winners:?}")
+    let [(writer, generation)] = winners[..] else {
+        panic!("expected one successful write: {winners:?}")
     };
-    let object = place.open().read(path).await.unwrap();
+    let object = target.open().read(path).await.unwrap();
     assert_eq!(
         (object.bytes, object.generation),
-        (format!("{winner}").into(), generation)
+        (format!("{writer}").into(), generation)
     );
 }
 
-async fn count_up(store: &dyn Store, path: &ObjectPath) -> Result<Generation, StoreError> {
+async fn increment(store: &dyn Store, path: &ObjectPath) -> Result<Generation, StoreError> {
     let object = store.read(path).await?;
     let count: u32 = std::str::from_utf8(&object.bytes).unwrap().parse().unwrap();
     store

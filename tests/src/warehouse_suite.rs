@@ -1,4 +1,4 @@
-//! What every `Warehouse` promises.
+//! Tests that every `Warehouse` passes.
 
 mod exports;
 
@@ -20,42 +20,42 @@ use shared::{
 use tokio::{sync::Barrier, task::JoinSet};
 
 pub use exports::{
-    a_table_has_another_version_after_each_replacement,
-    an_export_has_every_count_of_its_days_once_and_in_order,
-    an_export_of_days_without_a_table_has_no_object,
+    export_has_each_count_once_and_in_order, export_of_days_without_a_table_is_empty,
+    table_version_changes_with_each_replacement,
 };
 
-/// Makes a test of every promise; `$place` makes a [`Place`].
+/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
 #[macro_export]
 macro_rules! warehouse_suite {
-    ($place:expr) => {
+    ($target:expr) => {
         $crate::promises!(
             warehouse_suite,
-            $place,
+            $target,
             [
-                counts_are_read_back_as_they_were_written,
-                a_day_written_twice_is_the_day_written_last,
-                a_range_has_both_its_ends_and_leaves_gaps_out,
-                a_day_without_counts_is_empty,
-                days_with_counts_are_known_by_their_rows_and_hours,
-                a_table_has_another_version_after_each_replacement,
-                an_export_has_every_count_of_its_days_once_and_in_order,
-                an_export_of_days_without_a_table_has_no_object,
-                a_day_has_all_its_hours_when_the_clocks_change,
-                forecasts_are_read_back_as_they_were_written,
-                forecasts_written_twice_are_those_written_last,
-                a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out,
-                audit_rows_are_read_back_as_they_were_written,
-                audit_rows_are_known_by_function_event_and_decision,
-                the_audit_log_is_in_the_order_of_recording,
-                the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later,
-                of_twenty_rows_recorded_at_once_none_is_lost,
+                counts_are_read_back,
+                rewritten_day_is_replaced,
+                count_range_includes_both_ends_and_skips_gaps,
+                day_without_counts_is_empty,
+                count_days_returns_rows_and_hours,
+                table_version_changes_with_each_replacement,
+                export_has_each_count_once_and_in_order,
+                export_of_days_without_a_table_is_empty,
+                hours_are_complete_when_the_clocks_change,
+                forecasts_are_read_back,
+                rewritten_forecasts_are_replaced,
+                forecast_range_includes_both_ends_and_skips_gaps,
+                audit_rows_are_read_back,
+                audit_row_is_identified_by_function_event_and_decision,
+                audit_log_is_ordered_by_recording,
+                audit_log_since_includes_the_instant,
+                concurrently_recorded_rows_are_all_stored,
             ]
         );
     };
 }
 
-/// Where the suite runs: each promise wants a year of daily tables of its own, and event ids of its own.
+/// The warehouse under test. Each test uses the daily tables of a different year and its own event
+/// ids.
 pub struct Place {
     warehouse: Arc<dyn Warehouse>,
     store: Arc<dyn Store>,
@@ -63,7 +63,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes a place from a name that is in no event id yet, and a store for exports.
+    /// Creates a target from a name that no event id contains yet, a warehouse, and a store for
+    /// exports.
     pub fn new(name: &str, warehouse: Arc<dyn Warehouse>, store: Arc<dyn Store>) -> Self {
         Self {
             warehouse,
@@ -79,7 +80,7 @@ impl Place {
         )
     }
 
-    /// Returns the rows of the audit log that this place has recorded.
+    /// Returns the rows of the audit log that this target recorded.
     async fn audit_log(&self) -> Vec<AuditRow> {
         self.own(self.warehouse.audit_log().await.unwrap())
     }
@@ -92,8 +93,9 @@ impl Place {
     }
 }
 
-/// Counters with and without id and place, and names with whatever a name may hold.
-pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
+/// Counters with and without id and coordinates, and names with special characters, are read back
+/// unchanged.
+pub async fn counts_are_read_back(target: &Place) {
     let day = day("2015-07-19");
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.846_028, 2.375_429);
@@ -120,43 +122,43 @@ pub async fn counts_are_read_back_as_they_were_written(place: &Place) {
             counts.push(counter, hour, count);
         }
     }
-    place
+    target
         .warehouse
         .replace_counts(day, &counts, timestamp("2015-07-20T06:00:00Z"))
         .await
         .unwrap();
     assert_eq!(
-        rows(&place.warehouse.counts(day, day).await.unwrap()),
+        rows(&target.warehouse.counts(day, day).await.unwrap()),
         rows(&counts)
     );
 }
 
-/// The table is replaced whole: nothing of the first writing is left, and nothing is there twice.
-pub async fn a_day_written_twice_is_the_day_written_last(place: &Place) {
+/// Writing a day again replaces its table: no row is left over and none is duplicated.
+pub async fn rewritten_day_is_replaced(target: &Place) {
     let day = day("2016-07-19");
     let (long, short) = (
         counts_of(&[day], "Quai", 5),
         counts_of(&[day], "Pont", 7).between(hour(day, 3), hour(day, 4)),
     );
     for counts in [&long, &long, &short] {
-        place
+        target
             .warehouse
             .replace_counts(day, counts, timestamp("2016-07-20T06:00:00Z"))
             .await
             .unwrap();
         assert_eq!(
-            rows(&place.warehouse.counts(day, day).await.unwrap()),
+            rows(&target.warehouse.counts(day, day).await.unwrap()),
             rows(counts)
         );
     }
 }
 
-/// Days without a table are no error.
-pub async fn a_range_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
+/// A range includes its first and last day and skips days without a table.
+pub async fn count_range_includes_both_ends_and_skips_gaps(target: &Place) {
     let days = ["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"].map(day);
     for (count, day) in (1..).zip(days) {
         let counts = counts_of(&[day], "Quai", count);
-        place
+        target
             .warehouse
             .replace_counts(day, &counts, timestamp("2017-07-07T06:00:00Z"))
             .await
@@ -174,64 +176,68 @@ pub async fn a_range_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
         ("2017-07-06", "2017-07-01", &[]),
     ];
     for (first, last, expected) in cases {
-        let counts = place.warehouse.counts(day(first), day(last)).await.unwrap();
+        let counts = target
+            .warehouse
+            .counts(day(first), day(last))
+            .await
+            .unwrap();
         let found: Vec<_> = counts.rows_per_day().into_iter().collect();
         let expected: Vec<_> = expected.iter().map(|text| (day(text), 24)).collect();
         assert_eq!(found, expected, "{first} to {last}");
     }
 }
 
-/// A day on which nothing was counted can be written and read.
-pub async fn a_day_without_counts_is_empty(place: &Place) {
+/// A day without counts can be written and read.
+pub async fn day_without_counts_is_empty(target: &Place) {
     let day = day("2018-07-19");
     let ingested_at = timestamp("2018-07-20T06:00:00Z");
-    place
+    target
         .warehouse
         .replace_counts(day, &counts_of(&[day], "Quai", 5), ingested_at)
         .await
         .unwrap();
-    place
+    target
         .warehouse
         .replace_counts(day, &Counts::default(), ingested_at)
         .await
         .unwrap();
-    assert!(place.warehouse.counts(day, day).await.unwrap().is_empty());
-    place.warehouse.replace_forecasts(day, &[]).await.unwrap();
-    assert_eq!(place.warehouse.forecasts(day, day).await.unwrap(), []);
+    assert!(target.warehouse.counts(day, day).await.unwrap().is_empty());
+    target.warehouse.replace_forecasts(day, &[]).await.unwrap();
+    assert_eq!(target.warehouse.forecasts(day, day).await.unwrap(), []);
 }
 
-/// Rows are counts and hours are those with any count; a table without counts is as good as none.
-pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
+/// The state of a day has the number of counts and of hours with a count. Empty tables are omitted.
+pub async fn count_days_returns_rows_and_hours(target: &Place) {
     let [first, empty, last] = ["2014-03-29", "2014-03-30", "2014-04-02"].map(day);
     let ingested_at = timestamp("2014-04-03T06:00:00Z");
     assert!(
-        place
+        target
             .warehouse
             .count_days(first, last)
             .await
             .unwrap()
             .is_empty()
     );
-    // Two counters, of which one was counted in two hours only.
+    // Two counters; the second has counts in two hours only.
     let mut counts = counts_of(&[first], "Quai", 5);
     counts.extend(&counts_of(&[first], "Pont", 0).between(hour(first, 3), hour(first, 4)));
-    place
+    target
         .warehouse
         .replace_counts(first, &counts, ingested_at)
         .await
         .unwrap();
-    place
+    target
         .warehouse
         .replace_counts(empty, &Counts::default(), ingested_at)
         .await
         .unwrap();
-    let few = counts_of(&[last], "Quai", 5).between(hour(last, 0), hour(last, 6));
-    place
+    let seven_hours = counts_of(&[last], "Quai", 5).between(hour(last, 0), hour(last, 6));
+    target
         .warehouse
-        .replace_counts(last, &few, ingested_at)
+        .replace_counts(last, &seven_hours, ingested_at)
         .await
         .unwrap();
-    let (full, part) = (
+    let (complete, incomplete) = (
         DayState {
             rows: 26,
             hours: 24,
@@ -239,13 +245,13 @@ pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
         DayState { rows: 7, hours: 7 },
     );
     let cases = [
-        (first, last, vec![(first, full), (last, part)]),
-        (first.plus(1), last, vec![(last, part)]),
-        (first.plus(-400), last.plus(-1), vec![(first, full)]),
+        (first, last, vec![(first, complete), (last, incomplete)]),
+        (first.plus(1), last, vec![(last, incomplete)]),
+        (first.plus(-400), last.plus(-1), vec![(first, complete)]),
         (last, first, vec![]),
     ];
     for (first, last, expected) in cases {
-        let found = place.warehouse.count_days(first, last).await.unwrap();
+        let found = target.warehouse.count_days(first, last).await.unwrap();
         assert_eq!(
             found.into_iter().collect::<Vec<_>>(),
             expected,
@@ -254,34 +260,34 @@ pub async fn days_with_counts_are_known_by_their_rows_and_hours(place: &Place) {
     }
 }
 
-/// The hour that the clocks show twice is two hours, the one that they skip is none.
-pub async fn a_day_has_all_its_hours_when_the_clocks_change(place: &Place) {
+/// A day has 23 or 25 hours when the clocks change: the repeated hour is two hours.
+pub async fn hours_are_complete_when_the_clocks_change(target: &Place) {
     for (text, hours) in [("2019-03-31", 23), ("2019-10-27", 25), ("2019-10-28", 24)] {
         let day = day(text);
         let counts = counts_of(&[day], "Quai", 5);
         let forecasts: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
-        place
+        target
             .warehouse
             .replace_counts(day, &counts, timestamp("2019-10-29T06:00:00Z"))
             .await
             .unwrap();
-        place
+        target
             .warehouse
             .replace_forecasts(day, &forecasts)
             .await
             .unwrap();
-        let read = place.warehouse.counts(day, day).await.unwrap();
+        let read = target.warehouse.counts(day, day).await.unwrap();
         assert_eq!((read.len(), rows(&read)), (hours, rows(&counts)), "{text}");
         assert_eq!(
-            sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+            sorted(target.warehouse.forecasts(day, day).await.unwrap()),
             forecasts,
             "{text}"
         );
     }
 }
 
-/// With and without an actual count, with and without an id, to the last bit of the prediction.
-pub async fn forecasts_are_read_back_as_they_were_written(place: &Place) {
+/// Forecasts with and without actual count and id are read back unchanged, bit for bit.
+pub async fn forecasts_are_read_back(target: &Place) {
     let day = day("2020-07-19");
     let of = |hours: i32, name: &str| forecast(hour(day, hours), name);
     let forecasts = vec![
@@ -307,19 +313,19 @@ pub async fn forecasts_are_read_back_as_they_were_written(place: &Place) {
             ..of(4, "Pont")
         },
     ];
-    place
+    target
         .warehouse
         .replace_forecasts(day, &forecasts)
         .await
         .unwrap();
     assert_eq!(
-        sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+        sorted(target.warehouse.forecasts(day, day).await.unwrap()),
         forecasts
     );
 }
 
-/// So it is that actual counts are added to forecasts afterwards.
-pub async fn forecasts_written_twice_are_those_written_last(place: &Place) {
+/// Writing forecasts again replaces them. `predict` adds the actual counts this way.
+pub async fn rewritten_forecasts_are_replaced(target: &Place) {
     let day = day("2021-07-19");
     let without: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
     let with: Vec<_> = without
@@ -330,23 +336,23 @@ pub async fn forecasts_written_twice_are_those_written_last(place: &Place) {
         })
         .collect();
     for forecasts in [&without[..], &with[..], &with[..5]] {
-        place
+        target
             .warehouse
             .replace_forecasts(day, forecasts)
             .await
             .unwrap();
         assert_eq!(
-            sorted(place.warehouse.forecasts(day, day).await.unwrap()),
+            sorted(target.warehouse.forecasts(day, day).await.unwrap()),
             forecasts
         );
     }
 }
 
-/// Days without a table are no error.
-pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &Place) {
+/// A range includes its first and last day and skips days without a table.
+pub async fn forecast_range_includes_both_ends_and_skips_gaps(target: &Place) {
     for text in ["2022-07-01", "2022-07-03"] {
         let rows = [forecast(day(text).first_hour(), "Quai")];
-        place
+        target
             .warehouse
             .replace_forecasts(day(text), &rows)
             .await
@@ -358,7 +364,7 @@ pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &
         ("2022-07-02", "2022-07-02", &[]),
     ];
     for (first, last, expected) in cases {
-        let forecasts = place
+        let forecasts = target
             .warehouse
             .forecasts(day(first), day(last))
             .await
@@ -371,8 +377,8 @@ pub async fn a_range_of_forecasts_has_both_its_ends_and_leaves_gaps_out(place: &
     }
 }
 
-/// Everything set, nothing set, and texts that break naive tables.
-pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
+/// Rows with all fields, with none, and with special characters are read back unchanged.
+pub async fn audit_rows_are_read_back(target: &Place) {
     let decided_at = timestamp("2021-08-02T05:00:00.123456Z");
     let full = AuditEntry {
         drift_detected: Some(true),
@@ -399,23 +405,23 @@ pub async fn audit_rows_are_read_back_as_they_were_written(place: &Place) {
         let row = entry.into_row(
             decided_at,
             Function::Promote,
-            place.event_id(subject),
+            target.event_id(subject),
             "dev",
         );
-        place.warehouse.record(&row).await.unwrap();
+        target.warehouse.record(&row).await.unwrap();
         expected.push(row);
     }
-    assert_eq!(place.audit_log().await, expected);
+    assert_eq!(target.audit_log().await, expected);
 }
 
-/// The same three replace a row; any other three make a new one.
-pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) {
+/// A row with the same function, event and decision replaces the previous row.
+pub async fn audit_row_is_identified_by_function_event_and_decision(target: &Place) {
     let row = |function, subject: &str, decision, reason: &str| {
         let entry = AuditEntry::new(decision, reason);
         entry.into_row(
             timestamp("2021-08-02T05:00:00Z"),
             function,
-            place.event_id(subject),
+            target.event_id(subject),
             "dev",
         )
     };
@@ -426,42 +432,42 @@ pub async fn audit_rows_are_known_by_function_event_and_decision(place: &Place) 
         row(Function::Promote, "2021-W31", "kept", "first"),
     ];
     for row in rows.iter().chain(&rows) {
-        place.warehouse.record(row).await.unwrap();
+        target.warehouse.record(row).await.unwrap();
     }
-    assert_eq!(place.audit_log().await, rows);
+    assert_eq!(target.audit_log().await, rows);
     let again = row(Function::Promote, "2021-W30", "kept", "second");
-    place.warehouse.record(&again).await.unwrap();
-    let mut reasons: Vec<_> = place
+    target.warehouse.record(&again).await.unwrap();
+    let mut reasons: Vec<_> = target
         .audit_log()
         .await
         .into_iter()
-        .map(|row| row.reason)
+        .map(|row| row.entry.reason)
         .collect();
     reasons.sort();
     assert_eq!(reasons, ["first", "first", "first", "second"]);
 }
 
-/// Not in the order of what the rows say.
-pub async fn the_audit_log_is_in_the_order_of_recording(place: &Place) {
+/// The audit log is ordered by recording, not by event id.
+pub async fn audit_log_is_ordered_by_recording(target: &Place) {
     let subjects = ["9", "1", "5", "3"];
     for subject in subjects {
-        place
+        target
             .warehouse
-            .record(&audit_row(place.event_id(subject)))
+            .record(&audit_row(target.event_id(subject)))
             .await
             .unwrap();
     }
-    let found: Vec<_> = place
+    let found: Vec<_> = target
         .audit_log()
         .await
         .into_iter()
         .map(|row| row.event_id)
         .collect();
-    assert_eq!(found, subjects.map(|subject| place.event_id(subject)));
+    assert_eq!(found, subjects.map(|subject| target.event_id(subject)));
 }
 
-/// Also where a row is recorded long afterwards.
-pub async fn the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later(place: &Place) {
+/// The log since an instant has the decisions from that instant on, in order of recording.
+pub async fn audit_log_since_includes_the_instant(target: &Place) {
     for (subject, decided_at) in [
         ("3", "2021-08-03T05:00:00Z"),
         ("1", "2021-08-01T05:00:00Z"),
@@ -469,16 +475,16 @@ pub async fn the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later
     ] {
         let row = AuditRow {
             timestamp: timestamp(decided_at),
-            ..audit_row(place.event_id(subject))
+            ..audit_row(target.event_id(subject))
         };
-        place.warehouse.record(&row).await.unwrap();
+        target.warehouse.record(&row).await.unwrap();
     }
     for (since, expected) in [
         ("2021-08-01T05:00:00.000001Z", &["3", "2"][..]),
         ("2021-08-03T05:00:00Z", &["3"][..]),
     ] {
-        let log = place.own(
-            place
+        let log = target.own(
+            target
                 .warehouse
                 .audit_log_since(timestamp(since))
                 .await
@@ -489,26 +495,26 @@ pub async fn the_audit_log_since_an_instant_has_what_was_decided_at_it_and_later
             found,
             expected
                 .iter()
-                .map(|subject| place.event_id(subject))
+                .map(|subject| target.event_id(subject))
                 .collect::<Vec<_>>(),
             "{since}"
         );
     }
 }
 
-/// Functions record while others do.
-pub async fn of_twenty_rows_recorded_at_once_none_is_lost(place: &Place) {
+/// Concurrently recorded rows are all stored.
+pub async fn concurrently_recorded_rows_are_all_stored(target: &Place) {
     let (start, mut tasks) = (Arc::new(Barrier::new(20)), JoinSet::new());
     for number in 0..20 {
-        let (warehouse, start) = (Arc::clone(&place.warehouse), Arc::clone(&start));
-        let row = audit_row(place.event_id(&format!("{number:02}")));
+        let (warehouse, start) = (Arc::clone(&target.warehouse), Arc::clone(&start));
+        let row = audit_row(target.event_id(&format!("{number:02}")));
         tasks.spawn(async move {
             start.wait().await;
             warehouse.record(&row).await.unwrap();
         });
     }
     tasks.join_all().await;
-    let mut found: Vec<_> = place
+    let mut found: Vec<_> = target
         .audit_log()
         .await
         .into_iter()
@@ -516,7 +522,7 @@ pub async fn of_twenty_rows_recorded_at_once_none_is_lost(place: &Place) {
         .collect();
     found.sort();
     let expected: Vec<_> = (0..20)
-        .map(|number| place.event_id(&format!("{number:02}")))
+        .map(|number| target.event_id(&format!("{number:02}")))
         .collect();
     assert_eq!(found, expected);
 }
@@ -533,7 +539,7 @@ fn timestamp(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Makes a count for every hour of the days.
+/// Returns `count` for every hour of the days.
 fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
     let mut counts = Counts::default();
     let counter = counts.intern(Counter {
@@ -547,7 +553,7 @@ fn counts_of(days: &[Day], name: &str, count: u32) -> Counts {
     counts
 }
 
-/// Returns each count with all that is known of its counter, in an order that does not depend on the adapter.
+/// Returns each count with its counter, in an order that does not depend on the adapter.
 fn rows(counts: &Counts) -> Vec<(Hour, String, u32)> {
     let row = |row: &Count| {
         (

@@ -1,5 +1,4 @@
-//! A function of no use but to be in the middle of a delivery for as long as a test wants: it ingests nothing until the
-//! object `gate/open` is there.
+//! A test function whose delivery lasts until the object `gate/open` exists. It ingests nothing.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -18,22 +17,22 @@ async fn main() -> ExitCode {
     runtime::run(build).await
 }
 
-struct Patient {
+struct GatedIngest {
     store: Arc<dyn Store>,
     gate: ObjectPath,
 }
 
-fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Patient, SettingsError> {
+fn build(_variables: &dyn Variables, ports: &Ports) -> Result<GatedIngest, SettingsError> {
     let gate = "gate/open"
         .parse()
-        .unwrap_or_else(|_| unreachable!("it is made of valid segments"));
-    Ok(Patient {
+        .unwrap_or_else(|_| unreachable!("`gate/open` is a valid object path"));
+    Ok(GatedIngest {
         store: Arc::clone(&ports.store),
         gate,
     })
 }
 
-impl Handler for Patient {
+impl Handler for GatedIngest {
     const FUNCTION: Function = Function::Ingest;
     const PUBLISHES: &'static [Topic] = &[];
     type Event = IngestRequested;
@@ -44,7 +43,7 @@ impl Handler for Patient {
         }
         Ok(Outcome::of(AuditEntry::new(
             "waited",
-            "the gate was opened",
+            "the gate object exists",
         )))
     }
 }

@@ -1,4 +1,5 @@
-//! The function `promote`, as its own program starts it: a test finds only the programs of its own package.
+//! The function `promote`, built here because Cargo exposes to a test only the binaries of its own
+//! package.
 
 use std::process::ExitCode;
 

@@ -1,14 +1,14 @@
-//! Versions of tables, and exports.
+//! Tests of table versions and exports.
 
 use forecasting::counts::{self, Coordinates, Counter, Counts};
 use shared::{address::ObjectPath, warehouse::schema};
 
 use super::{Place, counts_of, day, hour, rows, timestamp};
 
-/// Whoever has read a version need not read the table again.
-pub async fn a_table_has_another_version_after_each_replacement(place: &Place) {
+/// A replaced table has a new version; the other tables keep theirs. Caches rely on this.
+pub async fn table_version_changes_with_each_replacement(target: &Place) {
     let [first, second, last] = ["2012-07-01", "2012-07-02", "2012-07-04"].map(day);
-    let warehouse = &place.warehouse;
+    let warehouse = &target.warehouse;
     let replace = async |day| {
         let ingested_at = timestamp("2012-07-05T06:00:00Z");
         warehouse
@@ -55,9 +55,9 @@ pub async fn a_table_has_another_version_after_each_replacement(place: &Place) {
     );
 }
 
-/// With the columns of the daily tables, in the order of the days, whatever a name may hold.
-pub async fn an_export_has_every_count_of_its_days_once_and_in_order(place: &Place) {
-    // The clocks change on the second day.
+/// An export has the columns of the daily tables and each count once, ordered by day.
+pub async fn export_has_each_count_once_and_in_order(target: &Place) {
+    // The clocks change on 2013-03-31.
     let days = ["2013-03-30", "2013-03-31", "2013-04-02", "2013-04-03"].map(day);
     let mut written = Counts::default();
     for day in days {
@@ -68,7 +68,7 @@ pub async fn an_export_has_every_count_of_its_days_once_and_in_order(place: &Pla
             coordinates: Coordinates::new(48.846_028, 2.375_429),
         });
         counts.push(counter, hour(day, 5), 0);
-        place
+        target
             .warehouse
             .replace_counts(day, &counts, timestamp("2013-04-04T06:00:00Z"))
             .await
@@ -78,15 +78,15 @@ pub async fn an_export_has_every_count_of_its_days_once_and_in_order(place: &Pla
         }
     }
     let folder: ObjectPath = "exports/2013".parse().unwrap();
-    let objects = place
+    let objects = target
         .warehouse
-        .export_counts((days[0], days[2]), &place.store, &folder)
+        .export_counts((days[0], days[2]), &target.store, &folder)
         .await
         .unwrap();
-    assert_eq!(place.store.list("exports/2013/").await.unwrap(), objects);
+    assert_eq!(target.store.list("exports/2013/").await.unwrap(), objects);
     let mut exported = Counts::default();
     for object in objects {
-        let table = place.store.read(&object).await.unwrap().bytes;
+        let table = target.store.read(&object).await.unwrap().bytes;
         let lines: Vec<_> = std::str::from_utf8(&table).unwrap().lines().collect();
         assert_eq!(lines[0], schema::COUNTS.map(|column| column.name).join(","));
         assert!(
@@ -103,23 +103,23 @@ pub async fn an_export_has_every_count_of_its_days_once_and_in_order(place: &Pla
     assert!(exported.rows().is_sorted_by_key(|row| row.hour.day()));
 }
 
-/// Not even an object with nothing but a header.
-pub async fn an_export_of_days_without_a_table_has_no_object(place: &Place) {
+/// An export without tables writes no object, not even a header.
+pub async fn export_of_days_without_a_table_is_empty(target: &Place) {
     let (day, folder) = (day("2011-07-01"), "exports/nothing".parse().unwrap());
-    place
+    target
         .warehouse
         .replace_counts(day, &counts_of(&[day], "Quai", 5), day.plus(1).at(6))
         .await
         .unwrap();
     for range in [(day.plus(1), day.plus(9)), (day, day.plus(-1))] {
         assert_eq!(
-            place
+            target
                 .warehouse
-                .export_counts(range, &place.store, &folder)
+                .export_counts(range, &target.store, &folder)
                 .await
                 .unwrap(),
             []
         );
     }
-    assert_eq!(place.store.list("exports/nothing").await.unwrap(), []);
+    assert_eq!(target.store.list("exports/nothing").await.unwrap(), []);
 }

@@ -1,4 +1,5 @@
-//! The suite of the bus port on the Pub/Sub emulator, and what the set-up makes there: deliveries, dead letters, replays.
+//! The bus suite on the Pub/Sub emulator, and the topics and subscriptions of `set-up`: deliveries,
+//! dead letters, replays.
 
 mod push;
 mod replay;
@@ -28,9 +29,9 @@ use tokio::task::JoinHandle;
 
 use crate::place;
 
-tests::bus_suite!(place().await);
+tests::bus_suite!(suite_setup().await);
 
-async fn place() -> Place {
+async fn suite_setup() -> Place {
     let project = Project::set_up(&[]).await;
     let topic = Topic::IngestRequested;
     project.subscribe("everything", topic).await;
@@ -47,7 +48,7 @@ async fn place() -> Place {
 }
 
 #[tokio::test]
-async fn a_topic_that_nobody_made_is_told_of_with_what_makes_it() {
+async fn missing_topic_is_named_in_the_error() {
     let project = Project::new().await;
     let error = project
         .publisher()
@@ -67,11 +68,11 @@ async fn a_topic_that_nobody_made_is_told_of_with_what_makes_it() {
             .starts_with(&format!("{topic} does not exist")),
         "{reason}"
     );
-    let said = reason.source().unwrap().to_string();
-    assert!(said.contains("NOT_FOUND"), "{said}");
+    let cause = reason.source().unwrap().to_string();
+    assert!(cause.contains("NOT_FOUND"), "{cause}");
 }
 
-/// A project of its own on the emulator.
+/// A new project on the emulator.
 struct Project {
     id: ProjectId,
     cloud: CloudSettings,
@@ -80,7 +81,7 @@ struct Project {
 }
 
 impl Project {
-    /// Makes a project without topics.
+    /// Creates a project without topics.
     async fn new() -> Self {
         let cloud = place::cloud();
         let emulator = cloud.pubsub_emulator.as_ref();
@@ -106,7 +107,7 @@ impl Project {
         }
     }
 
-    /// Makes a project with all topics and these functions, which push again soon.
+    /// Creates a project with all topics, and push subscriptions of `functions` with short backoff.
     async fn set_up(functions: &[(Function, &Endpoint)]) -> Self {
         let project = Self::new().await;
         project.set_up_again(functions).await;
@@ -157,7 +158,7 @@ impl Project {
             .unwrap()
     }
 
-    /// Makes a pull subscription.
+    /// Creates a pull subscription.
     async fn subscribe(&self, name: &str, topic: Topic) {
         let request = self
             .subscriptions
@@ -170,19 +171,19 @@ impl Project {
             .unwrap();
     }
 
-    /// Begins to pull.
+    /// Starts to pull and acknowledge messages.
     fn pull(&self, subscription: &str) -> Pulled {
         let mut stream = self
             .subscriber
             .subscribe(self.subscription_name(subscription))
             .build();
         let messages = Arc::new(Mutex::new(Vec::new()));
-        let keep = Arc::clone(&messages);
+        let pulled_messages = Arc::clone(&messages);
         let task = tokio::spawn(async move {
             while let Some(pulled) = stream.next().await {
                 let (message, handler) = pulled.unwrap();
                 let attributes = message.attributes.into_iter().collect();
-                keep.lock().unwrap().push((
+                pulled_messages.lock().unwrap().push((
                     MessageId(message.message_id),
                     Message {
                         data: message.data,
@@ -196,7 +197,7 @@ impl Project {
     }
 }
 
-/// What has been pulled and acknowledged so far. Dropping it ends the pulling.
+/// The messages pulled and acknowledged so far. Dropping it stops the pull.
 struct Pulled {
     messages: Arc<Mutex<Vec<(MessageId, Message)>>>,
     task: JoinHandle<()>,

@@ -1,4 +1,4 @@
-//! The counts of BigQuery as files, by way of a bucket.
+//! Exports of counts from BigQuery through a bucket into local files.
 
 use std::{path::Path, sync::Arc};
 
@@ -19,7 +19,7 @@ use shared::{
 use crate::place;
 
 #[tokio::test]
-async fn counts_go_from_bigquery_through_a_bucket_into_files_and_only_once() {
+async fn export_writes_only_changed_months() {
     let (ports, folder) = (ports().await, tempfile::tempdir().unwrap());
     let days = ["2021-05-30", "2021-05-31", "2021-06-02"].map(|text| text.parse::<Day>().unwrap());
     for day in days {
@@ -86,7 +86,7 @@ async fn write(ports: &Ports, day: Day, count: u32) {
         .unwrap();
 }
 
-/// Two counters, of which one has a name that needs quoting and neither id nor place.
+/// Returns a day of two counters. One has neither id nor coordinates and a name that needs quotes.
 fn counts_of(day: Day, count: u32) -> Counts {
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.846_028, 2.375_429);
@@ -107,7 +107,7 @@ fn counts_of(day: Day, count: u32) -> Counts {
     counts
 }
 
-/// Reads all files of an export.
+/// Reads the rows of all files of an export.
 fn read(report: &ExportReport) -> Vec<(Hour, String, u32)> {
     let mut rejects = Vec::new();
     let counts = report

@@ -1,4 +1,4 @@
-//! A door between the functions and a server.
+//! A TCP proxy that a test can close, between the functions and a server.
 
 use std::{
     net::SocketAddr,
@@ -15,7 +15,7 @@ use tokio::{
     sync::Notify,
 };
 
-/// Passes connections on to a server while it is open; closed, it is as if the server were down.
+/// A TCP proxy to a server. While closed, it drops all connections, as if the server were down.
 pub(crate) struct Gate {
     address: SocketAddr,
     is_open: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! What needs emulators of Google Cloud and an MLflow server; `make test-emulators` starts them and runs this.
+//! Tests that need the emulators of Google Cloud and an MLflow server. `make test-emulators` starts
+//! them and runs these tests.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Where the emulators are, and names that no other test uses.
+//! The addresses of the emulators, and unique names for tests.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,29 +9,29 @@ use shared::{
     settings::{ProcessVariables, required},
 };
 
-/// Returns where the emulators of Google Cloud are.
+/// Returns the settings of the Google Cloud emulators, read from the environment.
 pub(crate) fn cloud() -> CloudSettings {
     let settings = CloudSettings::read(&ProcessVariables).unwrap();
-    let all = [
+    let emulators = [
         &settings.bigquery_emulator,
         &settings.pubsub_emulator,
         &settings.storage_emulator,
     ];
-    // Without its emulator a test would go to the real service.
+    // Without an emulator, a test would call the real service.
     assert!(
-        all.iter().all(|emulator| emulator.is_some()),
+        emulators.iter().all(|emulator| emulator.is_some()),
         "run these tests with `make test-emulators`"
     );
     settings
 }
 
-/// Returns where the MLflow server is.
+/// Returns the address of the MLflow server.
 pub(crate) fn mlflow() -> Url {
     required(&ProcessVariables, "MLFLOW_TRACKING_URI")
         .expect("run these tests with `make test-emulators`")
 }
 
-/// Returns a name of small letters, digits and hyphens that no other test has got, of this run or another.
+/// Returns a name of lowercase ASCII alphanumerics and hyphens, unique across tests and test runs.
 pub(crate) fn unique(prefix: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let now = std::time::SystemTime::UNIX_EPOCH

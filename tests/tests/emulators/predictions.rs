@@ -1,4 +1,4 @@
-//! What Python makes of a champion, beside what we make of it.
+//! Comparison of a champion's predictions in Python and in Rust.
 
 use forecasting::features::COLUMNS;
 use google_cloud::CloudSettings;
@@ -8,25 +8,27 @@ use xgboost::Booster;
 
 use crate::registry::python::{download, python};
 
-/// Asserts that `mlflow.xgboost.load_model` predicts the champion's input example as XGBoost does here.
+/// Asserts that `mlflow.xgboost.load_model` and [`Booster`] agree on the champion's input example.
 pub(crate) async fn assert_python_agrees(ports: &Ports, cloud: &CloudSettings, champion: Version) {
     let name = cloud.mlflow_model.clone().unwrap();
     let run = ports.registry.version(champion).await.unwrap().run;
     let folder = tempfile::tempdir().unwrap();
     download(&*ports.store, &run, folder.path()).await;
     let booster = Booster::load(&std::fs::read(folder.path().join("model.ubj")).unwrap()).unwrap();
-    let seen: Value = tokio::task::spawn_blocking(move || python(&name, folder.path()))
+    let python_output: Value = tokio::task::spawn_blocking(move || python(&name, folder.path()))
         .await
         .unwrap();
 
-    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(seen["rows"].clone()).unwrap();
+    let rows: Vec<Vec<Option<f32>>> =
+        serde_json::from_value(python_output["rows"].clone()).unwrap();
     let values: Vec<f32> = rows
         .iter()
         .flatten()
         .map(|value| value.unwrap_or(f32::NAN))
         .collect();
     let ours = booster.predict_in_place(&values, COLUMNS.len()).unwrap();
-    let theirs: Vec<f64> = serde_json::from_value(seen["predictions"]["registry"].clone()).unwrap();
+    let theirs: Vec<f64> =
+        serde_json::from_value(python_output["predictions"]["registry"].clone()).unwrap();
     assert_eq!((ours.len(), theirs.len()), (rows.len(), 10));
     for (ours, theirs) in ours.into_iter().map(f64::from).zip(theirs) {
         assert!(

@@ -1,18 +1,10 @@
-//! The registry on an MLflow server: the suite of the port, and what is peculiar to MLflow.
+//! The registry suite on an MLflow server, and tests specific to MLflow.
 
-// A registration that is cut short, or whose answers are lost, is one version in the end.
 mod crash;
-
-// Whatever a run holds comes back as it was; what others have registered is left alone.
 mod fidelity;
-
-// Python's MLflow loads the champion and sees what was registered.
-pub(crate) mod python;
-
-// Servers that are down, tired or want a login.
-mod trouble;
-
 mod proxy;
+pub(crate) mod python;
+mod trouble;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,11 +21,11 @@ use tests::registry_suite;
 use crate::place;
 
 mod suite {
-    tests::registry_suite!(super::suite_place());
+    tests::registry_suite!(super::suite_setup());
 }
 
-/// A registered model that no other test has, with the lock and the artifacts in memory.
-fn suite_place() -> registry_suite::Place {
+/// Returns a registry with a unique model name, and the lock and the artifacts in memory.
+fn suite_setup() -> registry_suite::Place {
     registry_suite::Place::new(Arc::new(open(&place::unique("model"), &memory())))
 }
 
@@ -41,7 +33,7 @@ fn memory() -> Arc<dyn Store> {
     Arc::new(MemoryStore::default())
 }
 
-/// Opens a handle of its own, as another process does.
+/// Opens a separate handle, as another process would.
 fn open(model: &str, store: &Arc<dyn Store>) -> MlflowRegistry {
     open_at(&place::mlflow(), model, store)
 }
@@ -87,7 +79,7 @@ async fn post(path: &str, body: Value) -> Value {
     call(Method::POST, path, body).await
 }
 
-/// Returns the runs in a model's experiment, as the server tells them.
+/// Returns the runs of a model's experiment, as the server reports them.
 async fn runs_of(model: &str) -> Vec<Value> {
     let path = format!("experiments/get-by-name?experiment_name={model}");
     let experiment =

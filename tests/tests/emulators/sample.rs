@@ -1,4 +1,4 @@
-//! Data for the stories.
+//! Sample data for the end-to-end tests.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use cli::{
     support::sample_data::{self, Settings},
 };
 
-/// Few counters and short periods: enough for two weekly checks in seconds.
+/// Writes a sample of few counters and short periods: two weekly checks take seconds.
 pub(crate) fn small(folder: &Path) -> Inputs {
     let settings = Settings {
         counters: 6,

@@ -1,4 +1,4 @@
-//! All that the system has stored, to be compared.
+//! Snapshots of the system's stored state, for comparison.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use shared::{
 
 use crate::test_system::TestSystem;
 
-/// Every object with its generation, the audit log, versions and aliases.
+/// Every object with its generation, the audit log, the model versions and the aliases.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Snapshot {
     objects: BTreeMap<ObjectPath, Option<Generation>>,
@@ -47,7 +47,7 @@ impl Snapshot {
     }
 }
 
-/// Takes a snapshot of a function's subscription.
+/// Creates a Pub/Sub snapshot of a function's subscription.
 pub(crate) async fn take_snapshot(system: &TestSystem, function: Function, name: &str) {
     let emulator = system.cloud.pubsub_emulator.as_ref().unwrap();
     let credentials = google_cloud::credentials(Some(emulator)).unwrap();

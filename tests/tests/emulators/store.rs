@@ -1,4 +1,4 @@
-//! Cloud Storage: the suite of the store port, and what this adapter promises beyond it.
+//! The store suite on Cloud Storage, and the guarantees of this adapter beyond the suite.
 
 mod listing;
 mod lost_answer;
@@ -23,9 +23,10 @@ use tests::{
 
 use crate::place;
 
-/// fake-gcs-server honours generations on some of its paths only: those that the suite is about must be among them.
+/// fake-gcs-server checks generations only for some kinds of requests. Those of the adapter must be
+/// among them, or the suite proves nothing.
 #[tokio::test]
-async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_uses() {
+async fn emulator_rejects_a_stale_generation_on_the_adapters_request_path() {
     let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("object");
     let first = store
@@ -59,15 +60,15 @@ async fn the_emulator_refuses_a_stale_generation_on_the_path_that_our_client_use
 }
 
 mod suite {
-    tests::store_suite!(super::place("a-run").await);
+    tests::store_suite!(super::suite_setup("a-run").await);
 }
 
-/// The same promises hold of objects that are kept in memory.
+/// Objects under `models/` are cached in memory, with the same guarantees.
 mod suite_of_cached_objects {
-    tests::store_suite!(super::place("models/a-run").await);
+    tests::store_suite!(super::suite_setup("models/a-run").await);
 }
 
-/// As the training file, which is larger than anything in the suite.
+/// The training file has this size, which is larger than any object in the suite.
 #[tokio::test]
 async fn twenty_megabytes_are_read_back() {
     let (store, path) = (
@@ -80,16 +81,16 @@ async fn twenty_megabytes_are_read_back() {
         .await
         .unwrap();
     let object = store.read(&path).await.unwrap();
-    // Not `assert_eq`, which would print them.
+    // `assert_eq!` would print 20 MB.
     assert!(
         object.bytes == contents,
-        "other bytes were read than written"
+        "the bytes read differ from the bytes written"
     );
     assert_eq!(object.generation, generation);
 }
 
-/// Makes a place in a bucket of its own, with three handles that take turns.
-async fn place(prefix: &str) -> store_suite::Place {
+/// Creates a new bucket for the suite, with three handles used in turn.
+async fn suite_setup(prefix: &str) -> store_suite::Place {
     let (bucket, cloud) = (new_bucket().await, place::cloud());
     let handles = [
         open(&bucket, &cloud).await,
@@ -115,7 +116,7 @@ async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Arc<dyn Store> {
     Arc::new(GcsStore::open(bucket, cloud).await.unwrap())
 }
 
-/// Opens a store in a new bucket behind a fake.
+/// Opens a store in a new bucket, through a fake that decides the fate of each request.
 async fn behind(
     fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
 ) -> (Arc<dyn Store>, StorageDouble) {

@@ -1,4 +1,5 @@
-//! The whole system on the emulators: each function a process of its own, as on Cloud Run, and Pub/Sub pushing to it.
+//! The whole system on the emulators: Pub/Sub pushes to functions that run as separate processes,
+//! as on Cloud Run.
 
 use std::{
     collections::BTreeMap,
@@ -38,19 +39,19 @@ use tokio::task::JoinSet;
 
 use crate::{place, sample};
 
-/// Days that are written at once.
-const WRITES_AT_ONCE: usize = 4;
+/// The number of days written concurrently.
+const CONCURRENT_WRITES: usize = 4;
 
-/// What a story wants to be otherwise.
+/// The settings of a [`TestSystem`].
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// The functions that run.
+    /// The functions to start.
     pub(crate) functions: Vec<Function>,
-    /// `POLICY`.
+    /// The value of `POLICY`.
     pub(crate) policy: &'static str,
-    /// `FINE_TUNE`.
+    /// The value of `FINE_TUNE`.
     pub(crate) fine_tune: &'static str,
-    /// Where the functions find MLflow, if not where it is.
+    /// The address of MLflow for the functions, if a proxy replaces the server's own.
     pub(crate) mlflow: Option<Url>,
 }
 
@@ -58,7 +59,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             functions: Function::ALL.to_vec(),
-            // Few counters drift in fewer columns than the default asks for.
+            // Few counters drift in fewer columns than the default policy requires.
             policy: r#"{"drift_share":0.1}"#,
             fine_tune: r#"{"learning_rate":0.1,"epochs":60}"#,
             mlflow: None,
@@ -66,7 +67,7 @@ impl Default for Options {
     }
 }
 
-/// The system, with a champion and the tables of all days but the last.
+/// The running system, with a champion and the daily tables of all days except the last.
 pub(crate) struct TestSystem {
     pub(crate) ports: Ports,
     pub(crate) project: ProjectId,
@@ -147,10 +148,10 @@ impl TestSystem {
         self.ports.publisher.publish(topic, message).await.unwrap();
     }
 
-    /// Waits for the audit row of a decision, and returns how many rows of it there are.
-    pub(crate) async fn decided(&self, function: Function, decision: &str) -> usize {
-        let what = format!("{function} to decide `{decision}`");
-        eventually(&what, async || {
+    /// Waits for an audit row with a decision, and returns the number of such rows.
+    pub(crate) async fn wait_for_decision(&self, function: Function, decision: &str) -> usize {
+        let condition = format!("{function} to decide `{decision}`");
+        eventually(&condition, async || {
             let rows = self.decisions().await;
             let found = rows
                 .iter()
@@ -161,38 +162,38 @@ impl TestSystem {
         .await
     }
 
-    /// Returns what was decided since the champion was trained, in the order of the audit log.
+    /// Returns the decisions after the training of the champion, in the order of the audit log.
     pub(crate) async fn decisions(&self) -> Vec<(Function, String)> {
         let log = self.ports.warehouse.audit_log().await.unwrap();
         log.into_iter()
             .skip(1)
-            .map(|row| (row.function, row.decision))
+            .map(|row| (row.function, row.entry.decision))
             .collect()
     }
 
-    /// Makes a command of a program that works on the places of this world.
+    /// Returns a command that runs a program with the settings of this system.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(program(name));
         command.env_clear().envs(&self.variables);
         command
     }
 
-    /// Ends a function as a power cut does.
+    /// Kills the process of a function with SIGKILL.
     pub(crate) fn kill(&mut self, function: Function) {
         self.processes.get_mut(&function).unwrap().kill();
     }
 
-    /// Starts a function again, where it was.
+    /// Starts a killed function again, on the same port.
     pub(crate) async fn restart(&mut self, function: Function) {
         let port = self.processes.remove(&function).unwrap().port;
         self.start(function, port).await;
     }
 
-    /// Waits until a function has written this line so many times since it was started.
-    pub(crate) async fn says(&self, function: Function, message: &str, times: usize) {
+    /// Waits until a function has logged `message` at least `times` times since its start.
+    pub(crate) async fn wait_for_log(&self, function: Function, message: &str, times: usize) {
         let process = &self.processes[&function];
-        let what = format!("{function} to say `{message}` {times} times");
-        eventually(&what, async || {
+        let condition = format!("{function} to log `{message}` {times} times");
+        eventually(&condition, async || {
             (process.count(message) >= times).then_some(())
         })
         .await;
@@ -212,7 +213,9 @@ impl TestSystem {
     }
 }
 
-/// Trains a champion of three rounds, so that any fine-tuning is better, and writes the tables of all days but the last.
+/// Trains a champion of three rounds and writes the daily tables of all days except the last.
+///
+/// Three rounds make any fine-tuned model better. Returns all counts and the last day.
 pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
     let inputs = sample::small(&folder.join("data"));
     let state = State::at(&folder.join("state")).unwrap();
@@ -236,7 +239,7 @@ pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
         .into_keys()
         .filter(|day| *day < last_day)
         .collect();
-    for days in days.chunks(WRITES_AT_ONCE) {
+    for days in days.chunks(CONCURRENT_WRITES) {
         let mut writes = JoinSet::new();
         for day in days.iter().copied() {
             let (warehouse, counts) = (Arc::clone(&ports.warehouse), known.days(day, day));
@@ -265,7 +268,7 @@ fn variables(
         ..
     } = addresses
     else {
-        unreachable!("they are those of the emulators")
+        unreachable!("the addresses are those of the emulators")
     };
     let origin =
         |emulator: &Option<google_cloud::EmulatorHost>| emulator.as_ref().unwrap().origin();
@@ -287,7 +290,7 @@ fn variables(
     .into()
 }
 
-/// A function's process, and what it has written.
+/// The process of a function, and its log messages.
 struct Process {
     child: Child,
     port: u16,
@@ -311,14 +314,14 @@ impl Process {
             BufReader::new(child.stderr.take().unwrap()),
             Arc::new(Mutex::new(Vec::new())),
         );
-        let keep = Arc::clone(&messages);
+        let logged = Arc::clone(&messages);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                // Truncated if the test fails.
+                // The test harness prints it if the test fails.
                 eprintln!("{function}: {line}");
                 let message = serde_json::from_str::<serde_json::Value>(&line).ok();
                 let message = message.and_then(|line| line["message"].as_str().map(str::to_owned));
-                keep.lock().unwrap().push(message.unwrap_or(line));
+                logged.lock().unwrap().push(message.unwrap_or(line));
             }
         });
         Self {
@@ -333,7 +336,7 @@ impl Process {
             .lock()
             .unwrap()
             .iter()
-            .filter(|said| *said == message)
+            .filter(|logged| *logged == message)
             .count()
     }
 
@@ -345,13 +348,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended, which is just as well.
+        // Errors mean that the process has already ended.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// Finds a program, which cargo puts two folders above that of a test.
+/// Returns the path of a program. Cargo builds it in the parent of the folder of the tests.
 fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join(name);

@@ -1,9 +1,8 @@
-//! The suite of the warehouse port against the emulator of BigQuery, each test in a project of its own.
+//! The warehouse suite against the BigQuery emulator, each test in its own project.
 //!
-//! The emulator ignores the ids that clients choose for jobs, and so refuses none; its jobs and queries are done before
-//! they are answered; it refuses nobody for lack of a role or for haste, and loses no answers. All that is tested in
-//! `service` and `kept`, against a fake. What it lacks of lists of tables and exports, its launcher adds
-//! (`tests/emulators/bigquery.py`).
+//! The emulator ignores client-chosen job ids, finishes jobs and queries before it responds, checks
+//! no roles and no quotas, and loses no responses. `service` and `cached` test these cases against
+//! a fake. The launcher `tests/emulators/bigquery.py` adds table lists and exports to the emulator.
 
 mod cached;
 mod service;
@@ -22,10 +21,10 @@ use tests::warehouse_suite::Place;
 use crate::place;
 
 mod suite {
-    tests::warehouse_suite!(super::place().await);
+    tests::warehouse_suite!(super::suite_setup().await);
 }
 
-async fn place() -> Place {
+async fn suite_setup() -> Place {
     let (project, bucket) = (project_with_tables().await, place::bucket());
     set_up::bucket(&project, &bucket, &place::cloud())
         .await
@@ -51,12 +50,12 @@ async fn warehouse(project: &ProjectId) -> BigQueryWarehouse {
 }
 
 #[tokio::test]
-async fn a_range_of_several_pages_has_every_row_once() {
+async fn range_of_several_pages_has_every_row_once() {
     let warehouse = warehouse(&project_with_tables().await).await;
     let (first, last) = (day("2021-07-01"), day("2021-07-21"));
     let mut written = BTreeSet::new();
     for day in first.through(last) {
-        let counts = counts_of_a_city(day);
+        let counts = counts_of_100_counters(day);
         written.extend(rows(&counts));
         warehouse
             .replace_counts(day, &counts, day.plus(1).at(6))
@@ -64,7 +63,7 @@ async fn a_range_of_several_pages_has_every_row_once() {
             .unwrap();
     }
     let read = warehouse.counts(first, last).await.unwrap();
-    // A page has 20,000 rows: three of them are needed.
+    // A page has 20,000 rows, so the result takes three pages.
     assert_eq!((read.len(), written.len()), (50_400, 50_400));
     assert_eq!(rows(&read).collect::<BTreeSet<_>>(), written);
     assert!(
@@ -74,10 +73,10 @@ async fn a_range_of_several_pages_has_every_row_once() {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_days_table_is_not_read() {
+async fn copy_of_a_daily_table_is_not_read() {
     let project = project_with_tables().await;
     let warehouse = warehouse(&project).await;
-    let counts = counts_of_a_city(day("2021-07-01"));
+    let counts = counts_of_100_counters(day("2021-07-01"));
     warehouse
         .replace_counts(day("2021-07-01"), &counts, day("2021-07-02").at(6))
         .await
@@ -96,10 +95,10 @@ async fn a_copy_of_a_days_table_is_not_read() {
 }
 
 #[tokio::test]
-async fn the_set_up_may_be_repeated_and_takes_nothing_away() {
+async fn repeated_set_up_keeps_existing_tables() {
     let project = project_with_tables().await;
     let warehouse = warehouse(&project).await;
-    let (day, counts) = (day("2021-07-01"), counts_of_a_city(day("2021-07-01")));
+    let (day, counts) = (day("2021-07-01"), counts_of_100_counters(day("2021-07-01")));
     warehouse
         .replace_counts(day, &counts, day.plus(1).at(6))
         .await
@@ -113,7 +112,7 @@ async fn the_set_up_may_be_repeated_and_takes_nothing_away() {
 }
 
 #[tokio::test]
-async fn a_missing_dataset_is_an_error_that_says_what_to_do() {
+async fn missing_dataset_error_names_the_remedy() {
     let warehouse = warehouse(&place::project()).await;
     let day = day("2021-07-01");
     let read = warehouse.counts(day, day).await.map(drop).unwrap_err();
@@ -122,9 +121,10 @@ async fn a_missing_dataset_is_an_error_that_says_what_to_do() {
         text.contains("cannot read the table") && text.contains("bike_traffic_raw.daily_*"),
         "{text}"
     );
-    // BigQuery says `notFound` where one may look: `service` has that.
+    // BigQuery itself reports `notFound` to an authorized caller: `service` tests that case.
     assert!(
-        text.contains("perhaps it does not exist") && text.contains("the dataset must exist"),
+        text.contains("perhaps it does not exist")
+            && text.contains("check that the dataset exists"),
         "{text}"
     );
     let written = warehouse
@@ -139,14 +139,14 @@ async fn a_missing_dataset_is_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_table_of_another_shape_is_an_error() {
+async fn table_with_other_columns_is_an_error() {
     let project = project_with_tables().await;
     let warehouse = warehouse(&project).await;
     let (log, day) = (
         format!("{project}.bike_traffic_raw.daily_20210701"),
         day("2021-07-01"),
     );
-    // The emulator answers 200 with errors.
+    // The emulator responds with status 200 and a list of errors.
     run(
         &project,
         &format!("CREATE TABLE `{log}` AS SELECT 1 AS another_column"),
@@ -156,7 +156,7 @@ async fn a_table_of_another_shape_is_an_error() {
     assert!(text.contains("the query failed: invalidQuery"), "{text}");
 }
 
-/// Runs a statement as a person does in the console.
+/// Runs an SQL statement without the adapter, as in the BigQuery console.
 async fn run(project: &ProjectId, sql: &str) {
     let origin = place::cloud().bigquery_emulator.unwrap().origin();
     let request = serde_json::json!({ "query": sql, "useLegacySql": false });
@@ -171,8 +171,8 @@ async fn run(project: &ProjectId, sql: &str) {
     assert!(reply.get("errors").is_none(), "{reply}");
 }
 
-/// A day of 100 counters.
-fn counts_of_a_city(day: Day) -> Counts {
+/// Returns a day of counts of 100 counters.
+fn counts_of_100_counters(day: Day) -> Counts {
     let mut counts = Counts::default();
     for number in 0..100 {
         let counter = counts.intern(Counter {

@@ -1,5 +1,6 @@
-//! The embedded bus delivers as Pub/Sub does: each test has a log in memory, endpoints of its own, and waits in
-//! milliseconds.
+//! Tests that the embedded bus delivers as Pub/Sub does.
+//!
+//! Each test has an in-memory log and its own endpoints, and backs off for milliseconds.
 
 mod delivery;
 mod lasting;
@@ -19,14 +20,14 @@ use shared::{
 use tests::endpoint::{Endpoint, Received};
 use tokio::sync::Semaphore;
 
-/// A log, and the clock that its messages are dated by.
-struct Desk {
+/// A message log, with the clock of its publish times.
+struct MessageLog {
     store: Arc<dyn Store>,
     clock: SimulatedClock,
     publisher: Arc<LogPublisher>,
 }
 
-impl Desk {
+impl MessageLog {
     fn new() -> Self {
         Self::at(Arc::new(MemoryStore::default()))
     }
@@ -44,7 +45,7 @@ impl Desk {
         }
     }
 
-    /// Opens the log as another process does.
+    /// Returns a new publisher of the same log, as in another process.
     fn reopened(&self) -> Self {
         Self::at(Arc::clone(&self.store))
     }
@@ -57,12 +58,12 @@ impl Desk {
         self.publisher.publish(topic, message).await.unwrap()
     }
 
-    /// Requests an ingestion, the topic of most tests.
+    /// Publishes to `ingest-requested`, the topic of most tests.
     async fn request(&self, text: &str) -> MessageId {
         self.publish(Topic::IngestRequested, text).await
     }
 
-    /// Starts a bus with one subscription, that of `ingest`.
+    /// Starts a bus with only the subscription of `ingest`.
     async fn deliver_to(&self, endpoint: &Endpoint, policy: DeliveryPolicy) -> EmbeddedBus {
         self.start(&[(Function::Ingest, endpoint)], policy).await
     }
@@ -82,7 +83,7 @@ impl Desk {
             .unwrap()
     }
 
-    /// Returns what the bus has stored of the subscription of `ingest`.
+    /// Returns the stored state of the subscription of `ingest`.
     async fn stored_state(&self) -> Option<serde_json::Value> {
         let path = "bus/subscriptions/ingest.json".parse().unwrap();
         Some(read_json(&*self.store, &path).await.ok()?.0)
@@ -102,7 +103,7 @@ impl Desk {
     }
 }
 
-/// Waits of milliseconds, and otherwise what the bus does by itself.
+/// Returns the default policy with a backoff of milliseconds.
 fn policy() -> DeliveryPolicy {
     DeliveryPolicy {
         minimum_backoff: Duration::from_millis(2),
@@ -111,32 +112,33 @@ fn policy() -> DeliveryPolicy {
     }
 }
 
-/// Opens an endpoint that answers with a status until a number of attempts, and acknowledges after them.
-async fn refusing(attempts: u64, status: u16) -> Endpoint {
+/// Starts an endpoint that returns `status` for the first `attempts` attempts of a message, then
+/// acknowledges it.
+async fn rejecting_first(attempts: u64, status: u16) -> Endpoint {
     let status = StatusCode::from_u16(status).unwrap();
-    let answer = move |attempt| {
+    let respond = move |attempt| {
         if attempt <= attempts {
             status
         } else {
             StatusCode::NO_CONTENT
         }
     };
-    Endpoint::answering(move |request: Received| std::future::ready(answer(request.attempt())))
+    Endpoint::answering(move |request: Received| std::future::ready(respond(request.attempt())))
         .await
 }
 
-/// Opens an endpoint that acknowledges each request once the gate has let it through.
+/// Starts an endpoint that acknowledges one request per permit of the returned semaphore.
 async fn gated() -> (Endpoint, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
-    let held = Arc::clone(&gate);
-    let answer = move |_| {
-        let gate = Arc::clone(&held);
+    let permits = Arc::clone(&gate);
+    let respond = move |_| {
+        let gate = Arc::clone(&permits);
         async move {
             gate.acquire().await.unwrap().forget();
             StatusCode::NO_CONTENT
         }
     };
-    (Endpoint::answering(answer).await, gate)
+    (Endpoint::answering(respond).await, gate)
 }
 
 fn texts(endpoint: &Endpoint) -> Vec<String> {

@@ -1,8 +1,9 @@
-//! What terraform passes to a function and what the function reads are one list.
+//! Agreement between the Terraform configuration and the functions: environment variables, topics,
+//! retries, object permissions and tables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -22,7 +23,7 @@ use shared::{
     warehouse::schema,
 };
 
-/// `infra/functions.json`, from which terraform makes the services.
+/// The contents of `infra/functions.json`, from which Terraform creates the services.
 #[derive(Deserialize)]
 struct Deployment {
     environment: BTreeSet<String>,
@@ -42,7 +43,7 @@ struct Service {
 }
 
 #[test]
-fn functions_read_what_they_are_passed_and_nothing_else() {
+fn functions_read_exactly_the_passed_variables() {
     let deployment = deployment();
     for (function, read) in read_by_all() {
         let service = &deployment.functions[&function];
@@ -60,37 +61,40 @@ fn functions_read_what_they_are_passed_and_nothing_else() {
         let unread: Vec<_> = passed.difference(&read).collect();
         assert!(
             unread.is_empty(),
-            "{function} is passed but does not read {unread:?}"
+            "terraform passes {unread:?} to {function}, which does not read them"
         );
         let known: BTreeSet<_> = passed.union(&not_passed).cloned().collect();
-        let forgotten: Vec<_> = read.difference(&known).collect();
+        let missing: Vec<_> = read.difference(&known).collect();
         assert!(
-            forgotten.is_empty(),
-            "{function} reads {forgotten:?}; pass them, or say in `not_passed` why not"
+            missing.is_empty(),
+            "{function} reads {missing:?}: pass them, or add a reason to `not_passed`"
         );
         let both: Vec<_> = passed.intersection(&not_passed).collect();
         assert!(
             both.is_empty(),
-            "{both:?} are passed to {function} and are not"
+            "{both:?} of {function} are both passed and listed in `not_passed`"
         );
     }
-    // A reason for a variable that nobody reads is left over.
+    // `not_passed` must list only variables that a function reads.
     let read: BTreeSet<_> = read_by_all().into_values().flatten().collect();
     let reasons = deployment
         .functions
         .values()
         .flat_map(|service| service.not_passed.keys());
-    let left_over: Vec<_> = deployment
+    let unused: Vec<_> = deployment
         .not_passed
         .keys()
         .chain(reasons)
         .filter(|name| !read.contains(*name))
         .collect();
-    assert!(left_over.is_empty(), "nobody reads {left_over:?}");
+    assert!(
+        unused.is_empty(),
+        "`not_passed` lists {unused:?}, which no function reads"
+    );
 }
 
 #[test]
-fn functions_are_deployed_on_the_topics_of_the_flow() {
+fn deployed_topics_match_the_functions() {
     let deployment = deployment();
     assert_eq!(
         deployment.functions.keys().copied().collect::<Vec<_>>(),
@@ -121,14 +125,14 @@ fn functions_are_deployed_on_the_topics_of_the_flow() {
         .collect();
     assert_eq!(
         published, expected,
-        "every event but the scheduler's is published by a function"
+        "functions must publish every event except those of the scheduler"
     );
 }
 
-/// A process that dies leaves its event to the next delivery, which may begin when the lease is over: a message that is
-/// given up before becomes a dead letter for nothing.
+/// After a crash, a delivery can handle the event only once the lease has expired. If the attempts
+/// end earlier, a valid message becomes a dead letter.
 #[test]
-fn the_attempts_of_a_message_outlast_the_lease() {
+fn total_backoff_of_a_message_exceeds_the_lease() {
     let lease = ServiceSettings::default().lease.unsigned_abs();
     let push = fs::read_to_string(infra().join("modules/function/push.tf")).unwrap();
     let seconds = |line: &str| {
@@ -147,7 +151,7 @@ fn the_attempts_of_a_message_outlast_the_lease() {
         let backoff = (service.maximum_attempts - 1) * minimum_backoff;
         assert!(
             backoff > lease,
-            "{function}: {backoff:?} of backoff, {lease:?} of lease"
+            "{function}: the total backoff {backoff:?} must exceed the lease {lease:?}"
         );
     }
     let Delivery {
@@ -157,13 +161,13 @@ fn the_attempts_of_a_message_outlast_the_lease() {
     } = Delivery::default();
     assert!(
         (maximum_attempts - 1) * minimum_backoff > lease,
-        "the same holds on emulators"
+        "the total backoff on the emulators must exceed the lease"
     );
 }
 
-/// The messages that are too large for a letter.
+/// Functions write messages that are too large for a dead letter as objects.
 #[test]
-fn functions_may_write_what_they_offload() {
+fn functions_may_write_offloaded_messages() {
     for (function, service) in deployment().functions {
         assert!(
             service
@@ -174,18 +178,33 @@ fn functions_may_write_what_they_offload() {
     }
 }
 
+/// The files are generated: `UPDATE_SCHEMAS=1 cargo nextest run terraform_tables` writes them.
 #[test]
-fn terraform_makes_the_tables_that_functions_write() {
+fn terraform_tables_match_the_schemas() {
     for (file, fields) in [
         ("counts", json!(schema::COUNTS)),
         ("forecasts", json!(schema::FORECASTS)),
         ("audit_log", json!(schema::AUDIT_LOG)),
     ] {
-        let text =
-            fs::read_to_string(infra().join("schemas").join(format!("{file}.json"))).unwrap();
-        let found: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(found, fields, "{file}");
+        let path = infra().join("schemas").join(format!("{file}.json"));
+        let expected = schema_file(&fields);
+        if env::var_os("UPDATE_SCHEMAS").is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap();
+        assert_eq!(found, expected, "{}", path.display());
     }
+}
+
+/// Formats the fields of a table as in `infra/schemas`, one line each.
+fn schema_file(fields: &serde_json::Value) -> String {
+    let line = |field: &serde_json::Value| {
+        let text = |key: &str| field[key].as_str().unwrap().to_owned();
+        let (name, kind, mode) = (text("name"), text("type"), text("mode"));
+        format!(r#"  {{ "name": "{name}", "type": "{kind}", "mode": "{mode}" }}"#)
+    };
+    let lines: Vec<_> = fields.as_array().unwrap().iter().map(line).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
 fn deployment() -> Deployment {
@@ -217,13 +236,13 @@ fn published_by<H: Handler>() -> (Function, BTreeSet<Topic>) {
     (H::FUNCTION, H::PUBLISHES.iter().copied().collect())
 }
 
-/// Starts a function with each choice that settings offer, and returns what it asks its environment for.
+/// Builds a function with each choice of settings, and returns the names of the variables it reads.
 fn read_by<H: Handler>(
     build: fn(&dyn Variables, &Ports) -> Result<H, SettingsError>,
 ) -> (Function, BTreeSet<String>) {
     assert_eq!(H::FUNCTION.input(), H::Event::TOPIC);
-    // Read before all else, by `runtime::run`.
-    let asked = Arc::new(Mutex::new(BTreeSet::from(["RUST_LOG".to_owned()])));
+    // `runtime::run` reads this variable before the settings.
+    let names = Arc::new(Mutex::new(BTreeSet::from(["RUST_LOG".to_owned()])));
     let choices = [
         [
             ("PUSH_AUDIENCE", "off"),
@@ -237,9 +256,9 @@ fn read_by<H: Handler>(
         ],
     ];
     for choice in choices {
-        let keep = Arc::clone(&asked);
+        let requested = Arc::clone(&names);
         let variables = move |name: &str| {
-            keep.lock().unwrap().insert(name.to_owned());
+            requested.lock().unwrap().insert(name.to_owned());
             let fixed = [
                 ("GCS_BUCKET", "a-bucket"),
                 ("GOOGLE_CLOUD_PROJECT", "a-project"),
@@ -261,6 +280,6 @@ fn read_by<H: Handler>(
         )
         .unwrap();
     }
-    let asked = asked.lock().unwrap().clone();
-    (H::FUNCTION, asked)
+    let names = names.lock().unwrap().clone();
+    (H::FUNCTION, names)
 }

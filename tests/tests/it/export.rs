@@ -1,4 +1,4 @@
-//! An export that is stopped at any step and run again ends with the same files.
+//! Exports that are interrupted and run again.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -46,7 +46,7 @@ async fn export_to(ports: &Ports, out: &Path) -> anyhow::Result<ExportReport> {
     .await
 }
 
-/// Returns the files but for the record, which names objects of different attempts.
+/// Returns the files except `export.json`, whose object names differ between attempts.
 fn files(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(out).unwrap().map(|entry| entry.unwrap());
     let file = |entry: fs::DirEntry| {
@@ -61,9 +61,9 @@ fn files(out: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// If this changes, look whether the order of the steps is still the one that repairs itself.
+/// If this order changes, check that an interrupted export can still be resumed.
 #[tokio::test]
-async fn the_steps_of_an_export_are_versions_then_objects_record_file_of_each_month() {
+async fn export_looks_up_versions_then_exports_each_month() {
     let (faults, out) = (Arc::new(Faults::default()), tempfile::tempdir().unwrap());
     export_to(&faults.wrap(&ports().await), out.path())
         .await
@@ -74,12 +74,12 @@ async fn the_steps_of_an_export_are_versions_then_objects_record_file_of_each_mo
         .iter()
         .zip(calls[1..].chunks(5))
     {
-        let [asked, exported, object, recorded, downloaded] = calls else {
+        let [looked_up, exported, object, recorded, downloaded] = calls else {
             panic!("{calls:?}")
         };
         let record = format!("exports/{month}/export.json");
         assert_eq!(
-            (asked, exported.as_str()),
+            (looked_up, exported.as_str()),
             (&format!("read {record}"), "export counts")
         );
         assert!(
@@ -97,31 +97,31 @@ async fn the_steps_of_an_export_are_versions_then_objects_record_file_of_each_mo
 }
 
 #[tokio::test]
-async fn an_export_that_is_stopped_at_any_step_is_finished_by_the_next() {
+async fn export_interrupted_at_any_step_is_completed_by_the_next_run() {
     let reference = tempfile::tempdir().unwrap();
-    let whole = export_to(&ports().await, reference.path()).await.unwrap();
+    let expected = export_to(&ports().await, reference.path()).await.unwrap();
     for fault in [Fault::Outage, Fault::AnswerLost] {
         for step in 0..STEPS {
             let (ports, faults) = (ports().await, Arc::new(Faults::default()));
             let (failing, out) = (faults.wrap(&ports), tempfile::tempdir().unwrap());
             faults.plan(step, fault);
             export_to(&failing, out.path()).await.unwrap_err();
-            let stopped_at = faults.calls()[step].clone();
+            let failed_call = faults.calls()[step].clone();
             faults.lift();
             let report = export_to(&failing, out.path()).await.unwrap();
             assert_eq!(
                 (report.rows, report.exported),
-                (whole.rows, whole.exported),
-                "{stopped_at}"
+                (expected.rows, expected.exported),
+                "{failed_call}"
             );
-            assert_eq!(files(out.path()), files(reference.path()), "{stopped_at}");
-            // What was done before the step is not done again.
+            assert_eq!(files(out.path()), files(reference.path()), "{failed_call}");
+            // Steps completed before the failure are not repeated.
             let exports = faults
                 .calls()
                 .iter()
                 .filter(|call| *call == "export counts")
                 .count();
-            assert!(exports <= 4, "{stopped_at}: {:?}", faults.calls());
+            assert!(exports <= 4, "{failed_call}: {:?}", faults.calls());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every adapter of every port runs the suite of its port.
+//! Runs the suite of each port against its memory and file adapters.
 
 mod file_store;
 
@@ -25,70 +25,70 @@ mod memory {
         Arc::new(MemoryStore::default())
     }
 
-    fn store_place() -> store_suite::Place {
+    fn store_setup() -> store_suite::Place {
         let store = store();
         store_suite::Place::new("a-run", move || Arc::clone(&store))
     }
 
     mod store {
-        tests::store_suite!(super::store_place());
+        tests::store_suite!(super::store_setup());
     }
 
     mod warehouse {
-        tests::warehouse_suite!(super::super::warehouse_place(super::store()));
+        tests::warehouse_suite!(super::super::warehouse_setup(super::store()));
     }
 
     mod registry {
-        tests::registry_suite!(super::super::registry_place(super::store()));
+        tests::registry_suite!(super::super::registry_setup(super::store()));
     }
 
     mod bus {
-        tests::bus_suite!(super::super::bus_place(super::store()).await);
+        tests::bus_suite!(super::super::bus_setup(super::store()).await);
     }
 }
 
 mod file {
     use super::*;
 
-    /// Opens a handle of its own each time, as processes that share a folder do.
-    fn store_place() -> store_suite::Place {
+    /// Each call opens a separate handle, as processes that share a folder do.
+    fn store_setup() -> store_suite::Place {
         let folder = tempfile::tempdir().unwrap();
         store_suite::Place::new("a-run", move || {
             Arc::new(FileStore::open(folder.path()).unwrap())
         })
     }
 
-    async fn in_folder<P>(place: impl AsyncFnOnce(Arc<dyn Store>) -> P) -> InFolder<P> {
+    async fn in_folder<T>(build: impl AsyncFnOnce(Arc<dyn Store>) -> T) -> InFolder<T> {
         let folder = tempfile::tempdir().unwrap();
         let store = FileStore::open(folder.path()).unwrap();
         InFolder {
-            place: place(Arc::new(store)).await,
+            value: build(Arc::new(store)).await,
             _folder: folder,
         }
     }
 
     mod store {
-        tests::store_suite!(super::store_place());
+        tests::store_suite!(super::store_setup());
     }
 
     mod warehouse {
         tests::warehouse_suite!(
-            super::in_folder(async |store| super::super::warehouse_place(store)).await
+            super::in_folder(async |store| super::super::warehouse_setup(store)).await
         );
     }
 
     mod registry {
         tests::registry_suite!(
-            super::in_folder(async |store| super::super::registry_place(store)).await
+            super::in_folder(async |store| super::super::registry_setup(store)).await
         );
     }
 
     mod bus {
-        tests::bus_suite!(super::in_folder(super::super::bus_place).await);
+        tests::bus_suite!(super::in_folder(super::super::bus_setup).await);
     }
 }
 
-fn warehouse_place(store: Arc<dyn Store>) -> warehouse_suite::Place {
+fn warehouse_setup(store: Arc<dyn Store>) -> warehouse_suite::Place {
     warehouse_suite::Place::new(
         "a-run",
         Arc::new(EmbeddedWarehouse::new(store)),
@@ -96,11 +96,11 @@ fn warehouse_place(store: Arc<dyn Store>) -> warehouse_suite::Place {
     )
 }
 
-fn registry_place(store: Arc<dyn Store>) -> registry_suite::Place {
+fn registry_setup(store: Arc<dyn Store>) -> registry_suite::Place {
     registry_suite::Place::new(Arc::new(EmbeddedRegistry::new(store)))
 }
 
-async fn bus_place(store: Arc<dyn Store>) -> bus_suite::Place {
+async fn bus_setup(store: Arc<dyn Store>) -> bus_suite::Place {
     let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
     let publisher = Arc::new(LogPublisher::new(store, clock));
     let endpoint = Endpoint::acknowledging().await;
@@ -127,21 +127,21 @@ async fn bus_place(store: Arc<dyn Store>) -> bus_suite::Place {
     }
 }
 
-/// A place in a folder that goes when the place goes.
-struct InFolder<P> {
-    place: P,
+/// A value together with its temporary folder, which is removed with the value.
+struct InFolder<T> {
+    value: T,
     _folder: TempDir,
 }
 
-impl<P> Deref for InFolder<P> {
-    type Target = P;
+impl<T> Deref for InFolder<T> {
+    type Target = T;
 
-    fn deref(&self) -> &P {
-        &self.place
+    fn deref(&self) -> &T {
+        &self.value
     }
 }
 
-/// An endpoint with the bus that pushes to it.
+/// An endpoint, together with the bus that pushes to it.
 struct Subscriber {
     endpoint: Endpoint,
     _bus: EmbeddedBus,

@@ -1,4 +1,4 @@
-//! Functions as processes: their variables, exit codes, logs and the end by SIGTERM.
+//! Functions as processes: environment variables, exit codes, logs and shutdown on SIGTERM.
 
 use std::{
     collections::BTreeMap,
@@ -23,12 +23,12 @@ use tests::eventually::eventually;
 const PROMOTE: &str = env!("CARGO_BIN_EXE_promote-process");
 const PATIENT: &str = env!("CARGO_BIN_EXE_patient-process");
 
-/// The exit codes of sysexits.h.
+// Exit codes of sysexits.h.
 const EX_UNAVAILABLE: i32 = 69;
 const EX_CONFIG: i32 = 78;
 
 #[tokio::test]
-async fn a_variable_that_is_missing_is_named() {
+async fn missing_variable_is_named() {
     for missing in [
         "STORE_URL",
         "WAREHOUSE_URL",
@@ -44,7 +44,7 @@ async fn a_variable_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn a_variable_that_cannot_be_used_is_named() {
+async fn invalid_variable_is_named() {
     let cases = [
         ("STORE_URL", "here"),
         ("BUS_URL", "file://here"),
@@ -57,12 +57,12 @@ async fn a_variable_that_cannot_be_used_is_named() {
         variables.insert(name, value.to_owned());
         let ended = Process::start(PROMOTE, &variables).end().await;
         assert_eq!(ended.code(), Some(EX_CONFIG), "{name}={value}");
-        ended.assert_error(&format!("the environment variable {name} cannot be used"));
+        ended.assert_error(&format!("the environment variable {name} is invalid"));
     }
 }
 
 #[tokio::test]
-async fn a_login_in_an_address_that_cannot_be_used_is_not_logged() {
+async fn credentials_in_an_invalid_address_are_not_logged() {
     let mut variables = memory();
     variables.insert(
         "MLFLOW_TRACKING_URI",
@@ -70,20 +70,20 @@ async fn a_login_in_an_address_that_cannot_be_used_is_not_logged() {
     );
     let ended = Process::start(PROMOTE, &variables).end().await;
     assert_eq!(ended.code(), Some(EX_CONFIG));
-    ended.assert_error("the environment variable MLFLOW_TRACKING_URI cannot be used");
+    ended.assert_error("the environment variable MLFLOW_TRACKING_URI is invalid");
     ended.assert_error("https://…@mlflow.example:port/");
-    let said = format!("{:?}", ended.lines);
-    assert!(!said.contains("zoe") && !said.contains("geheim"), "{said}");
+    let log = format!("{:?}", ended.lines);
+    assert!(!log.contains("zoe") && !log.contains("geheim"), "{log}");
 }
 
-/// Nobody is let in by forgetting a variable.
+/// A missing variable must not disable authentication.
 #[tokio::test]
-async fn who_may_deliver_is_said_in_so_many_words() {
+async fn push_authentication_must_be_configured_explicitly() {
     let mut variables = memory();
     variables.remove("PUSH_AUDIENCE");
     let ended = Process::start(PROMOTE, &variables).end().await;
     assert_eq!(ended.code(), Some(EX_CONFIG));
-    ended.assert_error("the environment variable PUSH_AUDIENCE cannot be used: it is not set");
+    ended.assert_error("the environment variable PUSH_AUDIENCE is invalid: it is not set");
     ended.assert_error("`off`");
 
     variables.insert("PUSH_AUDIENCE", "https://promote.example".to_owned());
@@ -93,7 +93,7 @@ async fn who_may_deliver_is_said_in_so_many_words() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_turned_away_leaves_a_line_that_says_why() {
+async fn rejected_delivery_is_logged_with_its_reason() {
     let mut variables = memory();
     variables.insert("PUSH_AUDIENCE", "https://promote.example".to_owned());
     variables.insert(
@@ -105,7 +105,7 @@ async fn a_delivery_that_is_turned_away_leaves_a_line_that_says_why() {
     assert_eq!(push(port, "{}").await, StatusCode::UNAUTHORIZED);
     process.terminate();
     let ended = process.end().await;
-    let line = ended.line("turned a delivery away");
+    let line = ended.line("rejected unauthenticated delivery");
     assert_eq!(
         (&line["severity"], &line["function"]),
         (&json!("WARNING"), &json!("promote"))
@@ -114,7 +114,7 @@ async fn a_delivery_that_is_turned_away_leaves_a_line_that_says_why() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_ends_the_process() {
+async fn occupied_port_ends_the_process() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let mut variables = memory();
     variables.insert("PORT", taken.local_addr().unwrap().port().to_string());
@@ -124,7 +124,7 @@ async fn a_port_that_is_taken_ends_the_process() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_ends_the_process() {
+async fn store_folder_that_cannot_be_created_ends_the_process() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("occupied"), "").unwrap();
     let mut variables = memory();
@@ -138,7 +138,7 @@ async fn a_folder_that_cannot_be_made_ends_the_process() {
 }
 
 #[tokio::test]
-async fn a_process_listens_where_its_variable_says_and_ends_when_asked() {
+async fn process_listens_on_its_port_and_ends_on_sigterm() {
     let port = free_port();
     let mut variables = memory();
     variables.insert("PORT", port.to_string());
@@ -155,7 +155,7 @@ async fn a_process_listens_where_its_variable_says_and_ends_when_asked() {
 }
 
 #[tokio::test]
-async fn a_delivery_in_flight_is_finished_after_sigterm() {
+async fn delivery_in_flight_is_finished_after_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::open(folder.path()).unwrap();
     let process = Process::start(PATIENT, &files(&folder));
@@ -171,9 +171,7 @@ async fn a_delivery_in_flight_is_finished_after_sigterm() {
     .await;
 
     process.terminate();
-    process
-        .line("shutting down; deliveries in flight are finished")
-        .await;
+    process.line("shutting down").await;
     let livez = format!("http://127.0.0.1:{port}/livez");
     eventually("the port to be closed", async || {
         reqwest::get(&livez).await.err()
@@ -190,9 +188,9 @@ async fn a_delivery_in_flight_is_finished_after_sigterm() {
     assert!(matches!(entry, Entry::Complete { .. }), "{entry:?}");
 }
 
-/// As <https://cloud.google.com/logging/docs/structured-logging> describes it.
+/// See <https://cloud.google.com/logging/docs/structured-logging>.
 #[tokio::test]
-async fn logs_are_one_json_object_a_line_with_severity_and_trace() {
+async fn log_lines_are_json_objects_with_severity_and_trace() {
     let folder = tempfile::tempdir().unwrap();
     let mut variables = files(&folder);
     variables.insert("GOOGLE_CLOUD_PROJECT", "demo".to_owned());
@@ -217,7 +215,7 @@ async fn logs_are_one_json_object_a_line_with_severity_and_trace() {
         (&json!("INFO"), &json!("promote"))
     );
     assert!(!listening.contains_key("logging.googleapis.com/trace"));
-    let error = ended.line("the message is hopeless and becomes a dead letter");
+    let error = ended.line("moving message to dead-letter topic");
     let expected = json!("projects/demo/traces/0af7651916cd43dd8448eb211c80319c");
     assert_eq!(
         (&error["severity"], &error["logging.googleapis.com/trace"]),
@@ -234,7 +232,7 @@ async fn logs_are_one_json_object_a_line_with_severity_and_trace() {
 }
 
 #[tokio::test]
-async fn the_level_of_logs_is_a_variable() {
+async fn log_level_is_read_from_rust_log() {
     let mut variables = memory();
     variables.insert("PORT", free_port().to_string());
     variables.insert("RUST_LOG", "error".to_owned());
@@ -249,15 +247,15 @@ async fn the_level_of_logs_is_a_variable() {
     assert_eq!((ended.code(), ended.lines), (Some(0), vec![]));
 }
 
-/// A process with nothing in its environment but these variables. Dropping it kills it.
+/// A process whose environment has only the given variables. Dropping it kills the process.
 struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<Map<String, Value>>>>,
     reader: Option<JoinHandle<()>>,
 }
 
-/// What is left of a process.
-struct Ended {
+/// The exit status and the log lines of a process that has ended.
+struct EndedProcess {
     status: ExitStatus,
     lines: Vec<Map<String, Value>>,
 }
@@ -276,14 +274,14 @@ impl Process {
             BufReader::new(child.stderr.take().unwrap()),
             Arc::new(Mutex::new(Vec::new())),
         );
-        let keep = Arc::clone(&lines);
+        let logged = Arc::clone(&lines);
         let reader = std::thread::spawn(move || {
             for line in stderr.lines() {
                 let line = line.unwrap();
-                // Fails the test by way of `join`.
+                // The panic fails the test when `end` joins this thread.
                 let object = serde_json::from_str(&line)
-                    .unwrap_or_else(|_| panic!("{line} is no JSON object"));
-                keep.lock().unwrap().push(object);
+                    .unwrap_or_else(|_| panic!("{line} is not a JSON object"));
+                logged.lock().unwrap().push(object);
             }
         });
         Self {
@@ -293,9 +291,9 @@ impl Process {
         }
     }
 
-    /// Waits for a line of the log with this message.
+    /// Waits for a log line with this message.
     async fn line(&self, message: &str) {
-        let is_there = async || {
+        let is_logged = async || {
             self.lines
                 .lock()
                 .unwrap()
@@ -303,10 +301,10 @@ impl Process {
                 .any(|line| line["message"] == message)
                 .then_some(())
         };
-        eventually(message, is_there).await;
+        eventually(message, is_logged).await;
     }
 
-    /// Waits until the process listens, and returns on which port.
+    /// Waits until the process listens, and returns its port.
     async fn port(&self) -> u16 {
         self.line("listening").await;
         let address = self
@@ -327,14 +325,14 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
-    /// Waits until the process has ended, and has said all it has to say.
-    async fn end(mut self) -> Ended {
+    /// Waits until the process has ended and its log is read completely.
+    async fn end(mut self) -> EndedProcess {
         let status = eventually("the process to end", async || {
             self.child.try_wait().unwrap()
         })
         .await;
         self.reader.take().unwrap().join().unwrap();
-        Ended {
+        EndedProcess {
             status,
             lines: self.lines.lock().unwrap().clone(),
         }
@@ -343,30 +341,30 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended, which is just as well.
+        // Errors mean that the process has already ended.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-impl Ended {
+impl EndedProcess {
     fn code(&self) -> Option<i32> {
         self.status.code()
     }
 
     fn line(&self, message: &str) -> &Map<String, Value> {
         let found = self.lines.iter().find(|line| line["message"] == message);
-        found.unwrap_or_else(|| panic!("no line says `{message}`: {:?}", self.lines))
+        found.unwrap_or_else(|| panic!("no log line has the message `{message}`: {:?}", self.lines))
     }
 
-    /// Asserts that the process said only that it cannot start, with this in the error.
+    /// Asserts that the only log line is a start-up error that contains `text`.
     fn assert_error(&self, text: &str) {
         let [line] = &self.lines[..] else {
-            panic!("there is one line: {:?}", self.lines)
+            panic!("expected one log line: {:?}", self.lines)
         };
         assert_eq!(
             (&line["severity"], &line["message"]),
-            (&json!("ERROR"), &json!("cannot start promote"))
+            (&json!("ERROR"), &json!("cannot start"))
         );
         let chain = format!(
             "{}: {}",
@@ -377,25 +375,25 @@ impl Ended {
     }
 }
 
-/// Everything that `promote` needs, in memory and on any free port.
+/// Returns the variables of a function with ports in memory, on any free port.
 fn memory() -> BTreeMap<&'static str, String> {
     variables("memory://")
 }
 
-/// The same in a folder.
+/// Returns the variables of a function with ports in a folder.
 fn files(folder: &TempDir) -> BTreeMap<&'static str, String> {
     variables(&format!("file://{}", folder.path().display()))
 }
 
 fn variables(address: &str) -> BTreeMap<&'static str, String> {
-    let places = [
+    let address_names = [
         "STORE_URL",
         "WAREHOUSE_URL",
         "MLFLOW_TRACKING_URI",
         "BUS_URL",
     ];
-    let places = places.map(|name| (name, address.to_owned()));
-    places
+    address_names
+        .map(|name| (name, address.to_owned()))
         .into_iter()
         .chain([
             ("PORT", "0".to_owned()),
@@ -412,7 +410,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// Delivers a payload as a wrapped push that belongs to a trace.
+/// Delivers a payload as a wrapped push with a trace context.
 async fn push(port: u16, payload: &str) -> StatusCode {
     let body = json!({ "message": { "data": BASE64_STANDARD.encode(payload), "messageId": "136969346945" } });
     let request = reqwest::Client::new()

@@ -1,4 +1,4 @@
-//! The runtime over real HTTP: a service on a free port, with a handler that does what a test tells it to.
+//! Tests of the runtime over HTTP: a service on a free port, with a scripted handler.
 
 mod envelopes;
 mod oidc;
@@ -27,13 +27,13 @@ use shared::{
 use tests::failing::Faults;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use self::probe::{Probe, Turn};
+use self::probe::{Action, Probe};
 
-/// The event of most tests; it leads to two others, and to one object.
+/// The event of most tests. It results in two events and one object.
 const DAYS: &str = r#"{"type":"ingest-requested","from":"2021-07-19","to":"2021-07-20"}"#;
 const DAYS_ID: &str = "ingest/2021-07-19..2021-07-20";
 
-/// A function at work, and everything that can be seen of what it did.
+/// A running service, with its ports to observe the effects.
 struct Service {
     ports: Ports,
     clock: SimulatedClock,
@@ -45,14 +45,14 @@ struct Service {
 }
 
 impl Service {
-    /// Starts a function whose handler takes these turns, and succeeds after them.
-    async fn start(turns: &[Turn]) -> Self {
-        Self::with_settings(turns, ServiceSettings::default()).await
+    /// Starts a service whose handler performs one action per event, then succeeds.
+    async fn start(actions: &[Action]) -> Self {
+        Self::with_settings(actions, ServiceSettings::default()).await
     }
 
-    async fn with_lease(turns: &[Turn], lease: SignedDuration) -> Self {
+    async fn with_lease(actions: &[Action], lease: SignedDuration) -> Self {
         Self::with_settings(
-            turns,
+            actions,
             ServiceSettings {
                 lease,
                 ..ServiceSettings::default()
@@ -61,16 +61,16 @@ impl Service {
         .await
     }
 
-    async fn with_settings(turns: &[Turn], settings: ServiceSettings) -> Self {
+    async fn with_settings(actions: &[Action], settings: ServiceSettings) -> Self {
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
-        // The log of the bus lies in the store, where it can be read.
+        // The publisher writes to the store, where the tests read the messages.
         let mut ports = Ports::in_memory(Arc::new(clock.clone()));
         let publisher =
             shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
         ports.publisher = Arc::new(publisher);
         let faults = Arc::new(Faults::default());
         let failing = faults.wrap(&ports);
-        let probe = Arc::new(Probe::new(Arc::clone(&failing.store), turns));
+        let probe = Arc::new(Probe::new(Arc::clone(&failing.store), actions));
         let settings = ServiceSettings {
             environment: "dev".to_owned(),
             ..settings
@@ -94,12 +94,12 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
-    /// Delivers a payload as a wrapped push.
+    /// Delivers a payload as a wrapped push, and returns the status.
     async fn push(&self, payload: &str) -> StatusCode {
         self.post(wrapped(payload).to_string(), &[]).await
     }
 
-    /// Posts a body as it is.
+    /// Posts a body unchanged, and returns the status.
     async fn post(&self, body: impl Into<reqwest::Body>, headers: &[(&str, &str)]) -> StatusCode {
         let mut request = self.http.post(self.url("/")).body(body);
         for (name, value) in headers {
@@ -110,7 +110,7 @@ impl Service {
         assert_eq!(
             response.text().await.unwrap(),
             "",
-            "the answer is the status alone"
+            "the response body is empty"
         );
         status
     }
@@ -126,7 +126,7 @@ impl Service {
         );
     }
 
-    /// Returns the ledger's entry on an event.
+    /// Returns the ledger entry of an event.
     async fn ledger(&self, event_id: &str) -> Option<Entry> {
         let path: ObjectPath = format!("ledger/ingest/{event_id}.json").parse().unwrap();
         match read_json(&*self.ports.store, &path).await {
@@ -136,12 +136,12 @@ impl Service {
         }
     }
 
-    /// Returns the event id and the decision of each audit row.
+    /// Returns event id and decision of each audit row.
     async fn audit_log(&self) -> Vec<(String, String)> {
         let rows = self.ports.warehouse.audit_log().await.unwrap();
         assert!(rows.iter().all(|row| row.env == "dev"), "{rows:?}");
         rows.into_iter()
-            .map(|row| (row.event_id.to_string(), row.decision))
+            .map(|row| (row.event_id.to_string(), row.entry.decision))
             .collect()
     }
 
@@ -159,7 +159,7 @@ impl Service {
         messages
     }
 
-    /// Returns the payloads of the events that the function published.
+    /// Returns the payloads of the published events.
     async fn published(&self) -> Vec<String> {
         let messages = self.messages(Topic::DayIngested).await;
         messages.iter().map(payload).collect()
@@ -170,21 +170,22 @@ impl Service {
             .await
     }
 
-    /// Asserts that [`DAYS`] was handled, and that the events it led to were published this many times.
+    /// Asserts that [`DAYS`] was handled and that each resulting event was published
+    /// `times_published` times.
     async fn assert_handled(&self, times_published: usize) {
-        self.assert_kept().await;
+        self.assert_recorded().await;
         let mut published = self.published().await;
         published.sort();
-        let expected: Vec<_> = led_to()
+        let expected: Vec<_> = resulting_events()
             .into_iter()
             .flat_map(|data| vec![data; times_published])
             .collect();
         assert_eq!(published, expected);
     }
 
-    /// Asserts what a handled [`DAYS`] leaves for good: one object, one audit row, a complete entry in the ledger with
-    /// the events it led to, and no dead letter.
-    async fn assert_kept(&self) {
+    /// Asserts the stored effects of [`DAYS`]: one object, one audit row, a complete ledger entry
+    /// with the resulting events, and no dead letter.
+    async fn assert_recorded(&self) {
         assert_eq!(
             self.probe.effects(&*self.ports.store).await,
             [format!("the counts of {DAYS_ID}")]
@@ -197,13 +198,16 @@ impl Service {
             decision, events, ..
         }) = self.ledger(DAYS_ID).await
         else {
-            panic!("the ledger says {:?}", self.ledger(DAYS_ID).await)
+            panic!(
+                "the entry is not complete: {:?}",
+                self.ledger(DAYS_ID).await
+            )
         };
         let recorded: Vec<_> = events
             .into_iter()
             .map(|event| (event.topic, event.data))
             .collect();
-        let expected = led_to().map(|data| (Topic::DayIngested, data));
+        let expected = resulting_events().map(|data| (Topic::DayIngested, data));
         assert_eq!(
             (decision.as_str(), &recorded[..]),
             ("ingested", &expected[..])
@@ -218,14 +222,14 @@ impl Drop for Service {
     }
 }
 
-/// Returns the events that [`DAYS`] leads to.
-fn led_to() -> [String; 2] {
+/// Returns the payloads of the events that result from [`DAYS`].
+fn resulting_events() -> [String; 2] {
     ["2021-07-19", "2021-07-20"].map(|day| {
         format!(r#"{{"type":"day-ingested","event_id":"ingest/{day}","day":"{day}","rows":24}}"#)
     })
 }
 
-/// Wraps a payload as a push does, published by the scheduler.
+/// Returns a payload in the envelope of a wrapped push, published by the scheduler.
 fn wrapped(payload: impl AsRef<[u8]>) -> Value {
     json!({
         "subscription": "projects/demo/subscriptions/ingest",

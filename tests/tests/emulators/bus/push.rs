@@ -1,4 +1,4 @@
-//! What the set-up makes, as its settings and as seen from a push endpoint.
+//! The subscriptions of `set-up`: their settings, and their deliveries to a push endpoint.
 
 use axum::http::StatusCode;
 use google_cloud_pubsub::model::Subscription;
@@ -14,7 +14,7 @@ use super::Project;
 const WEEK_IN_SECONDS: i64 = 604_800;
 
 #[tokio::test]
-async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
+async fn subscriptions_retain_messages_for_a_week_and_never_expire() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
     let subscriptions = [
@@ -49,7 +49,7 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
         (push.ack_deadline_seconds, push.retain_acked_messages),
         (600, true)
     );
-    // As infra/modules/function/dead_letters.tf has it: as long as a person needs.
+    // The same as in infra/modules/function/dead_letters.tf: enough time for manual work.
     assert_eq!(dead_letters.ack_deadline_seconds, 600);
     assert_eq!(
         (endpoint_of(&push), endpoint_of(&dead_letters)),
@@ -66,7 +66,7 @@ async fn subscriptions_keep_messages_for_a_week_and_never_expire() {
 }
 
 #[tokio::test]
-async fn setting_up_again_changes_nothing() {
+async fn repeated_set_up_changes_nothing() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
     let names = ["ingest", "ingest-dead-letter"];
@@ -85,7 +85,7 @@ async fn setting_up_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn setting_up_again_moves_the_endpoint_and_keeps_what_is_not_acknowledged() {
+async fn repeated_set_up_moves_the_endpoint_and_keeps_unacknowledged_messages() {
     let first = Endpoint::answering(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
     let project = Project::set_up(&[(Function::Ingest, &first)]).await;
     let message_id = project.publish(Topic::IngestRequested, "{}").await;
@@ -97,7 +97,7 @@ async fn setting_up_again_moves_the_endpoint_and_keeps_what_is_not_acknowledged(
 }
 
 #[tokio::test]
-async fn a_push_is_an_envelope_with_the_message() {
+async fn push_is_an_envelope_with_the_message() {
     let endpoint = Endpoint::acknowledging().await;
     let project = Project::set_up(&[(Function::Predict, &endpoint)]).await;
     let attributes = [("origin".to_owned(), "été".to_owned())].into();
@@ -122,7 +122,7 @@ async fn a_push_is_an_envelope_with_the_message() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_pushed_again_and_becomes_a_dead_letter() {
+async fn rejected_message_is_pushed_again_and_becomes_a_dead_letter() {
     let endpoint = Endpoint::answering(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
     let dead_letters = project.pull("ingest-dead-letter");
@@ -136,15 +136,15 @@ async fn what_is_refused_is_pushed_again_and_becomes_a_dead_letter() {
         ("refused".into(), 5)
     );
     let push = &endpoint.received()[0];
-    let about =
+    let source =
         |name: &str| dead_letter.attributes[&format!("CloudPubSubDeadLetterSource{name}")].as_str();
     assert_eq!(
-        (about("DeliveryCount"), about("Subscription")),
+        (source("DeliveryCount"), source("Subscription")),
         ("5", "ingest")
     );
-    assert_eq!(about("SubscriptionProject"), project.id.as_str());
+    assert_eq!(source("SubscriptionProject"), project.id.as_str());
     assert_eq!(
-        about("TopicPublishTime"),
+        source("TopicPublishTime"),
         push.body["message"]["publishTime"]
     );
 }

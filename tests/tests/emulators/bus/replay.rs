@@ -1,5 +1,5 @@
-//! Delivering again what was acknowledged: to a function by seeking its subscription, and without touching any function
-//! to a subscription made for the purpose.
+//! Repeated delivery of acknowledged messages: to a function by seeking its subscription, or to a
+//! temporary subscription, which leaves the functions alone.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::Project;
 const TOPIC: Topic = Topic::IngestRequested;
 
 #[tokio::test]
-async fn a_function_that_is_sought_back_to_a_time_is_pushed_what_was_published_since() {
+async fn seek_to_time_pushes_messages_published_since() {
     let (project, ingest) = project_with_ingest().await;
     let second = publish_three(&project, &ingest).await;
     project
@@ -34,7 +34,7 @@ async fn a_function_that_is_sought_back_to_a_time_is_pushed_what_was_published_s
 }
 
 #[tokio::test]
-async fn a_function_that_is_sought_back_to_a_snapshot_is_pushed_what_was_acknowledged_since() {
+async fn seek_to_snapshot_pushes_messages_acknowledged_since() {
     let (project, ingest) = project_with_ingest().await;
     let snapshot = publish_around_snapshot(&project, &ingest).await;
     let request = project
@@ -46,8 +46,7 @@ async fn a_function_that_is_sought_back_to_a_snapshot_is_pushed_what_was_acknowl
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_made_later_and_sought_back_to_a_time_shows_what_was_published_since()
- {
+async fn new_subscription_sought_to_time_has_messages_published_since() {
     let (project, ingest) = project_with_ingest().await;
     let second = publish_three(&project, &ingest).await;
     project.subscribe("dry-run", TOPIC).await;
@@ -67,13 +66,12 @@ async fn a_subscription_that_is_made_later_and_sought_back_to_a_time_shows_what_
     assert_eq!(
         ingest.received().len(),
         3,
-        "the function got something again"
+        "a dry run must not push to the function"
     );
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_made_later_and_sought_to_the_snapshot_of_another_shows_what_that_one_got_since()
- {
+async fn new_subscription_sought_to_snapshot_has_messages_acknowledged_since() {
     let (project, ingest) = project_with_ingest().await;
     let snapshot = publish_around_snapshot(&project, &ingest).await;
     project.subscribe("dry-run", TOPIC).await;
@@ -90,7 +88,7 @@ async fn a_subscription_that_is_made_later_and_sought_to_the_snapshot_of_another
     assert_eq!(
         ingest.received().len(),
         2,
-        "the function got something again"
+        "a dry run must not push to the function"
     );
 }
 
@@ -102,11 +100,12 @@ async fn project_with_ingest() -> (Project, Endpoint) {
     )
 }
 
-/// Publishes three messages, waits until they are acknowledged, and returns when the second was published.
+/// Publishes three messages, waits until they are acknowledged, and returns the publish time of the
+/// second.
 async fn publish_three(project: &Project, ingest: &Endpoint) -> Timestamp {
     for text in ["first", "second", "third"] {
         project.publish(TOPIC, text).await;
-        // Times of publishing have milliseconds.
+        // Publish times have a resolution of one millisecond.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     wait_until_acknowledged(ingest, 3).await;
@@ -122,7 +121,8 @@ async fn publish_three(project: &Project, ingest: &Endpoint) -> Timestamp {
     Timestamp::clamp(second.as_second(), second.subsec_nanosecond())
 }
 
-/// Publishes a message before and a message after a snapshot of `ingest`, and returns the snapshot's name.
+/// Publishes one message before and one after a snapshot of `ingest`, and returns the name of the
+/// snapshot.
 async fn publish_around_snapshot(project: &Project, ingest: &Endpoint) -> String {
     project.publish(TOPIC, "first").await;
     wait_until_acknowledged(ingest, 1).await;
@@ -138,13 +138,13 @@ async fn publish_around_snapshot(project: &Project, ingest: &Endpoint) -> String
     name
 }
 
-/// Waits until this many pushes have arrived, and then for the answer to the last, which may still be on its way.
+/// Waits for `count` pushes, and then half a second for the acknowledgement of the last one.
 async fn wait_until_acknowledged(ingest: &Endpoint, count: usize) {
     texts(ingest, count).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
 }
 
-/// Waits until this many messages have arrived, and returns their texts in the order of the alphabet.
+/// Waits for `count` messages and returns their texts in alphabetical order.
 async fn texts(inbox: &dyn Inbox, count: usize) -> Vec<String> {
     let messages: Vec<(MessageId, Message)> = eventually("messages to arrive", async || {
         let messages = inbox.messages().await;

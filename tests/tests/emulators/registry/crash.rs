@@ -1,11 +1,11 @@
-//! A registration that is cut short, or whose answers are lost, is one version in the end.
+//! An interrupted registration, or one with a lost response, results in exactly one version.
 
 use std::sync::Arc;
 
 use serde_json::json;
 use shared::{
     address::ObjectPath,
-    registry::{Alias, Registry, RegistryError, Version},
+    registry::{Alias, Operator, Registry, RegistryError, Version},
     store::{Condition, Store, read_json, write_json},
 };
 use tokio::{sync::Barrier, task::JoinSet};
@@ -20,26 +20,26 @@ use crate::place;
 const FIRST: Version = Version::new(1);
 
 #[tokio::test]
-async fn a_run_half_registered_by_a_dead_holder_of_the_lock_is_finished_as_one_version() {
+async fn half_registered_run_of_a_dead_lock_holder_becomes_one_version() {
     let (model, store) = (place::unique("model"), memory());
     let experiment =
         post("experiments/create", json!({ "name": model })).await["experiment_id"].clone();
-    let begun = json!({ "experiment_id": experiment, "run_name": "the-run", "start_time": 1_627_880_400_000_u64 });
-    let begun = post("runs/create", begun).await["run"]["info"]["run_id"].clone();
+    let request = json!({ "experiment_id": experiment, "run_name": "the-run", "start_time": 1_627_880_400_000_u64 });
+    let run_id = post("runs/create", request).await["run"]["info"]["run_id"].clone();
     post(
         "runs/log-batch",
-        json!({ "run_id": begun, "params": [{ "key": "eta", "value": "0.03" }] }),
+        json!({ "run_id": run_id, "params": [{ "key": "eta", "value": "0.03" }] }),
     )
     .await;
     let lock: ObjectPath = format!("registry/{model}.lock.json").parse().unwrap();
-    let left_behind = json!({
+    let expired_lock = json!({
         "state": "held",
         "purpose": "register the run the-run",
         "key": "0123456789abcdef",
         "since": "2021-08-02T05:00:00Z",
         "expires": "2021-08-02T05:02:00Z",
     });
-    write_json(&*store, &lock, &left_behind, Condition::Absent)
+    write_json(&*store, &lock, &expired_lock, Condition::Absent)
         .await
         .unwrap();
 
@@ -58,7 +58,7 @@ async fn a_run_half_registered_by_a_dead_holder_of_the_lock_is_finished_as_one_v
         .iter()
         .map(|run| (&run["info"]["run_id"], run["info"]["status"].as_str()))
         .collect();
-    assert_eq!(infos, [(&begun, Some("FINISHED"))]);
+    assert_eq!(infos, [(&run_id, Some("FINISHED"))]);
     let (lock, _) = read_json::<serde_json::Value>(&*store, &lock)
         .await
         .unwrap();
@@ -66,7 +66,7 @@ async fn a_run_half_registered_by_a_dead_holder_of_the_lock_is_finished_as_one_v
 }
 
 #[tokio::test]
-async fn a_run_of_the_same_name_and_other_settings_is_left_alone() {
+async fn run_with_the_same_name_and_other_parameters_is_unchanged() {
     let (model, store) = (place::unique("model"), memory());
     let experiment =
         post("experiments/create", json!({ "name": model })).await["experiment_id"].clone();
@@ -96,18 +96,18 @@ async fn a_run_of_the_same_name_and_other_settings_is_left_alone() {
     );
 }
 
-/// The process that registers is gone after any of its calls; another one registers the same run.
+/// The registering process dies after each of its calls in turn; another registers the same run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_call_is_the_last_the_next_registration_makes_one_version() {
+async fn registration_interrupted_after_any_call_ends_with_one_version() {
     let mut cases = JoinSet::new();
     for last in 0..calls_of_a_registration().await {
         cases.spawn(async move {
             let (model, store) = (place::unique("model"), model_files().await);
-            // The last call is carried out, or else it is the same as an end after the one before.
+            // The server handles the last call: without it, the case equals the previous one.
             let fate = move |number, _: &str| match number {
-                number if number < last => Fate::Passed,
-                number if number == last => Fate::AnswerLost,
-                _ => Fate::Refused,
+                number if number < last => Fate::Forwarded,
+                number if number == last => Fate::ResponseLost,
+                _ => Fate::Rejected,
             };
             let proxy = Proxy::deciding(fate).await;
             let error = open_at(&proxy.url(), &model, &store)
@@ -118,23 +118,23 @@ async fn whatever_call_is_the_last_the_next_registration_makes_one_version() {
                 matches!(error, RegistryError::Unavailable { .. }),
                 "{last}: {error:?}"
             );
-            assert_whole(&model, &store, last).await;
+            assert_one_version(&model, &store, last).await;
         });
     }
     cases.join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_answer_is_lost_a_registration_makes_one_version() {
+async fn registration_with_any_lost_response_makes_one_version() {
     let mut cases = JoinSet::new();
     for lost in 0..calls_of_a_registration().await {
         cases.spawn(async move {
             let (model, store) = (place::unique("model"), model_files().await);
             let proxy = Proxy::deciding(move |number, _| {
                 if number == lost {
-                    Fate::AnswerLost
+                    Fate::ResponseLost
                 } else {
-                    Fate::Passed
+                    Fate::Forwarded
                 }
             });
             let proxy = proxy.await;
@@ -143,21 +143,23 @@ async fn whatever_answer_is_lost_a_registration_makes_one_version() {
                 .await
                 .unwrap();
             assert_eq!(version, FIRST, "{lost}");
-            assert_whole(&model, &store, lost).await;
+            assert_one_version(&model, &store, lost).await;
         });
     }
     cases.join_all().await;
 }
 
-/// Two handles with nothing in common but the server and the store.
+/// The two handles share only the server and the store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_that_move_an_alias_from_the_same_version_move_it_once() {
+async fn concurrent_alias_moves_from_the_same_version_succeed_once() {
     let (model, store) = (place::unique("model"), memory());
     let (one, other) = (open(&model, &store), open(&model, &store));
     for name in ["champion", "one", "other"] {
         one.register(&run(name)).await.unwrap();
     }
-    one.move_alias(Alias::Champion, None, FIRST).await.unwrap();
+    one.move_alias(Operator::named("tests").champion_change(None, FIRST))
+        .await
+        .unwrap();
     let start = Arc::new(Barrier::new(2));
     let mut moves = JoinSet::new();
     for (registry, to) in [(one, Version::new(2)), (other, Version::new(3))] {
@@ -166,7 +168,9 @@ async fn two_processes_that_move_an_alias_from_the_same_version_move_it_once() {
             start.wait().await;
             (
                 to,
-                registry.move_alias(Alias::Champion, Some(FIRST), to).await,
+                registry
+                    .move_alias(Operator::named("tests").champion_change(Some(FIRST), to))
+                    .await,
             )
         });
     }
@@ -188,7 +192,7 @@ async fn two_processes_that_move_an_alias_from_the_same_version_move_it_once() {
     );
 }
 
-/// Returns how many calls it takes to register a run in a model that is new to the server.
+/// Returns the number of calls that register the first run of a new model.
 async fn calls_of_a_registration() -> usize {
     let proxy = Proxy::transparent().await;
     let registry = open_at(&proxy.url(), &place::unique("model"), &model_files().await);
@@ -198,7 +202,7 @@ async fn calls_of_a_registration() -> usize {
     calls
 }
 
-/// Makes a store with the two files of a model.
+/// Returns a store with the two files of a model.
 async fn model_files() -> Arc<dyn Store> {
     let store = memory();
     for name in ["model.ubj", "card.json"] {
@@ -213,8 +217,8 @@ async fn model_files() -> Arc<dyn Store> {
     store
 }
 
-/// Asserts that another process gets the first version of one finished run.
-async fn assert_whole(model: &str, store: &Arc<dyn Store>, case: usize) {
+/// Asserts that the server has one finished run with one version, as another process reads it.
+async fn assert_one_version(model: &str, store: &Arc<dyn Store>, case: usize) {
     let registry = open(model, store);
     assert_eq!(
         registry.register(&run("the-run")).await.unwrap(),

@@ -1,21 +1,21 @@
-//! Whatever a run holds comes back as it was; what others have registered is left alone.
+//! Runs are read back unchanged, and versions of other programs are ignored.
 
 use serde_json::json;
-use shared::registry::{Alias, Registry, RegistryError, Run, Version};
+use shared::registry::{Alias, Operator, Registry, RegistryError, Run, Version};
 
 use super::{memory, open, open_at, post, proxy::Proxy, run, runs_of};
 use crate::place;
 
-/// Limits, letters and figures that are likely to be changed on the way.
+/// Uses the length limits, Unicode and control characters, and floats that are hard to round-trip.
 #[tokio::test]
-async fn a_run_comes_back_to_the_last_bit() {
+async fn run_is_read_back_bit_for_bit() {
     let (model, store) = (place::unique("model"), memory());
     let named = |prefix: &str, count: u32, value: &dyn Fn(u32) -> String| {
         (0..count)
             .map(|number| (format!("{prefix} {number}/é:-._"), value(number)))
             .collect()
     };
-    let figures = [
+    let values = [
         0.1 + 0.2,
         114.681_442_260_742_19,
         5e-324,
@@ -38,7 +38,7 @@ async fn a_run_comes_back_to_the_last_bit() {
                 format!("'\"\\\n\t{number} ")
             }
         }),
-        metrics: figures
+        metrics: values
             .into_iter()
             .chain(many)
             .enumerate()
@@ -69,9 +69,9 @@ async fn a_run_comes_back_to_the_last_bit() {
     );
 }
 
-/// MLflow would cut the text, or take the figure for missing.
+/// MLflow would truncate the text, or treat the value as missing.
 #[tokio::test]
-async fn a_run_that_would_not_come_back_is_refused() {
+async fn run_that_mlflow_cannot_store_is_rejected() {
     let registry = open(&place::unique("model"), &memory());
     let long = |length| [("columns".to_owned(), "x".repeat(length))];
     let runs = [
@@ -96,7 +96,7 @@ async fn a_run_that_would_not_come_back_is_refused() {
         let error = registry.register(&run).await.unwrap_err();
         let reason = std::error::Error::source(&error).unwrap().to_string();
         assert!(
-            reason.contains(&format!("MLflow does not keep the run {}", run.name)),
+            reason.contains(&format!("cannot store the run {} in MLflow", run.name)),
             "{reason}"
         );
     }
@@ -104,7 +104,7 @@ async fn a_run_that_would_not_come_back_is_refused() {
 }
 
 #[tokio::test]
-async fn versions_are_read_page_by_page_and_their_runs_once() {
+async fn versions_are_read_in_pages_and_their_runs_once() {
     let (model, store) = (place::unique("model"), memory());
     let names = ["a", "b", "c", "d", "e"];
     for name in names {
@@ -132,7 +132,7 @@ async fn versions_are_read_page_by_page_and_their_runs_once() {
 }
 
 #[tokio::test]
-async fn a_version_registered_by_hand_is_left_out_and_named() {
+async fn manually_registered_version_is_skipped_and_named_in_errors() {
     let (model, store) = (place::unique("model"), memory());
     let registry = open(&model, &store);
     registry.register(&run("first")).await.unwrap();
@@ -155,7 +155,9 @@ async fn a_version_registered_by_hand_is_left_out_and_named() {
         .map(|known| known.version)
         .collect();
     assert_eq!(listed, [1, 3].map(Version::new));
-    let moved = registry.move_alias(Alias::Champion, None, foreign).await;
+    let moved = registry
+        .move_alias(Operator::named("tests").champion_change(None, foreign))
+        .await;
     for error in [
         registry.version(foreign).await.unwrap_err(),
         moved.unwrap_err(),
@@ -173,9 +175,9 @@ async fn a_version_registered_by_hand_is_left_out_and_named() {
     assert_eq!(registry.alias(Alias::Champion).await.unwrap(), None);
 }
 
-/// A call that a server carries out after its sender has given up leaves a second version of the same run.
+/// A server that handles a call after the client's timeout creates a second version of the run.
 #[tokio::test]
-async fn of_two_versions_of_one_run_the_first_counts() {
+async fn first_of_two_versions_of_one_run_is_used() {
     let (model, store) = (place::unique("model"), memory());
     let registry = open(&model, &store);
     registry.register(&run("the-run")).await.unwrap();

@@ -1,4 +1,4 @@
-//! A proxy in front of the MLflow server: it counts calls, and refuses them or loses their answers as it is told.
+//! A proxy to the MLflow server that records calls, and can reject them or drop their responses.
 
 use std::{
     net::SocketAddr,
@@ -16,26 +16,26 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::place;
 
-/// What becomes of a call.
+/// The outcome of a call through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It reaches the server, and the answer comes back.
-    Passed,
-    /// It is answered with 503 and does not reach the server.
-    Refused,
-    /// It reaches the server, and is answered with 503.
-    AnswerLost,
+    /// The proxy forwards the call and the response.
+    Forwarded,
+    /// The proxy responds with status 503 and does not forward the call.
+    Rejected,
+    /// The proxy forwards the call and responds with status 503.
+    ResponseLost,
 }
 
-/// A call as it arrived.
+/// A recorded call.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    /// As in `POST /api/2.0/mlflow/runs/create`.
+    /// The method and the path, for example `POST /api/2.0/mlflow/runs/create`.
     pub(super) name: String,
     pub(super) headers: HeaderMap,
 }
 
-/// A proxy on a port of this machine. Dropping it closes the port.
+/// A proxy on a local port. Dropping it closes the port.
 pub(super) struct Proxy {
     address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -43,19 +43,19 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Opens a proxy that passes everything on.
+    /// Starts a proxy that forwards every call.
     pub(super) async fn transparent() -> Self {
-        Self::with(|_, _| Fate::Passed, |_| {}).await
+        Self::with(|_, _| Fate::Forwarded, |_| {}).await
     }
 
-    /// Opens a proxy; `fate` is told the number of a call, from 0, and its name.
+    /// Starts a proxy. `fate` receives the number of the call, starting at 0, and its name.
     pub(super) async fn deciding(
         fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
     ) -> Self {
         Self::with(fate, |_| {}).await
     }
 
-    /// Opens a proxy that asks the server for no more than two versions at once.
+    /// Starts a proxy that limits the server's pages to two versions.
     pub(super) async fn with_small_pages() -> Self {
         let rewrite = |url: &mut Url| {
             let query = url
@@ -63,7 +63,7 @@ impl Proxy {
                 .map(|query| query.replace("max_results=1000", "max_results=2"));
             url.set_query(query.as_deref());
         };
-        Self::with(|_, _| Fate::Passed, rewrite).await
+        Self::with(|_, _| Fate::Forwarded, rewrite).await
     }
 
     async fn with(
@@ -71,15 +71,15 @@ impl Proxy {
         rewrite: impl Fn(&mut Url) + Clone + Send + Sync + 'static,
     ) -> Self {
         let (calls, client) = (Arc::new(Mutex::new(Vec::new())), reqwest::Client::new());
-        let known = Arc::clone(&calls);
-        let answer = async move |request: Request| {
+        let recorded = Arc::clone(&calls);
+        let respond = async move |request: Request| {
             let (parts, body) = request.into_parts();
             let call = Call {
                 name: format!("{} {}", parts.method, parts.uri.path()),
                 headers: parts.headers,
             };
-            let fate = fate(keep(&known, call.clone()), &call.name);
-            if fate == Fate::Refused {
+            let fate = fate(record(&recorded, call.clone()), &call.name);
+            if fate == Fate::Rejected {
                 return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
             }
             let mut url = place::mlflow()
@@ -93,7 +93,7 @@ impl Proxy {
             }
             let response = request.send().await.unwrap();
             let (status, bytes) = (response.status(), response.bytes().await.unwrap());
-            if fate == Fate::AnswerLost {
+            if fate == Fate::ResponseLost {
                 (StatusCode::SERVICE_UNAVAILABLE, Bytes::new())
             } else {
                 (status, bytes)
@@ -102,7 +102,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
-            axum::serve(listener, Router::new().fallback(answer))
+            axum::serve(listener, Router::new().fallback(respond))
                 .await
                 .unwrap()
         });
@@ -113,17 +113,17 @@ impl Proxy {
         }
     }
 
-    /// Returns where it is.
+    /// Returns the address of the proxy.
     pub(super) fn url(&self) -> Url {
         format!("http://{}/", self.address).parse().unwrap()
     }
 
-    /// Returns the calls so far.
+    /// Returns the recorded calls.
     pub(super) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Forgets the calls so far, and returns the last segments of their names.
+    /// Removes the recorded calls, and returns their names without the common prefix.
     pub(super) fn take_calls(&self) -> Vec<String> {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         let name = |call: Call| {
@@ -141,8 +141,8 @@ impl Drop for Proxy {
     }
 }
 
-/// Keeps a call and returns its number.
-fn keep(calls: &Mutex<Vec<Call>>, call: Call) -> usize {
+/// Records a call and returns its number.
+fn record(calls: &Mutex<Vec<Call>>, call: Call) -> usize {
     let mut calls = calls.lock().unwrap();
     calls.push(call);
     calls.len() - 1

@@ -1,4 +1,4 @@
-//! Python's MLflow loads the champion and sees what was registered.
+//! The Python client of MLflow loads the champion and reads the registered metadata.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use model::{Model, TrainRecipe};
 use serde_json::{Value, json};
 use shared::{
     clock::SystemClock,
-    registry::{Alias, Registry, Run, Version},
+    registry::{Operator, Registry, Run, Version},
     store::{Condition, Store},
 };
 
@@ -46,21 +46,21 @@ async fn python_loads_the_champion_and_predicts_the_same() {
     let registry = open(&name, &store);
     let version = registry.register(&run).await.unwrap();
     registry
-        .move_alias(Alias::Champion, None, version)
+        .move_alias(Operator::named("tests").champion_change(None, version))
         .await
         .unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     download(&*store, &run, folder.path()).await;
-    let seen = tokio::task::spawn_blocking(move || python(&name, folder.path()))
+    let output = tokio::task::spawn_blocking(move || python(&name, folder.path()))
         .await
         .unwrap();
-    assert_predictions(&seen, &model, &frame);
-    assert_registered(&seen, &run, version);
+    assert_predictions(&output, &model, &frame);
+    assert_registered(&output, &run, version);
 }
 
 #[tokio::test]
-async fn the_artifacts_of_the_run_are_the_files_of_the_model() {
+async fn run_artifacts_are_the_model_files() {
     let (name, store) = (place::unique("model"), memory());
     let run = run("the-run");
     trained().0.save(&*store, &run.artifacts).await.unwrap();
@@ -101,9 +101,9 @@ async fn the_artifacts_of_the_run_are_the_files_of_the_model() {
     }
 }
 
-/// Servers that keep artifacts in a bucket and do not pass them on.
+/// Some servers store artifacts in a bucket and do not proxy them.
 #[tokio::test]
-async fn artifacts_that_belong_in_a_bucket_are_written_there() {
+async fn artifacts_are_written_to_the_servers_bucket() {
     let (name, store, cloud, bucket) = (
         place::unique("model"),
         memory(),
@@ -114,13 +114,13 @@ async fn artifacts_that_belong_in_a_bucket_are_written_there() {
         "{}/storage/v1/b?project=p",
         cloud.storage_emulator.as_ref().unwrap().origin()
     );
-    let made = reqwest::Client::new()
+    let created = reqwest::Client::new()
         .post(buckets)
         .json(&json!({ "name": bucket.as_str() }))
         .send()
         .await
         .unwrap();
-    made.error_for_status().unwrap();
+    created.error_for_status().unwrap();
     post(
         "experiments/create",
         json!({ "name": name, "artifact_location": format!("gs://{bucket}/runs") }),
@@ -158,9 +158,11 @@ async fn artifacts_that_belong_in_a_bucket_are_written_there() {
     );
 }
 
-/// The ten rows of the example are the first of each tenth of the frame, and forecasts are never below 0.
-fn assert_predictions(seen: &Value, model: &Model, frame: &Frame) {
-    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(seen["rows"].clone()).unwrap();
+/// Asserts equal rows and predictions in Python and in Rust.
+///
+/// The input example has the first row of each tenth of the frame. Forecasts are never negative.
+fn assert_predictions(output: &Value, model: &Model, frame: &Frame) {
+    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(output["rows"].clone()).unwrap();
     let step = frame.len().div_ceil(rows.len());
     let ours: Vec<f32> = model
         .predict(frame)
@@ -184,49 +186,50 @@ fn assert_predictions(seen: &Value, model: &Model, frame: &Frame) {
     }
     assert!(
         rows.iter().flatten().any(Option::is_none),
-        "no row shows what is not known"
+        "the example must include missing values"
     );
-    for way in ["registry", "folder", "function"] {
-        let theirs: Vec<f64> = serde_json::from_value(seen["predictions"][way].clone()).unwrap();
-        assert_eq!((ours.len(), theirs.len()), (10, 10), "{way}");
+    for loader in ["registry", "folder", "function"] {
+        let theirs: Vec<f64> =
+            serde_json::from_value(output["predictions"][loader].clone()).unwrap();
+        assert_eq!((ours.len(), theirs.len()), (10, 10), "{loader}");
         for (ours, theirs) in ours.iter().map(|value| f64::from(*value)).zip(theirs) {
             let theirs = theirs.max(0.0);
             assert!(
                 (ours - theirs).abs() <= 1e-6 * theirs.max(1.0),
-                "{way}: {ours} {theirs}"
+                "{loader}: {ours} {theirs}"
             );
         }
     }
 }
 
-fn assert_registered(seen: &Value, run: &Run, version: Version) {
-    let number: &Value = &seen["version"]["number"];
+fn assert_registered(output: &Value, run: &Run, version: Version) {
+    let number: &Value = &output["version"]["number"];
     let number = number
         .as_str()
         .map_or_else(|| number.to_string(), str::to_owned);
     assert_eq!(
-        (number, &seen["version"]["aliases"]),
+        (number, &output["version"]["aliases"]),
         (version.to_string(), &json!(["champion"]))
     );
-    for place in ["version", "run"] {
-        let tags = seen[place]["tags"].as_object().unwrap();
-        let of_strategy: serde_json::Map<_, _> = tags
+    for part in ["version", "run"] {
+        let tags = output[part]["tags"].as_object().unwrap();
+        let own_tags: serde_json::Map<_, _> = tags
             .clone()
             .into_iter()
             .filter(|(name, _)| !name.starts_with("bike_traffic.") && !name.starts_with("mlflow."))
             .collect();
-        assert_eq!(Value::from(of_strategy), json!(run.tags), "{place}");
+        assert_eq!(Value::from(own_tags), json!(run.tags), "{part}");
     }
     let end_time = run.ended_at.as_millisecond();
     let expected = json!({
         "name": run.name, "status": "FINISHED", "end_time": end_time, "params": run.params, "metrics": run.metrics,
     });
     for (key, expected) in expected.as_object().unwrap() {
-        assert_eq!(seen["run"][key], *expected, "{key}");
+        assert_eq!(output["run"][key], *expected, "{key}");
     }
 }
 
-/// Two counters with a daily shape, for sixty days.
+/// Trains a model on sixty days of two counters with a daily pattern.
 fn trained() -> (Model, Frame) {
     let mut counts = Counts::default();
     let counter = |name: &str| Counter {
@@ -240,9 +243,9 @@ fn trained() -> (Model, Frame) {
     );
     let first: Day = "2021-03-01".parse().unwrap();
     for hour in first.through(first.plus(59)).flat_map(Day::hours) {
-        let of_day = u32::try_from(hour.local().hour).unwrap();
-        counts.push(busy, hour, 10 * of_day);
-        counts.push(quiet, hour, of_day);
+        let hour_of_day = u32::try_from(hour.local().hour).unwrap();
+        counts.push(busy, hour, 10 * hour_of_day);
+        counts.push(quiet, hour, hour_of_day);
     }
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::of_counts(&spec, &[], &counts);
@@ -258,7 +261,7 @@ fn trained() -> (Model, Frame) {
     )
 }
 
-/// Writes the files of a run's model into a folder of this machine.
+/// Downloads the files of a run's model into a local folder.
 pub(crate) async fn download(store: &dyn Store, run: &Run, folder: &Path) {
     for file in store.list(&format!("{}/", run.artifacts)).await.unwrap() {
         let name = file.as_str().rsplit('/').next().unwrap();
@@ -266,20 +269,20 @@ pub(crate) async fn download(store: &dyn Store, run: &Run, folder: &Path) {
     }
 }
 
-/// Runs `predict_champion.py` and returns what it has seen.
+/// Runs `predict_champion.py` and returns its JSON output.
 pub(crate) fn python(model: &str, folder: &Path) -> Value {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let output = Command::new(root.join(".venv-emulators/bin/python"))
+    let process = Command::new(root.join(".venv-emulators/bin/python"))
         .arg(root.join("tests/emulators/predict_champion.py"))
         .arg(model)
         .arg(folder)
         .env("MLFLOW_TRACKING_URI", place::mlflow().as_str())
         .output()
         .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    let errors = String::from_utf8_lossy(&process.stderr);
+    assert!(process.status.success(), "{errors}");
     assert!(!errors.contains("WARNING"), "{errors}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&process.stdout).unwrap()
 }
 
 fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -1,4 +1,4 @@
-//! Servers that are down, tired or want a login.
+//! Servers that are unreachable, temporarily unavailable, or require a login.
 
 use std::{error::Error, sync::Arc};
 
@@ -19,8 +19,8 @@ use crate::place;
 const SECRET: &str = "geheim";
 
 #[tokio::test]
-async fn a_server_that_is_down_is_named_without_the_password() {
-    // Nothing listens on the port that nobody but root may listen on.
+async fn unreachable_server_is_named_without_the_password() {
+    // Only root may listen on port 1, and nothing does.
     let url = format!("http://zoe:{SECRET}@127.0.0.1:1/mlflow")
         .parse()
         .unwrap();
@@ -42,15 +42,15 @@ async fn a_server_that_is_down_is_named_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_tired_server_is_asked_again() {
-    let tired = |number, _: &str| {
+async fn status_503_is_retried() {
+    let fate = |number, _: &str| {
         if number < 2 {
-            Fate::Refused
+            Fate::Rejected
         } else {
-            Fate::Passed
+            Fate::Forwarded
         }
     };
-    let proxy = Proxy::deciding(tired).await;
+    let proxy = Proxy::deciding(fate).await;
     let registry = open_at(&proxy.url(), &place::unique("model"), &memory());
     assert_eq!(
         registry.register(&run("the-run")).await.unwrap(),
@@ -59,13 +59,13 @@ async fn a_tired_server_is_asked_again() {
 }
 
 #[tokio::test]
-async fn the_server_is_told_who_we_are() {
+async fn credentials_are_sent_to_the_server() {
     let password = MlflowLogin::Password {
         user: "zoe".to_owned(),
         password: SECRET.parse().unwrap(),
     };
     let token = MlflowLogin::Token(SECRET.parse().unwrap());
-    // In base64: zoe:geheim.
+    // `zoe:geheim` in Base64.
     let basic = "Basic em9lOmdlaGVpbQ==";
     let logins = [
         ("", password, Some(basic)),
@@ -99,7 +99,7 @@ async fn the_server_is_told_who_we_are() {
 }
 
 #[test]
-fn a_name_that_could_end_a_search_is_no_name_of_a_model() {
+fn invalid_model_name_is_rejected() {
     for name in ["it's", "a/b", "a:b", ".hidden", "", "a model"] {
         let settings = CloudSettings {
             mlflow_model: Some(name.to_owned()),
@@ -109,13 +109,13 @@ fn a_name_that_could_end_a_search_is_no_name_of_a_model() {
         let opened = MlflowRegistry::open(&url, &settings, memory(), Arc::new(SystemClock));
         let text = chain(&opened.err().unwrap());
         assert!(
-            text.contains(&format!("`{name}` is no name of a model")) && !text.contains(SECRET),
+            text.contains(&format!("invalid model name `{name}`")) && !text.contains(SECRET),
             "{text}"
         );
     }
 }
 
-/// Returns the text of an error and of all its causes.
+/// Returns the messages of an error and of all its causes.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! What a list is beyond what the suite says.
+//! Lists of objects: pages, write times, and objects of other programs.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use shared::clock::{Clock, SystemClock};
 
 use super::*;
 
-/// The service ends a page after 1,000 names; the emulator only if it is asked to.
+/// The service returns 1,000 names per page; the emulator pages only with `maxResults`.
 #[tokio::test]
-async fn a_list_has_all_pages() {
+async fn list_has_all_pages() {
     let (store, fake) = behind(|method, target, _| match *method {
         Method::GET => Fate::PassedOnAs(format!("{target}&maxResults=2")),
         _ => Fate::PassedOn,
@@ -30,7 +30,7 @@ async fn a_list_has_all_pages() {
 }
 
 #[tokio::test]
-async fn a_list_of_what_was_written_since_an_instant_leaves_out_what_was_written_before() {
+async fn list_written_since_omits_earlier_objects() {
     let store = open(&new_bucket().await, &place::cloud()).await;
     let [old, new] = ["ledger/a.json", "ledger/b.json"].map(path);
     let write = async |path: &ObjectPath| {
@@ -55,7 +55,7 @@ async fn a_list_of_what_was_written_since_an_instant_leaves_out_what_was_written
 }
 
 #[tokio::test]
-async fn what_people_and_tools_leave_in_a_bucket_is_not_listed() {
+async fn objects_of_other_programs_are_not_listed() {
     let bucket = new_bucket().await;
     let store = open(&bucket, &place::cloud()).await;
     store

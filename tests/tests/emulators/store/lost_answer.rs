@@ -1,10 +1,11 @@
-//! A write whose answer is lost is repeated, and is then refused for what its first try has written.
+//! A write whose response is lost is retried; the retry then conflicts with the first attempt.
 
 use super::*;
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_has_succeeded() {
-    // Each write takes three requests: the one whose answer is lost, its repetition, and a look at whose object it is.
+async fn write_with_lost_response_succeeds() {
+    // Each write takes three requests: the first with the lost response, the retry, and a read that
+    // identifies the writer of the object.
     let (store, fake) = behind(|_, _, number| {
         if number % 3 == 1 {
             Fate::AnswerLost
@@ -36,16 +37,17 @@ async fn a_write_whose_answer_is_lost_has_succeeded() {
     );
 }
 
-/// The contents do not tell whose they are.
+/// Equal contents do not identify the writer.
 #[tokio::test]
-async fn a_write_of_the_same_by_somebody_else_is_somebody_elses() {
+async fn equal_contents_of_another_writer_are_a_conflict() {
     let (bucket, cloud) = (new_bucket().await, place::cloud());
-    let (one, other) = (open(&bucket, &cloud).await, open(&bucket, &cloud).await);
+    let (first, second) = (open(&bucket, &cloud).await, open(&bucket, &cloud).await);
     let path = path("ledger/event.json");
-    one.write(&path, "same".into(), Condition::Absent)
+    first
+        .write(&path, "same".into(), Condition::Absent)
         .await
         .unwrap();
-    let error = other
+    let error = second
         .write(&path, "same".into(), Condition::Absent)
         .await
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Models and data that are here already are not downloaded.
+//! Cached models and data are not downloaded again.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn received_bytes(fake: &StorageDouble) -> usize {
 }
 
 #[tokio::test]
-async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
+async fn model_is_downloaded_again_only_after_a_change() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
     let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
@@ -33,19 +33,19 @@ async fn an_unchanged_model_is_downloaded_once_and_a_changed_one_again() {
         let first = reader.read(&path).await.unwrap();
         assert!(
             first.bytes == model(byte),
-            "the contents are not those of write {byte}"
+            "the contents differ from write {byte}"
         );
         assert!(received_bytes(&fake) >= MODEL_BYTES);
         let second = reader.read(&path).await.unwrap();
-        assert!(second == first, "the second read is another than the first");
+        assert!(second == first, "the second read differs from the first");
         assert_eq!(second.generation, generation);
         assert!(received_bytes(&fake) < 2_000);
     }
 }
 
-/// As a fine-tuning that is done once more writes it.
+/// A repeated fine-tuning writes the same model again.
 #[tokio::test]
-async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded() {
+async fn model_rewritten_with_the_same_contents_is_not_downloaded() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
     let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
@@ -68,7 +68,7 @@ async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded
         let object = reader.read(&path).await.unwrap();
         assert!(
             object.bytes == model(1),
-            "other contents were read than written"
+            "the contents read differ from those written"
         );
         assert_eq!(object.generation, generation);
         assert!(received_bytes(&fake) < 2_000);
@@ -76,7 +76,7 @@ async fn a_model_that_was_written_again_with_the_same_contents_is_not_downloaded
 }
 
 #[tokio::test]
-async fn what_was_written_here_is_not_downloaded() {
+async fn object_written_by_this_process_is_not_downloaded() {
     let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("data/test_baseline.csv");
     store
@@ -89,7 +89,7 @@ async fn what_was_written_here_is_not_downloaded() {
 }
 
 #[tokio::test]
-async fn other_objects_are_read_each_time_by_one_request() {
+async fn uncached_object_is_read_with_one_request() {
     let (store, fake) = behind(|_, _, _| Fate::PassedOn).await;
     let path = path("ledger/event.json");
     store

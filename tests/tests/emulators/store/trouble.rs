@@ -1,12 +1,12 @@
-//! What the emulator never does and the service may: a fake does it.
+//! Errors of Cloud Storage that the emulator never returns, from a fake.
 
 use runtime::Error;
 
 use super::*;
 
-const ALL_VERBS: [&str; 5] = ["write", "replace", "read", "look for", "list"];
+const ALL_VERBS: [&str; 5] = ["write", "replace", "read", "look up", "list"];
 
-/// Does one thing with the store and throws its result away.
+/// Performs one operation and discards its result.
 async fn attempt(store: &dyn Store, verb: &str) -> Result<(), StoreError> {
     let path = path("raw/day.json");
     match verb {
@@ -19,7 +19,7 @@ async fn attempt(store: &dyn Store, verb: &str) -> Result<(), StoreError> {
             .await
             .map(drop),
         "read" => store.read(&path).await.map(drop),
-        "look for" => store.generation(&path).await.map(drop),
+        "look up" => store.generation(&path).await.map(drop),
         _ => store.list("raw/").await.map(drop),
     }
 }
@@ -27,13 +27,13 @@ async fn attempt(store: &dyn Store, verb: &str) -> Result<(), StoreError> {
 async fn failed(store: &dyn Store, verb: &str) -> String {
     let error = attempt(store, verb).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    // As a function logs it.
+    // The same text as in a function's log.
     Error::from(error).chain()
 }
 
 #[tokio::test]
-async fn passing_trouble_is_waited_out() {
-    let wait_out = async |status| {
+async fn transient_errors_are_retried() {
+    let assert_retried = async |status| {
         let fate = move |_: &Method, _: &str, number| match number % 3 {
             0 => Fate::PassedOn,
             _ => Fate::refused(status, "Please try again."),
@@ -45,13 +45,13 @@ async fn passing_trouble_is_waited_out() {
         }
     };
     tokio::join!(
-        wait_out(StatusCode::SERVICE_UNAVAILABLE),
-        wait_out(StatusCode::TOO_MANY_REQUESTS)
+        assert_retried(StatusCode::SERVICE_UNAVAILABLE),
+        assert_retried(StatusCode::TOO_MANY_REQUESTS)
     );
 }
 
 #[tokio::test]
-async fn an_account_without_the_role_is_told_which_one() {
+async fn missing_role_is_named() {
     let text = "worker@a-project.iam.gserviceaccount.com does not have storage.objects.get access";
     let (store, fake) = behind(move |_, _, _| Fate::refused(StatusCode::FORBIDDEN, text)).await;
     for verb in ALL_VERBS {
@@ -78,21 +78,21 @@ async fn an_account_without_the_role_is_told_which_one() {
 }
 
 #[tokio::test]
-async fn a_missing_bucket_is_told_from_a_missing_object_where_that_can_be() {
+async fn missing_bucket_is_named_on_write_and_list() {
     let bucket = place::bucket();
     let store = open(&bucket, &place::cloud()).await;
     for verb in ["write", "list"] {
         let chain = failed(&*store, verb).await;
         assert!(
-            chain.contains(bucket.as_str()) && chain.contains("there is such a bucket"),
+            chain.contains(bucket.as_str()) && chain.contains("check that the bucket exists"),
             "{chain}"
         );
     }
 }
 
 #[tokio::test]
-async fn contents_that_were_damaged_on_the_way_are_refused() {
-    let (store, _double) = behind(|method, target, _| {
+async fn corrupted_contents_are_rejected() {
+    let (store, _fake) = behind(|method, target, _| {
         if method == Method::GET && target.contains("alt=media") {
             Fate::AnswerCorrupted
         } else {
@@ -106,14 +106,14 @@ async fn contents_that_were_damaged_on_the_way_are_refused() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_named() {
-    // The port is free again when the listener goes.
+async fn unreachable_service_is_named() {
+    // The listener is dropped at once, so nothing listens on its port.
     let address = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
     let store = open(&place::bucket(), &at(address.to_string().parse().unwrap())).await;
-    let (read, look_for) = tokio::join!(failed(&*store, "read"), failed(&*store, "look for"));
+    let (read, look_for) = tokio::join!(failed(&*store, "read"), failed(&*store, "look up"));
     for chain in [read, look_for] {
         assert!(chain.contains(&address.to_string()), "{chain}");
         assert_eq!(chain.matches("Connection refused").count(), 1, "{chain}");

@@ -1,4 +1,4 @@
-//! A function is killed while it works.
+//! A function is killed while it handles an event.
 
 use shared::{
     event::{DriftDetected, EventId, Function},
@@ -10,8 +10,8 @@ use tests::eventually::eventually;
 use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() {
-    // Long enough to be killed in the middle.
+async fn restarted_function_handles_the_interrupted_event_once() {
+    // 2,000 epochs take long enough to kill the process while it trains.
     let options = Options {
         functions: vec![Function::FineTune],
         fine_tune: r#"{"learning_rate":0.001,"epochs":2000}"#,
@@ -28,15 +28,15 @@ async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() 
     };
     let event_id = event.event_id.clone();
     system.publish(&event).await;
-    let begun = async || {
+    let find_claimed = async || {
         let entries = unfinished(&system.ports.store).await.unwrap();
         entries
             .into_iter()
             .find(|found| matches!(found.entry, Entry::InProgress { .. }))
     };
-    let begun = eventually("fine-tune to begin", begun).await;
+    let claimed = eventually("fine-tune to claim the event", find_claimed).await;
     assert_eq!(
-        (begun.function, begun.event_id),
+        (claimed.function, claimed.event_id),
         (Function::FineTune, event_id)
     );
 
@@ -44,13 +44,13 @@ async fn a_killed_function_that_is_started_again_finishes_the_same_event_once() 
     assert_eq!(
         system.ports.registry.versions().await.unwrap().len(),
         1,
-        "it was killed before it was done"
+        "the function must be killed before it registers a version"
     );
     system.restart(Function::FineTune).await;
 
     assert_eq!(
         system
-            .decided(Function::FineTune, "challenger-trained")
+            .wait_for_decision(Function::FineTune, "challenger-trained")
             .await,
         1
     );

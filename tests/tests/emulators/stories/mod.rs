@@ -1,4 +1,4 @@
-//! Stories from end to end on the emulators, one per file.
+//! End-to-end tests on the emulators, one scenario per file.
 
 mod killed;
 mod no_drift;

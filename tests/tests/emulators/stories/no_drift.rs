@@ -1,4 +1,4 @@
-//! Nothing has drifted, and nothing happens.
+//! A week without drift.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use tests::{bus_suite::Inbox, endpoint::Endpoint};
 use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_drift_and_nothing_happens() {
-    // Coordinates never drift, so never do all columns.
+async fn week_without_drift_starts_no_fine_tuning() {
+    // Coordinates never drift, so a share of 1.0 is never reached.
     let options = Options {
         functions: vec![Function::DriftCheck],
         policy: r#"{"drift_share":1.0}"#,
         ..Options::default()
     };
     let system = TestSystem::with(options).await;
-    // Whoever would be told.
+    // Receives the events that would start a fine-tuning.
     let fine_tune = Endpoint::acknowledging().await;
     let endpoints = BTreeMap::from([(Function::FineTune, fine_tune.url())]);
     cli::commands::set_up::subscriptions(
@@ -37,16 +37,23 @@ async fn no_drift_and_nothing_happens() {
             week: Some(system.last_day.week()),
         })
         .await;
-    system.decided(Function::DriftCheck, "no-drift").await;
-    // A second, different week, whose answer comes after all that the first could have led to.
+    system
+        .wait_for_decision(Function::DriftCheck, "no-drift")
+        .await;
+    // Once the next week is handled, any event of the first week would have arrived.
     system
         .publish(&DriftCheckRequested {
             week: Some(system.last_day.plus(-7).week()),
         })
         .await;
-    system.says(Function::DriftCheck, "event handled", 2).await;
+    system
+        .wait_for_log(Function::DriftCheck, "event handled", 2)
+        .await;
 
-    assert!(fine_tune.messages().await.is_empty(), "nobody is told");
+    assert!(
+        fine_tune.messages().await.is_empty(),
+        "no drift event must be published"
+    );
     assert_eq!(
         system.ports.registry.alias(Alias::Champion).await.unwrap(),
         Some(Version::new(1))
@@ -56,7 +63,13 @@ async fn no_drift_and_nothing_happens() {
     let rows: Vec<_> = log
         .iter()
         .skip(1)
-        .map(|row| (row.decision.as_str(), row.drift_detected, row.env.as_str()))
+        .map(|row| {
+            (
+                row.entry.decision.as_str(),
+                row.entry.drift_detected,
+                row.env.as_str(),
+            )
+        })
         .collect();
     assert_eq!(rows, [("no-drift", Some(false), "test"); 2]);
 }

@@ -1,4 +1,4 @@
-//! Whoever is on call: the commands as processes, on the places of the cloud.
+//! The commands for operators, run as processes on the emulators.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use shared::{
     bus::{Message, dead_letter::REASON_ATTRIBUTE},
     event::{EventId, Function, IngestRequested, Topic},
     ledger::{Claim, Ledger},
-    registry::{Alias, Run, Version, change_champion},
+    registry::{Alias, Operator, Promotion, Run, Version, promote},
 };
 use tests::{endpoint::Endpoint, eventually::eventually};
 
 use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
+async fn operator_commands_set_up_replay_roll_back_and_show_the_status() {
     let system = TestSystem::with(Options {
         functions: Vec::new(),
         ..Options::default()
     })
     .await;
     let ingest = Endpoint::acknowledging().await;
-    let made = run(
+    let set_up = run(
         &system,
         &["set-up", "--push", &format!("ingest={}", ingest.url())],
     );
-    assert_eq!(made["pushed_to"], json!({ "ingest": ingest.url() }));
+    assert_eq!(set_up["pushed_to"], json!({ "ingest": ingest.url() }));
 
     let from = (system.ports.clock.now() - SignedDuration::from_secs(1)).to_string();
     system
@@ -39,7 +39,7 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
     let replay = ["replay", "--cloud", "--function", "ingest", "--from", &from];
     let listed = run(&system, &[&replay[..], &["--dry-run"]].concat());
     let [message] = &listed["would_deliver"].as_array().unwrap()[..] else {
-        panic!("one message: {listed}")
+        panic!("expected one message: {listed}")
     };
     assert!(
         message["text"]
@@ -54,12 +54,12 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         (&sought["done"], &sought["functions"]),
         (&json!("set-back"), &json!(["ingest"]))
     );
-    eventually("the push once more", async || {
+    eventually("the second push", async || {
         (ingest.received().len() > 1).then_some(())
     })
     .await;
 
-    promote_a_second(&system).await;
+    promote_second_version(&system).await;
     let rollback = run(
         &system,
         &[
@@ -78,14 +78,14 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         [Some(first), Some(second)]
     );
     let [_trained, row] = &system.ports.warehouse.audit_log().await.unwrap()[..] else {
-        panic!("two audit rows")
+        panic!("expected two audit rows")
     };
     assert_eq!(
-        (row.decision.as_str(), row.env.as_str()),
+        (row.entry.decision.as_str(), row.env.as_str()),
         ("rolled-back", "test")
     );
 
-    let event_id = leave_trouble(&system).await;
+    let event_id = leave_unhandled_messages(&system).await;
     let status = run(&system, &["status", "--cloud"]);
     let versions: Vec<_> = status["versions"]
         .as_array()
@@ -97,21 +97,25 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
         versions,
         [json!([2, ["previous"]]), json!([1, ["champion"]])]
     );
-    let about = |function: Function| {
+    let status_of = |function: Function| {
         let mut functions = status["functions"].as_array().unwrap().iter();
         functions
             .find(|status| status["function"] == function.name())
             .unwrap()
     };
     assert_eq!(
-        about(Function::Promote)["last"]["event_id"],
+        status_of(Function::Promote)["last"]["event_id"],
         rollback["event_id"]
     );
     let dead_letters =
-        Function::ALL.map(|function| about(function)["dead_letters"].as_u64().unwrap());
-    assert_eq!(dead_letters, [0, 0, 0, 0, 1, 0], "one of evaluate");
+        Function::ALL.map(|function| status_of(function)["dead_letters"].as_u64().unwrap());
+    assert_eq!(
+        dead_letters,
+        [0, 0, 0, 0, 1, 0],
+        "expected one dead letter of evaluate"
+    );
     let [unfinished] = &status["unfinished"].as_array().unwrap()[..] else {
-        panic!("one event: {status}")
+        panic!("expected one event: {status}")
     };
     assert_eq!(
         (&unfinished["event_id"], &unfinished["state"]),
@@ -119,7 +123,7 @@ async fn whoever_is_on_call_sets_up_replays_rolls_back_and_sees_it() {
     );
 }
 
-/// Runs a command on the places of the world, and returns what it prints.
+/// Runs `bike-traffic` with the settings of the system, and returns its JSON output.
 fn run(system: &TestSystem, arguments: &[&str]) -> Value {
     let output = system
         .command("bike-traffic")
@@ -132,18 +136,21 @@ fn run(system: &TestSystem, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Makes a second version champion.
-async fn promote_a_second(system: &TestSystem) {
+/// Registers a second version and promotes it.
+async fn promote_second_version(system: &TestSystem) {
     let registry = &*system.ports.registry;
     let run = Run::new("second".parse().unwrap(), system.ports.clock.now());
     let second = registry.register(&run).await.unwrap();
-    change_champion(registry, Version::new(1), second)
-        .await
-        .unwrap();
+    let _ = promote(
+        registry,
+        &Promotion::by_operator(&Operator::named("tests"), Some(Version::new(1)), second),
+    )
+    .await
+    .unwrap();
 }
 
-/// Leaves a dead letter of `evaluate`, and an event of `predict` that is being worked on.
-async fn leave_trouble(system: &TestSystem) -> EventId {
+/// Leaves a dead letter of `evaluate` and a claimed event of `predict`. Returns the event's id.
+async fn leave_unhandled_messages(system: &TestSystem) -> EventId {
     let attributes = [(REASON_ATTRIBUTE.to_owned(), "a reason".to_owned())].into();
     let dead_letter = Message {
         data: "{}".into(),
@@ -158,10 +165,10 @@ async fn leave_trouble(system: &TestSystem) -> EventId {
         SignedDuration::from_mins(10),
     );
     let event_id = EventId::of(Function::Ingest, system.last_day);
-    let begun = ledger
+    let claim = ledger
         .begin(&event_id, system.ports.clock.now())
         .await
         .unwrap();
-    assert!(matches!(begun, Claim::Acquired(_)), "{begun:?}");
+    assert!(matches!(claim, Claim::Acquired(_)), "{claim:?}");
     event_id
 }

@@ -1,4 +1,4 @@
-//! What cannot be used is kept with its reason, and can be put right.
+//! An invalid message becomes a dead letter with a reason, and can be corrected and republished.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tests::eventually::eventually;
 use crate::test_system::{Options, TestSystem};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended() {
+async fn invalid_message_becomes_a_dead_letter_and_is_republished_corrected() {
     let system = TestSystem::with(Options {
         functions: vec![Function::Ingest],
         ..Options::default()
@@ -47,11 +47,11 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
         system.decisions().await,
         [(Function::Ingest, "dead-lettered".to_owned())]
     );
-    // Looking takes nothing away.
+    // Reading the dead letters does not acknowledge them.
     assert_eq!(dead_letters.of(Function::Ingest).await.unwrap().len(), 1);
 
-    let mend = format!("sed -i s/2021-02-30/{}/", system.last_day);
-    let done = republish(&dead_letters, Function::Ingest, Some(&mend))
+    let edit_command = format!("sed -i s/2021-02-30/{}/", system.last_day);
+    let done = republish(&dead_letters, Function::Ingest, Some(&edit_command))
         .await
         .unwrap();
     assert_eq!(
@@ -61,6 +61,6 @@ async fn a_poisoned_message_reaches_its_dead_letters_and_is_republished_mended()
             left: 0
         }
     );
-    system.decided(Function::Ingest, "ingested").await;
+    system.wait_for_decision(Function::Ingest, "ingested").await;
     assert!(dead_letters.of(Function::Ingest).await.unwrap().is_empty());
 }

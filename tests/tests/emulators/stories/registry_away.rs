@@ -1,4 +1,4 @@
-//! The MLflow server is down for a while.
+//! An outage of the MLflow server.
 
 use shared::{
     event::{DriftCheckRequested, Function},
@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_loop_waits_for_mlflow_and_goes_on_when_it_is_back() {
+async fn loop_resumes_after_an_mlflow_outage() {
     let gate = Gate::to(&place::mlflow()).await;
     let functions = vec![
         Function::DriftCheck,
@@ -32,14 +32,16 @@ async fn the_loop_waits_for_mlflow_and_goes_on_when_it_is_back() {
             week: Some(system.last_day.week()),
         })
         .await;
-    // Refused, released, and to come again.
+    // The delivery fails and releases its lease, and Pub/Sub delivers the event again.
     system
-        .says(Function::DriftCheck, "the event is put off", 1)
+        .wait_for_log(Function::DriftCheck, "delivery failed, will be retried", 1)
         .await;
     assert_eq!(system.decisions().await, []);
 
     gate.open();
-    system.decided(Function::Promote, "promoted").await;
+    system
+        .wait_for_decision(Function::Promote, "promoted")
+        .await;
     assert_eq!(
         system.ports.registry.alias(Alias::Champion).await.unwrap(),
         Some(Version::new(2))

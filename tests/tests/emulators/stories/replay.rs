@@ -1,4 +1,4 @@
-//! A snapshot, a week, the subscription set back: everything is delivered again and nothing changes.
+//! A replay by snapshot, time or republishing delivers every message again and changes nothing.
 
 use cli::commands::replay::{CloudReplay, Span};
 use shared::{
@@ -19,7 +19,7 @@ const FUNCTIONS: [Function; 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sought_subscriptions_deliver_again_and_nothing_changes() {
+async fn replay_delivers_again_and_changes_nothing() {
     let system = TestSystem::with(Options {
         functions: FUNCTIONS.to_vec(),
         ..Options::default()
@@ -34,8 +34,12 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
             week: Some(system.last_day.week()),
         })
         .await;
-    system.decided(Function::Promote, "promoted").await;
-    system.says(Function::Promote, "event handled", 1).await;
+    system
+        .wait_for_decision(Function::Promote, "promoted")
+        .await;
+    system
+        .wait_for_log(Function::Promote, "event handled", 1)
+        .await;
     let before = Snapshot::of(&system).await;
 
     let replay = CloudReplay::open(&system.project, &system.cloud)
@@ -54,15 +58,15 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
     let functions: Vec<_> = listed.iter().map(|message| message.function).collect();
     assert_eq!(
         functions, FUNCTIONS,
-        "a dry run lists one message for each function"
+        "a dry run must list one message for each function"
     );
     assert_eq!(
         Snapshot::of(&system).await,
         before,
-        "a dry run changes nothing"
+        "a dry run must not change the system"
     );
 
-    // By the snapshot, one after the other, since each also publishes its own event again.
+    // Replay by snapshot, one function at a time, because each republishes its own event.
     for (round, function) in (1..).zip(FUNCTIONS.into_iter().rev()) {
         let listed = replay
             .since_snapshot(function, &format!("before-{function}"))
@@ -74,26 +78,26 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
             .await
             .unwrap();
         system
-            .says(function, "the event was handled before", 1)
+            .wait_for_log(function, "event already handled", 1)
             .await;
         system
-            .says(Function::Promote, "the event was handled before", round)
+            .wait_for_log(Function::Promote, "event already handled", round)
             .await;
     }
     assert_eq!(Snapshot::of(&system).await, before);
 
-    // By the time.
+    // Replay by time.
     replay.to_time(Function::Promote, start).await.unwrap();
     system
-        .says(
+        .wait_for_log(
             Function::Promote,
-            "the event was handled before",
+            "event already handled",
             FUNCTIONS.len() + 1,
         )
         .await;
     assert_eq!(Snapshot::of(&system).await, before);
 
-    // A span of time, published again.
+    // Replay by republishing the messages of a time span.
     let end = system.ports.clock.now();
     let messages = replay
         .publish_again(
@@ -107,7 +111,7 @@ async fn sought_subscriptions_deliver_again_and_nothing_changes() {
         .unwrap();
     assert!(messages >= 1);
     system
-        .says(Function::Evaluate, "the event was handled before", 2)
+        .wait_for_log(Function::Evaluate, "event already handled", 2)
         .await;
     assert_eq!(Snapshot::of(&system).await, before);
 }

@@ -1,4 +1,4 @@
-//! The quarterly retraining on the places of the cloud, killed after each of its steps.
+//! The quarterly retraining on the emulators, killed after each step.
 
 use std::{
     collections::BTreeMap,
@@ -35,12 +35,13 @@ use crate::{
 const STEPS: [&str; 7] = [
     "export", "merge", "train", "compare", "promote", "publish", "record",
 ];
-/// Settings that make a better model than the champion of three rounds, and settings that leave it at the mean.
+/// Options that train a better model than the champion of three rounds.
 const BETTER: [&str; 4] = ["--rounds", "60", "--learning-rate", "0.1"];
+/// Options that train a worse model than the champion.
 const WORSE: [&str; 4] = ["--rounds", "1", "--learning-rate", "0.001"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_after_each_step() {
+async fn retraining_killed_after_each_step_ends_with_a_new_champion_and_baseline() {
     let system = TestSystem::with(Options {
         functions: Vec::new(),
         ..Options::default()
@@ -65,7 +66,7 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
         (outcome.aliases, outcome.versions.len()),
         ([Some(second), Some(first)], 2)
     );
-    assert_eq!(outcome, undisturbed().await);
+    assert_eq!(outcome, uninterrupted().await);
 
     let (after, _) = baseline::published(store).await.unwrap().unwrap();
     let chain = baseline::history(store, &after.train).await.unwrap();
@@ -74,7 +75,7 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
         (names, &after.test),
         (vec![after.train.clone(), before.train], &before.test)
     );
-    // Training data and test set are inputs of the run in MLflow.
+    // The run in MLflow lists the test set and the training data as inputs.
     let inputs = system
         .ports
         .registry
@@ -98,7 +99,7 @@ async fn from_daily_tables_to_a_new_champion_and_its_baseline_though_killed_afte
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worse_model_leaves_champion_and_baseline_as_they_are_and_its_audit_row_says_why() {
+async fn worse_model_changes_only_the_audit_log() {
     let system = TestSystem::with(Options {
         functions: Vec::new(),
         ..Options::default()
@@ -125,26 +126,30 @@ async fn a_worse_model_leaves_champion_and_baseline_as_they_are_and_its_audit_ro
     );
     assert_eq!((before.versions.len(), after.versions.len()), (1, 2));
     let [_trained, row] = &after.rows[..] else {
-        panic!("there are two rows: {:?}", after.rows)
+        panic!("expected two audit rows: {:?}", after.rows)
     };
     assert_eq!(
-        (row.function, row.decision.as_str()),
+        (row.function, row.entry.decision.as_str()),
         (Function::Promote, "kept")
     );
     assert_eq!(
-        (row.champion_version, row.challenger_version),
+        (row.entry.champion_version, row.entry.challenger_version),
         (Some(first), Some(second))
     );
-    assert!(row.reason.contains("is not lower than"), "{}", row.reason);
+    assert!(
+        row.entry.reason.contains("is not lower than"),
+        "{}",
+        row.entry.reason
+    );
 }
 
-/// What a retraining leaves behind, without what depends on the places and the time.
+/// The stored results of a retraining, without times and addresses.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    /// Champion and previous champion.
+    /// The champion and the previous champion.
     aliases: [Option<Version>; 2],
     baseline: Baseline,
-    /// The copy that functions read.
+    /// The checksum of the copy that functions read.
     train_baseline: Checksum,
     versions: Vec<(RunName, BTreeMap<String, f64>)>,
     rows: Vec<AuditRow>,
@@ -156,13 +161,11 @@ impl Outcome {
             [Alias::Champion, Alias::Previous].map(|alias| ports.registry.alias(alias));
         let versions = ports.registry.versions().await.unwrap().into_iter();
         let rows = ports.warehouse.audit_log().await.unwrap().into_iter();
-        let without_time = |row: AuditRow| {
-            let detail = json!([row.detail["run"], row.detail["data"], row.detail["days"]]);
-            AuditRow {
-                timestamp: Timestamp::UNIX_EPOCH,
-                detail,
-                ..row
-            }
+        let without_time = |mut row: AuditRow| {
+            let detail = &row.entry.detail;
+            row.entry.detail = json!([detail["run"], detail["data"], detail["days"]]);
+            row.timestamp = Timestamp::UNIX_EPOCH;
+            row
         };
         Self {
             aliases: [champion.await.unwrap(), previous.await.unwrap()],
@@ -183,8 +186,8 @@ impl Outcome {
     }
 }
 
-/// The same retraining in this process, on embedded ports and in one go.
-async fn undisturbed() -> Outcome {
+/// Runs the same retraining in this process on embedded ports, without interruption.
+async fn uninterrupted() -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let (state, ports) = (
         State::at(folder.path()).unwrap(),
@@ -207,14 +210,18 @@ async fn undisturbed() -> Outcome {
     Outcome::of(&ports).await
 }
 
-/// Starts the command, again where it fails, and kills it as soon as its journal says that a step is done.
+/// Runs the command and kills it as soon as its journal marks `step` as done.
 ///
-/// It fails while the registry's lock is that of a process that was killed: the lock expires within a minute.
+/// Restarts the command when it fails: a killed process can leave the registry's lock behind, which
+/// expires within a minute.
 async fn kill_after(step: &str, system: &TestSystem, state: &Path) {
     let mut process = start(system, state, BETTER);
     let limit = Instant::now() + Duration::from_secs(180);
     while !is_done(step, state) {
-        assert!(Instant::now() < limit, "the step {step} was never done");
+        assert!(
+            Instant::now() < limit,
+            "the step {step} was not done within 180 s"
+        );
         if process.try_wait().unwrap().is_some() {
             process = start(system, state, BETTER);
         }
@@ -237,7 +244,7 @@ fn start(system: &TestSystem, state: &Path, recipe: [&str; 4]) -> Child {
         .unwrap()
 }
 
-/// Tells whether the journal says that a step is done.
+/// Returns `true` if the journal marks `step` as done.
 fn is_done(step: &str, state: &Path) -> bool {
     let journal = || {
         let quarter = fs::read_dir(state.join("retrain"))

@@ -1,4 +1,4 @@
-//! A day is ingested and forecast, a week is checked, and a better challenger becomes champion.
+//! The whole loop: ingest and forecast a day, check a week for drift, promote a better challenger.
 
 use shared::{
     event::{DriftCheckRequested, Function, IngestRequested},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquery() {
+async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
     let system = TestSystem::with(Options::default()).await;
     let day = system.last_day;
     system
@@ -20,7 +20,9 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
             ..IngestRequested::default()
         })
         .await;
-    system.decided(Function::Predict, "forecast").await;
+    system
+        .wait_for_decision(Function::Predict, "forecast")
+        .await;
     assert_eq!(
         system.ports.warehouse.counts(day, day).await.unwrap().len(),
         system.known.days(day, day).len()
@@ -40,7 +42,7 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
         .unwrap();
     assert!(
         !raw.is_empty(),
-        "the reply of the open data service is kept"
+        "the reply of the open data service must be stored"
     );
 
     system
@@ -48,7 +50,9 @@ async fn from_a_day_ingested_to_the_alias_in_mlflow_and_the_audit_row_in_bigquer
             week: Some(day.week()),
         })
         .await;
-    system.decided(Function::Promote, "promoted").await;
+    system
+        .wait_for_decision(Function::Promote, "promoted")
+        .await;
 
     let registry = &system.ports.registry;
     let mut aliases = Vec::new();

@@ -1,5 +1,5 @@
-//! Counts that a warm process keeps, against a fake: the emulator does not say which tables a query has read, and its
-//! time cannot be set.
+//! The day cache of a warm process, against a fake: the emulator does not report which tables a
+//! query has read, and its clock cannot be set.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use tests::bigquery_fake::BigQueryDouble;
 
 const AN_HOUR: u64 = 3_600;
 
-/// A warehouse with a table for each of these days, written an hour ago.
+/// Opens a warehouse with a table for each day, written an hour ago.
 async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryDouble, BigQueryWarehouse) {
     let fake = BigQueryDouble::start().await;
     let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
@@ -26,7 +26,7 @@ async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryDouble, BigQue
 }
 
 #[tokio::test]
-async fn a_second_check_a_week_later_reads_the_seven_new_days_only() {
+async fn second_check_a_week_later_reads_only_the_seven_new_days() {
     let (fake, warehouse) = with_tables(0..44).await;
     let cold = check(
         &fake,
@@ -45,19 +45,25 @@ async fn a_second_check_a_week_later_reads_the_seven_new_days_only() {
     )
     .await;
     assert_eq!(warm.days_read, (37..44).map(day).collect());
-    // As a process reads them that has kept nothing.
-    let other = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
+    // Another handle starts with an empty cache.
+    let cold_warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
         .await
         .unwrap();
-    let whole = check(&fake, &other, (7, 43), (7..44).map(|number| row(number, 7))).await;
-    assert_eq!((warm.rows.len(), warm.rows), (37, whole.rows));
+    let uncached = check(
+        &fake,
+        &cold_warehouse,
+        (7, 43),
+        (7..44).map(|number| row(number, 7)),
+    )
+    .await;
+    assert_eq!((warm.rows.len(), warm.rows), (37, uncached.rows));
 
     let again = check(&fake, &warehouse, (7, 43), [].into_iter()).await;
     assert_eq!((again.days_read, again.rows.len()), (BTreeSet::new(), 37));
 }
 
 #[tokio::test]
-async fn a_table_that_was_replaced_is_read_again() {
+async fn replaced_table_is_read_again() {
     let (fake, warehouse) = with_tables(0..3).await;
     check(
         &fake,
@@ -74,7 +80,7 @@ async fn a_table_that_was_replaced_is_read_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_was_deleted_is_not_served_from_memory() {
+async fn deleted_table_is_not_served_from_the_cache() {
     let (fake, warehouse) = with_tables(0..3).await;
     check(
         &fake,
@@ -88,9 +94,9 @@ async fn a_table_that_was_deleted_is_not_served_from_memory() {
     assert_eq!((read.days_read, read.rows.len()), (BTreeSet::new(), 2));
 }
 
-/// Such a replacement carries the same time, which is all that tells one from another.
+/// The cache compares modification times, and both replacements have the same one.
 #[tokio::test]
-async fn tables_replaced_again_within_a_millisecond_are_not_served_stale() {
+async fn table_replaced_within_a_millisecond_is_not_served_stale() {
     let fake = BigQueryDouble::start().await;
     let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
         .await
@@ -103,7 +109,7 @@ async fn tables_replaced_again_within_a_millisecond_are_not_served_stale() {
         (0..2).map(|number| row(number, 7)),
     )
     .await;
-    // The fake's rows change, its times do not.
+    // The rows of the fake change, the modification times do not.
     fake.pass(AN_HOUR);
     let read = check(
         &fake,
@@ -113,22 +119,22 @@ async fn tables_replaced_again_within_a_millisecond_are_not_served_stale() {
     )
     .await;
     assert_eq!(read.counts(), [8, 8]);
-    // By now they are old enough to be kept.
+    // The tables are now old enough to be cached.
     let read = check(&fake, &warehouse, (0, 1), [].into_iter()).await;
     assert_eq!(read.counts(), [8, 8]);
 }
 
 #[tokio::test]
-async fn a_day_on_which_nothing_was_counted_is_kept_as_well() {
+async fn day_without_counts_is_cached() {
     let (fake, warehouse) = with_tables(0..2).await;
     check(&fake, &warehouse, (0, 1), [row(1, 7)].into_iter()).await;
     let read = check(&fake, &warehouse, (0, 1), [].into_iter()).await;
     assert_eq!((read.days_read.len(), read.counts()), (0, vec![7]));
 }
 
-/// They would push out what the next check asks for.
+/// They would evict the days that the next check needs.
 #[tokio::test]
-async fn the_days_of_a_long_range_are_not_kept() {
+async fn days_of_a_long_range_are_not_cached() {
     let (fake, warehouse) = with_tables(0..3).await;
     check(
         &fake,
@@ -151,7 +157,7 @@ async fn the_days_of_a_long_range_are_not_kept() {
     assert_eq!(read.counts(), [7, 7, 7]);
 }
 
-/// What a call returned, and what it asked for.
+/// The result of a read, and the days that it queried.
 struct Check {
     days_read: BTreeSet<Day>,
     rows: Vec<(i32, String, u32)>,
@@ -163,7 +169,7 @@ impl Check {
     }
 }
 
-/// Asks for the counts of a range, of which the service returns these rows.
+/// Reads the counts of a range; the fake returns `rows`.
 async fn check(
     fake: &BigQueryDouble,
     warehouse: &BigQueryWarehouse,
@@ -173,8 +179,8 @@ async fn check(
     fake.answer_queries(vec![rows.collect()]);
     let before = fake.queries().len();
     let counts = warehouse.counts(day(first), day(last)).await.unwrap();
-    let asked = fake.queries().split_off(before).join(" ");
-    let days_read = asked
+    let queries = fake.queries().split_off(before).join(" ");
+    let days_read = queries
         .split('\'')
         .filter_map(|text| Day::from_compact(text).ok())
         .collect();
@@ -187,9 +193,9 @@ async fn check(
     Check { days_read, rows }
 }
 
-/// Writes tables; what is in them does not matter to the fake.
+/// Writes tables. The fake ignores their contents.
 async fn write(warehouse: &BigQueryWarehouse, days: impl Iterator<Item = i32>) {
-    // A job of the same rows is not done again while the table is untouched.
+    // The warehouse skips a load of the same rows, so each write needs a new count.
     static WRITING: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     for day in days.map(day) {
         let mut counts = Counts::default();
@@ -207,7 +213,7 @@ async fn write(warehouse: &BigQueryWarehouse, days: impl Iterator<Item = i32>) {
     }
 }
 
-/// The first hour of a day, as the query for counts selects it.
+/// Returns the row of a day's first hour, as the counts query selects it.
 fn row(number: i32, count: u32) -> Value {
     let second = day(number).first_hour().timestamp().as_second();
     json!([

@@ -1,4 +1,4 @@
-//! What BigQuery does and its emulator does not, against a fake.
+//! The BigQuery warehouse against a fake, for behaviour that the emulator lacks.
 
 use std::{error::Error, fmt::Write, sync::Arc};
 
@@ -34,34 +34,35 @@ async fn open_in(fake: &BigQueryDouble, location: Option<&str>) -> BigQueryWareh
         .unwrap()
 }
 
-/// The emulator loses no answer and refuses no second job of an id.
+/// The emulator always responds and accepts a second job with the same id.
 #[tokio::test]
-async fn an_upload_whose_answer_is_lost_is_carried_out_once() {
+async fn upload_with_lost_response_loads_rows_once() {
     let (fake, warehouse) = open().await;
     fake.lose_answers(2);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((fake.jobs().len(), counted(&fake)), (1, vec![7]));
+    assert_eq!((fake.jobs().len(), loaded(&fake)), (1, vec![7]));
 }
 
-/// As after a crash between the load and the ledger's entry.
+/// A crash between the load and the ledger entry makes the next delivery load the same rows.
 #[tokio::test]
-async fn rows_that_are_in_the_table_already_are_not_loaded_again() {
+async fn unchanged_rows_are_not_loaded_again() {
     let (fake, warehouse) = open().await;
     for _ in 0..3 {
         replace(&warehouse, 7).await.unwrap();
     }
     let jobs = fake.jobs();
-    assert_eq!((jobs.len(), counted(&fake)), (1, vec![7]));
-    let valid = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    assert_eq!((jobs.len(), loaded(&fake)), (1, vec![7]));
+    let valid =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     assert!(
         jobs[0].chars().all(valid) && jobs[0].starts_with("bike_traffic_raw-daily_20210701-"),
         "{jobs:?}"
     );
 }
 
-/// As a second delivery of the same event writes them.
+/// A second delivery of the same event writes such rows.
 #[tokio::test]
-async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() {
+async fn rows_differing_only_in_write_time_are_not_loaded_again() {
     let (fake, warehouse) = open().await;
     for hour in [6, 7] {
         warehouse
@@ -83,39 +84,39 @@ async fn rows_that_differ_in_when_they_were_written_only_are_not_loaded_again() 
             .await
             .unwrap();
     }
-    assert_eq!(fake.jobs().len(), 2, "one of each table");
+    assert_eq!(fake.jobs().len(), 2, "expected one job per table");
     assert!(
         fake.table(TABLE).unwrap().contains("2021-07-01 04:00:00"),
-        "when they were written first"
+        "the table must keep the first write time"
     );
     warehouse
         .replace_counts(day(), &count(8), day().at(7))
         .await
         .unwrap();
-    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![8]));
+    assert_eq!((fake.jobs().len(), loaded(&fake)), (3, vec![8]));
 }
 
-/// The job of the first rows is done, but it is not what made the table that is there.
+/// A finished job with the same rows does not prove that the table still holds them.
 #[tokio::test]
-async fn rows_of_old_are_loaded_again_over_those_that_replaced_them() {
+async fn earlier_rows_are_loaded_again_after_a_replacement() {
     let (fake, warehouse) = open().await;
     for count in [7, 8, 7, 8, 7] {
         replace(&warehouse, count).await.unwrap();
-        assert_eq!(counted(&fake), [count]);
+        assert_eq!(loaded(&fake), [count]);
     }
 }
 
 #[tokio::test]
-async fn a_table_that_was_deleted_is_made_again() {
+async fn deleted_table_is_recreated() {
     let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
     fake.delete_table(TABLE);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!(counted(&fake), [7]);
+    assert_eq!(loaded(&fake), [7]);
 }
 
 #[tokio::test]
-async fn a_job_that_failed_is_followed_by_another() {
+async fn failed_job_is_retried_with_a_new_id() {
     let (fake, warehouse) = open().await;
     fake.fail_jobs(2, ("invalid", "Error while reading data"));
     for suffix in ["", "-2"] {
@@ -136,34 +137,34 @@ async fn a_job_that_failed_is_followed_by_another() {
     }
     assert_eq!(fake.table(TABLE), None);
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![7]));
+    assert_eq!((fake.jobs().len(), loaded(&fake)), (3, vec![7]));
     assert!(fake.jobs()[2].ends_with("-3"), "{:?}", fake.jobs());
 }
 
 #[tokio::test]
-async fn a_job_that_never_succeeds_is_given_up() {
+async fn loading_stops_after_twenty_failed_jobs() {
     let (fake, warehouse) = open().await;
     fake.fail_jobs(100, ("invalid", "Error while reading data"));
     for _ in 0..20 {
         replace(&warehouse, 7).await.unwrap_err();
     }
     let text = chain(&replace(&warehouse, 7).await.unwrap_err());
-    assert!(text.contains("-20 and those before it failed"), "{text}");
+    assert!(text.contains("-20: the earlier jobs failed"), "{text}");
     replace(&warehouse, 8).await.unwrap_err();
     assert_eq!(fake.jobs().len(), 21);
 }
 
 #[tokio::test]
-async fn a_job_that_fails_by_the_services_own_fault_is_followed_by_another_at_once() {
+async fn backend_error_is_retried_immediately_with_a_new_job() {
     let (fake, warehouse) = open().await;
     fake.fail_jobs(2, ("backendError", "An internal error occurred"));
     replace(&warehouse, 7).await.unwrap();
-    assert_eq!((fake.jobs().len(), counted(&fake)), (3, vec![7]));
+    assert_eq!((fake.jobs().len(), loaded(&fake)), (3, vec![7]));
 }
 
-/// The emulator's jobs and queries are done before they are answered.
+/// The emulator finishes jobs and queries before it responds.
 #[tokio::test]
-async fn jobs_and_queries_are_waited_for() {
+async fn jobs_and_queries_are_polled_until_done() {
     let (fake, warehouse) = open().await;
     fake.be_busy(3);
     replace(&warehouse, 7).await.unwrap();
@@ -171,9 +172,9 @@ async fn jobs_and_queries_are_waited_for() {
     assert_eq!(read(&warehouse).await.unwrap(), [7]);
 }
 
-/// The emulator runs every job in the United States, wherever the datasets are.
+/// The emulator runs every job in the US, whatever the location of the datasets.
 #[tokio::test]
-async fn jobs_and_queries_run_in_the_location_that_is_set() {
+async fn jobs_and_queries_run_in_the_configured_location() {
     let fake = BigQueryDouble::start().await;
     fake.answer_queries(vec![vec![row(0, 7)], vec![row(1, 8)]]);
     let here = open_in(&fake, Some(LOCATION)).await;
@@ -194,7 +195,7 @@ async fn jobs_and_queries_run_in_the_location_that_is_set() {
 }
 
 #[tokio::test]
-async fn passing_trouble_is_waited_out() {
+async fn transient_errors_are_retried() {
     let mut cases = JoinSet::new();
     for (status, reason) in [
         (
@@ -221,7 +222,7 @@ async fn passing_trouble_is_waited_out() {
             replace(&warehouse, 7).await.unwrap();
             fake.refuse(2, status, reason);
             assert_eq!(read(&warehouse).await.unwrap(), [7], "{status}");
-            assert_eq!((fake.calls(), counted(&fake)), (7, vec![7]), "{status}");
+            assert_eq!((fake.calls(), loaded(&fake)), (7, vec![7]), "{status}");
         });
     }
     cases.join_all().await;
@@ -229,7 +230,7 @@ async fn passing_trouble_is_waited_out() {
 
 /// The emulator has no roles.
 #[tokio::test]
-async fn a_missing_role_is_named_and_not_tried_again() {
+async fn missing_role_is_named_and_not_retried() {
     let (fake, warehouse) = open().await;
     let denied = (
         "accessDenied",
@@ -259,7 +260,7 @@ async fn a_missing_role_is_named_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn all_pages_of_a_result_are_read() {
+async fn all_result_pages_are_read() {
     let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
     fake.answer_queries(vec![
@@ -273,9 +274,9 @@ async fn all_pages_of_a_result_are_read() {
     assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
 }
 
-/// The emulator says it in other words.
+/// The emulator words this error differently.
 #[tokio::test]
-async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
+async fn missing_table_is_empty_and_missing_dataset_is_an_error() {
     let (fake, warehouse) = open().await;
     let no_table = (
         "invalidQuery",
@@ -297,7 +298,7 @@ async fn days_without_a_table_are_empty_but_a_missing_dataset_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_is_malformed() {
+async fn invalid_row_is_malformed() {
     let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
     for (row, column) in [
@@ -329,7 +330,7 @@ async fn a_row_that_cannot_be_is_malformed() {
     }
 }
 
-/// Writes an error with all its causes.
+/// Returns the messages of an error and of all its causes.
 pub(super) fn chain(error: &WarehouseError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -340,21 +341,21 @@ pub(super) fn chain(error: &WarehouseError) -> String {
     text
 }
 
-/// Replaces a day by a single count.
-async fn replace(warehouse: &BigQueryWarehouse, counted: u32) -> Result<(), WarehouseError> {
+/// Replaces the counts of the day with a single count.
+async fn replace(warehouse: &BigQueryWarehouse, number: u32) -> Result<(), WarehouseError> {
     warehouse
-        .replace_counts(day(), &count(counted), day().at(6))
+        .replace_counts(day(), &count(number), day().at(6))
         .await
 }
 
-fn count(counted: u32) -> Counts {
+fn count(number: u32) -> Counts {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter {
         id: None,
         name: "Quai".to_owned(),
         coordinates: None,
     });
-    counts.push(quai, day().first_hour(), counted);
+    counts.push(quai, day().first_hour(), number);
     counts
 }
 
@@ -363,8 +364,8 @@ async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError>
     Ok(counts.rows().iter().map(|row| row.count).collect())
 }
 
-/// Returns the counts in the table.
-fn counted(fake: &BigQueryDouble) -> Vec<u32> {
+/// Returns the counts in the fake's table.
+fn loaded(fake: &BigQueryDouble) -> Vec<u32> {
     let rows = fake.table(TABLE).unwrap_or_default();
     let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     rows.lines()
@@ -372,9 +373,9 @@ fn counted(fake: &BigQueryDouble) -> Vec<u32> {
         .collect()
 }
 
-/// BigQuery itself answers that the URI is none of Cloud Storage's, and only after the query.
+/// BigQuery itself rejects a URI outside Cloud Storage only after it has run the query.
 #[tokio::test]
-async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_asked() {
+async fn export_to_a_store_without_bucket_fails_before_any_request() {
     let (fake, warehouse) = open().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let exported = warehouse
@@ -386,13 +387,13 @@ async fn an_export_into_a_store_that_is_no_bucket_is_refused_before_anything_is_
         "{text}"
     );
     assert!(
-        text.contains("exports/a is in no bucket") && text.contains("GCS_BUCKET"),
+        text.contains("exports/a is not in a bucket") && text.contains("GCS_BUCKET"),
         "{text}"
     );
     assert_eq!(fake.calls(), 0);
 }
 
-/// A row as the query for counts selects it: count, second, id, name, coordinates and the table's day.
+/// Returns a row of the counts query: count, Unix seconds, id, name, coordinates and table day.
 fn row(hours: i32, count: u32) -> Value {
     let second = day().first_hour().plus(hours).timestamp().as_second();
     json!([

@@ -1,4 +1,4 @@
-//! What is pushed, to whom, and when the bus is idle.
+//! Delivery: contents, recipients, order, concurrency, and idleness of the bus.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,19 +13,19 @@ use shared::{
 };
 use tests::{endpoint::Endpoint, eventually::eventually, failing::Faults};
 
-use super::{Desk, gated, policy, texts};
+use super::{MessageLog, gated, policy, texts};
 
-/// As <https://cloud.google.com/pubsub/docs/push#receive_push> shows it.
+/// Compares with <https://cloud.google.com/pubsub/docs/push#receive_push>.
 #[tokio::test]
-async fn the_body_is_that_of_a_wrapped_push() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
+async fn body_is_a_wrapped_push() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
     let attributes = BTreeMap::from([("origin".to_owned(), "scheduler".to_owned())]);
     let message = Message {
         data: vec![0xff, 0x00, b'{'].into(),
         attributes: attributes.clone(),
     };
-    let id = desk
+    let id = log
         .publisher
         .publish(Topic::IngestRequested, message)
         .await
@@ -33,7 +33,7 @@ async fn the_body_is_that_of_a_wrapped_push() {
     bus.idle().await;
 
     let [request] = &endpoint.received()[..] else {
-        panic!("it is delivered once")
+        panic!("expected one delivery")
     };
     assert_eq!(request.headers[CONTENT_TYPE], "application/json");
     let expected = json!({
@@ -64,20 +64,20 @@ async fn the_body_is_that_of_a_wrapped_push() {
 }
 
 #[tokio::test]
-async fn each_function_gets_the_messages_of_its_topic() {
-    let desk = Desk::new();
+async fn function_receives_the_messages_of_its_topic() {
+    let log = MessageLog::new();
     let (ingest, predict) = (
         Endpoint::acknowledging().await,
         Endpoint::acknowledging().await,
     );
-    let bus = desk
+    let bus = log
         .start(
             &[(Function::Ingest, &ingest), (Function::Predict, &predict)],
             policy(),
         )
         .await;
     for topic in Topic::all() {
-        desk.publish(topic, &topic.to_string()).await;
+        log.publish(topic, &topic.to_string()).await;
     }
     bus.idle().await;
     assert_eq!(
@@ -87,24 +87,24 @@ async fn each_function_gets_the_messages_of_its_topic() {
 }
 
 #[tokio::test]
-async fn messages_are_first_tried_in_the_order_of_publishing() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
+async fn first_attempts_follow_the_order_of_publishing() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
     let expected: Vec<_> = (0..12).map(|number| number.to_string()).collect();
     for text in &expected {
-        desk.request(text).await;
+        log.request(text).await;
     }
     let policy = DeliveryPolicy {
         maximum_outstanding: 1,
         ..policy()
     };
-    desk.deliver_to(&endpoint, policy).await.idle().await;
+    log.deliver_to(&endpoint, policy).await.idle().await;
     assert_eq!(texts(&endpoint), expected);
 }
 
 #[tokio::test]
-async fn no_more_messages_are_at_the_endpoint_than_allowed() {
-    let (desk, (endpoint, gate)) = (Desk::new(), gated().await);
-    let bus = desk
+async fn outstanding_messages_are_limited() {
+    let (log, (endpoint, gate)) = (MessageLog::new(), gated().await);
+    let bus = log
         .deliver_to(
             &endpoint,
             DeliveryPolicy {
@@ -114,11 +114,11 @@ async fn no_more_messages_are_at_the_endpoint_than_allowed() {
         )
         .await;
     for number in 0..7 {
-        desk.request(&number.to_string()).await;
+        log.request(&number.to_string()).await;
     }
-    for answered in 0..7 {
-        let allowed = 7.min(answered + 3);
-        eventually("as many messages as are allowed", async || {
+    for acknowledged in 0..7 {
+        let allowed = 7.min(acknowledged + 3);
+        eventually("the allowed number of messages", async || {
             (endpoint.received().len() == allowed).then_some(())
         })
         .await;
@@ -129,19 +129,19 @@ async fn no_more_messages_are_at_the_endpoint_than_allowed() {
 }
 
 #[tokio::test]
-async fn messages_of_several_processes_are_all_delivered() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    let others = desk.reopened();
+async fn messages_of_several_processes_are_delivered() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    let others = log.reopened();
     let mut expected = Vec::new();
-    for (desk, text) in [
-        (&desk, "a"),
+    for (log, text) in [
+        (&log, "a"),
         (&others, "b"),
-        (&desk, "c"),
-        (&desk, "d"),
+        (&log, "c"),
+        (&log, "d"),
         (&others, "e"),
     ] {
-        desk.request(text).await;
+        log.request(text).await;
         expected.push(text.to_owned());
     }
     bus.idle().await;
@@ -151,42 +151,43 @@ async fn messages_of_several_processes_are_all_delivered() {
 }
 
 #[tokio::test]
-async fn a_bus_without_messages_is_idle_at_once() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    desk.deliver_to(&endpoint, policy()).await.idle().await;
+async fn bus_without_messages_is_idle() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    log.deliver_to(&endpoint, policy()).await.idle().await;
     assert_eq!(texts(&endpoint), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_bus_is_not_idle_while_a_message_is_at_the_endpoint() {
-    let (desk, (endpoint, gate)) = (Desk::new(), gated().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("slow").await;
+async fn bus_with_unacknowledged_message_is_not_idle() {
+    let (log, (endpoint, gate)) = (MessageLog::new(), gated().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    log.request("slow").await;
     eventually("the message to arrive", async || endpoint.received().pop()).await;
     tokio::select! {
         biased;
-        () = bus.idle() => panic!("the message is not acknowledged"),
+        () = bus.idle() => panic!("the bus is idle before the message is acknowledged"),
         () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
     }
     gate.add_permits(1);
     bus.idle().await;
 }
 
-/// `ingest` leads to `predict`, which leads to `drift-check`; each publishes while its own message is being delivered.
+/// `ingest` triggers `predict`, which triggers `drift-check`. Each publishes before it acknowledges
+/// its own message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn idle_waits_for_what_handlers_publish() {
-    let desk = Desk::new();
+async fn idle_waits_for_messages_published_by_handlers() {
+    let log = MessageLog::new();
     let last = Endpoint::acknowledging().await;
-    let second = publishing(&desk, Topic::DriftCheckRequested).await;
-    let first = publishing(&desk, Topic::DayIngested).await;
+    let second = publishing(&log, Topic::DriftCheckRequested).await;
+    let first = publishing(&log, Topic::DayIngested).await;
     let subscriptions = [
         (Function::DriftCheck, &last),
         (Function::Predict, &second),
         (Function::Ingest, &first),
     ];
-    let bus = desk.start(&subscriptions, policy()).await;
+    let bus = log.start(&subscriptions, policy()).await;
     for round in 1..=20 {
-        desk.request("go").await;
+        log.request("go").await;
         bus.idle().await;
         assert_eq!(
             [&first, &second, &last].map(|endpoint| endpoint.received().len()),
@@ -195,43 +196,50 @@ async fn idle_waits_for_what_handlers_publish() {
     }
 }
 
-/// `predict` is looked at before its message is there, and `ingest` after its own is done: both are quiet, the bus is not.
+/// `idle` checks `predict` before its message is published, and `ingest` after its message is
+/// acknowledged. Neither check alone finds a message, but the bus is not idle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn idle_does_not_miss_a_message_that_moves_on_between_two_looks() {
-    let (desk, faults) = (Desk::new(), Arc::new(Faults::default()));
-    let desk = Desk::at(faults.wrap_store(&desk.store));
+async fn idle_waits_for_message_published_between_two_checks() {
+    let (log, faults) = (MessageLog::new(), Arc::new(Faults::default()));
+    let log = MessageLog::at(faults.wrap_store(&log.store));
     let ((first, first_gate), (second, second_gate)) = (gated().await, gated().await);
     let bus = Arc::new(
-        desk.start(
+        log.start(
             &[(Function::Predict, &second), (Function::Ingest, &first)],
             policy(),
         )
         .await,
     );
-    desk.request("go").await;
+    log.request("go").await;
     eventually("the message to arrive", async || first.received().pop()).await;
 
-    let look = "look for bus/topics/day-ingested/000000000.json";
-    faults.meet(&[look, "write bus/subscriptions/ingest.json"]);
-    let looks_before = faults.calls().iter().filter(|call| *call == look).count();
+    let check = "look for bus/topics/day-ingested/000000000.json";
+    faults.meet(&[check, "write bus/subscriptions/ingest.json"]);
+    let checks_before = faults.calls().iter().filter(|call| *call == check).count();
     let watched = Arc::clone(&bus);
     let idle = tokio::spawn(async move { watched.idle().await });
-    let has_looked = async || {
-        (faults.calls().iter().filter(|call| *call == look).count() > looks_before).then_some(())
+    let has_checked = async || {
+        (faults.calls().iter().filter(|call| *call == check).count() > checks_before).then_some(())
     };
-    eventually("the bus to be looked at", has_looked).await;
-    desk.publish(Topic::DayIngested, "go").await;
+    eventually("the check of predict", has_checked).await;
+    log.publish(Topic::DayIngested, "go").await;
     first_gate.add_permits(1);
-    eventually("the message to move on", async || second.received().pop()).await;
-    assert!(!idle.is_finished(), "a message is at the second endpoint");
+    eventually("the message at the second endpoint", async || {
+        second.received().pop()
+    })
+    .await;
+    assert!(
+        !idle.is_finished(),
+        "the second endpoint has an unacknowledged message"
+    );
     second_gate.add_permits(1);
     idle.await.unwrap();
 }
 
-/// Opens an endpoint that publishes a message before it answers.
-async fn publishing(desk: &Desk, topic: Topic) -> Endpoint {
-    let publisher = desk.publisher.clone();
-    let answer = move |_| {
+/// Starts an endpoint that publishes a message before it acknowledges.
+async fn publishing(log: &MessageLog, topic: Topic) -> Endpoint {
+    let publisher = log.publisher.clone();
+    let respond = move |_| {
         let publisher = publisher.clone();
         async move {
             tokio::task::yield_now().await;
@@ -248,5 +256,5 @@ async fn publishing(desk: &Desk, topic: Topic) -> Endpoint {
             StatusCode::NO_CONTENT
         }
     };
-    Endpoint::answering(answer).await
+    Endpoint::answering(respond).await
 }

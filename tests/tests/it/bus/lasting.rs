@@ -1,4 +1,4 @@
-//! What outlives a bus: its log, and how far its subscriptions are.
+//! Persistence: the log and the subscription state survive the bus.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tests::{
     eventually::eventually,
 };
 
-use super::{Desk, gated, policy, refusing, texts, timestamp};
+use super::{MessageLog, gated, policy, rejecting_first, texts, timestamp};
 
 #[tokio::test]
-async fn what_was_published_without_a_bus_is_delivered_by_the_next() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    desk.request("early").await;
-    desk.reopened()
+async fn message_published_without_a_bus_is_delivered_by_the_next() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    log.request("early").await;
+    log.reopened()
         .deliver_to(&endpoint, policy())
         .await
         .idle()
@@ -28,26 +28,26 @@ async fn what_was_published_without_a_bus_is_delivered_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_not_delivered_by_the_next_bus() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    desk.request("first").await;
-    desk.deliver_to(&endpoint, policy()).await.idle().await;
-    let desk = desk.reopened();
-    desk.request("second").await;
-    desk.deliver_to(&endpoint, policy()).await.idle().await;
+async fn acknowledged_message_is_not_delivered_by_the_next_bus() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    log.request("first").await;
+    log.deliver_to(&endpoint, policy()).await.idle().await;
+    let log = log.reopened();
+    log.request("second").await;
+    log.deliver_to(&endpoint, policy()).await.idle().await;
     assert_eq!(texts(&endpoint), ["first", "second"]);
 }
 
 #[tokio::test]
-async fn what_was_at_the_endpoint_when_a_bus_ended_is_delivered_by_the_next() {
-    let (desk, (endpoint, _gate)) = (Desk::new(), gated().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("held").await;
+async fn unacknowledged_message_is_delivered_by_the_next_bus() {
+    let (log, (endpoint, _gate)) = (MessageLog::new(), gated().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    log.request("held").await;
     eventually("the message to arrive", async || endpoint.received().pop()).await;
     drop(bus);
 
     let next = Endpoint::acknowledging().await;
-    desk.reopened()
+    log.reopened()
         .deliver_to(&next, policy())
         .await
         .idle()
@@ -56,30 +56,27 @@ async fn what_was_at_the_endpoint_when_a_bus_ended_is_delivered_by_the_next() {
 }
 
 #[tokio::test]
-async fn the_next_bus_goes_on_counting_attempts() {
-    let (desk, refuser) = (Desk::new(), refusing(u64::MAX, 503).await);
-    let patient = DeliveryPolicy {
+async fn next_bus_continues_the_attempt_count() {
+    let (log, rejecting) = (MessageLog::new(), rejecting_first(u64::MAX, 503).await);
+    let long_backoff = DeliveryPolicy {
         minimum_backoff: Duration::from_secs(3600),
         ..policy()
     };
-    let patient = DeliveryPolicy {
-        maximum_backoff: patient.minimum_backoff,
-        ..patient
+    let long_backoff = DeliveryPolicy {
+        maximum_backoff: long_backoff.minimum_backoff,
+        ..long_backoff
     };
-    let bus = desk.deliver_to(&refuser, patient).await;
-    desk.request("refused").await;
-    eventually("the attempt to be noted", async || {
-        desk.stored_state().await
-    })
-    .await;
+    let bus = log.deliver_to(&rejecting, long_backoff).await;
+    log.request("refused").await;
+    eventually("the stored attempt", async || log.stored_state().await).await;
     assert_eq!(
-        desk.stored_state().await.unwrap(),
+        log.stored_state().await.unwrap(),
         json!({ "next": 1, "pending": { "0": 1 } })
     );
     drop(bus);
 
     let next = Endpoint::acknowledging().await;
-    desk.reopened()
+    log.reopened()
         .deliver_to(&next, policy())
         .await
         .idle()
@@ -94,18 +91,21 @@ async fn the_next_bus_goes_on_counting_attempts() {
 }
 
 #[tokio::test]
-async fn a_message_counts_as_done_only_after_it_is_acknowledged() {
-    let (desk, (endpoint, gate)) = (Desk::new(), gated().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("first").await;
-    desk.request("second").await;
-    eventually("both to arrive", async || {
+async fn only_acknowledged_messages_are_stored_as_done() {
+    let (log, (endpoint, gate)) = (MessageLog::new(), gated().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    log.request("first").await;
+    log.request("second").await;
+    eventually("both messages to arrive", async || {
         (endpoint.received().len() == 2).then_some(())
     })
     .await;
-    assert_eq!(desk.stored_state().await, None);
+    assert_eq!(log.stored_state().await, None);
     gate.add_permits(1);
-    let state = eventually("one to be acknowledged", async || desk.stored_state().await).await;
+    let state = eventually("the first acknowledgement", async || {
+        log.stored_state().await
+    })
+    .await;
     let one_left = [
         json!({ "next": 2, "pending": { "0": 0 } }),
         json!({ "next": 2, "pending": { "1": 0 } }),
@@ -114,19 +114,19 @@ async fn a_message_counts_as_done_only_after_it_is_acknowledged() {
     gate.add_permits(1);
     bus.idle().await;
     assert_eq!(
-        desk.stored_state().await,
+        log.stored_state().await,
         Some(json!({ "next": 2, "pending": {} }))
     );
 }
 
 #[tokio::test]
-async fn a_replay_delivers_what_was_published_in_its_time_and_nothing_else() {
-    let (desk, endpoint) = (Desk::new(), Endpoint::acknowledging().await);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
+async fn replay_delivers_only_messages_of_its_period() {
+    let (log, endpoint) = (MessageLog::new(), Endpoint::acknowledging().await);
+    let bus = log.deliver_to(&endpoint, policy()).await;
     let days = ["2021-07-19", "2021-07-20", "2021-07-21", "2021-07-22"];
     for day in days {
-        desk.clock.set(timestamp(&format!("{day}T04:00:00Z")));
-        desk.request(day).await;
+        log.clock.set(timestamp(&format!("{day}T04:00:00Z")));
+        log.request(day).await;
     }
     bus.idle().await;
     let first = endpoint.received();
@@ -134,7 +134,7 @@ async fn a_replay_delivers_what_was_published_in_its_time_and_nothing_else() {
     let replay = Replay {
         function: None,
         from: timestamp("2021-07-20T04:00:00Z"),
-        // Excluded.
+        // The end is exclusive.
         to: timestamp("2021-07-22T04:00:00Z"),
     };
     assert_eq!(bus.replay(replay).await.unwrap(), 2);
@@ -145,7 +145,7 @@ async fn a_replay_delivers_what_was_published_in_its_time_and_nothing_else() {
         again.iter().map(Received::text).collect::<Vec<_>>(),
         days[1..3]
     );
-    // The same messages: their ids and times are those of the first delivery.
+    // A replay keeps the message ids and publish times.
     for request in again {
         let before = first
             .iter()
@@ -156,20 +156,20 @@ async fn a_replay_delivers_what_was_published_in_its_time_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_replay_may_be_for_one_function() {
-    let desk = Desk::new();
+async fn replay_can_be_limited_to_one_function() {
+    let log = MessageLog::new();
     let (ingest, predict) = (
         Endpoint::acknowledging().await,
         Endpoint::acknowledging().await,
     );
-    let bus = desk
+    let bus = log
         .start(
             &[(Function::Ingest, &ingest), (Function::Predict, &predict)],
             policy(),
         )
         .await;
-    desk.request("requested").await;
-    desk.publish(Topic::DayIngested, "ingested").await;
+    log.request("requested").await;
+    log.publish(Topic::DayIngested, "ingested").await;
     bus.idle().await;
     let always = Replay {
         function: Some(Function::Predict),
@@ -182,9 +182,9 @@ async fn a_replay_may_be_for_one_function() {
 }
 
 #[tokio::test]
-async fn a_replay_gives_a_dead_letter_its_attempts_back() {
-    let (desk, endpoint) = (Desk::new(), refusing(u64::MAX, 503).await);
-    let bus = desk
+async fn replay_resets_the_attempts_of_a_dead_letter() {
+    let (log, endpoint) = (MessageLog::new(), rejecting_first(u64::MAX, 503).await);
+    let bus = log
         .deliver_to(
             &endpoint,
             DeliveryPolicy {
@@ -193,7 +193,7 @@ async fn a_replay_gives_a_dead_letter_its_attempts_back() {
             },
         )
         .await;
-    desk.request("refused").await;
+    log.request("refused").await;
     bus.idle().await;
     bus.replay(Replay {
         function: None,
@@ -211,18 +211,15 @@ async fn a_replay_gives_a_dead_letter_its_attempts_back() {
             .collect::<Vec<_>>(),
         [1, 2, 1, 2]
     );
-    assert_eq!(
-        (bus.dead_letters(), desk.dead_letters().await.len()),
-        (2, 2)
-    );
+    assert_eq!((bus.dead_letters(), log.dead_letters().await.len()), (2, 2));
 }
 
 #[tokio::test]
-async fn a_replay_that_a_bus_did_not_finish_is_finished_by_the_next() {
-    let (desk, (endpoint, gate)) = (Desk::new(), gated().await);
+async fn unfinished_replay_is_completed_by_the_next_bus() {
+    let (log, (endpoint, gate)) = (MessageLog::new(), gated().await);
     gate.add_permits(1);
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("replayed").await;
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    log.request("replayed").await;
     bus.idle().await;
     bus.replay(Replay {
         function: None,
@@ -233,7 +230,7 @@ async fn a_replay_that_a_bus_did_not_finish_is_finished_by_the_next() {
     .unwrap();
     drop(bus);
     let next = Endpoint::acknowledging().await;
-    desk.reopened()
+    log.reopened()
         .deliver_to(&next, policy())
         .await
         .idle()

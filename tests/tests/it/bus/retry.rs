@@ -1,4 +1,4 @@
-//! What is not acknowledged comes again, ever later, until it is given up.
+//! Retries: unacknowledged messages are redelivered with backoff and become dead letters.
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
@@ -17,15 +17,16 @@ use tests::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Desk, policy, refusing, texts};
+use super::{MessageLog, policy, rejecting_first, texts};
 
-/// The statuses that Pub/Sub takes for an acknowledgement, without 102, which is none of a whole answer.
+/// Covers the statuses that Pub/Sub accepts as acknowledgement, except 102, which is not a final
+/// status.
 #[tokio::test]
-async fn success_acknowledges() {
+async fn success_statuses_acknowledge() {
     for status in [200, 201, 202, 204] {
-        let (desk, endpoint) = (Desk::new(), refusing(u64::MAX, status).await);
-        let bus = desk.deliver_to(&endpoint, policy()).await;
-        desk.request("once").await;
+        let (log, endpoint) = (MessageLog::new(), rejecting_first(u64::MAX, status).await);
+        let bus = log.deliver_to(&endpoint, policy()).await;
+        log.request("once").await;
         bus.idle().await;
         assert_eq!(
             (endpoint.received().len(), bus.dead_letters()),
@@ -36,11 +37,11 @@ async fn success_acknowledges() {
 }
 
 #[tokio::test]
-async fn anything_else_is_a_refusal() {
+async fn other_statuses_are_retried() {
     for status in [203, 205, 301, 400, 401, 403, 404, 409, 413, 429, 500, 503] {
-        let (desk, endpoint) = (Desk::new(), refusing(1, status).await);
-        let bus = desk.deliver_to(&endpoint, policy()).await;
-        desk.request("twice").await;
+        let (log, endpoint) = (MessageLog::new(), rejecting_first(1, status).await);
+        let bus = log.deliver_to(&endpoint, policy()).await;
+        log.request("twice").await;
         bus.idle().await;
         assert_eq!(
             (texts(&endpoint), bus.dead_letters()),
@@ -51,16 +52,16 @@ async fn anything_else_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_refused_message_comes_again_after_growing_waits() {
-    let (desk, endpoint) = (Desk::new(), refusing(4, 503).await);
+async fn retries_back_off_exponentially() {
+    let (log, endpoint) = (MessageLog::new(), rejecting_first(4, 503).await);
     let (minimum, maximum) = (Duration::from_millis(10), Duration::from_millis(30));
     let policy = DeliveryPolicy {
         minimum_backoff: minimum,
         maximum_backoff: maximum,
         ..policy()
     };
-    let bus = desk.deliver_to(&endpoint, policy).await;
-    desk.request("again").await;
+    let bus = log.deliver_to(&endpoint, policy).await;
+    log.request("again").await;
     bus.idle().await;
 
     let requests = endpoint.received();
@@ -70,37 +71,38 @@ async fn a_refused_message_comes_again_after_growing_waits() {
     );
     let ids: Vec<_> = requests.iter().map(Received::message_id).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    // A wait may be longer on a busy machine, but never shorter.
-    let waits = requests.windows(2).map(|pair| pair[1].at - pair[0].at);
-    for (wait, least) in waits.zip([minimum, 2 * minimum, maximum, maximum]) {
-        assert!(wait >= least, "{wait:?} is less than {least:?}");
+    // On a busy machine a delay may be longer than the backoff, but never shorter.
+    let delays = requests.windows(2).map(|pair| pair[1].at - pair[0].at);
+    for (delay, backoff) in delays.zip([minimum, 2 * minimum, maximum, maximum]) {
+        assert!(delay >= backoff, "{delay:?} is less than {backoff:?}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_in_time_is_a_refusal() {
-    let answer = async |request: Received| {
+async fn missed_acknowledgement_deadline_is_retried() {
+    let respond = async |request: Received| {
         if request.attempt() == 1 {
             std::future::pending::<()>().await;
         }
         StatusCode::NO_CONTENT
     };
-    let (desk, endpoint) = (Desk::new(), Endpoint::answering(answer).await);
+    let (log, endpoint) = (MessageLog::new(), Endpoint::answering(respond).await);
     let policy = DeliveryPolicy {
         acknowledgement_deadline: Duration::from_millis(100),
         ..policy()
     };
-    let bus = desk.deliver_to(&endpoint, policy).await;
-    desk.request("slow").await;
+    let bus = log.deliver_to(&endpoint, policy).await;
+    log.request("slow").await;
     bus.idle().await;
     assert_eq!(texts(&endpoint), ["slow", "slow"]);
 }
 
-/// With the attributes that <https://cloud.google.com/pubsub/docs/handling-failures> lists.
+/// The dead letter has the attributes of
+/// <https://cloud.google.com/pubsub/docs/handling-failures>.
 #[tokio::test]
-async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
-    let (desk, endpoint) = (Desk::new(), refusing(u64::MAX, 503).await);
-    let bus = desk
+async fn exhausted_attempts_become_a_dead_letter() {
+    let (log, endpoint) = (MessageLog::new(), rejecting_first(u64::MAX, 503).await);
+    let bus = log
         .deliver_to(
             &endpoint,
             DeliveryPolicy {
@@ -115,15 +117,15 @@ async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
         data: payload.clone().into(),
         attributes,
     };
-    desk.publisher
+    log.publisher
         .publish(Topic::IngestRequested, message)
         .await
         .unwrap();
     bus.idle().await;
 
     assert_eq!((endpoint.received().len(), bus.dead_letters()), (3, 1));
-    let [dead_letter] = &desk.dead_letters().await[..] else {
-        panic!("there is one dead letter")
+    let [dead_letter] = &log.dead_letters().await[..] else {
+        panic!("expected one dead letter")
     };
     assert_eq!(
         dead_letter.data.to_base64(),
@@ -132,7 +134,7 @@ async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
     let mut attributes = dead_letter.attributes.clone();
     let reason = attributes.remove("dead_letter_reason").unwrap();
     assert!(
-        reason.contains("3 times") && reason.contains("503"),
+        reason.contains("3 attempts") && reason.contains("503"),
         "{reason}"
     );
     let expected = [
@@ -150,22 +152,22 @@ async fn a_message_that_is_always_refused_becomes_a_dead_letter() {
         BTreeMap::from(expected.map(|(key, value)| (key.to_owned(), value.to_owned())))
     );
     assert_eq!(
-        desk.stored_state().await.unwrap(),
+        log.stored_state().await.unwrap(),
         json!({ "next": 1, "pending": {} })
     );
 }
 
 #[tokio::test]
-async fn a_refused_message_does_not_hold_up_the_others() {
-    let answer = async |request: Received| {
+async fn retried_message_does_not_block_others() {
+    let respond = async |request: Received| {
         if request.text() == "bad" {
             StatusCode::INTERNAL_SERVER_ERROR
         } else {
             StatusCode::NO_CONTENT
         }
     };
-    let (desk, endpoint) = (Desk::new(), Endpoint::answering(answer).await);
-    // With waits this long, the others come only if they do not wait for the first.
+    let (log, endpoint) = (MessageLog::new(), Endpoint::answering(respond).await);
+    // The others can arrive only if they do not wait for the backoff of the first message.
     let policy = DeliveryPolicy {
         minimum_backoff: Duration::from_secs(3600),
         maximum_outstanding: 1,
@@ -175,11 +177,11 @@ async fn a_refused_message_does_not_hold_up_the_others() {
         maximum_backoff: policy.minimum_backoff,
         ..policy
     };
-    let _bus = desk.deliver_to(&endpoint, policy).await;
+    let _bus = log.deliver_to(&endpoint, policy).await;
     for text in ["bad", "good", "better"] {
-        desk.request(text).await;
+        log.request(text).await;
     }
-    eventually("the others", async || {
+    eventually("the other messages", async || {
         (endpoint.received().len() == 3).then_some(())
     })
     .await;
@@ -187,8 +189,8 @@ async fn a_refused_message_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_for_a_while_gets_its_messages_when_it_is_back() {
-    let desk = Desk::new();
+async fn messages_are_delivered_once_the_endpoint_recovers() {
+    let log = MessageLog::new();
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -201,12 +203,12 @@ async fn an_endpoint_that_is_down_for_a_while_gets_its_messages_when_it_is_back(
         maximum_attempts: u32::MAX,
         ..policy()
     };
-    let bus = EmbeddedBus::start(desk.publisher.clone(), vec![subscription], policy)
+    let bus = EmbeddedBus::start(log.publisher.clone(), vec![subscription], policy)
         .await
         .unwrap();
-    desk.request("waiting").await;
+    log.request("waiting").await;
     eventually("attempts to fail", async || {
-        let failed = desk.stored_state().await?["pending"]["0"].as_u64()?;
+        let failed = log.stored_state().await?["pending"]["0"].as_u64()?;
         (failed >= 3).then_some(())
     })
     .await;
@@ -214,20 +216,20 @@ async fn an_endpoint_that_is_down_for_a_while_gets_its_messages_when_it_is_back(
     let endpoint = Endpoint::at(address, async |_| StatusCode::NO_CONTENT).await;
     bus.idle().await;
     let [request] = &endpoint.received()[..] else {
-        panic!("it is delivered once")
+        panic!("expected one delivery")
     };
     assert_eq!(request.text(), "waiting");
     assert!(request.attempt() > 3, "{}", request.attempt());
     assert_eq!(bus.dead_letters(), 0);
 }
 
-/// The message was refused once, so a wait lies behind it; there is nothing to do until the endpoint answers.
+/// The message is in its second attempt, so the bus has nothing to do until the endpoint responds.
 #[tokio::test]
-async fn a_bus_rests_while_its_messages_are_at_the_endpoint() {
+async fn bus_does_not_poll_while_messages_are_outstanding() {
     let gate = Arc::new(Semaphore::new(0));
-    let held = Arc::clone(&gate);
-    let answer = move |request: Received| {
-        let gate = Arc::clone(&held);
+    let permits = Arc::clone(&gate);
+    let respond = move |request: Received| {
+        let gate = Arc::clone(&permits);
         async move {
             if request.attempt() == 1 {
                 return StatusCode::SERVICE_UNAVAILABLE;
@@ -236,14 +238,14 @@ async fn a_bus_rests_while_its_messages_are_at_the_endpoint() {
             StatusCode::NO_CONTENT
         }
     };
-    let (desk, endpoint, faults) = (
-        Desk::new(),
-        Endpoint::answering(answer).await,
+    let (log, endpoint, faults) = (
+        MessageLog::new(),
+        Endpoint::answering(respond).await,
         Arc::new(Faults::default()),
     );
-    let desk = Desk::at(faults.wrap_store(&desk.store));
-    let bus = desk.deliver_to(&endpoint, policy()).await;
-    desk.request("held").await;
+    let log = MessageLog::at(faults.wrap_store(&log.store));
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    log.request("held").await;
     eventually("the second attempt", async || {
         (endpoint.received().len() == 2).then_some(())
     })
@@ -253,7 +255,7 @@ async fn a_bus_rests_while_its_messages_are_at_the_endpoint() {
     let calls = faults.calls().split_off(calls_before);
     assert!(
         calls.len() <= 5,
-        "the bus does not rest: {} calls, as {:?}",
+        "the bus polls while it waits: {} calls, such as {:?}",
         calls.len(),
         calls[0]
     );

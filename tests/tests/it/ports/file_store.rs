@@ -1,4 +1,4 @@
-//! What only a store of files has to do with: people, crashes and what they leave in the folder.
+//! Behaviour specific to the file store: manual changes, crashes, and foreign files in the folder.
 
 use std::{
     fs::{self, File},
@@ -22,7 +22,7 @@ fn path(text: &str) -> ObjectPath {
 }
 
 #[tokio::test]
-async fn a_file_that_a_person_puts_into_the_folder_is_an_object() {
+async fn file_added_manually_is_an_object() {
     let (folder, store) = store();
     fs::create_dir(folder.path().join("data")).unwrap();
     fs::write(folder.path().join("data/train baseline.csv"), "a,b\n").unwrap();
@@ -33,10 +33,10 @@ async fn a_file_that_a_person_puts_into_the_folder_is_an_object() {
         store.list("data/").await.unwrap(),
         std::slice::from_ref(&path)
     );
-    let refused = store.write(&path, "other".into(), Condition::Absent).await;
+    let conflict = store.write(&path, "other".into(), Condition::Absent).await;
     assert!(
-        matches!(refused, Err(StoreError::ConditionFailed { .. })),
-        "{refused:?}"
+        matches!(conflict, Err(StoreError::ConditionFailed { .. })),
+        "{conflict:?}"
     );
     let next = store
         .write(
@@ -50,7 +50,7 @@ async fn a_file_that_a_person_puts_into_the_folder_is_an_object() {
 }
 
 #[tokio::test]
-async fn a_person_finds_an_object_at_its_address() {
+async fn object_address_is_its_file_path() {
     let (_folder, store) = store();
     let path = path("reports/drift-check/2021-W30.json");
     store
@@ -65,7 +65,7 @@ async fn a_person_finds_an_object_at_its_address() {
 }
 
 #[tokio::test]
-async fn a_person_who_has_a_file_open_reads_the_old_contents_to_the_end() {
+async fn open_file_keeps_the_old_contents() {
     let (_folder, store) = store();
     let path = path("data/train.csv");
     store
@@ -83,7 +83,7 @@ async fn a_person_who_has_a_file_open_reads_the_old_contents_to_the_end() {
 }
 
 #[tokio::test]
-async fn an_object_that_a_person_removes_is_gone_and_its_generations_are_not_used_again() {
+async fn manually_removed_object_is_gone_and_its_generations_are_not_reused() {
     let (folder, store) = store();
     let path = path("data/test.csv");
     let before = store
@@ -100,18 +100,18 @@ async fn an_object_that_a_person_removes_is_gone_and_its_generations_are_not_use
         .write(&path, "after".into(), Condition::Absent)
         .await
         .unwrap();
-    assert!(after > before, "{after:?} follows {before:?}");
+    assert!(after > before, "{after:?} must be later than {before:?}");
 }
 
 #[tokio::test]
-async fn after_a_crash_between_count_and_move_the_old_contents_stay_readable() {
+async fn crash_before_the_rename_leaves_the_old_contents_readable() {
     let (folder, store) = store();
     let path = path("registry/model.json");
     let read = store
         .write(&path, "old".into(), Condition::Absent)
         .await
         .unwrap();
-    // What a process leaves that ends after counting up and before moving the new file into place.
+    // The state after a crash between writing the next generation and renaming the new file.
     let crashed = Generation::from_number(read.number() + 1);
     fs::write(
         folder.path().join(".generations").join(path.as_str()),
@@ -143,7 +143,7 @@ async fn after_a_crash_between_count_and_move_the_old_contents_stay_readable() {
 }
 
 #[tokio::test]
-async fn after_a_crash_of_the_first_write_the_object_can_be_created() {
+async fn object_can_be_created_after_a_crash_of_its_first_write() {
     let (folder, store) = store();
     let path = path("ledger/ingest/2021-07-19.json");
     fs::create_dir_all(folder.path().join(".generations/ledger/ingest")).unwrap();
@@ -164,7 +164,7 @@ async fn after_a_crash_of_the_first_write_the_object_can_be_created() {
 }
 
 #[tokio::test]
-async fn what_the_store_keeps_for_itself_is_not_listed() {
+async fn internal_and_hidden_files_are_not_listed() {
     let (folder, store) = store();
     store
         .write(&path("data/a.csv"), "text".into(), Condition::Always)
@@ -184,7 +184,7 @@ async fn what_the_store_keeps_for_itself_is_not_listed() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
+async fn folder_that_cannot_be_created_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("occupied"), "").unwrap();
     let error = FileStore::open(&folder.path().join("occupied/state")).unwrap_err();

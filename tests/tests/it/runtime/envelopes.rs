@@ -1,4 +1,4 @@
-//! The same event in every envelope it may come in.
+//! The same event in each supported envelope.
 
 use axum::http::StatusCode;
 use shared::event::Function;
@@ -8,7 +8,7 @@ use super::{DAYS, Service, timestamp, wrapped};
 const DONE: StatusCode = StatusCode::NO_CONTENT;
 
 #[tokio::test]
-async fn a_cloud_event_of_eventarc_is_an_event() {
+async fn eventarc_cloud_event_is_accepted() {
     let service = Service::start(&[]).await;
     let headers = [
         ("ce-id", "136969346945"),
@@ -32,7 +32,7 @@ async fn a_cloud_event_of_eventarc_is_an_event() {
 }
 
 #[tokio::test]
-async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
+async fn other_cloud_event_becomes_a_dead_letter() {
     let service = Service::start(&[]).await;
     let headers = [("ce-type", "google.cloud.storage.object.v1.finalized")];
     assert_eq!(
@@ -40,7 +40,7 @@ async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
         DONE
     );
     let [dead_letter] = &service.dead_letters().await[..] else {
-        panic!("there is one dead letter")
+        panic!("expected one dead letter")
     };
     let reason = &dead_letter.attributes["dead_letter_reason"];
     assert!(
@@ -51,7 +51,7 @@ async fn a_cloud_event_of_something_else_becomes_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn an_unwrapped_push_with_metadata_is_an_event() {
+async fn unwrapped_push_with_metadata_is_accepted() {
     let service = Service::start(&[]).await;
     let headers = [
         (
@@ -71,7 +71,7 @@ async fn an_unwrapped_push_with_metadata_is_an_event() {
 
     assert_eq!(service.post("no event", &headers).await, DONE);
     let [dead_letter] = &service.dead_letters().await[..] else {
-        panic!("there is one dead letter")
+        panic!("expected one dead letter")
     };
     assert_eq!(dead_letter.attributes["origin"], "scheduler");
     assert_eq!(
@@ -80,9 +80,9 @@ async fn an_unwrapped_push_with_metadata_is_an_event() {
     );
 }
 
-/// It counts as published when it arrives.
+/// The time of arrival replaces the missing publish time.
 #[tokio::test]
-async fn an_unwrapped_push_without_metadata_is_an_event() {
+async fn unwrapped_push_without_metadata_is_accepted() {
     let service = Service::start(&[]).await;
     assert_eq!(service.post(DAYS, &[]).await, DONE);
     service.assert_handled(1).await;
@@ -92,9 +92,9 @@ async fn an_unwrapped_push_without_metadata_is_an_event() {
     );
 }
 
-/// A scheduler's message has neither days nor an id: both follow from when it was published, in Paris.
+/// The scheduler's message has neither days nor id. Both derive from its publish time in Paris.
 #[tokio::test]
-async fn a_request_without_days_is_about_the_day_before_it_was_published() {
+async fn request_without_days_ingests_the_day_before_publishing() {
     let service = Service::start(&[]).await;
     let mut push = wrapped(r#"{"type":"ingest-requested"}"#);
     push["message"]["publishTime"] = "2021-07-19T22:30:00Z".into();
@@ -108,7 +108,7 @@ async fn a_request_without_days_is_about_the_day_before_it_was_published() {
 }
 
 #[tokio::test]
-async fn fields_that_a_newer_sender_adds_are_no_trouble() {
+async fn unknown_fields_are_ignored() {
     let service = Service::start(&[]).await;
     let days = DAYS.replace('}', r#","requested_by":"a person"}"#);
     let mut push = wrapped(&days);

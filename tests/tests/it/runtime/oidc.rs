@@ -1,4 +1,4 @@
-//! Who is let in: tokens as Google makes them for pushes, by an issuer of our own with keys of our own.
+//! Authentication of deliveries: tokens in the format of Google's push tokens, from a test issuer.
 
 use std::sync::{
     Arc, Mutex,
@@ -27,7 +27,7 @@ const AUDIENCE: &str = "https://ingest.example/";
 const EMAIL: &str = "push@a-project.iam.gserviceaccount.com";
 
 #[tokio::test]
-async fn a_push_with_its_token_is_handled() {
+async fn push_with_valid_token_is_handled() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     for issuer_name in ["https://accounts.google.com", "accounts.google.com"] {
@@ -44,7 +44,7 @@ async fn a_push_with_its_token_is_handled() {
 }
 
 #[tokio::test]
-async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace() {
+async fn invalid_tokens_are_rejected_without_effect() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     let good = claims(&service);
@@ -83,7 +83,7 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
             key.sign(&with(&good, "email_verified", false)),
         ),
         (
-            "an address of which nothing is said",
+            "an address without email_verified",
             key.sign(&without(&good, "email_verified")),
         ),
         ("expired", key.sign(&with(&good, "exp", now - 11))),
@@ -93,7 +93,10 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
             key.sign(&with(&good, "iss", "https://accounts.example")),
         ),
         ("no issuer", key.sign(&without(&good, "iss"))),
-        ("the key of somebody else", Key::named(&key.id).sign(&good)),
+        (
+            "a different key with the same id",
+            Key::named(&key.id).sign(&good),
+        ),
         (
             "a key that is not published",
             Key::named("other").sign(&good),
@@ -127,12 +130,12 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
             key.sign_with_secret(&key.modulus(), &good),
         ),
     ];
-    let mut others = Vec::new();
+    let mut accepted = Vec::new();
     for (case, token) in cases {
         let status = push(&service, &token).await;
-        others.extend((status != StatusCode::UNAUTHORIZED).then_some((case, status)));
+        accepted.extend((status != StatusCode::UNAUTHORIZED).then_some((case, status)));
     }
-    assert_eq!(others, [], "these were not turned away");
+    assert_eq!(accepted, [], "tokens not rejected");
     assert_eq!(
         service
             .post(
@@ -147,7 +150,7 @@ async fn whoever_shows_no_token_of_the_pusher_is_turned_away_and_leaves_no_trace
 }
 
 #[tokio::test]
-async fn a_token_is_good_until_it_expires_and_a_little_longer() {
+async fn expired_token_is_accepted_within_the_leeway() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     let expired_for = |seconds: i64| {
@@ -168,7 +171,7 @@ async fn a_token_is_good_until_it_expires_and_a_little_longer() {
 }
 
 #[tokio::test]
-async fn only_deliveries_need_a_token() {
+async fn health_endpoints_need_no_token() {
     let service = service(&Issuer::start().await.keys_url).await;
     for path in ["/livez", "/readyz"] {
         assert_eq!(service.get(path).await.0, StatusCode::OK, "{path}");
@@ -176,7 +179,7 @@ async fn only_deliveries_need_a_token() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_for_many_deliveries_also_at_the_same_time() {
+async fn keys_are_fetched_once_for_concurrent_deliveries() {
     let issuer = Issuer::start().await;
     let service = Arc::new(service(&issuer.keys_url).await);
     let token = issuer.key.sign(&claims(&service));
@@ -194,7 +197,7 @@ async fn keys_are_fetched_once_for_many_deliveries_also_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_but_not_for_everybody_who_names_one() {
+async fn new_key_is_fetched_but_not_for_every_unknown_id() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     assert_eq!(
@@ -219,7 +222,7 @@ async fn a_new_key_is_fetched_but_not_for_everybody_who_names_one() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_withdrawn_is_forgotten() {
+async fn withdrawn_key_is_rejected() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     assert_eq!(
@@ -235,7 +238,7 @@ async fn a_key_that_was_withdrawn_is_forgotten() {
 }
 
 #[tokio::test]
-async fn while_keys_cannot_be_fetched_deliveries_are_put_off() {
+async fn deliveries_are_retried_while_keys_cannot_be_fetched() {
     let issuer = Issuer::start().await;
     let service = service(&issuer.keys_url).await;
     issuer.fail();
@@ -251,7 +254,7 @@ async fn while_keys_cannot_be_fetched_deliveries_are_put_off() {
     assert_eq!(
         issuer.fetches(),
         fetches,
-        "the issuer was asked again at once"
+        "the keys were fetched again at once"
     );
     assert_untouched(&service).await;
 
@@ -266,13 +269,13 @@ async fn while_keys_cannot_be_fetched_deliveries_are_put_off() {
     assert_eq!(
         push(&service, &issuer.key.sign(&claims(&service))).await,
         StatusCode::NO_CONTENT,
-        "a known key"
+        "the cached key is still valid"
     );
     service.assert_handled(2).await;
 }
 
 #[tokio::test]
-async fn while_nobody_answers_where_the_keys_are_deliveries_are_put_off() {
+async fn deliveries_are_retried_while_the_key_server_is_down() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -319,14 +322,14 @@ fn pass(service: &Service, seconds: i64) {
         .set(service.clock.now() + SignedDuration::from_secs(seconds));
 }
 
-/// Asserts that no delivery got as far as the ledger, the audit log or the dead letters.
+/// Asserts that no delivery reached the handler, the store or the audit log.
 async fn assert_untouched(service: &Service) {
     assert_eq!(service.probe.runs(), 0);
     assert!(service.ports.store.list("").await.unwrap().is_empty());
     assert!(service.audit_log().await.is_empty());
 }
 
-/// Returns claims as Google writes them for a push.
+/// Returns the claims of a valid push token.
 fn claims(service: &Service) -> Value {
     let now = service.clock.now().as_second();
     json!({
@@ -353,7 +356,7 @@ fn without(claims: &Value, name: &str) -> Value {
     claims
 }
 
-/// Publishes keys. Dropping it closes the port.
+/// A server that publishes keys. Dropping it closes the port.
 struct Issuer {
     key: Key,
     keys_url: Url,
@@ -363,17 +366,16 @@ struct Issuer {
 }
 
 impl Issuer {
-    /// Starts an issuer that has published its key.
+    /// Starts an issuer with one published key.
     async fn start() -> Self {
         let (published, fetches) = (
             Arc::new(Mutex::new(None::<Value>)),
             Arc::new(AtomicUsize::new(0)),
         );
-        let (shown, counted) = (Arc::clone(&published), Arc::clone(&fetches));
-        let answer = async move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            shown
-                .lock()
+        let (keys, counter) = (Arc::clone(&published), Arc::clone(&fetches));
+        let respond = async move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            keys.lock()
                 .unwrap()
                 .clone()
                 .map(Json)
@@ -383,7 +385,7 @@ impl Issuer {
         let keys_url = format!("http://{}/keys", listener.local_addr().unwrap())
             .parse()
             .unwrap();
-        let router = Router::new().route("/keys", get(answer));
+        let router = Router::new().route("/keys", get(respond));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let issuer = Self {
             key: Key::named("first"),
@@ -401,7 +403,7 @@ impl Issuer {
         *self.published.lock().unwrap() = Some(json!({ "keys": keys }));
     }
 
-    /// Answers 500 from here on.
+    /// Returns status 500 from now on.
     fn fail(&self) {
         *self.published.lock().unwrap() = None;
     }
@@ -417,7 +419,7 @@ impl Drop for Issuer {
     }
 }
 
-/// A key that signs tokens, made for one test.
+/// A key that signs tokens, generated for one test.
 struct Key {
     id: String,
     pair: KeyPair,
@@ -431,7 +433,7 @@ impl Key {
         }
     }
 
-    /// Returns the public half as RFC 7517 writes it.
+    /// Returns the public key as a JSON Web Key (RFC 7517).
     fn published(&self) -> Value {
         let exponent = self
             .pair
@@ -456,7 +458,7 @@ impl Key {
         der.as_ref().to_vec()
     }
 
-    /// Makes a token as RFC 7515 and RFC 7518 describe RS256.
+    /// Returns a token signed with RS256 (RFC 7515 and RFC 7518).
     fn sign(&self, claims: &Value) -> String {
         self.sign_with_header(
             &json!({ "alg": "RS256", "kid": self.id, "typ": "JWT" }),
@@ -478,7 +480,7 @@ impl Key {
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// Makes a token that is signed with a text that anybody can know.
+    /// Returns a token signed with HS256 and a secret that is public, as in a key confusion attack.
     fn sign_with_secret(&self, secret: &[u8], claims: &Value) -> String {
         let message = format!(
             "{}.{}",

@@ -1,4 +1,4 @@
-//! Twice is once, also at the same time, also when somebody hangs up in between.
+//! Idempotent delivery: repeated, concurrent and interrupted deliveries handle an event once.
 
 use std::{io::Write, net::TcpStream, sync::Arc};
 
@@ -14,45 +14,43 @@ use shared::{
 use tests::eventually::eventually;
 use tokio::task::JoinSet;
 
-use super::{DAYS, DAYS_ID, Service, Turn, wrapped};
+use super::{Action, DAYS, DAYS_ID, Service, wrapped};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
-const TRY_LATER: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_event_delivered_many_times_at_once_is_handled_once() {
+async fn concurrent_deliveries_handle_the_event_once() {
     let service = Arc::new(Service::start(&[]).await);
     let mut deliveries = JoinSet::new();
     for _ in 0..8 {
         let service = Arc::clone(&service);
         deliveries.spawn(async move { service.push(DAYS).await });
     }
-    let answers = deliveries.join_all().await;
-    let done = answers.iter().filter(|status| **status == DONE).count();
+    let statuses = deliveries.join_all().await;
+    let done = statuses.iter().filter(|status| **status == DONE).count();
     assert!(
-        answers
-            .iter()
-            .all(|status| [DONE, TRY_LATER].contains(status))
-            && done >= 1,
-        "{answers:?}"
+        statuses.iter().all(|status| [DONE, RETRY].contains(status)) && done >= 1,
+        "{statuses:?}"
     );
     assert_eq!(service.probe.runs(), 1);
     service.assert_handled(done).await;
 }
 
-/// Both find that the event may be worked on before either says so: for the first time, and after a failure.
+/// Both deliveries read the ledger before either writes to it. The first case has no entry, the
+/// second a released entry.
 #[tokio::test]
-async fn of_two_deliveries_that_begin_in_the_same_instant_one_handles_the_event() {
-    for (turns, failed) in [(&[][..], 0), (&[Turn::FailForTheMoment][..], 1)] {
-        let service = Service::start(turns).await;
+async fn one_of_two_simultaneous_claims_handles_the_event() {
+    for (actions, failed) in [(&[][..], 0), (&[Action::FailTransiently][..], 1)] {
+        let service = Service::start(actions).await;
         for _ in 0..failed {
-            assert_eq!(service.push(DAYS).await, TRY_LATER);
+            assert_eq!(service.push(DAYS).await, RETRY);
         }
         let read = format!("read ledger/ingest/{DAYS_ID}.json");
         service.faults.meet(&[&read, &read]);
         let (one, other) = tokio::join!(service.push(DAYS), service.push(DAYS));
         assert!(
-            [(DONE, TRY_LATER), (TRY_LATER, DONE)].contains(&(one, other)),
+            [(DONE, RETRY), (RETRY, DONE)].contains(&(one, other)),
             "{one} and {other}"
         );
         assert_eq!(service.probe.runs(), failed + 1);
@@ -61,8 +59,8 @@ async fn of_two_deliveries_that_begin_in_the_same_instant_one_handles_the_event(
 }
 
 #[tokio::test]
-async fn of_two_deliveries_at_once_the_refused_one_is_done_when_it_comes_again() {
-    let service = Service::start(&[Turn::WaitAndSucceed]).await;
+async fn rejected_concurrent_delivery_succeeds_on_redelivery() {
+    let service = Service::start(&[Action::WaitAndSucceed]).await;
     let publisher = LogPublisher::new(
         Arc::clone(&service.ports.store),
         Arc::clone(&service.ports.clock),
@@ -71,14 +69,18 @@ async fn of_two_deliveries_at_once_the_refused_one_is_done_when_it_comes_again()
         function: Function::Ingest,
         endpoint: service.url("/"),
     };
-    let patient = DeliveryPolicy {
+    let unlimited_attempts = DeliveryPolicy {
         maximum_attempts: u32::MAX,
         ..DeliveryPolicy::default()
     };
     let publisher = Arc::new(publisher);
-    let bus = EmbeddedBus::start(Arc::clone(&publisher), vec![subscription], patient)
-        .await
-        .unwrap();
+    let bus = EmbeddedBus::start(
+        Arc::clone(&publisher),
+        vec![subscription],
+        unlimited_attempts,
+    )
+    .await
+    .unwrap();
     for _ in 0..2 {
         let message = Message {
             data: DAYS.into(),
@@ -89,20 +91,21 @@ async fn of_two_deliveries_at_once_the_refused_one_is_done_when_it_comes_again()
             .await
             .unwrap();
     }
-    service.probe.has_begun(1).await;
+    service.probe.wait_for_runs(1).await;
     service.probe.open_gate();
     bus.idle().await;
     assert_eq!((service.probe.runs(), bus.dead_letters()), (1, 0));
     service.assert_handled(2).await;
 }
 
-/// The lease is short, so that it is renewed within milliseconds; the clock moves only when it is set.
+/// A short lease is renewed within milliseconds. The simulated clock moves only when the test sets
+/// it.
 #[tokio::test]
-async fn a_handler_that_works_for_long_keeps_its_lease() {
+async fn lease_is_renewed_while_the_handler_runs() {
     let service =
-        Service::with_lease(&[Turn::WaitAndSucceed], SignedDuration::from_millis(30)).await;
-    let (answer, ()) = tokio::join!(service.push(DAYS), async {
-        service.probe.has_begun(1).await;
+        Service::with_lease(&[Action::WaitAndSucceed], SignedDuration::from_millis(30)).await;
+    let (status, ()) = tokio::join!(service.push(DAYS), async {
+        service.probe.wait_for_runs(1).await;
         service
             .clock
             .set(service.clock.now() + SignedDuration::from_mins(5));
@@ -115,21 +118,21 @@ async fn a_handler_that_works_for_long_keeps_its_lease() {
             }
         })
         .await;
-        assert_eq!(service.push(DAYS).await, TRY_LATER);
+        assert_eq!(service.push(DAYS).await, RETRY);
         service.probe.open_gate();
     });
-    assert_eq!((answer, service.probe.runs()), (DONE, 1));
+    assert_eq!((status, service.probe.runs()), (DONE, 1));
     service.assert_handled(1).await;
 }
 
 #[tokio::test]
-async fn an_audit_row_that_takes_long_does_not_cost_the_lease() {
+async fn lease_is_renewed_while_the_audit_row_is_written() {
     let service = Service::with_lease(&[], SignedDuration::from_millis(30)).await;
-    // The row is not answered before somebody looks for the gate.
+    // Recording the row returns only after the test looks for the object `gate`.
     service.faults.meet(&["add to logs", "look for gate"]);
     let store = service.faults.wrap_store(&service.ports.store);
-    let (answer, ()) = tokio::join!(service.push(DAYS), async {
-        let is_begun = async || {
+    let (status, ()) = tokio::join!(service.push(DAYS), async {
+        let is_recording = async || {
             service
                 .faults
                 .calls()
@@ -137,7 +140,7 @@ async fn an_audit_row_that_takes_long_does_not_cost_the_lease() {
                 .any(|call| call == "add to logs")
                 .then_some(())
         };
-        eventually("the audit row", is_begun).await;
+        eventually("the audit row", is_recording).await;
         service
             .clock
             .set(service.clock.now() + SignedDuration::from_mins(5));
@@ -150,31 +153,31 @@ async fn an_audit_row_that_takes_long_does_not_cost_the_lease() {
             }
         })
         .await;
-        assert_eq!(service.push(DAYS).await, TRY_LATER);
+        assert_eq!(service.push(DAYS).await, RETRY);
         store.generation(&"gate".parse().unwrap()).await.unwrap();
     });
-    assert_eq!((answer, service.probe.runs()), (DONE, 1));
+    assert_eq!((status, service.probe.runs()), (DONE, 1));
     service.assert_handled(1).await;
 }
 
 #[tokio::test]
-async fn a_delivery_that_outlives_its_lease_loses_to_the_one_that_took_over() {
-    let service = Service::start(&[Turn::WaitAndSucceed, Turn::Succeed]).await;
+async fn delivery_with_expired_lease_loses_to_the_new_claim() {
+    let service = Service::start(&[Action::WaitAndSucceed, Action::Succeed]).await;
     let (late, second) = tokio::join!(service.push(DAYS), async {
-        service.probe.has_begun(1).await;
+        service.probe.wait_for_runs(1).await;
         service.wait_until_the_lease_expires();
         let second = service.push(DAYS).await;
         service.probe.open_gate();
         second
     });
-    assert_eq!((late, second), (TRY_LATER, DONE));
+    assert_eq!((late, second), (RETRY, DONE));
     assert_eq!(service.probe.runs(), 2);
     service.assert_handled(1).await;
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_does_not_stop_a_delivery() {
-    let service = Service::start(&[Turn::WaitAndSucceed]).await;
+async fn client_disconnect_does_not_stop_a_delivery() {
+    let service = Service::start(&[Action::WaitAndSucceed]).await;
     let body = wrapped(DAYS).to_string();
     let request = format!(
         "POST / HTTP/1.1\r\nhost: ingest\r\ncontent-length: {}\r\n\r\n{body}",
@@ -182,21 +185,21 @@ async fn a_client_that_hangs_up_does_not_stop_a_delivery() {
     );
     let mut client = TcpStream::connect(service.address).unwrap();
     client.write_all(request.as_bytes()).unwrap();
-    service.probe.has_begun(1).await;
+    service.probe.wait_for_runs(1).await;
     drop(client);
-    // The server has time to see it: it answers somebody else in between.
+    // Another request gives the server time to notice the disconnect.
     assert_eq!(service.get("/livez").await.0, StatusCode::OK);
     service.probe.open_gate();
     let done = async || {
         let is_complete = matches!(service.ledger(DAYS_ID).await, Some(Entry::Complete { .. }));
         (is_complete && service.published().await.len() == 2).then_some(())
     };
-    eventually("the delivery to be done", done).await;
+    eventually("the delivery to complete", done).await;
     service.assert_handled(1).await;
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_in_the_middle_of_the_body_leaves_nothing() {
+async fn client_disconnect_within_the_body_has_no_effect() {
     let service = Service::start(&[]).await;
     let body = wrapped(DAYS).to_string();
     let request = format!(

@@ -1,4 +1,4 @@
-//! A handler that does what a test tells it to.
+//! A handler that performs the actions a test sets.
 
 use std::{
     collections::VecDeque,
@@ -19,23 +19,23 @@ use shared::{
 use tests::eventually::eventually;
 use tokio::sync::Semaphore;
 
-/// What the handler does with an event.
+/// The handler's reaction to an event.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Turn {
+pub(super) enum Action {
     Succeed,
-    /// Succeed, but only after [`Probe::open_gate`].
+    /// Wait for [`Probe::open_gate`], then succeed.
     WaitAndSucceed,
-    /// Lead to an event of a topic that the function does not name.
-    ExceedRights,
+    /// Return an event for a topic that the function does not declare.
+    PublishToUndeclaredTopic,
     FailPermanently,
-    FailForTheMoment,
+    FailTransiently,
     Panic,
 }
 
-/// A handler that writes one object per event and leads to one event per day.
+/// A handler that writes one object per event and returns one event per day.
 pub(super) struct Probe {
     store: Arc<dyn Store>,
-    turns: Mutex<VecDeque<Turn>>,
+    actions: Mutex<VecDeque<Action>>,
     runs: AtomicUsize,
     gate: Semaphore,
     is_ready: AtomicBool,
@@ -43,11 +43,11 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// Takes these turns, one an event, and succeeds after them.
-    pub(super) fn new(store: Arc<dyn Store>, turns: &[Turn]) -> Self {
+    /// Creates a handler that performs one action per event, then succeeds.
+    pub(super) fn new(store: Arc<dyn Store>, actions: &[Action]) -> Self {
         Self {
             store,
-            turns: Mutex::new(turns.iter().copied().collect()),
+            actions: Mutex::new(actions.iter().copied().collect()),
             runs: AtomicUsize::new(0),
             gate: Semaphore::new(0),
             is_ready: AtomicBool::new(true),
@@ -55,25 +55,25 @@ impl Probe {
         }
     }
 
-    /// Returns how often the handler has begun.
+    /// Returns the number of times the handler has started.
     pub(super) fn runs(&self) -> usize {
         self.runs.load(Ordering::SeqCst)
     }
 
-    /// Returns what the handler was told.
+    /// Returns the context of each run.
     pub(super) fn contexts(&self) -> Vec<Context> {
         self.contexts.lock().unwrap().clone()
     }
 
-    /// Waits until the handler has begun this often.
-    pub(super) async fn has_begun(&self, runs: usize) {
-        eventually("the handler to begin", async || {
+    /// Waits until the handler has started `runs` times.
+    pub(super) async fn wait_for_runs(&self, runs: usize) {
+        eventually("the handler to start", async || {
             (self.runs() >= runs).then_some(())
         })
         .await;
     }
 
-    /// Lets one waiting event go on.
+    /// Lets one waiting run continue.
     pub(super) fn open_gate(&self) {
         self.gate.add_permits(1);
     }
@@ -100,7 +100,7 @@ impl Probe {
         self.store
             .write(&path, text.into(), Condition::Always)
             .await?;
-        let mut outcome = Outcome::of(AuditEntry::new("ingested", "it was told to"));
+        let mut outcome = Outcome::of(AuditEntry::new("ingested", "scripted success"));
         let (first, last) = event.days(context.published_at);
         for day in first.through(last) {
             let event_id = EventId::of(Function::Ingest, day);
@@ -122,30 +122,30 @@ impl Handler for Probe {
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         self.contexts.lock().unwrap().push(context.clone());
-        let turn = self
-            .turns
+        let action = self
+            .actions
             .lock()
             .unwrap()
             .pop_front()
-            .unwrap_or(Turn::Succeed);
-        let cause = std::io::Error::other("the cause of it");
-        match turn {
-            Turn::Succeed => self.succeed(&event, context).await,
-            Turn::WaitAndSucceed => {
+            .unwrap_or(Action::Succeed);
+        let cause = std::io::Error::other("the cause");
+        match action {
+            Action::Succeed => self.succeed(&event, context).await,
+            Action::WaitAndSucceed => {
                 self.gate.acquire().await.unwrap().forget();
                 self.succeed(&event, context).await
             }
-            Turn::ExceedRights => {
-                let outcome = Outcome::of(AuditEntry::new("ingested", "it was told to"));
+            Action::PublishToUndeclaredTopic => {
+                let outcome = Outcome::of(AuditEntry::new("ingested", "scripted success"));
                 Ok(outcome.publish(&DriftCheckRequested::default()))
             }
-            Turn::FailPermanently => {
-                Err(Error::permanent("the day cannot be ingested").caused_by(cause))
+            Action::FailPermanently => {
+                Err(Error::permanent("cannot ingest the day").caused_by(cause))
             }
-            Turn::FailForTheMoment => {
-                Err(Error::transient("the city does not answer").caused_by(cause))
+            Action::FailTransiently => {
+                Err(Error::transient("cannot reach the open data service").caused_by(cause))
             }
-            Turn::Panic => panic!("the handler was told to"),
+            Action::Panic => panic!("scripted panic"),
         }
     }
 

@@ -1,16 +1,16 @@
-//! Every step of a delivery fails once, in every way, and the next delivery repairs it.
+//! Each step of a delivery fails once with each fault, and the next delivery repairs it.
 
 use axum::http::StatusCode;
 use tests::failing::Fault;
 
-use super::{DAYS, DAYS_ID, Service, Turn, payload};
+use super::{Action, DAYS, DAYS_ID, Service, payload};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
-const TRY_LATER: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
-/// If this changes, look whether the order of the steps is still the one that repairs itself.
+/// If this order changes, check that a redelivery still repairs a failure at every step.
 #[tokio::test]
-async fn the_steps_of_a_delivery_are_artifact_audit_row_ledger_events() {
+async fn delivery_steps_are_artifact_audit_row_ledger_events() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     let ledger = format!("ledger/ingest/{DAYS_ID}.json");
@@ -27,7 +27,7 @@ async fn the_steps_of_a_delivery_are_artifact_audit_row_ledger_events() {
 }
 
 #[tokio::test]
-async fn the_steps_of_a_hopeless_message_are_audit_row_dead_letter() {
+async fn dead_letter_steps_are_audit_row_and_publish() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push("no event").await, DONE);
     assert_eq!(
@@ -37,43 +37,43 @@ async fn the_steps_of_a_hopeless_message_are_audit_row_dead_letter() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_refused_is_repaired_by_the_next_delivery() {
+async fn failed_step_is_repaired_by_the_next_delivery() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
         service.faults.plan(step, Fault::Refused);
-        let answer = service.push(DAYS).await;
+        let status = service.push(DAYS).await;
         let failed = service.faults.calls()[step].clone();
-        assert_eq!(answer, TRY_LATER, "{failed}");
+        assert_eq!(status, RETRY, "{failed}");
         assert_eq!(service.push(DAYS).await, DONE, "{failed}");
         assert_repaired(&service, &failed).await;
     }
 }
 
-/// What was entered into the ledger without an answer holds until its lease expires.
+/// A claim whose response is lost blocks the event until its lease expires.
 #[tokio::test]
-async fn a_step_whose_answer_is_lost_is_repaired_at_the_latest_when_the_lease_expires() {
+async fn lost_response_is_repaired_once_the_lease_expires() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
         service.faults.plan(step, Fault::AnswerLost);
-        let answer = service.push(DAYS).await;
+        let status = service.push(DAYS).await;
         let failed = service.faults.calls()[step].clone();
-        assert_eq!(answer, TRY_LATER, "{failed}");
+        assert_eq!(status, RETRY, "{failed}");
         service.wait_until_the_lease_expires();
         assert_eq!(service.push(DAYS).await, DONE, "{failed}");
         assert_repaired(&service, &failed).await;
     }
 }
 
-/// As when a process ends in the middle: from this step on nothing gets through, not even giving the event back.
+/// Simulates the end of the process: from this step on every call fails, including the release.
 #[tokio::test]
-async fn an_outage_from_any_step_on_is_repaired_when_the_lease_expires() {
+async fn outage_from_any_step_is_repaired_once_the_lease_expires() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
         service.faults.plan(step, Fault::Outage);
-        let answer = service.push(DAYS).await;
+        let status = service.push(DAYS).await;
         let failed = service.faults.calls()[step].clone();
-        assert_eq!(answer, TRY_LATER, "{failed}");
-        assert_eq!(service.push(DAYS).await, TRY_LATER, "{failed}");
+        assert_eq!(status, RETRY, "{failed}");
+        assert_eq!(service.push(DAYS).await, RETRY, "{failed}");
         service.faults.lift();
         service.wait_until_the_lease_expires();
         assert_eq!(service.push(DAYS).await, DONE, "{failed}");
@@ -82,7 +82,7 @@ async fn an_outage_from_any_step_on_is_repaired_when_the_lease_expires() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
+async fn failed_dead_letter_is_published_by_the_next_delivery() {
     let steps = {
         let service = Service::start(&[]).await;
         service.push("no event").await;
@@ -93,11 +93,12 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
     {
         let service = Service::start(&[]).await;
         service.faults.plan(step, fault);
-        assert_eq!(service.push("no event").await, TRY_LATER);
+        assert_eq!(service.push("no event").await, RETRY);
         assert_eq!(service.push("no event").await, DONE);
         let failed = service.faults.calls()[step].clone();
         let dead_letters = service.dead_letters().await;
-        // Only a letter whose own answer is lost comes twice: a row that cannot be written leaves none behind.
+        // The dead letter is published twice only if the response to its publishing is lost. If
+        // the audit row cannot be written, nothing is published.
         let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost {
             2
         } else {
@@ -118,13 +119,13 @@ async fn a_dead_letter_that_cannot_be_kept_is_kept_by_the_next_delivery() {
     }
 }
 
-/// The handler's own trouble does not hide that the event could not be given back.
+/// The third call releases the event after the handler has failed.
 #[tokio::test]
-async fn an_event_that_cannot_be_given_back_is_tried_again_when_the_lease_expires() {
-    let service = Service::start(&[Turn::FailForTheMoment]).await;
+async fn unreleased_event_is_retried_once_the_lease_expires() {
+    let service = Service::start(&[Action::FailTransiently]).await;
     service.faults.plan(2, Fault::Refused);
-    assert_eq!(service.push(DAYS).await, TRY_LATER);
-    assert_eq!(service.push(DAYS).await, TRY_LATER);
+    assert_eq!(service.push(DAYS).await, RETRY);
+    assert_eq!(service.push(DAYS).await, RETRY);
     assert_eq!(service.probe.runs(), 1);
     service.wait_until_the_lease_expires();
     assert_eq!(service.push(DAYS).await, DONE);
@@ -137,12 +138,12 @@ async fn steps_of_a_delivery() -> usize {
     service.faults.calls().len()
 }
 
-/// Asserts that all is as after an undisturbed delivery, but that events may have been published more often.
+/// Asserts the effects of an undisturbed delivery, except that events may be published repeatedly.
 async fn assert_repaired(service: &Service, failed: &str) {
     let mut published = service.published().await;
     assert!(published.len() <= 4, "{failed}: {published:?}");
     published.sort();
     published.dedup();
-    assert_eq!(published, super::led_to(), "{failed}");
-    service.assert_kept().await;
+    assert_eq!(published, super::resulting_events(), "{failed}");
+    service.assert_recorded().await;
 }

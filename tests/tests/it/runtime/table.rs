@@ -1,21 +1,21 @@
-//! What a delivery gets back, row by row, and what it leaves behind.
+//! The status and the effects of a delivery, for each row of the status table.
 
 use axum::http::StatusCode;
 use runtime::MAXIMUM_BODY_BYTES;
 use shared::{bus::dead_letter::Offloaded, event::Topic, ledger::Entry, store::read_json};
 
-use super::{DAYS, DAYS_ID, Service, Turn, payload, timestamp, wrapped};
+use super::{Action, DAYS, DAYS_ID, Service, payload, timestamp, wrapped};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
-const TRY_LATER: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 #[tokio::test]
-async fn an_event_that_is_done_is_acknowledged() {
+async fn handled_event_is_acknowledged() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     service.assert_handled(1).await;
     let [context] = &service.probe.contexts()[..] else {
-        panic!("the handler runs once")
+        panic!("expected one run of the handler")
     };
     assert_eq!(context.event_id.to_string(), DAYS_ID);
     assert_eq!(context.published_at, timestamp("2021-07-20T04:00:00.123Z"));
@@ -23,7 +23,7 @@ async fn an_event_that_is_done_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_done_before_is_acknowledged_and_its_events_are_published_again() {
+async fn already_handled_event_is_acknowledged_and_its_events_are_republished() {
     let service = Service::start(&[]).await;
     for times in 1..=3 {
         assert_eq!(service.push(DAYS).await, DONE);
@@ -34,25 +34,25 @@ async fn an_event_that_was_done_before_is_acknowledged_and_its_events_are_publis
 }
 
 #[tokio::test]
-async fn a_body_without_a_message_becomes_a_dead_letter() {
+async fn invalid_envelope_becomes_a_dead_letter() {
     // Each with the first 16 digits of its SHA-256, as sha256sum prints them.
     let cases = [
-        ("", "e3b0c44298fc1c14", "the body is no JSON"),
-        ("<html>", "b7d082ee12e91b75", "the body is no JSON"),
+        ("", "e3b0c44298fc1c14", "the body is not valid JSON"),
+        ("<html>", "b7d082ee12e91b75", "the body is not valid JSON"),
         (
             r#"{"message":7}"#,
             "ac7f25070c148772",
-            "the push envelope cannot be understood",
+            "cannot parse the push envelope",
         ),
         (
             r#"{"message":{"data":"%%%","messageId":"1"}}"#,
             "3b29aad5bc3a423f",
-            "the payload of the message is no base64",
+            "the payload of the message is not valid base64",
         ),
         (
             r#"{"message":{"data":"e30=","publishTime":"soon"}}"#,
             "fa0d8abe4af8496f",
-            "the push envelope cannot be understood",
+            "cannot parse the push envelope",
         ),
     ];
     for (body, digest, reason) in cases {
@@ -70,10 +70,10 @@ async fn a_body_without_a_message_becomes_a_dead_letter() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
+async fn invalid_event_becomes_a_dead_letter() {
     let cases = [
-        ("", "the message is no JSON"),
-        ("counts", "the message is no JSON"),
+        ("", "the message is not valid JSON"),
+        ("counts", "the message is not valid JSON"),
         ("{}", "unknown event ``, expected `ingest-requested`"),
         (
             r#"{"type":"day-ingested","event_id":"ingest/2021-07-19"}"#,
@@ -81,11 +81,11 @@ async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
         ),
         (
             r#"{"type":"ingest-requested","from":"2021-02-30"}"#,
-            "cannot read `2021-02-30` as a day",
+            "cannot parse `2021-02-30` as a day",
         ),
         (
             r#"{"type":"ingest-requested","from":7}"#,
-            "the event ingest-requested has fields that cannot be used",
+            "invalid fields in the event ingest-requested",
         ),
     ];
     for (message, reason) in cases {
@@ -100,9 +100,9 @@ async fn a_message_that_is_not_the_functions_event_becomes_a_dead_letter() {
     }
 }
 
-/// Pub/Sub refuses an attribute of more than 1,024 bytes, and the letter with it.
+/// Pub/Sub rejects a message with an attribute of more than 1,024 bytes.
 #[tokio::test]
-async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_audit_log() {
+async fn long_reason_is_truncated_in_the_dead_letter_only() {
     let service = Service::start(&[]).await;
     let day = "é".repeat(2_000);
     assert_eq!(
@@ -112,21 +112,21 @@ async fn a_reason_that_is_too_long_for_a_letter_is_cut_there_and_whole_in_the_au
         DONE
     );
     let [dead_letter] = &service.dead_letters().await[..] else {
-        panic!("there is one dead letter")
+        panic!("expected one dead letter")
     };
     let reason = &dead_letter.attributes["dead_letter_reason"];
     let cut = reason.strip_suffix('…').unwrap();
     assert!((1_000..=1_024).contains(&reason.len()), "{}", reason.len());
     let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
-        panic!("there is one audit row")
+        panic!("expected one audit row")
     };
-    let whole = row.error_message.as_ref().unwrap();
+    let whole = row.entry.error_message.as_ref().unwrap();
     assert!(whole.starts_with(cut) && whole.contains(&day), "{whole}");
 }
 
-/// Pub/Sub takes 10 MB together with the reason, the door 10 MiB.
+/// Pub/Sub accepts 10 MB including the attributes, but the request body limit is 10 MiB.
 #[tokio::test]
-async fn a_body_that_is_too_large_for_a_letter_is_offloaded_and_the_letter_names_it() {
+async fn large_body_of_a_dead_letter_is_offloaded() {
     let service = Service::start(&[]).await;
     let body = vec![b'x'; MAXIMUM_BODY_BYTES];
     for _ in 0..2 {
@@ -134,42 +134,45 @@ async fn a_body_that_is_too_large_for_a_letter_is_offloaded_and_the_letter_names
     }
     let dead_letters = service.dead_letters().await;
     let [dead_letter, _] = &dead_letters[..] else {
-        panic!("there is a dead letter of each delivery")
+        panic!("expected one dead letter per delivery")
     };
     assert_eq!(payload(dead_letter), "");
     assert!(dead_letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
-    let kept = service
+    let objects = service
         .ports
         .store
         .list("dead-letters/ingest/")
         .await
         .unwrap();
     assert_eq!(
-        kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [dead_letter.attributes["dead_letter_object"].clone()]
     );
-    let (offloaded, _) = read_json::<Offloaded>(&*service.ports.store, &kept[0])
+    let (offloaded, _) = read_json::<Offloaded>(&*service.ports.store, &objects[0])
         .await
         .unwrap();
-    assert!(offloaded.data.to_bytes() == body, "it is not the body");
+    assert!(
+        offloaded.data.to_bytes() == body,
+        "the offloaded data differ from the body"
+    );
     let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
-        panic!("there is one audit row")
+        panic!("expected one audit row")
     };
     assert_eq!(
-        row.detail["message"],
+        row.entry.detail["message"],
         dead_letter.attributes["dead_letter_object"].as_str()
     );
 }
 
 #[tokio::test]
-async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
-    let service = Service::start(&[Turn::FailPermanently]).await;
+async fn permanent_error_becomes_a_dead_letter() {
+    let service = Service::start(&[Action::FailPermanently]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_dead_letter(
         &service,
         DAYS,
         DAYS_ID,
-        &["the day cannot be ingested: the cause of it"],
+        &["cannot ingest the day: the cause"],
     )
     .await;
     assert_eq!(
@@ -182,10 +185,10 @@ async fn an_event_that_the_handler_calls_hopeless_becomes_a_dead_letter() {
     ));
 }
 
-/// In the cloud it has no right to that topic, and nobody would get the event.
+/// In the cloud, the function lacks permission to publish to an undeclared topic.
 #[tokio::test]
-async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes_a_dead_letter() {
-    let service = Service::start(&[Turn::ExceedRights]).await;
+async fn event_for_undeclared_topic_becomes_a_dead_letter() {
+    let service = Service::start(&[Action::PublishToUndeclaredTopic]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_dead_letter(
         &service,
@@ -206,10 +209,10 @@ async fn an_event_that_leads_to_a_topic_which_the_function_does_not_name_becomes
     ));
 }
 
-/// After the reason is gone, a replay of the message is not turned away.
+/// A replay succeeds once the cause of the failure is removed.
 #[tokio::test]
-async fn a_hopeless_event_can_be_handled_later() {
-    let service = Service::start(&[Turn::FailPermanently, Turn::Succeed]).await;
+async fn dead_lettered_event_can_be_handled_later() {
+    let service = Service::start(&[Action::FailPermanently, Action::Succeed]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_eq!(service.push(DAYS).await, DONE);
     let decisions: Vec<_> = service
@@ -226,25 +229,25 @@ async fn a_hopeless_event_can_be_handled_later() {
 }
 
 #[tokio::test]
-async fn passing_trouble_is_tried_again_and_leaves_nothing_but_a_released_entry() {
-    let service = Service::start(&[Turn::FailForTheMoment]).await;
-    assert_eq!(service.push(DAYS).await, TRY_LATER);
+async fn transient_error_is_retried_and_leaves_only_a_released_entry() {
+    let service = Service::start(&[Action::FailTransiently]).await;
+    assert_eq!(service.push(DAYS).await, RETRY);
     assert!(service.dead_letters().await.is_empty());
     assert!(service.audit_log().await.is_empty());
     assert!(service.published().await.is_empty());
     let Some(Entry::Released { reason, .. }) = service.ledger(DAYS_ID).await else {
-        panic!("it is not released")
+        panic!("expected a released ledger entry")
     };
-    assert_eq!(reason, "the city does not answer: the cause of it");
+    assert_eq!(reason, "cannot reach the open data service: the cause");
 
     assert_eq!(service.push(DAYS).await, DONE);
     service.assert_handled(1).await;
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_is_tried_again() {
-    let service = Service::start(&[Turn::Panic]).await;
-    assert_eq!(service.push(DAYS).await, TRY_LATER);
+async fn panicking_handler_is_retried() {
+    let service = Service::start(&[Action::Panic]).await;
+    assert_eq!(service.push(DAYS).await, RETRY);
     assert!(service.dead_letters().await.is_empty());
     assert!(matches!(
         service.ledger(DAYS_ID).await,
@@ -255,10 +258,10 @@ async fn a_handler_that_panics_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_handled_elsewhere_comes_again_later() {
-    let service = Service::start(&[Turn::WaitAndSucceed]).await;
+async fn event_in_progress_is_retried() {
+    let service = Service::start(&[Action::WaitAndSucceed]).await;
     let (first, second) = tokio::join!(service.push(DAYS), async {
-        service.probe.has_begun(1).await;
+        service.probe.wait_for_runs(1).await;
         let second = service.push(DAYS).await;
         assert!(matches!(
             service.ledger(DAYS_ID).await,
@@ -267,13 +270,13 @@ async fn an_event_that_is_handled_elsewhere_comes_again_later() {
         service.probe.open_gate();
         second
     });
-    assert_eq!((first, second), (DONE, TRY_LATER));
+    assert_eq!((first, second), (DONE, RETRY));
     service.assert_handled(1).await;
     assert_eq!(service.probe.runs(), 1);
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_at_the_door() {
+async fn body_over_the_limit_is_rejected() {
     let service = Service::start(&[]).await;
     let too_large = vec![b' '; MAXIMUM_BODY_BYTES + 1];
     assert_eq!(
@@ -284,7 +287,7 @@ async fn a_body_over_the_limit_is_refused_at_the_door() {
         (service.probe.runs(), service.dead_letters().await.len()),
         (0, 0)
     );
-    // A body of just that size is read, and what is in it is an event.
+    // A body of exactly the limit is accepted.
     let mut body = wrapped(DAYS).to_string().into_bytes();
     body.resize(MAXIMUM_BODY_BYTES, b' ');
     assert_eq!(service.post(body, &[]).await, DONE);
@@ -292,7 +295,7 @@ async fn a_body_over_the_limit_is_refused_at_the_door() {
 }
 
 #[tokio::test]
-async fn the_service_tells_whether_it_lives_and_is_ready() {
+async fn health_endpoints_report_liveness_and_readiness() {
     let service = Service::start(&[]).await;
     assert_eq!(service.get("/livez").await, (StatusCode::OK, String::new()));
     assert_eq!(
@@ -303,12 +306,12 @@ async fn the_service_tells_whether_it_lives_and_is_ready() {
     assert_eq!(service.get("/livez").await, (StatusCode::OK, String::new()));
     assert_eq!(
         service.get("/readyz").await,
-        (TRY_LATER, "the model is not loaded".to_owned())
+        (RETRY, "the model is not loaded".to_owned())
     );
 }
 
 #[tokio::test]
-async fn a_handler_may_have_routes_of_its_own() {
+async fn handler_routes_are_served() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     assert_eq!(service.get("/runs").await, (StatusCode::OK, "1".to_owned()));
@@ -316,11 +319,12 @@ async fn a_handler_may_have_routes_of_its_own() {
     assert_eq!(service.get("/").await.0, StatusCode::METHOD_NOT_ALLOWED);
 }
 
-/// Asserts that there is one dead letter, with this payload and event id and a reason that holds these parts, one audit
-/// row that says the same, and nothing else.
+/// Asserts that the only effects are one dead letter and one audit row with the same reason.
+///
+/// The reason contains each of `reasons` once.
 async fn assert_dead_letter(service: &Service, text: &str, event_id: &str, reasons: &[&str]) {
     let [dead_letter] = &service.dead_letters().await[..] else {
-        panic!("there is one dead letter of {text}")
+        panic!("expected one dead letter for {text}")
     };
     assert_eq!(payload(dead_letter), text);
     assert_eq!(dead_letter.attributes["dead_letter_event_id"], event_id);
@@ -329,17 +333,17 @@ async fn assert_dead_letter(service: &Service, text: &str, event_id: &str, reaso
         assert_eq!(reason.matches(part).count(), 1, "{reason}");
     }
     let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
-        panic!("there is one audit row")
+        panic!("expected one audit row")
     };
     assert_eq!(
-        (row.event_id.to_string(), row.decision.as_str()),
+        (row.event_id.to_string(), row.entry.decision.as_str()),
         (event_id.to_owned(), "dead-lettered")
     );
-    assert_eq!(row.error_message.as_ref(), Some(reason));
+    assert_eq!(row.entry.error_message.as_ref(), Some(reason));
     assert!(
-        reason.starts_with(&row.reason) && !row.reason.is_empty(),
+        reason.starts_with(&row.entry.reason) && !row.entry.reason.is_empty(),
         "{}",
-        row.reason
+        row.entry.reason
     );
     assert!(service.published().await.is_empty());
     assert!(

@@ -1,4 +1,4 @@
-//! Days that lack counts are asked for, once, and days that were ingested before are ingested again when a person says so.
+//! Requests of `ingest` for missing days, and with `--force` for days ingested before.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-/// A count of `bicycles` in each hour of some days.
+/// Returns a count of `bicycles` for each hour of the days.
 fn counts(first: Day, last: Day, bicycles: u32) -> Counts {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter {
@@ -42,7 +42,7 @@ fn counts(first: Day, last: Day, bicycles: u32) -> Counts {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished() {
+async fn missing_days_are_requested_once_and_ingested_days_only_with_force() {
     let folder = tempfile::tempdir().unwrap();
     let state = State::at(folder.path()).unwrap();
     let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
@@ -83,7 +83,7 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
     .await
     .unwrap();
     assert_eq!((dry.asked.len(), dry.skipped, dry.published), (3, 1, 0));
-    // Asked twice before anything is done, which is once.
+    // A second request for the same days changes nothing.
     for _ in 0..2 {
         assert_eq!(ask(ports, options).await.unwrap().published, 3);
     }
@@ -105,7 +105,7 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
     assert_eq!(
         (bicycles(first).await, bicycles(last).await),
         (1, 3),
-        "the complete day is as it was"
+        "the complete day must be unchanged"
     );
     let done = ask(ports, options).await.unwrap();
     assert_eq!((done.published, done.skipped), (0, 4));
@@ -135,13 +135,17 @@ async fn missing_days_are_asked_for_and_days_ingested_before_once_more_if_wished
         ingested.contains(&"ingest/2021-07-19@2021-07-20T04-00-00Z".to_owned()),
         "{ingested:?}"
     );
-    assert_eq!(bicycles(first).await, 3, "the complete day was replaced");
-    // Without a champion each message to predict is a dead letter, but each arrived.
+    assert_eq!(
+        bicycles(first).await,
+        3,
+        "the complete day must be replaced"
+    );
+    // Without a champion, each message to `predict` becomes a dead letter, with an audit row.
     assert_eq!(rows(Function::Predict).await.len(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_day_that_came_in_half_is_asked_for_again() {
+async fn incomplete_day_is_requested_again() {
     let folder = tempfile::tempdir().unwrap();
     let state = State::at(folder.path()).unwrap();
     let clock: Arc<dyn Clock> =

@@ -1,4 +1,4 @@
-//! Stories from end to end on the embedded stack, one per file.
+//! End-to-end tests on the embedded stack, one scenario per file.
 
 mod backfill;
 mod paris;
@@ -24,7 +24,7 @@ use cli::{
     },
 };
 
-/// The strategy's numbers as the command line has them by default.
+/// Returns the default strategy parameters of the command line.
 fn strategy() -> cli::args::StrategyArguments {
     let arguments =
         Arguments::try_parse_from(["bike-traffic", "run"]).expect("the arguments are valid");
@@ -34,7 +34,7 @@ fn strategy() -> cli::args::StrategyArguments {
     }
 }
 
-/// Few counters and short periods: enough for two weekly checks in seconds.
+/// Writes a sample of few counters and short periods: two weekly checks take seconds.
 fn small_sample(folder: &Path) -> Inputs {
     let settings = Settings {
         counters: 6,
@@ -53,7 +53,8 @@ fn small_sample(folder: &Path) -> Inputs {
     }
 }
 
-/// Returns every file of a state but those of the bus, whose log grows with every delivery, by path.
+/// Returns the contents of every file of a state by path, without those of the bus, whose log grows
+/// with each delivery.
 fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders: Vec<_> = ["objects", "warehouse", "registry"]
@@ -70,11 +71,14 @@ fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
             }
         }
     }
-    assert!(files.len() > 30, "there is hardly any state to compare");
+    assert!(
+        files.len() > 30,
+        "too few files for a meaningful comparison"
+    );
     files
 }
 
-/// Says which files differ, without printing their contents.
+/// Asserts that the snapshots are equal. Lists the changed files without their contents.
 fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
     let paths = before
         .keys()

@@ -19,9 +19,10 @@ use shared::{
 use super::{assert_same, snapshot, strategy};
 use crate::reference_data;
 
-/// The figures are those of the design: MAE, R2, and in which weeks Evidently's rules find drift.
+/// Checks the known results for these counts: MAE, R², and the weeks in which Evidently's rules
+/// find drift.
 #[tokio::test(flavor = "multi_thread")]
-async fn five_weeks_of_paris_are_ingested_checked_decided_and_replayed() {
+async fn five_weeks_of_paris_match_known_results_and_replay_changes_nothing() {
     let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else {
         return;
     };
@@ -62,20 +63,24 @@ async fn five_weeks_of_paris_are_ingested_checked_decided_and_replayed() {
         "{shares:?}"
     );
     for (number, week) in summary.weeks.iter().enumerate() {
-        let acted: Vec<_> = week
+        let functions: Vec<_> = week
             .decisions
             .iter()
             .map(|decision| decision.function)
             .collect();
-        let loop_ = [
+        let all_steps = [
             Function::DriftCheck,
             Function::FineTune,
             Function::Evaluate,
             Function::Promote,
         ];
         assert_eq!(
-            acted,
-            if number == 0 { &loop_[..1] } else { &loop_ },
+            functions,
+            if number == 0 {
+                &all_steps[..1]
+            } else {
+                &all_steps
+            },
             "{week}"
         );
         assert!(
@@ -105,7 +110,7 @@ async fn assert_days_are_ingested(state: &State) {
     );
 }
 
-/// All messages of the five weeks are delivered again to a new stack, whose open data service has nothing to give.
+/// Replays all messages of the five weeks to a new stack, whose open data service has no counts.
 async fn assert_replay_changes_nothing(state: &State) {
     let before = snapshot(state);
     let clock: Arc<dyn Clock> =
@@ -123,7 +128,8 @@ async fn assert_replay_changes_nothing(state: &State) {
         to: "2021-08-24T00:00:00Z".parse().unwrap(),
     };
     let messages = stack.bus.replay(replay).await.unwrap();
-    // 35 requests and ingested days, the day before the first, 5 checks, and 4 times 3 messages of the loop.
+    // 35 ingest requests, 36 ingested days (one before the first), 5 drift checks, and 3 messages
+    // in each of 4 weeks with drift.
     assert_eq!(messages, 35 + 36 + 5 + 12);
     stack.bus.idle().await;
     drop(stack);

@@ -1,4 +1,4 @@
-//! Messages that can never be handled, in the middle of good ones.
+//! Invalid messages among valid ones.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use shared::{
 use super::{small_sample, strategy};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
+async fn invalid_messages_become_dead_letters_and_valid_ones_are_handled() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
@@ -57,7 +57,7 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
         })
         .await
         .unwrap();
-    // No champion was trained, so the check cannot be made, nor the day after forecast.
+    // Without a champion, neither the drift check nor the forecast is possible.
     stack
         .publish(&DriftCheckRequested::default())
         .await
@@ -77,9 +77,9 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
     );
     let reasons = reasons(&state, Function::Ingest).await;
     for expected in [
-        "no JSON",
+        "not valid JSON",
         "unknown event `retrain-requested`",
-        "fields that cannot be used",
+        "invalid fields in the event",
         "not over",
     ] {
         assert!(
@@ -95,7 +95,7 @@ async fn poisoned_messages_are_kept_with_their_reason_and_the_others_go_on() {
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
     let dead_letters = audit_log
         .iter()
-        .filter(|row| row.decision == "dead-lettered");
+        .filter(|row| row.entry.decision == "dead-lettered");
     assert_eq!(dead_letters.count(), poison.len() + 2);
 }
 

@@ -1,4 +1,4 @@
-//! The loop to its end: a challenger that is better becomes champion, and a replay does not move the alias again.
+//! A better challenger is promoted, and a replay does not move the alias again.
 
 use std::sync::Arc;
 
@@ -24,9 +24,10 @@ use shared::{
 
 use super::{assert_same, small_sample, snapshot};
 
-/// The champion has three rounds only, so that any fine-tuning is better, on the fixed test set too.
+/// The champion has only three rounds, so any fine-tuned model is better, also on the fixed test
+/// set.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_better_challenger_becomes_champion_and_stays_it_on_replay() {
+async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
@@ -75,7 +76,7 @@ async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {
         .unwrap();
     let open_data = Arc::new(ExploreClient::new(nothing.base().clone()));
     let strategy = StrategyArguments {
-        // Few counters drift in fewer columns than the default asks for.
+        // Few counters drift in fewer columns than the default policy requires.
         policy: r#"{"drift_share":0.1}"#.parse().unwrap(),
         fine_tune: FineTuneRecipe {
             learning_rate: 0.1,
@@ -127,7 +128,7 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
     let rows: Vec<_> = audit_log
         .iter()
-        .map(|row| (row.function, row.decision.as_str()))
+        .map(|row| (row.function, row.entry.decision.as_str()))
         .collect();
     let expected = [
         (Function::Promote, "trained"),
@@ -144,7 +145,7 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
             .all(|row| row.event_id.subject() == week.to_string())
     );
     assert!(
-        audit_log[4].model_improvement.unwrap() > 0.05,
+        audit_log[4].entry.model_improvement.unwrap() > 0.05,
         "{:?}",
         audit_log[4]
     );

@@ -1,4 +1,4 @@
-//! A stack that is stopped at any moment goes on where it was.
+//! A stopped stack resumes its work after a restart.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use shared::{
 use super::{assert_same, small_sample, snapshot, strategy};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_on_the_same_data_changes_nothing() {
+async fn second_run_on_the_same_data_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
@@ -34,23 +34,25 @@ async fn a_second_run_on_the_same_data_changes_nothing() {
     assert_same(&before, &without_summary(snapshot(&state)));
 }
 
-/// The summary tells of the run itself, whose model was the first champion only once; seeding replaces the tables before
-/// the live period with the same counts, which counts their generations up.
+/// Removes files that differ between equal runs.
+///
+/// The summary reports a first champion only in the first run. Seeding rewrites the tables before
+/// the live period with the same counts, which increases their generations.
 fn without_summary(
     files: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>,
 ) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
-    let is_kept = |path: &std::path::Path| {
+    let is_compared = |path: &std::path::Path| {
         let text = path.to_string_lossy();
         !text.contains("reports/run/") && !text.contains("/.generations/")
     };
     files
         .into_iter()
-        .filter(|(path, _)| is_kept(path))
+        .filter(|(path, _)| is_compared(path))
         .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
+async fn undelivered_messages_are_delivered_by_the_next_stack() {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
@@ -59,7 +61,7 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
     let (first, last): (Day, Day) = (first.day(), last.day());
     let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(last.plus(1).at(6)));
 
-    // Published while no stack is up, as after a crash of all of it.
+    // Published while no stack runs, as after a crash of the whole stack.
     let ports = state.open(Arc::clone(&clock)).unwrap();
     for day in first.through(last) {
         let request = IngestRequested {
@@ -80,7 +82,7 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
         .await
         .unwrap();
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
-    // The first stack is stopped as soon as it has done anything; the second finishes.
+    // The first stack is stopped after its first audit row, and the second handles the rest.
     let settings = StackSettings::new(strategy(), open_data);
     let stopped = LocalStack::start(&state, Arc::clone(&clock), settings.clone())
         .await
@@ -89,14 +91,14 @@ async fn messages_that_were_not_delivered_are_delivered_by_the_next_stack() {
         tokio::task::yield_now().await;
     }
     drop(stopped);
-    // A delivery that was cut off holds its lease until it expires.
+    // The lease of an interrupted delivery must expire first.
     let later: Arc<dyn Clock> = Arc::new(SimulatedClock::new(last.plus(1).at(7)));
     let stack = LocalStack::start(&state, later, settings).await.unwrap();
     stack.bus.idle().await;
     let ingested: Vec<_> = ports.warehouse.audit_log().await.unwrap();
-    let ingested = ingested
-        .iter()
-        .filter(|row| (row.function, row.decision.as_str()) == (Function::Ingest, "ingested"));
+    let ingested = ingested.iter().filter(|row| {
+        (row.function, row.entry.decision.as_str()) == (Function::Ingest, "ingested")
+    });
     assert_eq!(ingested.count(), 14);
     let table = ports.warehouse.counts(first, last).await.unwrap();
     assert_eq!(table.len(), live.len());

@@ -24,12 +24,12 @@ use shared::{
 
 use crate::reference_data;
 
-/// The last day of the old baseline; the rest of the training file was gathered day by day.
+/// The last day of the first baseline. Later counts of the training file go into daily tables.
 const LAST_DAY: &str = "2021-03-31";
 
-/// Six weeks of spring make the champion better, as it would be had it been trained on them at once.
+/// The retrained champion must reach the scores of a training on the whole file.
 #[tokio::test(flavor = "multi_thread")]
-async fn spring_makes_a_champion_of_winter_better_and_is_published() {
+async fn retraining_with_spring_counts_improves_and_publishes_the_baseline() {
     let Some(paris) = reference_data::folder().map(|folder| folder.join("paris")) else {
         return;
     };
@@ -67,14 +67,14 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
     );
     let (old, new) = (report.comparison.before, report.comparison.after);
     assert!(report.is_better && new.mae < old.mae, "{report}");
-    // The figures of the design, which are those of a training on the whole file.
+    // The scores of a training on the whole file.
     assert!(
         new.mae <= 15.6 && new.r2 >= 0.90 && new.rows == 86_016,
         "{report}"
     );
     assert!(
         old.mae < 20.7,
-        "it is better than the seasonal naive: {report}"
+        "the first champion must beat the seasonal naive: {report}"
     );
 
     assert_eq!(
@@ -97,7 +97,7 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
     let (first, last) = test.period().unwrap();
     assert!(
         published.between(first, last).is_empty(),
-        "rows of the fixed test period"
+        "the baseline must exclude the fixed test period"
     );
     assert_eq!(
         (published.len(), published.period()),
@@ -105,7 +105,7 @@ async fn spring_makes_a_champion_of_winter_better_and_is_published() {
     );
 }
 
-/// Trains the champion on the counts up to the border, and fills the daily tables of all later ones.
+/// Trains the champion on the counts up to [`LAST_DAY`], and writes the daily tables of later days.
 async fn train_on_winter(
     all: &Counts,
     test_path: String,

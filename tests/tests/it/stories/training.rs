@@ -1,4 +1,4 @@
-//! Training a champion, and training again.
+//! Training and retraining a champion.
 
 use std::{fs, sync::Arc};
 
@@ -15,7 +15,7 @@ use shared::{
 
 use super::small_sample;
 
-fn setting() -> (tempfile::TempDir, State, Ports, TrainPlan) {
+fn setup() -> (tempfile::TempDir, State, Ports, TrainPlan) {
     let folder = tempfile::tempdir().unwrap();
     let inputs = small_sample(&folder.path().join("data"));
     let state = State::at(&folder.path().join("state")).unwrap();
@@ -36,8 +36,8 @@ fn setting() -> (tempfile::TempDir, State, Ports, TrainPlan) {
 }
 
 #[tokio::test]
-async fn the_same_training_twice_is_one_version() {
-    let (_folder, state, ports, plan) = setting();
+async fn repeated_training_is_one_version() {
+    let (_folder, state, ports, plan) = setup();
     let first = train(&ports, &state, &plan).await.unwrap();
     let second = train(&ports, &state, &plan).await.unwrap();
     let again = PromotionOutcome::Already {
@@ -67,8 +67,8 @@ async fn the_same_training_twice_is_one_version() {
 }
 
 #[tokio::test]
-async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
-    let (_folder, state, ports, plan) = setting();
+async fn better_model_is_promoted_and_worse_model_is_not() {
+    let (_folder, state, ports, plan) = setup();
     let with_rounds = |rounds| TrainPlan {
         recipe: TrainRecipe {
             rounds,
@@ -78,20 +78,20 @@ async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
     };
     let first = train(&ports, &state, &plan).await.unwrap();
     let worse = train(&ports, &state, &with_rounds(2)).await.unwrap();
-    let kept = PromotionOutcome::Worse {
+    let not_promoted = PromotionOutcome::Worse {
         champion: Version::new(1),
         champion_mae: first.scores.mae,
     };
     assert_eq!(
         (worse.champion, worse.version),
-        (Some(kept), Some(Version::new(2)))
+        (Some(not_promoted), Some(Version::new(2)))
     );
     assert_eq!(
         ports.registry.alias(Alias::Champion).await.unwrap(),
         Some(Version::new(1))
     );
 
-    let (_folder, state, ports, _) = setting();
+    let (_folder, state, ports, _) = setup();
     train(&ports, &state, &with_rounds(2)).await.unwrap();
     let better = train(&ports, &state, &plan).await.unwrap();
     assert!(
@@ -108,8 +108,8 @@ async fn a_better_training_is_promoted_and_a_worse_one_does_not() {
 }
 
 #[tokio::test]
-async fn training_data_that_reach_into_the_test_set_are_refused() {
-    let (_folder, state, ports, plan) = setting();
+async fn training_data_overlapping_the_test_set_is_rejected() {
+    let (_folder, state, ports, plan) = setup();
     let same = TrainPlan {
         train_path: plan.test_path.clone(),
         ..plan
@@ -120,8 +120,8 @@ async fn training_data_that_reach_into_the_test_set_are_refused() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_used_are_left_out_and_kept_with_their_reason() {
-    let (folder, state, ports, plan) = setting();
+async fn invalid_rows_are_written_to_the_rejects_with_a_reason() {
+    let (folder, state, ports, plan) = setup();
     let path = folder.path().join("mixed.csv");
     let counts = forecasting::counts::read_file(plan.train_path.as_ref(), &mut Vec::new()).unwrap();
     let mut text = Vec::new();
