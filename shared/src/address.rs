@@ -101,7 +101,7 @@ impl fmt::Display for Address {
             Self::Bucket(bucket) => write!(formatter, "gs://{bucket}"),
             Self::BigQuery(project) => write!(formatter, "bigquery://{project}"),
             Self::PubSub(project) => write!(formatter, "pubsub://{project}"),
-            Self::Mlflow(url) => without_login(url).fmt(formatter),
+            Self::Mlflow(url) => without_credentials(url).fmt(formatter),
         }
     }
 }
@@ -123,7 +123,7 @@ fn hide_credentials(text: &str) -> String {
 }
 
 /// Returns a URL without its user name and password, for messages and logs.
-pub fn without_login(url: &Url) -> Url {
+pub fn without_credentials(url: &Url) -> Url {
     let mut stripped = url.clone();
     // Both calls fail only for URLs that cannot have credentials.
     let _ = stripped

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use forecasting::{
     checksum::Checksum,
     counts::{self, Counts},
-    drift::{Column, columns_of},
+    drift::{Column, frame_columns},
     features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, PIPELINE_VERSION, TARGET},
     time::Hour,
 };
@@ -69,7 +69,7 @@ pub fn frame(before: &Counts, test: &Counts) -> Frame {
         return Frame::default();
     };
     let recent = before.between(first_hour.plus(-24 * HISTORY_DAYS), first_hour.plus(-1));
-    Frame::of_counts(&FeatureSpec::for_counters([]), &[&recent], test)
+    Frame::from_counts(&FeatureSpec::for_counters([]), &[&recent], test)
 }
 
 /// Returns the fixed test set in use, from the cache if that is up to date.
@@ -163,7 +163,7 @@ async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), Stor
     };
     let (fixed_test, profile) = on_worker(move || {
         let frame = frame(&train, &test);
-        let columns = columns_of(&frame, std::iter::once(TARGET).chain(COLUMNS));
+        let columns = frame_columns(&frame, std::iter::once(TARGET).chain(COLUMNS));
         let data = DataSet::new(Role::Test, last_hour.day(), sha256);
         (
             FixedTest { data, frame },

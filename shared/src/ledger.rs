@@ -113,7 +113,7 @@ impl Ledger {
     /// # Errors
     /// Returns an error if the store fails. A lost race is not an error: it returns
     /// [`Claim::InProgress`].
-    pub async fn begin(&self, event_id: &EventId, now: Timestamp) -> Result<Claim, StoreError> {
+    pub async fn claim(&self, event_id: &EventId, now: Timestamp) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
         let condition = match read_json(&*self.store, &path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,

@@ -75,7 +75,7 @@ pub enum SettingsError {
     },
     /// Neither the variable nor its alternative on Google Cloud is set.
     #[error("the environment variable {name} is not set; set it, or set {cloud} on Google Cloud")]
-    MissingPlace {
+    MissingAddress {
         /// The variable.
         name: &'static str,
         /// The alternative variable on Google Cloud.
@@ -168,7 +168,7 @@ fn address(
             }),
         ) => address,
         (None, Some(cloud)) => {
-            return Err(SettingsError::MissingPlace {
+            return Err(SettingsError::MissingAddress {
                 name,
                 cloud: cloud.name,
             });
@@ -202,7 +202,7 @@ mod tests {
         let missing = PortAddresses::read(&variables(&[("STORE_URL", "memory://")])).unwrap_err();
         assert_eq!(
             missing,
-            SettingsError::MissingPlace {
+            SettingsError::MissingAddress {
                 name: "WAREHOUSE_URL",
                 cloud: "GOOGLE_CLOUD_PROJECT"
             }

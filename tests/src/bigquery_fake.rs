@@ -27,7 +27,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub const LOCATION: &str = "europe-west1";
 
 /// The fake service on a local port. Dropping it closes the port.
-pub struct BigQueryDouble {
+pub struct BigQueryFake {
     address: SocketAddr,
     state: Arc<Mutex<Contents>>,
     server: JoinHandle<()>,
@@ -61,7 +61,7 @@ struct Table {
 /// The reason of a rejected call or a failed job: a code such as `accessDenied`, and its message.
 pub type Reason = (&'static str, &'static str);
 
-impl BigQueryDouble {
+impl BigQueryFake {
     /// Starts the service on a free port, with empty datasets.
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(Contents::default()));
@@ -116,7 +116,7 @@ impl BigQueryDouble {
     }
 
     /// Runs the next uploads, but returns status 503.
-    pub fn lose_answers(&self, times: usize) {
+    pub fn lose_responses(&self, times: usize) {
         self.state.lock().unwrap().lost_responses = times;
     }
 
@@ -130,12 +130,12 @@ impl BigQueryDouble {
     }
 
     /// Reports every job and query as running for the first `times` polls.
-    pub fn be_busy(&self, times: usize) {
+    pub fn delay_completion(&self, times: usize) {
         self.state.lock().unwrap().running_polls = times;
     }
 
     /// Sets the result of every query: pages of rows, each a list of cells.
-    pub fn answer_queries(&self, pages: Vec<Vec<Value>>) {
+    pub fn set_query_pages(&self, pages: Vec<Vec<Value>>) {
         self.state.lock().unwrap().pages = pages;
     }
 
@@ -175,7 +175,7 @@ impl BigQueryDouble {
     }
 }
 
-impl Drop for BigQueryDouble {
+impl Drop for BigQueryFake {
     fn drop(&mut self) {
         self.server.abort();
     }

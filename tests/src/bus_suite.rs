@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 
 use crate::eventually::eventually;
 
-/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
+/// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
 #[macro_export]
 macro_rules! bus_suite {
     ($target:expr) => {
-        $crate::promises!(
+        $crate::suite_tests!(
             bus_suite,
             $target,
             [
@@ -41,7 +41,7 @@ pub trait Inbox: Send + Sync {
 }
 
 /// The publisher under test, with a subscription to its topic.
-pub struct Place {
+pub struct Setup {
     /// The publisher under test.
     pub publisher: Arc<dyn Publisher>,
     /// The topic to publish to.
@@ -52,7 +52,7 @@ pub struct Place {
     pub name: String,
 }
 
-impl Place {
+impl Setup {
     /// Returns a message marked with the name of this target, so that tests can share the topic.
     fn message(&self, data: impl Into<Bytes>) -> Message {
         Message {
@@ -78,7 +78,7 @@ impl Place {
 }
 
 /// Payload and attributes arrive unchanged: binary, non-ASCII and empty.
-pub async fn messages_arrive_unchanged(target: &Place) {
+pub async fn messages_arrive_unchanged(target: &Setup) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let mut messages = vec![
         target.message(r#"{"type":"day-ingested"}"#),
@@ -101,7 +101,7 @@ pub async fn messages_arrive_unchanged(target: &Place) {
 }
 
 /// An event arrives with the attributes `event_type` and `event_id`, for readers of the topic.
-pub async fn event_arrives_with_its_type_and_id(target: &Place) {
+pub async fn event_arrives_with_its_type_and_id(target: &Setup) {
     let day = "2021-07-19".parse().unwrap();
     let event = DayIngested {
         event_id: EventId::of(Function::Ingest, &target.name),
@@ -118,7 +118,7 @@ pub async fn event_arrives_with_its_type_and_id(target: &Place) {
 }
 
 /// A message of one megabyte arrives, far larger than any event.
-pub async fn large_message_arrives(target: &Place) {
+pub async fn large_message_arrives(target: &Setup) {
     let message = target.message(vec![b'x'; 1_000_000]);
     target.publish(message.clone()).await;
     let (_, arrived) = target.arrived(1).await.pop_first().unwrap();
@@ -129,7 +129,7 @@ pub async fn large_message_arrives(target: &Place) {
 }
 
 /// Each of forty concurrently published messages arrives at least once.
-pub async fn concurrently_published_messages_all_arrive(target: &Place) {
+pub async fn concurrently_published_messages_all_arrive(target: &Setup) {
     let mut tasks = JoinSet::new();
     for number in 0..40 {
         let (publisher, topic) = (Arc::clone(&target.publisher), target.topic);
@@ -144,7 +144,7 @@ pub async fn concurrently_published_messages_all_arrive(target: &Place) {
 }
 
 /// Identical messages get different ids.
-pub async fn message_ids_are_unique(target: &Place) {
+pub async fn message_ids_are_unique(target: &Setup) {
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
         ids.insert(target.publish(target.message("the same")).await);

@@ -43,12 +43,12 @@ pub struct Received {
 impl Endpoint {
     /// Starts an endpoint that acknowledges every request.
     pub async fn acknowledging() -> Self {
-        Self::answering(|_| async { StatusCode::NO_CONTENT }).await
+        Self::responding(|_| async { StatusCode::NO_CONTENT }).await
     }
 
     /// Starts an endpoint on a free port. `respond` returns the status of a request after the
     /// request is recorded.
-    pub async fn answering<F>(
+    pub async fn responding<F>(
         respond: impl Fn(Received) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
@@ -57,7 +57,7 @@ impl Endpoint {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), respond).await
     }
 
-    /// Starts an endpoint at an address. See [`Endpoint::answering`] for `respond`.
+    /// Starts an endpoint at an address. See [`Endpoint::responding`] for `respond`.
     pub async fn at<F>(
         address: SocketAddr,
         respond: impl Fn(Received) -> F + Clone + Send + Sync + 'static,

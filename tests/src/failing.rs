@@ -25,9 +25,9 @@ use tokio::sync::Barrier;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The call has no effect.
-    Refused,
+    Rejected,
     /// The call takes effect, but returns an error.
-    AnswerLost,
+    ResponseLost,
     /// Neither this call nor any later call has an effect.
     Outage,
 }
@@ -113,8 +113,8 @@ impl Faults {
         let (fault, barrier) = self.enter(call);
         let result = match fault {
             None => work.await,
-            Some(Fault::Refused | Fault::Outage) => Err(error()),
-            Some(Fault::AnswerLost) => {
+            Some(Fault::Rejected | Fault::Outage) => Err(error()),
+            Some(Fault::ResponseLost) => {
                 drop(work.await);
                 Err(error())
             }
@@ -140,7 +140,7 @@ impl Faults {
         plan.calls.push(call);
         let applies = |(first, fault): &(usize, Fault)| match fault {
             Fault::Outage => number >= *first,
-            Fault::Refused | Fault::AnswerLost => number == *first,
+            Fault::Rejected | Fault::ResponseLost => number == *first,
         };
         (plan.fault.filter(applies).map(|(_, fault)| fault), barrier)
     }

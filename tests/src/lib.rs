@@ -31,7 +31,7 @@ pub mod warehouse_suite;
 /// Expands to one test per function of a suite. The expression `$target` creates the target of each
 /// test.
 #[macro_export]
-macro_rules! promises {
+macro_rules! suite_tests {
     ($suite:ident, $target:expr, [$($test:ident),* $(,)?]) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

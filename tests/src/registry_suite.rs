@@ -7,11 +7,11 @@ use shared::registry::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
+/// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
 #[macro_export]
 macro_rules! registry_suite {
     ($target:expr) => {
-        $crate::promises!(
+        $crate::suite_tests!(
             registry_suite,
             $target,
             [
@@ -33,11 +33,11 @@ macro_rules! registry_suite {
 }
 
 /// The registry under test.
-pub struct Place {
+pub struct Setup {
     registry: Arc<dyn Registry>,
 }
 
-impl Place {
+impl Setup {
     /// Creates a target from an empty registry.
     ///
     /// A registry has a single model, so its versions must begin at 1.
@@ -66,13 +66,13 @@ impl Place {
 const ALIASES: [Alias; 3] = [Alias::Champion, Alias::Challenger, Alias::Previous];
 
 /// An empty registry returns no versions and no aliases, and no error.
-pub async fn empty_registry_has_no_versions_and_no_aliases(target: &Place) {
+pub async fn empty_registry_has_no_versions_and_no_aliases(target: &Setup) {
     assert_eq!(target.registry.versions().await.unwrap(), []);
     assert_eq!(target.aliases().await, [None; 3]);
 }
 
 /// Tags, parameters, metrics, inputs and artifacts are read back unchanged.
-pub async fn registered_run_is_read_back(target: &Place) {
+pub async fn registered_run_is_read_back(target: &Setup) {
     let texts = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -103,7 +103,7 @@ pub async fn registered_run_is_read_back(target: &Place) {
 }
 
 /// Versions are numbered from 1 and listed in ascending order.
-pub async fn versions_start_at_one(target: &Place) {
+pub async fn versions_start_at_one(target: &Setup) {
     let versions = target.register(["zeta", "alpha", "mu"]).await;
     assert_eq!(versions, [1, 2, 3].map(Version::new));
     let listed = target.registry.versions().await.unwrap();
@@ -119,7 +119,7 @@ pub async fn versions_start_at_one(target: &Place) {
 }
 
 /// Registering a run name again returns its version unchanged, even if the metrics differ.
-pub async fn registered_run_name_returns_the_same_version(target: &Place) {
+pub async fn registered_run_name_returns_the_same_version(target: &Setup) {
     let [first, second] = target.register(["first", "second"]).await;
     let other = Run {
         metrics: BTreeMap::from([("mae".to_owned(), 99.0)]),
@@ -135,7 +135,7 @@ pub async fn registered_run_name_returns_the_same_version(target: &Place) {
 }
 
 /// Concurrent registrations get consecutive versions without gaps or duplicates.
-pub async fn concurrent_runs_get_consecutive_versions(target: &Place) {
+pub async fn concurrent_runs_get_consecutive_versions(target: &Setup) {
     let mut versions =
         register_sixteen_concurrently(target, |number| format!("run-{number}")).await;
     versions.sort();
@@ -153,14 +153,14 @@ pub async fn concurrent_runs_get_consecutive_versions(target: &Place) {
 }
 
 /// Concurrent registrations of one run name create one version.
-pub async fn concurrent_registrations_of_one_run_create_one_version(target: &Place) {
+pub async fn concurrent_registrations_of_one_run_create_one_version(target: &Setup) {
     let versions = register_sixteen_concurrently(target, |_| "the-run".to_owned()).await;
     assert_eq!(versions, [Version::new(1); 16]);
     assert_eq!(target.registry.versions().await.unwrap().len(), 1);
 }
 
 /// Reading an unknown version returns `NotFound` with the version.
-pub async fn unknown_version_is_not_found(target: &Place) {
+pub async fn unknown_version_is_not_found(target: &Setup) {
     target.register(["first"]).await;
     for unknown in [0, 2, u32::MAX].map(Version::new) {
         let error = target.registry.version(unknown).await.unwrap_err();
@@ -172,7 +172,7 @@ pub async fn unknown_version_is_not_found(target: &Place) {
 }
 
 /// An alias is created, moved to another version and moved back.
-pub async fn alias_moves_from_the_expected_version(target: &Place) {
+pub async fn alias_moves_from_the_expected_version(target: &Setup) {
     let [first, second] = target.register(["first", "second"]).await;
     for (from, to) in [
         (None, first),
@@ -193,7 +193,7 @@ pub async fn alias_moves_from_the_expected_version(target: &Place) {
 }
 
 /// A move from an outdated version fails with `AliasMoved`, which names the current version.
-pub async fn stale_alias_move_fails(target: &Place) {
+pub async fn stale_alias_move_fails(target: &Setup) {
     let [first, second, third] = target.register(["first", "second", "third"]).await;
     assert_alias_moved(target, Some(first), second, None).await;
     target
@@ -206,7 +206,7 @@ pub async fn stale_alias_move_fails(target: &Place) {
 }
 
 /// A move to an unknown version fails and leaves the alias unchanged.
-pub async fn alias_move_to_unknown_version_fails(target: &Place) {
+pub async fn alias_move_to_unknown_version_fails(target: &Setup) {
     let [first] = target.register(["first"]).await;
     target
         .registry
@@ -227,7 +227,7 @@ pub async fn alias_move_to_unknown_version_fails(target: &Place) {
 }
 
 /// Moving an alias does not change the others, even if they point to the same version.
-pub async fn aliases_are_independent(target: &Place) {
+pub async fn aliases_are_independent(target: &Setup) {
     let [first, second] = target.register(["first", "second"]).await;
     target
         .registry
@@ -257,7 +257,7 @@ pub async fn aliases_are_independent(target: &Place) {
 }
 
 /// One of sixteen concurrent moves succeeds; the others get `AliasMoved` with the new version.
-pub async fn one_of_concurrent_alias_moves_succeeds(target: &Place) {
+pub async fn one_of_concurrent_alias_moves_succeeds(target: &Setup) {
     let candidates = register_sixteen_concurrently(target, |number| format!("run-{number}")).await;
     let [champion] = target.register(["champion"]).await;
     target
@@ -315,7 +315,7 @@ fn run(name: &str) -> Run {
 }
 
 async fn register_sixteen_concurrently(
-    target: &Place,
+    target: &Setup,
     name: impl Fn(usize) -> String,
 ) -> Vec<Version> {
     let (start, mut tasks) = (Arc::new(Barrier::new(16)), JoinSet::new());
@@ -334,7 +334,7 @@ async fn register_sixteen_concurrently(
 }
 
 async fn assert_alias_moved(
-    target: &Place,
+    target: &Setup,
     expected: Option<Version>,
     to: Version,
     found: Option<Version>,

@@ -22,7 +22,7 @@ use reqwest::Client;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// The proxy on a local port. Dropping it closes the port.
-pub struct StorageDouble {
+pub struct StorageFake {
     host: EmulatorHost,
     calls: Arc<Mutex<Vec<Call>>>,
     server: JoinHandle<()>,
@@ -49,7 +49,7 @@ pub enum Fate {
     /// Forwards the request with another path and query.
     PassedOnAs(String),
     /// Forwards the request, and closes the connection before the response.
-    AnswerLost,
+    ResponseLost,
     /// Forwards the request, and flips one bit of the response body.
     AnswerCorrupted,
     /// Responds with a status and a body without forwarding the request.
@@ -65,12 +65,12 @@ impl Fate {
     }
 }
 
-impl StorageDouble {
+impl StorageFake {
     /// Starts a proxy on a free port.
     ///
     /// `fate` chooses the treatment of a request from its method, its path and query, and its
     /// number from 1.
-    pub async fn in_front_of(
+    pub async fn start_before(
         emulator: &EmulatorHost,
         fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -96,7 +96,7 @@ impl StorageDouble {
                 status,
                 received_bytes: body.len(),
             });
-            if matches!(fate, Fate::AnswerLost) {
+            if matches!(fate, Fate::ResponseLost) {
                 // Unwinding ends the task of the connection and closes the connection. Unlike
                 // `panic!`, it prints nothing.
                 std::panic::resume_unwind(Box::new("response lost"));
@@ -125,7 +125,7 @@ impl StorageDouble {
     }
 }
 
-impl Drop for StorageDouble {
+impl Drop for StorageFake {
     fn drop(&mut self) {
         self.server.abort();
     }

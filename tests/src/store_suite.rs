@@ -9,11 +9,11 @@ use shared::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
+/// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
 #[macro_export]
 macro_rules! store_suite {
     ($target:expr) => {
-        $crate::promises!(
+        $crate::suite_tests!(
             store_suite,
             $target,
             [
@@ -42,12 +42,12 @@ macro_rules! store_suite {
 }
 
 /// The store under test.
-pub struct Place {
+pub struct Setup {
     prefix: String,
     open: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
 }
 
-impl Place {
+impl Setup {
     /// Creates a target from a prefix and a function that opens a handle of the store.
     ///
     /// The prefix has no trailing slash, and no object has it yet. `open` returns a new handle if
@@ -69,7 +69,7 @@ impl Place {
 }
 
 /// A written object is read back unchanged, with every byte value.
-pub async fn written_object_is_read_back(target: &Place) {
+pub async fn written_object_is_read_back(target: &Setup) {
     let (store, path) = (target.open(), target.path("object.bin"));
     let bytes: Vec<u8> = (0..=255).collect();
     let generation = store
@@ -84,7 +84,7 @@ pub async fn written_object_is_read_back(target: &Place) {
 }
 
 /// An empty object exists and is listed.
-pub async fn empty_object_is_read_back_and_listed(target: &Place) {
+pub async fn empty_object_is_read_back_and_listed(target: &Setup) {
     let (store, path) = (target.open(), target.path("empty"));
     let generation = store
         .write(&path, Bytes::new(), Condition::Absent)
@@ -99,7 +99,7 @@ pub async fn empty_object_is_read_back_and_listed(target: &Place) {
 }
 
 /// An object of the size of a model is read back unchanged.
-pub async fn large_object_is_read_back(target: &Place) {
+pub async fn large_object_is_read_back(target: &Setup) {
     let (store, path) = (target.open(), target.path("model.ubj"));
     let bytes: Bytes = (0..9_000_000_u32)
         .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
@@ -116,7 +116,7 @@ pub async fn large_object_is_read_back(target: &Place) {
 }
 
 /// Reading a missing object returns `NotFound` with its address.
-pub async fn missing_object_is_reported_with_its_address(target: &Place) {
+pub async fn missing_object_is_reported_with_its_address(target: &Setup) {
     let (store, path) = (target.open(), target.path("nowhere/missing.json"));
     assert_eq!(store.generation(&path).await.unwrap(), None);
     let error = store.read(&path).await.unwrap_err();
@@ -137,7 +137,7 @@ pub async fn missing_object_is_reported_with_its_address(target: &Place) {
 }
 
 /// Names are stored unchanged, including characters that are special in a URL or a shell.
-pub async fn special_characters_in_names_are_preserved(target: &Place) {
+pub async fn special_characters_in_names_are_preserved(target: &Setup) {
     let store = target.open();
     let names = [
         "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z.json",
@@ -167,7 +167,7 @@ pub async fn special_characters_in_names_are_preserved(target: &Place) {
 }
 
 /// Concurrent writes of objects with similar names do not affect each other.
-pub async fn similar_names_are_distinct_objects(target: &Place) {
+pub async fn similar_names_are_distinct_objects(target: &Setup) {
     let long = "long-name-".repeat(13);
     let names = ["a/b/c", "a-b-c", "a/b-c", "a-b/c", "a/b/c.tmp"].map(str::to_owned);
     let names: Vec<_> = names
@@ -198,7 +198,7 @@ pub async fn similar_names_are_distinct_objects(target: &Place) {
 }
 
 /// Writing `a/b` creates neither an object `a` nor an object `a/b/c`.
-pub async fn folders_are_not_objects(target: &Place) {
+pub async fn folders_are_not_objects(target: &Setup) {
     let store = target.open();
     store
         .write(&target.path("a/b"), "text".into(), Condition::Always)
@@ -216,7 +216,7 @@ pub async fn folders_are_not_objects(target: &Place) {
 }
 
 /// Each write returns a higher generation than the previous one, and a read returns the same.
-pub async fn generations_increase(target: &Place) {
+pub async fn generations_increase(target: &Setup) {
     let (store, path) = (target.open(), target.path("rising"));
     let mut generations = Vec::new();
     for text in ["first", "second", "second", "first"] {
@@ -235,7 +235,7 @@ pub async fn generations_increase(target: &Place) {
 }
 
 /// Creating an existing object fails and does not change it.
-pub async fn create_of_existing_object_fails(target: &Place) {
+pub async fn create_of_existing_object_fails(target: &Setup) {
     let (store, path) = (target.open(), target.path("once"));
     store
         .write(&path, "first".into(), Condition::Absent)
@@ -246,7 +246,7 @@ pub async fn create_of_existing_object_fails(target: &Place) {
 }
 
 /// A write with a failed condition changes neither contents nor generation.
-pub async fn failed_write_changes_nothing(target: &Place) {
+pub async fn failed_write_changes_nothing(target: &Setup) {
     let (store, path) = (target.open(), target.path("refused"));
     let stale = store
         .write(&path, "first".into(), Condition::Always)
@@ -273,7 +273,7 @@ pub async fn failed_write_changes_nothing(target: &Place) {
 }
 
 /// A compare-and-swap succeeds once for a generation.
-pub async fn swap_with_stale_generation_fails(target: &Place) {
+pub async fn swap_with_stale_generation_fails(target: &Setup) {
     let (store, path) = (target.open(), target.path("swapped"));
     let first = store
         .write(&path, "first".into(), Condition::Absent)
@@ -294,7 +294,7 @@ pub async fn swap_with_stale_generation_fails(target: &Place) {
 }
 
 /// A compare-and-swap of a missing object fails and creates nothing.
-pub async fn swap_of_missing_object_fails(target: &Place) {
+pub async fn swap_of_missing_object_fails(target: &Setup) {
     let (store, path) = (target.open(), target.path("never-written"));
     let generation = store
         .write(&target.path("other"), "text".into(), Condition::Always)
@@ -305,13 +305,13 @@ pub async fn swap_of_missing_object_fails(target: &Place) {
 }
 
 /// One of sixteen concurrent creates succeeds; the others get `ConditionFailed`.
-pub async fn one_of_concurrent_creates_succeeds(target: &Place) {
+pub async fn one_of_concurrent_creates_succeeds(target: &Setup) {
     let path = target.path("created");
     assert_one_of_sixteen_writes_succeeds(target, &path, Condition::Absent).await;
 }
 
 /// One of sixteen concurrent swaps of a generation succeeds; the others get `ConditionFailed`.
-pub async fn one_of_concurrent_swaps_succeeds(target: &Place) {
+pub async fn one_of_concurrent_swaps_succeeds(target: &Setup) {
     let path = target.path("swapped");
     let read = target
         .open()
@@ -322,7 +322,7 @@ pub async fn one_of_concurrent_swaps_succeeds(target: &Place) {
 }
 
 /// Concurrent increments by compare-and-swap, repeated on conflict, are all counted.
-pub async fn concurrent_increments_are_all_counted(target: &Place) {
+pub async fn concurrent_increments_are_all_counted(target: &Setup) {
     let path = target.path("counter");
     target
         .open()
@@ -348,7 +348,7 @@ pub async fn concurrent_increments_are_all_counted(target: &Place) {
 }
 
 /// A concurrent reader gets complete contents, with the generation of their write.
-pub async fn concurrent_reader_sees_complete_writes(target: &Place) {
+pub async fn concurrent_reader_sees_complete_writes(target: &Setup) {
     const ROUNDS: u8 = 20;
     let (writer, path) = (target.open(), target.path("whole"));
     let contents = |round: u8| Bytes::from(vec![round; 200_000 * (1 + usize::from(round % 3))]);
@@ -379,7 +379,7 @@ pub async fn concurrent_reader_sees_complete_writes(target: &Place) {
 }
 
 /// A write through one handle is visible through another.
-pub async fn write_is_visible_through_another_handle(target: &Place) {
+pub async fn write_is_visible_through_another_handle(target: &Setup) {
     let (one, other, path) = (target.open(), target.open(), target.path("shared"));
     for text in ["first", "second"] {
         let generation = one
@@ -402,7 +402,7 @@ pub async fn write_is_visible_through_another_handle(target: &Place) {
 }
 
 /// Listing returns the paths with a prefix, in byte order. A prefix may end anywhere in a name.
-pub async fn list_is_filtered_by_prefix_and_sorted(target: &Place) {
+pub async fn list_is_filtered_by_prefix_and_sorted(target: &Setup) {
     let store = target.open();
     for name in [
         "data/train.csv",
@@ -476,7 +476,7 @@ pub async fn list_is_filtered_by_prefix_and_sorted(target: &Place) {
 }
 
 /// Listing a missing folder or a prefix below an object returns nothing.
-pub async fn list_of_missing_prefix_is_empty(target: &Place) {
+pub async fn list_of_missing_prefix_is_empty(target: &Setup) {
     let store = target.open();
     store
         .write(&target.path("data/a.csv"), "text".into(), Condition::Absent)
@@ -510,7 +510,7 @@ async fn assert_condition_fails(store: &dyn Store, path: &ObjectPath, condition:
 }
 
 async fn assert_one_of_sixteen_writes_succeeds(
-    target: &Place,
+    target: &Setup,
     path: &ObjectPath,
     condition: Condition,
 ) {

@@ -24,11 +24,11 @@ pub use exports::{
     table_version_changes_with_each_replacement,
 };
 
-/// Expands to the tests of the suite. The expression `$target` creates a [`Place`] for each test.
+/// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
 #[macro_export]
 macro_rules! warehouse_suite {
     ($target:expr) => {
-        $crate::promises!(
+        $crate::suite_tests!(
             warehouse_suite,
             $target,
             [
@@ -56,13 +56,13 @@ macro_rules! warehouse_suite {
 
 /// The warehouse under test. Each test uses the daily tables of a different year and its own event
 /// ids.
-pub struct Place {
+pub struct Setup {
     warehouse: Arc<dyn Warehouse>,
     store: Arc<dyn Store>,
     name: String,
 }
 
-impl Place {
+impl Setup {
     /// Creates a target from a name that no event id contains yet, a warehouse, and a store for
     /// exports.
     pub fn new(name: &str, warehouse: Arc<dyn Warehouse>, store: Arc<dyn Store>) -> Self {
@@ -95,7 +95,7 @@ impl Place {
 
 /// Counters with and without id and coordinates, and names with special characters, are read back
 /// unchanged.
-pub async fn counts_are_read_back(target: &Place) {
+pub async fn counts_are_read_back(target: &Setup) {
     let day = day("2015-07-19");
     let mut counts = Counts::default();
     let coordinates = Coordinates::new(48.846_028, 2.375_429);
@@ -134,7 +134,7 @@ pub async fn counts_are_read_back(target: &Place) {
 }
 
 /// Writing a day again replaces its table: no row is left over and none is duplicated.
-pub async fn rewritten_day_is_replaced(target: &Place) {
+pub async fn rewritten_day_is_replaced(target: &Setup) {
     let day = day("2016-07-19");
     let (long, short) = (
         counts_of(&[day], "Quai", 5),
@@ -154,7 +154,7 @@ pub async fn rewritten_day_is_replaced(target: &Place) {
 }
 
 /// A range includes its first and last day and skips days without a table.
-pub async fn count_range_includes_both_ends_and_skips_gaps(target: &Place) {
+pub async fn count_range_includes_both_ends_and_skips_gaps(target: &Setup) {
     let days = ["2017-07-01", "2017-07-02", "2017-07-05", "2017-07-06"].map(day);
     for (count, day) in (1..).zip(days) {
         let counts = counts_of(&[day], "Quai", count);
@@ -188,7 +188,7 @@ pub async fn count_range_includes_both_ends_and_skips_gaps(target: &Place) {
 }
 
 /// A day without counts can be written and read.
-pub async fn day_without_counts_is_empty(target: &Place) {
+pub async fn day_without_counts_is_empty(target: &Setup) {
     let day = day("2018-07-19");
     let ingested_at = timestamp("2018-07-20T06:00:00Z");
     target
@@ -207,7 +207,7 @@ pub async fn day_without_counts_is_empty(target: &Place) {
 }
 
 /// The state of a day has the number of counts and of hours with a count. Empty tables are omitted.
-pub async fn count_days_returns_rows_and_hours(target: &Place) {
+pub async fn count_days_returns_rows_and_hours(target: &Setup) {
     let [first, empty, last] = ["2014-03-29", "2014-03-30", "2014-04-02"].map(day);
     let ingested_at = timestamp("2014-04-03T06:00:00Z");
     assert!(
@@ -261,7 +261,7 @@ pub async fn count_days_returns_rows_and_hours(target: &Place) {
 }
 
 /// A day has 23 or 25 hours when the clocks change: the repeated hour is two hours.
-pub async fn hours_are_complete_when_the_clocks_change(target: &Place) {
+pub async fn hours_are_complete_when_the_clocks_change(target: &Setup) {
     for (text, hours) in [("2019-03-31", 23), ("2019-10-27", 25), ("2019-10-28", 24)] {
         let day = day(text);
         let counts = counts_of(&[day], "Quai", 5);
@@ -287,7 +287,7 @@ pub async fn hours_are_complete_when_the_clocks_change(target: &Place) {
 }
 
 /// Forecasts with and without actual count and id are read back unchanged, bit for bit.
-pub async fn forecasts_are_read_back(target: &Place) {
+pub async fn forecasts_are_read_back(target: &Setup) {
     let day = day("2020-07-19");
     let of = |hours: i32, name: &str| forecast(hour(day, hours), name);
     let forecasts = vec![
@@ -325,7 +325,7 @@ pub async fn forecasts_are_read_back(target: &Place) {
 }
 
 /// Writing forecasts again replaces them. `predict` adds the actual counts this way.
-pub async fn rewritten_forecasts_are_replaced(target: &Place) {
+pub async fn rewritten_forecasts_are_replaced(target: &Setup) {
     let day = day("2021-07-19");
     let without: Vec<_> = day.hours().map(|hour| forecast(hour, "Quai")).collect();
     let with: Vec<_> = without
@@ -349,7 +349,7 @@ pub async fn rewritten_forecasts_are_replaced(target: &Place) {
 }
 
 /// A range includes its first and last day and skips days without a table.
-pub async fn forecast_range_includes_both_ends_and_skips_gaps(target: &Place) {
+pub async fn forecast_range_includes_both_ends_and_skips_gaps(target: &Setup) {
     for text in ["2022-07-01", "2022-07-03"] {
         let rows = [forecast(day(text).first_hour(), "Quai")];
         target
@@ -378,7 +378,7 @@ pub async fn forecast_range_includes_both_ends_and_skips_gaps(target: &Place) {
 }
 
 /// Rows with all fields, with none, and with special characters are read back unchanged.
-pub async fn audit_rows_are_read_back(target: &Place) {
+pub async fn audit_rows_are_read_back(target: &Setup) {
     let decided_at = timestamp("2021-08-02T05:00:00.123456Z");
     let full = AuditEntry {
         drift_detected: Some(true),
@@ -415,7 +415,7 @@ pub async fn audit_rows_are_read_back(target: &Place) {
 }
 
 /// A row with the same function, event and decision replaces the previous row.
-pub async fn audit_row_is_identified_by_function_event_and_decision(target: &Place) {
+pub async fn audit_row_is_identified_by_function_event_and_decision(target: &Setup) {
     let row = |function, subject: &str, decision, reason: &str| {
         let entry = AuditEntry::new(decision, reason);
         entry.into_row(
@@ -448,7 +448,7 @@ pub async fn audit_row_is_identified_by_function_event_and_decision(target: &Pla
 }
 
 /// The audit log is ordered by recording, not by event id.
-pub async fn audit_log_is_ordered_by_recording(target: &Place) {
+pub async fn audit_log_is_ordered_by_recording(target: &Setup) {
     let subjects = ["9", "1", "5", "3"];
     for subject in subjects {
         target
@@ -467,7 +467,7 @@ pub async fn audit_log_is_ordered_by_recording(target: &Place) {
 }
 
 /// The log since an instant has the decisions from that instant on, in order of recording.
-pub async fn audit_log_since_includes_the_instant(target: &Place) {
+pub async fn audit_log_since_includes_the_instant(target: &Setup) {
     for (subject, decided_at) in [
         ("3", "2021-08-03T05:00:00Z"),
         ("1", "2021-08-01T05:00:00Z"),
@@ -503,7 +503,7 @@ pub async fn audit_log_since_includes_the_instant(target: &Place) {
 }
 
 /// Concurrently recorded rows are all stored.
-pub async fn concurrently_recorded_rows_are_all_stored(target: &Place) {
+pub async fn concurrently_recorded_rows_are_all_stored(target: &Setup) {
     let (start, mut tasks) = (Arc::new(Barrier::new(20)), JoinSet::new());
     for number in 0..20 {
         let (warehouse, start) = (Arc::clone(&target.warehouse), Arc::clone(&start));

@@ -20,7 +20,7 @@ pub(crate) fn bench(train: &Path) {
         counts.deduplicate();
         reading.push(start.elapsed());
         let spec = FeatureSpec::for_counters(counts.counters());
-        rows = Frame::of_counts(&spec, &[], &counts).len();
+        rows = Frame::from_counts(&spec, &[], &counts).len();
         total.push(start.elapsed());
     }
     timing::print("read the training file", &mut reading);

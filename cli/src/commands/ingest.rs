@@ -78,12 +78,12 @@ pub struct Backfill {
     /// The number of published messages: one per requested day, 0 in a dry run.
     pub published: usize,
     /// The requested days.
-    pub asked: Vec<AskedDay>,
+    pub asked: Vec<RequestedDay>,
 }
 
 /// A requested day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct AskedDay {
+pub struct RequestedDay {
     /// The date in Paris.
     pub day: Day,
     /// The number of hours with counts in the daily table.
@@ -94,7 +94,7 @@ pub struct AskedDay {
 
 impl fmt::Display for Backfill {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for AskedDay { day, hours, again } in &self.asked {
+        for RequestedDay { day, hours, again } in &self.asked {
             write!(formatter, "{day}: {hours} of {} hours", hours_of(*day))?;
             match again {
                 None => writeln!(formatter)?,
@@ -130,7 +130,7 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
         ..
     } = arguments;
     stdout::print(
-        &ask(
+        &request_days(
             &ports,
             Options {
                 from,
@@ -152,7 +152,7 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
 /// # Errors
 /// Returns an error if the range is empty, if its last day is not over, or if a port fails.
 /// Messages published before the error remain; requesting their days again has no effect.
-pub async fn ask(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
+pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
     let today = Day::of(ports.clock.now());
     let (from, to) = (options.from, options.to.unwrap_or(today.plus(-1)));
     if to >= today {
@@ -165,7 +165,7 @@ pub async fn ask(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
         bail!("cannot request {from} to {to}: the last day is before the first");
     }
     let mut asked = days_to_request(ports, from, to, options.force).await?;
-    for AskedDay { day, again, .. } in &mut asked {
+    for RequestedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
     }
     // A day may be ingested between the reads of its table and its ledger entry. Reading the tables
@@ -194,10 +194,10 @@ async fn days_to_request(
     from: Day,
     to: Day,
     all: bool,
-) -> anyhow::Result<Vec<AskedDay>> {
+) -> anyhow::Result<Vec<RequestedDay>> {
     let known = ports.warehouse.count_days(from, to).await?;
     let hours = |day: Day| known.get(&day).map_or(0, |state| state.hours);
-    let days = from.through(to).map(|day| AskedDay {
+    let days = from.through(to).map(|day| RequestedDay {
         day,
         hours: hours(day),
         again: None,
@@ -207,10 +207,10 @@ async fn days_to_request(
         .collect())
 }
 
-async fn publish_all(ports: &Ports, asked: &[AskedDay]) -> anyhow::Result<usize> {
+async fn publish_all(ports: &Ports, asked: &[RequestedDay]) -> anyhow::Result<usize> {
     let total = asked.len() as u64;
     let mut progress = Progress::new("requesting days", total);
-    for (done, AskedDay { day, again, .. }) in (1..).zip(asked) {
+    for (done, RequestedDay { day, again, .. }) in (1..).zip(asked) {
         publish(ports, *day, *again).await?;
         progress.show(done, total, day.to_string());
     }
@@ -310,7 +310,9 @@ mod tests {
             ("2020-10-25", 23, false),
         ] {
             write_hours(&ports, day(text), hours).await;
-            let backfill = ask(&ports, options(text, Some(text))).await.unwrap();
+            let backfill = request_days(&ports, options(text, Some(text)))
+                .await
+                .unwrap();
             assert_eq!(
                 (backfill.skipped == 1, backfill.asked.is_empty()),
                 (is_complete, is_complete),
@@ -325,14 +327,16 @@ mod tests {
         let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
             "2021-07-19T22:30:00Z".parse().unwrap(),
         )));
-        let backfill = ask(&ports, options("2021-07-15", None)).await.unwrap();
+        let backfill = request_days(&ports, options("2021-07-15", None))
+            .await
+            .unwrap();
         assert_eq!((backfill.to, backfill.asked.len()), (day("2021-07-19"), 5));
-        let error = ask(&ports, options("2021-07-15", Some("2021-07-20")))
+        let error = request_days(&ports, options("2021-07-15", Some("2021-07-20")))
             .await
             .unwrap_err()
             .to_string();
         assert!(error.contains("not over"), "{error}");
-        let error = ask(&ports, options("2021-07-15", Some("2021-07-14")))
+        let error = request_days(&ports, options("2021-07-15", Some("2021-07-14")))
             .await
             .unwrap_err()
             .to_string();

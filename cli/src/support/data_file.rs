@@ -41,8 +41,8 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
-        let unpacked =
-            counts::unpack(Cursor::new(bytes)).with_context(|| format!("cannot read {path}"))?;
+        let unpacked = counts::decompress(Cursor::new(bytes))
+            .with_context(|| format!("cannot read {path}"))?;
         return load_with(path, checksum, rejects, |writer| {
             Ok(counts::read(unpacked, writer)?)
         });
@@ -54,7 +54,7 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     let name = path.display().to_string();
     let checksum = fs::File::open(path)
-        .and_then(Checksum::of_reader)
+        .and_then(Checksum::from_reader)
         .with_context(|| format!("cannot read {name}"))?;
     load_with(&name, checksum, rejects, |writer| {
         Ok(counts::read_file(path, writer)?)

@@ -33,7 +33,7 @@ pub(crate) fn write(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Prints a progress line to standard output, or to standard error if `as_json` is set.
-pub(crate) fn tell(line: &str, as_json: bool) {
+pub(crate) fn print_line(line: &str, as_json: bool) {
     // A closed output must not stop the command.
     let _ = if as_json {
         writeln!(io::stderr(), "{line}")

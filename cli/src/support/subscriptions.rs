@@ -118,7 +118,8 @@ impl Subscriptions {
         Ok(Self {
             http: google_cloud::http_client()?,
             project: format!("{origin}/v1/projects/{project}"),
-            tokens: Tokens::of(emulator).context("cannot load Google Cloud credentials")?,
+            tokens: Tokens::for_emulator(emulator)
+                .context("cannot load Google Cloud credentials")?,
             listening: if emulator.is_some() {
                 EMULATOR_LISTENING
             } else {

@@ -135,7 +135,9 @@ impl TestSystem {
             train: unrelated.data.name.clone(),
             ..self.published_baseline().await
         };
-        baseline::keep(&*self.ports.store, unrelated).await.unwrap();
+        baseline::store_data_set(&*self.ports.store, unrelated)
+            .await
+            .unwrap();
         self.publish_baseline(&baseline).await;
         baseline
     }

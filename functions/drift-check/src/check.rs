@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forecasting::{
     counts::Counts,
-    drift::{self, DatasetDrift, columns_of},
+    drift::{self, DatasetDrift, frame_columns},
     features::{FeatureSpec, Frame, HISTORY_DAYS, History},
     metrics::Scores,
     policy::{LiveError, Policy, WeekVerdict},
@@ -91,8 +91,8 @@ pub async fn check_week(
                 .any(|name| name == column.name())
         })
         .collect();
-    let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
-    let current = columns_of(&frame, policy.drift_columns.iter().map(String::as_str));
+    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
+    let current = frame_columns(&frame, policy.drift_columns.iter().map(String::as_str));
     let failed = |source| {
         Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
     };

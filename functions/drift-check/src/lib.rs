@@ -89,7 +89,7 @@ impl Handler for DriftCheck {
             report: path.clone(),
             major: report.verdict.major,
         };
-        let outcome = Outcome::of(entry(&report, &path));
+        let outcome = Outcome::new(entry(&report, &path));
         Ok(if report.verdict.fine_tune {
             outcome.publish(&detected)
         } else {

@@ -66,7 +66,7 @@ impl Evaluate {
             .warehouse
             .counts(first.plus(-HISTORY_DAYS), last)
             .await?;
-        let frame = Frame::of_counts(
+        let frame = Frame::from_counts(
             &FeatureSpec::for_counters([]),
             &[&known],
             &known.days(first, last),
@@ -120,7 +120,7 @@ impl Handler for Evaluate {
             challenger: event.challenger,
             evaluation: path,
         };
-        Ok(Outcome::of(entry(&evaluation)).publish(&evaluated))
+        Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
     }
 }
 

@@ -43,7 +43,7 @@ fn model() -> Model {
         ..TrainRecipe::default()
     };
     train(
-        &Frame::of_counts(&spec, &[], &counts),
+        &Frame::from_counts(&spec, &[], &counts),
         spec,
         &recipe,
         &mut |_| {},
@@ -53,9 +53,9 @@ fn model() -> Model {
 
 #[test]
 fn model_scored_on_another_test_set_is_rejected() {
-    let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[], &counts());
+    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[], &counts());
     let (model, _) = model()
-        .tested(&FixedTest {
+        .scored_on(&FixedTest {
             data: test_set(b"spring"),
             frame,
         })

@@ -59,7 +59,8 @@ impl FineTune {
             Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
         let fixed_test = fixed_test::load(&self.store).await?;
         let recipe = self.recipe.clone();
-        let work = move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.tested(&fixed_test);
+        let work =
+            move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.scored_on(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
         let result = joined
             .map_err(|source| Error::transient("cannot finish the training").caused_by(source))?;
@@ -134,7 +135,7 @@ impl Handler for FineTune {
         let frame = training_frame(&self.store, &*self.warehouse, window).await?;
         let days = window::days_of(&frame);
         if days < self.policy.fine_tune_minimum_days {
-            return Ok(Outcome::of(too_little_data(
+            return Ok(Outcome::new(too_little_data(
                 &event,
                 window,
                 days,
@@ -167,7 +168,7 @@ impl Handler for FineTune {
             champion: event.champion,
             challenger: version,
         };
-        Ok(Outcome::of(entry).publish(&trained))
+        Ok(Outcome::new(entry).publish(&trained))
     }
 }
 

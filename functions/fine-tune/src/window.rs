@@ -49,7 +49,7 @@ pub async fn training_frame(
         .counts(window.first.plus(-HISTORY_DAYS), window.last_training)
         .await?;
     let rows = known.days(window.first, window.last_training);
-    let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
+    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
     Ok(frame.filter(|row| !profile.excludes(row.hour)))
 }
 

@@ -10,7 +10,7 @@ use runtime::Error;
 use serde::Serialize;
 use shared::{
     address::ObjectPath,
-    open_data::{OpenData, OpenDataError, read_reply},
+    open_data::{OpenData, OpenDataError, parse_response},
     store::{Condition, Store},
     warehouse::Warehouse,
 };
@@ -77,7 +77,7 @@ fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Erro
     let mut rejects = Vec::new();
     let failed =
         |source| Error::permanent(format!("cannot read the reply for {day}")).caused_by(source);
-    let all = read_reply(reply, &mut rejects).map_err(failed)?;
+    let all = parse_response(reply, &mut rejects).map_err(failed)?;
     for (number, row) in (1..)
         .zip(all.rows())
         .filter(|(_, row)| row.hour.day() != day)
@@ -85,7 +85,7 @@ fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Erro
         let text = format!("{} {}", all.counter(row.counter).name, row.count);
         rejects.push(Reject {
             row: number,
-            reason: RejectReason::OtherDay(row.hour.to_string()),
+            reason: RejectReason::UnrequestedDay(row.hour.to_string()),
             text,
         });
     }

@@ -101,7 +101,9 @@ impl Handler for Ingest {
         Ok(reports
             .iter()
             .map(ingested)
-            .fold(Outcome::of(entry), |outcome, event| outcome.publish(&event)))
+            .fold(Outcome::new(entry), |outcome, event| {
+                outcome.publish(&event)
+            }))
     }
 }
 

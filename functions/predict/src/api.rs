@@ -104,7 +104,7 @@ async fn forecast_records(function: &Predict, records: &[Record]) -> Result<Repl
         .map(|record| serving_state.find(record))
         .collect();
     let rows = found.iter().filter_map(|row| row.as_ref().ok().copied());
-    let frame = Frame::of_rows(
+    let frame = Frame::from_rows(
         serving_state.champion.model.features(),
         &serving_state.history,
         rows,

@@ -33,7 +33,7 @@ pub fn forecast_day(
     let rows = target
         .hours()
         .flat_map(|hour| counters.iter().map(move |counter| (*counter, hour)));
-    let frame = Frame::of_rows(champion.model.features(), history, rows);
+    let frame = Frame::from_rows(champion.model.features(), history, rows);
     let predictions = champion.model.predict(&frame)?;
     let forecast = |(row, prediction): (&forecasting::features::FrameRow, f32)| {
         let counter = &frame.counters()[row.counter as usize];

@@ -111,7 +111,7 @@ impl Predict {
             "{settled} forecasts of {day} settled; the forecasts of {} are unchanged because that day is over",
             day.plus(1)
         );
-        Ok(Outcome::of(AuditEntry {
+        Ok(Outcome::new(AuditEntry {
             detail: json!({ "settled_day": day, "settled_forecasts": settled }),
             ..AuditEntry::new("settled", reason)
         }))
@@ -148,7 +148,7 @@ impl Handler for Predict {
             "{forecast_count} forecasts of {target} by version {}",
             champion.version
         );
-        Ok(Outcome::of(AuditEntry {
+        Ok(Outcome::new(AuditEntry {
             champion_version: Some(champion.version),
             detail: json!({ "day": target, "forecasts": forecast_count, "settled_day": event.day, "settled_forecasts": settled }),
             ..AuditEntry::new("forecast", reason)

@@ -68,7 +68,7 @@ async fn promote(ports: &Ports, counts: &Counts) {
         ..TrainRecipe::default()
     };
     let model = model::train(
-        &Frame::of_counts(&spec, &[], counts),
+        &Frame::from_counts(&spec, &[], counts),
         spec,
         &recipe,
         &mut |_| {},

@@ -125,7 +125,7 @@ impl Handler for Promote {
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
         });
-        Ok(Outcome::of(entry).publish(&decided))
+        Ok(Outcome::new(entry).publish(&decided))
     }
 }
 

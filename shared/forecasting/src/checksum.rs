@@ -24,7 +24,7 @@ impl Checksum {
     ///
     /// # Errors
     /// Returns an error if reading fails.
-    pub fn of_reader(mut input: impl Read) -> io::Result<Self> {
+    pub fn from_reader(mut input: impl Read) -> io::Result<Self> {
         let mut digest = Sha256::new();
         io::copy(&mut input, &mut digest)?;
         Ok(Self(format!("{:x}", digest.finalize())))
@@ -84,7 +84,7 @@ mod tests {
         let text = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         assert_eq!(Checksum::of(b"hello").to_string(), text);
         assert_eq!(
-            Checksum::of_reader(&b"hello"[..]).unwrap(),
+            Checksum::from_reader(&b"hello"[..]).unwrap(),
             Checksum::of(b"hello")
         );
         assert_eq!(

@@ -51,7 +51,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Returns an error if there are no application default credentials.
-    pub fn of(emulator: Option<&EmulatorHost>) -> Result<Self, build_errors::Error> {
+    pub fn for_emulator(emulator: Option<&EmulatorHost>) -> Result<Self, build_errors::Error> {
         access_tokens(emulator).map(Self)
     }
 

@@ -39,7 +39,7 @@ pub enum ModelError {
         "cannot train on cuda: XGBoost found no NVIDIA GPU; check GPUs and drivers with `nvidia-smi`, or train with \
          --device cpu"
     )]
-    NoCard,
+    NoGpu,
     /// Training failed.
     #[error("cannot train the model")]
     Train(#[source] xgboost::Error),

@@ -31,7 +31,7 @@ fn counts(days: i32, level: u32) -> Counts {
 }
 
 fn frame(counts: &Counts) -> Frame {
-    Frame::of_counts(&FeatureSpec::for_counters([]), &[], counts)
+    Frame::from_counts(&FeatureSpec::for_counters([]), &[], counts)
 }
 
 fn recipe() -> TrainRecipe {
@@ -217,7 +217,7 @@ async fn input_example_has_training_rows_with_null_for_nan() {
         .await
         .unwrap();
     let spec = FeatureSpec::for_counters(counts.counters());
-    let frame = Frame::of_counts(&spec, &[], &counts);
+    let frame = Frame::from_counts(&spec, &[], &counts);
     let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(example["data"].clone()).unwrap();
     // There are 1,918 rows, because one of the forty days has 23 hours.
     let first_of_each_tenth =

@@ -99,7 +99,7 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
         .map_err(ModelError::Train)?
     {
         found if found.starts_with(device.name()) => Ok(()),
-        _ => Err(ModelError::NoCard),
+        _ => Err(ModelError::NoGpu),
     }
 }
 
@@ -189,7 +189,7 @@ impl Model {
     ///
     /// # Errors
     /// Returns the errors of [`Model::score`].
-    pub fn tested(mut self, fixed_test: &FixedTest) -> Result<(Self, Scores), ModelError> {
+    pub fn scored_on(mut self, fixed_test: &FixedTest) -> Result<(Self, Scores), ModelError> {
         let scores = self.score(&fixed_test.frame)?;
         self.card.test_scores = Some(scores);
         self.card.fixed_test = Some(fixed_test.data.clone());

@@ -137,7 +137,7 @@ impl<H: Handler> Service<H> {
                 return Reply::Retry;
             }
         };
-        let envelope = match Envelope::open(headers, &body) {
+        let envelope = match Envelope::parse(headers, &body) {
             Ok(envelope) => envelope,
             Err(error) => {
                 let error = Error::permanent("cannot read the delivery").caused_by(error);
@@ -173,7 +173,7 @@ impl<H: Handler> Service<H> {
             now,
         };
         tracing::Span::current().record("event_id", context.event_id.to_string());
-        let mut lease = match self.ledger.begin(&context.event_id, now).await {
+        let mut lease = match self.ledger.claim(&context.event_id, now).await {
             Ok(Claim::Acquired(lease)) => lease,
             Ok(Claim::Completed(events)) => {
                 tracing::info!("event already handled");

@@ -57,7 +57,7 @@ impl Envelope {
     ///
     /// # Errors
     /// Returns an error if the body does not contain a valid message; see [`EnvelopeError`].
-    pub fn open(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
+    pub fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Self, EnvelopeError> {
         let mut envelope = Self::unpack(headers, body)?;
         let first = envelope
             .attributes
@@ -188,7 +188,7 @@ mod tests {
             include_str!("fixtures/push-emulator.json"),
         ] {
             assert_eq!(
-                Envelope::open(&HeaderMap::new(), &fixture.into()).unwrap(),
+                Envelope::parse(&HeaderMap::new(), &fixture.into()).unwrap(),
                 expected()
             );
         }
@@ -199,7 +199,7 @@ mod tests {
         let push = |time: &str| {
             let attributes = serde_json::json!({ FIRST_PUBLISHED_ATTRIBUTE: time });
             let message = serde_json::json!({ "messageId": "1", "publishTime": "2021-08-09T00:00:00Z", "attributes": attributes });
-            Envelope::open(
+            Envelope::parse(
                 &HeaderMap::new(),
                 &serde_json::json!({ "message": message }).to_string().into(),
             )
@@ -221,10 +221,10 @@ mod tests {
             ("x-goog-pubsub-attr-origin", "scheduler"),
         ]);
         assert_eq!(
-            Envelope::open(&metadata, &EVENT.into()).unwrap(),
+            Envelope::parse(&metadata, &EVENT.into()).unwrap(),
             expected()
         );
-        let bare = Envelope::open(&HeaderMap::new(), &EVENT.into()).unwrap();
+        let bare = Envelope::parse(&HeaderMap::new(), &EVENT.into()).unwrap();
         assert_eq!((bare.data, bare.published_at), (EVENT.into(), None));
     }
 
@@ -236,10 +236,10 @@ mod tests {
             ("ce-id", "1"),
             ("ce-specversion", "1.0"),
         ]);
-        assert_eq!(Envelope::open(&event, &body).unwrap(), expected());
+        assert_eq!(Envelope::parse(&event, &body).unwrap(), expected());
         let other = headers(&[("ce-type", "google.cloud.storage.object.v1.finalized")]);
         assert!(matches!(
-            Envelope::open(&other, &body),
+            Envelope::parse(&other, &body),
             Err(EnvelopeError::CloudEvent { .. })
         ));
     }
@@ -257,7 +257,7 @@ mod tests {
             ),
         ];
         for (body, expected) in cases {
-            let error = Envelope::open(&HeaderMap::new(), &body.into())
+            let error = Envelope::parse(&HeaderMap::new(), &body.into())
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(expected), "{body}: {error}");
@@ -279,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn open_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Envelope::open(&HeaderMap::new(), &body.into());
+            let _ = Envelope::parse(&HeaderMap::new(), &body.into());
         }
     }
 }

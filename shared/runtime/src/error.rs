@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt};
 
 use shared::{
     audit::AuditEntry,
-    bus::dead_letter::cut,
+    bus::dead_letter::truncate,
     retryability::{Classify, Retryability},
 };
 
@@ -87,10 +87,13 @@ impl Error {
 
     /// Creates the audit entry of a dead-lettered message.
     pub(super) fn into_dead_letter(self) -> AuditEntry {
-        let error_message = Some(cut(&self.chain(), LONGEST_TEXT_BYTES));
+        let error_message = Some(truncate(&self.chain(), LONGEST_TEXT_BYTES));
         AuditEntry {
             error_message,
-            ..AuditEntry::new("dead-lettered", cut(&self.to_string(), LONGEST_TEXT_BYTES))
+            ..AuditEntry::new(
+                "dead-lettered",
+                truncate(&self.to_string(), LONGEST_TEXT_BYTES),
+            )
         }
     }
 }

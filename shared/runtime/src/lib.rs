@@ -88,7 +88,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Creates an outcome with an audit entry and no events.
-    pub fn of(entry: AuditEntry) -> Self {
+    pub fn new(entry: AuditEntry) -> Self {
         Self {
             entry,
             events: Vec::new(),

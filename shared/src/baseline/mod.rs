@@ -109,7 +109,10 @@ impl DataSetDraft {
 ///
 /// # Errors
 /// Returns an error if the store fails.
-pub async fn keep(store: &dyn Store, draft: DataSetDraft) -> Result<Manifest, StoreError> {
+pub async fn store_data_set(
+    store: &dyn Store,
+    draft: DataSetDraft,
+) -> Result<Manifest, StoreError> {
     let (object, path) = (draft.data.name.object(), draft.data.name.manifest());
     if store.generation(&object).await?.is_none() {
         ignore_existing(store.write(&object, draft.bytes, Condition::Absent).await)?;

@@ -40,7 +40,7 @@ fn draft(role: Role, last: &str, parent: Option<&DataSetDraft>) -> DataSetDraft 
 async fn store_with(sets: &[&DataSetDraft]) -> Arc<dyn Store> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     for set in sets {
-        keep(&*store, clone(set)).await.unwrap();
+        store_data_set(&*store, clone(set)).await.unwrap();
     }
     store
 }
@@ -89,7 +89,7 @@ async fn equal_counts_are_stored_once_with_the_first_manifest() {
         draft(Role::Train, "2021-05-10", None),
     );
     let store = store_with(&[&first]).await;
-    let again = keep(&*store, draft(Role::Train, "2021-05-15", Some(&parent)))
+    let again = store_data_set(&*store, draft(Role::Train, "2021-05-15", Some(&parent)))
         .await
         .unwrap();
     assert_eq!(

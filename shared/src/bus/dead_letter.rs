@@ -74,7 +74,7 @@ impl DeadLetter {
         let mut about = BTreeMap::from([
             (
                 REASON_ATTRIBUTE.to_owned(),
-                cut(reason, LONGEST_VALUE_BYTES),
+                truncate(reason, LONGEST_VALUE_BYTES),
             ),
             (EVENT_ID_ATTRIBUTE.to_owned(), event_id.to_string()),
         ]);
@@ -134,7 +134,7 @@ fn is_accepted(data: &Bytes, attributes: &BTreeMap<String, String>) -> bool {
 
 /// Truncates a text to at most `bytes` bytes, at a character boundary, and marks the cut by an
 /// ellipsis.
-pub fn cut(text: &str, bytes: usize) -> String {
+pub fn truncate(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
     }
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn cut_ends_at_a_character_boundary() {
-        assert_eq!(cut("vélo", 5), "vélo");
+        assert_eq!(truncate("vélo", 5), "vélo");
         for (bytes, expected) in [
             (9, "vélos…"),
             (8, "vélo…"),
@@ -246,7 +246,7 @@ mod tests {
             (4, "v…"),
             (3, "…"),
         ] {
-            assert_eq!(cut("vélos à Paris", bytes), expected, "{bytes}");
+            assert_eq!(truncate("vélos à Paris", bytes), expected, "{bytes}");
         }
     }
 

@@ -19,7 +19,7 @@ fn after(start: Timestamp, minutes: i64) -> Timestamp {
 }
 
 async fn lease(ledger: &Ledger, id: &EventId, now: Timestamp) -> Lease {
-    match ledger.begin(id, now).await.unwrap() {
+    match ledger.claim(id, now).await.unwrap() {
         Claim::Acquired(lease) => lease,
         other => panic!("{other:?}"),
     }
@@ -38,7 +38,7 @@ async fn completed_event_returns_its_recorded_events() {
         .await
         .unwrap();
     for minutes in [0, 10_000] {
-        match ledger.begin(&id, after(now, minutes)).await.unwrap() {
+        match ledger.claim(&id, after(now, minutes)).await.unwrap() {
             Claim::Completed(recorded) => assert_eq!(recorded, events),
             other => panic!("{other:?}"),
         }
@@ -50,7 +50,7 @@ async fn event_in_progress_is_not_acquired_before_it_expires() {
     let (ledger, id, now) = ledger();
     let first = lease(&ledger, &id, now).await;
     assert!(matches!(
-        ledger.begin(&id, after(now, 9)).await.unwrap(),
+        ledger.claim(&id, after(now, 9)).await.unwrap(),
         Claim::InProgress { .. }
     ));
     let second = lease(&ledger, &id, after(now, 10)).await;
@@ -73,7 +73,7 @@ async fn lease_can_be_renewed_until_it_is_lost() {
     let mut first = lease(&ledger, &id, now).await;
     ledger.renew(&mut first, after(now, 9)).await.unwrap();
     assert!(matches!(
-        ledger.begin(&id, after(now, 18)).await.unwrap(),
+        ledger.claim(&id, after(now, 18)).await.unwrap(),
         Claim::InProgress { .. }
     ));
     let second = lease(&ledger, &id, after(now, 19)).await;
@@ -194,7 +194,7 @@ async fn one_of_many_concurrent_deliveries_acquires_the_event() {
     for _ in 0..16 {
         let (ledger, id) = (ledger.clone(), id.clone());
         claims.spawn(
-            async move { matches!(ledger.begin(&id, now).await.unwrap(), Claim::Acquired(_)) },
+            async move { matches!(ledger.claim(&id, now).await.unwrap(), Claim::Acquired(_)) },
         );
     }
     let winners = claims

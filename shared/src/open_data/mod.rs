@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forecasting::time::Day;
 
-pub use reply::{ReplyError, read_reply};
+pub use reply::{ResponseError, parse_response};
 
 /// The port for the published counts.
 #[async_trait]
 pub trait OpenData: Send + Sync {
-    /// Returns the published counts of a day as JSON for [`read_reply`].
+    /// Returns the published counts of a day as JSON for [`parse_response`].
     async fn day(&self, day: Day) -> Result<Bytes, OpenDataError>;
 }
 

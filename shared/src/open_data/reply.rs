@@ -13,9 +13,9 @@ use serde_json::Value;
 ///
 /// # Errors
 /// Returns an error if the response is not JSON of one of these shapes.
-pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ReplyError> {
+pub fn parse_response(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ResponseError> {
     let (Reply::Export(records) | Reply::Records { results: records }) =
-        serde_json::from_slice(reply).map_err(ReplyError)?;
+        serde_json::from_slice(reply).map_err(ResponseError)?;
     let mut counts = Counts::default();
     for (number, record) in (1..).zip(records) {
         if let Err(reason) = read_record(&record, &mut counts) {
@@ -32,7 +32,7 @@ pub fn read_reply(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, Rep
 /// The error returned when a response is not a list of records.
 #[derive(Debug, thiserror::Error)]
 #[error("the response of the open data service is not a list of records")]
-pub struct ReplyError(#[source] serde_json::Error);
+pub struct ResponseError(#[source] serde_json::Error);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -51,7 +51,7 @@ fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> 
     };
     let count = read_count(record.get("sum_counts").unwrap_or(&Value::Null))?;
     let name = text("nom_compteur")
-        .ok_or(RejectReason::NoName)?
+        .ok_or(RejectReason::MissingName)?
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
@@ -77,13 +77,13 @@ fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> 
 
 fn read_count(value: &Value) -> Result<u32, RejectReason> {
     if value.is_null() {
-        return Err(RejectReason::NoCount);
+        return Err(RejectReason::MissingCount);
     }
     let number = value
         .as_f64()
-        .ok_or_else(|| RejectReason::BadCount(value.to_string()))?;
+        .ok_or_else(|| RejectReason::InvalidCount(value.to_string()))?;
     if number.fract() != 0.0 {
-        return Err(RejectReason::BadCount(value.to_string()));
+        return Err(RejectReason::InvalidCount(value.to_string()));
     }
     if !(0.0..=f64::from(MAXIMUM_COUNT)).contains(&number) {
         return Err(RejectReason::CountOutOfRange(value.to_string()));
@@ -105,7 +105,7 @@ mod tests {
         let export = object["results"].to_string();
         for reply in [RECORDS, &export] {
             let mut rejects = Vec::new();
-            let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
+            let counts = parse_response(reply.as_bytes(), &mut rejects).unwrap();
             let rows: Vec<_> = counts
                 .rows()
                 .iter()
@@ -138,19 +138,19 @@ mod tests {
             "invalid"
         ]"#;
         let mut rejects = Vec::new();
-        let counts = read_reply(reply.as_bytes(), &mut rejects).unwrap();
+        let counts = parse_response(reply.as_bytes(), &mut rejects).unwrap();
         assert_eq!(counts.len(), 1);
         let reasons: Vec<_> = rejects
             .into_iter()
             .map(|reject| (reject.row, reject.reason))
             .collect();
         let expected = [
-            (2, RejectReason::NoCount),
-            (3, RejectReason::BadCount("1.5".into())),
+            (2, RejectReason::MissingCount),
+            (3, RejectReason::InvalidCount("1.5".into())),
             (4, RejectReason::CountOutOfRange("-3".into())),
-            (5, RejectReason::NoName),
-            (6, RejectReason::BadDate("tomorrow".into())),
-            (7, RejectReason::NoCount),
+            (5, RejectReason::MissingName),
+            (6, RejectReason::InvalidHour("tomorrow".into())),
+            (7, RejectReason::MissingCount),
         ];
         assert_eq!(reasons, expected);
     }
@@ -159,7 +159,7 @@ mod tests {
     fn response_without_a_list_is_rejected() {
         for reply in ["", "<html>", "{}", r#"{"error_code":"ODSQLError"}"#, "7"] {
             assert!(
-                read_reply(reply.as_bytes(), &mut Vec::new()).is_err(),
+                parse_response(reply.as_bytes(), &mut Vec::new()).is_err(),
                 "{reply}"
             );
         }

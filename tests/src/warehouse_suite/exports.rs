@@ -3,10 +3,10 @@
 use forecasting::counts::{self, Coordinates, Counter, Counts};
 use shared::{address::ObjectPath, warehouse::schema};
 
-use super::{Place, counts_of, day, hour, rows, timestamp};
+use super::{Setup, counts_of, day, hour, rows, timestamp};
 
 /// A replaced table has a new version; the other tables keep theirs. Caches rely on this.
-pub async fn table_version_changes_with_each_replacement(target: &Place) {
+pub async fn table_version_changes_with_each_replacement(target: &Setup) {
     let [first, second, last] = ["2012-07-01", "2012-07-02", "2012-07-04"].map(day);
     let warehouse = &target.warehouse;
     let replace = async |day| {
@@ -56,7 +56,7 @@ pub async fn table_version_changes_with_each_replacement(target: &Place) {
 }
 
 /// An export has the columns of the daily tables and each count once, ordered by day.
-pub async fn export_has_each_count_once_and_in_order(target: &Place) {
+pub async fn export_has_each_count_once_and_in_order(target: &Setup) {
     // The clocks change on 2013-03-31.
     let days = ["2013-03-30", "2013-03-31", "2013-04-02", "2013-04-03"].map(day);
     let mut written = Counts::default();
@@ -104,7 +104,7 @@ pub async fn export_has_each_count_once_and_in_order(target: &Place) {
 }
 
 /// An export without tables writes no object, not even a header.
-pub async fn export_of_days_without_a_table_is_empty(target: &Place) {
+pub async fn export_of_days_without_a_table_is_empty(target: &Setup) {
     let (day, folder) = (day("2011-07-01"), "exports/nothing".parse().unwrap());
     target
         .warehouse

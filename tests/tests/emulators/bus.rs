@@ -22,7 +22,7 @@ use shared::{
     event::{Function, Topic},
 };
 use tests::{
-    bus_suite::{Inbox, Place},
+    bus_suite::{Inbox, Setup},
     endpoint::Endpoint,
 };
 use tokio::task::JoinHandle;
@@ -31,7 +31,7 @@ use crate::place;
 
 tests::bus_suite!(suite_setup().await);
 
-async fn suite_setup() -> Place {
+async fn suite_setup() -> Setup {
     let project = Project::set_up(&[]).await;
     let topic = Topic::IngestRequested;
     project.subscribe("everything", topic).await;
@@ -39,7 +39,7 @@ async fn suite_setup() -> Place {
         Arc::new(project.publisher().await),
         Box::new(project.pull("everything")),
     );
-    Place {
+    Setup {
         publisher,
         topic,
         inbox,

@@ -25,8 +25,8 @@ mod suite {
 }
 
 /// Returns a registry with a unique model name, and the lock and the artifacts in memory.
-fn suite_setup() -> registry_suite::Place {
-    registry_suite::Place::new(Arc::new(open(&place::unique("model"), &memory())))
+fn suite_setup() -> registry_suite::Setup {
+    registry_suite::Setup::new(Arc::new(open(&place::unique("model"), &memory())))
 }
 
 fn memory() -> Arc<dyn Store> {

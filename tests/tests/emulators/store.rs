@@ -17,7 +17,7 @@ use shared::{
     store::{Condition, Store, StoreError},
 };
 use tests::{
-    storage_fake::{Fate, StorageDouble},
+    storage_fake::{Fate, StorageFake},
     store_suite,
 };
 
@@ -90,7 +90,7 @@ async fn twenty_megabytes_are_read_back() {
 }
 
 /// Creates a new bucket for the suite, with three handles used in turn.
-async fn suite_setup(prefix: &str) -> store_suite::Place {
+async fn suite_setup(prefix: &str) -> store_suite::Setup {
     let (bucket, cloud) = (new_bucket().await, place::cloud());
     let handles = [
         open(&bucket, &cloud).await,
@@ -98,7 +98,7 @@ async fn suite_setup(prefix: &str) -> store_suite::Place {
         open(&bucket, &cloud).await,
     ];
     let turn = AtomicUsize::new(0);
-    store_suite::Place::new(prefix, move || {
+    store_suite::Setup::new(prefix, move || {
         let next = turn.fetch_add(1, Ordering::Relaxed);
         Arc::clone(&handles[next % handles.len()])
     })
@@ -119,9 +119,9 @@ async fn open(bucket: &BucketName, cloud: &CloudSettings) -> Arc<dyn Store> {
 /// Opens a store in a new bucket, through a fake that decides the fate of each request.
 async fn behind(
     fate: impl Fn(&Method, &str, usize) -> Fate + Clone + Send + Sync + 'static,
-) -> (Arc<dyn Store>, StorageDouble) {
+) -> (Arc<dyn Store>, StorageFake) {
     let emulator = place::cloud().storage_emulator.unwrap();
-    let fake = StorageDouble::in_front_of(&emulator, fate).await;
+    let fake = StorageFake::start_before(&emulator, fate).await;
     (open(&new_bucket().await, &at(fake.host())).await, fake)
 }
 

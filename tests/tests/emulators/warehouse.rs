@@ -16,7 +16,7 @@ use forecasting::{
 };
 use google_cloud::{BigQueryWarehouse, GcsStore};
 use shared::{address::ProjectId, warehouse::Warehouse};
-use tests::warehouse_suite::Place;
+use tests::warehouse_suite::Setup;
 
 use crate::place;
 
@@ -24,13 +24,13 @@ mod suite {
     tests::warehouse_suite!(super::suite_setup().await);
 }
 
-async fn suite_setup() -> Place {
+async fn suite_setup() -> Setup {
     let (project, bucket) = (project_with_tables().await, place::bucket());
     set_up::bucket(&project, &bucket, &place::cloud())
         .await
         .unwrap();
     let store = GcsStore::open(&bucket, &place::cloud()).await.unwrap();
-    Place::new(
+    Setup::new(
         "a-run",
         Arc::new(warehouse(&project).await),
         Arc::new(store),

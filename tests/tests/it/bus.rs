@@ -123,7 +123,7 @@ async fn rejecting_first(attempts: u64, status: u16) -> Endpoint {
             StatusCode::NO_CONTENT
         }
     };
-    Endpoint::answering(move |request: Received| std::future::ready(respond(request.attempt())))
+    Endpoint::responding(move |request: Received| std::future::ready(respond(request.attempt())))
         .await
 }
 
@@ -138,7 +138,7 @@ async fn gated() -> (Endpoint, Arc<Semaphore>) {
             StatusCode::NO_CONTENT
         }
     };
-    (Endpoint::answering(respond).await, gate)
+    (Endpoint::responding(respond).await, gate)
 }
 
 fn texts(endpoint: &Endpoint) -> Vec<String> {

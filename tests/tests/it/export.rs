@@ -100,7 +100,7 @@ async fn export_looks_up_versions_then_exports_each_month() {
 async fn export_interrupted_at_any_step_is_completed_by_the_next_run() {
     let reference = tempfile::tempdir().unwrap();
     let expected = export_to(&ports().await, reference.path()).await.unwrap();
-    for fault in [Fault::Outage, Fault::AnswerLost] {
+    for fault in [Fault::Outage, Fault::ResponseLost] {
         for step in 0..STEPS {
             let (ports, faults) = (ports().await, Arc::new(Faults::default()));
             let (failing, out) = (faults.wrap(&ports), tempfile::tempdir().unwrap());

@@ -25,9 +25,9 @@ mod memory {
         Arc::new(MemoryStore::default())
     }
 
-    fn store_setup() -> store_suite::Place {
+    fn store_setup() -> store_suite::Setup {
         let store = store();
-        store_suite::Place::new("a-run", move || Arc::clone(&store))
+        store_suite::Setup::new("a-run", move || Arc::clone(&store))
     }
 
     mod store {
@@ -51,9 +51,9 @@ mod file {
     use super::*;
 
     /// Each call opens a separate handle, as processes that share a folder do.
-    fn store_setup() -> store_suite::Place {
+    fn store_setup() -> store_suite::Setup {
         let folder = tempfile::tempdir().unwrap();
-        store_suite::Place::new("a-run", move || {
+        store_suite::Setup::new("a-run", move || {
             Arc::new(FileStore::open(folder.path()).unwrap())
         })
     }
@@ -88,19 +88,19 @@ mod file {
     }
 }
 
-fn warehouse_setup(store: Arc<dyn Store>) -> warehouse_suite::Place {
-    warehouse_suite::Place::new(
+fn warehouse_setup(store: Arc<dyn Store>) -> warehouse_suite::Setup {
+    warehouse_suite::Setup::new(
         "a-run",
         Arc::new(EmbeddedWarehouse::new(store)),
         Arc::new(MemoryStore::default()),
     )
 }
 
-fn registry_setup(store: Arc<dyn Store>) -> registry_suite::Place {
-    registry_suite::Place::new(Arc::new(EmbeddedRegistry::new(store)))
+fn registry_setup(store: Arc<dyn Store>) -> registry_suite::Setup {
+    registry_suite::Setup::new(Arc::new(EmbeddedRegistry::new(store)))
 }
 
-async fn bus_setup(store: Arc<dyn Store>) -> bus_suite::Place {
+async fn bus_setup(store: Arc<dyn Store>) -> bus_suite::Setup {
     let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
     let publisher = Arc::new(LogPublisher::new(store, clock));
     let endpoint = Endpoint::acknowledging().await;
@@ -119,7 +119,7 @@ async fn bus_setup(store: Arc<dyn Store>) -> bus_suite::Place {
         endpoint,
         _bus: bus,
     });
-    bus_suite::Place {
+    bus_suite::Setup {
         publisher,
         topic: Topic::IngestRequested,
         inbox,

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tests::eventually::eventually;
 
 const PROMOTE: &str = env!("CARGO_BIN_EXE_promote-process");
-const PATIENT: &str = env!("CARGO_BIN_EXE_patient-process");
+const PATIENT: &str = env!("CARGO_BIN_EXE_gated-process");
 
 // Exit codes of sysexits.h.
 const EX_UNAVAILABLE: i32 = 69;

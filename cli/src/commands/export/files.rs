@@ -137,7 +137,7 @@ impl Files {
             opened => opened.with_context(cannot_read)?,
         };
         let has_size = file.metadata().with_context(cannot_read)?.len() == known.bytes;
-        Ok(has_size && Checksum::of_reader(file).with_context(cannot_read)? == known.sha256)
+        Ok(has_size && Checksum::from_reader(file).with_context(cannot_read)? == known.sha256)
     }
 
     async fn download(

@@ -32,7 +32,7 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
         )),
         (Some(snapshot), _, Some(function)) => {
             replay.to_snapshot(function, snapshot).await?;
-            Ok(ReplayReport::SetBack {
+            Ok(ReplayReport::Sought {
                 functions: vec![function],
                 to: format!("the snapshot {snapshot}"),
             })
@@ -50,7 +50,7 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<Replay
                 // Log each seek, because those before a failed one stay in effect.
                 tracing::info!(%function, %from, "subscription seek completed");
             }
-            Ok(ReplayReport::SetBack {
+            Ok(ReplayReport::Sought {
                 functions,
                 to: from.to_string(),
             })

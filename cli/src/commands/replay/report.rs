@@ -32,7 +32,8 @@ pub enum ReplayReport {
         delivered: Option<Delivered>,
     },
     /// Subscriptions were sought to an earlier position and deliver all later messages again.
-    SetBack {
+    #[serde(rename = "set-back")]
+    Sought {
         /// The functions that the subscriptions belong to.
         functions: Vec<Function>,
         /// The position: an instant, or the name of a snapshot.
@@ -148,7 +149,7 @@ impl fmt::Display for ReplayReport {
                     .iter()
                     .try_for_each(|delivered| delivered.fmt(formatter))
             }
-            Self::SetBack { functions, to } => functions.iter().try_for_each(|function| {
+            Self::Sought { functions, to } => functions.iter().try_for_each(|function| {
                 writeln!(
                     formatter,
                     "the subscription {function} delivers again from {to}"

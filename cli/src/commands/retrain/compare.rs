@@ -69,13 +69,13 @@ impl Comparison {
 
     /// Returns `true` if the retrained model is the champion itself, promoted by an earlier
     /// retraining on the same data.
-    pub fn is_with_itself(&self, retrained: Version) -> bool {
+    pub fn is_same_version(&self, retrained: Version) -> bool {
         self.champion == retrained
     }
 
     /// Returns `true` if the retrained model is better or is already champion.
     pub fn makes_champion(&self, retrained: Version) -> bool {
-        self.is_better() || self.is_with_itself(retrained)
+        self.is_better() || self.is_same_version(retrained)
     }
 
     /// Returns the number of counters at which the retrained model is better, and at which it is
@@ -92,7 +92,7 @@ impl Comparison {
 
     /// Returns the reason for the decision, as the audit row and the report state it.
     pub(super) fn reason(&self, version: Version) -> String {
-        if self.is_with_itself(version) {
+        if self.is_same_version(version) {
             return format!(
                 "version {version}, trained on the same data, is already champion, with MAE {:.2} on the fixed test set",
                 self.after.mae
@@ -171,7 +171,7 @@ mod tests {
                 .iter()
                 .for_each(|counter| counts.push(*counter, hour, 10));
         }
-        let frame = Frame::of_counts(&FeatureSpec::for_counters([]), &[], &counts);
+        let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[], &counts);
         // The rows of each hour are in the order Quai, Pont, Rue.
         let compared = by_counter(
             &frame,

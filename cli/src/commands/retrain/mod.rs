@@ -43,7 +43,7 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
     if arguments.dry_run {
         return stdout::print(&status(&ports, &state, &request).await?, json);
     }
-    let print_plan = |status: &PlanStatus| stdout::tell(&status.to_string(), json);
+    let print_plan = |status: &PlanStatus| stdout::print_line(&status.to_string(), json);
     stdout::print(&retrain(&ports, &state, &request, &print_plan).await?, json)
 }
 

@@ -62,7 +62,7 @@ impl fmt::Display for RetrainReport {
         )?;
         self.write_merge(merge, formatter)?;
         writeln!(formatter, "{}", self.table())?;
-        if !comparison.is_with_itself(train.version) && !comparison.counters.is_empty() {
+        if !comparison.is_same_version(train.version) && !comparison.counters.is_empty() {
             self.write_counters(formatter)?;
         }
         if self.is_better {

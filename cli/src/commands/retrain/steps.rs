@@ -152,7 +152,7 @@ pub(super) async fn promote(
         return Err(PromotionError::OtherBaseline(present));
     }
     let registry = &*ports.registry;
-    if comparison.is_with_itself(fitted.version) {
+    if comparison.is_same_version(fitted.version) {
         // A second promotion would make the version its own predecessor.
         let found = registry.alias(Alias::Champion).await?;
         return if found == Some(fitted.version) {
@@ -210,7 +210,7 @@ pub(super) async fn publish(
             fitted.data
         );
     }
-    if present != next && comparison.is_with_itself(fitted.version) {
+    if present != next && comparison.is_same_version(fitted.version) {
         // An earlier retraining promoted the version. Its comparison is unknown here, so the data
         // are compared again.
         refuse_unless_better(ports, fitted.version, &fitted.data, &present).await?;
@@ -231,7 +231,7 @@ pub(super) async fn record(
     let event_id = decision::event_id(format_args!("retrain-{}-{}", plan.quarter, fitted.run));
     let is_better = comparison.makes_champion(fitted.version);
     let name = if is_better { "retrained" } else { "kept" };
-    if comparison.is_with_itself(fitted.version) && is_recorded(ports, &event_id, name).await? {
+    if comparison.is_same_version(fitted.version) && is_recorded(ports, &event_id, name).await? {
         // The existing row has the scores of the promotion.
         return Ok(event_id);
     }
@@ -313,7 +313,7 @@ fn period(test: &Manifest) -> anyhow::Result<(Hour, Hour)> {
 }
 
 fn source(path: &Path, rows: u64) -> anyhow::Result<Source> {
-    let checksum = std::fs::File::open(path).and_then(Checksum::of_reader);
+    let checksum = std::fs::File::open(path).and_then(Checksum::from_reader);
     let sha256 = checksum.with_context(|| format!("cannot read {}", path.display()))?;
     let name = path
         .file_name()

@@ -176,7 +176,7 @@ impl<'a> Drive<'a> {
 /// Returns the mean absolute error of a model's forecasts of a week, or `None` without counts.
 fn week_mae(model: &Model, counts: &Counts, week: Week) -> anyhow::Result<Option<f64>> {
     let of_week = counts.days(week.first_day(), week.last_day());
-    let frame = forecasting::features::Frame::of_counts(model.features(), &[counts], &of_week);
+    let frame = forecasting::features::Frame::from_counts(model.features(), &[counts], &of_week);
     if frame.is_empty() {
         Ok(None)
     } else {

@@ -31,7 +31,7 @@ use crate::{
 /// Runs the command.
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     let as_json = arguments.json;
-    let mut print_line = |line: String| stdout::tell(&line, as_json);
+    let mut print_line = |line: String| stdout::print_line(&line, as_json);
     let inputs = Inputs::choose(&arguments, &mut print_line)?;
     let state = State::at(
         &arguments

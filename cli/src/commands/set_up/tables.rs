@@ -12,6 +12,6 @@ use shared::address::ProjectId;
 pub async fn tables(project: &ProjectId, cloud: &CloudSettings) -> anyhow::Result<()> {
     Ok(BigQueryWarehouse::open(project, cloud)
         .await?
-        .make_tables()
+        .create_tables()
         .await?)
 }

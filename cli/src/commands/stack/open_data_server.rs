@@ -117,7 +117,7 @@ mod tests {
     use google_cloud::ExploreClient;
     use shared::{
         clock::SimulatedClock,
-        open_data::{OpenData, OpenDataError, read_reply},
+        open_data::{OpenData, OpenDataError, parse_response},
     };
 
     use super::*;
@@ -150,7 +150,8 @@ mod tests {
             .unwrap();
         let client = ExploreClient::new(server.base().clone());
         let mut rejects = Vec::new();
-        let read = read_reply(&client.day(day("2021-07-19")).await.unwrap(), &mut rejects).unwrap();
+        let read =
+            parse_response(&client.day(day("2021-07-19")).await.unwrap(), &mut rejects).unwrap();
         assert_eq!(
             (read.rows(), read.counters()),
             (
@@ -159,7 +160,7 @@ mod tests {
             )
         );
         let today =
-            read_reply(&client.day(day("2021-07-20")).await.unwrap(), &mut rejects).unwrap();
+            parse_response(&client.day(day("2021-07-20")).await.unwrap(), &mut rejects).unwrap();
         assert_eq!(today.len(), 6, "only the six past hours are served");
         assert!(rejects.is_empty());
     }

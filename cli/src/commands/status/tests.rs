@@ -49,7 +49,7 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
     );
     for week in ["2021-W29", "2021-W30", "2021-W31"] {
         let claim = ledger
-            .begin(&EventId::of(Function::DriftCheck, week), clock.now())
+            .claim(&EventId::of(Function::DriftCheck, week), clock.now())
             .await
             .unwrap();
         let Claim::Acquired(lease) = claim else {

@@ -62,8 +62,8 @@ impl TrainingData {
         };
         let train_set = pack(Role::Train, &train, sources, parent)?;
         let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
-        baseline::keep(store, train_set).await?;
-        baseline::keep(store, test_set).await?;
+        baseline::store_data_set(store, train_set).await?;
+        baseline::store_data_set(store, test_set).await?;
         Ok(Self {
             train,
             test,
@@ -75,7 +75,7 @@ impl TrainingData {
     /// Builds the features of the training data. Counts of the test set serve only as lags of later
     /// hours, as in production, and never as targets.
     pub(crate) fn frame(&self, spec: &FeatureSpec) -> Frame {
-        Frame::of_counts(spec, &[&self.test.counts], &self.train.counts)
+        Frame::from_counts(spec, &[&self.test.counts], &self.train.counts)
     }
 
     /// Builds the features of the test set.

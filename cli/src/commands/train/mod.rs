@@ -142,7 +142,7 @@ pub(crate) async fn fit(
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
     let model =
         boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
-    let (model, scores) = model.tested(&fixed_test)?;
+    let (model, scores) = model.scored_on(&fixed_test)?;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
     model.save(&*ports.store, &run.artifacts).await?;
     let version = ports.registry.register(&run).await?;

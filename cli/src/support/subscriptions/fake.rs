@@ -27,7 +27,7 @@ pub(crate) enum Pull {
 }
 
 /// A fake service on a local port, which runs until the test ends.
-pub(crate) struct PubSubDouble {
+pub(crate) struct FakePubSub {
     origin: String,
     contents: Arc<Mutex<Contents>>,
 }
@@ -37,7 +37,7 @@ struct Contents {
     calls: Vec<(String, Value)>,
 }
 
-impl PubSubDouble {
+impl FakePubSub {
     /// Starts a service with scripted replies to pulls; further pulls get an empty reply.
     pub(crate) async fn start(pulls: impl Into<VecDeque<Pull>>) -> Self {
         let contents = Arc::new(Mutex::new(Contents {

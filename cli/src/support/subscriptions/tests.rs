@@ -1,7 +1,7 @@
 //! Tests of pulls from a service that delivers messages late and twice.
 
 use super::{
-    fake::{PubSubDouble, Pull},
+    fake::{FakePubSub, Pull},
     *,
 };
 
@@ -13,7 +13,7 @@ const QUICK_LISTENING: Listening = Listening {
     quiet_after_seek: Duration::from_secs(2),
 };
 
-fn subscriptions(fake: &PubSubDouble, listening: Listening) -> Subscriptions {
+fn subscriptions(fake: &FakePubSub, listening: Listening) -> Subscriptions {
     let opened = Subscriptions::open(&"a-project".parse().unwrap(), &fake.cloud()).unwrap();
     Subscriptions {
         listening,
@@ -32,7 +32,7 @@ async fn pull_after_seek_returns_late_and_repeated_messages_once() {
         Pull::Silence,
         Pull::Messages(&["2", "3"]),
     ];
-    let fake = PubSubDouble::start(pulls).await;
+    let fake = FakePubSub::start(pulls).await;
     let temporary = SubscriptionId("look".to_owned());
     let pulled = subscriptions(&fake, QUICK_LISTENING)
         .pull_after_seek(&temporary, 100)
@@ -61,7 +61,7 @@ async fn pull_after_seek_returns_late_and_repeated_messages_once() {
 
 #[tokio::test]
 async fn pull_stops_at_its_limit_or_without_new_messages() {
-    let fake = PubSubDouble::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
+    let fake = FakePubSub::start([Pull::Messages(&["1", "2"]), Pull::Messages(&["3"])]).await;
     let subscriptions = subscriptions(&fake, EMULATOR_LISTENING);
     let dead_letters = SubscriptionId::of_dead_letters(Function::Ingest);
     for expected in [2, 1, 0] {

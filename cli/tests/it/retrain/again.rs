@@ -185,7 +185,7 @@ async fn unpublished_data_of_the_champion_are_published() {
     system.publish_baseline(&before).await;
     let report = restart(&system, 60).await.unwrap();
     assert!(
-        report.is_better && report.comparison.is_with_itself(Version::new(2)),
+        report.is_better && report.comparison.is_same_version(Version::new(2)),
         "{report}"
     );
     assert_eq!(

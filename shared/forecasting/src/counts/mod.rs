@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-pub use read::{ReadError, open, read, read_file, unpack};
+pub use read::{ReadError, decompress, open, read, read_file};
 pub use reject::{Reject, RejectReason, RejectWriter, Rejects};
 pub use timestamp::parse_hour;
 pub use write::{WriteError, write_french, write_table};

@@ -84,14 +84,14 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
         path: path.to_owned(),
         source: Box::new(ReadError::Io(source)),
     };
-    unpack(File::open(path).map_err(cannot_open)?).map_err(in_file)
+    decompress(File::open(path).map_err(cannot_open)?).map_err(in_file)
 }
 
 /// Decompresses an input on a separate thread if it is gzip. Otherwise returns its bytes unchanged.
 ///
 /// # Errors
 /// Returns an error if the first bytes cannot be read.
-pub fn unpack(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
+pub fn decompress(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
     let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
     let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
     if is_gzip {
@@ -122,7 +122,7 @@ pub enum ReadError {
     },
     /// The input has no bytes, not even a header.
     #[error("the input is empty")]
-    Empty,
+    EmptyInput,
     /// The input is UTF-16 or binary data.
     #[error("the input is {found}; save it as UTF-8 or cp1252")]
     Encoding {
@@ -154,7 +154,7 @@ pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
 fn sniff(input: &mut impl BufRead) -> Result<u8, ReadError> {
     let start = input.fill_buf().map_err(ReadError::Io)?;
     if start.is_empty() {
-        return Err(ReadError::Empty);
+        return Err(ReadError::EmptyInput);
     }
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
         return Err(ReadError::Encoding { found: "UTF-16" });
@@ -260,7 +260,7 @@ impl RowReader {
             .collect::<Vec<_>>()
             .join(" ");
         if name.is_empty() {
-            return Err(RejectReason::NoName);
+            return Err(RejectReason::MissingName);
         }
         let id = decode(id).trim().to_owned();
         let coordinates = Coordinates::parse(&decode(coordinates));
@@ -285,9 +285,9 @@ fn parse_count(field: &[u8]) -> Result<u32, RejectReason> {
     let text = decode(field);
     let text = text.trim();
     if text.is_empty() {
-        return Err(RejectReason::NoCount);
+        return Err(RejectReason::MissingCount);
     }
-    let bad = || RejectReason::BadCount(text.to_owned());
+    let bad = || RejectReason::InvalidCount(text.to_owned());
     let number = match text.parse::<i64>() {
         Ok(number) => number,
         Err(_) => whole(text.parse().map_err(|_| bad())?).ok_or_else(bad)?,

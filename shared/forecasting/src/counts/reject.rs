@@ -18,25 +18,25 @@ pub struct Reject {
 pub enum RejectReason {
     /// The counter name is empty.
     #[error("no counter name")]
-    NoName,
+    MissingName,
     /// The count is empty.
     #[error("no count")]
-    NoCount,
+    MissingCount,
     /// The count is not a whole number.
     #[error("the count `{0}` is not a whole number")]
-    BadCount(String),
+    InvalidCount(String),
     /// The count is negative or above [`MAXIMUM_COUNT`](super::MAXIMUM_COUNT).
     #[error("the count {0} is not between 0 and {max}", max = super::MAXIMUM_COUNT)]
     CountOutOfRange(String),
     /// The hour has an unknown format or does not exist.
     #[error("`{0}` is not a date and hour")]
-    BadDate(String),
+    InvalidHour(String),
     /// The time is not on the hour.
     #[error("`{0}` is not the start of an hour")]
     NotOnTheHour(String),
     /// The year is implausible.
     #[error("`{0}` is outside 2010 to 2049")]
-    ImplausibleDate(String),
+    HourOutOfRange(String),
     /// The row has fewer fields than required.
     #[error("the row ends before column {column}")]
     ShortRow {
@@ -45,22 +45,22 @@ pub enum RejectReason {
     },
     /// The row belongs to a day that was not requested.
     #[error("the hour {0} was not requested")]
-    OtherDay(String),
+    UnrequestedDay(String),
 }
 
 impl RejectReason {
     /// Returns the reason without the rejected value, as a key for counting rows by reason.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::NoName => "no counter name",
-            Self::NoCount => "no count",
-            Self::BadCount(_) => "the count is not a whole number",
+            Self::MissingName => "no counter name",
+            Self::MissingCount => "no count",
+            Self::InvalidCount(_) => "the count is not a whole number",
             Self::CountOutOfRange(_) => "the count is out of range",
-            Self::BadDate(_) => "the hour is not a date and hour",
+            Self::InvalidHour(_) => "the hour is not a date and hour",
             Self::NotOnTheHour(_) => "the hour is not the start of an hour",
-            Self::ImplausibleDate(_) => "the hour is outside 2010 to 2049",
+            Self::HourOutOfRange(_) => "the hour is outside 2010 to 2049",
             Self::ShortRow { .. } => "the row is too short",
-            Self::OtherDay(_) => "the hour was not requested",
+            Self::UnrequestedDay(_) => "the hour was not requested",
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
         let mut writer = RejectWriter::new(&mut file);
         writer.reject(Reject {
             row: 7,
-            reason: RejectReason::BadCount("many".into()),
+            reason: RejectReason::InvalidCount("many".into()),
             text: "a;many".into(),
         });
         assert_eq!(writer.finish().unwrap(), 1);

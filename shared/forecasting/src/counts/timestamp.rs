@@ -20,12 +20,12 @@ const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
 /// later.
 ///
 /// # Errors
-/// - Returns [`RejectReason::BadDate`] for any other text.
+/// - Returns [`RejectReason::InvalidHour`] for any other text.
 /// - Returns [`RejectReason::NotOnTheHour`] if the time is not on the hour.
-/// - Returns [`RejectReason::ImplausibleDate`] for years before 2010 and after 2049.
+/// - Returns [`RejectReason::HourOutOfRange`] for years before 2010 and after 2049.
 pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
     let text = text.trim();
-    let bad = || RejectReason::BadDate(text.to_owned());
+    let bad = || RejectReason::InvalidHour(text.to_owned());
     let separator = text.as_bytes().get(10).copied().ok_or_else(bad)?;
     if !matches!(separator, b'T' | b't' | b' ') {
         return Err(bad());
@@ -49,7 +49,7 @@ pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
             .map_err(|_| bad())?
     };
     if !PLAUSIBLE_YEARS.contains(&civil.year()) {
-        return Err(RejectReason::ImplausibleDate(text.to_owned()));
+        return Err(RejectReason::HourOutOfRange(text.to_owned()));
     }
     Hour::starting_at(timestamp).ok_or_else(|| RejectReason::NotOnTheHour(text.to_owned()))
 }
@@ -122,7 +122,7 @@ mod tests {
             "2021-07-19é00:00",
         ] {
             assert!(
-                matches!(parse_hour(text), Err(RejectReason::BadDate(_))),
+                matches!(parse_hour(text), Err(RejectReason::InvalidHour(_))),
                 "{text}"
             );
         }
@@ -132,7 +132,7 @@ mod tests {
         ));
         assert!(matches!(
             parse_hour("1021-07-19T00:00:00Z"),
-            Err(RejectReason::ImplausibleDate(_))
+            Err(RejectReason::HourOutOfRange(_))
         ));
     }
 

@@ -7,7 +7,7 @@ use crate::{counts::Counter, features::Frame};
 const COUNTER: &str = "counter";
 
 /// Creates the named columns of a frame. Skips names that are not columns of the frame.
-pub fn columns_of<'a>(frame: &Frame, names: impl IntoIterator<Item = &'a str>) -> Vec<Column> {
+pub fn frame_columns<'a>(frame: &Frame, names: impl IntoIterator<Item = &'a str>) -> Vec<Column> {
     names
         .into_iter()
         .filter_map(|name| column_of(frame, name))

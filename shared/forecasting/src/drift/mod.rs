@@ -32,7 +32,7 @@ mod wasserstein;
 use counts::Counts;
 use serde::{Deserialize, Serialize};
 
-pub use frame::columns_of;
+pub use frame::frame_columns;
 
 const SMALL_REFERENCE_ROWS: u64 = 1000;
 const FEW_VALUES: usize = 5;

@@ -38,7 +38,7 @@ impl Frame {
     ///
     /// `history` should start [`HISTORY_DAYS`](super::HISTORY_DAYS) days before `rows`. It need not
     /// contain `rows` themselves.
-    pub fn of_counts(spec: &FeatureSpec, history: &[&Counts], rows: &Counts) -> Self {
+    pub fn from_counts(spec: &FeatureSpec, history: &[&Counts], rows: &Counts) -> Self {
         let mut parts = history.to_vec();
         parts.push(rows);
         let history = History::new(&parts);
@@ -54,14 +54,14 @@ impl Frame {
         let targets = rows.rows().iter().map(|row| row.count as f32).collect();
         Self {
             targets,
-            ..Self::of_rows(spec, &history, keys)
+            ..Self::from_rows(spec, &history, keys)
         }
     }
 
     /// Builds the features of arbitrary rows: positions in [`History::counters`] and hours.
     ///
     /// The targets are the counts of the history, and `NaN` for unknown hours.
-    pub fn of_rows(
+    pub fn from_rows(
         spec: &FeatureSpec,
         history: &History,
         rows: impl Iterator<Item = (usize, Hour)>,

@@ -109,14 +109,14 @@ impl FeatureSpec {
     /// Checks that a stored specification matches this pipeline.
     ///
     /// # Errors
-    /// Returns [`FeatureError::OtherPipeline`] if version or columns differ. Forecasts of such a
+    /// Returns [`FeatureError::PipelineMismatch`] if version or columns differ. Forecasts of such a
     /// model would be meaningless.
     pub fn check(&self) -> Result<(), FeatureError> {
         let ours = Self::empty();
         if (self.pipeline_version, &self.columns) == (ours.pipeline_version, &ours.columns) {
             return Ok(());
         }
-        Err(FeatureError::OtherPipeline {
+        Err(FeatureError::PipelineMismatch {
             model: format!(
                 "version {} with {} columns",
                 self.pipeline_version,
@@ -170,7 +170,7 @@ pub enum FeatureError {
     #[error(
         "the model requires feature pipeline {model}, but this program has {ours}; retrain the model with `bike-traffic train`"
     )]
-    OtherPipeline {
+    PipelineMismatch {
         /// The pipeline that the model requires.
         model: String,
         /// The pipeline of this program.

@@ -6,11 +6,11 @@
 
 mod audit;
 mod cache;
+mod create;
 mod days;
 mod export;
 mod failure;
 mod load;
-mod make;
 mod query;
 mod rows;
 mod service;
@@ -68,7 +68,7 @@ impl BigQueryWarehouse {
     ///
     /// # Errors
     /// Returns an error if the service rejects a request or cannot be reached.
-    pub async fn make_tables(&self) -> Result<(), WarehouseError> {
+    pub async fn create_tables(&self) -> Result<(), WarehouseError> {
         for dataset in schema::DATASETS {
             let created = self.service.create_dataset(dataset).await;
             created.map_err(|failure| {

@@ -37,7 +37,7 @@ impl Service {
         cloud: &CloudSettings,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let emulator = cloud.bigquery_emulator.as_ref();
-        let tokens = Tokens::of(emulator)?;
+        let tokens = Tokens::for_emulator(emulator)?;
         let http = crate::http_client()?;
         let origin = emulator.map_or_else(|| ORIGIN.to_owned(), crate::EmulatorHost::origin);
         let client = ClientBuilder::new()

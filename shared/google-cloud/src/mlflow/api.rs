@@ -4,7 +4,7 @@ use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::address::without_login;
+use shared::address::without_credentials;
 
 use super::MlflowError;
 use crate::{HttpError, MlflowLogin};
@@ -24,7 +24,7 @@ impl Api {
         let server = if *login == MlflowLogin::None {
             url.clone()
         } else {
-            without_login(url)
+            without_credentials(url)
         };
         Ok(Self {
             client: crate::http_client()?,
@@ -119,7 +119,7 @@ impl Api {
     }
 
     fn server_name(&self) -> String {
-        without_login(&self.server).to_string()
+        without_credentials(&self.server).to_string()
     }
 }
 

@@ -86,7 +86,7 @@ async fn repeated_set_up_changes_nothing() {
 
 #[tokio::test]
 async fn repeated_set_up_moves_the_endpoint_and_keeps_unacknowledged_messages() {
-    let first = Endpoint::answering(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
+    let first = Endpoint::responding(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
     let project = Project::set_up(&[(Function::Ingest, &first)]).await;
     let message_id = project.publish(Topic::IngestRequested, "{}").await;
     eventually("the first push", async || first.received().pop()).await;
@@ -112,7 +112,7 @@ async fn push_is_an_envelope_with_the_message() {
         .await
         .unwrap();
     let push = eventually("the push", async || endpoint.received().pop()).await;
-    let envelope = Envelope::open(&push.headers, &push.body.to_string().into()).unwrap();
+    let envelope = Envelope::parse(&push.headers, &push.body.to_string().into()).unwrap();
     assert_eq!(
         (envelope.message_id, envelope.data),
         (message_id.0, message.data)
@@ -123,7 +123,7 @@ async fn push_is_an_envelope_with_the_message() {
 
 #[tokio::test]
 async fn rejected_message_is_pushed_again_and_becomes_a_dead_letter() {
-    let endpoint = Endpoint::answering(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
+    let endpoint = Endpoint::responding(|_| async { StatusCode::SERVICE_UNAVAILABLE }).await;
     let project = Project::set_up(&[(Function::Ingest, &endpoint)]).await;
     let dead_letters = project.pull("ingest-dead-letter");
     project.publish(Topic::IngestRequested, "refused").await;

@@ -112,7 +112,7 @@ async fn publish_three(project: &Project, ingest: &Endpoint) -> Timestamp {
     let pushes = ingest.received();
     let mut envelopes = pushes
         .iter()
-        .map(|push| Envelope::open(&push.headers, &push.body.to_string().into()).unwrap());
+        .map(|push| Envelope::parse(&push.headers, &push.body.to_string().into()).unwrap());
     let second = envelopes
         .find(|envelope| envelope.data == "second")
         .unwrap()

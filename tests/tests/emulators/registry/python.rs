@@ -248,7 +248,7 @@ fn trained() -> (Model, Frame) {
         counts.push(quiet, hour, hour_of_day);
     }
     let spec = FeatureSpec::for_counters(counts.counters());
-    let frame = Frame::of_counts(&spec, &[], &counts);
+    let frame = Frame::from_counts(&spec, &[], &counts);
     let recipe = TrainRecipe {
         rounds: 40,
         learning_rate: 0.2,

@@ -8,7 +8,7 @@ async fn write_with_lost_response_succeeds() {
     // identifies the writer of the object.
     let (store, fake) = behind(|_, _, number| {
         if number % 3 == 1 {
-            Fate::AnswerLost
+            Fate::ResponseLost
         } else {
             Fate::PassedOn
         }

@@ -8,7 +8,7 @@ fn model(byte: u8) -> Vec<u8> {
     vec![byte; MODEL_BYTES]
 }
 
-fn received_bytes(fake: &StorageDouble) -> usize {
+fn received_bytes(fake: &StorageFake) -> usize {
     fake.take_calls()
         .iter()
         .map(|call| call.received_bytes)
@@ -19,7 +19,7 @@ fn received_bytes(fake: &StorageDouble) -> usize {
 async fn model_is_downloaded_again_only_after_a_change() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
-    let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
+    let fake = StorageFake::start_before(&emulator, |_, _, _| Fate::PassedOn).await;
     let (reader, writer) = (
         open(&bucket, &at(fake.host())).await,
         open(&bucket, &place::cloud()).await,
@@ -48,7 +48,7 @@ async fn model_is_downloaded_again_only_after_a_change() {
 async fn model_rewritten_with_the_same_contents_is_not_downloaded() {
     let bucket = new_bucket().await;
     let emulator = place::cloud().storage_emulator.unwrap();
-    let fake = StorageDouble::in_front_of(&emulator, |_, _, _| Fate::PassedOn).await;
+    let fake = StorageFake::start_before(&emulator, |_, _, _| Fate::PassedOn).await;
     let (reader, writer) = (
         open(&bucket, &at(fake.host())).await,
         open(&bucket, &place::cloud()).await,

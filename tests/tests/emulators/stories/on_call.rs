@@ -166,7 +166,7 @@ async fn leave_unhandled_messages(system: &TestSystem) -> EventId {
     );
     let event_id = EventId::of(Function::Ingest, system.last_day);
     let claim = ledger
-        .begin(&event_id, system.ports.clock.now())
+        .claim(&event_id, system.ports.clock.now())
         .await
         .unwrap();
     assert!(matches!(claim, Claim::Acquired(_)), "{claim:?}");

@@ -10,13 +10,13 @@ use forecasting::{
 use google_cloud::BigQueryWarehouse;
 use serde_json::{Value, json};
 use shared::warehouse::Warehouse;
-use tests::bigquery_fake::BigQueryDouble;
+use tests::bigquery_fake::BigQueryFake;
 
 const AN_HOUR: u64 = 3_600;
 
 /// Opens a warehouse with a table for each day, written an hour ago.
-async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryDouble, BigQueryWarehouse) {
-    let fake = BigQueryDouble::start().await;
+async fn with_tables(days: impl Iterator<Item = i32>) -> (BigQueryFake, BigQueryWarehouse) {
+    let fake = BigQueryFake::start().await;
     let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
         .await
         .unwrap();
@@ -97,7 +97,7 @@ async fn deleted_table_is_not_served_from_the_cache() {
 /// The cache compares modification times, and both replacements have the same one.
 #[tokio::test]
 async fn table_replaced_within_a_millisecond_is_not_served_stale() {
-    let fake = BigQueryDouble::start().await;
+    let fake = BigQueryFake::start().await;
     let warehouse = BigQueryWarehouse::open(&"a-project".parse().unwrap(), &fake.cloud())
         .await
         .unwrap();
@@ -171,12 +171,12 @@ impl Check {
 
 /// Reads the counts of a range; the fake returns `rows`.
 async fn check(
-    fake: &BigQueryDouble,
+    fake: &BigQueryFake,
     warehouse: &BigQueryWarehouse,
     (first, last): (i32, i32),
     rows: impl Iterator<Item = Value>,
 ) -> Check {
-    fake.answer_queries(vec![rows.collect()]);
+    fake.set_query_pages(vec![rows.collect()]);
     let before = fake.queries().len();
     let counts = warehouse.counts(day(first), day(last)).await.unwrap();
     let queries = fake.queries().split_off(before).join(" ");

@@ -13,18 +13,18 @@ use shared::{
     store::{MemoryStore, Store},
     warehouse::{Forecast, Warehouse, WarehouseError},
 };
-use tests::bigquery_fake::{BigQueryDouble, LOCATION};
+use tests::bigquery_fake::{BigQueryFake, LOCATION};
 use tokio::task::JoinSet;
 
 const TABLE: &str = "bike_traffic_raw.daily_20210701";
 
-async fn open() -> (BigQueryDouble, BigQueryWarehouse) {
-    let fake = BigQueryDouble::start().await;
+async fn open() -> (BigQueryFake, BigQueryWarehouse) {
+    let fake = BigQueryFake::start().await;
     let warehouse = open_in(&fake, None).await;
     (fake, warehouse)
 }
 
-async fn open_in(fake: &BigQueryDouble, location: Option<&str>) -> BigQueryWarehouse {
+async fn open_in(fake: &BigQueryFake, location: Option<&str>) -> BigQueryWarehouse {
     let cloud = CloudSettings {
         bigquery_location: location.map(str::to_owned),
         ..fake.cloud()
@@ -38,7 +38,7 @@ async fn open_in(fake: &BigQueryDouble, location: Option<&str>) -> BigQueryWareh
 #[tokio::test]
 async fn upload_with_lost_response_loads_rows_once() {
     let (fake, warehouse) = open().await;
-    fake.lose_answers(2);
+    fake.lose_responses(2);
     replace(&warehouse, 7).await.unwrap();
     assert_eq!((fake.jobs().len(), loaded(&fake)), (1, vec![7]));
 }
@@ -166,17 +166,17 @@ async fn backend_error_is_retried_immediately_with_a_new_job() {
 #[tokio::test]
 async fn jobs_and_queries_are_polled_until_done() {
     let (fake, warehouse) = open().await;
-    fake.be_busy(3);
+    fake.delay_completion(3);
     replace(&warehouse, 7).await.unwrap();
-    fake.answer_queries(vec![vec![row(0, 7)]]);
+    fake.set_query_pages(vec![vec![row(0, 7)]]);
     assert_eq!(read(&warehouse).await.unwrap(), [7]);
 }
 
 /// The emulator runs every job in the US, whatever the location of the datasets.
 #[tokio::test]
 async fn jobs_and_queries_run_in_the_configured_location() {
-    let fake = BigQueryDouble::start().await;
-    fake.answer_queries(vec![vec![row(0, 7)], vec![row(1, 8)]]);
+    let fake = BigQueryFake::start().await;
+    fake.set_query_pages(vec![vec![row(0, 7)], vec![row(1, 8)]]);
     let here = open_in(&fake, Some(LOCATION)).await;
     for _ in 0..2 {
         replace(&here, 7).await.unwrap();
@@ -217,7 +217,7 @@ async fn transient_errors_are_retried() {
     ] {
         cases.spawn(async move {
             let (fake, warehouse) = open().await;
-            fake.answer_queries(vec![vec![row(0, 7)]]);
+            fake.set_query_pages(vec![vec![row(0, 7)]]);
             fake.refuse(2, status, reason);
             replace(&warehouse, 7).await.unwrap();
             fake.refuse(2, status, reason);
@@ -263,14 +263,14 @@ async fn missing_role_is_named_and_not_retried() {
 async fn all_result_pages_are_read() {
     let (fake, warehouse) = open().await;
     replace(&warehouse, 7).await.unwrap();
-    fake.answer_queries(vec![
+    fake.set_query_pages(vec![
         vec![row(0, 1), row(1, 2)],
         vec![],
         vec![row(2, 3), row(3, 4)],
         vec![row(4, 5)],
     ]);
     assert_eq!(read(&warehouse).await.unwrap(), [1, 2, 3, 4, 5]);
-    fake.answer_queries(vec![]);
+    fake.set_query_pages(vec![]);
     assert_eq!(read(&warehouse).await.unwrap(), [0_u32; 0]);
 }
 
@@ -320,7 +320,7 @@ async fn invalid_row_is_malformed() {
         ),
         (json!([7]), "date_et_heure_de_comptage is empty"),
     ] {
-        fake.answer_queries(vec![vec![row]]);
+        fake.set_query_pages(vec![vec![row]]);
         let error = read(&warehouse).await.unwrap_err();
         assert!(
             matches!(error, WarehouseError::Malformed { .. }),
@@ -365,7 +365,7 @@ async fn read(warehouse: &BigQueryWarehouse) -> Result<Vec<u32>, WarehouseError>
 }
 
 /// Returns the counts in the fake's table.
-fn loaded(fake: &BigQueryDouble) -> Vec<u32> {
+fn loaded(fake: &BigQueryFake) -> Vec<u32> {
     let rows = fake.table(TABLE).unwrap_or_default();
     let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
     rows.lines()

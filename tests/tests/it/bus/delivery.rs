@@ -49,7 +49,7 @@ async fn body_is_a_wrapped_push() {
         },
     });
     assert_eq!(request.body, expected);
-    let envelope = Envelope::open(&HeaderMap::new(), &request.body.to_string().into()).unwrap();
+    let envelope = Envelope::parse(&HeaderMap::new(), &request.body.to_string().into()).unwrap();
     let published_at = Some(super::timestamp("2021-07-20T04:00:00.123Z"));
     let data = vec![0xff, 0x00, b'{'].into();
     assert_eq!(
@@ -256,5 +256,5 @@ async fn publishing(log: &MessageLog, topic: Topic) -> Endpoint {
             StatusCode::NO_CONTENT
         }
     };
-    Endpoint::answering(respond).await
+    Endpoint::responding(respond).await
 }

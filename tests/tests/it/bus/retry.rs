@@ -86,7 +86,7 @@ async fn missed_acknowledgement_deadline_is_retried() {
         }
         StatusCode::NO_CONTENT
     };
-    let (log, endpoint) = (MessageLog::new(), Endpoint::answering(respond).await);
+    let (log, endpoint) = (MessageLog::new(), Endpoint::responding(respond).await);
     let policy = DeliveryPolicy {
         acknowledgement_deadline: Duration::from_millis(100),
         ..policy()
@@ -166,7 +166,7 @@ async fn retried_message_does_not_block_others() {
             StatusCode::NO_CONTENT
         }
     };
-    let (log, endpoint) = (MessageLog::new(), Endpoint::answering(respond).await);
+    let (log, endpoint) = (MessageLog::new(), Endpoint::responding(respond).await);
     // The others can arrive only if they do not wait for the backoff of the first message.
     let policy = DeliveryPolicy {
         minimum_backoff: Duration::from_secs(3600),
@@ -240,7 +240,7 @@ async fn bus_does_not_poll_while_messages_are_outstanding() {
     };
     let (log, endpoint, faults) = (
         MessageLog::new(),
-        Endpoint::answering(respond).await,
+        Endpoint::responding(respond).await,
         Arc::new(Faults::default()),
     );
     let log = MessageLog::at(faults.wrap_store(&log.store));

@@ -100,7 +100,7 @@ impl Probe {
         self.store
             .write(&path, text.into(), Condition::Always)
             .await?;
-        let mut outcome = Outcome::of(AuditEntry::new("ingested", "scripted success"));
+        let mut outcome = Outcome::new(AuditEntry::new("ingested", "scripted success"));
         let (first, last) = event.days(context.published_at);
         for day in first.through(last) {
             let event_id = EventId::of(Function::Ingest, day);
@@ -136,7 +136,7 @@ impl Handler for Probe {
                 self.succeed(&event, context).await
             }
             Action::PublishToUndeclaredTopic => {
-                let outcome = Outcome::of(AuditEntry::new("ingested", "scripted success"));
+                let outcome = Outcome::new(AuditEntry::new("ingested", "scripted success"));
                 Ok(outcome.publish(&DriftCheckRequested::default()))
             }
             Action::FailPermanently => {

@@ -40,7 +40,7 @@ async fn dead_letter_steps_are_audit_row_and_publish() {
 async fn failed_step_is_repaired_by_the_next_delivery() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
-        service.faults.plan(step, Fault::Refused);
+        service.faults.plan(step, Fault::Rejected);
         let status = service.push(DAYS).await;
         let failed = service.faults.calls()[step].clone();
         assert_eq!(status, RETRY, "{failed}");
@@ -54,7 +54,7 @@ async fn failed_step_is_repaired_by_the_next_delivery() {
 async fn lost_response_is_repaired_once_the_lease_expires() {
     for step in 0..steps_of_a_delivery().await {
         let service = Service::start(&[]).await;
-        service.faults.plan(step, Fault::AnswerLost);
+        service.faults.plan(step, Fault::ResponseLost);
         let status = service.push(DAYS).await;
         let failed = service.faults.calls()[step].clone();
         assert_eq!(status, RETRY, "{failed}");
@@ -88,8 +88,8 @@ async fn failed_dead_letter_is_published_by_the_next_delivery() {
         service.push("no event").await;
         service.faults.calls().len()
     };
-    for (step, fault) in
-        (0..steps).flat_map(|step| [Fault::Refused, Fault::AnswerLost].map(|fault| (step, fault)))
+    for (step, fault) in (0..steps)
+        .flat_map(|step| [Fault::Rejected, Fault::ResponseLost].map(|fault| (step, fault)))
     {
         let service = Service::start(&[]).await;
         service.faults.plan(step, fault);
@@ -99,7 +99,7 @@ async fn failed_dead_letter_is_published_by_the_next_delivery() {
         let dead_letters = service.dead_letters().await;
         // The dead letter is published twice only if the response to its publishing is lost. If
         // the audit row cannot be written, nothing is published.
-        let expected = if failed.starts_with("publish") && fault == Fault::AnswerLost {
+        let expected = if failed.starts_with("publish") && fault == Fault::ResponseLost {
             2
         } else {
             1
@@ -123,7 +123,7 @@ async fn failed_dead_letter_is_published_by_the_next_delivery() {
 #[tokio::test]
 async fn unreleased_event_is_retried_once_the_lease_expires() {
     let service = Service::start(&[Action::FailTransiently]).await;
-    service.faults.plan(2, Fault::Refused);
+    service.faults.plan(2, Fault::Rejected);
     assert_eq!(service.push(DAYS).await, RETRY);
     assert_eq!(service.push(DAYS).await, RETRY);
     assert_eq!(service.probe.runs(), 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cli::{
     State,
     commands::{
-        ingest::{Options, ask},
+        ingest::{Options, request_days},
         stack::{LocalStack, OpenDataServer, StackSettings},
     },
 };
@@ -73,7 +73,7 @@ async fn missing_days_are_requested_once_and_ingested_days_only_with_force() {
     };
     let bicycles = async |day: Day| ports.warehouse.counts(day, day).await.unwrap().rows()[0].count;
 
-    let dry = ask(
+    let dry = request_days(
         ports,
         Options {
             dry_run: true,
@@ -85,7 +85,7 @@ async fn missing_days_are_requested_once_and_ingested_days_only_with_force() {
     assert_eq!((dry.asked.len(), dry.skipped, dry.published), (3, 1, 0));
     // A second request for the same days changes nothing.
     for _ in 0..2 {
-        assert_eq!(ask(ports, options).await.unwrap().published, 3);
+        assert_eq!(request_days(ports, options).await.unwrap().published, 3);
     }
     let settings = StackSettings::new(strategy(), open_data);
     let stack = LocalStack::start(&state, Arc::clone(&clock), settings)
@@ -107,10 +107,10 @@ async fn missing_days_are_requested_once_and_ingested_days_only_with_force() {
         (1, 3),
         "the complete day must be unchanged"
     );
-    let done = ask(ports, options).await.unwrap();
+    let done = request_days(ports, options).await.unwrap();
     assert_eq!((done.published, done.skipped), (0, 4));
 
-    let forced = ask(
+    let forced = request_days(
         ports,
         Options {
             force: true,
@@ -168,7 +168,7 @@ async fn incomplete_day_is_requested_again() {
         let stack = LocalStack::start(&state, Arc::clone(&clock), settings)
             .await
             .unwrap();
-        let backfill = ask(&stack.ports, options).await.unwrap();
+        let backfill = request_days(&stack.ports, options).await.unwrap();
         assert_eq!(backfill.asked[0].hours, hours_before);
         stack.bus.idle().await;
     }
@@ -182,5 +182,5 @@ async fn incomplete_day_is_requested_again() {
             .len(),
         24
     );
-    assert_eq!(ask(&ports, options).await.unwrap().published, 0);
+    assert_eq!(request_days(&ports, options).await.unwrap().published, 0);
 }

@@ -12,7 +12,7 @@ use crate::{
     args::TargetArguments,
     support::{
         state::State,
-        subscriptions::fake::{PubSubDouble, Pull},
+        subscriptions::fake::{FakePubSub, Pull},
     },
 };
 
@@ -186,7 +186,7 @@ async fn edited_dead_letter_is_republished_and_empty_one_is_left() {
 
 #[tokio::test]
 async fn leases_are_renewed_while_a_dead_letter_is_edited() {
-    let fake = PubSubDouble::start([Pull::Messages(&["1", "2"])]).await;
+    let fake = FakePubSub::start([Pull::Messages(&["1", "2"])]).await;
     let folder = tempfile::tempdir().unwrap();
     let store = State::at(folder.path()).unwrap().open_bus_store().unwrap();
     let dead_letters = DeadLetters::of_project(&"a-project".parse().unwrap(), &fake.cloud(), store)

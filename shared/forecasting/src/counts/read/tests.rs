@@ -60,18 +60,21 @@ fn cp1252_and_utf8_names_are_the_same_counter() {
 fn unusable_rows_are_rejected_with_row_number_and_reason() {
     let good = "1;Quai;3;2021-07-19T00:00:00+02:00;";
     let lines = [
-        ("1;Quai;;2021-07-19T00:00:00+02:00;", RejectReason::NoCount),
+        (
+            "1;Quai;;2021-07-19T00:00:00+02:00;",
+            RejectReason::MissingCount,
+        ),
         (
             "1;Quai;many;2021-07-19T00:00:00+02:00;",
-            RejectReason::BadCount("many".into()),
+            RejectReason::InvalidCount("many".into()),
         ),
         (
             "1;Quai;1.5;2021-07-19T00:00:00+02:00;",
-            RejectReason::BadCount("1.5".into()),
+            RejectReason::InvalidCount("1.5".into()),
         ),
         (
             "1;Quai;NaN;2021-07-19T00:00:00+02:00;",
-            RejectReason::BadCount("NaN".into()),
+            RejectReason::InvalidCount("NaN".into()),
         ),
         (
             "1;Quai;-1;2021-07-19T00:00:00+02:00;",
@@ -81,10 +84,13 @@ fn unusable_rows_are_rejected_with_row_number_and_reason() {
             "1;Quai;1e12;2021-07-19T00:00:00+02:00;",
             RejectReason::CountOutOfRange("1e12".into()),
         ),
-        ("1; ;1;2021-07-19T00:00:00+02:00;", RejectReason::NoName),
+        (
+            "1; ;1;2021-07-19T00:00:00+02:00;",
+            RejectReason::MissingName,
+        ),
         (
             "1;Quai;1;2021-02-30T00:00:00+02:00;",
-            RejectReason::BadDate("2021-02-30T00:00:00+02:00".into()),
+            RejectReason::InvalidHour("2021-02-30T00:00:00+02:00".into()),
         ),
         (
             "1;Quai;1;2021-07-19T00:10:00+02:00;",

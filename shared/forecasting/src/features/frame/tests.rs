@@ -29,7 +29,7 @@ fn known_hour_has_the_expected_features() {
         u32::try_from(hour).unwrap()
     });
     let spec = FeatureSpec::for_counters(all.counters());
-    let frame = Frame::of_counts(&spec, &[&all], &all.days(day, day));
+    let frame = Frame::from_counts(&spec, &[&all], &all.days(day, day));
     assert_eq!(frame.len(), 24);
     let at_eight = 8;
     // The count of hour 8 on day 30 is 728. All lags and means follow from it by arithmetic.
@@ -61,7 +61,7 @@ fn lags_are_joined_by_instant_across_a_clock_change() {
     let day: Day = "2021-03-29".parse().unwrap();
     let first = day.plus(-3).first_hour();
     let all = counts(first, 96, |hour| u32::try_from(hour).unwrap());
-    let frame = Frame::of_counts(&FeatureSpec::for_counters(all.counters()), &[], &all);
+    let frame = Frame::from_counts(&FeatureSpec::for_counters(all.counters()), &[], &all);
     for (row, target) in frame.targets().iter().enumerate().skip(24) {
         assert_eq!(value(&frame, row, "count_24h_earlier"), target - 24.0);
     }
@@ -73,7 +73,7 @@ fn future_day_has_features_and_no_target() {
     let known = counts(day.plus(-30).first_hour(), 30 * 24, |_| 5);
     let history = History::new(&[&known]);
     let spec = FeatureSpec::for_counters(known.counters());
-    let frame = Frame::of_rows(&spec, &history, day.hours().map(|hour| (0, hour)));
+    let frame = Frame::from_rows(&spec, &history, day.hours().map(|hour| (0, hour)));
     assert!(frame.targets().iter().all(|target| target.is_nan()));
     assert!(
         frame.values().iter().all(|value| !value.is_nan()),
@@ -90,8 +90,8 @@ proptest! {
         let with_future = counts(first, 32 * 24, |hour| if hour < 30 * 24 { u32::try_from(hour % 97).unwrap() } else { later });
         let spec = FeatureSpec::for_counters(past.counters());
         let rows = || std::iter::once((0, day.first_hour().plus(i32::try_from(target_hour).unwrap())));
-        let without = Frame::of_rows(&spec, &History::new(&[&past]), rows());
-        let with = Frame::of_rows(&spec, &History::new(&[&with_future]), rows());
+        let without = Frame::from_rows(&spec, &History::new(&[&past]), rows());
+        let with = Frame::from_rows(&spec, &History::new(&[&with_future]), rows());
         prop_assert_eq!(without.values(), with.values());
     }
 

@@ -41,7 +41,7 @@ impl Handler for GatedIngest {
         while self.store.generation(&self.gate).await?.is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Ok(Outcome::of(AuditEntry::new(
+        Ok(Outcome::new(AuditEntry::new(
             "waited",
             "the gate object exists",
         )))
