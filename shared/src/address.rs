@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use url::Url;
 
 /// The address of a store, bus, warehouse or registry. Its scheme selects the implementation.
@@ -249,11 +249,49 @@ pub struct NameError {
 ///
 /// Segments are separated by `/`. A segment is not empty and does not start with a dot. The path
 /// has no control characters or backslashes, and at most 1,024 bytes, the limit of Cloud Storage.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct ObjectPath(String);
 
 impl ObjectPath {
+    const MAX_BYTES: usize = 1024;
+
+    /// Creates a path from a text that the program composes, for example
+    /// `format_args!("evaluations/{week}.json")`.
+    ///
+    /// Never fails: empty segments are dropped, and `-` replaces a leading dot, a backslash or a
+    /// control character. Use [`str::parse`] for a text that comes from elsewhere.
+    pub fn new(text: impl fmt::Display) -> Self {
+        let mut path = String::new();
+        for segment in text.to_string().split('/').filter(|text| !text.is_empty()) {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.extend(segment.chars().enumerate().map(|(at, character)| {
+                let is_invalid = character == '\\' || character.is_control();
+                if is_invalid || (at == 0 && character == '.') {
+                    '-'
+                } else {
+                    character
+                }
+            }));
+        }
+        path.truncate(path.floor_char_boundary(Self::MAX_BYTES));
+        let length = path.trim_end_matches('/').len();
+        path.truncate(length);
+        if path.is_empty() {
+            path.push('-');
+        }
+        Self(path)
+    }
+
+    /// Appends one or more segments, as [`ObjectPath::new`] reads them.
+    #[must_use]
+    pub fn join(&self, segments: impl fmt::Display) -> Self {
+        Self::new(format_args!("{self}/{segments}"))
+    }
+
     /// Returns the path as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -267,8 +305,9 @@ impl FromStr for ObjectPath {
         let valid = |segment: &str| {
             !segment.is_empty() && !segment.starts_with('.') && !segment.contains('\\')
         };
-        let is_valid =
-            text.len() <= 1024 && text.split('/').all(valid) && !text.chars().any(char::is_control);
+        let is_valid = text.len() <= Self::MAX_BYTES
+            && text.split('/').all(valid)
+            && !text.chars().any(char::is_control);
         if is_valid {
             Ok(Self(text.to_owned()))
         } else {
@@ -276,20 +315,6 @@ impl FromStr for ObjectPath {
                 text: text.to_owned(),
             })
         }
-    }
-}
-
-impl TryFrom<String> for ObjectPath {
-    type Error = ObjectPathError;
-
-    fn try_from(text: String) -> Result<Self, ObjectPathError> {
-        text.parse()
-    }
-}
-
-impl From<ObjectPath> for String {
-    fn from(path: ObjectPath) -> Self {
-        path.0
     }
 }
 

@@ -27,8 +27,6 @@ pub struct Evaluation {
 impl Evaluation {
     /// Returns the path of the evaluation of a week.
     pub fn path(week: Week) -> ObjectPath {
-        let text = format!("evaluations/{week}.json");
-        text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        ObjectPath::new(format_args!("evaluations/{week}.json"))
     }
 }

@@ -112,7 +112,10 @@ struct Sources {
 
 impl Sources {
     async fn current(store: &Arc<dyn Store>) -> Result<Self, StoreError> {
-        let (train, test) = (path(TRAIN_BASELINE), path(TEST_BASELINE));
+        let (train, test) = (
+            ObjectPath::new(TRAIN_BASELINE),
+            ObjectPath::new(TEST_BASELINE),
+        );
         let missing = |path: &ObjectPath| StoreError::NotFound {
             address: store.address_of(path),
         };
@@ -136,7 +139,7 @@ async fn read_cache<T: DeserializeOwned>(
     store: &Arc<dyn Store>,
     name: &str,
 ) -> Result<Option<T>, StoreError> {
-    let bytes = match store.read(&path(name)).await {
+    let bytes = match store.read(&ObjectPath::new(name)).await {
         Ok(object) => object.bytes,
         Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -157,7 +160,7 @@ async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), Stor
     let Some((first_hour, last_hour)) = test.period() else {
         return Err(malformed(
             &**store,
-            &path(TEST_BASELINE),
+            &ObjectPath::new(TEST_BASELINE),
             "it contains no counts",
         ));
     };
@@ -186,7 +189,7 @@ async fn write_cache<T: Serialize + Sync>(
     sources: Sources,
     value: &T,
 ) -> Result<(), StoreError> {
-    let path = path(name);
+    let path = ObjectPath::new(name);
     let bytes = postcard::to_stdvec(&Derived { sources, value })
         .map_err(|source| malformed(&**store, &path, source))?;
     store
@@ -199,7 +202,7 @@ async fn read_baseline(
     store: &Arc<dyn Store>,
     name: &str,
 ) -> Result<(Counts, Checksum), StoreError> {
-    let path = path(name);
+    let path = ObjectPath::new(name);
     let bytes: Bytes = store.read(&path).await?.bytes;
     // Rejected rows were reported when the baseline was published.
     let (counts, checksum) =
@@ -216,11 +219,6 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
         // The task is never cancelled, so it panicked. Propagate the panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-fn path(name: &str) -> ObjectPath {
-    name.parse()
-        .unwrap_or_else(|_| unreachable!("{name} is made of valid segments"))
 }
 
 #[cfg(test)]
@@ -250,7 +248,7 @@ mod tests {
         let mut csv = Vec::new();
         write_french(&counts, &mut csv).unwrap();
         store
-            .write(&path(name), csv.into(), Condition::Always)
+            .write(&ObjectPath::new(name), csv.into(), Condition::Always)
             .await
             .unwrap();
     }
@@ -276,7 +274,11 @@ mod tests {
         .await;
         let FixedTest { data, frame } = load(&store).await.unwrap();
         assert_eq!(frame.len(), 5 * 24);
-        let csv = store.read(&path(TEST_BASELINE)).await.unwrap().bytes;
+        let csv = store
+            .read(&ObjectPath::new(TEST_BASELINE))
+            .await
+            .unwrap()
+            .bytes;
         assert_eq!(
             (data.name.to_string().get(..16), data.sha256),
             (Some("test-2021-05-20-"), Checksum::of(&csv))
@@ -313,13 +315,16 @@ mod tests {
         )
         .await;
         let first = load(&store).await.unwrap();
-        let before = store.generation(&path(FEATURES)).await.unwrap();
+        let before = store.generation(&ObjectPath::new(FEATURES)).await.unwrap();
         // Compare bytes, because NaN is not equal to itself.
         assert_eq!(
             postcard::to_stdvec(&load(&store).await.unwrap()),
             postcard::to_stdvec(&first)
         );
-        assert_eq!(store.generation(&path(FEATURES)).await.unwrap(), before);
+        assert_eq!(
+            store.generation(&ObjectPath::new(FEATURES)).await.unwrap(),
+            before
+        );
         publish(
             &store,
             TEST_BASELINE,

@@ -225,9 +225,7 @@ impl Ledger {
     }
 
     fn path(&self, event_id: &EventId) -> ObjectPath {
-        let text = format!("ledger/{}/{event_id}.json", self.function);
-        text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        ObjectPath::new(format_args!("ledger/{}/{event_id}.json", self.function))
     }
 }
 
@@ -309,8 +307,7 @@ async fn read_entry(
         .as_str()
         .strip_prefix("ledger/")
         .and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
-    let names = parts
-        .and_then(|(function, id)| Some((function.parse().ok()?, id.to_owned().try_into().ok()?)));
+    let names = parts.and_then(|(function, id)| Some((function.parse().ok()?, id.parse().ok()?)));
     // Ignore objects that the ledger has not written.
     let Some((function, event_id)) = names else {
         return Ok(None);

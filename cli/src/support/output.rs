@@ -3,24 +3,30 @@
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
-    fs::{self, File},
-    io::{self, BufWriter, Write},
+    fs::{self, File, Permissions},
+    io::{self, BufWriter, IntoInnerError, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context;
+use parking_lot::{Mutex, MutexGuard};
+use tempfile::NamedTempFile;
 
 /// The temporary files in use, to be removed when the process is stopped.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// The ending of temporary files.
+const SUFFIX: &str = ".partial";
 
 /// A file that is written to a temporary path and moved to its path by [`OutputFile::finish`].
 ///
 /// Dropping an unfinished file removes it.
 pub(crate) struct OutputFile {
-    file: BufWriter<File>,
+    // Before `registration`, so that the temporary file is removed before its path is forgotten.
+    file: BufWriter<NamedTempFile>,
     path: PathBuf,
-    temporary: PathBuf,
+    registration: Registration,
 }
 
 impl OutputFile {
@@ -41,37 +47,47 @@ impl OutputFile {
             .file_name()
             .with_context(|| format!("{} is not a file path", path.display()))?;
         remove_abandoned(folder, name);
-        let mut name = name.to_owned();
-        // Two processes may write the same file, so each has its own temporary file.
-        name.push(format!(".{}.partial", std::process::id()));
-        let temporary = folder.join(name);
-        unfinished().insert(temporary.clone());
+        let mut prefix = name.to_owned();
+        prefix.push(".");
+        let cannot_write = || format!("cannot write {}", path.display());
+        let mut unfinished = UNFINISHED.lock();
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(SUFFIX)
+            // As `File::create`: the umask applies. The default would hide the file from others.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .with_context(cannot_write)?;
+        unfinished.insert(file.path().to_owned());
         // The lock protects the file from `remove_abandoned` in other processes, which removes
         // nothing on file systems without locks.
-        match File::create(&temporary).inspect(|file| drop(file.try_lock())) {
-            Ok(file) => Ok(Self {
-                file: BufWriter::new(file),
-                path: path.to_owned(),
-                temporary,
-            }),
-            Err(error) => {
-                unfinished().remove(&temporary);
-                Err(error).with_context(|| format!("cannot write {}", path.display()))
-            }
-        }
+        drop(file.as_file().try_lock());
+        Ok(Self {
+            registration: Registration(file.path().to_owned()),
+            file: BufWriter::new(file),
+            path: path.to_owned(),
+        })
     }
 
     /// Flushes the file to disk and moves it to its final path.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written or moved.
-    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        let written = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_all());
-        let moved = written.and_then(|()| fs::rename(&self.temporary, &self.path));
-        moved.with_context(|| format!("cannot write {}", self.path.display()))
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let Self {
+            file,
+            path,
+            registration,
+        } = self;
+        let cannot_write = || format!("cannot write {}", path.display());
+        let file = file
+            .into_inner()
+            .map_err(IntoInnerError::into_error)
+            .with_context(cannot_write)?;
+        file.as_file().sync_all().with_context(cannot_write)?;
+        file.persist(&path).with_context(cannot_write)?;
+        drop(registration);
+        Ok(())
     }
 }
 
@@ -85,11 +101,12 @@ impl Write for OutputFile {
     }
 }
 
-impl Drop for OutputFile {
+/// A path in [`UNFINISHED`].
+struct Registration(PathBuf);
+
+impl Drop for Registration {
     fn drop(&mut self) {
-        // After `finish`, the temporary file no longer exists.
-        let _ = fs::remove_file(&self.temporary);
-        unfinished().remove(&self.temporary);
+        UNFINISHED.lock().remove(&self.0);
     }
 }
 
@@ -102,8 +119,13 @@ fn remove_abandoned(folder: &Path, name: &OsStr) {
         let middle = temporary
             .as_encoded_bytes()
             .strip_prefix(name.as_encoded_bytes());
-        let process = middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(b".partial"));
-        process.is_some_and(|process| process.iter().all(u8::is_ascii_digit))
+        let random =
+            middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(SUFFIX.as_bytes()));
+        // tempfile draws six characters; earlier versions took the id of the process.
+        random.is_some_and(|random| {
+            let is_drawn = random.len() == 6 && random.iter().all(u8::is_ascii_alphanumeric);
+            is_drawn || random.iter().all(u8::is_ascii_digit)
+        })
     };
     for entry in fs::read_dir(folder)
         .into_iter()
@@ -122,16 +144,11 @@ fn remove_abandoned(folder: &Path, name: &OsStr) {
 /// While the returned guard exists, no file can be created or dropped. Other threads therefore
 /// cannot report a missing file before the process exits.
 pub(crate) fn remove_unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    let unfinished = unfinished();
+    let unfinished = UNFINISHED.lock();
     for path in &*unfinished {
         let _ = fs::remove_file(path);
     }
     unfinished
-}
-
-fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    // A panic cannot leave the set in an inconsistent state.
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -167,6 +184,7 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         for name in [
             "counts.csv.1.partial",
+            "counts.csv.aB3xYz.partial",
             "counts.csv.2.partial",
             "counts.csv.gz.1.partial",
             "counts.csv.old.partial",

@@ -139,7 +139,5 @@ fn retryability(error: OpenDataError) -> Error {
 }
 
 fn raw(day: Day, name: &str) -> ObjectPath {
-    let text = format!("raw/{day}/{name}");
-    text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is a valid object path"))
+    ObjectPath::new(format_args!("raw/{day}/{name}"))
 }

@@ -1,17 +1,27 @@
 //! Tests of the handler with the in-memory ports.
 
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 use forecasting::{
+    checksum::Checksum,
     metrics::Scores,
     policy::{Comparison, ScorePair},
     time::Week,
 };
 use shared::{
     Timestamp,
+    address::ObjectPath,
     clock::SimulatedClock,
-    registry::{Alias, Operator, Run},
+    registry::{Alias, EmbeddedRegistry, Operator, Run},
     retryability::Retryability,
-    store::{Condition, write_json},
+    store::{Condition, Generation, MemoryStore, Object, StoreError, write_json},
 };
+use tokio::sync::Barrier;
 
 use super::*;
 
@@ -23,9 +33,15 @@ fn version(number: u32) -> Version {
     Version::new(number)
 }
 
-/// Returns ports with three registered versions; the first is champion.
+/// Returns ports with three registered versions; the first is champion. The registry is in the
+/// store.
 async fn ports() -> Ports {
-    let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = Ports {
+        registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)))
+    };
     for number in 1..=3 {
         let run = Run::new(
             format!("run-{number}").parse().unwrap(),
@@ -43,6 +59,17 @@ async fn ports() -> Ports {
 
 /// Stores an evaluation of versions 1 and 2, and returns the event that names it.
 async fn evaluated(ports: &Ports, champion_mae: f64, challenger_mae: f64) -> ChallengerEvaluated {
+    evaluated_in(ports, week(), version(2), [champion_mae, challenger_mae]).await
+}
+
+/// Stores the evaluation of a week, which compares version 1 with a challenger. `maes` are their
+/// errors.
+async fn evaluated_in(
+    ports: &Ports,
+    week: Week,
+    challenger: Version,
+    [champion_mae, challenger_mae]: [f64; 2],
+) -> ChallengerEvaluated {
     let scores = |mae: f64| Scores {
         mae,
         rmse: 2.0 * mae,
@@ -59,21 +86,21 @@ async fn evaluated(ports: &Ports, champion_mae: f64, challenger_mae: f64) -> Cha
     };
     let verdicts = Policy::default().judge_challenger(&comparison);
     let evaluation = Evaluation {
-        week: week(),
+        week,
         champion: version(1),
-        challenger: version(2),
+        challenger,
         comparison,
         verdicts,
     };
-    let path = Evaluation::path(week());
+    let path = Evaluation::path(week);
     write_json(&*ports.store, &path, &evaluation, Condition::Always)
         .await
         .unwrap();
     ChallengerEvaluated {
-        event_id: EventId::of(Function::Evaluate, week()),
-        week: week(),
+        event_id: EventId::of(Function::Evaluate, week),
+        week,
         champion: version(1),
-        challenger: version(2),
+        challenger,
         evaluation: path,
     }
 }
@@ -162,24 +189,129 @@ async fn promotion_interrupted_after_the_swap_is_completed_by_the_next_run() {
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
 }
 
-#[tokio::test]
-async fn concurrent_promotions_move_the_alias_once() {
+/// A store whose first two reads return only after both have read.
+struct FirstReadsMeet {
+    inner: Arc<dyn Store>,
+    reads: AtomicUsize,
+    barrier: Barrier,
+}
+
+#[async_trait]
+impl Store for FirstReadsMeet {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        let object = self.inner.read(path).await;
+        if self.reads.fetch_add(1, Ordering::SeqCst) < 2 {
+            self.barrier.wait().await;
+        }
+        object
+    }
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        self.inner.generation(path).await
+    }
+
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
+        self.inner.write(path, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        self.inner.address_of(path)
+    }
+}
+
+/// Both promotions find version 1 as champion before either moves the alias. Both challengers would
+/// be promoted if the alias moved without comparing the champion, or if the registry wrote without
+/// comparing the generation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_two_concurrent_promotions_is_stale() {
     let ports = ports().await;
-    let event = evaluated(&ports, 10.0, 9.0).await;
-    let rival = ports
-        .registry
-        .move_alias(Operator::named("tests").champion_change(Some(version(1)), version(3)));
-    let (outcome, rival) = tokio::join!(handle(&ports, &event), rival);
-    let champion = aliases(&ports).await[0];
-    let expected = if rival.is_ok() {
-        (version(3), "kept")
+    let second = evaluated(&ports, 10.0, 9.0).await;
+    let next_week = "2021-W31".parse().unwrap();
+    let third = evaluated_in(&ports, next_week, version(3), [10.0, 8.0]).await;
+    let meeting: Arc<dyn Store> = Arc::new(FirstReadsMeet {
+        inner: Arc::clone(&ports.store),
+        reads: AtomicUsize::new(0),
+        barrier: Barrier::new(2),
+    });
+    let ports = Ports {
+        registry: Arc::new(EmbeddedRegistry::new(meeting)),
+        ..ports
+    };
+    let spawn = |event: ChallengerEvaluated| {
+        let ports = ports.clone();
+        tokio::spawn(async move { handle(&ports, &event).await.unwrap() })
+    };
+    let (second, third) = tokio::join!(spawn(second), spawn(third));
+    let (second, third) = (second.unwrap(), third.unwrap());
+
+    let (winner, promoted, kept) = if second.entry().decision == "promoted" {
+        (version(2), second, third)
     } else {
-        (version(2), "promoted")
+        (version(3), third, second)
     };
     assert_eq!(
-        (champion, outcome.unwrap().entry().decision.clone()),
-        (Some(expected.0), expected.1.to_owned())
+        (
+            promoted.entry().decision.as_str(),
+            kept.entry().decision.as_str()
+        ),
+        ("promoted", "kept")
     );
+    assert!(
+        kept.entry().reason.starts_with("stale"),
+        "{}",
+        kept.entry().reason
+    );
+    assert_eq!(kept.entry().champion_version, Some(winner));
+    assert_eq!(aliases(&ports).await, [Some(winner), Some(version(1))]);
+}
+
+/// Handles an event twice. Asserts the decision, and that the second run returns the same outcome
+/// and changes no object.
+async fn assert_idempotent(ports: &Ports, event: &ChallengerEvaluated, decision: &str) {
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = handle(ports, event).await.unwrap();
+    let before = objects().await;
+    let second = handle(ports, event).await.unwrap();
+    assert_eq!(first.entry().decision.as_str(), decision);
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
+}
+
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    for (challenger_mae, decision) in [(9.0, "promoted"), (9.6, "kept")] {
+        let ports = ports().await;
+        let event = evaluated(&ports, 10.0, challenger_mae).await;
+        assert_idempotent(&ports, &event, decision).await;
+    }
+}
+
+#[tokio::test]
+async fn second_delivery_of_a_stale_evaluation_changes_nothing() {
+    let ports = ports().await;
+    let event = evaluated(&ports, 10.0, 5.0).await;
+    let other = Operator::named("tests").champion_change(Some(version(1)), version(3));
+    ports.registry.move_alias(other).await.unwrap();
+    assert_idempotent(&ports, &event, "kept").await;
 }
 
 #[tokio::test]

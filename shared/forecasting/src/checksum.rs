@@ -6,12 +6,13 @@ use std::{
     str::FromStr,
 };
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use sha2::{Digest, Sha256};
 
 /// A SHA-256 checksum, formatted as 64 lowercase hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Checksum(String);
 
 impl Checksum {
@@ -47,20 +48,6 @@ impl FromStr for Checksum {
         } else {
             Err(ChecksumError)
         }
-    }
-}
-
-impl TryFrom<String> for Checksum {
-    type Error = ChecksumError;
-
-    fn try_from(text: String) -> Result<Self, ChecksumError> {
-        text.parse()
-    }
-}
-
-impl From<Checksum> for String {
-    fn from(checksum: Checksum) -> Self {
-        checksum.0
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::{
     tz::TimeZone,
 };
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 const SECONDS_PER_HOUR: i64 = 3600;
 
@@ -116,8 +117,9 @@ impl LocalHour {
 }
 
 /// A calendar day of Europe/Paris, written `2021-07-19`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Day(Date);
 
 impl Day {
@@ -225,23 +227,10 @@ impl FromStr for Day {
     }
 }
 
-impl TryFrom<String> for Day {
-    type Error = TimeError;
-
-    fn try_from(text: String) -> Result<Self, TimeError> {
-        text.parse()
-    }
-}
-
-impl From<Day> for String {
-    fn from(day: Day) -> Self {
-        day.to_string()
-    }
-}
-
 /// An ISO 8601 week, Monday to Sunday, written `2021-W30`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Week {
     year: i16,
     week: i8,
@@ -285,20 +274,6 @@ impl FromStr for Week {
         } else {
             Err(invalid())
         }
-    }
-}
-
-impl TryFrom<String> for Week {
-    type Error = TimeError;
-
-    fn try_from(text: String) -> Result<Self, TimeError> {
-        text.parse()
-    }
-}
-
-impl From<Week> for String {
-    fn from(week: Week) -> Self {
-        week.to_string()
     }
 }
 

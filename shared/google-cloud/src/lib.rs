@@ -19,4 +19,4 @@ pub use retry::{
     ATTEMPT_TIME_LIMIT, CONNECT_TIMEOUT, FIRST_DELAY, HttpError, LONGEST_DELAY, LoggedRetryPolicy,
     MAX_ATTEMPTS, TIME_LIMIT, backoff, http_client, log_retry, retried, send, send_while,
 };
-pub use settings::{CloudSettings, EmulatorHost, MlflowLogin, Secret};
+pub use settings::{CloudSettings, EmulatorHost, MlflowLogin};

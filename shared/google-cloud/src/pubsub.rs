@@ -1,9 +1,6 @@
 //! The publisher on Pub/Sub.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use google_cloud_gax::{
@@ -15,6 +12,7 @@ use google_cloud_pubsub::{
     model,
     retry_policy::RetryableErrors,
 };
+use parking_lot::Mutex;
 use shared::{
     address::{Address, OpenError, ProjectId},
     bus::{BusError, Message, MessageId, Publisher},
@@ -54,7 +52,7 @@ impl PubSubPublisher {
 
     /// Returns the publisher of a topic, which is created on first use.
     fn topic(&self, topic: Topic) -> TopicPublisher {
-        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.topics.lock();
         let create = || {
             self.client
                 .publisher(self.name(topic))

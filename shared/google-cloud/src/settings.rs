@@ -1,12 +1,13 @@
 //! The settings of the Google Cloud and MLflow adapters.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use reqwest::Url;
-use shared::settings::{SettingsError, Variables, optional};
+use secrecy::SecretString;
+use shared::settings::{SettingsError, Variables, optional, required};
 
 /// The endpoints of emulators, the location of BigQuery, and the login to MLflow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct CloudSettings {
     /// `BQ_LOCATION`: the location of BigQuery jobs, for example `europe-west1`. Defaults to the
     /// location of the datasets.
@@ -25,7 +26,7 @@ pub struct CloudSettings {
 }
 
 /// The login to an MLflow server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum MlflowLogin {
     /// No authentication.
     #[default]
@@ -35,10 +36,10 @@ pub enum MlflowLogin {
         /// The user name.
         user: String,
         /// The password.
-        password: Secret,
+        password: SecretString,
     },
     /// `MLFLOW_TRACKING_TOKEN`: sent as a bearer token.
-    Token(Secret),
+    Token(SecretString),
 }
 
 impl CloudSettings {
@@ -61,15 +62,16 @@ impl CloudSettings {
 
 impl MlflowLogin {
     fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
-        if let Some(token) = optional(variables, "MLFLOW_TRACKING_TOKEN")? {
-            return Ok(Self::Token(token));
+        if let Some(token) = optional::<String>(variables, "MLFLOW_TRACKING_TOKEN")? {
+            return Ok(Self::Token(token.into()));
         }
         let Some(user) = optional(variables, "MLFLOW_TRACKING_USERNAME")? else {
             return Ok(Self::None);
         };
+        let password: String = required(variables, "MLFLOW_TRACKING_PASSWORD")?;
         Ok(Self::Password {
             user,
-            password: shared::settings::required(variables, "MLFLOW_TRACKING_PASSWORD")?,
+            password: password.into(),
         })
     }
 }
@@ -94,31 +96,6 @@ impl FromStr for EmulatorHost {
         } else {
             format!("http://{text}").parse().map(Self)
         }
-    }
-}
-
-/// A secret string; its `Debug` output is redacted.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Returns the secret. It must not be logged.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forecasting::{features::FeatureSpec, metrics::Scores, time::Hour};
+use forecasting::{checksum::Checksum, features::FeatureSpec, metrics::Scores, time::Hour};
 use serde::{Deserialize, Serialize};
 use shared::{
     address::ObjectPath,
@@ -10,7 +10,7 @@ use shared::{
     store::{Store, StoreError, read_json},
 };
 
-use crate::{CARD_FILE, file};
+use crate::CARD_FILE;
 
 /// The kind of model in forecasts and runs.
 pub const MODEL_TYPE: &str = "xgboost";
@@ -24,7 +24,7 @@ pub struct ModelCard {
     /// earlier versions ignore the base score.
     pub xgboost_version: String,
     /// The SHA-256 of the booster file, in hexadecimal.
-    pub sha256: String,
+    pub sha256: Checksum,
     /// The features of the model.
     pub features: FeatureSpec,
     /// The number of boosting rounds.
@@ -49,7 +49,7 @@ impl ModelCard {
     /// # Errors
     /// Returns an error if the card is missing or cannot be read.
     pub async fn read(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
-        Ok(read_json(store, &file(folder, CARD_FILE)).await?.0)
+        Ok(read_json(store, &folder.join(CARD_FILE)).await?.0)
     }
 }
 

@@ -9,11 +9,11 @@ mod training;
 use std::sync::Arc;
 
 use forecasting::{
+    checksum::Checksum,
     features::{COLUMNS, FeatureSpec, Frame},
     metrics::{self, Scores},
 };
 use mlflow::Example;
-use sha2::{Digest, Sha256};
 use shared::{
     address::ObjectPath,
     registry::{Registry, Version},
@@ -94,16 +94,16 @@ impl Model {
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
         store
-            .write(&file(folder, BOOSTER_FILE), bytes.into(), Condition::Always)
+            .write(&folder.join(BOOSTER_FILE), bytes.into(), Condition::Always)
             .await?;
         for (name, text) in mlflow::files(&self.card, &self.example) {
             store
-                .write(&file(folder, name), text.into(), Condition::Always)
+                .write(&folder.join(name), text.into(), Condition::Always)
                 .await?;
         }
         write_json(
             store,
-            &file(folder, CARD_FILE),
+            &folder.join(CARD_FILE),
             &self.card,
             Condition::Always,
         )
@@ -122,9 +122,9 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let card = ModelCard::read(&**store, folder).await?;
         card.features.check()?;
-        let path = file(folder, BOOSTER_FILE);
+        let path = folder.join(BOOSTER_FILE);
         let bytes = store.read(&path).await?.bytes;
-        let found = checksum(&bytes);
+        let found = Checksum::of(&bytes);
         if found != card.sha256 {
             let reason = format!(
                 "the SHA-256 is {found}, but the model card has {}; train the model again or copy it again",
@@ -174,19 +174,6 @@ impl Model {
 
 const BOOSTER_FILE: &str = "model.ubj";
 const CARD_FILE: &str = "card.json";
-
-fn file(folder: &ObjectPath, name: &str) -> ObjectPath {
-    let text = format!("{folder}/{name}");
-    text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use shared::{
     store::{Store, StoreError, read_json},
 };
 
-use crate::{BOOSTER_FILE, ModelCard, file};
+use crate::{BOOSTER_FILE, ModelCard};
 
 /// The maximum number of rows of the input example.
 const EXAMPLE_ROWS: usize = 10;
@@ -52,7 +52,7 @@ impl Example {
 
     /// Reads the example of a saved model. Returns an empty example if there is none.
     pub(crate) async fn load(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
-        match read_json::<Split>(store, &file(folder, EXAMPLE_FILE)).await {
+        match read_json::<Split>(store, &folder.join(EXAMPLE_FILE)).await {
             Ok((split, _)) => {
                 // Every number was written from an `f32`.
                 let value = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
@@ -101,7 +101,7 @@ fn description(card: &ModelCard) -> String {
         |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
     let inputs = COLUMNS.map(column).join(", ");
     // Half of the checksum has the length of MLflow's random id and is unique to this booster.
-    let id: String = card.sha256.chars().take(32).collect();
+    let id: String = card.sha256.short(32).to_owned();
     let xgboost_version = &card.xgboost_version;
     format!(
         "\

@@ -3,6 +3,7 @@
 use std::{num::NonZeroU32, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// The parameters of training a champion.
 ///
@@ -129,8 +130,9 @@ impl FromStr for FineTuneRecipe {
 }
 
 /// The device to train on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Device {
     /// The CPU.
     #[default]
@@ -141,11 +143,8 @@ pub enum Device {
 
 impl Device {
     /// Returns the name of the device in XGBoost.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -212,7 +212,7 @@ async fn saving_a_loaded_model_writes_identical_files() {
 async fn input_example_has_training_rows_with_null_for_nan() {
     let counts = counts(40, 10);
     let (store, folder) = saved(&trained(&counts)).await;
-    let path = file(&folder, "input_example.json");
+    let path = folder.join("input_example.json");
     let (example, _) = read_json::<serde_json::Value>(&*store, &path)
         .await
         .unwrap();
@@ -243,7 +243,7 @@ async fn model_without_an_input_example_can_be_loaded() {
     let model = trained(&counts(10, 1));
     let (store, folder) = saved(&model).await;
     let bare: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    for path in [BOOSTER_FILE, CARD_FILE].map(|name| file(&folder, name)) {
+    for path in [BOOSTER_FILE, CARD_FILE].map(|name| folder.join(name)) {
         bare.write(
             &path,
             store.read(&path).await.unwrap().bytes,
@@ -264,7 +264,7 @@ async fn model_without_an_input_example_can_be_loaded() {
 #[tokio::test]
 async fn truncated_booster_file_is_rejected() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
-    let path = file(&folder, BOOSTER_FILE);
+    let path = folder.join(BOOSTER_FILE);
     let whole = store.read(&path).await.unwrap().bytes;
     store
         .write(&path, whole.slice(..whole.len() / 2), Condition::Always)
@@ -283,7 +283,7 @@ async fn truncated_booster_file_is_rejected() {
 #[tokio::test]
 async fn model_with_other_features_is_rejected() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
-    let path = file(&folder, CARD_FILE);
+    let path = folder.join(CARD_FILE);
     let (mut card, _) = read_json::<serde_json::Value>(&*store, &path)
         .await
         .unwrap();

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 use forecasting::{
+    checksum::Checksum,
     features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
     time::Hour,
@@ -12,7 +13,7 @@ use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
 
 use crate::{
     Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training,
-    checksum, mlflow::Example,
+    mlflow::Example,
 };
 
 /// The share of the time range, at its end, that early stopping holds out.
@@ -168,7 +169,7 @@ fn finish(
     let card = ModelCard {
         model_type: MODEL_TYPE.to_owned(),
         xgboost_version: version.to_string(),
-        sha256: checksum(&bytes),
+        sha256: Checksum::of(&bytes),
         features,
         rounds: booster.rounds().map_err(ModelError::Train)?,
         params: params.into_iter().collect::<BTreeMap<_, _>>(),

@@ -3,6 +3,8 @@
 //! The order is artifact, audit row, ledger, events, response. The next delivery repairs a crash
 //! between any two steps.
 
+mod dead_letter;
+
 use std::{pin::pin, sync::Arc};
 
 use axum::{
@@ -14,15 +16,13 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use serde_json::json;
-use sha2::{Digest, Sha256};
+use forecasting::checksum::Checksum;
 use shared::{
-    bus::{Message, dead_letter::DeadLetter},
-    event::{Event, EventId, Topic, decode},
+    bus::Message,
+    event::{Event, EventId, decode},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     ports::Ports,
     retryability::Retryability,
-    store::Condition,
 };
 use tracing::Instrument;
 
@@ -143,7 +143,7 @@ impl<H: Handler> Service<H> {
                 let error = Error::permanent("cannot read the delivery").caused_by(error);
                 // Without a message id, the digest of the body identifies the message: redelivering
                 // the same body yields the same id.
-                let id = EventId::of_message(&digest(&body));
+                let id = EventId::of_message(Checksum::of(&body).short(16));
                 let unread = Envelope {
                     message_id: String::new(),
                     published_at: None,
@@ -310,59 +310,6 @@ impl<H: Handler> Service<H> {
         }
         None
     }
-
-    /// Publishes a permanently failing message as a dead letter, with the reason.
-    ///
-    /// The audit row is written before the dead letter is published. Writing the same row again
-    /// changes nothing, but publishing again creates a second dead letter.
-    async fn dead_letter(&self, event_id: &EventId, envelope: Envelope, error: Error) -> Reply {
-        let Envelope {
-            attributes,
-            data,
-            published_at,
-            ..
-        } = envelope;
-        let mut entry = error.into_dead_letter();
-        let reason = entry.error_message.clone().unwrap_or_default();
-        tracing::error!(event_id = %event_id, error = %reason, "moving message to dead-letter topic");
-        let dead_letter = DeadLetter::new(
-            H::FUNCTION,
-            event_id,
-            &reason,
-            published_at,
-            Message { data, attributes },
-        );
-        if let Some((path, contents)) = dead_letter.offloaded {
-            entry.detail = json!({ "message": path });
-            if let Err(error) = self
-                .ports
-                .store
-                .write(&path, contents, Condition::Always)
-                .await
-            {
-                return retry("cannot offload the message of a dead letter", error.into());
-            }
-        }
-        let now = self.ports.clock.now();
-        let row = entry.into_row(
-            now,
-            H::FUNCTION,
-            event_id.clone(),
-            &self.settings.environment,
-        );
-        if let Err(error) = self.ports.warehouse.record(&row).await {
-            return retry("cannot write the audit row", error.into());
-        }
-        match self
-            .ports
-            .publisher
-            .publish(Topic::DeadLetter(H::FUNCTION), dead_letter.message)
-            .await
-        {
-            Ok(_) => Reply::DeadLettered,
-            Err(error) => retry("cannot publish the dead letter", error.into()),
-        }
-    }
 }
 
 /// Returns an error if the outcome has an event for a topic that the function does not declare.
@@ -378,14 +325,6 @@ fn check_topics<H: Handler>(outcome: Outcome) -> Result<Outcome, Error> {
             H::FUNCTION
         ))),
     }
-}
-
-fn digest(body: &[u8]) -> String {
-    Sha256::digest(body)
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn retry(attempt: &'static str, error: Error) -> Reply {

@@ -1,15 +1,13 @@
 //! A cache of the issuer's public keys, fetched on demand.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, JwkSet},
 };
+use parking_lot::RwLock;
 use reqwest::{Client, Url};
 use tokio::sync::{Mutex, OnceCell};
 
@@ -65,10 +63,7 @@ impl Keys {
             return answer;
         }
         let fetched = self.fetch().await;
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .update(fetched, now);
+        self.known.write().update(fetched, now);
         self.look_up(id, now).unwrap_or(Err(NoKey::Unavailable))
     }
 
@@ -91,10 +86,7 @@ impl Keys {
     }
 
     fn look_up(&self, id: &str, now: Timestamp) -> Option<Result<Arc<DecodingKey>, NoKey>> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .look_up(id, now)
+        self.known.read().look_up(id, now)
     }
 }
 

@@ -99,3 +99,32 @@ fn object_path_cannot_leave_its_store() {
     }
     assert!("a".repeat(1025).parse::<ObjectPath>().is_err());
 }
+
+proptest::proptest! {
+    #[test]
+    fn composed_path_is_valid_for_any_text(text in ".{0,40}(/.{0,700}){0,3}") {
+        let path = ObjectPath::new(&text);
+        proptest::prop_assert_eq!(path.as_str().parse::<ObjectPath>().unwrap(), path.clone());
+        if let Ok(parsed) = text.parse::<ObjectPath>() {
+            proptest::prop_assert_eq!(parsed, path);
+        }
+    }
+}
+
+#[test]
+fn composed_path_replaces_invalid_parts() {
+    for (text, expected) in [
+        (
+            "ledger/promote/evaluate/2021-W30.json",
+            "ledger/promote/evaluate/2021-W30.json",
+        ),
+        ("/a//b/", "a/b"),
+        ("a/../b", "a/-./b"),
+        ("a\\b\n", "a-b-"),
+        ("", "-"),
+    ] {
+        assert_eq!(ObjectPath::new(text).as_str(), expected);
+    }
+    let folder = ObjectPath::new("models");
+    assert_eq!(folder.join("a/model.ubj").as_str(), "models/a/model.ubj");
+}

@@ -169,7 +169,7 @@ pub async fn read(store: &dyn Store, manifest: &Manifest) -> Result<Bytes, Store
 /// # Errors
 /// Returns an error if the store fails.
 pub async fn published(store: &dyn Store) -> Result<Option<(Baseline, Generation)>, StoreError> {
-    match read_json(store, &path(PUBLISHED)).await {
+    match read_json(store, &ObjectPath::new(PUBLISHED)).await {
         Ok(found) => Ok(Some(found)),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
@@ -192,7 +192,7 @@ pub async fn publish(
     let present = published(store).await?;
     if present.is_none_or(|(present, _)| present != *baseline) {
         let condition = expected.map_or(Condition::Absent, Condition::Unchanged);
-        write_json(store, &path(PUBLISHED), baseline, condition).await?;
+        write_json(store, &ObjectPath::new(PUBLISHED), baseline, condition).await?;
     }
     copy_in_use(store, baseline.clone(), contents).await
 }
@@ -241,7 +241,7 @@ async fn copy_both(store: &dyn Store, [train, test]: [Bytes; 2]) -> Result<(), S
 /// Writes a copy unless its contents are equal. An unchanged generation keeps derived data valid,
 /// for example the features.
 async fn copy(store: &dyn Store, name: &str, bytes: Bytes) -> Result<(), StoreError> {
-    let path = path(name);
+    let path = ObjectPath::new(name);
     let condition = match store.read(&path).await {
         Ok(known) if known.bytes == bytes => return Ok(()),
         Ok(known) => Condition::Unchanged(known.generation),
@@ -272,11 +272,6 @@ pub async fn history(store: &dyn Store, name: &DataSetName) -> Result<Vec<Manife
         chain.push(manifest);
     }
     Ok(chain)
-}
-
-fn path(name: &str) -> ObjectPath {
-    name.parse()
-        .unwrap_or_else(|_| unreachable!("{name} is made of valid segments"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use forecasting::{checksum::Checksum, time::Day};
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::address::ObjectPath;
 
@@ -30,8 +31,9 @@ const DIGITS: usize = 8;
 
 /// The name of a data set: its role, last day and the start of its checksum, as in
 /// `train-2021-05-15-cd4328d2`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct DataSetName(String);
 
 impl DataSetName {
@@ -60,9 +62,7 @@ impl DataSetName {
     }
 
     fn path(&self, extension: &str) -> ObjectPath {
-        let text = format!("{}{}.{extension}", super::FOLDER, self.0);
-        text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        ObjectPath::new(format_args!("{}{}.{extension}", super::FOLDER, self.0))
     }
 }
 
@@ -85,20 +85,6 @@ impl FromStr for DataSetName {
             .ok_or_else(|| DataSetNameError {
                 text: text.chars().take(60).collect(),
             })
-    }
-}
-
-impl TryFrom<String> for DataSetName {
-    type Error = DataSetNameError;
-
-    fn try_from(text: String) -> Result<Self, DataSetNameError> {
-        text.parse()
-    }
-}
-
-impl From<DataSetName> for String {
-    fn from(name: DataSetName) -> Self {
-        name.0
     }
 }
 

@@ -3,7 +3,7 @@
 use forecasting::checksum::Checksum;
 use serde::Serialize;
 
-use super::{DataSetName, FOLDER, Manifest, manifest, path, published};
+use super::{DataSetName, FOLDER, Manifest, manifest, published};
 use crate::{
     address::ObjectPath,
     fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
@@ -120,7 +120,7 @@ async fn compare(
     object: &str,
     manifest: &Manifest,
 ) -> Result<Finding, StoreError> {
-    let path = path(object);
+    let path = ObjectPath::new(object);
     let state = match store.read(&path).await {
         Ok(found) => match Checksum::of(&found.bytes) {
             sha256 if sha256 == manifest.sha256 => State::Valid,

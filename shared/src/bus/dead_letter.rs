@@ -102,10 +102,8 @@ impl DeadLetter {
         // Serialization cannot fail: the value consists of strings and string maps.
         let contents: Bytes = serde_json::to_vec(&offloaded).unwrap_or_default().into();
         // The path is derived from the contents, so a repeated dead letter writes the same object.
-        let path = format!("dead-letters/{function}/{}.json", Checksum::of(&contents));
-        let path: ObjectPath = path
-            .parse()
-            .unwrap_or_else(|_| unreachable!("{path} is made of valid segments"));
+        let checksum = Checksum::of(&contents);
+        let path = ObjectPath::new(format_args!("dead-letters/{function}/{checksum}.json"));
         about.insert(OBJECT_ATTRIBUTE.to_owned(), path.to_string());
         Self {
             message: Message {

@@ -1,8 +1,8 @@
 //! The ids of events.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Function;
 use crate::address::ObjectPath;
@@ -11,8 +11,9 @@ use crate::address::ObjectPath;
 ///
 /// An id is a valid [`ObjectPath`], because ledger entries are named after it. It has at most 200
 /// bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct EventId(ObjectPath);
 
 impl EventId {
@@ -20,12 +21,7 @@ impl EventId {
 
     /// Returns the id of an event that `function` produces about a subject.
     pub fn of(function: Function, subject: impl fmt::Display) -> Self {
-        // Displayed functions, days, weeks and instants are valid segments.
-        let text = format!("{function}/{subject}");
-        Self(
-            text.parse()
-                .unwrap_or_else(|_| unreachable!("{text} is a valid path")),
-        )
+        Self(ObjectPath::new(format_args!("{function}/{subject}")))
     }
 
     /// Returns the id of a delivery without a valid event, from the message id of the bus.
@@ -43,11 +39,7 @@ impl EventId {
         } else {
             id
         };
-        Self(
-            format!("message/{id}")
-                .parse()
-                .unwrap_or_else(|_| unreachable!("{id} is a valid segment")),
-        )
+        Self(ObjectPath::new(format_args!("message/{id}")))
     }
 
     /// Returns the subject of the event: a day, a week or another key.
@@ -65,22 +57,16 @@ impl fmt::Display for EventId {
     }
 }
 
-impl TryFrom<String> for EventId {
-    type Error = EventIdError;
+impl FromStr for EventId {
+    type Err = EventIdError;
 
-    fn try_from(text: String) -> Result<Self, EventIdError> {
+    fn from_str(text: &str) -> Result<Self, EventIdError> {
         match text.parse() {
             Ok(path) if text.len() <= Self::MAXIMUM_BYTES => Ok(Self(path)),
             _ => Err(EventIdError {
                 text: text.chars().take(80).collect(),
             }),
         }
-    }
-}
-
-impl From<EventId> for String {
-    fn from(id: EventId) -> Self {
-        id.0.into()
     }
 }
 

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(id.to_string(), "ingest/2021-07-19@2021-08-01T09-00-00.5Z");
         assert_eq!(request.id_of_day("2021-07-19".parse().unwrap()), id);
         assert_eq!(encode(&request), text);
-        assert_eq!(EventId::try_from(id.to_string()).unwrap(), id);
+        assert_eq!(id.to_string().parse::<EventId>().unwrap(), id);
     }
 
     #[test]

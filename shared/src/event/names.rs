@@ -1,12 +1,27 @@
 //! The names of functions and topics.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use strum::{Display, EnumString, IntoStaticStr};
 
 /// A function of the system, in the order of the flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    SerializeDisplay,
+    DeserializeFromStr,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownName, parse_err_fn = UnknownName::function)]
 pub enum Function {
     /// Fetches the counts of a day.
     Ingest,
@@ -34,15 +49,8 @@ impl Function {
     ];
 
     /// Returns the name used in topics, paths, logs and audit rows.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ingest => "ingest",
-            Self::Predict => "predict",
-            Self::DriftCheck => "drift-check",
-            Self::FineTune => "fine-tune",
-            Self::Evaluate => "evaluate",
-            Self::Promote => "promote",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the topic that the function's subscription reads.
@@ -58,28 +66,21 @@ impl Function {
     }
 }
 
-impl fmt::Display for Function {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Function {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|function| function.name() == text);
-        found.ok_or_else(|| UnknownName {
-            what: "function",
-            text: text.to_owned(),
-        })
-    }
-}
-
 /// A topic of the bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    SerializeDisplay,
+    DeserializeFromStr,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Topic {
     /// Daily requests to ingest.
     IngestRequested,
@@ -96,6 +97,7 @@ pub enum Topic {
     /// Events of promote. No function subscribes to them.
     ChampionDecided,
     /// Messages that a function has rejected, with the reason.
+    #[strum(to_string = "{0}-dead-letter")]
     DeadLetter(Function),
 }
 
@@ -119,21 +121,6 @@ impl Topic {
     }
 }
 
-impl fmt::Display for Topic {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::IngestRequested => formatter.write_str("ingest-requested"),
-            Self::DayIngested => formatter.write_str("day-ingested"),
-            Self::DriftCheckRequested => formatter.write_str("drift-check-requested"),
-            Self::DriftDetected => formatter.write_str("drift-detected"),
-            Self::ChallengerTrained => formatter.write_str("challenger-trained"),
-            Self::ChallengerEvaluated => formatter.write_str("challenger-evaluated"),
-            Self::ChampionDecided => formatter.write_str("champion-decided"),
-            Self::DeadLetter(function) => write!(formatter, "{function}-dead-letter"),
-        }
-    }
-}
-
 impl FromStr for Topic {
     type Err = UnknownName;
 
@@ -146,24 +133,19 @@ impl FromStr for Topic {
     }
 }
 
-impl Serialize for Topic {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Topic {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
 /// The error returned when a text is not the name of a [`Function`] or [`Topic`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{text}`")]
 pub struct UnknownName {
     what: &'static str,
     text: String,
+}
+
+impl UnknownName {
+    fn function(text: &str) -> Self {
+        Self {
+            what: "function",
+            text: text.to_owned(),
+        }
+    }
 }

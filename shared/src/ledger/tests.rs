@@ -1,5 +1,9 @@
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::{sync::Barrier, task::JoinSet};
+
 use super::*;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Object};
 
 fn ledger() -> (Ledger, EventId, Timestamp) {
     let ledger = Ledger::new(
@@ -187,21 +191,96 @@ async fn last_completed_includes_repeated_days_and_omits_unfinished_events() {
     );
 }
 
-#[tokio::test]
-async fn one_of_many_concurrent_deliveries_acquires_the_event() {
-    let (ledger, id, now) = ledger();
-    let mut claims = tokio::task::JoinSet::new();
-    for _ in 0..16 {
-        let (ledger, id) = (ledger.clone(), id.clone());
-        claims.spawn(
-            async move { matches!(ledger.claim(&id, now).await.unwrap(), Claim::Acquired(_)) },
-        );
+/// A store whose reads return only after [`DELIVERIES`] of them have read. No delivery can then
+/// write before every other delivery has read.
+struct ReadsMeet {
+    inner: Arc<dyn Store>,
+    barrier: Barrier,
+}
+
+const DELIVERIES: usize = 16;
+
+#[async_trait]
+impl Store for ReadsMeet {
+    async fn read(&self, path: &ObjectPath) -> Result<Object, StoreError> {
+        let object = self.inner.read(path).await;
+        self.barrier.wait().await;
+        object
     }
-    let winners = claims
-        .join_all()
+
+    async fn generation(&self, path: &ObjectPath) -> Result<Option<Generation>, StoreError> {
+        self.inner.generation(path).await
+    }
+
+    async fn write(
+        &self,
+        path: &ObjectPath,
+        bytes: Bytes,
+        condition: Condition,
+    ) -> Result<Generation, StoreError> {
+        self.inner.write(path, bytes, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectPath>, StoreError> {
+        self.inner.list(prefix).await
+    }
+
+    fn address_of(&self, path: &ObjectPath) -> String {
+        self.inner.address_of(path)
+    }
+}
+
+/// Claims an event in [`DELIVERIES`] tasks, which all read the same state of the entry. Asserts that
+/// one task acquires it, and that its lease is valid.
+async fn assert_one_delivery_acquires(ledger: &Ledger, id: &EventId, now: Timestamp) {
+    let concurrent = Ledger {
+        store: Arc::new(ReadsMeet {
+            inner: Arc::clone(&ledger.store),
+            barrier: Barrier::new(DELIVERIES),
+        }),
+        ..ledger.clone()
+    };
+    let mut claims = JoinSet::new();
+    for _ in 0..DELIVERIES {
+        let (ledger, id) = (concurrent.clone(), id.clone());
+        claims.spawn(async move { ledger.claim(&id, now).await.unwrap() });
+    }
+    let mut leases = Vec::new();
+    for claim in claims.join_all().await {
+        match claim {
+            Claim::Acquired(lease) => leases.push(lease),
+            Claim::InProgress { expires } => assert_eq!(expires, after(now, 10)),
+            Claim::Completed(events) => panic!("{events:?}"),
+        }
+    }
+    assert_eq!(leases.len(), 1, "{leases:?}");
+    ledger
+        .complete(&leases[0], now, "trained", &[])
         .await
-        .into_iter()
-        .filter(|won| *won)
-        .count();
-    assert_eq!(winners, 1);
+        .unwrap();
+}
+
+/// All deliveries find no entry before the first one writes it. Without the condition `Absent`, each
+/// of them would acquire the event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_concurrent_deliveries_acquires_a_new_event() {
+    let (ledger, id, now) = ledger();
+    assert_one_delivery_acquires(&ledger, &id, now).await;
+}
+
+/// All deliveries find the same generation. Without the condition `Unchanged`, each of them would
+/// acquire the event.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_concurrent_deliveries_acquires_an_expired_or_released_event() {
+    let (ledger, id, now) = ledger();
+    let _expired = lease(&ledger, &id, now).await;
+    assert_one_delivery_acquires(&ledger, &id, after(now, 10)).await;
+
+    let id = EventId::of(Function::DriftCheck, "2021-W31");
+    let failed = lease(&ledger, &id, now).await;
+    ledger
+        .release(failed, now, "the store was unavailable")
+        .await
+        .unwrap();
+    assert_one_delivery_acquires(&ledger, &id, now).await;
 }

@@ -141,7 +141,5 @@ impl Registry for EmbeddedRegistry {
 }
 
 fn path() -> ObjectPath {
-    let text = format!("registry/{MODEL}.json");
-    text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+    ObjectPath::new(format_args!("registry/{MODEL}.json"))
 }

@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 pub use embedded::EmbeddedRegistry;
 pub use promotion::{
@@ -137,16 +138,15 @@ impl fmt::Display for Version {
 
 /// The name of a run, as in `fine-tune-2021-W30`: at most 100 ASCII alphanumerics, `-`, `.` and
 /// `_`, starting with an alphanumeric. It is also the name of the run's folder.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct RunName(String);
 
 impl RunName {
     /// Returns the folder of the run's model in the store.
     pub fn artifacts(&self) -> ObjectPath {
-        let text = format!("models/bike-traffic/{}", self.0);
-        text.parse()
-            .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+        ObjectPath::new(format_args!("models/bike-traffic/{}", self.0))
     }
 }
 
@@ -169,20 +169,6 @@ impl FromStr for RunName {
     }
 }
 
-impl TryFrom<String> for RunName {
-    type Error = RunNameError;
-
-    fn try_from(text: String) -> Result<Self, RunNameError> {
-        text.parse()
-    }
-}
-
-impl From<RunName> for String {
-    fn from(name: RunName) -> Self {
-        name.0
-    }
-}
-
 impl fmt::Display for RunName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -199,8 +185,11 @@ pub struct RunNameError {
 }
 
 /// A named pointer to a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::Display,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Alias {
     /// The version that makes the forecasts.
     Champion,
@@ -208,16 +197,6 @@ pub enum Alias {
     Challenger,
     /// The champion before the last promotion.
     Previous,
-}
-
-impl fmt::Display for Alias {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Champion => "champion",
-            Self::Challenger => "challenger",
-            Self::Previous => "previous",
-        })
-    }
 }
 
 /// The error type of [`Registry`], with one variant per reaction of the caller.

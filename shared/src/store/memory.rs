@@ -1,12 +1,10 @@
 //! The store in memory.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{Condition, Generation, Object, Store, StoreError};
 use crate::address::ObjectPath;
@@ -26,7 +24,7 @@ struct Contents {
 impl MemoryStore {
     fn contents(&self) -> MutexGuard<'_, Contents> {
         // No lock holder leaves the contents inconsistent, even if it panics.
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock()
     }
 }
 

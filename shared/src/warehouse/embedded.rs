@@ -177,7 +177,7 @@ impl Warehouse for EmbeddedWarehouse {
         if export.is_empty() {
             return Ok(Vec::new());
         }
-        let path = valid(format!("{folder}/counts-000000000000.csv"));
+        let path = ObjectPath::new(format_args!("{folder}/counts-000000000000.csv"));
         let written = store.write(&path, export.into(), Condition::Always).await;
         written.map_err(|source| unavailable_tables("export", RAW, source))?;
         Ok(vec![path])
@@ -252,16 +252,11 @@ impl Warehouse for EmbeddedWarehouse {
 }
 
 fn daily(dataset: &str, day: Day) -> ObjectPath {
-    valid(format!("{dataset}/{}.csv", schema::daily_table(day)))
+    ObjectPath::new(format_args!("{dataset}/{}.csv", schema::daily_table(day)))
 }
 
 fn audit_log() -> ObjectPath {
-    valid(format!("{}/{}.csv", schema::MONITORING, schema::LOGS))
-}
-
-fn valid(text: String) -> ObjectPath {
-    text.parse()
-        .unwrap_or_else(|_| unreachable!("{text} is made of valid segments"))
+    ObjectPath::new(format_args!("{}/{}.csv", schema::MONITORING, schema::LOGS))
 }
 
 fn malformed(

@@ -3,7 +3,9 @@
 //! The embedded warehouse has the same columns except `recorded_at`, because its rows are ordered.
 
 use forecasting::time::Day;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use serde_with::SerializeDisplay;
+use strum::IntoStaticStr;
 
 /// The dataset of the counts, with one table per day.
 pub const RAW: &str = "bike_traffic_raw";
@@ -38,7 +40,8 @@ pub struct Column {
 }
 
 /// The type of a column, named as in GoogleSQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, SerializeDisplay, strum::Display)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum ColumnType {
     /// A Boolean.
     Bool,
@@ -56,21 +59,8 @@ pub enum ColumnType {
 
 impl ColumnType {
     /// Returns the name of the type in GoogleSQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bool => "BOOL",
-            Self::Float64 => "FLOAT64",
-            Self::Int64 => "INT64",
-            Self::Json => "JSON",
-            Self::String => "STRING",
-            Self::Timestamp => "TIMESTAMP",
-        }
-    }
-}
-
-impl Serialize for ColumnType {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -11,12 +11,14 @@ pub(crate) fn edit(editor: &str, data: &[u8]) -> anyhow::Result<Option<Bytes>> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let path = folder.path().join("dead-letter.json");
     fs::write(&path, data).with_context(|| format!("cannot write {}", path.display()))?;
-    // The setting may contain options, as in `code --wait`.
-    let mut words = editor.split_whitespace();
-    let program = words
-        .next()
+    // The setting may contain options and quotes, as in `'/opt/my editor' --wait`.
+    let words = shell_words::split(editor).with_context(|| {
+        format!("cannot split the editor command `{editor}`; set EDITOR or pass --editor")
+    })?;
+    let (program, options) = words
+        .split_first()
         .context("no editor configured: set EDITOR or pass --editor")?;
-    let status = Command::new(program).args(words).arg(&path).status();
+    let status = Command::new(program).args(options).arg(&path).status();
     let status = status.with_context(|| {
         format!("cannot start the editor {editor}; set EDITOR or pass --editor")
     })?;
@@ -46,7 +48,7 @@ mod tests {
 
     #[test]
     fn editor_failure_is_reported() {
-        for editor in ["false", "there-is-no-such-editor", " "] {
+        for editor in ["false", "there-is-no-such-editor", " ", "vi '"] {
             let error = format!("{:#}", edit(editor, b"{}").unwrap_err());
             assert!(error.contains("editor"), "{error}");
         }

@@ -3,11 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use forecasting::time::Day;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// A quarter of a year. The text form is `YYYY-QN`, as in `2021-Q3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, SerializeDisplay, DeserializeFromStr,
+)]
 pub struct Quarter {
     year: i16,
     number: i8,
@@ -43,20 +44,6 @@ impl FromStr for Quarter {
             ((1..=4).contains(&quarter.number) && quarter.to_string() == text).then_some(quarter)
         };
         parse().ok_or(QuarterError)
-    }
-}
-
-impl TryFrom<String> for Quarter {
-    type Error = QuarterError;
-
-    fn try_from(text: String) -> Result<Self, QuarterError> {
-        text.parse()
-    }
-}
-
-impl From<Quarter> for String {
-    fn from(quarter: Quarter) -> Self {
-        quarter.to_string()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of pulls from a service that delivers messages late and twice.
 
+use std::time::Duration;
+
 use super::{
     fake::{FakePubSub, Pull},
     *,

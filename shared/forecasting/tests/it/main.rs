@@ -9,5 +9,6 @@
 
 mod calendar;
 mod drift;
+mod features;
 mod metrics;
 mod reference_data;

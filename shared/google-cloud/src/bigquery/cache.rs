@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use forecasting::{counts::Counts, time::Day};
+use quick_cache::sync::Cache;
 use shared::warehouse::TableVersion;
 
 /// The maximum number of cached days. A week and the 30 days before it need 37; the rest leaves
@@ -10,9 +11,16 @@ use shared::warehouse::TableVersion;
 pub(super) const MAX_DAYS: i32 = 62;
 
 /// The counts of days, each with the version of its table.
-#[derive(Default)]
 pub(super) struct DayCache {
-    days: BTreeMap<Day, (TableVersion, Arc<Counts>)>,
+    days: Cache<Day, (TableVersion, Arc<Counts>)>,
+}
+
+impl Default for DayCache {
+    fn default() -> Self {
+        Self {
+            days: Cache::new(MAX_DAYS.unsigned_abs() as usize),
+        }
+    }
 }
 
 impl DayCache {
@@ -23,18 +31,14 @@ impl DayCache {
     ) -> BTreeMap<Day, Arc<Counts>> {
         let find = |(day, version)| {
             let (cached, counts) = self.days.get(&day)?;
-            (*cached == version).then(|| (day, Arc::clone(counts)))
+            (cached == version).then_some((day, counts))
         };
         tables.filter_map(find).collect()
     }
 
-    /// Caches the counts of a day, replaces earlier ones, and evicts the earliest days above
-    /// [`MAX_DAYS`].
-    pub(super) fn insert(&mut self, day: Day, version: TableVersion, counts: Arc<Counts>) {
+    /// Caches the counts of a day and replaces earlier ones. Evicts other days above [`MAX_DAYS`].
+    pub(super) fn insert(&self, day: Day, version: TableVersion, counts: Arc<Counts>) {
         self.days.insert(day, (version, counts));
-        while self.days.len() > MAX_DAYS.unsigned_abs() as usize {
-            self.days.pop_first();
-        }
     }
 }
 
@@ -55,7 +59,7 @@ mod tests {
 
     #[test]
     fn day_is_found_only_in_the_cached_version() {
-        let mut cache = DayCache::default();
+        let cache = DayCache::default();
         cache.insert(day(0), TableVersion::from_number(5), Arc::default());
         cache.insert(day(1), TableVersion::from_number(5), Arc::default());
         cache.insert(day(1), TableVersion::from_number(6), Arc::default());
@@ -67,14 +71,19 @@ mod tests {
     }
 
     #[test]
-    fn earliest_days_are_evicted_first() {
-        let mut cache = DayCache::default();
-        for number in (0..70).rev() {
+    fn cache_is_bounded_and_holds_a_whole_window() {
+        let cache = DayCache::default();
+        for number in 0..MAX_DAYS {
             cache.insert(day(number), TableVersion::from_number(1), Arc::default());
         }
-        assert_eq!(
-            found(&cache, (0..70).map(|number| (number, 1))),
-            (8..70).map(day).collect::<Vec<_>>()
-        );
+        let window = (0..MAX_DAYS).map(|number| (number, 1));
+        assert_eq!(found(&cache, window).len(), MAX_DAYS as usize);
+
+        for number in 0..1_000 {
+            cache.insert(day(number), TableVersion::from_number(1), Arc::default());
+        }
+        let all = (0..1_000).map(|number| (number, 1));
+        assert!(found(&cache, all).len() <= MAX_DAYS as usize);
+        assert_eq!(found(&cache, [(999, 1)].into_iter()), [day(999)]);
     }
 }

@@ -56,7 +56,7 @@ impl BigQueryWarehouse {
         }
         let tables = self.daily_tables((first, last)).await?;
         let mut days = self
-            .cache()
+            .cache
             .find(tables.iter().map(|(day, table)| (*day, table.version)));
         let missing: BTreeSet<_> = tables
             .keys()
@@ -66,7 +66,7 @@ impl BigQueryWarehouse {
         for (day, counts) in self.read_counts(&missing).await? {
             let (table, counts) = (tables[&day], Arc::new(counts));
             if table.unchanged_ms >= SETTLED_AFTER_MS {
-                self.cache().insert(day, table.version, Arc::clone(&counts));
+                self.cache.insert(day, table.version, Arc::clone(&counts));
             }
             days.insert(day, counts);
         }

@@ -15,10 +15,7 @@ mod query;
 mod rows;
 mod service;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use forecasting::{counts::Counts, time::Day};
@@ -45,7 +42,7 @@ use crate::CloudSettings;
 /// replaced.
 pub struct BigQueryWarehouse {
     service: Service,
-    cache: Mutex<DayCache>,
+    cache: DayCache,
 }
 
 impl BigQueryWarehouse {
@@ -59,7 +56,7 @@ impl BigQueryWarehouse {
             .map_err(|source| OpenError::new(&Address::BigQuery(project.clone()), source))?;
         Ok(Self {
             service,
-            cache: Mutex::default(),
+            cache: DayCache::default(),
         })
     }
 
@@ -90,12 +87,6 @@ impl BigQueryWarehouse {
     fn tables(&self, dataset: &'static str) -> Table {
         self.service
             .table(dataset, format!("{}*", schema::DAILY_PREFIX))
-    }
-
-    fn cache(&self) -> MutexGuard<'_, DayCache> {
-        // No code panics between two related changes of the cache, so a poisoned cache is still
-        // consistent.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn audit_table(&self) -> Table {

@@ -1,8 +1,7 @@
 //! The cache of objects.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
 use shared::{
     address::ObjectPath,
     store::{Generation, Object},
@@ -13,10 +12,29 @@ use shared::{
 const FOLDERS: [&str; 2] = ["data/", "models/"];
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The latest contents of some objects, oldest first.
-#[derive(Default)]
+/// The estimated number of cached objects: two data sets, two models of several files.
+const ESTIMATED_OBJECTS: usize = 16;
+
+/// The latest contents of some objects, at most [`MAX_BYTES`] in all.
 pub(super) struct ObjectCache {
-    objects: VecDeque<(ObjectPath, Contents)>,
+    objects: Cache<ObjectPath, Contents, ByLength>,
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<ObjectPath, Contents> for ByLength {
+    fn weight(&self, _path: &ObjectPath, contents: &Contents) -> u64 {
+        contents.bytes.len() as u64
+    }
+}
+
+impl Default for ObjectCache {
+    fn default() -> Self {
+        Self {
+            objects: Cache::with_weighter(ESTIMATED_OBJECTS, MAX_BYTES as u64, ByLength),
+        }
+    }
 }
 
 /// The contents of an object, with its generation and checksum.
@@ -52,35 +70,20 @@ impl From<Contents> for Object {
 impl ObjectCache {
     /// Returns the cached contents, which may be outdated.
     pub(super) fn get(&self, path: &ObjectPath) -> Option<Contents> {
-        self.objects
-            .iter()
-            .find(|(cached, _)| cached == path)
-            .map(|(_, contents)| contents.clone())
+        self.objects.get(path)
     }
 
-    /// Caches an object in one of the [`FOLDERS`] and evicts the oldest objects above
-    /// [`MAX_BYTES`].
-    ///
-    /// Replaces earlier contents. An object that is larger than the cache is not cached.
-    pub(super) fn insert(&mut self, path: &ObjectPath, contents: &Contents) {
-        self.objects.retain(|(cached, _)| cached != path);
+    /// Caches an object in one of the [`FOLDERS`], replaces earlier contents, and evicts others if
+    /// necessary. An object that is larger than the cache is not cached.
+    pub(super) fn insert(&self, path: &ObjectPath, contents: &Contents) {
         let is_cacheable = FOLDERS
             .iter()
             .any(|folder| path.as_str().starts_with(folder));
-        if !is_cacheable || contents.bytes.len() > MAX_BYTES {
-            return;
+        if is_cacheable && contents.bytes.len() <= MAX_BYTES {
+            self.objects.insert(path.clone(), contents.clone());
+        } else {
+            self.objects.remove(path);
         }
-        self.objects.push_back((path.clone(), contents.clone()));
-        while self.bytes() > MAX_BYTES {
-            self.objects.pop_front();
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.objects
-            .iter()
-            .map(|(_, contents)| contents.bytes.len())
-            .sum()
     }
 }
 
@@ -97,7 +100,7 @@ mod tests {
         }
     }
 
-    fn insert(cache: &mut ObjectCache, name: &str, mebibytes: usize, generation: i64) {
+    fn insert(cache: &ObjectCache, name: &str, mebibytes: usize, generation: i64) {
         cache.insert(
             &name.parse().unwrap(),
             &contents(mebibytes, generation, None),
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn only_models_and_data_are_cached() {
-        let mut cache = ObjectCache::default();
+        let cache = ObjectCache::default();
         for name in [
             "data/test.csv",
             "models/a/model.ubj",
@@ -142,7 +145,7 @@ mod tests {
             "datasets/a",
             "old/data/a",
         ] {
-            insert(&mut cache, name, 1, 1);
+            insert(&cache, name, 1, 1);
         }
         assert_eq!(cache.objects.len(), 2);
         assert_eq!(generation(&cache, "data/test.csv"), Some(1));
@@ -151,9 +154,9 @@ mod tests {
 
     #[test]
     fn insert_replaces_earlier_contents() {
-        let mut cache = ObjectCache::default();
-        insert(&mut cache, "models/a", 1, 1);
-        insert(&mut cache, "models/a", 2, 2);
+        let cache = ObjectCache::default();
+        insert(&cache, "models/a", 1, 1);
+        insert(&cache, "models/a", 2, 2);
         assert_eq!(
             (generation(&cache, "models/a"), cache.objects.len()),
             (Some(2), 1)
@@ -161,41 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn oldest_objects_are_evicted_first() {
-        let mut cache = ObjectCache::default();
-        insert(&mut cache, "models/a", 30, 1);
-        insert(&mut cache, "models/b", 30, 1);
-        insert(&mut cache, "models/a", 30, 2);
-        insert(&mut cache, "data/c", 4, 1);
-        assert_eq!(cache.bytes(), MAX_BYTES);
-        insert(&mut cache, "data/d", 1, 1);
-        assert_eq!(
-            (
-                generation(&cache, "models/a"),
-                generation(&cache, "models/b")
-            ),
-            (Some(2), None)
-        );
+    fn total_size_stays_below_the_limit() {
+        let cache = ObjectCache::default();
+        for number in 0..20 {
+            insert(&cache, &format!("models/{number}"), 10, 1);
+        }
+        assert!(cache.objects.weight() <= MAX_BYTES as u64);
+        assert!(cache.objects.len() >= 5, "{}", cache.objects.len());
+        assert_eq!(generation(&cache, "models/19"), Some(1));
     }
 
     #[test]
     fn oversized_object_is_not_cached() {
-        let mut cache = ObjectCache::default();
-        insert(&mut cache, "models/a", 1, 1);
-        insert(&mut cache, "data/train.csv", 64, 1);
-        assert_eq!(
-            (
-                generation(&cache, "models/a"),
-                generation(&cache, "data/train.csv")
-            ),
-            (None, Some(1))
-        );
-        insert(&mut cache, "models/a", 0, 2);
-        insert(&mut cache, "models/b", 65, 1);
-        insert(&mut cache, "data/train.csv", 65, 2);
-        assert_eq!(
-            (cache.objects.len(), generation(&cache, "models/a")),
-            (1, Some(2))
-        );
+        let cache = ObjectCache::default();
+        insert(&cache, "data/train.csv", 1, 1);
+        insert(&cache, "models/b", 65, 1);
+        insert(&cache, "data/train.csv", 65, 2);
+        assert_eq!(cache.objects.len(), 0);
     }
 }

@@ -10,12 +10,7 @@ mod failure;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -70,7 +65,7 @@ pub struct GcsStore {
     bucket: BucketName,
     contents: Storage,
     catalogue: Catalogue,
-    cache: Mutex<ObjectCache>,
+    cache: ObjectCache,
 }
 
 impl GcsStore {
@@ -123,7 +118,7 @@ impl GcsStore {
             bucket: bucket.clone(),
             contents,
             catalogue,
-            cache: Mutex::default(),
+            cache: ObjectCache::default(),
         })
     }
 
@@ -142,7 +137,7 @@ impl GcsStore {
 
     /// Returns the cached object if its contents are up to date.
     async fn unchanged(&self, path: &ObjectPath) -> Result<Option<Object>, Failure> {
-        let cached = self.cache().get(path);
+        let cached = self.cache.get(path);
         let Some(cached) = cached else {
             return Ok(None);
         };
@@ -152,7 +147,7 @@ impl GcsStore {
         };
         let unchanged = cached.in_generation(current.generation, current.md5.as_deref());
         Ok(unchanged.map(|contents| {
-            self.cache().insert(path, &contents);
+            self.cache.insert(path, &contents);
             contents.into()
         }))
     }
@@ -224,12 +219,6 @@ impl GcsStore {
         Ok(paths)
     }
 
-    fn cache(&self) -> MutexGuard<'_, ObjectCache> {
-        // No code panics between two related changes of the cache, so a poisoned cache is still
-        // consistent.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn resource(&self) -> String {
         format!("projects/_/buckets/{}", self.bucket)
     }
@@ -253,7 +242,7 @@ impl Store for GcsStore {
                 },
                 _ => failure.of("read", self.address_of(path)),
             })?;
-        self.cache().insert(path, &contents);
+        self.cache.insert(path, &contents);
         Ok(contents.into())
     }
 
@@ -285,7 +274,7 @@ impl Store for GcsStore {
             address: self.address_of(path),
         });
         let (generation, md5) = written?;
-        self.cache().insert(
+        self.cache.insert(
             path,
             &Contents {
                 bytes,

@@ -10,6 +10,7 @@ use axum::{
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -48,7 +49,7 @@ impl FakeServer {
     }
 
     fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().clone()
     }
 }
 
@@ -61,7 +62,6 @@ async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Respon
         .map_or("", |range| range.to_str().unwrap());
     fake.requests
         .lock()
-        .unwrap()
         .push(format!("{} {range}", parts.method));
     match parts.method {
         Method::POST if query.contains("ifGenerationMatch=0") && fake.has_object => {
@@ -74,7 +74,7 @@ async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Respon
         .into_response(),
         Method::PUT => {
             let part = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let mut contents = fake.contents.lock().unwrap();
+            let mut contents = fake.contents.lock();
             contents.extend_from_slice(&part);
             if range.ends_with(&format!("-{}/{}", contents.len() - 1, contents.len())) {
                 return r#"{"generation": "8"}"#.into_response();
@@ -109,7 +109,7 @@ async fn large_object_is_written_in_parts() {
         ]
     );
     assert!(
-        *fake.contents.lock().unwrap() == contents,
+        *fake.contents.lock() == contents,
         "received bytes differ from the written ones"
     );
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::address::without_credentials;
@@ -21,7 +22,7 @@ pub(super) struct Api {
 impl Api {
     /// Creates a client. A login in the URL applies only if `login` is [`MlflowLogin::None`].
     pub(super) fn new(url: &Url, login: &MlflowLogin) -> reqwest::Result<Self> {
-        let server = if *login == MlflowLogin::None {
+        let server = if matches!(login, MlflowLogin::None) {
             url.clone()
         } else {
             without_credentials(url)
@@ -86,9 +87,9 @@ impl Api {
         match &self.login {
             MlflowLogin::None => request,
             MlflowLogin::Password { user, password } => {
-                request.basic_auth(user, Some(password.reveal()))
+                request.basic_auth(user, Some(password.expose_secret()))
             }
-            MlflowLogin::Token(token) => request.bearer_auth(token.reveal()),
+            MlflowLogin::Token(token) => request.bearer_auth(token.expose_secret()),
         }
     }
 

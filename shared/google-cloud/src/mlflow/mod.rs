@@ -19,11 +19,12 @@ mod wire;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
 use backon::BackoffBuilder;
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::Url;
 use serde_json::json;
 use shared::{
@@ -284,7 +285,7 @@ impl MlflowRegistry {
     fn details(&self) -> MutexGuard<'_, BTreeMap<String, Arc<RunDetails>>> {
         // No code panics between two related changes of the map, so a poisoned map is still
         // consistent.
-        self.details.lock().unwrap_or_else(PoisonError::into_inner)
+        self.details.lock()
     }
 }
 

@@ -65,7 +65,6 @@ async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Json<V
             let body: Value = serde_json::from_slice(&body).unwrap();
             fake.moved
                 .lock()
-                .unwrap()
                 .push(body["version"].as_str().unwrap().to_owned());
             json!({})
         }
@@ -91,7 +90,7 @@ async fn move_alias(seconds: i64) -> (Result<(), RegistryError>, Vec<String>) {
             Operator::named("tests").champion_change(Some(Version::new(1)), Version::new(2)),
         )
         .await;
-    let moved = fake.moved.lock().unwrap().clone();
+    let moved = fake.moved.lock().clone();
     (result, moved)
 }
 

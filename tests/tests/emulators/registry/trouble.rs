@@ -62,9 +62,9 @@ async fn status_503_is_retried() {
 async fn credentials_are_sent_to_the_server() {
     let password = MlflowLogin::Password {
         user: "zoe".to_owned(),
-        password: SECRET.parse().unwrap(),
+        password: SECRET.into(),
     };
-    let token = MlflowLogin::Token(SECRET.parse().unwrap());
+    let token = MlflowLogin::Token(SECRET.into());
     // `zoe:geheim` in Base64.
     let basic = "Basic em9lOmdlaGVpbQ==";
     let logins = [

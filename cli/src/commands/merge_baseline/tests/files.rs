@@ -1,6 +1,6 @@
 //! Files that a merge writes, and files that it must not overwrite.
 
-use super::*;
+use super::{options::parse, *};
 
 /// Returns two sources, one of them with an invalid row.
 fn fixture() -> Fixture {

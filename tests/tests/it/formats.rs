@@ -1,0 +1,316 @@
+//! Snapshots of the stored formats: the bytes that the ports hold after fixed writes.
+//!
+//! A changed snapshot is a changed format. Deployments have data in the earlier one, so the reader
+//! must accept both: add a test with the earlier text to `previous_version`.
+
+mod messages;
+mod tables;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use drift_check::{ChampionRecord, WeekReport};
+use forecasting::{
+    checksum::Checksum,
+    counts::{Coordinates, Counter, Counts},
+    drift::{ColumnDrift, DatasetDrift, Method},
+    features::FeatureSpec,
+    metrics::Scores,
+    policy::{Comparison, FreshComparison, LiveError, Policy, ScorePair},
+    time::{Day, Hour},
+};
+use jiff::SignedDuration;
+use model::{MODEL_TYPE, ModelCard, Training};
+use serde::Serialize;
+use shared::{
+    Timestamp,
+    baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
+    evaluation::Evaluation,
+    event::{DriftDetected, EventId, Function, Topic, encode},
+    ledger::{Claim, Lease, Ledger, RecordedEvent},
+    registry::{
+        AliasChange, EmbeddedRegistry, Operator, Promoted, Promotion, Registry, Run, RunInput,
+        Version, promote,
+    },
+    store::{Condition, MemoryStore, Store, write_json},
+};
+
+fn store() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::default())
+}
+
+/// Returns a stored object as text. Asserts that its last line is complete, because snapshots
+/// ignore trailing whitespace.
+async fn stored(store: &Arc<dyn Store>, path: &str) -> String {
+    let object = store.read(&path.parse().unwrap()).await.unwrap();
+    let text = String::from_utf8(object.bytes.to_vec()).unwrap();
+    assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{path}");
+    text
+}
+
+/// Writes a value as the functions write JSON objects, and returns the stored text.
+async fn written<T: Serialize + Sync>(value: &T) -> String {
+    let (store, path) = (store(), "object.json".parse().unwrap());
+    write_json(&*store, &path, value, Condition::Always)
+        .await
+        .unwrap();
+    stored(&store, path.as_str()).await
+}
+
+fn timestamp(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+fn hour(text: &str) -> Hour {
+    Hour::starting_at(timestamp(text)).unwrap()
+}
+
+fn scores(mae: f64, rows: usize) -> Scores {
+    Scores {
+        mae,
+        rmse: mae * 2.0,
+        r2: 0.75,
+        rows,
+    }
+}
+
+/// Returns two counters, one of them without id and coordinates, with two counts each.
+fn counts() -> Counts {
+    let mut counts = Counts::default();
+    let quai = counts.intern(Counter {
+        id: Some("100003096-SC".to_owned()),
+        name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(),
+        coordinates: Coordinates::new(48.846028, 2.375429),
+    });
+    let pont = counts.intern(Counter {
+        id: None,
+        name: "Pont".to_owned(),
+        coordinates: None,
+    });
+    let first = hour("2021-07-18T22:00:00Z");
+    for (hour, count) in [(first, 7), (first.plus(1), 50_000)] {
+        counts.push(quai, hour, count);
+        counts.push(pont, hour, 0);
+    }
+    counts
+}
+
+fn data_set(role: Role) -> DataSet {
+    DataSet::new(role, day("2021-05-15"), Checksum::of(b"counts"))
+}
+
+async fn claim(ledger: &Ledger, event_id: &EventId) -> Lease {
+    let now = timestamp("2021-08-02T05:00:00.123456Z");
+    let claim = ledger.claim(event_id, now).await.unwrap();
+    let Claim::Acquired(lease) = claim else {
+        panic!("{claim:?}")
+    };
+    lease
+}
+
+#[tokio::test]
+async fn ledger_entries() {
+    let store = store();
+    let lease = SignedDuration::from_secs(60);
+    let ledger = Ledger::new(Arc::clone(&store), Function::DriftCheck, lease);
+    let event_id = EventId::of(Function::DriftCheck, "2021-W30");
+    let path = "ledger/drift-check/drift-check/2021-W30.json";
+    let failed_at = timestamp("2021-08-02T05:00:01Z");
+
+    let lease = claim(&ledger, &event_id).await;
+    insta::assert_snapshot!("ledger_in_progress", stored(&store, path).await);
+    ledger
+        .release(lease, failed_at, "cannot read the table: timeout")
+        .await
+        .unwrap();
+    insta::assert_snapshot!("ledger_released", stored(&store, path).await);
+    let lease = claim(&ledger, &event_id).await;
+    let event = DriftDetected {
+        event_id,
+        week: "2021-W30".parse().unwrap(),
+        champion: Version::new(3),
+        report: "reports/drift-check/2021-W30.json".parse().unwrap(),
+        major: false,
+    };
+    let event = RecordedEvent {
+        topic: Topic::DriftDetected,
+        data: String::from_utf8(encode(&event)).unwrap(),
+    };
+    ledger
+        .complete(&lease, failed_at, "drift", &[event])
+        .await
+        .unwrap();
+    insta::assert_snapshot!("ledger_complete", stored(&store, path).await);
+}
+
+#[tokio::test]
+async fn registry_with_two_versions_and_aliases() {
+    let store = store();
+    let registry = EmbeddedRegistry::new(Arc::clone(&store));
+    let text = |value: &str| value.to_owned();
+    let ended_at = timestamp("2021-08-02T05:00:00Z");
+    let champion = Run {
+        tags: [(text("training_type"), text("champion"))].into(),
+        params: [(text("eta"), text("0.05")), (text("rounds"), text("300"))].into(),
+        metrics: [(text("test_mae"), 15.4375), (text("test_r2"), 0.75)].into(),
+        inputs: vec![
+            RunInput::new(&data_set(Role::Test), &*store),
+            RunInput::new(&data_set(Role::Train), &*store),
+        ],
+        ..Run::new("champion-2021-05-15".parse().unwrap(), ended_at)
+    };
+    let challenger = Run::new("fine-tune-2021-W30".parse().unwrap(), ended_at);
+    let first = registry.register(&champion).await.unwrap();
+    let second = registry.register(&challenger).await.unwrap();
+    let operator = Operator::named("tests");
+    for change in [
+        operator.champion_change(None, first),
+        AliasChange::challenger(None, second),
+    ] {
+        registry.move_alias(change).await.unwrap();
+    }
+    let promotion = Promotion::by_operator(&operator, Some(first), second);
+    assert_eq!(
+        promote(&registry, &promotion).await.unwrap(),
+        Promoted::Done
+    );
+    let path = "registry/bike-traffic-champion.json";
+    insta::assert_snapshot!(stored(&store, path).await);
+}
+
+/// Stores the counts as a data set, and returns its name.
+async fn store_data_set(
+    store: &Arc<dyn Store>,
+    role: Role,
+    parent: Option<DataSetName>,
+) -> DataSetName {
+    let sources = vec![Source {
+        name: "export.csv.gz".to_owned(),
+        sha256: Checksum::of(b"export"),
+        rows: 5,
+    }];
+    let draft = DataSetDraft::new(role, &counts(), sources, parent)
+        .unwrap()
+        .unwrap();
+    baseline::store_data_set(&**store, draft)
+        .await
+        .unwrap()
+        .name
+}
+
+#[tokio::test]
+async fn data_sets_and_the_baseline() {
+    let store = store();
+    let parent = "train-2021-02-13-0123abcd".parse().unwrap();
+    let train = store_data_set(&store, Role::Train, Some(parent)).await;
+    let test = store_data_set(&store, Role::Test, None).await;
+    let (counts, manifest) = (train.object(), train.manifest());
+    insta::assert_snapshot!("data_set_counts", stored(&store, counts.as_str()).await);
+    insta::assert_snapshot!("data_set_manifest", stored(&store, manifest.as_str()).await);
+    let manifest = test.manifest();
+    insta::assert_snapshot!(
+        "data_set_manifest_without_parent",
+        stored(&store, manifest.as_str()).await
+    );
+    baseline::publish(&*store, None, &Baseline { train, test })
+        .await
+        .unwrap();
+    insta::assert_snapshot!("baseline", stored(&store, baseline::PUBLISHED).await);
+}
+
+#[tokio::test]
+async fn evaluation() {
+    let comparison = Comparison {
+        fixed_test: ScorePair {
+            champion: scores(15.5, 30_720),
+            challenger: scores(14.25, 30_720),
+        },
+        fresh: Some(FreshComparison {
+            scores: ScorePair {
+                champion: scores(18.0, 3_360),
+                challenger: scores(16.5, 3_360),
+            },
+            bootstrap_lower_bound: 0.125,
+        }),
+    };
+    let evaluation = Evaluation {
+        week: "2021-W30".parse().unwrap(),
+        champion: Version::new(1),
+        challenger: Version::new(2),
+        comparison,
+        verdicts: Policy::default().judge_challenger(&comparison),
+    };
+    insta::assert_snapshot!(written(&evaluation).await);
+}
+
+#[tokio::test]
+async fn drift_report() {
+    let column = |(column, method, score, drifted): (&str, Method, f64, bool)| ColumnDrift {
+        column: column.to_owned(),
+        method,
+        threshold: 0.1,
+        score,
+        drifted,
+    };
+    let columns = [
+        ("comptage_horaire", Method::Wasserstein, 0.375, true),
+        ("counter", Method::JensenShannon, 0.0, false),
+        ("hour", Method::KolmogorovSmirnov, 0.75, false),
+        ("weekday", Method::ChiSquare, 0.5, false),
+        ("holiday", Method::ZTest, 0.25, false),
+    ];
+    let live = scores(20.5, 3_360);
+    let error = LiveError {
+        mae: live.mae,
+        test_mae: 14.0,
+    };
+    let report = WeekReport {
+        week: "2021-W30".parse().unwrap(),
+        champion: ChampionRecord {
+            version: Version::new(1),
+            test_mae: error.test_mae,
+        },
+        days_with_counts: 7,
+        drift: DatasetDrift {
+            columns: columns.map(column).into(),
+            drifted_count: 1,
+            drifted_share: 0.2,
+        },
+        live: Some(live),
+        verdict: Policy::default().judge_week(0.2, Some(error)),
+    };
+    insta::assert_snapshot!("drift_report", written(&report).await);
+    let without_forecasts = WeekReport {
+        live: None,
+        verdict: Policy::default().judge_week(0.5, None),
+        ..report
+    };
+    insta::assert_snapshot!(
+        "drift_report_without_forecasts",
+        written(&without_forecasts).await
+    );
+}
+
+#[tokio::test]
+async fn model_card() {
+    let card = ModelCard {
+        model_type: MODEL_TYPE.to_owned(),
+        xgboost_version: "3.4.1".to_owned(),
+        sha256: Checksum::of(b"booster"),
+        features: FeatureSpec::for_counters(counts().counters()),
+        rounds: 330,
+        params: BTreeMap::from([("eta".to_owned(), "0.05".to_owned())]),
+        training: Training {
+            rows: 3_360,
+            first_hour: hour("2021-07-18T22:00:00Z"),
+            last_hour: hour("2021-07-25T21:00:00Z"),
+        },
+        baseline: Some(data_set(Role::Train)),
+        test_scores: Some(scores(15.5, 30_720)),
+        fixed_test: Some(data_set(Role::Test)),
+    };
+    insta::assert_snapshot!(written(&card).await);
+}

@@ -1,0 +1,95 @@
+//! The tables of the embedded warehouse.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use shared::{
+    audit::{AuditEntry, AuditRow},
+    event::{EventId, Function},
+    registry::Version,
+    warehouse::{EmbeddedWarehouse, Forecast, Warehouse},
+};
+
+use super::{counts, day, hour, store, stored, timestamp};
+
+/// Returns a row with a value in every column.
+fn full_row() -> AuditRow {
+    let entry = AuditEntry {
+        drift_detected: Some(true),
+        mae: Some(15.4375),
+        rmse: Some(31.0),
+        r2: Some(0.75),
+        fine_tune_triggered: Some(true),
+        fine_tune_success: Some(false),
+        model_improvement: Some(-0.0625),
+        error_message: Some("cannot train: 23 rows".to_owned()),
+        champion_version: Some(Version::new(1)),
+        challenger_version: Some(Version::new(2)),
+        detail: json!({ "days": 7, "run": "fine-tune-2021-W30" }),
+        ..AuditEntry::new("failed", "a reason, with \"quotes\" and 60 %")
+    };
+    entry.into_row(
+        timestamp("2021-08-02T05:00:00.123456Z"),
+        Function::FineTune,
+        EventId::of(Function::DriftCheck, "2021-W30"),
+        "dev",
+    )
+}
+
+#[tokio::test]
+async fn audit_log() {
+    let store = store();
+    let warehouse = EmbeddedWarehouse::new(Arc::clone(&store));
+    let short = AuditEntry::new("rolled-back", "by hand").into_row(
+        timestamp("2021-08-02T06:00:00Z"),
+        Function::Promote,
+        EventId::of(Function::Promote, "rollback-2021-08-02T06-00-00Z"),
+        "dev",
+    );
+    for row in [full_row(), short.by_operator()] {
+        warehouse.record(&row).await.unwrap();
+    }
+    insta::assert_snapshot!(stored(&store, "monitoring_audit/logs.csv").await);
+}
+
+#[tokio::test]
+async fn forecasts() {
+    let store = store();
+    let warehouse = EmbeddedWarehouse::new(Arc::clone(&store));
+    let forecast = Forecast {
+        actual: Some(12),
+        prediction: 15.4375,
+        model_type: "xgboost".to_owned(),
+        model_version: Version::new(3),
+        predicted_at: timestamp("2021-07-19T04:00:00Z"),
+        counter_id: Some("100003096-SC".to_owned()),
+        counter_name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(),
+        hour: hour("2021-07-18T22:00:00Z"),
+    };
+    let unknown = Forecast {
+        actual: None,
+        prediction: 0.0,
+        counter_id: None,
+        counter_name: "Pont".to_owned(),
+        ..forecast.clone()
+    };
+    warehouse
+        .replace_forecasts(day("2021-07-19"), &[forecast, unknown])
+        .await
+        .unwrap();
+    let path = "bike_traffic_predictions/daily_20210719.csv";
+    insta::assert_snapshot!(stored(&store, path).await);
+}
+
+#[tokio::test]
+async fn daily_counts() {
+    let store = store();
+    let warehouse = EmbeddedWarehouse::new(Arc::clone(&store));
+    let ingested_at = timestamp("2021-07-20T04:00:00Z");
+    warehouse
+        .replace_counts(day("2021-07-19"), &counts(), ingested_at)
+        .await
+        .unwrap();
+    let path = "bike_traffic_raw/daily_20210719.csv";
+    insta::assert_snapshot!(stored(&store, path).await);
+}
