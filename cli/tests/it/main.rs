@@ -1,4 +1,4 @@
-//! Tests of `bike-traffic` as a process, and of interrupted and resumed work.
+//! Tests of `bike-traffic` as a process, of interrupted and resumed work, and of the printed text.
 
 #![allow(
     clippy::expect_used,
@@ -7,7 +7,9 @@
     reason = "a helper that fails fails its test"
 )]
 
+mod help;
 mod process;
 mod publish;
+mod reports;
 mod retrain;
 mod test_system;

@@ -15,7 +15,7 @@ use forecasting::counts::{self, Counter};
 use serde_json::Value;
 use shared::{
     baseline,
-    fixed_test::TRAIN_BASELINE,
+    baseline::TRAIN_BASELINE,
     registry::{Alias, Version},
 };
 

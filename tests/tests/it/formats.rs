@@ -56,6 +56,16 @@ async fn written<T: Serialize + Sync>(value: &T) -> String {
     stored(&store, path.as_str()).await
 }
 
+/// Asserts that a text equals a snapshot in the folder `snapshots`.
+fn assert_snapshot(name: &str, text: &str) {
+    insta::assert_snapshot!(name, text);
+}
+
+/// Asserts that the attributes of a message equal a snapshot in the folder `snapshots`.
+fn assert_attributes(name: &str, attributes: &BTreeMap<String, String>) {
+    insta::assert_json_snapshot!(name, attributes);
+}
+
 fn timestamp(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -121,12 +131,12 @@ async fn ledger_entries() {
     let failed_at = timestamp("2021-08-02T05:00:01Z");
 
     let lease = claim(&ledger, &event_id).await;
-    insta::assert_snapshot!("ledger_in_progress", stored(&store, path).await);
+    assert_snapshot("ledger_in_progress", &stored(&store, path).await);
     ledger
         .release(lease, failed_at, "cannot read the table: timeout")
         .await
         .unwrap();
-    insta::assert_snapshot!("ledger_released", stored(&store, path).await);
+    assert_snapshot("ledger_released", &stored(&store, path).await);
     let lease = claim(&ledger, &event_id).await;
     let event = DriftDetected {
         event_id,
@@ -143,7 +153,7 @@ async fn ledger_entries() {
         .complete(&lease, failed_at, "drift", &[event])
         .await
         .unwrap();
-    insta::assert_snapshot!("ledger_complete", stored(&store, path).await);
+    assert_snapshot("ledger_complete", &stored(&store, path).await);
 }
 
 #[tokio::test]
@@ -178,7 +188,7 @@ async fn registry_with_two_versions_and_aliases() {
         Promoted::Done
     );
     let path = "registry/bike-traffic-champion.json";
-    insta::assert_snapshot!(stored(&store, path).await);
+    assert_snapshot("registry", &stored(&store, path).await);
 }
 
 /// Stores the counts as a data set, and returns its name.
@@ -208,17 +218,20 @@ async fn data_sets_and_the_baseline() {
     let train = store_data_set(&store, Role::Train, Some(parent)).await;
     let test = store_data_set(&store, Role::Test, None).await;
     let (counts, manifest) = (train.object(), train.manifest());
-    insta::assert_snapshot!("data_set_counts", stored(&store, counts.as_str()).await);
-    insta::assert_snapshot!("data_set_manifest", stored(&store, manifest.as_str()).await);
+    assert_snapshot("data_set_counts", &stored(&store, counts.as_str()).await);
+    assert_snapshot(
+        "data_set_manifest",
+        &stored(&store, manifest.as_str()).await,
+    );
     let manifest = test.manifest();
-    insta::assert_snapshot!(
+    assert_snapshot(
         "data_set_manifest_without_parent",
-        stored(&store, manifest.as_str()).await
+        &stored(&store, manifest.as_str()).await,
     );
     baseline::publish(&*store, None, &Baseline { train, test })
         .await
         .unwrap();
-    insta::assert_snapshot!("baseline", stored(&store, baseline::PUBLISHED).await);
+    assert_snapshot("baseline", &stored(&store, baseline::PUBLISHED).await);
 }
 
 #[tokio::test]
@@ -243,7 +256,7 @@ async fn evaluation() {
         comparison,
         verdicts: Policy::default().judge_challenger(&comparison),
     };
-    insta::assert_snapshot!(written(&evaluation).await);
+    assert_snapshot("evaluation", &written(&evaluation).await);
 }
 
 #[tokio::test]
@@ -282,15 +295,15 @@ async fn drift_report() {
         live: Some(live),
         verdict: Policy::default().judge_week(0.2, Some(error)),
     };
-    insta::assert_snapshot!("drift_report", written(&report).await);
+    assert_snapshot("drift_report", &written(&report).await);
     let without_forecasts = WeekReport {
         live: None,
         verdict: Policy::default().judge_week(0.5, None),
         ..report
     };
-    insta::assert_snapshot!(
+    assert_snapshot(
         "drift_report_without_forecasts",
-        written(&without_forecasts).await
+        &written(&without_forecasts).await,
     );
 }
 
@@ -312,5 +325,5 @@ async fn model_card() {
         test_scores: Some(scores(15.5, 30_720)),
         fixed_test: Some(data_set(Role::Test)),
     };
-    insta::assert_snapshot!(written(&card).await);
+    assert_snapshot("model_card", &written(&card).await);
 }

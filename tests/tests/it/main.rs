@@ -22,6 +22,12 @@ mod process;
 
 mod export;
 
+// Snapshots of the stored formats.
+mod formats;
+
+// Data of the previous version, read with the present types.
+mod previous_version;
+
 // End-to-end tests on the local stack. The two on the real counts of Paris need the reference data.
 mod stories;
 

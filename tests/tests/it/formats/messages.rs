@@ -16,7 +16,7 @@ use shared::{
 };
 use tests::endpoint::Endpoint;
 
-use super::{day, store, stored, timestamp};
+use super::{assert_attributes, assert_snapshot, day, store, stored, timestamp};
 
 fn text<E: Event>(event: &E) -> String {
     String::from_utf8(encode(event)).unwrap()
@@ -68,7 +68,7 @@ fn events() {
             reason: "a reason with 5 %".to_owned(),
         }),
     ];
-    insta::assert_snapshot!(all.join("\n"));
+    assert_snapshot("events", &all.join("\n"));
 }
 
 fn publisher(store: &Arc<dyn Store>) -> Arc<LogPublisher> {
@@ -97,7 +97,7 @@ async fn bus_messages() {
     }
     for (name, number) in [("bus_message", 0), ("bus_message_not_utf8", 1)] {
         let path = format!("bus/topics/day-ingested/{number:09}.json");
-        insta::assert_snapshot!(name, stored(&store, &path).await);
+        assert_snapshot(name, &stored(&store, &path).await);
     }
 }
 
@@ -130,7 +130,7 @@ async fn dead_letter_and_subscription_of_the_bus() {
         ),
         ("bus_subscription", "bus/subscriptions/ingest.json"),
     ] {
-        insta::assert_snapshot!(name, stored(&store, path).await);
+        assert_snapshot(name, &stored(&store, path).await);
     }
 }
 
@@ -156,7 +156,7 @@ fn dead_letter(attributes: &[(&str, &str)]) -> DeadLetter {
 fn dead_letter_attributes() {
     let DeadLetter { message, offloaded } = dead_letter(&[("event_type", "ingest-requested")]);
     assert_eq!(offloaded, None);
-    insta::assert_json_snapshot!(message.attributes);
+    assert_attributes("dead_letter_attributes", &message.attributes);
 }
 
 /// Pub/Sub rejects attributes without a name, so the whole message is stored as an object.
@@ -165,7 +165,7 @@ fn offloaded_dead_letter() {
     let DeadLetter { message, offloaded } = dead_letter(&[("", "without a name")]);
     let (_, contents) = offloaded.unwrap();
     assert!(message.data.is_empty());
-    insta::assert_json_snapshot!("offloaded_dead_letter_attributes", message.attributes);
+    assert_attributes("offloaded_dead_letter_attributes", &message.attributes);
     let contents = String::from_utf8(contents.to_vec()).unwrap();
-    insta::assert_snapshot!("offloaded_dead_letter_object", contents);
+    assert_snapshot("offloaded_dead_letter_object", &contents);
 }

@@ -10,7 +10,7 @@ use shared::{
     warehouse::{EmbeddedWarehouse, Forecast, Warehouse},
 };
 
-use super::{counts, day, hour, store, stored, timestamp};
+use super::{assert_snapshot, counts, day, hour, store, stored, timestamp};
 
 /// Returns a row with a value in every column.
 fn full_row() -> AuditRow {
@@ -49,7 +49,10 @@ async fn audit_log() {
     for row in [full_row(), short.by_operator()] {
         warehouse.record(&row).await.unwrap();
     }
-    insta::assert_snapshot!(stored(&store, "monitoring_audit/logs.csv").await);
+    assert_snapshot(
+        "audit_log",
+        &stored(&store, "monitoring_audit/logs.csv").await,
+    );
 }
 
 #[tokio::test]
@@ -78,7 +81,7 @@ async fn forecasts() {
         .await
         .unwrap();
     let path = "bike_traffic_predictions/daily_20210719.csv";
-    insta::assert_snapshot!(stored(&store, path).await);
+    assert_snapshot("forecasts", &stored(&store, path).await);
 }
 
 #[tokio::test]
@@ -91,5 +94,5 @@ async fn daily_counts() {
         .await
         .unwrap();
     let path = "bike_traffic_raw/daily_20210719.csv";
-    insta::assert_snapshot!(stored(&store, path).await);
+    assert_snapshot("daily_counts", &stored(&store, path).await);
 }

@@ -16,8 +16,8 @@ use forecasting::{
 use model::TrainRecipe;
 use shared::{
     baseline,
+    baseline::TRAIN_BASELINE,
     clock::SimulatedClock,
-    fixed_test::TRAIN_BASELINE,
     ports::Ports,
     registry::{Alias, Version},
 };
