@@ -20,14 +20,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     address::ObjectPath,
-    baseline::{DataSet, Role},
+    baseline::{DataSet, Role, TEST_BASELINE, TRAIN_BASELINE},
     store::{Condition, Generation, Store, StoreError, malformed},
 };
 
-/// The path of the champion's training data.
-pub const TRAIN_BASELINE: &str = "data/train_baseline.csv";
-/// The path of the fixed test set's counts.
-pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
 /// The layout version of both cached objects. Increment it with every change of the layout.

@@ -73,7 +73,7 @@ pub struct RecordedEvent {
     pub data: String,
 }
 
-/// The result of [`Ledger::begin`] for a delivery.
+/// The result of [`Ledger::claim`] for a delivery.
 #[derive(Debug)]
 #[must_use]
 pub enum Claim {

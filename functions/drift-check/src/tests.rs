@@ -1,17 +1,21 @@
 //! Tests of the handler with the in-memory ports.
 
+use std::collections::BTreeMap;
+
 use forecasting::{
+    checksum::Checksum,
     counts::{Coordinates, Counter, Counts, write_french},
     time::{Day, Hour},
 };
 use shared::{
     Timestamp,
+    baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
     event::Event,
-    fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
-    registry::{Operator, Run, Version},
+    registry::{EmbeddedRegistry, Operator, Run, Version},
     retryability::Retryability,
-    warehouse::Forecast,
+    store::MemoryStore,
+    warehouse::{EmbeddedWarehouse, Forecast},
 };
 
 use super::*;
@@ -40,9 +44,15 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
 }
 
 /// Returns ports with a fixed test set of 40 days and two live weeks from 2021-07-19. The second
-/// week is `level` times as busy.
+/// week is `level` times as busy. Tables and registry are in the store.
 async fn ports(level: u32) -> Ports {
-    let ports = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = Ports {
+        warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
+        registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)))
+    };
     let (test, live) = (day("2021-06-09"), day("2021-07-19"));
     for (name, first, last) in [
         (TRAIN_BASELINE, test.plus(-60), test.plus(-1)),
@@ -192,4 +202,27 @@ async fn missing_champion_and_missing_counts_are_reported() {
     let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     assert!(error.to_string().contains("2021-W50"), "{error}");
+}
+
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    let ports = ports(3).await;
+    promote(&ports, 10.0).await;
+    forecast(&ports, "2021-W30".parse().unwrap(), 11.5).await;
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
+    let before = objects().await;
+    let second = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
 }

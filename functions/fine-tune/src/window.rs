@@ -69,7 +69,7 @@ mod tests {
     use forecasting::counts::{Counter, Counts, write_french};
     use shared::{
         Timestamp,
-        fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
+        baseline::{TEST_BASELINE, TRAIN_BASELINE},
         store::{Condition, MemoryStore},
         warehouse::EmbeddedWarehouse,
     };

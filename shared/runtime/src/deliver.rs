@@ -30,7 +30,7 @@ use super::{
     Context, Envelope, Error, Handler, Outcome,
     envelope::trace_id,
     oidc::TokenVerifier,
-    server::ServiceSettings,
+    settings::ServiceSettings,
     status::{MAXIMUM_BODY_BYTES, Reply},
 };
 

@@ -8,6 +8,7 @@ mod logs;
 mod oidc;
 mod open;
 mod server;
+mod settings;
 mod status;
 
 use std::{future::Future, sync::Arc};
@@ -25,7 +26,8 @@ pub use error::Error;
 pub use logs::init as init_logs;
 pub use oidc::PushAuthentication;
 pub use open::{open, open_store};
-pub use server::{ServiceSettings, router, run};
+pub use server::{router, run};
+pub use settings::ServiceSettings;
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
 
 /// The event handler of a function.

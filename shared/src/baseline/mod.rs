@@ -24,10 +24,13 @@ pub use verify::{Finding, State, verify};
 
 use crate::{
     address::ObjectPath,
-    fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     store::{Condition, Generation, Store, StoreError, malformed, read_json, write_json},
 };
 
+/// The path of the champion's training data.
+pub const TRAIN_BASELINE: &str = "data/train_baseline.csv";
+/// The path of the fixed test set's counts.
+pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 /// The folder of data sets and their manifests.
 pub(crate) const FOLDER: &str = "data/baselines/";
 /// The path of the object that names the data sets in use.

@@ -3,10 +3,9 @@
 use forecasting::checksum::Checksum;
 use serde::Serialize;
 
-use super::{DataSetName, FOLDER, Manifest, manifest, published};
+use super::{DataSetName, FOLDER, Manifest, TEST_BASELINE, TRAIN_BASELINE, manifest, published};
 use crate::{
     address::ObjectPath,
-    fixed_test::{TEST_BASELINE, TRAIN_BASELINE},
     store::{Store, StoreError},
 };
 
@@ -27,7 +26,7 @@ pub enum State {
     },
     /// The manifest cannot be read, for this reason.
     Unreadable(String),
-    /// The object has no manifest. It was lost, or [`keep`](super::keep) was interrupted.
+    /// The object has no manifest. It was lost, or [`keep`](super::store_data_set) was interrupted.
     Undescribed,
 }
 

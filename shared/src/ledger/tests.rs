@@ -230,8 +230,8 @@ impl Store for ReadsMeet {
     }
 }
 
-/// Claims an event in [`DELIVERIES`] tasks, which all read the same state of the entry. Asserts that
-/// one task acquires it, and that its lease is valid.
+/// Claims an event in [`DELIVERIES`] tasks, which all read the same state of the entry. Asserts
+/// that one task acquires it, and that its lease is valid.
 async fn assert_one_delivery_acquires(ledger: &Ledger, id: &EventId, now: Timestamp) {
     let concurrent = Ledger {
         store: Arc::new(ReadsMeet {
@@ -260,8 +260,8 @@ async fn assert_one_delivery_acquires(ledger: &Ledger, id: &EventId, now: Timest
         .unwrap();
 }
 
-/// All deliveries find no entry before the first one writes it. Without the condition `Absent`, each
-/// of them would acquire the event.
+/// All deliveries find no entry before the first one writes it. Without the condition `Absent`,
+/// each of them would acquire the event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_many_concurrent_deliveries_acquires_a_new_event() {
     let (ledger, id, now) = ledger();

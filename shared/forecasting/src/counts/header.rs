@@ -2,10 +2,7 @@
 
 use simd_csv::ByteRecord;
 
-use super::{
-    CounterKey,
-    read::{ReadError, decode},
-};
+use super::{CounterKey, encoding::decode, error::ReadError};
 
 /// The positions of the columns in a row.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod dirty_data;
+mod encoding;
+mod error;
 mod header;
 mod read;
 mod reject;
@@ -16,7 +18,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-pub use read::{ReadError, decompress, open, read, read_file};
+pub use error::ReadError;
+pub use read::{decompress, open, read, read_file};
 pub use reject::{Reject, RejectReason, RejectWriter, Rejects};
 pub use timestamp::parse_hour;
 pub use write::{WriteError, write_french, write_table};

@@ -1,21 +1,21 @@
 //! The reader of count exports.
 
 use std::{
-    borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader, Read},
-    path::{Path, PathBuf},
+    path::Path,
     sync::mpsc,
     thread,
 };
 
-use encoding_rs::WINDOWS_1252;
 use flate2::bufread::MultiGzDecoder;
 use rustc_hash::FxHashMap;
 use simd_csv::ByteRecord;
 
 use super::{
     Coordinates, Counter, CounterIndex, Counts, MAXIMUM_COUNT,
+    encoding::decode,
+    error::ReadError,
     header::{self, Columns},
     reject::{Reject, RejectReason, Rejects},
     timestamp::parse_hour,
@@ -98,55 +98,6 @@ pub fn decompress(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>
         Ok(Box::new(ReadAhead::new(MultiGzDecoder::new(input))))
     } else {
         Ok(Box::new(input))
-    }
-}
-
-/// The error for an input that is unusable as a whole.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The file cannot be opened.
-    #[error("cannot open the counts file {path}", path = path.display())]
-    Open {
-        /// The path of the file.
-        path: PathBuf,
-        /// The error of the file system.
-        source: io::Error,
-    },
-    /// The file cannot be read as counts.
-    #[error("cannot read counts from {path}", path = path.display())]
-    File {
-        /// The path of the file.
-        path: PathBuf,
-        /// The error in its content.
-        source: Box<ReadError>,
-    },
-    /// The input has no bytes, not even a header.
-    #[error("the input is empty")]
-    EmptyInput,
-    /// The input is UTF-16 or binary data.
-    #[error("the input is {found}; save it as UTF-8 or cp1252")]
-    Encoding {
-        /// The detected encoding.
-        found: &'static str,
-    },
-    /// A required column is missing.
-    #[error("the header has no column `{column}`; it has: {found}")]
-    MissingColumn {
-        /// The name of the column in the daily tables.
-        column: &'static str,
-        /// The folded column names of the header.
-        found: String,
-    },
-    /// Reading fails, for example because gzip data is truncated.
-    #[error("cannot read the input")]
-    Io(#[source] io::Error),
-}
-
-/// Decodes bytes as UTF-8, or as cp1252 if they are not valid UTF-8.
-pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => WINDOWS_1252.decode_without_bom_handling(bytes).0,
     }
 }
 

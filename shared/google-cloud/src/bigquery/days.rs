@@ -8,12 +8,18 @@ use std::{
 use forecasting::{counts::Counts, time::Day};
 use gcp_bigquery_client::model::{query_parameter::QueryParameter, table_row::TableRow};
 use shared::warehouse::{
-    TableVersion, WarehouseError,
+    WarehouseError,
     schema::{self, ColumnType},
     tables::RowError,
 };
 
-use super::{BigQueryWarehouse, cache::MAX_DAYS, error, query::parameter, rows};
+use super::{
+    BigQueryWarehouse,
+    cache::MAX_DAYS,
+    error,
+    query::parameter,
+    rows::{self, DailyTable},
+};
 
 /// The order of rows, table by table as in the embedded warehouse. With it, cached and newly read
 /// days form the same sequence.
@@ -24,15 +30,6 @@ pub(super) const BY_DAY_HOUR_AND_COUNTER: &str =
 /// replacement may get the same version, because versions are whole milliseconds of slightly
 /// different clocks.
 const SETTLED_AFTER_MS: i64 = 10_000;
-
-/// The state of a day's table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DailyTable {
-    /// The time of the last replacement, in milliseconds since 1970.
-    pub(super) version: TableVersion,
-    /// The time since the last replacement, by the clock of the service.
-    pub(super) unchanged_ms: i64,
-}
 
 impl BigQueryWarehouse {
     /// Returns the counts of a range. Reads only tables whose current version is not cached.

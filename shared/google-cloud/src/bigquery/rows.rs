@@ -17,7 +17,14 @@ use shared::warehouse::{
     tables::{RowError, from_cells, write_timestamp},
 };
 
-use super::days::DailyTable;
+/// The state of a day's table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DailyTable {
+    /// The time of the last replacement, in milliseconds since 1970.
+    pub(super) version: TableVersion,
+    /// The time since the last replacement, by the clock of the service.
+    pub(super) unchanged_ms: i64,
+}
 
 /// The select list of counts, in the column order of [`read_count`].
 ///

@@ -187,7 +187,7 @@ impl MlflowRegistry {
 
     async fn version_of(&self, run: &RunName) -> Result<Option<Version>, MlflowError> {
         let found = self
-            .search(&format!(" AND tags.`{}` = '{run}'", record::RUN_TAG))
+            .search(&format!(" AND tags.`{}` = '{run}'", wire::RUN_TAG))
             .await?;
         found.first().map(wire::ModelVersion::number).transpose()
     }

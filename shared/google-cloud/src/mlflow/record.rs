@@ -12,8 +12,6 @@ use shared::{baseline::Role, registry::RunInput};
 
 use super::{MlflowError, ModelVersion, Run, Version, wire};
 
-/// The tag with the run's name; versions are searched by it.
-pub(super) const RUN_TAG: &str = "bike_traffic.run";
 /// The tag from which MLflow's user interface reads the role of a data set.
 const CONTEXT_TAG: &str = "mlflow.data.context";
 const ENDED_AT_TAG: &str = "bike_traffic.ended_at";
@@ -125,7 +123,7 @@ pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
 /// Returns the tags of a run and of its version.
 pub(super) fn tags(run: &Run) -> Vec<wire::Text> {
     let own = [
-        (RUN_TAG, run.name.to_string()),
+        (wire::RUN_TAG, run.name.to_string()),
         (ENDED_AT_TAG, run.ended_at.to_string()),
         (ARTIFACTS_TAG, run.artifacts.to_string()),
     ];
@@ -169,7 +167,7 @@ pub(super) fn version(
 ) -> Result<ModelVersion, MlflowError> {
     let version = listed.number()?;
     let mut tags = texts(listed.tags);
-    let name = remove_tag(&mut tags, version, RUN_TAG)?;
+    let name = remove_tag(&mut tags, version, wire::RUN_TAG)?;
     let ended_at = remove_tag(&mut tags, version, ENDED_AT_TAG)?;
     let artifacts = remove_tag(&mut tags, version, ARTIFACTS_TAG)?;
     tags.retain(|name, _| !is_reserved(name));

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{MlflowError, Version, record::RUN_TAG};
+use super::{MlflowError, Version};
 
+/// The tag with the run's name; versions are searched by it.
+pub(super) const RUN_TAG: &str = "bike_traffic.run";
 /// The error code if an entity does not exist.
 pub(super) const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
 /// The error code if an entity already exists.

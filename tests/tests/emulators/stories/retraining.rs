@@ -19,10 +19,9 @@ use serde_json::{Value, json};
 use shared::{
     Timestamp,
     audit::AuditRow,
-    baseline::{self, Baseline},
+    baseline::{self, Baseline, TRAIN_BASELINE},
     clock::SystemClock,
     event::Function,
-    fixed_test::TRAIN_BASELINE,
     ports::Ports,
     registry::{Alias, RunName, Version},
 };

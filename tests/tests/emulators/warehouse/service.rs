@@ -177,11 +177,11 @@ async fn invalid_row_is_malformed() {
     for (row, column) in [
         (
             json!([-1, "1625129200", null, "Quai", null]),
-            "comptage_horaire holds `-1`",
+            "`-1` in the column comptage_horaire",
         ),
         (
             json!([7, "1625131800", null, "Quai", null]),
-            "date_et_heure_de_comptage holds `1625131800`",
+            "`1625131800` in the column date_et_heure_de_comptage",
         ),
         (
             json!([7, "1625126400", null, null, null]),
@@ -189,7 +189,7 @@ async fn invalid_row_is_malformed() {
         ),
         (
             json!([7, "1625126400", null, "Quai", null, "20210732"]),
-            "_TABLE_SUFFIX holds `20210732`",
+            "`20210732` in the column _TABLE_SUFFIX",
         ),
         (json!([7]), "date_et_heure_de_comptage is empty"),
     ] {
