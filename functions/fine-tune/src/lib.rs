@@ -208,3 +208,6 @@ fn tags(base: Version, train_rows: usize, test_rows: usize) -> BTreeMap<String, 
     ];
     tags.map(|(name, value)| (name.to_owned(), value)).into()
 }
+
+#[cfg(test)]
+mod tests;

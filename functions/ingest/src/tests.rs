@@ -1,10 +1,14 @@
 //! Tests of the handler with the in-memory ports.
 
-use std::sync::Mutex;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared::{clock::SimulatedClock, event::Event, open_data::OpenDataError};
+use forecasting::checksum::Checksum;
+use shared::{
+    clock::SimulatedClock, event::Event, open_data::OpenDataError, store::MemoryStore,
+    warehouse::EmbeddedWarehouse,
+};
 
 use super::*;
 
@@ -29,10 +33,15 @@ impl OpenData for FixedReply {
 
 const TWO_COUNTERS: &str = include_str!("fixtures/reply.json");
 
+/// Returns ports whose tables are in the store.
 fn ports() -> Ports {
-    Ports::in_memory(Arc::new(SimulatedClock::new(
-        "2021-07-20T04:00:00Z".parse().unwrap(),
-    )))
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
+    Ports {
+        warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(clock))
+    }
 }
 
 async fn handle(
@@ -191,4 +200,29 @@ async fn invalid_requests_and_replies_are_permanent_errors() {
         );
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    let ports = ports();
+    let deliver = async || {
+        let (outcome, _) = handle(Ok(TWO_COUNTERS), &ports, r#"{"type":"ingest-requested"}"#).await;
+        outcome.unwrap()
+    };
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = deliver().await;
+    let before = objects().await;
+    let second = deliver().await;
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
 }

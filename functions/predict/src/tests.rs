@@ -1,10 +1,13 @@
 //! Tests of the handler with the in-memory ports.
 
+use std::collections::BTreeMap;
+
 use axum::{
     body::{Body, to_bytes},
     http::{Request, StatusCode},
 };
 use forecasting::{
+    checksum::Checksum,
     counts::{Counter, Counts},
     features::{FeatureSpec, Frame},
 };
@@ -14,7 +17,9 @@ use shared::{
     Timestamp,
     clock::SimulatedClock,
     event::EventId,
-    registry::{Operator, Run},
+    registry::{EmbeddedRegistry, Operator, Run},
+    store::MemoryStore,
+    warehouse::EmbeddedWarehouse,
 };
 use tower::ServiceExt;
 
@@ -42,9 +47,16 @@ fn counts() -> Counts {
     counts
 }
 
+/// Returns ports with the tables of [`counts`]. Tables and registry are in the store.
 async fn ports(with_champion: bool) -> Ports {
     let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
-    let ports = Ports::in_memory(Arc::new(clock));
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = Ports {
+        warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
+        registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(clock))
+    };
     let counts = counts();
     for day in day("2021-06-20").through(day("2021-07-19")) {
         ports
@@ -200,6 +212,30 @@ async fn repeated_ingestion_does_not_change_forecasts_of_a_past_day() {
     assert!(ingested(&ports, "2021-07-19").await.is_ok());
     let outcome = ingested(&ports, "2021-07-19").await.unwrap();
     assert_eq!(outcome.entry().decision.as_str(), "forecast");
+}
+
+/// The first event makes the forecasts that the others settle.
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    let ports = ports(true).await;
+    assert!(ingested(&ports, "2021-07-18").await.is_ok());
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = ingested(&ports, "2021-07-19").await.unwrap();
+    let before = objects().await;
+    let second = ingested(&ports, "2021-07-19").await.unwrap();
+    assert_eq!(first.entry().detail["settled_forecasts"], json!(24));
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
 }
 
 #[tokio::test]

@@ -1,0 +1,185 @@
+//! Tests of the handler with the in-memory ports. The champion forecasts 10 bicycles for every
+//! hour, and the challenger 7.
+
+use std::collections::BTreeMap;
+
+use forecasting::counts::write_french;
+use shared::{
+    Timestamp,
+    baseline::{TEST_BASELINE, TRAIN_BASELINE},
+    clock::SimulatedClock,
+    registry::{EmbeddedRegistry, Run},
+    store::{MemoryStore, read_json},
+    warehouse::EmbeddedWarehouse,
+};
+
+use super::*;
+
+fn week() -> Week {
+    "2021-W30".parse().unwrap()
+}
+
+/// Returns two days of the fixed test set, with one count for even hours and one for odd hours.
+fn test_counts([even, odd]: [u32; 2]) -> Counts {
+    counts(day("2021-07-01"), day("2021-07-02"), |hour| {
+        if hour.local().hour % 2 == 0 {
+            even
+        } else {
+            odd
+        }
+    })
+}
+
+/// Returns ports with a fixed test set, the models as versions 1 and 2, and `fresh` bicycles in
+/// each hour from 2021-07-20 to 2021-08-02. Tables and registry are in the store.
+async fn ports(test: &Counts, fresh: u32) -> Ports {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = Ports {
+        warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
+        registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)))
+    };
+    let before = counts(day("2021-05-20"), day("2021-06-20"), |_| 10);
+    for (name, counts) in [(TRAIN_BASELINE, &before), (TEST_BASELINE, test)] {
+        let mut csv = Vec::new();
+        write_french(counts, &mut csv).unwrap();
+        ports
+            .store
+            .write(&name.parse().unwrap(), csv.into(), Condition::Always)
+            .await
+            .unwrap();
+    }
+    for day in day("2021-07-20").through(day("2021-08-02")) {
+        ports
+            .warehouse
+            .replace_counts(day, &counts(day, day, |_| fresh), Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+    }
+    let fixed_test = fixed_test::load(&ports.store).await.unwrap();
+    for (name, level) in [("champion-test", 10), ("challenger-test", 7)] {
+        let (model, _) = constant_model(level).scored_on(&fixed_test).unwrap();
+        let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
+        model.save(&*ports.store, &run.artifacts).await.unwrap();
+        ports.registry.register(&run).await.unwrap();
+    }
+    ports
+}
+
+async fn handle(ports: &Ports, policy: &str) -> Outcome {
+    let event = ChallengerTrained {
+        event_id: EventId::of(Function::FineTune, week()),
+        week: week(),
+        champion: Version::new(1),
+        challenger: Version::new(2),
+    };
+    let context = Context {
+        event_id: event.event_id.clone(),
+        published_at: Timestamp::UNIX_EPOCH,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    Evaluate::new(policy.parse().unwrap(), ports)
+        .handle(event, &context)
+        .await
+        .unwrap()
+}
+
+async fn stored(ports: &Ports) -> Evaluation {
+    let path = Evaluation::path(week());
+    read_json(&*ports.store, &path).await.unwrap().0
+}
+
+/// The fixed test set ends at 12 o'clock on the first of the three days.
+#[tokio::test]
+async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
+    let first = day("2021-07-30");
+    let noon = Hour::containing(first.at(12));
+    let test = counts(day("2021-07-25"), first, |_| 5).between(Hour::from_number(0), noon);
+    let ports = ports(&test, 4).await;
+    let policy: Policy = r#"{"fresh_holdout_days":3}"#.parse().unwrap();
+    let frame = Evaluate::new(policy, &ports)
+        .fresh_holdout(week())
+        .await
+        .unwrap();
+    let hours: Vec<_> = frame.rows().iter().map(|row| row.hour).collect();
+    let expected: Vec<_> = (1..=11 + 24 + 24).map(|hours| noon.plus(hours)).collect();
+    assert_eq!(hours, expected);
+    assert_eq!(
+        expected.last().map(|hour| hour.day()),
+        Some(day("2021-08-01"))
+    );
+    // The counts of the tables are the targets, and those of the week before their lags.
+    for values in [frame.targets(), &frame.seasonal_naive()] {
+        assert!(values.iter().all(|value| *value == 4.0), "{values:?}");
+    }
+}
+
+/// On the fixed test set, the champion's errors are 2 and 6, and the challenger's 5 and 3. On the
+/// fresh holdout, they are 6 and 3.
+#[tokio::test]
+async fn evaluation_is_stored_and_published() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    let outcome = handle(&ports, "{}").await;
+    let evaluation = stored(&ports).await;
+    let fixed_test = evaluation.comparison.fixed_test;
+    assert_eq!(fixed_test.champion.rows, 48);
+    assert_near(fixed_test.champion.mae, 4.0);
+    assert_near(fixed_test.challenger.mae, 4.0);
+    let fresh = evaluation.comparison.fresh.unwrap();
+    assert_eq!(fresh.scores.champion.rows, 7 * 24);
+    assert_near(fresh.scores.champion.mae, 6.0);
+    assert_near(fresh.scores.challenger.mae, 3.0);
+    assert_near(fresh.bootstrap_lower_bound, 3.0);
+
+    assert_eq!(outcome.entry().decision.as_str(), "evaluated");
+    assert_eq!(outcome.entry().mae, Some(fixed_test.challenger.mae));
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30.json"}"#
+    );
+}
+
+#[tokio::test]
+async fn guarded_policy_decides_on_the_fresh_holdout() {
+    let rows = [
+        // counts of the fixed test set, count of the fresh holdout, (fixed-test, guarded) promote
+        ([10, 7], 4, (false, true)),
+        ([7, 7], 10, (true, false)),
+        ([9, 9], 4, (false, false)),
+    ];
+    for (test, fresh, expected) in rows {
+        let ports = ports(&test_counts(test), fresh).await;
+        let outcome = handle(&ports, r#"{"promotion":"guarded"}"#).await;
+        let verdicts = stored(&ports).await.verdicts;
+        assert_eq!(
+            (verdicts.fixed_test.promote, verdicts.guarded.promote),
+            expected,
+            "{verdicts:?}"
+        );
+        assert_eq!(verdicts.acting(), &verdicts.guarded);
+        let reason = &outcome.entry().reason;
+        assert!(reason.contains(&verdicts.guarded.reason), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = handle(&ports, "{}").await;
+    let before = objects().await;
+    let second = handle(&ports, "{}").await;
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
+}

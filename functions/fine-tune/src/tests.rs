@@ -1,0 +1,199 @@
+//! Tests of the handler with the in-memory ports.
+
+use forecasting::{
+    checksum::Checksum,
+    counts::{Counter, Counts, write_french},
+    features::FeatureSpec,
+    time::Day,
+};
+use model::{TrainRecipe, train};
+use shared::{
+    baseline::{TEST_BASELINE, TRAIN_BASELINE},
+    clock::SimulatedClock,
+    event::EventId,
+    registry::{EmbeddedRegistry, Operator},
+    store::{Condition, MemoryStore},
+    warehouse::EmbeddedWarehouse,
+};
+
+use super::*;
+
+fn day(text: &str) -> Day {
+    text.parse().unwrap()
+}
+
+/// Returns counts of one counter. Each count equals the hour of day: 8 at 8 o'clock.
+fn counts(first: Day, last: Day) -> Counts {
+    let mut counts = Counts::default();
+    let quai = counts.intern(Counter {
+        id: None,
+        name: "Quai".to_owned(),
+        coordinates: None,
+    });
+    for hour in first.through(last).flat_map(Day::hours) {
+        counts.push(quai, hour, u32::try_from(hour.local().hour).unwrap());
+    }
+    counts
+}
+
+/// Returns ports with a champion, a fixed test set of June 2021, and tables from `first` to
+/// 2021-08-01. Tables and registry are in the store.
+async fn ports(first: &str) -> Ports {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = Ports {
+        warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
+        registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+        store,
+        ..Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)))
+    };
+    let before = counts(day("2021-04-20"), day("2021-05-31"));
+    let test = counts(day("2021-06-01"), day("2021-06-10"));
+    for (name, counts) in [(TRAIN_BASELINE, &before), (TEST_BASELINE, &test)] {
+        let mut csv = Vec::new();
+        write_french(counts, &mut csv).unwrap();
+        ports
+            .store
+            .write(&name.parse().unwrap(), csv.into(), Condition::Always)
+            .await
+            .unwrap();
+    }
+    for day in day(first).through(day("2021-08-01")) {
+        ports
+            .warehouse
+            .replace_counts(day, &counts(day, day), Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+    }
+    promote(&ports, &before).await;
+    ports
+}
+
+/// Trains version 1 on these counts, and makes it champion.
+async fn promote(ports: &Ports, counts: &Counts) {
+    let spec = FeatureSpec::for_counters(counts.counters());
+    let recipe = TrainRecipe {
+        rounds: 3,
+        ..TrainRecipe::default()
+    };
+    let frame = Frame::from_counts(&spec, &[], counts);
+    let model = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let run = Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH);
+    model.save(&*ports.store, &run.artifacts).await.unwrap();
+    let version = ports.registry.register(&run).await.unwrap();
+    ports
+        .registry
+        .move_alias(Operator::named("tests").champion_change(None, version))
+        .await
+        .unwrap();
+}
+
+/// Handles the drift of a week, published on the next Monday at 7 o'clock and delivered at `hour`.
+async fn handle(ports: &Ports, week: &str, hour: i8) -> Outcome {
+    let week: Week = week.parse().unwrap();
+    let monday = week.last_day().plus(1);
+    let event = DriftDetected {
+        event_id: EventId::of(Function::DriftCheck, week),
+        week,
+        champion: Version::new(1),
+        report: format!("reports/drift-check/{week}.json").parse().unwrap(),
+        major: false,
+    };
+    let context = Context {
+        event_id: event.event_id.clone(),
+        published_at: monday.at(7),
+        now: monday.at(hour),
+    };
+    let recipe = FineTuneRecipe {
+        epochs: 2,
+        ..FineTuneRecipe::default()
+    };
+    FineTune::new(Policy::default(), recipe, ports)
+        .handle(event, &context)
+        .await
+        .unwrap()
+}
+
+async fn challenger(ports: &Ports) -> Option<Version> {
+    ports.registry.alias(Alias::Challenger).await.unwrap()
+}
+
+/// The fresh holdout of 2021-W29 starts on 2021-07-19, so the training has the days from the first
+/// table to 2021-07-18. The policy requires seven.
+#[tokio::test]
+async fn six_days_of_data_are_too_little() {
+    let ports = ports("2021-07-13").await;
+    let outcome = handle(&ports, "2021-W29", 7).await;
+    let entry = outcome.entry();
+    assert_eq!(
+        (entry.decision.as_str(), entry.fine_tune_success),
+        ("too-little-data", Some(false))
+    );
+    assert!(entry.reason.contains("6 days"), "{}", entry.reason);
+    assert!(outcome.events().is_empty());
+    assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
+    assert_eq!(challenger(&ports).await, None);
+    let models = ports.store.list("models/").await.unwrap();
+    let champion = ports.registry.version(Version::new(1)).await.unwrap();
+    let folder = format!("{}/", champion.run.artifacts);
+    assert!(
+        models.iter().all(|path| path.as_str().starts_with(&folder)),
+        "{models:?}"
+    );
+}
+
+#[tokio::test]
+async fn seven_days_of_data_train_a_challenger() {
+    let ports = ports("2021-07-12").await;
+    let outcome = handle(&ports, "2021-W29", 7).await;
+    let entry = outcome.entry();
+    assert_eq!(
+        (entry.decision.as_str(), entry.challenger_version),
+        ("challenger-trained", Some(Version::new(2)))
+    );
+    assert_eq!(entry.detail["rows"], json!(7 * 24));
+    assert_eq!(challenger(&ports).await, Some(Version::new(2)));
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"challenger-trained","event_id":"fine-tune/2021-W29","week":"2021-W29","champion":1,"challenger":2}"#
+    );
+}
+
+#[tokio::test]
+async fn redelivery_of_an_earlier_week_does_not_move_the_alias_back() {
+    let ports = ports("2021-07-12").await;
+    for (week, number) in [("2021-W29", 2), ("2021-W30", 3)] {
+        let outcome = handle(&ports, week, 7).await;
+        let version = Some(Version::new(number));
+        assert_eq!(outcome.entry().challenger_version, version);
+        assert_eq!(challenger(&ports).await, version);
+    }
+    let outcome = handle(&ports, "2021-W29", 7).await;
+    assert_eq!(
+        outcome.entry().challenger_version,
+        Some(Version::new(2)),
+        "the week was registered twice"
+    );
+    assert_eq!(challenger(&ports).await, Some(Version::new(3)));
+}
+
+/// The second delivery is two hours later. It writes the same model, run and outcome.
+#[tokio::test]
+async fn second_delivery_changes_nothing() {
+    let ports = ports("2021-07-12").await;
+    let objects = async || {
+        let mut objects = BTreeMap::new();
+        for path in ports.store.list("").await.unwrap() {
+            let object = ports.store.read(&path).await.unwrap();
+            objects.insert(path, Checksum::of(&object.bytes));
+        }
+        objects
+    };
+    let first = handle(&ports, "2021-W29", 7).await;
+    let before = objects().await;
+    let second = handle(&ports, "2021-W29", 9).await;
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    assert_eq!(objects().await, before);
+}
