@@ -37,8 +37,8 @@ Exit codes:
   3    success, but messages became dead letters
   130  terminated by Ctrl-C (143 by SIGTERM); unfinished files are removed
 
-Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. A file .env in the working folder \
-sets variables that the environment does not set.";
+Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. A file .env in \
+the working folder sets variables that the environment does not set.";
 
 impl Arguments {
     pub(crate) fn log_filter(&self) -> &str {
@@ -185,12 +185,14 @@ mod tests {
         );
     }
 
-    /// Returns the lines in the help of a command that call `bike-traffic`.
+    /// Returns the lines in the help of a command that call `bike-traffic`, each joined with its
+    /// continuation lines.
     fn examples(command: &clap::Command) -> Vec<String> {
         let help = command
             .get_after_help()
             .map(ToString::to_string)
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .replace(" \\\n    ", " ");
         let indented = help.lines().filter_map(|line| line.strip_prefix("  "));
         let calls = |line: &&str| {
             let mut words = line.split(' ').skip_while(|word| word.contains('='));

@@ -9,7 +9,8 @@ use crate::support::stdout;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic completions bash > ~/.local/share/bash-completion/completions/bike-traffic
+  bike-traffic completions bash \\
+    > ~/.local/share/bash-completion/completions/bike-traffic
   bike-traffic completions zsh > ~/.zfunc/_bike-traffic
   bike-traffic completions fish > ~/.config/fish/completions/bike-traffic.fish")]
 pub struct CompletionsArguments {

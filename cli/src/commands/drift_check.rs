@@ -17,7 +17,8 @@ use crate::{args::TargetArguments, support::stdout};
 #[command(after_help = "\
 Examples:
   bike-traffic drift-check --state state/run-1a2b3c4d --week 2021-W30
-  bike-traffic drift-check --cloud --week 2021-W30 --policy '{\"drift_share\":0.6}' --json")]
+  bike-traffic drift-check --week 2021-W30 --policy '{\"drift_share\":0.6}'
+  bike-traffic drift-check --cloud --week 2021-W30 --json")]
 pub struct DriftArguments {
     /// The target of the command.
     #[command(flatten)]

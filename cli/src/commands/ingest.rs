@@ -28,8 +28,9 @@ Examples:
   bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
-The command publishes one message for each day with missing hours; the function ingest fetches the counts. In a local
-state the messages wait until `bike-traffic stack` runs on it. Repeating a request before it is complete has no effect.")]
+The command publishes one message for each day with missing hours; the function ingest fetches \
+the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
+request before it is complete has no effect.")]
 pub struct IngestArguments {
     /// The target of the command.
     #[command(flatten)]

@@ -23,11 +23,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic rollback --cloud --reason \"night counts are forecast twice as high\"
+  bike-traffic rollback --cloud --reason \"night forecasts are twice as high\"
   bike-traffic rollback --cloud --to 7
 
-The functions use the new champion from their next message on. A pending evaluation against the replaced champion no
-longer leads to a promotion.")]
+The functions use the new champion from their next message on. A pending evaluation against the \
+replaced champion no longer leads to a promotion.")]
 pub struct RollbackArguments {
     /// The target of the command.
     #[command(flatten)]

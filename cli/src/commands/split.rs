@@ -17,7 +17,7 @@ use crate::support::{data_file, stdout};
 #[command(after_help = "\
 Examples:
   bike-traffic split --input comptage-velo.csv.gz --out data
-  bike-traffic split --input comptage-velo.csv --out data --train-share 0.75 --json
+  bike-traffic split --input comptage-velo.csv --out data --train-share 0.75
   bike-traffic split --input comptage-velo.csv.gz --out data --at 2021-05-16")]
 pub struct SplitArguments {
     /// The export, as CSV or gzipped CSV.

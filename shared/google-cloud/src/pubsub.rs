@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use google_cloud_gax::{
-    error::rpc::Code, exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt,
-};
+use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{
     client::{BasePublisher, Publisher as TopicPublisher},
     error::PublishError,
@@ -19,7 +17,7 @@ use shared::{
     event::Topic,
 };
 
-use crate::{CloudSettings, LoggedRetryPolicy};
+use crate::CloudSettings;
 
 /// A publisher for the topics of a project.
 ///
@@ -85,16 +83,10 @@ async fn client(
     cloud: &CloudSettings,
 ) -> Result<BasePublisher, Box<dyn std::error::Error + Send + Sync>> {
     let emulator = cloud.pubsub_emulator.as_ref();
-    let backoff = ExponentialBackoffBuilder::new()
-        .with_initial_delay(crate::FIRST_DELAY)
-        .with_maximum_delay(crate::LONGEST_DELAY);
-    let retry_policy = RetryableErrors
-        .with_time_limit(crate::TIME_LIMIT)
-        .with_attempt_limit(crate::MAX_ATTEMPTS as u32);
     let mut builder = BasePublisher::builder()
         .with_credentials(crate::credentials(emulator)?)
-        .with_retry_policy(LoggedRetryPolicy::new("Pub/Sub", retry_policy))
-        .with_backoff_policy(backoff.build()?);
+        .with_retry_policy(crate::client_policy("Pub/Sub", RetryableErrors))
+        .with_backoff_policy(crate::client_backoff()?);
     if let Some(emulator) = emulator {
         builder = builder.with_endpoint(emulator.origin());
     }

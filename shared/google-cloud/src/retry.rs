@@ -1,17 +1,24 @@
-//! The retry policy of HTTP calls, identical for all clients.
+//! The retry policy of all calls.
 //!
-//! Google's own clients are configured with the same limits. Other calls (BigQuery uploads, MLflow)
-//! use [`send`], and clients without retries use [`retried`]. Each retry is logged.
+//! [`Attempts`] counts the attempts of one call, waits between them and logs each retry. [`send`]
+//! and [`retried`] build on it, as do calls that check something between two attempts. Google's own
+//! clients retry by themselves: [`client_backoff`] and [`client_policy`] give them the same limits.
 
 use std::{fmt, time::Duration};
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use google_cloud_gax::{
-    error::Error as ClientError, retry_policy::RetryPolicy, retry_result::RetryResult,
-    retry_state::RetryState, throttle_result::ThrottleResult,
+    error::Error as ClientError,
+    exponential_backoff::{
+        Error as BackoffError, ExponentialBackoff as ClientBackoff, ExponentialBackoffBuilder,
+    },
+    retry_policy::{RetryPolicy, RetryPolicyExt},
+    retry_result::RetryResult,
+    retry_state::RetryState,
+    throttle_result::ThrottleResult,
 };
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// The time limit for establishing a connection.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,19 +107,64 @@ where
     Call: Future<Output = Result<T, E>>,
 {
     let too_slow = |limit| Err(HttpError::TimeLimit { limit }.into());
-    let attempt = || {
-        let call = timeout(attempt_limit, call());
-        async move { call.await.unwrap_or_else(|_| too_slow(attempt_limit)) }
+    let attempts = async {
+        let mut attempts = Attempts::new(name);
+        loop {
+            let attempt = timeout(attempt_limit, call()).await;
+            match attempt.unwrap_or_else(|_| too_slow(attempt_limit)) {
+                Ok(value) => return Ok(value),
+                Err(error) => attempts.pause(error, &is_retryable).await?,
+            }
+        }
     };
-    let mut failed = 0;
-    let log = |error: &E, pause| {
-        failed += 1;
-        log_retry(&name(), failed, error, pause);
-    };
-    let attempts = attempt.retry(backoff()).when(is_retryable).notify(log);
     timeout(total_limit, attempts)
         .await
         .unwrap_or_else(|_| too_slow(total_limit))
+}
+
+/// The attempts of one call, at most [`MAX_ATTEMPTS`].
+pub(crate) struct Attempts<N> {
+    name: N,
+    delays: ExponentialBackoff,
+    failed: usize,
+}
+
+impl<N: Fn() -> String> Attempts<N> {
+    /// Starts with the first attempt. `name` identifies the call in the log.
+    pub(crate) fn new(name: N) -> Self {
+        let delays = ExponentialBuilder::default()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .with_max_times(MAX_ATTEMPTS - 1)
+            .with_jitter();
+        Self {
+            name,
+            delays: delays.build(),
+            failed: 0,
+        }
+    }
+
+    /// Logs the error of an attempt and waits until the next attempt may start.
+    ///
+    /// # Errors
+    /// Returns `error` if `is_retryable` returns `false`, or if it was the last attempt.
+    pub(crate) async fn pause<E: fmt::Display>(
+        &mut self,
+        error: E,
+        is_retryable: impl Fn(&E) -> bool,
+    ) -> Result<(), E> {
+        if !is_retryable(&error) {
+            return Err(error);
+        }
+        let Some(pause) = self.delays.next() else {
+            return Err(error);
+        };
+        self.failed += 1;
+        let (name, pause_ms) = ((self.name)(), pause.as_millis());
+        tracing::info!(name, attempt = self.failed, %error, pause_ms, "retrying call");
+        sleep(pause).await;
+        Ok(())
+    }
 }
 
 /// Returns the method and the URL of a request, without the query.
@@ -125,34 +177,35 @@ fn name_of(request: &RequestBuilder) -> String {
     format!("{} {url}", request.method())
 }
 
-/// Returns the delays between attempts: exponential, with jitter, for at most [`MAX_ATTEMPTS`]
-/// attempts.
-pub fn backoff() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_DELAY)
-        .with_max_delay(LONGEST_DELAY)
-        .with_max_times(MAX_ATTEMPTS - 1)
-        .with_jitter()
+/// Returns the delays of [`Attempts`], for Google's clients.
+///
+/// # Errors
+/// Never with the delays of this module; the builder validates them.
+pub(crate) fn client_backoff() -> Result<ClientBackoff, BackoffError> {
+    ExponentialBackoffBuilder::new()
+        .with_initial_delay(FIRST_DELAY)
+        .with_maximum_delay(LONGEST_DELAY)
+        .with_scaling(2.0)
+        .build()
 }
 
-/// Logs a retry. `attempt` is the number of the failed attempt, and `pause` is the delay before the
-/// next.
-pub fn log_retry(name: &str, attempt: usize, error: &impl fmt::Display, pause: Duration) {
-    tracing::info!(name, attempt, %error, pause_ms = pause.as_millis(), "retrying call");
+/// Returns the limits of [`Attempts`] for Google's clients. `errors` selects the retryable errors,
+/// and `name` identifies the client in the log.
+pub fn client_policy<P: RetryPolicy + 'static>(
+    name: &'static str,
+    errors: P,
+) -> impl RetryPolicy + use<P> {
+    let policy = errors
+        .with_time_limit(TIME_LIMIT)
+        .with_attempt_limit(MAX_ATTEMPTS as u32);
+    LoggedRetryPolicy { name, policy }
 }
 
 /// A retry policy that logs each retry, which Google's clients do not do.
 #[derive(Debug)]
-pub struct LoggedRetryPolicy<P> {
+struct LoggedRetryPolicy<P> {
     name: &'static str,
     policy: P,
-}
-
-impl<P> LoggedRetryPolicy<P> {
-    /// Wraps a policy; `name` identifies the client in the log.
-    pub const fn new(name: &'static str, policy: P) -> Self {
-        Self { name, policy }
-    }
 }
 
 impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {

@@ -15,13 +15,14 @@ Examples:
   bike-traffic export --cloud --from 2021-04-01 --to 2021-06-30 --out exports
   bike-traffic export --state state/run-1a2b3c4d --json
 
-An interrupted export resumes at the first incomplete month when the command is run again. The output folder has a file
-for each object of a month, for example 2021-04-counts-000000000000.csv. Pass the folder to
-`bike-traffic merge-baseline --bq-export`.
+An interrupted export resumes at the first incomplete month when the command is run again. The \
+output folder has a file for each object of a month, for example \
+2021-04-counts-000000000000.csv. Pass the folder to `bike-traffic merge-baseline --bq-export`.
 
-A range that excludes some tables of a month is written to separate files, for example
-2021-04-from-05-to-20-counts-000000000000.csv. The files of the whole month are unchanged. Exporting the whole month or a
-larger part removes the files of the smaller part. Overlapping parts are updated together.")]
+A range that excludes some tables of a month is written to separate files, for example \
+2021-04-from-05-to-20-counts-000000000000.csv. The files of the whole month are unchanged. \
+Exporting the whole month or a larger part removes the files of the smaller part. Overlapping \
+parts are updated together.")]
 pub struct ExportArguments {
     /// The target to export from.
     #[command(flatten)]

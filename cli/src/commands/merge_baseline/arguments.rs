@@ -8,9 +8,12 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  TEST_DATA_PATH=test.csv.gz bike-traffic merge-baseline --baseline train.csv.gz --bq-export exports --output next.csv.gz
-  bike-traffic merge-baseline --baseline 2023.csv --bq-export 2024.csv 2025.csv.gz --test-path test.csv.gz --output next.csv.gz
-  bike-traffic merge-baseline --baseline 2023.csv --bq-export 2024.csv --no-test-set --output next.csv --json
+  TEST_DATA_PATH=test.csv.gz bike-traffic merge-baseline \\
+    --baseline train.csv.gz --bq-export exports --output next.csv.gz
+  bike-traffic merge-baseline --baseline 2023.csv --test-path test.csv.gz \\
+    --bq-export 2024.csv 2025.csv.gz --output next.csv.gz
+  bike-traffic merge-baseline --baseline 2023.csv --bq-export 2024.csv \\
+    --no-test-set --output next.csv --json
 
 If two files have a count for the same counter and hour, the later file on the command line wins.")]
 #[command(group = clap::ArgGroup::new("fixed_test").required(true).args(["test_path", "no_test_set"]))]

@@ -9,9 +9,9 @@ use crate::args::{OpenDataArguments, StrategyArguments, TargetArguments};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic replay --state state/run-1a2b3c4d --from 2021-07-26T00:00:00Z --to 2021-08-02T12:00:00Z
-  bike-traffic replay --cloud --function evaluate --from 2021-08-02T05:00:00Z --dry-run
-  bike-traffic replay --cloud --function evaluate --snapshot before-the-release
+  bike-traffic replay --from 2021-07-26T00:00:00Z --to 2021-08-02T12:00:00Z
+  bike-traffic replay --cloud --from 2021-08-02T05:00:00Z --dry-run
+  bike-traffic replay --cloud --function evaluate --snapshot before-release
   bike-traffic replay --cloud --dead-letters --edit
 
 A replay is idempotent: finished work stays unchanged, unfinished work is completed.")]

@@ -14,10 +14,10 @@ Examples:
   bike-traffic retrain --quarterly --cloud
   bike-traffic retrain --quarterly --cloud --quarter 2021-Q3 --to 2021-09-30
 
-The command exports the daily tables, merges them with the baseline, trains on the result and compares
-the new model with the champion on the same fixed test set. If the new model is better, it becomes
-champion and its data become the baseline. STATE/retrain/QUARTER/journal.json records each finished
-step. To resume a stopped retraining, run the same command again.")]
+The command exports the daily tables, merges them with the baseline, trains on the result and \
+compares the new model with the champion on the same fixed test set. If the new model is better, \
+it becomes champion and its data become the baseline. STATE/retrain/QUARTER/journal.json records \
+each finished step. To resume a stopped retraining, run the same command again.")]
 pub struct RetrainArguments {
     /// Retrain the champion from the baseline and all daily tables.
     #[arg(long, required = true)]

@@ -31,7 +31,8 @@ Example:
   make emulators && source state/emulators/env
   export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local
   bike-traffic set-up --push ingest=http://127.0.0.1:8080/
-  PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr target/release/ingest
+  export PUSH_AUDIENCE=off OPEN_DATA_URL=https://opendata.paris.fr
+  target/release/ingest
 
 A repeated set-up changes only the push endpoints.")]
 pub struct SetUpArguments {

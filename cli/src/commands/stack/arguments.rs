@@ -11,7 +11,8 @@ Examples:
   bike-traffic stack --state state/run-1a2b3c4d --live-path live.csv.gz
   bike-traffic stack --open-data-url https://opendata.paris.fr
 
-The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the next start.")]
+The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the \
+next start.")]
 pub struct StackArguments {
     /// The local state.
     #[command(flatten)]

@@ -9,7 +9,8 @@ use crate::args::{RecipeArguments, TargetArguments};
 #[command(after_help = "\
 Examples:
   TRAIN_DATA_PATH=train.csv.gz TEST_DATA_PATH=test.csv.gz bike-traffic train
-  bike-traffic train --data-source custom --train-path mine.csv --test-path test.csv.gz --early-stopping 50")]
+  bike-traffic train --data-source custom --early-stopping 50 \\
+    --train-path mine.csv --test-path test.csv.gz")]
 pub struct TrainArguments {
     /// The state or the services to work on.
     #[command(flatten)]

@@ -3,20 +3,19 @@
 //! Load jobs are free of charge. Unlike `TRUNCATE` and `INSERT`, they never expose a partially
 //! replaced table.
 
-use backon::BackoffBuilder;
 use gcp_bigquery_client::model::error_proto::ErrorProto;
 use reqwest::{StatusCode, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::warehouse::schema::Column;
-use tokio::time::sleep;
 
 use super::{
     failure::Failure,
     rows::Rows,
     service::{PollBackoff, Service, Table},
 };
+use crate::Attempts;
 
 /// The maximum number of job ids for the same rows and table. Each failed job, and each replacement
 /// by other rows, uses one up.
@@ -41,7 +40,7 @@ impl Service {
     ) -> Result<(), Failure> {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, &rows.digest);
-        let mut backoff = crate::backoff().build().zip(1..);
+        let mut attempts = Attempts::new(|| format!("load into {table}"));
         for number in 1..=MAX_JOB_IDS {
             let id = if number == 1 {
                 name.clone()
@@ -50,14 +49,9 @@ impl Service {
             };
             match self.run(table, &configuration, &rows.lines, &id).await? {
                 Outcome::Loaded => return Ok(()),
-                Outcome::Failed(failure) if failure.is_retryable() => {
-                    let Some((pause, attempt)) = backoff.next() else {
-                        return Err(failure);
-                    };
-                    crate::log_retry(&format!("load into {table}"), attempt, &failure, pause);
-                    sleep(pause).await;
+                Outcome::Failed(failure) => {
+                    attempts.pause(failure, Failure::is_retryable).await?;
                 }
-                Outcome::Failed(failure) => return Err(failure),
                 Outcome::Stale => {}
             }
         }

@@ -15,9 +15,6 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use google_cloud_gax::{
-    exponential_backoff::ExponentialBackoffBuilder, retry_policy::RetryPolicyExt,
-};
 use google_cloud_storage::{
     client::Storage,
     model::ObjectChecksums,
@@ -37,10 +34,7 @@ use self::{
     catalogue::Catalogue,
     failure::{Failure, within},
 };
-use crate::{
-    CloudSettings, EmulatorHost, FIRST_DELAY, LONGEST_DELAY, LoggedRetryPolicy, MAX_ATTEMPTS,
-    TIME_LIMIT,
-};
+use crate::{CloudSettings, EmulatorHost, MAX_ATTEMPTS, TIME_LIMIT};
 
 /// The origin of the service without an emulator.
 const SERVICE: &str = "https://storage.googleapis.com";
@@ -91,19 +85,11 @@ impl GcsStore {
         resumable_from: usize,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let origin = emulator.map_or_else(|| SERVICE.to_owned(), EmulatorHost::origin);
-        let backoff = ExponentialBackoffBuilder::new()
-            .with_initial_delay(FIRST_DELAY)
-            .with_maximum_delay(LONGEST_DELAY)
-            .with_scaling(2.0)
-            .build()?;
-        let retry_policy = RetryableErrors
-            .with_attempt_limit(MAX_ATTEMPTS as u32)
-            .with_time_limit(TIME_LIMIT);
         let contents = Storage::builder()
             .with_endpoint(&origin)
             .with_credentials(crate::credentials(emulator)?)
-            .with_retry_policy(LoggedRetryPolicy::new("Cloud Storage", retry_policy))
-            .with_backoff_policy(backoff)
+            .with_retry_policy(crate::client_policy("Cloud Storage", RetryableErrors))
+            .with_backoff_policy(crate::client_backoff()?)
             .with_read_resume_policy(Recommended.with_attempt_limit(MAX_ATTEMPTS as u32))
             .with_resumable_upload_threshold(resumable_from)
             .build()

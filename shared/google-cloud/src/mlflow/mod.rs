@@ -23,7 +23,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backon::BackoffBuilder;
 use parking_lot::{Mutex, MutexGuard};
 use reqwest::Url;
 use serde_json::json;
@@ -43,7 +42,7 @@ use self::{
     lock::{Held, Lock},
     record::RunDetails,
 };
-use crate::CloudSettings;
+use crate::{Attempts, CloudSettings};
 
 /// The page size when listing versions.
 const VERSIONS_PER_PAGE: &str = "1000";
@@ -210,18 +209,13 @@ impl MlflowRegistry {
     async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
         let call = "mlflow/registered-models/alias";
         let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
-        let mut backoff = crate::backoff().build().zip(1..);
+        let mut attempts = Attempts::new(|| call.to_owned());
         loop {
             held.check()?;
-            let error = match self.api.post_once::<wire::Nothing>(call, &body).await {
-                Err(error) if error.is_retryable() => error,
-                written => return written.map(drop),
-            };
-            let Some((pause, attempt)) = backoff.next() else {
-                return Err(error);
-            };
-            crate::log_retry(call, attempt, &error, pause);
-            tokio::time::sleep(pause).await;
+            match self.api.post_once::<wire::Nothing>(call, &body).await {
+                Ok(_) => return Ok(()),
+                Err(error) => attempts.pause(error, MlflowError::is_retryable).await?,
+            }
         }
     }
 

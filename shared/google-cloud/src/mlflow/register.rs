@@ -1,16 +1,12 @@
 //! The steps of registering a run, all under the lock.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::{Value, json};
 
 use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
+use crate::Attempts;
 
-/// The maximum number of attempts of a call that creates something, and the delay before the
-/// second.
-const MAX_ATTEMPTS: usize = 5;
-const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The maximum number of runs with one name that are searched for an unfinished registration.
 const RUNS_OF_A_NAME: u32 = 100;
 /// The maximum numbers of parameters, tags, and metrics per call. MLflow allows 100, 100, and
@@ -178,21 +174,12 @@ where
     Create: Future<Output = Result<T, MlflowError>> + Send,
     Find: Future<Output = Result<Option<T>, MlflowError>> + Send,
 {
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(FIRST_DELAY)
-        .with_max_times(MAX_ATTEMPTS - 1)
-        .with_jitter();
-    let mut backoff = backoff.build().zip(1..);
+    let mut attempts = Attempts::new(|| call.to_owned());
     loop {
-        let error = match create().await {
-            Err(error) if error.is_retryable() => error,
-            result => return result,
-        };
-        let Some((pause, attempt)) = backoff.next() else {
-            return Err(error);
-        };
-        crate::log_retry(call, attempt, &error, pause);
-        tokio::time::sleep(pause).await;
+        match create().await {
+            Ok(created) => return Ok(created),
+            Err(error) => attempts.pause(error, MlflowError::is_retryable).await?,
+        }
         if let Some(created) = find().await? {
             return Ok(created);
         }
