@@ -101,7 +101,7 @@ words: ## Check that no file uses a replaced term
 .PHONY: deny
 deny: setup-deny ## Check the dependencies: bans, licenses and sources
 	cargo fetch --locked --quiet --target x86_64-unknown-linux-gnu
-	cargo deny --offline --locked check bans licenses sources
+	cargo deny --offline --locked check --hide-inclusion-graph bans licenses sources
 
 .PHONY: advisories
 advisories: setup-deny ## Check the dependencies for security advisories (downloads the advisory database)

@@ -15,7 +15,7 @@ pub struct OpenDataArguments {
         conflicts_with = "open_data_url"
     )]
     pub live_path: Option<PathBuf>,
-    /// Fetch counts from the open data service at this URL; for Paris: https://opendata.paris.fr.
+    /// Fetch counts from the open data service at this URL. The service of Paris is at opendata.paris.fr.
     #[arg(long, env = "OPEN_DATA_URL", value_name = "URL")]
     pub open_data_url: Option<reqwest::Url>,
 }

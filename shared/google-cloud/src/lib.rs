@@ -9,7 +9,9 @@ mod pubsub;
 mod retry;
 mod settings;
 
-use retry::{Attempts, client_backoff};
+use retry::{
+    ATTEMPT_TIME_LIMIT, Attempts, MAX_ATTEMPTS, TIME_LIMIT, client_backoff, client_policy, retried,
+};
 
 pub use bigquery::BigQueryWarehouse;
 pub use credentials::{Tokens, access_tokens, credentials};
@@ -17,8 +19,5 @@ pub use gcs::GcsStore;
 pub use mlflow::MlflowRegistry;
 pub use open_data::{DATASET, ExploreClient, export_path};
 pub use pubsub::PubSubPublisher;
-pub use retry::{
-    ATTEMPT_TIME_LIMIT, CONNECT_TIMEOUT, FIRST_DELAY, HttpError, LONGEST_DELAY, MAX_ATTEMPTS,
-    TIME_LIMIT, client_policy, http_client, retried, send, send_while,
-};
+pub use retry::{HttpError, http_client, send, send_while};
 pub use settings::{CloudSettings, EmulatorHost, MlflowLogin};

@@ -24,7 +24,7 @@ use crate::CloudSettings;
 /// Messages are sent immediately and without batching: events are rare, and each caller waits for
 /// its result.
 ///
-/// Transient errors are retried as in other calls; see [`crate::MAX_ATTEMPTS`]. The time limit
+/// Transient errors are retried as in other calls: at most five attempts. The time limit
 /// applies to all attempts together, because Google's client has no limit for a single attempt.
 pub struct PubSubPublisher {
     project: ProjectId,

@@ -21,23 +21,23 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::{sleep, timeout};
 
 /// The time limit for establishing a connection.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit for one attempt.
-pub const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const ATTEMPT_TIME_LIMIT: Duration = Duration::from_secs(60);
 /// The time limit for all attempts of a call together. It is shorter than the acknowledgement
 /// deadline of a push subscription.
-pub const TIME_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// The maximum number of attempts per call.
-pub const MAX_ATTEMPTS: usize = 5;
+pub(crate) const MAX_ATTEMPTS: usize = 5;
 /// The delay before the second attempt. It doubles before each further attempt and has jitter.
-pub const FIRST_DELAY: Duration = Duration::from_millis(200);
+pub(crate) const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between two attempts.
-pub const LONGEST_DELAY: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(10);
 /// The maximum number of characters of a response in an error.
 const MAX_ERROR_CHARACTERS: usize = 500;
 
-/// Creates an HTTP client with [`CONNECT_TIMEOUT`] and [`ATTEMPT_TIME_LIMIT`].
+/// Creates an HTTP client that connects within 5 s and responds within 60 s, or fails.
 ///
 /// # Errors
 /// Returns an error if TLS cannot be initialized.
@@ -83,7 +83,7 @@ pub async fn send_while(
 ///
 /// # Errors
 /// Returns the error of the last attempt.
-pub async fn retried<T, E, Call>(
+pub(crate) async fn retried<T, E, Call>(
     name: impl Fn() -> String,
     call: impl Fn() -> Call,
     is_retryable: impl Fn(&E) -> bool,
@@ -191,7 +191,7 @@ pub(crate) fn client_backoff() -> Result<ClientBackoff, BackoffError> {
 
 /// Returns the limits of [`Attempts`] for Google's clients. `errors` selects the retryable errors,
 /// and `name` identifies the client in the log.
-pub fn client_policy<P: RetryPolicy + 'static>(
+pub(crate) fn client_policy<P: RetryPolicy + 'static>(
     name: &'static str,
     errors: P,
 ) -> impl RetryPolicy + use<P> {
