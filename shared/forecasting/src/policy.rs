@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{features, metrics::Scores};
+use crate::{features, metrics::Scores, time::Week};
 
 /// The parameters of the training strategy.
 ///
@@ -23,6 +24,9 @@ pub struct Policy {
     /// The relative excess of the live MAE that is major drift, on which someone should retrain the
     /// champion.
     pub live_mae_major: f64,
+    /// The number of days after the end of a week during which its judgement waits for missing
+    /// days.
+    pub judge_after_days: i32,
     /// The number of days of fine-tuning, including the fresh holdout.
     pub fine_tune_days: i32,
     /// The number of the last of these days that form the fresh holdout. They are excluded from
@@ -60,6 +64,7 @@ impl Default for Policy {
             drift_share: 0.5,
             live_mae_tolerance: 0.10,
             live_mae_major: 0.30,
+            judge_after_days: 2,
             fine_tune_days: 30,
             fresh_holdout_days: 7,
             fine_tune_minimum_days: 7,
@@ -115,6 +120,10 @@ impl Policy {
                 "live_mae_major is below live_mae_tolerance",
             ),
             (
+                !(0..=6).contains(&self.judge_after_days),
+                "judge_after_days must be from 0 to 6, because the next week is judged after seven days",
+            ),
+            (
                 self.fresh_holdout_days < 2,
                 "fresh_holdout_days is below 2, the minimum for the bootstrap",
             ),
@@ -127,6 +136,14 @@ impl Policy {
         violated.map_or(Ok(()), |(_, reason)| {
             Err(PolicyError::Invalid(reason.to_owned()))
         })
+    }
+
+    /// Returns the instant from which a week is judged even if counts are missing. By default, this
+    /// is the start of the next Wednesday in Paris.
+    pub fn deadline(&self, week: Week) -> Timestamp {
+        week.last_day()
+            .plus(self.judge_after_days.saturating_add(1))
+            .at(0)
     }
 
     /// Judges a week by its share of drifted columns and by the champion's live error.
