@@ -1,6 +1,7 @@
 //! The stored evaluation of a challenger: written by `evaluate`, read by `promote`.
 
 use forecasting::{
+    coverage::Coverage,
     policy::{Comparison, Verdicts},
     time::Week,
 };
@@ -20,6 +21,10 @@ pub struct Evaluation {
     pub challenger: Version,
     /// The scores of both models.
     pub comparison: Comparison,
+    /// The days, hours and counters of the fresh holdout. Evaluations written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub fresh_coverage: Option<Coverage>,
     /// The verdict of each policy, with the thresholds at the time of the evaluation.
     pub verdicts: Verdicts,
 }

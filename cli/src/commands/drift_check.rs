@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use anyhow::Context;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
-use drift_check::{ChampionRecord, WeekReport, check_week};
+use drift_check::{ChampionRecord, WeekCounts, WeekReport, check_week};
 use forecasting::{policy::Policy, time::Week};
 use serde::Serialize;
 use shared::{clock::SystemClock, registry};
@@ -46,12 +46,13 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
         .get("test_mae")
         .with_context(|| format!("the run of version {version} has no metric test_mae"))?;
     let champion = ChampionRecord { version, test_mae };
+    let counts = WeekCounts::read(&*ports.warehouse, arguments.week).await?;
     let report = check_week(
         &ports.store,
         &*ports.warehouse,
         &arguments.policy,
         champion,
-        arguments.week,
+        &counts,
     )
     .await?;
     stdout::print(&Printed(report), arguments.json)
@@ -86,10 +87,10 @@ impl fmt::Display for Printed {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        write!(
-            formatter,
-            "{table}\n{}: {}",
-            report.week, report.verdict.reason
-        )
+        writeln!(formatter, "{table}")?;
+        if let Some(coverage) = &report.coverage {
+            writeln!(formatter, "{coverage}")?;
+        }
+        write!(formatter, "{}: {}", report.week, report.verdict.reason)
     }
 }

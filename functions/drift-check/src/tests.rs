@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forecasting::{
     checksum::Checksum,
     counts::{Coordinates, Counter, Counts, write_french},
-    time::{Day, Hour},
+    time::{Day, Hour, Week},
 };
 use shared::{
     Timestamp,
@@ -14,7 +14,7 @@ use shared::{
     event::Event,
     registry::{EmbeddedRegistry, Operator, Run, Version},
     retryability::Retryability,
-    store::MemoryStore,
+    store::{MemoryStore, read_json},
     warehouse::{EmbeddedWarehouse, Forecast},
 };
 
@@ -24,15 +24,20 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
+/// The coordinates of the counters, unless a test has none.
+fn paris() -> Option<Coordinates> {
+    Coordinates::new(48.8, 2.3)
+}
+
 /// Returns counts of three counters. The first counts `level` bicycles per hour of day: `8 * level`
 /// at 8 o'clock.
-fn counts(first: Day, last: Day, level: u32) -> Counts {
+fn counts(coordinates: Option<Coordinates>, first: Day, last: Day, level: u32) -> Counts {
     let mut counts = Counts::default();
     for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
         let counter = counts.intern(Counter {
             id: None,
             name: name.to_owned(),
-            coordinates: Coordinates::new(48.8, 2.3),
+            coordinates,
         });
         let of_hour = |hour: Hour| u32::try_from(hour.local().hour).unwrap();
         first
@@ -46,6 +51,15 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
 /// Returns ports with a fixed test set of 40 days and two live weeks from 2021-07-19. The second
 /// week is `level` times as busy. Tables and registry are in the store.
 async fn ports(level: u32) -> Ports {
+    ports_with(paris(), level, |_| true).await
+}
+
+/// Returns the ports of [`ports`] with other coordinates and with tables of some days only.
+async fn ports_with(
+    coordinates: Option<Coordinates>,
+    level: u32,
+    has_table: impl Fn(Day) -> bool,
+) -> Ports {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let ports = Ports {
         warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
@@ -59,7 +73,7 @@ async fn ports(level: u32) -> Ports {
         (TEST_BASELINE, test, live.plus(-1)),
     ] {
         let mut csv = Vec::new();
-        write_french(&counts(first, last, 1), &mut csv).unwrap();
+        write_french(&counts(coordinates, first, last, 1), &mut csv).unwrap();
         ports
             .store
             .write(&name.parse().unwrap(), csv.into(), Condition::Always)
@@ -68,13 +82,19 @@ async fn ports(level: u32) -> Ports {
     }
     for day in live.plus(-30).through(live.plus(13)) {
         let level = if day >= live.plus(7) { level } else { 1 };
-        ports
-            .warehouse
-            .replace_counts(day, &counts(day, day, level), Timestamp::UNIX_EPOCH)
-            .await
-            .unwrap();
+        if has_table(day) {
+            fill(&ports, day, &counts(coordinates, day, day, level)).await;
+        }
     }
     ports
+}
+
+async fn fill(ports: &Ports, day: Day, counts: &Counts) {
+    ports
+        .warehouse
+        .replace_counts(day, counts, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
 }
 
 async fn promote(ports: &Ports, test_mae: f64) {
@@ -93,7 +113,11 @@ async fn promote(ports: &Ports, test_mae: f64) {
 
 /// Stores forecasts for a week, each `error` bicycles above the count.
 async fn forecast(ports: &Ports, week: Week, error: f64) {
-    for day in week.first_day().through(week.last_day()) {
+    forecast_days(ports, (week.first_day(), week.last_day()), error).await;
+}
+
+async fn forecast_days(ports: &Ports, (first, last): (Day, Day), error: f64) {
+    for day in first.through(last) {
         let counts = ports.warehouse.counts(day, day).await.unwrap();
         let forecast = |row: &forecasting::counts::Count| Forecast {
             counter_id: None,
@@ -115,16 +139,23 @@ async fn forecast(ports: &Ports, week: Week, error: f64) {
 }
 
 async fn check(ports: &Ports, published_at: &str) -> Result<Outcome, Error> {
+    let request = DriftCheckRequested::default();
+    check_with(ports, Policy::default(), request, published_at).await
+}
+
+async fn check_with(
+    ports: &Ports,
+    policy: Policy,
+    event: DriftCheckRequested,
+    published_at: &str,
+) -> Result<Outcome, Error> {
     let published_at: Timestamp = published_at.parse().unwrap();
-    let event = DriftCheckRequested::default();
     let context = Context {
         event_id: event.event_id(published_at),
         published_at,
         now: published_at,
     };
-    DriftCheck::new(Policy::default(), ports)
-        .handle(event, &context)
-        .await
+    DriftCheck::new(policy, ports).handle(event, &context).await
 }
 
 const AFTER_FIRST_WEEK: &str = "2021-07-26T05:00:00Z";
@@ -143,13 +174,7 @@ async fn week_without_drift_publishes_nothing() {
         ("no-drift", Some(false))
     );
     assert!(outcome.events().is_empty());
-    assert!(
-        ports
-            .store
-            .read(&report_path("2021-W29".parse().unwrap()))
-            .await
-            .is_ok()
-    );
+    assert!(ports.store.read(&report_path("2021-W29")).await.is_ok());
 }
 
 #[tokio::test]
@@ -199,9 +224,142 @@ async fn missing_champion_and_missing_counts_are_reported() {
     let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
     assert!(error.to_string().contains("no champion"), "{error}");
     promote(&ports, 10.0).await;
-    let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
+    // A Wednesday.
+    let error = check(&ports, "2021-12-22T05:00:00Z").await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     assert!(error.to_string().contains("2021-W50"), "{error}");
+}
+
+/// The week is 2021-W29, of which only Monday has counts: 24 hours of three counters, 72 of 504.
+/// In Paris, Wednesday begins at 22:00 UTC.
+#[tokio::test]
+async fn week_before_its_days_waits_until_wednesday_and_then_names_the_gaps() {
+    let (first, last) = (day("2021-07-20"), day("2021-07-25"));
+    let ports = ports_with(paris(), 1, |day| !(first..=last).contains(&day)).await;
+    promote(&ports, 10.0).await;
+    let covered =
+        "1 of 7 days, 72 of 504 hours, 3 counters; missing 2021-07-20 to 2021-07-25".to_owned();
+    for early in [AFTER_FIRST_WEEK, "2021-07-27T21:59:59Z"] {
+        let error = check(&ports, early).await.unwrap_err();
+        assert_eq!(error.retryability(), Retryability::Transient);
+        let expected = format!("cannot judge 2021-W29 yet: {covered}");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    assert_eq!(ports.store.list("reports/").await.unwrap(), []);
+
+    let outcome = check(&ports, "2021-07-27T22:00:00Z").await.unwrap();
+    let entry = outcome.entry();
+    assert!(entry.reason.ends_with(&covered), "{}", entry.reason);
+    assert_eq!(entry.detail["coverage"]["days"], json!(1));
+    let (report, _) = read_json::<WeekReport>(&*ports.store, &report_path("2021-W29"))
+        .await
+        .unwrap();
+    assert_eq!(report.coverage.unwrap().to_string(), covered);
+
+    for day in first.through(last) {
+        fill(&ports, day, &counts(paris(), day, day, 1)).await;
+    }
+    let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+    let reason = &outcome.entry().reason;
+    assert!(!reason.contains("of 7 days"), "{reason}");
+}
+
+/// Each day has counts, but only those of one hour.
+#[tokio::test]
+async fn week_of_single_counts_waits() {
+    let ports = ports(1).await;
+    promote(&ports, 10.0).await;
+    for day in day("2021-07-19").through(day("2021-07-25")) {
+        let counts = counts(paris(), day, day, 1);
+        let noon = Hour::containing(day.at(12));
+        fill(&ports, day, &counts.between(noon, noon)).await;
+    }
+    let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
+    assert_eq!(error.retryability(), Retryability::Transient);
+    assert!(
+        error
+            .to_string()
+            .contains("partial 2021-07-19 to 2021-07-25"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn columns_without_values_are_named_and_the_live_error_decides() {
+    let ports = ports_with(None, 1, |_| true).await;
+    promote(&ports, 10.0).await;
+    forecast(&ports, "2021-W29".parse().unwrap(), 11.5).await;
+    let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+    let entry = outcome.entry();
+    assert_eq!(entry.decision.as_str(), "live-error-too-high");
+    assert!((entry.mae.unwrap() - 11.5).abs() < 1e-9);
+    let excluded = json!(["latitude", "longitude"]);
+    assert_eq!(entry.detail["excluded_columns"], excluded);
+    assert!(
+        entry.reason.contains("latitude, longitude"),
+        "{}",
+        entry.reason
+    );
+}
+
+#[tokio::test]
+async fn week_without_comparable_columns_is_judged_by_the_live_error_only() {
+    let ports = ports_with(None, 1, |_| true).await;
+    promote(&ports, 10.0).await;
+    let policy: Policy = r#"{"drift_columns":["latitude"]}"#.parse().unwrap();
+    let check = async || {
+        let request = DriftCheckRequested::default();
+        check_with(&ports, policy.clone(), request, AFTER_FIRST_WEEK).await
+    };
+    let error = check().await.unwrap_err();
+    assert_eq!(error.retryability(), Retryability::Permanent);
+    assert!(error.to_string().contains("drift_columns"), "{error}");
+
+    forecast(&ports, "2021-W29".parse().unwrap(), 10.5).await;
+    let outcome = check().await.unwrap();
+    let entry = outcome.entry();
+    assert_eq!(
+        (entry.decision.as_str(), entry.drift_detected),
+        ("no-drift", None)
+    );
+    assert!(
+        entry.reason.starts_with("judged by the live error only"),
+        "{}",
+        entry.reason
+    );
+}
+
+/// The daily tables begin with the checked week, so nothing is known of the week before.
+#[tokio::test]
+async fn first_week_of_a_deployment_is_judged_without_the_longer_lags() {
+    let first = day("2021-07-19");
+    let ports = ports_with(paris(), 1, |day| day >= first).await;
+    promote(&ports, 10.0).await;
+    let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+    let excluded = json!([
+        "count_168h_earlier",
+        "count_336h_earlier",
+        "count_504h_earlier",
+        "count_672h_earlier",
+        "weekly_mean",
+        "weekly_median"
+    ]);
+    assert_eq!(outcome.entry().detail["excluded_columns"], excluded);
+}
+
+/// Only Monday has forecasts: 24 hours of three counters.
+#[tokio::test]
+async fn live_error_of_some_counts_is_named() {
+    let ports = ports(1).await;
+    promote(&ports, 10.0).await;
+    let monday = day("2021-07-19");
+    forecast_days(&ports, (monday, monday), 13.5).await;
+    let outcome = check(&ports, AFTER_FIRST_WEEK).await.unwrap();
+    let reason = &outcome.entry().reason;
+    assert!(
+        reason.ends_with("live MAE of 72 forecasts for 504 counts"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

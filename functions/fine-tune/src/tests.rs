@@ -129,6 +129,14 @@ async fn six_days_of_data_are_too_little() {
         ("too-little-data", Some(false))
     );
     assert!(entry.reason.contains("6 days"), "{}", entry.reason);
+    // The window has 23 days of training, from 2021-06-26 to 2021-07-18.
+    assert!(
+        entry.reason.ends_with(
+            "6 of 23 days, 144 of 552 hours, 1 counter; missing 2021-06-26 to 2021-07-12"
+        ),
+        "{}",
+        entry.reason
+    );
     assert!(outcome.events().is_empty());
     assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
     assert_eq!(challenger(&ports).await, None);
@@ -151,6 +159,14 @@ async fn seven_days_of_data_train_a_challenger() {
         ("challenger-trained", Some(Version::new(2)))
     );
     assert_eq!(entry.detail["rows"], json!(7 * 24));
+    assert_eq!(entry.detail["coverage"]["days"], json!(7));
+    assert!(
+        entry.reason.ends_with(
+            "7 of 23 days, 168 of 552 hours, 1 counter; missing 2021-06-26 to 2021-07-11"
+        ),
+        "{}",
+        entry.reason
+    );
     assert_eq!(challenger(&ports).await, Some(Version::new(2)));
     assert_eq!(
         outcome.events()[0].data,

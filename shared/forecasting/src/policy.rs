@@ -148,9 +148,10 @@ impl Policy {
 
     /// Judges a week by its share of drifted columns and by the champion's live error.
     ///
+    /// `drifted_share` is `None` if no column can be compared; then only the live error decides.
     /// `live` is `None` if the week has no forecasts to compare with counts.
-    pub fn judge_week(&self, drifted_share: f64, live: Option<LiveError>) -> WeekVerdict {
-        let dataset_drift = drifted_share >= self.drift_share;
+    pub fn judge_week(&self, drifted_share: Option<f64>, live: Option<LiveError>) -> WeekVerdict {
+        let dataset_drift = drifted_share.is_some_and(|share| share >= self.drift_share);
         let excess = live.map(|live| live.mae / live.test_mae - 1.0);
         let is_above =
             |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
@@ -158,11 +159,14 @@ impl Policy {
             is_above(self.live_mae_tolerance),
             is_above(self.live_mae_major),
         );
-        let drift = format!(
-            "{:.0} % of the columns drifted (limit {:.0} %)",
-            drifted_share * 100.0,
-            self.drift_share * 100.0
-        );
+        let drift = match drifted_share {
+            Some(share) => format!(
+                "{:.0} % of the columns drifted (limit {:.0} %)",
+                share * 100.0,
+                self.drift_share * 100.0
+            ),
+            None => "judged by the live error only: no column has values on both sides".to_owned(),
+        };
         let error = match (live, excess) {
             (Some(live), Some(excess)) => format!(
                 "live MAE {:.1} differs by {:+.0} % from the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",

@@ -98,7 +98,7 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     let test = counts(day("2021-07-25"), first, |_| 5).between(Hour::from_number(0), noon);
     let ports = ports(&test, 4).await;
     let policy: Policy = r#"{"fresh_holdout_days":3}"#.parse().unwrap();
-    let frame = Evaluate::new(policy, &ports)
+    let (frame, coverage) = Evaluate::new(policy, &ports)
         .fresh_holdout(week())
         .await
         .unwrap();
@@ -108,6 +108,10 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     assert_eq!(
         expected.last().map(|hour| hour.day()),
         Some(day("2021-08-01"))
+    );
+    assert_eq!(
+        coverage.to_string(),
+        "3 of 3 days, 59 of 59 hours, 1 counter"
     );
     // The counts of the tables are the targets, and those of the week before their lags.
     for values in [frame.targets(), &frame.seasonal_naive()] {
@@ -138,6 +142,35 @@ async fn evaluation_is_stored_and_published() {
         outcome.events()[0].data,
         r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30.json"}"#
     );
+}
+
+/// The fresh holdout is 2021-W30, without counts on Wednesday and in the first hour of Thursday.
+#[tokio::test]
+async fn gaps_of_the_fresh_holdout_are_named() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    let wednesday = day("2021-07-28");
+    let thursday = wednesday.plus(1);
+    let after_one = counts(thursday, thursday, |_| 4).between(
+        thursday.first_hour().plus(1),
+        thursday.first_hour().plus(23),
+    );
+    for (day, counts) in [(wednesday, &Counts::default()), (thursday, &after_one)] {
+        ports
+            .warehouse
+            .replace_counts(day, counts, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+    }
+    let outcome = handle(&ports, "{}").await;
+    let covered = "6 of 7 days, 143 of 168 hours, 1 counter; missing 2021-07-28";
+    let reason = &outcome.entry().reason;
+    assert!(
+        reason.ends_with(&format!("; fresh holdout: {covered}")),
+        "{reason}"
+    );
+    assert_eq!(outcome.entry().detail["coverage"]["days"], json!(6));
+    let coverage = stored(&ports).await.fresh_coverage.unwrap();
+    assert_eq!(coverage.to_string(), covered);
 }
 
 #[tokio::test]

@@ -41,13 +41,15 @@ fn week_is_judged_by_drift_and_live_error() {
     };
     let rows = [
         // drifted share, live error, (dataset_drift, fine_tune, major)
-        (0.49, live(10.0), (false, false, false)),
-        (0.50, live(10.0), (true, true, false)),
-        (0.50, None, (true, true, false)),
-        (0.00, None, (false, false, false)),
-        (0.00, live(11.0), (false, false, false)),
-        (0.00, live(11.1), (false, true, false)),
-        (0.00, live(13.1), (false, true, true)),
+        (Some(0.49), live(10.0), (false, false, false)),
+        (Some(0.50), live(10.0), (true, true, false)),
+        (Some(0.50), None, (true, true, false)),
+        (Some(0.00), None, (false, false, false)),
+        (Some(0.00), live(11.0), (false, false, false)),
+        (Some(0.00), live(11.1), (false, true, false)),
+        (Some(0.00), live(13.1), (false, true, true)),
+        (None, live(11.0), (false, false, false)),
+        (None, live(11.1), (false, true, false)),
     ];
     for (share, live, expected) in rows {
         let verdict = policy.judge_week(share, live);
