@@ -117,10 +117,11 @@ impl Handler for Evaluate {
             fresh_coverage: Some(coverage),
             verdicts,
         };
-        let path = Evaluation::path(event.week);
+        let subject = event.event_id.subject_of_week(event.week);
+        let path = Evaluation::path(&subject);
         write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
         let evaluated = ChallengerEvaluated {
-            event_id: EventId::of(Function::Evaluate, event.week),
+            event_id: EventId::of(Function::Evaluate, subject),
             week: event.week,
             champion: event.champion,
             challenger: event.challenger,

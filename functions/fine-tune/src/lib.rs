@@ -4,16 +4,14 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use forecasting::{
-    coverage::Coverage, features::Frame, metrics::Scores, policy::Policy, time::Week,
-};
+use forecasting::{coverage::Coverage, features::Frame, metrics::Scores, policy::Policy};
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     Timestamp,
     audit::AuditEntry,
-    event::{ChallengerTrained, DriftDetected, Function, Topic},
+    event::{ChallengerTrained, DriftDetected, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
     registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
@@ -89,7 +87,7 @@ impl FineTune {
         scores: Scores,
         now: Timestamp,
     ) -> Result<Run, Error> {
-        let name = run_name(event.week)?;
+        let name = run_name(&event.event_id.subject_of_week(event.week))?;
         let card = challenger.card();
         let mut params = card.params.clone();
         params.extend([
@@ -173,7 +171,10 @@ impl Handler for FineTune {
             ..AuditEntry::new("challenger-trained", reason)
         };
         let trained = ChallengerTrained {
-            event_id: shared::event::EventId::of(Function::FineTune, event.week),
+            event_id: EventId::of(
+                Function::FineTune,
+                event.event_id.subject_of_week(event.week),
+            ),
             week: event.week,
             champion: event.champion,
             challenger: version,
@@ -201,9 +202,11 @@ fn too_little_data(
     }
 }
 
-fn run_name(week: Week) -> Result<RunName, Error> {
+/// Returns the name of a run: `fine-tune-WEEK`, or `fine-tune-WEEK-again-INSTANT`.
+fn run_name(subject: &str) -> Result<RunName, Error> {
     let invalid = |error| Error::permanent("cannot name the run").caused_by(error);
-    format!("fine-tune-{week}").parse().map_err(invalid)
+    let name = format!("fine-tune-{}", subject.replace('@', "-again-"));
+    name.parse().map_err(invalid)
 }
 
 /// Returns the tags that describe the training strategy in the registry.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use forecasting::counts::write_french;
+use forecasting::{counts::write_french, policy::PromotionRule};
 use shared::{
     Timestamp,
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
@@ -68,8 +68,13 @@ async fn ports(test: &Counts, fresh: u32) -> Ports {
 }
 
 async fn handle(ports: &Ports, policy: &str) -> Outcome {
+    handle_subject(ports, policy, &week().to_string()).await
+}
+
+/// Handles a challenger whose event has another subject than its week.
+async fn handle_subject(ports: &Ports, policy: &str, subject: &str) -> Outcome {
     let event = ChallengerTrained {
-        event_id: EventId::of(Function::FineTune, week()),
+        event_id: EventId::of(Function::FineTune, subject),
         week: week(),
         champion: Version::new(1),
         challenger: Version::new(2),
@@ -142,6 +147,23 @@ async fn evaluation_is_stored_and_published() {
         outcome.events()[0].data,
         r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30.json"}"#
     );
+}
+
+#[tokio::test]
+async fn week_judged_again_has_its_own_evaluation() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    handle(&ports, "{}").await;
+    let before = stored(&ports).await;
+    let again = "2021-W30@2021-08-02T05-00-01Z";
+    let outcome = handle_subject(&ports, r#"{"promotion":"guarded"}"#, again).await;
+    assert_eq!(stored(&ports).await, before);
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30@2021-08-02T05-00-01Z","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30@2021-08-02T05-00-01Z.json"}"#
+    );
+    let path = Evaluation::path(again);
+    let (evaluation, _) = read_json::<Evaluation>(&*ports.store, &path).await.unwrap();
+    assert_eq!(evaluation.verdicts.acting, PromotionRule::Guarded);
 }
 
 /// The fresh holdout is 2021-W30, without counts on Wednesday and in the first hour of Thursday.
