@@ -138,9 +138,9 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// Requests the ingest of each day on the next morning. Requests the check of each week on the
-    /// first morning on which it can be judged: on Monday, or after the deadline if days are missing.
-    /// Returns an entry for each check.
+    /// Requests the ingest of each day on the next morning, and the check of each week as soon as it
+    /// can be judged: on Monday, or after the deadline if days are missing. Returns an entry for
+    /// each check.
     pub(super) async fn run_live_data(
         &mut self,
         print_line: &mut dyn FnMut(String),
