@@ -73,7 +73,7 @@ pub enum Command {
     PublishBaseline(PublishArguments),
     /// Verify data sets against their manifests, or show their ancestors.
     Data(DataArguments),
-    /// Compare a week with the fixed test set, without writing anything.
+    /// Compare a week with the fixed test set, or request this check from the function.
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),

@@ -106,7 +106,10 @@ impl Handler for Promote {
         let evaluation = self.evaluation(&event).await?;
         let decision = self.decide(&evaluation).await?;
         let decided = ChampionDecided {
-            event_id: EventId::of(Function::Promote, event.week),
+            event_id: EventId::of(
+                Function::Promote,
+                event.event_id.subject_of_week(event.week),
+            ),
             champion: decision.champion,
             challenger: event.challenger,
             promoted: decision.champion == event.challenger,

@@ -90,6 +90,7 @@ async fn evaluated_in(
         champion: version(1),
         challenger,
         comparison,
+        fresh_coverage: None,
         verdicts,
     };
     let path = Evaluation::path(week);

@@ -41,14 +41,16 @@ impl IngestRequested {
     }
 
     fn id_of(&self, subject: impl fmt::Display) -> EventId {
-        match self.again {
-            None => EventId::of(Function::Ingest, subject),
-            // Some file systems do not allow colons in the names of ledger entries.
-            Some(instant) => EventId::of(
-                Function::Ingest,
-                format_args!("{subject}@{}", instant.to_string().replace(':', "-")),
-            ),
-        }
+        EventId::of(Function::Ingest, subject_of_request(subject, self.again))
+    }
+}
+
+/// Returns the subject of a request, with the instant of the work that it repeats.
+fn subject_of_request(subject: impl fmt::Display, again: Option<Timestamp>) -> String {
+    match again {
+        None => subject.to_string(),
+        // Some file systems do not allow colons in the names of ledger entries.
+        Some(instant) => format!("{subject}@{}", instant.to_string().replace(':', "-")),
     }
 }
 
@@ -89,6 +91,11 @@ pub struct DriftCheckRequested {
     /// The week to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub week: Option<Week>,
+    /// The time of a judgement to repeat, because the counts of the week have changed since. It is
+    /// part of the event id, and of the ids of all events that follow. So the week is judged once
+    /// after that time, however often the request is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Timestamp>,
 }
 
 impl DriftCheckRequested {
@@ -103,7 +110,8 @@ impl Event for DriftCheckRequested {
     const TOPIC: Topic = Topic::DriftCheckRequested;
 
     fn event_id(&self, published_at: Timestamp) -> EventId {
-        EventId::of(Function::DriftCheck, self.week(published_at))
+        let subject = subject_of_request(self.week(published_at), self.again);
+        EventId::of(Function::DriftCheck, subject)
     }
 }
 

@@ -159,6 +159,35 @@ mod tests {
     }
 
     #[test]
+    fn repeated_drift_check_has_its_own_id_and_subject() {
+        let text =
+            br#"{"type":"drift-check-requested","week":"2021-W30","again":"2021-08-02T05:00:01Z"}"#;
+        let request: DriftCheckRequested = decode(text).unwrap();
+        let id = request.event_id(Timestamp::UNIX_EPOCH);
+        assert_eq!(id.to_string(), "drift-check/2021-W30@2021-08-02T05-00-01Z");
+        assert_eq!(encode(&request), text);
+        assert_eq!(
+            id.subject_of_week("2021-W30".parse().unwrap()),
+            "2021-W30@2021-08-02T05-00-01Z"
+        );
+    }
+
+    #[test]
+    fn id_of_another_subject_yields_the_week() {
+        let week = "2021-W30".parse().unwrap();
+        for id in [
+            "drift-check/2021-W30",
+            "drift-check/2021-W29@2021-07-26T05-00-01Z",
+            "drift-check/2021-W30@a/b",
+            "drift-check/2021-W301",
+            "message/12",
+        ] {
+            let id: EventId = id.parse().unwrap();
+            assert_eq!(id.subject_of_week(week), "2021-W30", "{id}");
+        }
+    }
+
+    #[test]
     fn unexpected_or_invalid_event_is_rejected() {
         let cases: [(&[u8], &str); 5] = [
             (b"{", "not valid JSON"),

@@ -164,6 +164,9 @@ async fn drift_report_is_read() {
     assert_eq!(report.champion.version, Version::new(1));
     assert_eq!(report.champion.test_mae, 14.362737369148332);
     assert_eq!(report.days_with_counts, 7);
+    // The fields of coverage and excluded columns are newer.
+    assert_eq!(report.coverage, None);
+    assert!(report.drift.excluded.is_empty());
     assert_eq!(
         (report.drift.drifted_count, report.drift.drifted_share),
         (12, 0.6)
@@ -208,6 +211,7 @@ async fn evaluation_is_read() {
     let fresh = evaluation.comparison.fresh.unwrap();
     assert_eq!(fresh.bootstrap_lower_bound, -0.5264360392461752);
     assert_eq!(fresh.scores.challenger.rows, 3360);
+    assert_eq!(evaluation.fresh_coverage, None);
     assert_eq!(evaluation.verdicts.acting, PromotionRule::FixedTest);
     assert!(!evaluation.verdicts.guarded.promote);
     assert_eq!(

@@ -80,8 +80,9 @@ pub async fn play(
     print_line(trained.to_string());
     let server = OpenDataServer::start(live.counts().clone(), Arc::clone(&clock)).await?;
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
+    let policy = strategy.policy.clone();
     let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
-    let mut drive = Drive::new(&stack, simulated, live, &trained).await?;
+    let mut drive = Drive::new(&stack, simulated, live, &trained, policy).await?;
     drive.seed_history().await?;
     let weeks = drive.run_live_data(print_line).await?;
     let dead_letters = LocalStack::dead_letters(state).await?;

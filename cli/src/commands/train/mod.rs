@@ -10,7 +10,7 @@ use anyhow::Context;
 use arguments::DataSource;
 use forecasting::{
     checksum::Checksum,
-    features::{FeatureSpec, Frame},
+    features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
 };
 use jiff::Timestamp;
@@ -129,6 +129,8 @@ pub(crate) struct Trained {
     pub(crate) model: Model,
     pub(crate) scores: Scores,
     pub(crate) fixed_test: FixedTest,
+    /// The feature columns without values in the training data.
+    pub(crate) empty_columns: Vec<&'static str>,
 }
 
 /// Trains a model, scores it on the fixed test set, stores it and registers it.
@@ -140,8 +142,17 @@ pub(crate) async fn fit(
 ) -> anyhow::Result<Trained> {
     let fixed_test = data.fixed_test();
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
-    let model =
-        boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    let frame = data.frame(&spec);
+    let empty_columns = empty_columns(&frame);
+    if !empty_columns.is_empty() {
+        tracing::warn!(
+            columns = empty_columns.join(", "),
+            "feature columns without values in the training data"
+        );
+    }
+    let model = boost(&frame, spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    // The frame is large, and the scores do not need it.
+    drop(frame);
     let (model, scores) = model.scored_on(&fixed_test)?;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
     model.save(&*ports.store, &run.artifacts).await?;
@@ -152,7 +163,17 @@ pub(crate) async fn fit(
         model,
         scores,
         fixed_test,
+        empty_columns,
     })
+}
+
+/// Returns the feature columns without any value: a model cannot learn from them.
+fn empty_columns(frame: &Frame) -> Vec<&'static str> {
+    let is_empty = |column: &&str| {
+        let values = frame.column(column).unwrap_or_default();
+        values.iter().all(|value| value.is_nan())
+    };
+    COLUMNS.into_iter().filter(is_empty).collect()
 }
 
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {

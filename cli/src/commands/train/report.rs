@@ -35,6 +35,8 @@ pub struct TrainReport {
     pub train: DataReport,
     /// The fixed test set that was read.
     pub test: DataReport,
+    /// The feature columns without values in the training data.
+    pub empty_columns: Vec<&'static str>,
     /// `true` if the training data are those of the published baseline.
     pub is_in_use: bool,
 }
@@ -124,6 +126,7 @@ impl TrainReport {
             rounds: trained.model.card().rounds,
             train: DataReport::of(&data.train, &data.train_data),
             test: DataReport::of(&data.test, &data.test_data),
+            empty_columns: trained.empty_columns.clone(),
             is_in_use,
         })
     }
@@ -166,6 +169,13 @@ impl fmt::Display for TrainReport {
                 formatter,
                 "version {version} ({} rounds): {}",
                 self.rounds, self.model
+            )?;
+        }
+        if !self.empty_columns.is_empty() {
+            writeln!(
+                formatter,
+                "warning: these columns have no values in the training data: {}; the model ignores them, and so does the weekly check",
+                self.empty_columns.join(", ")
             )?;
         }
         if !self.is_in_use {

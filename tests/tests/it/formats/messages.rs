@@ -39,7 +39,14 @@ fn events() {
             rows: 480,
         }),
         text(&DriftCheckRequested::default()),
-        text(&DriftCheckRequested { week: Some(week) }),
+        text(&DriftCheckRequested {
+            week: Some(week),
+            again: None,
+        }),
+        text(&DriftCheckRequested {
+            week: Some(week),
+            again: Some(timestamp("2021-08-02T05:00:01.5Z")),
+        }),
         text(&DriftDetected {
             event_id: EventId::of(Function::DriftCheck, week),
             week,
