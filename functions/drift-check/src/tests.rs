@@ -236,7 +236,7 @@ async fn missing_champion_and_missing_counts_are_reported() {
 async fn week_judged_again_has_its_own_report_and_event() {
     let ports = ports(3).await;
     promote(&ports, 10.0).await;
-    check(&ports, AFTER_SECOND_WEEK).await.unwrap();
+    let _ = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
     let read = async |subject: &str| ports.store.read(&report_path(subject)).await.unwrap().bytes;
     let before = read("2021-W30").await;
     forecast(&ports, "2021-W30".parse().unwrap(), 11.5).await;

@@ -152,7 +152,7 @@ async fn evaluation_is_stored_and_published() {
 #[tokio::test]
 async fn week_judged_again_has_its_own_evaluation() {
     let ports = ports(&test_counts([12, 4]), 4).await;
-    handle(&ports, "{}").await;
+    let _ = handle(&ports, "{}").await;
     let before = stored(&ports).await;
     let again = "2021-W30@2021-08-02T05-00-01Z";
     let outcome = handle_subject(&ports, r#"{"promotion":"guarded"}"#, again).await;
