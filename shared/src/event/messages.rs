@@ -23,6 +23,10 @@ pub struct IngestRequested {
     /// event id. So the request is handled once after that time, however often it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Timestamp>,
+    /// `true` if a reply replaces the counts of a day even though it lacks some of them. It is part
+    /// of the event id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 impl IngestRequested {
@@ -41,14 +45,12 @@ impl IngestRequested {
     }
 
     fn id_of(&self, subject: impl fmt::Display) -> EventId {
-        match self.again {
-            None => EventId::of(Function::Ingest, subject),
-            // Some file systems do not allow colons in the names of ledger entries.
-            Some(instant) => EventId::of(
-                Function::Ingest,
-                format_args!("{subject}@{}", instant.to_string().replace(':', "-")),
-            ),
-        }
+        // Some file systems do not allow colons in the names of ledger entries.
+        let again = self.again.map_or_else(String::new, |instant| {
+            format!("@{}", instant.to_string().replace(':', "-"))
+        });
+        let force = if self.force { "-forced" } else { "" };
+        EventId::of(Function::Ingest, format_args!("{subject}{again}{force}"))
     }
 }
 
