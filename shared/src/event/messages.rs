@@ -23,6 +23,10 @@ pub struct IngestRequested {
     /// event id. So the request is handled once after that time, however often it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Timestamp>,
+    /// `true` if a reply replaces the counts of a day even though it lacks some of them. It is part
+    /// of the event id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 impl IngestRequested {
@@ -41,7 +45,9 @@ impl IngestRequested {
     }
 
     fn id_of(&self, subject: impl fmt::Display) -> EventId {
-        EventId::of(Function::Ingest, subject_of_request(subject, self.again))
+        let force = if self.force { "-forced" } else { "" };
+        let subject = subject_of_request(subject, self.again);
+        EventId::of(Function::Ingest, format_args!("{subject}{force}"))
     }
 }
 

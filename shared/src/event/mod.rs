@@ -173,6 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn forced_ingest_has_its_own_id() {
+        let request = |text: &str| decode::<IngestRequested>(text.as_bytes()).unwrap();
+        let forced = r#"{"type":"ingest-requested","from":"2021-07-19","force":true}"#;
+        assert_eq!(encode(&request(forced)), forced.as_bytes());
+        let id = |text: &str| request(text).event_id(Timestamp::UNIX_EPOCH).to_string();
+        assert_eq!(id(forced), "ingest/2021-07-19-forced");
+        assert_eq!(
+            id(
+                r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00Z","force":true}"#
+            ),
+            "ingest/2021-07-19@2021-08-01T09-00-00Z-forced"
+        );
+    }
+
+    #[test]
     fn id_of_another_subject_yields_the_week() {
         let week = "2021-W30".parse().unwrap();
         for id in [

@@ -32,6 +32,7 @@ fn events() {
             from: Some(day("2021-07-01")),
             to: Some(day("2021-07-03")),
             again: Some(timestamp("2021-08-01T09:00:00.5Z")),
+            force: false,
         }),
         text(&DayIngested {
             event_id: EventId::of(Function::Ingest, "2021-07-19"),
