@@ -19,8 +19,8 @@ impl<R> LineBreaks<R> {
         Self {
             input,
             has_carriage_returns,
-            // Readers ignore empty lines. After a quotation mark that is not closed in the last
-            // line, they show that it is not, as later lines do elsewhere.
+            // Empty lines are ignored, except after an unclosed quotation mark. There, they make
+            // the last row span several lines, as other rows with such a mark do.
             end: b"\n\n",
         }
     }
