@@ -115,7 +115,7 @@ fn numbers_of_french_programs_are_read() {
 #[test]
 fn coordinates_as_an_object_are_read_and_others_are_counted() {
     let text = format!(
-        "{FRENCH}1;Quai;5;2021-07-19T00:00:00Z;\"{{\"\"lon\"\": 2.3, \"\"lat\"\": 48.8}}\"\n2;Pont;6;2021-07-19T00:00:00Z;near the river\n2;Pont;7;2021-07-19T01:00:00Z;near the river\n3;Rue;8;2021-07-19T00:00:00Z;nan\n"
+        "{FRENCH}1;Quai;5;2021-07-19T00:00:00Z;\"{{\"\"lon\"\": 2.3, \"\"lat\"\": 48.8}}\"\n4;Parc;9;2021-07-19T00:00:00Z;{{\"lon\": 2.4, \"lat\": 48.9}}\n2;Pont;6;2021-07-19T00:00:00Z;near the river\n2;Pont;7;2021-07-19T01:00:00Z;near the river\n3;Rue;8;2021-07-19T00:00:00Z;nan\n"
     );
     let (export, rejects) = balanced(text.as_bytes());
     let coordinates: Vec<_> = export
@@ -124,7 +124,8 @@ fn coordinates_as_an_object_are_read_and_others_are_counted() {
         .iter()
         .map(|counter| counter.coordinates)
         .collect();
-    assert_eq!(coordinates, [Coordinates::new(48.8, 2.3), None, None]);
+    let read = [Coordinates::new(48.8, 2.3), Coordinates::new(48.9, 2.4)];
+    assert_eq!(coordinates, [&read[..], &[None, None]].concat());
     let summary = &export.summary;
     assert_eq!((summary.unreadable_coordinates, rejects.len()), (2, 0));
     assert_eq!(
