@@ -334,6 +334,7 @@ fn merge() {
         in_test_period: first + 4,
         duplicates: first + 5,
         rejected: rejected.iter().copied().collect(),
+        notes: Vec::new(),
     };
     let report = MergeReport {
         output: "next.csv.gz".to_owned(),
@@ -341,6 +342,7 @@ fn merge() {
         counters: 20,
         period: "2020-08-31T22:00:00Z to 2021-08-22T21:00:00Z".to_owned(),
         test_period: Some("2021-05-15T22:00:00Z to 2021-07-18T21:00:00Z".to_owned()),
+        test_rejected: 0,
         sources: vec![
             source("baseline.csv", 100, &[]),
             source(

@@ -68,6 +68,7 @@ pub(super) async fn merge(
         baseline: baseline_file.clone(),
         exports: export.files.clone(),
         test_period: Some(period(&test)?),
+        test_rejected: 0,
         output: folder.join("train_baseline.csv.gz"),
         rejects: folder.join("rejects.csv"),
     };

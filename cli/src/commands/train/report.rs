@@ -50,10 +50,14 @@ pub struct DataReport {
     pub rows: usize,
     /// The number of counters.
     pub counters: usize,
+    /// The number of rows that were read: counts, duplicates and rejected rows.
+    pub rows_read: u64,
     /// The number of rows dropped because another row has the same counter and hour.
-    pub duplicates: usize,
+    pub duplicates: u64,
     /// The number of rejected rows.
     pub rejected: u64,
+    /// The assumptions that the reader made, as sentences.
+    pub notes: Vec<String>,
     /// The first and the last hour, as text; empty without counts.
     pub period: String,
 }
@@ -68,8 +72,10 @@ impl DataReport {
             name: data.name.clone(),
             rows: loaded.counts.len(),
             counters: loaded.counts.counters().len(),
-            duplicates: loaded.duplicates,
-            rejected: loaded.rejected,
+            rows_read: loaded.summary.rows,
+            duplicates: loaded.summary.duplicates,
+            rejected: loaded.summary.rejected,
+            notes: loaded.summary.notes(),
             period: period.unwrap_or_default(),
         }
     }
@@ -154,9 +160,18 @@ impl fmt::Display for TrainReport {
         ] {
             writeln!(
                 formatter,
-                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), stored as {}",
-                data.rows, data.counters, data.period, data.duplicates, data.rejected, data.name
+                "{name}: {} counts of {} counters, {} ({} rows read, {} duplicates, {} rejected), stored as {}",
+                data.rows,
+                data.counters,
+                data.period,
+                data.rows_read,
+                data.duplicates,
+                data.rejected,
+                data.name
             )?;
+            for note in &data.notes {
+                writeln!(formatter, "{name}: {note}")?;
+            }
         }
         writeln!(formatter, "{}", self.table())?;
         writeln!(
