@@ -18,6 +18,10 @@ pub struct Evaluation {
     pub champion: Version,
     /// The challenger that was scored.
     pub challenger: Version,
+    /// The number of changes of the alias `champion` before the comparison. A later change makes
+    /// the evaluation stale. Evaluations of earlier program versions do not have it.
+    #[serde(default)]
+    pub champion_changes: Option<u64>,
     /// The scores of both models.
     pub comparison: Comparison,
     /// The verdict of each policy, with the thresholds at the time of the evaluation.

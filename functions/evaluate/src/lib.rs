@@ -102,12 +102,15 @@ impl Handler for Evaluate {
     type Event = ChallengerTrained;
 
     async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
+        // Read before the comparison, so that a change of the champion meanwhile makes it stale.
+        let champion_changes = self.registry.champion_state().await?.changes;
         let comparison = self.compare(&event).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
             week: event.week,
             champion: event.champion,
             challenger: event.challenger,
+            champion_changes: Some(champion_changes),
             comparison,
             verdicts,
         };

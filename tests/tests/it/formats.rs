@@ -253,6 +253,7 @@ async fn evaluation() {
         week: "2021-W30".parse().unwrap(),
         champion: Version::new(1),
         challenger: Version::new(2),
+        champion_changes: Some(3),
         comparison,
         verdicts: Policy::default().judge_challenger(&comparison),
     };

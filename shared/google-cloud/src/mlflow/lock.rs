@@ -1,12 +1,13 @@
 //! A lock that is an object in the store.
 //!
-//! A conditional write acquires the lock, so only one of two competitors succeeds. If a holder
-//! dies, the lock expires [`WORK_LIMIT`] plus [`MARGIN`] after it was acquired.
+//! A conditional write acquires the lock, so only one of two competitors succeeds. While the work
+//! goes on, the holder renews the lock, so slow services do not end it. If a holder dies, the lock
+//! expires [`WORK_LIMIT`] plus [`MARGIN`] after its last renewal.
 //!
-//! Work under the lock ends well before the expiry, so that a holder that has lost the lock changes
-//! nothing. The work is cancelled at its deadline. A suspended process is cancelled only after it
-//! resumes, so the work also checks its deadline before each irreversible change. Acquiring the
-//! lock never blocks forever, even if a simulated clock stands still.
+//! The generation of the object is a fence: before each change, the work checks that the object
+//! still has the generation that its holder wrote. A holder that has lost the lock, for example
+//! because its process was suspended, therefore changes nothing. Acquiring the lock never blocks
+//! forever, even if a simulated clock stands still.
 
 use std::{
     future::Future,
@@ -23,14 +24,21 @@ use shared::{
     clock::Clock,
     store::{Condition, Generation, Store, StoreError, read_json, write_json},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{ATTEMPT_TIME_LIMIT, TIME_LIMIT};
 
-/// The time limits for the work and for acquiring the lock; together they equal the time limit of a
-/// service call.
+/// The time from a renewal to the end of the work, unless the lock is renewed again.
 const WORK_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() / 2);
+/// The time limit for acquiring the lock.
 const WAIT_LIMIT: Duration = WORK_LIMIT;
+/// The time limit of the work, renewals included.
+const TOTAL_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() * 4);
+/// The number of renewals that may fail before the lock expires.
+const RENEWALS_PER_LIMIT: u32 = 3;
 /// The time between the end of the work and the expiry of the lock. It exceeds the duration of any
 /// request in flight at the deadline, and the clock difference between two machines.
 const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
@@ -38,12 +46,14 @@ const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A lock at a path in a store.
+#[derive(Clone)]
 pub(super) struct Lock {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     path: ObjectPath,
     work_limit: Duration,
     wait_limit: Duration,
+    total_limit: Duration,
 }
 
 /// The contents of the object.
@@ -69,17 +79,20 @@ enum Entry {
 }
 
 /// An acquired lock.
-struct Acquired {
-    generation: Generation,
-    held: Held,
-}
-
-/// The time limit of work under the lock.
 #[derive(Clone)]
 pub(super) struct Held {
+    lock: Lock,
     purpose: String,
-    limit: Duration,
-    clock: Arc<dyn Clock>,
+    key: String,
+    since: Timestamp,
+    lease: Arc<Mutex<Lease>>,
+}
+
+/// The last renewal of an acquired lock.
+#[derive(Clone, Copy)]
+struct Lease {
+    /// The generation of the object after the renewal.
+    generation: Generation,
     /// The deadline on the monotonic clock, which is unaffected by changes of the wall clock.
     deadline: Instant,
     /// The deadline on the wall clock, which advances while the machine is suspended.
@@ -87,18 +100,89 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Returns an error if the time limit has passed.
-    pub(super) fn check(&self) -> Result<(), LockError> {
-        if Instant::now() < self.deadline && self.clock.now() < self.until {
-            return Ok(());
+    /// Returns an error if the time limit has passed, or if the object is no longer the one that
+    /// this holder wrote.
+    pub(super) async fn check(&self) -> Result<(), LockError> {
+        // Holding the guard delays a concurrent renewal, which would change the generation.
+        let lease = self.lease.lock().await;
+        self.check_time(&lease)?;
+        let present = self.lock.store.generation(&self.lock.path).await?;
+        if present != Some(lease.generation) {
+            return Err(self.lost());
         }
-        Err(self.too_slow())
+        // The store may have been slow.
+        self.check_time(&lease)
     }
 
-    fn too_slow(&self) -> LockError {
+    fn check_time(&self, lease: &Lease) -> Result<(), LockError> {
+        if Instant::now() < lease.deadline && self.lock.clock.now() < lease.until {
+            return Ok(());
+        }
+        Err(self.too_slow(self.lock.work_limit))
+    }
+
+    /// Renews the lock again and again. Returns the error that prevents it.
+    async fn renew_always(&self) -> LockError {
+        loop {
+            sleep(self.lock.work_limit / RENEWALS_PER_LIMIT).await;
+            match self.renew().await {
+                Ok(()) => {}
+                // The next renewal may succeed before the deadline.
+                Err(LockError::Store(error)) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot renew lock"
+                ),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), LockError> {
+        let mut lease = self.lease.lock().await;
+        self.check_time(&lease)?;
+        let Lock { store, path, .. } = &self.lock;
+        let (entry, next) = self.lock.entry(&self.purpose, &self.key, Some(self.since));
+        let condition = Condition::Unchanged(lease.generation);
+        let generation = match write_json(&**store, path, &entry, condition).await {
+            Ok(generation) => generation,
+            // The response to a successful write may have been lost.
+            Err(StoreError::ConditionFailed { .. }) => match read_json(&**store, path).await? {
+                (Entry::Held { key, .. }, generation) if key == self.key => generation,
+                _ => return Err(self.lost()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        *lease = next.at(generation);
+        Ok(())
+    }
+
+    fn lost(&self) -> LockError {
+        LockError::Lost {
+            address: self.lock.store.address_of(&self.lock.path),
+            purpose: self.purpose.clone(),
+        }
+    }
+
+    fn too_slow(&self, limit: Duration) -> LockError {
         LockError::TooSlow {
             purpose: self.purpose.clone(),
-            seconds: self.limit.as_secs(),
+            seconds: limit.as_secs(),
+        }
+    }
+}
+
+/// The deadlines of a lease whose write is under way.
+struct Deadlines {
+    deadline: Instant,
+    until: Timestamp,
+}
+
+impl Deadlines {
+    const fn at(&self, generation: Generation) -> Lease {
+        Lease {
+            generation,
+            deadline: self.deadline,
+            until: self.until,
         }
     }
 }
@@ -117,6 +201,9 @@ pub(super) enum LockError {
     /// Another process acquired the lock first.
     #[error("other processes acquired the lock {address} first")]
     Race { address: String },
+    /// Another process took the lock over, or broke it.
+    #[error("cannot {purpose}: the lock {address} was lost to another process")]
+    Lost { address: String, purpose: String },
     /// The work exceeded its time limit and was cancelled. The lock is left to expire, since the
     /// last request may still be processed.
     #[error("cannot {purpose} within {seconds} s")]
@@ -135,13 +222,14 @@ impl Lock {
             path,
             work_limit: WORK_LIMIT,
             wait_limit: WAIT_LIMIT,
+            total_limit: TOTAL_LIMIT,
         }
     }
 
-    /// Runs `work` while holding the lock.
+    /// Runs `work` while holding and renewing the lock.
     ///
     /// `purpose` describes the work, as in "move an alias". The work must call [`Held::check`]
-    /// before each irreversible change.
+    /// before each change.
     pub(super) async fn hold<T, Work>(
         &self,
         purpose: &str,
@@ -150,16 +238,22 @@ impl Lock {
     where
         Work: Future<Output = T> + Send,
     {
-        let acquired = self.acquire(purpose).await?;
-        let Ok(result) = timeout_at(acquired.held.deadline, work(acquired.held.clone())).await
-        else {
-            return Err(acquired.held.too_slow());
+        let held = self.acquire(purpose).await?;
+        let work = timeout(self.total_limit, work(held.clone()));
+        // The work comes first, so that a result counts although the lock is lost by now.
+        let result = tokio::select! {
+            biased;
+            result = work => result,
+            error = held.renew_always() => return Err(error),
         };
-        self.release(acquired).await;
+        let Ok(result) = result else {
+            return Err(held.too_slow(self.total_limit));
+        };
+        self.release(held).await;
         Ok(result)
     }
 
-    async fn acquire(&self, purpose: &str) -> Result<Acquired, LockError> {
+    async fn acquire(&self, purpose: &str) -> Result<Held, LockError> {
         // The standard library's only source of randomness.
         let key = format!("{:016x}", RandomState::new().build_hasher().finish());
         let backoff = ExponentialBuilder::default()
@@ -174,11 +268,12 @@ impl Lock {
             .await
     }
 
-    async fn try_acquire(&self, purpose: &str, key: &str) -> Result<Acquired, LockError> {
+    async fn try_acquire(&self, purpose: &str, key: &str) -> Result<Held, LockError> {
         let address = || self.store.address_of(&self.path);
         // Read before the lock is written, so that the time of the write counts towards the work
         // limit.
-        let (now, deadline) = (self.clock.now(), Instant::now() + self.work_limit);
+        let (entry, deadlines) = self.entry(purpose, key, None);
+        let now = self.clock.now();
         let condition = match read_json(&*self.store, &self.path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
             Err(error) => return Err(error.into()),
@@ -201,33 +296,37 @@ impl Lock {
             }
             Ok((_, generation)) => Condition::Unchanged(generation),
         };
-        let after = |time: Duration| now.saturating_add(time).unwrap_or(Timestamp::MAX);
-        let expires = after(self.work_limit + MARGIN);
-        let entry = Entry::Held {
-            purpose: purpose.to_owned(),
-            key: key.to_owned(),
-            since: now,
-            expires,
-        };
         match write_json(&*self.store, &self.path, &entry, condition).await {
-            Ok(generation) => {
-                let (purpose, clock) = (purpose.to_owned(), Arc::clone(&self.clock));
-                let held = Held {
-                    purpose,
-                    limit: self.work_limit,
-                    clock,
-                    deadline,
-                    until: after(self.work_limit),
-                };
-                Ok(Acquired { generation, held })
-            }
+            Ok(generation) => Ok(Held {
+                lock: self.clone(),
+                purpose: purpose.to_owned(),
+                key: key.to_owned(),
+                since: now,
+                lease: Arc::new(Mutex::new(deadlines.at(generation))),
+            }),
             Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Returns the contents of the object for a holder, and its deadlines. The lock was acquired at
+    /// `since`, or is acquired now.
+    fn entry(&self, purpose: &str, key: &str, since: Option<Timestamp>) -> (Entry, Deadlines) {
+        let (now, deadline) = (self.clock.now(), Instant::now() + self.work_limit);
+        let after = |time: Duration| now.saturating_add(time).unwrap_or(Timestamp::MAX);
+        let entry = Entry::Held {
+            purpose: purpose.to_owned(),
+            key: key.to_owned(),
+            since: since.unwrap_or(now),
+            expires: after(self.work_limit + MARGIN),
+        };
+        let until = after(self.work_limit);
+        (entry, Deadlines { deadline, until })
+    }
+
     /// Releases the lock. If this fails, the lock expires, and the work still counts as done.
-    async fn release(&self, acquired: Acquired) {
+    async fn release(&self, held: Held) {
+        let generation = held.lease.lock().await.generation;
         let entry = Entry::Free {
             since: self.clock.now(),
         };
@@ -235,7 +334,7 @@ impl Lock {
             &*self.store,
             &self.path,
             &entry,
-            Condition::Unchanged(acquired.generation),
+            Condition::Unchanged(generation),
         )
         .await;
         if let Err(error) = written {

@@ -9,6 +9,7 @@
 
 mod api;
 mod artifacts;
+mod champion;
 mod error;
 mod lock;
 mod record;
@@ -30,7 +31,8 @@ use shared::{
     address::{Address, OpenError},
     clock::Clock,
     registry::{
-        Alias, AliasChange, MODEL, ModelVersion, Registry, RegistryError, Run, RunName, Version,
+        Alias, AliasChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion, Registry,
+        RegistryError, Run, RunName, Version,
     },
     store::Store,
 };
@@ -38,11 +40,12 @@ use shared::{
 use self::{
     api::Api,
     artifacts::Buckets,
+    champion::Record,
     error::MlflowError,
     lock::{Held, Lock},
     record::RunDetails,
 };
-use crate::{Attempts, CloudSettings};
+use crate::CloudSettings;
 
 /// The page size when listing versions.
 const VERSIONS_PER_PAGE: &str = "1000";
@@ -99,6 +102,22 @@ impl MlflowRegistry {
     }
 
     async fn find(&self, version: Version) -> Result<Option<ModelVersion>, MlflowError> {
+        let Some(found) = self.read_version(version).await? else {
+            return Ok(None);
+        };
+        let details = match self.cached(&found.run_id) {
+            Some(details) => details,
+            None if found.is_ours() => self.read_run(version, &found.run_id).await?,
+            None => Arc::default(),
+        };
+        record::version(found, &details).map(Some)
+    }
+
+    /// Reads a version without its run. Returns `None` if it does not exist.
+    async fn read_version(
+        &self,
+        version: Version,
+    ) -> Result<Option<wire::ModelVersion>, MlflowError> {
         if version == Version::new(0) || version > LAST_VERSION {
             return Ok(None);
         }
@@ -108,17 +127,11 @@ impl MlflowRegistry {
         ];
         let reply: Result<wire::VersionResponse, _> =
             self.api.get("mlflow/model-versions/get", &query).await;
-        let found = match reply {
-            Ok(reply) => reply.model_version,
-            Err(error) if error.is(wire::MISSING) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let details = match self.cached(&found.run_id) {
-            Some(details) => details,
-            None if found.is_ours() => self.read_run(&found.run_id).await?,
-            None => Arc::default(),
-        };
-        record::version(found, &details).map(Some)
+        match reply {
+            Ok(reply) => Ok(Some(reply.model_version)),
+            Err(error) if error.is(wire::MISSING) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn all(&self) -> Result<Vec<ModelVersion>, MlflowError> {
@@ -202,23 +215,6 @@ impl MlflowRegistry {
         }
     }
 
-    /// Points an alias to a version.
-    ///
-    /// Checks the lock before each attempt: a process that was suspended until the lock expired
-    /// would otherwise overwrite the change of the next holder.
-    async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
-        let call = "mlflow/registered-models/alias";
-        let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
-        let mut attempts = Attempts::new(|| call.to_owned());
-        loop {
-            held.check()?;
-            match self.api.post_once::<wire::Nothing>(call, &body).await {
-                Ok(_) => return Ok(()),
-                Err(error) => attempts.pause(error, MlflowError::is_retryable).await?,
-            }
-        }
-    }
-
     /// Reads the runs that are not cached, in searches of up to [`RUNS_PER_SEARCH`] runs.
     async fn read_runs(&self, versions: &[wire::ModelVersion]) -> Result<(), MlflowError> {
         let unknown: Vec<_> = {
@@ -248,9 +244,17 @@ impl MlflowRegistry {
         Ok(())
     }
 
-    async fn read_run(&self, id: &str) -> Result<Arc<RunDetails>, MlflowError> {
-        let reply: wire::RunResponse = self.api.get("mlflow/runs/get", &[("run_id", id)]).await?;
-        Ok(self.cache(reply.run))
+    async fn read_run(&self, version: Version, id: &str) -> Result<Arc<RunDetails>, MlflowError> {
+        let reply: Result<wire::RunResponse, _> =
+            self.api.get("mlflow/runs/get", &[("run_id", id)]).await;
+        match reply {
+            Ok(reply) => Ok(self.cache(reply.run)),
+            Err(error) if error.is(wire::MISSING) => Err(MlflowError::RunDeleted {
+                version,
+                run_id: id.to_owned(),
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the id of the experiment, or `None` if it does not exist.
@@ -288,7 +292,7 @@ impl Registry for MlflowRegistry {
     async fn register(&self, run: &Run) -> Result<Version, RegistryError> {
         let verb = "register a version";
         record::check(run).map_err(|error| unavailable(verb, error))?;
-        let work = |_| self.register_alone(run);
+        let work = |held: Held| async move { self.register_alone(&held, run).await };
         let registered = self
             .lock
             .hold(&format!("register the run {}", run.name), work)
@@ -299,11 +303,14 @@ impl Registry for MlflowRegistry {
     }
 
     async fn version(&self, version: Version) -> Result<ModelVersion, RegistryError> {
-        let found = self
-            .find(version)
-            .await
-            .map_err(|error| unavailable("read a version", error))?;
-        found.ok_or(RegistryError::NotFound { version })
+        match self.find(version).await {
+            Ok(found) => found.ok_or(RegistryError::NotFound { version }),
+            Err(error @ (MlflowError::Foreign { .. } | MlflowError::RunDeleted { .. })) => {
+                let source = error.into();
+                Err(RegistryError::Unusable { version, source })
+            }
+            Err(error) => Err(unavailable("read a version", error)),
+        }
     }
 
     async fn versions(&self) -> Result<Vec<ModelVersion>, RegistryError> {
@@ -321,8 +328,16 @@ impl Registry for MlflowRegistry {
     async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError> {
         let (alias, expected, to) = (change.alias(), change.expected(), change.to());
         let verb = "move an alias";
+        let failed = move |error: MlflowError| unavailable(verb, error);
         let work = |held: Held| async move {
-            let found = self.alias(alias).await?;
+            let state = match alias {
+                Alias::Champion => Some(self.read_champion().await.map_err(failed)?.0),
+                Alias::Challenger | Alias::Previous => None,
+            };
+            let found = match &state {
+                Some(state) => state.champion,
+                None => self.alias(alias).await?,
+            };
             if found != expected {
                 return Err(RegistryError::AliasMoved {
                     alias,
@@ -331,15 +346,33 @@ impl Registry for MlflowRegistry {
                 });
             }
             self.version(to).await?;
-            self.write_alias(&held, alias, to)
-                .await
-                .map_err(|error| unavailable(verb, error))
+            let moved = match &state {
+                Some(state) => {
+                    let record = Record::of_alias(to, state);
+                    self.change_champion(&held, record).await
+                }
+                None => self.write_alias(&held, alias, to).await,
+            };
+            moved.map_err(failed)
         };
         let moved = self
             .lock
             .hold(&format!("move the alias `{alias}` to version {to}"), work)
             .await;
         moved.map_err(|error| unavailable(verb, error))?
+    }
+
+    async fn champion_state(&self) -> Result<ChampionState, RegistryError> {
+        self.read_champion_state()
+            .await
+            .map_err(|error| unavailable("read an alias", error))
+    }
+
+    async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
+        let work = |held: Held| async move { self.promote_alone(&held, promotion).await };
+        let purpose = format!("move the alias `champion` to version {}", promotion.to());
+        let promoted = self.lock.hold(&purpose, work).await;
+        promoted.map_err(|error| unavailable("promote a version", error))?
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::{Value, json};
 
-use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
+use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, lock::Held, record, wire};
 use crate::Attempts;
 
 /// The maximum number of runs with one name that are searched for an unfinished registration.
@@ -16,25 +16,36 @@ const TAGS_PER_CALL: usize = 50;
 const METRICS_PER_CALL: usize = 400;
 
 impl MlflowRegistry {
-    /// Registers a run, or completes its unfinished registration. The caller must hold the lock.
-    pub(super) async fn register_alone(&self, run: &Run) -> Result<Version, MlflowError> {
+    /// Registers a run, or completes its unfinished registration. The caller must hold the lock,
+    /// which is checked before each step.
+    pub(super) async fn register_alone(
+        &self,
+        held: &Held,
+        run: &Run,
+    ) -> Result<Version, MlflowError> {
         if let Some(existing) = self.version_of(&run.name).await? {
             return Ok(existing);
         }
+        held.check().await?;
         let experiment = self.create_experiment().await?;
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
             None => {
                 create(
                     "mlflow/runs/create",
-                    || self.start_run(&experiment, run),
+                    || async {
+                        held.check().await?;
+                        self.start_run(&experiment, run).await
+                    },
                     || self.find_run(&experiment, run),
                 )
                 .await?
             }
         };
+        held.check().await?;
         self.log(&started.run_id, run).await?;
         self.log_inputs(&started.run_id, run).await?;
+        held.check().await?;
         let source = artifacts::copy(
             &self.api,
             &self.buckets,
@@ -43,9 +54,13 @@ impl MlflowRegistry {
             &started.artifact_uri,
         )
         .await?;
+        held.check().await?;
         self.end_run(&started.run_id, run).await?;
         self.create_model().await?;
-        let create_version = || self.create_version(&started.run_id, &source, run);
+        let create_version = || async {
+            held.check().await?;
+            self.create_version(&started.run_id, &source, run).await
+        };
         create("mlflow/model-versions/create", create_version, || {
             self.version_of(&run.name)
         })

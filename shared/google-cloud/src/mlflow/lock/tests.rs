@@ -21,6 +21,7 @@ fn lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
         Lock {
             work_limit: SHORT,
             wait_limit: SHORT,
+            total_limit: SHORT,
             ..lock
         },
         clock,
@@ -35,7 +36,9 @@ fn memory() -> Arc<dyn Store> {
 async fn work_under_the_lock_is_serialized() {
     let (lock, _) = lock(memory());
     let lock = Lock {
-        wait_limit: Duration::from_secs(30),
+        work_limit: WORK_LIMIT,
+        wait_limit: WORK_LIMIT,
+        total_limit: WORK_LIMIT,
         ..lock
     };
     let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -103,14 +106,14 @@ async fn slow_work_is_cancelled_and_the_lock_stays_held() {
 async fn suspended_work_fails_its_check_after_the_deadline() {
     let (lock, clock) = lock(memory());
     let block = |held: Held| async move {
-        held.check()?;
+        held.check().await?;
         std::thread::sleep(SHORT);
-        held.check()
+        held.check().await
     };
     let suspend = |held: Held| async move {
-        held.check()?;
+        held.check().await?;
         clock.set(clock.now() + SignedDuration::from_secs(1));
-        held.check()
+        held.check().await
     };
     let results = [
         lock.hold("move an alias", block).await.unwrap(),
@@ -122,6 +125,67 @@ async fn suspended_work_fails_its_check_after_the_deadline() {
             "{result:?}"
         );
     }
+}
+
+/// Returns a lock with the limits of production, on a clock that stands still.
+fn unhurried_lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
+    let (lock, clock) = lock(store);
+    let lock = Lock {
+        work_limit: WORK_LIMIT,
+        total_limit: TOTAL_LIMIT,
+        ..lock
+    };
+    (lock, clock)
+}
+
+fn pass_seconds(clock: &SimulatedClock, seconds: i64) {
+    clock.set(clock.now() + SignedDuration::from_secs(seconds));
+}
+
+/// The work limit is 60 s and the margin 60 s: without the renewals, the lock would have expired
+/// after 120 s.
+#[tokio::test]
+async fn renewed_lock_outlives_its_work_limit() {
+    let (lock, clock) = unhurried_lock(memory());
+    let held = lock.acquire("register").await.unwrap();
+    for _ in 0..3 {
+        pass_seconds(&clock, 59);
+        held.renew().await.unwrap();
+    }
+    held.check().await.unwrap();
+    assert!(matches!(
+        lock.acquire("move an alias").await,
+        Err(LockError::Held { .. })
+    ));
+    lock.release(held).await;
+    lock.acquire("move an alias").await.unwrap();
+}
+
+#[tokio::test]
+async fn holder_of_a_lost_lock_fails_its_check_and_cannot_renew() {
+    let (lock, clock) = unhurried_lock(memory());
+    let suspended = lock.acquire("register").await.unwrap();
+    pass_seconds(&clock, 121);
+    let next = lock.acquire("move an alias").await.unwrap();
+    // As if the clock of the suspended process were late: only the generation shows the loss.
+    pass_seconds(&clock, -121);
+    for result in [suspended.check().await, suspended.renew().await] {
+        assert!(matches!(result, Err(LockError::Lost { .. })), "{result:?}");
+    }
+    next.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn renewal_is_recognized_after_a_lost_response() {
+    let store = Arc::new(FirstResponseLost {
+        store: MemoryStore::default(),
+        lost: AtomicBool::new(true),
+    });
+    let (lock, _) = unhurried_lock(Arc::clone(&store) as _);
+    let held = lock.acquire("register").await.unwrap();
+    store.lost.store(false, Ordering::SeqCst);
+    held.renew().await.unwrap();
+    held.check().await.unwrap();
 }
 
 #[tokio::test]
