@@ -4,7 +4,7 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use forecasting::{features::Frame, metrics::Scores, policy::Policy, time::Week};
+use forecasting::{checksum::Checksum, features::Frame, metrics::Scores, policy::Policy};
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
@@ -14,7 +14,7 @@ use shared::{
     event::{ChallengerTrained, DriftDetected, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
+    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
@@ -83,11 +83,11 @@ impl FineTune {
     fn run(
         &self,
         event: &DriftDetected,
+        name: RunName,
         challenger: &Model,
         scores: Scores,
         now: Timestamp,
-    ) -> Result<Run, Error> {
-        let name = run_name(event.week)?;
+    ) -> Run {
         let card = challenger.card();
         let mut params = card.params.clone();
         params.extend([
@@ -103,7 +103,7 @@ impl FineTune {
                     .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
             ),
         ]);
-        Ok(Run {
+        Run {
             artifacts: name.artifacts(),
             name,
             inputs: card
@@ -121,7 +121,7 @@ impl FineTune {
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        })
+        }
     }
 }
 
@@ -142,9 +142,10 @@ impl Handler for FineTune {
                 self.policy.fine_tune_minimum_days,
             )));
         }
+        let name = run_name(&event, &self.recipe, &frame)?;
         let (challenger, scores) = self.train(event.champion, frame).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let run = self.run(&event, &challenger, scores, context.published_at)?;
+        let run = self.run(&event, name, &challenger, scores, context.published_at);
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
         let reason = format!(
@@ -191,9 +192,22 @@ fn too_little_data(
     }
 }
 
-fn run_name(week: Week) -> Result<RunName, Error> {
-    let invalid = |error| Error::permanent("cannot name the run").caused_by(error);
-    format!("fine-tune-{week}").parse().map_err(invalid)
+/// Returns the name of the run: the week, and a digest of all that the training depends on. So a
+/// training on other counts is a version of its own, and a repeated one is the same version.
+fn run_name(
+    event: &DriftDetected,
+    recipe: &FineTuneRecipe,
+    frame: &Frame,
+) -> Result<RunName, Error> {
+    let attempt = || Error::permanent("cannot name the run");
+    let inputs = (event.champion, recipe, frame.counters(), frame.rows());
+    let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
+    let numbers = frame.values().iter().chain(frame.targets());
+    bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+    let digest = Checksum::of(&bytes);
+    format!("fine-tune-{}-{}", event.week, digest.short(8))
+        .parse()
+        .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
 /// Returns the tags that describe the training strategy in the registry.

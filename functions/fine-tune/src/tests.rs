@@ -1,10 +1,9 @@
 //! Tests of the handler with the in-memory ports.
 
 use forecasting::{
-    checksum::Checksum,
     counts::{Counter, Counts, write_french},
     features::FeatureSpec,
-    time::Day,
+    time::{Day, Week},
 };
 use model::{TrainRecipe, train};
 use shared::{
@@ -174,6 +173,37 @@ async fn redelivery_of_an_earlier_week_does_not_move_the_alias_back() {
         "the week was registered twice"
     );
     assert_eq!(challenger(&ports).await, Some(Version::new(3)));
+}
+
+/// A day of the window was ingested again between the two deliveries.
+#[tokio::test]
+async fn changed_counts_train_a_version_of_their_own() {
+    let ports = ports("2021-07-12").await;
+    let run_of = async |version: u32| {
+        let version = ports.registry.version(Version::new(version)).await;
+        version.unwrap().run
+    };
+    handle(&ports, "2021-W29", 7).await;
+    let first = run_of(2).await;
+    let booster = first.artifacts.join("model.ubj");
+    let before = ports.store.read(&booster).await.unwrap().bytes;
+    let changed = day("2021-07-15");
+    let counts = counts(changed, changed);
+    let mut tripled = Counts::default();
+    let quai = tripled.intern(counts.counters()[0].clone());
+    for row in counts.rows() {
+        tripled.push(quai, row.hour, 3 * row.count);
+    }
+    ports
+        .warehouse
+        .replace_counts(changed, &tripled, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    let outcome = handle(&ports, "2021-W29", 7).await;
+    assert_eq!(outcome.entry().challenger_version, Some(Version::new(3)));
+    assert_ne!(run_of(3).await.artifacts, first.artifacts);
+    assert_eq!(run_of(2).await, first);
+    assert_eq!(ports.store.read(&booster).await.unwrap().bytes, before);
 }
 
 /// The second delivery is two hours later. It writes the same model, run and outcome.
