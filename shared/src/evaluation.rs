@@ -20,7 +20,7 @@ pub struct Evaluation {
     pub challenger: Version,
     /// The number of changes of the alias `champion` before the comparison. A later change makes
     /// the evaluation stale. Evaluations of earlier program versions do not have it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion_changes: Option<u64>,
     /// The scores of both models.
     pub comparison: Comparison,

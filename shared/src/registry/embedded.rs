@@ -26,10 +26,10 @@ struct Contents {
     versions: Vec<ModelVersion>,
     aliases: BTreeMap<Alias, Version>,
     /// The number of changes of the alias `champion`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     changes: u64,
     /// The promotion that made the present champion. A move of the alias alone clears it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     last_change: Option<ChampionChange>,
 }
 
@@ -207,6 +207,11 @@ impl Registry for EmbeddedRegistry {
         self.change("promote a version", |contents| contents.promote(promotion))
             .await
     }
+}
+
+/// Returns `true` for a number that is not written.
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn path() -> ObjectPath {
