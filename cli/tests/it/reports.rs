@@ -72,6 +72,7 @@ fn status() {
     let status = Status {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
+        registry_lock: None,
         versions: vec![
             version(
                 2,

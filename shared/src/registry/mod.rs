@@ -63,6 +63,18 @@ pub trait Registry: Send + Sync {
     /// Returns an error if the version does not exist, its run cannot be read, or the registry is
     /// not available. A missing or unreadable version never becomes champion: nothing is changed.
     async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError>;
+
+    /// Describes the lock that keeps changes waiting, or returns `None` if there is none. A registry
+    /// without locks never has one.
+    async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {
+        Ok(None)
+    }
+
+    /// Breaks the lock that keeps changes waiting, and returns its description, or `None` if there
+    /// was none. A process that holds it changes nothing more.
+    async fn break_lock(&self) -> Result<Option<String>, RegistryError> {
+        Ok(None)
+    }
 }
 
 /// A training run with the description of its model.

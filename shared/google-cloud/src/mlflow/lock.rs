@@ -9,6 +9,8 @@
 //! because its process was suspended, therefore changes nothing. Acquiring the lock never blocks
 //! forever, even if a simulated clock stands still.
 
+mod held;
+
 use std::{
     future::Future,
     hash::{BuildHasher, Hasher, RandomState},
@@ -26,10 +28,13 @@ use shared::{
 };
 use tokio::{
     sync::Mutex,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
+use self::held::Deadlines;
 use crate::{ATTEMPT_TIME_LIMIT, TIME_LIMIT};
+
+pub(super) use held::Held;
 
 /// The time from a renewal to the end of the work, unless the lock is renewed again.
 const WORK_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() / 2);
@@ -42,6 +47,8 @@ const RENEWALS_PER_LIMIT: u32 = 3;
 /// The time between the end of the work and the expiry of the lock. It exceeds the duration of any
 /// request in flight at the deadline, and the clock difference between two machines.
 const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
+/// The clock difference between two machines beyond which a lock counts as one of a wrong clock.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 /// The delay before the next attempt to acquire the lock; jitter adds at most as much again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -78,115 +85,6 @@ enum Entry {
     },
 }
 
-/// An acquired lock.
-#[derive(Clone)]
-pub(super) struct Held {
-    lock: Lock,
-    purpose: String,
-    key: String,
-    since: Timestamp,
-    lease: Arc<Mutex<Lease>>,
-}
-
-/// The last renewal of an acquired lock.
-#[derive(Clone, Copy)]
-struct Lease {
-    /// The generation of the object after the renewal.
-    generation: Generation,
-    /// The deadline on the monotonic clock, which is unaffected by changes of the wall clock.
-    deadline: Instant,
-    /// The deadline on the wall clock, which advances while the machine is suspended.
-    until: Timestamp,
-}
-
-impl Held {
-    /// Returns an error if the time limit has passed, or if the object is no longer the one that
-    /// this holder wrote.
-    pub(super) async fn check(&self) -> Result<(), LockError> {
-        // Holding the guard delays a concurrent renewal, which would change the generation.
-        let lease = self.lease.lock().await;
-        self.check_time(&lease)?;
-        let present = self.lock.store.generation(&self.lock.path).await?;
-        if present != Some(lease.generation) {
-            return Err(self.lost());
-        }
-        // The store may have been slow.
-        self.check_time(&lease)
-    }
-
-    fn check_time(&self, lease: &Lease) -> Result<(), LockError> {
-        if Instant::now() < lease.deadline && self.lock.clock.now() < lease.until {
-            return Ok(());
-        }
-        Err(self.too_slow(self.lock.work_limit))
-    }
-
-    /// Renews the lock again and again. Returns the error that prevents it.
-    async fn renew_always(&self) -> LockError {
-        loop {
-            sleep(self.lock.work_limit / RENEWALS_PER_LIMIT).await;
-            match self.renew().await {
-                Ok(()) => {}
-                // The next renewal may succeed before the deadline.
-                Err(LockError::Store(error)) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot renew lock"
-                ),
-                Err(error) => return error,
-            }
-        }
-    }
-
-    async fn renew(&self) -> Result<(), LockError> {
-        let mut lease = self.lease.lock().await;
-        self.check_time(&lease)?;
-        let Lock { store, path, .. } = &self.lock;
-        let (entry, next) = self.lock.entry(&self.purpose, &self.key, Some(self.since));
-        let condition = Condition::Unchanged(lease.generation);
-        let generation = match write_json(&**store, path, &entry, condition).await {
-            Ok(generation) => generation,
-            // The response to a successful write may have been lost.
-            Err(StoreError::ConditionFailed { .. }) => match read_json(&**store, path).await? {
-                (Entry::Held { key, .. }, generation) if key == self.key => generation,
-                _ => return Err(self.lost()),
-            },
-            Err(error) => return Err(error.into()),
-        };
-        *lease = next.at(generation);
-        Ok(())
-    }
-
-    fn lost(&self) -> LockError {
-        LockError::Lost {
-            address: self.lock.store.address_of(&self.lock.path),
-            purpose: self.purpose.clone(),
-        }
-    }
-
-    fn too_slow(&self, limit: Duration) -> LockError {
-        LockError::TooSlow {
-            purpose: self.purpose.clone(),
-            seconds: limit.as_secs(),
-        }
-    }
-}
-
-/// The deadlines of a lease whose write is under way.
-struct Deadlines {
-    deadline: Instant,
-    until: Timestamp,
-}
-
-impl Deadlines {
-    const fn at(&self, generation: Generation) -> Lease {
-        Lease {
-            generation,
-            deadline: self.deadline,
-            until: self.until,
-        }
-    }
-}
-
 /// An error of the lock or of work under it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LockError {
@@ -197,6 +95,24 @@ pub(super) enum LockError {
         purpose: String,
         since: Timestamp,
         expires: Timestamp,
+    },
+    /// The lock expires later than any lock does.
+    #[error(
+        "the lock {address} is held to {purpose} until {expires}, which is later than any lock lasts; if no process is at \
+         work, break it with `bike-traffic registry-unlock`"
+    )]
+    WrongClock {
+        address: String,
+        purpose: String,
+        expires: Timestamp,
+    },
+    /// Another program or a person wrote the object.
+    #[error(
+        "the lock {address} has invalid contents; if no process is at work, break it with `bike-traffic registry-unlock`"
+    )]
+    Malformed {
+        address: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another process acquired the lock first.
     #[error("other processes acquired the lock {address} first")]
@@ -276,6 +192,9 @@ impl Lock {
         let now = self.clock.now();
         let condition = match read_json(&*self.store, &self.path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
+            Err(StoreError::Malformed { address, source }) => {
+                return Err(LockError::Malformed { address, source });
+            }
             Err(error) => return Err(error.into()),
             // The holder's own key is present if the response to an earlier write was lost.
             Ok((
@@ -287,12 +206,7 @@ impl Lock {
                 },
                 _,
             )) if expires > now && other != key => {
-                return Err(LockError::Held {
-                    address: address(),
-                    purpose,
-                    since,
-                    expires,
-                });
+                return Err(self.held_by_another(purpose, since, expires));
             }
             Ok((_, generation)) => Condition::Unchanged(generation),
         };
@@ -307,6 +221,71 @@ impl Lock {
             Err(StoreError::ConditionFailed { .. }) => Err(LockError::Race { address: address() }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn held_by_another(&self, purpose: String, since: Timestamp, expires: Timestamp) -> LockError {
+        let address = self.store.address_of(&self.path);
+        let longest = self.work_limit + MARGIN + CLOCK_TOLERANCE;
+        let latest = self.clock.now().saturating_add(longest);
+        if expires > latest.unwrap_or(Timestamp::MAX) {
+            return LockError::WrongClock {
+                address,
+                purpose,
+                expires,
+            };
+        }
+        LockError::Held {
+            address,
+            purpose,
+            since,
+            expires,
+        }
+    }
+
+    /// Describes the lock if it keeps other processes waiting.
+    pub(super) async fn describe(&self) -> Result<Option<String>, LockError> {
+        Ok(self
+            .obstacle()
+            .await?
+            .map(|(obstacle, _)| obstacle.to_string()))
+    }
+
+    /// Releases a lock that keeps other processes waiting, whoever holds it, and describes it. Its
+    /// holder fails its next check.
+    pub(super) async fn break_open(&self) -> Result<Option<String>, LockError> {
+        let Some((obstacle, generation)) = self.obstacle().await? else {
+            return Ok(None);
+        };
+        let since = self.clock.now();
+        let condition = Condition::Unchanged(generation);
+        match write_json(&*self.store, &self.path, &Entry::Free { since }, condition).await {
+            Ok(_) => Ok(Some(obstacle.to_string())),
+            Err(StoreError::ConditionFailed { address }) => Err(LockError::Race { address }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the error of an attempt to acquire the lock now, with the object's generation.
+    async fn obstacle(&self) -> Result<Option<(LockError, Generation)>, LockError> {
+        let object = match self.store.read(&self.path).await {
+            Ok(object) => object,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let obstacle = match serde_json::from_slice(&object.bytes) {
+            Ok(Entry::Held {
+                purpose,
+                since,
+                expires,
+                ..
+            }) if expires > self.clock.now() => self.held_by_another(purpose, since, expires),
+            Ok(Entry::Held { .. } | Entry::Free { .. }) => return Ok(None),
+            Err(error) => LockError::Malformed {
+                address: self.store.address_of(&self.path),
+                source: error.into(),
+            },
+        };
+        Ok(Some((obstacle, object.generation)))
     }
 
     /// Returns the contents of the object for a holder, and its deadlines. The lock was acquired at

@@ -14,6 +14,7 @@ mod error;
 mod lock;
 mod record;
 mod register;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,9 +25,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use reqwest::Url;
-use serde_json::json;
 use shared::{
     address::{Address, OpenError},
     clock::Clock,
@@ -49,8 +49,6 @@ use crate::CloudSettings;
 
 /// The page size when listing versions.
 const VERSIONS_PER_PAGE: &str = "1000";
-/// The maximum number of runs per search.
-const RUNS_PER_SEARCH: usize = 100;
 /// MLflow's database stores versions as signed 32-bit integers.
 const LAST_VERSION: Version = Version::new(i32::MAX as u32);
 
@@ -214,77 +212,6 @@ impl MlflowRegistry {
             Err(error) => Err(error),
         }
     }
-
-    /// Reads the runs that are not cached, in searches of up to [`RUNS_PER_SEARCH`] runs.
-    async fn read_runs(&self, versions: &[wire::ModelVersion]) -> Result<(), MlflowError> {
-        let unknown: Vec<_> = {
-            let details = self.details();
-            versions
-                .iter()
-                .map(|version| &*version.run_id)
-                .filter(|run| !details.contains_key(*run))
-                .collect()
-        };
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let Some(experiment) = self.experiment().await? else {
-            return Ok(());
-        };
-        for some in unknown.chunks(RUNS_PER_SEARCH) {
-            let filter = format!("attributes.run_id IN ('{}')", some.join("','"));
-            let body = json!({
-                "experiment_ids": [experiment], "filter": filter, "max_results": RUNS_PER_SEARCH, "run_view_type": "ALL",
-            });
-            let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
-            for run in found.runs {
-                self.cache(run);
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_run(&self, version: Version, id: &str) -> Result<Arc<RunDetails>, MlflowError> {
-        let reply: Result<wire::RunResponse, _> =
-            self.api.get("mlflow/runs/get", &[("run_id", id)]).await;
-        match reply {
-            Ok(reply) => Ok(self.cache(reply.run)),
-            Err(error) if error.is(wire::MISSING) => Err(MlflowError::RunDeleted {
-                version,
-                run_id: id.to_owned(),
-            }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns the id of the experiment, or `None` if it does not exist.
-    async fn experiment(&self) -> Result<Option<String>, MlflowError> {
-        let query = [("experiment_name", self.model.as_str())];
-        let reply: Result<wire::ExperimentResponse, _> =
-            self.api.get("mlflow/experiments/get-by-name", &query).await;
-        match reply {
-            Ok(reply) => Ok(Some(reply.experiment.experiment_id)),
-            Err(error) if error.is(wire::MISSING) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn cache(&self, run: wire::Run) -> Arc<RunDetails> {
-        let id = run.info.run_id.clone();
-        let details = Arc::new(RunDetails::of(run));
-        self.details().insert(id, Arc::clone(&details));
-        details
-    }
-
-    fn cached(&self, run: &str) -> Option<Arc<RunDetails>> {
-        self.details().get(run).cloned()
-    }
-
-    fn details(&self) -> MutexGuard<'_, BTreeMap<String, Arc<RunDetails>>> {
-        // No code panics between two related changes of the map, so a poisoned map is still
-        // consistent.
-        self.details.lock()
-    }
 }
 
 #[async_trait]
@@ -373,6 +300,16 @@ impl Registry for MlflowRegistry {
         let purpose = format!("move the alias `champion` to version {}", promotion.to());
         let promoted = self.lock.hold(&purpose, work).await;
         promoted.map_err(|error| unavailable("promote a version", error))?
+    }
+
+    async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {
+        let described = self.lock.describe().await;
+        described.map_err(|error| unavailable("read the lock", error))
+    }
+
+    async fn break_lock(&self) -> Result<Option<String>, RegistryError> {
+        let broken = self.lock.break_open().await;
+        broken.map_err(|error| unavailable("break the lock", error))
     }
 }
 

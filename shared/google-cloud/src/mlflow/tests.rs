@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     http::{Method, StatusCode},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     clock::SimulatedClock,
     registry::{ChampionError, Operator, champion, complete_last_change},

@@ -188,6 +188,45 @@ async fn renewal_is_recognized_after_a_lost_response() {
     held.check().await.unwrap();
 }
 
+/// A lock of a clock that was an hour ahead, and an object that is no lock.
+#[tokio::test]
+async fn unusable_lock_is_described_and_broken() {
+    let ahead = r#"{"state":"held","purpose":"move","key":"0","since":"2021-08-02T06:00:00Z","expires":"2021-08-02T06:02:00Z"}"#;
+    for (contents, expected) in [
+        (ahead, "until 2021-08-02T06:02:00Z"),
+        ("[]", "has invalid contents"),
+    ] {
+        let (lock, _) = unhurried_lock(memory());
+        lock.store
+            .write(&lock.path, contents.into(), Condition::Absent)
+            .await
+            .unwrap();
+        let error = lock
+            .hold("register", |_| async {})
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(expected) && error.contains("bike-traffic registry-unlock"),
+            "{error}"
+        );
+        assert_eq!(lock.describe().await.unwrap().as_ref(), Some(&error));
+        assert_eq!(lock.break_open().await.unwrap(), Some(error));
+        assert_eq!(lock.describe().await.unwrap(), None);
+        lock.hold("register", |_| async {}).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn holder_of_a_broken_lock_fails_its_check() {
+    let (lock, _) = unhurried_lock(memory());
+    let held = lock.acquire("register").await.unwrap();
+    let described = lock.break_open().await.unwrap().unwrap();
+    assert!(described.contains("to register"), "{described}");
+    assert!(matches!(held.check().await, Err(LockError::Lost { .. })));
+    assert_eq!(lock.break_open().await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn lock_is_recognized_after_a_lost_response() {
     let store = Arc::new(FirstResponseLost {
