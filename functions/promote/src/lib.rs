@@ -79,7 +79,7 @@ impl Promote {
             Promoted::Stale { champion: found } => {
                 let present = match found {
                     Some(present) => present,
-                    // The error tells whether the champion was deleted.
+                    // The error names a champion that was deleted.
                     None => champion(&*self.registry).await?,
                 };
                 Ok(Decision {

@@ -250,8 +250,7 @@ impl Lock {
             .map(|(obstacle, _)| obstacle.to_string()))
     }
 
-    /// Releases a lock that keeps other processes waiting, whoever holds it, and describes it. Its
-    /// holder fails its next check.
+    /// Releases the lock of another process, and describes it. Its holder fails its next check.
     pub(super) async fn break_open(&self) -> Result<Option<String>, LockError> {
         let Some((obstacle, generation)) = self.obstacle().await? else {
             return Ok(None);
