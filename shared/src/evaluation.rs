@@ -21,6 +21,10 @@ pub struct Evaluation {
     pub champion: Version,
     /// The challenger that was scored.
     pub challenger: Version,
+    /// The number of changes of the alias `champion` before the comparison. A later change makes
+    /// the evaluation stale. Evaluations of earlier program versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion_changes: Option<u64>,
     /// The scores of both models.
     pub comparison: Comparison,
     /// The days, hours and counters of the fresh holdout. Evaluations written before this field

@@ -55,6 +55,9 @@ pub struct Status {
     pub at: Timestamp,
     /// The start of the period of events and audit rows.
     pub since: Timestamp,
+    /// The lock that keeps changes of the model registry waiting, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry_lock: Option<String>,
     /// The most recent versions and all versions with an alias, newest first.
     pub versions: Vec<VersionStatus>,
     /// The functions in the order of the event flow.
@@ -174,6 +177,12 @@ pub async fn read_status(
     Ok(Status {
         at,
         since,
+        // A failure is shown as such, because it says nothing of the rest.
+        registry_lock: ports
+            .registry
+            .describe_lock()
+            .await
+            .unwrap_or_else(|error| Some(error.to_string())),
         versions: versions(ports).await?,
         functions,
         unfinished,
@@ -274,6 +283,9 @@ impl fmt::Display for Status {
                 last(|last| last.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
                 status.dead_letters.to_string(),
             ]);
+        }
+        if let Some(lock) = &self.registry_lock {
+            writeln!(formatter, "{lock}")?;
         }
         let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
         writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;

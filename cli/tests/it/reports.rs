@@ -72,6 +72,7 @@ fn status() {
     let status = Status {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
+        registry_lock: None,
         versions: vec![
             version(
                 2,
@@ -121,7 +122,7 @@ fn status() {
 #[test]
 fn rollback() {
     let report = Rollback {
-        from: Version::new(7),
+        from: Some(Version::new(7)),
         to: Version::new(5),
         run: "champion-2021-05-15".parse().unwrap(),
         event_id: EventId::of(Function::Promote, "rollback-2021-08-02T05-00-00Z"),

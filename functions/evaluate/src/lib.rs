@@ -107,12 +107,15 @@ impl Handler for Evaluate {
     type Event = ChallengerTrained;
 
     async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
+        // Read before the comparison, so that a change of the champion meanwhile makes it stale.
+        let champion_changes = self.registry.champion_state().await?.changes;
         let (comparison, coverage) = self.compare(&event).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
             week: event.week,
             champion: event.champion,
             challenger: event.challenger,
+            champion_changes: Some(champion_changes),
             comparison,
             fresh_coverage: Some(coverage),
             verdicts,

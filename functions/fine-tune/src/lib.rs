@@ -4,7 +4,9 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use forecasting::{coverage::Coverage, features::Frame, metrics::Scores, policy::Policy};
+use forecasting::{
+    checksum::Checksum, coverage::Coverage, features::Frame, metrics::Scores, policy::Policy,
+};
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
@@ -14,7 +16,7 @@ use shared::{
     event::{ChallengerTrained, DriftDetected, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
+    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
@@ -83,11 +85,11 @@ impl FineTune {
     fn run(
         &self,
         event: &DriftDetected,
+        name: RunName,
         challenger: &Model,
         scores: Scores,
         now: Timestamp,
-    ) -> Result<Run, Error> {
-        let name = run_name(&event.event_id.subject_of_week(event.week))?;
+    ) -> Run {
         let card = challenger.card();
         let mut params = card.params.clone();
         params.extend([
@@ -103,7 +105,7 @@ impl FineTune {
                     .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
             ),
         ]);
-        Ok(Run {
+        Run {
             artifacts: name.artifacts(),
             name,
             inputs: card
@@ -121,7 +123,7 @@ impl FineTune {
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        })
+        }
     }
 }
 
@@ -140,9 +142,10 @@ impl Handler for FineTune {
             let entry = too_little_data(&event, window, &coverage, minimum);
             return Ok(Outcome::new(entry));
         }
+        let name = run_name(&event, &self.recipe, &frame)?;
         let (challenger, scores) = self.train(event.champion, frame).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let run = self.run(&event, &challenger, scores, context.published_at)?;
+        let run = self.run(&event, name, &challenger, scores, context.published_at);
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
         let mut reason = format!(
@@ -202,11 +205,28 @@ fn too_little_data(
     }
 }
 
-/// Returns the name of a run: `fine-tune-WEEK`, or `fine-tune-WEEK-again-INSTANT`.
-fn run_name(subject: &str) -> Result<RunName, Error> {
-    let invalid = |error| Error::permanent("cannot name the run").caused_by(error);
-    let name = format!("fine-tune-{}", subject.replace('@', "-again-"));
-    name.parse().map_err(invalid)
+/// Returns the name of the run: the week, the instant at which it was judged again if it was, and a
+/// digest of all that the training depends on. So a
+/// training on other counts is a version of its own, and a repeated one is the same version.
+fn run_name(
+    event: &DriftDetected,
+    recipe: &FineTuneRecipe,
+    frame: &Frame,
+) -> Result<RunName, Error> {
+    let attempt = || Error::permanent("cannot name the run");
+    let inputs = (event.champion, recipe, frame.counters(), frame.rows());
+    let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
+    let numbers = frame.values().iter().chain(frame.targets());
+    bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+    let digest = Checksum::of(&bytes);
+    let subject = event.event_id.subject_of_week(event.week);
+    format!(
+        "fine-tune-{}-{}",
+        subject.replace('@', "-again-"),
+        digest.short(8)
+    )
+    .parse()
+    .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
 /// Returns the tags that describe the training strategy in the registry.

@@ -10,7 +10,7 @@ use shared::{
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     ports::Ports,
-    registry::{ChampionError, Kept, Promoted, Promotion, Registry, Version, champion, promote},
+    registry::{Kept, Promoted, Promotion, Registry, Version, champion, promote},
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
 };
@@ -76,21 +76,32 @@ impl Promote {
                 champion: evaluation.challenger,
                 reason: promotion.reason().to_owned(),
             }),
-            Promoted::Stale { champion } => Ok(Decision {
-                name: "kept",
-                champion: champion.ok_or(ChampionError::Missing)?,
-                reason: format!(
-                    "stale: the champion is {}, the challenger was compared with version {}",
-                    describe(champion),
-                    evaluation.champion
-                ),
-            }),
+            Promoted::Stale { champion: found } => {
+                let present = match found {
+                    Some(present) => present,
+                    // The error names a champion that was deleted.
+                    None => champion(&*self.registry).await?,
+                };
+                Ok(Decision {
+                    name: "kept",
+                    champion: present,
+                    reason: stale(present, evaluation.champion),
+                })
+            }
         }
     }
 }
 
-fn describe(champion: Option<Version>) -> String {
-    champion.map_or_else(|| "none".to_owned(), |version| format!("version {version}"))
+/// Returns the reason for a stale evaluation.
+fn stale(present: Version, compared: Version) -> String {
+    if present == compared {
+        return format!(
+            "stale: version {present} is champion again, but the champion changed after the comparison"
+        );
+    }
+    format!(
+        "stale: the champion is version {present}, the challenger was compared with version {compared}"
+    )
 }
 
 impl Handler for Promote {

@@ -254,6 +254,7 @@ async fn evaluation() {
         week: "2021-W30".parse().unwrap(),
         champion: Version::new(1),
         challenger: Version::new(2),
+        champion_changes: Some(3),
         comparison,
         fresh_coverage: Some(Coverage {
             days: 7,

@@ -23,7 +23,7 @@ use crate::{
     args::StrategyArguments,
     commands::{
         stack::{LocalStack, OpenDataServer, StackSettings},
-        train::{self, TrainPlan},
+        train::{self, Allowances, TrainPlan},
     },
     support::{exit::Failure, state::State, stdout},
 };
@@ -75,6 +75,11 @@ pub async fn play(
             ..TrainRecipe::default()
         },
         environment: "local".to_owned(),
+        // A simulation shows its weeks whatever the champion is worth.
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;
     print_line(trained.to_string());

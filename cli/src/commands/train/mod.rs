@@ -2,6 +2,7 @@
 
 mod arguments;
 mod data;
+mod first;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,12 +23,13 @@ use shared::{
     clock::SystemClock,
     fixed_test::FixedTest,
     ports::Ports,
-    registry::{Alias, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
+    registry::{ChampionError, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
     store::Store,
 };
 
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
+pub use first::Allowances;
 pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{
@@ -47,6 +49,8 @@ pub struct TrainPlan {
     pub recipe: TrainRecipe,
     /// The environment to name in the audit row, such as `dev` or `prod`.
     pub environment: String,
+    /// The refusals to override.
+    pub allow: Allowances,
 }
 
 /// Runs the command.
@@ -79,6 +83,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         data_source,
         recipe,
         environment: arguments.environment,
+        allow: arguments.allow,
     })
 }
 
@@ -91,15 +96,22 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 ///
 /// # Errors
 /// Returns an error if data cannot be read, if training data and test set overlap, if another test
-/// set is in use, or if a port fails.
+/// set is in use, if the registry lost its champion, or if a port fails. Also returns an error if
+/// the first champion would not be better than the seasonal naive forecast. `plan.allow` overrides
+/// some of these refusals.
 ///
 /// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
-    let data =
-        TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
-    let trained = fit(ports, &data, &plan.recipe, plan.data_source).await?;
+    let is_first = first::is_needed(&*ports.registry).await?;
+    let rejects = state.folder().join("rejects");
+    let data = TrainingData::load(paths, &rejects, &*ports.store, None, plan.allow.overlap).await?;
+    let scored = fit(&data, &plan.recipe)?;
+    if is_first && !plan.allow.worse_than_naive {
+        first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
+    }
+    let trained = register(ports, &data, &plan.recipe, plan.data_source, scored).await?;
     let is_in_use = match baseline::published(&*ports.store).await? {
         None => {
             baseline::publish(&*ports.store, None, &data.baseline()).await?;
@@ -107,9 +119,10 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         }
         Some((baseline, _)) => baseline.train == data.train_data.name,
     };
+    // Everything that can fail comes before the promotion.
+    let report = TrainReport::new(&data, &trained, is_in_use)?;
     let promotion = promote_if_better(ports, &trained).await?;
     record(ports, &trained, promotion, &plan.environment).await?;
-    let report = TrainReport::new(&data, &trained, is_in_use)?;
     Ok(report.with_outcome(
         trained.version,
         promotion,
@@ -133,13 +146,16 @@ pub(crate) struct Trained {
     pub(crate) empty_columns: Vec<&'static str>,
 }
 
-/// Trains a model, scores it on the fixed test set, stores it and registers it.
-pub(crate) async fn fit(
-    ports: &Ports,
-    data: &TrainingData,
-    recipe: &TrainRecipe,
-    data_source: &str,
-) -> anyhow::Result<Trained> {
+/// A trained model with its scores on the fixed test set, not stored yet.
+pub(crate) struct Scored {
+    model: Model,
+    scores: Scores,
+    fixed_test: FixedTest,
+    empty_columns: Vec<&'static str>,
+}
+
+/// Trains a model and scores it on the fixed test set.
+pub(crate) fn fit(data: &TrainingData, recipe: &TrainRecipe) -> anyhow::Result<Scored> {
     let fixed_test = data.fixed_test();
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
     let frame = data.frame(&spec);
@@ -154,6 +170,28 @@ pub(crate) async fn fit(
     // The frame is large, and the scores do not need it.
     drop(frame);
     let (model, scores) = model.scored_on(&fixed_test)?;
+    Ok(Scored {
+        model,
+        scores,
+        fixed_test,
+        empty_columns,
+    })
+}
+
+/// Stores a model and registers it.
+pub(crate) async fn register(
+    ports: &Ports,
+    data: &TrainingData,
+    recipe: &TrainRecipe,
+    data_source: &str,
+    scored: Scored,
+) -> anyhow::Result<Trained> {
+    let Scored {
+        model,
+        scores,
+        fixed_test,
+        empty_columns,
+    } = scored;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
     model.save(&*ports.store, &run.artifacts).await?;
     let version = ports.registry.register(&run).await?;
@@ -243,12 +281,13 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
     let registry = &*ports.registry;
-    let Some(champion) = registry.alias(Alias::Champion).await? else {
-        let first = Promotion::by_operator(&decision::operator(), None, version);
-        return match promote(registry, &first).await? {
-            Promoted::Done => Ok(PromotionOutcome::First),
-            Promoted::Stale { .. } => Err(champion_changed(version)),
-        };
+    let champion = match registry.champion_state().await?.usable() {
+        Ok(champion) => champion,
+        Err(ChampionError::Missing) => return promote_first(ports, version).await,
+        Err(lost) => {
+            return Err(lost)
+                .with_context(|| format!("cannot compare version {version} with the champion"));
+        }
     };
     // The same training was registered before, and the decision about it was made then.
     if champion >= version {
@@ -271,6 +310,16 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
             champion,
             champion_mae: before.mae,
         }),
+        Promoted::Stale { .. } => Err(champion_changed(version)),
+    }
+}
+
+async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<PromotionOutcome> {
+    let registry = &*ports.registry;
+    first::refuse_with_history(registry, version).await?;
+    let first = Promotion::by_operator(&decision::operator(), None, version);
+    match promote(registry, &first).await? {
+        Promoted::Done => Ok(PromotionOutcome::First),
         Promoted::Stale { .. } => Err(champion_changed(version)),
     }
 }

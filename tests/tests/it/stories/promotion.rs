@@ -6,7 +6,7 @@ use cli::{
     args::StrategyArguments,
     commands::{
         stack::{LocalStack, OpenDataServer, StackSettings},
-        train::{TrainPlan, train},
+        train::{Allowances, TrainPlan, train},
     },
     support::{embedded_bus::Replay, state::State},
 };
@@ -48,6 +48,10 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
         data_source: "local",
         recipe,
         environment: "local".to_owned(),
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     train(&stack.ports, &state, &plan).await.unwrap();
     fill_tables(&stack, &known).await;
