@@ -78,6 +78,7 @@ impl Handler for DriftCheck {
         let report =
             check_week(&self.store, &*self.warehouse, &self.policy, champion, week).await?;
         let path = report_path(week);
+        context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
             tracing::error!(%week, reason = report.verdict.reason, "major drift: retrain the champion locally");

@@ -121,6 +121,7 @@ async fn check(ports: &Ports, published_at: &str) -> Result<Outcome, Error> {
         event_id: event.event_id(published_at),
         published_at,
         now: published_at,
+        fence: runtime::Fence::default(),
     };
     DriftCheck::new(Policy::default(), ports)
         .handle(event, &context)

@@ -101,7 +101,7 @@ impl Handler for Evaluate {
     const PUBLISHES: &'static [Topic] = &[Topic::ChallengerEvaluated];
     type Event = ChallengerTrained;
 
-    async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
+    async fn handle(&self, event: ChallengerTrained, context: &Context) -> Result<Outcome, Error> {
         let comparison = self.compare(&event).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
@@ -112,6 +112,7 @@ impl Handler for Evaluate {
             verdicts,
         };
         let path = Evaluation::path(event.week);
+        context.fence.check().await?;
         write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
         let evaluated = ChallengerEvaluated {
             event_id: EventId::of(Function::Evaluate, event.week),

@@ -102,6 +102,7 @@ async fn handle(ports: &Ports, week: &str, hour: i8) -> Outcome {
         event_id: event.event_id.clone(),
         published_at: monday.at(7),
         now: monday.at(hour),
+        fence: runtime::Fence::default(),
     };
     let recipe = FineTuneRecipe {
         epochs: 2,

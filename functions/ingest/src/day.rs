@@ -6,7 +6,7 @@ use forecasting::{
     counts::{Counts, Reject, RejectReason, RejectWriter, Rejects},
     time::Day,
 };
-use runtime::Error;
+use runtime::{Error, Fence};
 use serde::Serialize;
 use shared::{
     address::ObjectPath,
@@ -40,15 +40,17 @@ pub struct DayReport {
 /// # Errors
 /// Returns a transient error if the open data service is unavailable or has no counts for the day
 /// yet. Returns a permanent error if the service refuses the request, or if the reply is not a list
-/// of records.
+/// of records. Returns a transient error, and writes nothing, if the delivery has lost its lease.
 pub async fn ingest_day(
     open_data: &dyn OpenData,
     store: &dyn Store,
     warehouse: &dyn Warehouse,
     day: Day,
     now: shared::Timestamp,
+    fence: &Fence,
 ) -> Result<DayReport, Error> {
     let reply = open_data.day(day).await.map_err(retryability)?;
+    fence.check().await?;
     store
         .write(&raw(day, "reply.json"), reply.clone(), Condition::Always)
         .await?;
@@ -68,6 +70,7 @@ pub async fn ingest_day(
             "there are no counts for {day}: {advice}"
         )));
     }
+    fence.check().await?;
     warehouse.replace_counts(day, &counts, now).await?;
     Ok(describe(day, &counts, duplicates, rejects.len()))
 }

@@ -71,6 +71,7 @@ impl Handler for Ingest {
                     &*self.warehouse,
                     day,
                     context.now,
+                    &context.fence,
                 )
                 .await?,
             );

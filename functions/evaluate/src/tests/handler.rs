@@ -78,6 +78,7 @@ async fn handle(ports: &Ports, policy: &str) -> Outcome {
         event_id: event.event_id.clone(),
         published_at: Timestamp::UNIX_EPOCH,
         now: Timestamp::UNIX_EPOCH,
+        fence: runtime::Fence::default(),
     };
     Evaluate::new(policy.parse().unwrap(), ports)
         .handle(event, &context)
