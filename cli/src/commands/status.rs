@@ -9,6 +9,7 @@ use serde::Serialize;
 use shared::{
     Timestamp,
     audit::AuditRow,
+    bus::dead_letter::EVENT_ID_ATTRIBUTE,
     clock::SystemClock,
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
@@ -28,6 +29,9 @@ use crate::{
 const MAX_VERSIONS: usize = 8;
 /// The default period of events and audit rows. The ledger and the audit log retain all of them.
 const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The beginning of the event id of a message without a valid event.
+const MESSAGE_PREFIX: &str = "message/";
 
 /// Options of `status`.
 #[derive(Debug, Args)]
@@ -62,7 +66,7 @@ pub struct Status {
     pub versions: Vec<VersionStatus>,
     /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
-    /// The events that were started and are not complete.
+    /// The events that were started and are not complete, with those that are dead letters.
     pub unfinished: Vec<UnfinishedStatus>,
 }
 
@@ -130,6 +134,8 @@ pub enum UnfinishedState {
     Overdue,
     /// The last delivery failed; the next delivery retries.
     Failed,
+    /// The message is a dead letter; nothing happens before it is replayed or requested again.
+    DeadLettered,
 }
 
 /// Runs the command.
@@ -159,6 +165,12 @@ pub async fn read_status(
             .max_by_key(|row| row.timestamp)
     };
     let dead_letters = dead_letters.of_all().await?;
+    let unfinished = ledger::unfinished_since(&ports.store, since).await?;
+    let unfinished = unfinished
+        .into_iter()
+        .filter(|unfinished| is_open(unfinished, &dead_letters))
+        .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
+        .collect();
     let function = |(function, dead_letters): (Function, Vec<DeadLetter>)| FunctionStatus {
         function,
         last: last(function).map(LastEvent::of),
@@ -168,11 +180,6 @@ pub async fn read_status(
         .into_iter()
         .zip(dead_letters)
         .map(function)
-        .collect();
-    let unfinished = ledger::unfinished_since(&ports.store, since).await?;
-    let unfinished = unfinished
-        .into_iter()
-        .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
         .collect();
     Ok(Status {
         at,
@@ -187,6 +194,19 @@ pub async fn read_status(
         functions,
         unfinished,
     })
+}
+
+/// Returns `false` for a message that was replaced: it had no valid event, so its entry is named by
+/// its message id, and its dead letter was republished or removed.
+fn is_open(unfinished: &Unfinished, dead_letters: &[Vec<DeadLetter>]) -> bool {
+    let event_id = unfinished.event_id.to_string();
+    let is_replaced = matches!(unfinished.entry, Entry::DeadLettered { .. })
+        && event_id.starts_with(MESSAGE_PREFIX)
+        && !dead_letters.iter().flatten().any(|dead_letter| {
+            dead_letter.function == unfinished.function
+                && dead_letter.attributes.get(EVENT_ID_ATTRIBUTE) == Some(&event_id)
+        });
+    !is_replaced
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -240,6 +260,9 @@ impl UnfinishedStatus {
             }
             Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
             Entry::Released { at, reason } => (UnfinishedState::Failed, at, Some(reason)),
+            Entry::DeadLettered { at, reason, .. } => {
+                (UnfinishedState::DeadLettered, at, Some(reason))
+            }
             Entry::Complete { .. } => return None,
         };
         Some(Self {
@@ -312,6 +335,7 @@ impl fmt::Display for UnfinishedState {
             Self::InProgress => "in progress",
             Self::Overdue => "overdue",
             Self::Failed => "failed",
+            Self::DeadLettered => "dead-lettered",
         })
     }
 }

@@ -86,6 +86,7 @@ impl Handler for DriftCheck {
         )
         .await?;
         let path = report_path(context.event_id.subject_of_week(week));
+        context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
             tracing::error!(%week, reason = report.verdict.reason, "major drift: retrain the champion locally");

@@ -156,6 +156,7 @@ async fn check_with(
         event_id: event.event_id(published_at),
         published_at,
         now: published_at,
+        fence: runtime::Fence::default(),
     };
     DriftCheck::new(policy, ports).handle(event, &context).await
 }

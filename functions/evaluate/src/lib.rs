@@ -106,7 +106,7 @@ impl Handler for Evaluate {
     const PUBLISHES: &'static [Topic] = &[Topic::ChallengerEvaluated];
     type Event = ChallengerTrained;
 
-    async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
+    async fn handle(&self, event: ChallengerTrained, context: &Context) -> Result<Outcome, Error> {
         // Read before the comparison, so that a change of the champion meanwhile makes it stale.
         let champion_changes = self.registry.champion_state().await?.changes;
         let (comparison, coverage) = self.compare(&event).await?;
@@ -122,6 +122,7 @@ impl Handler for Evaluate {
         };
         let subject = event.event_id.subject_of_week(event.week);
         let path = Evaluation::path(&subject);
+        context.fence.check().await?;
         write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
         let evaluated = ChallengerEvaluated {
             event_id: EventId::of(Function::Evaluate, subject),

@@ -146,6 +146,7 @@ impl Handler for FineTune {
         let (challenger, scores) = self.train(event.champion, frame).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
         let run = self.run(&event, name, &challenger, scores, context.published_at);
+        context.fence.check().await?;
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
         let mut reason = format!(

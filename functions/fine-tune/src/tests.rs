@@ -105,6 +105,7 @@ async fn handle_subject(ports: &Ports, week: &str, subject: &str, hour: i8) -> O
         event_id: event.event_id.clone(),
         published_at: monday.at(7),
         now: monday.at(hour),
+        fence: runtime::Fence::default(),
     };
     let recipe = FineTuneRecipe {
         epochs: 2,

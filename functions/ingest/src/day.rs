@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use forecasting::{checksum::Checksum, counts::Counts, time::Day};
-use runtime::Error;
+use runtime::{Error, Fence};
 use serde::{Deserialize, Serialize};
 use shared::{
     Timestamp,
@@ -80,6 +80,8 @@ pub(crate) struct Ingestion<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) warehouse: &'a dyn Warehouse,
     pub(crate) event_id: &'a EventId,
+    /// Checked before each write that another delivery must not follow.
+    pub(crate) fence: &'a Fence,
     /// If `true`, a reply that lacks stored counts replaces the table as well.
     pub(crate) force: bool,
     pub(crate) now: Timestamp,
@@ -93,7 +95,8 @@ impl Ingestion<'_> {
     /// # Errors
     /// Returns a transient error if the open data service is unavailable, its response is not a
     /// list of records, or there are no counts for the day yet. Returns a permanent error if the
-    /// service refuses the request, or if all records are unusable.
+    /// service refuses the request, or if all records are unusable. Returns a transient error, and
+    /// writes nothing more, if the delivery has lost its lease.
     pub(crate) async fn ingest(&self, day: Day) -> Result<DayReport, Error> {
         if let Some((reply, loss)) = self.accepted_before(day).await?
             && let Ok(parsed) = Parsed::of(&reply, day)
@@ -174,6 +177,7 @@ impl Ingestion<'_> {
             loss,
         };
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
+        self.fence.check().await?;
         write_json(self.store, &record, &accepted, Condition::Always).await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
@@ -194,6 +198,7 @@ impl Ingestion<'_> {
                 .write(&raw(day, "rejects.csv"), file.into(), Condition::Always)
                 .await?;
         }
+        self.fence.check().await?;
         self.warehouse
             .replace_counts(day, &parsed.counts, self.now)
             .await?;

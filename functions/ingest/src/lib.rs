@@ -75,6 +75,7 @@ impl Handler for Ingest {
             store: &*self.store,
             warehouse: &*self.warehouse,
             event_id: &context.event_id,
+            fence: &context.fence,
             force: event.force,
             now: context.now,
         };

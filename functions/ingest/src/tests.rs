@@ -66,6 +66,7 @@ async fn handle(
         event_id: event.event_id(now),
         published_at: now,
         now,
+        fence: runtime::Fence::default(),
     };
     let result = function.handle(event, &context).await;
     let requested = open_data.requested.lock().unwrap().clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Fence, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision},
@@ -59,7 +59,7 @@ impl Promote {
         )))
     }
 
-    async fn decide(&self, evaluation: &Evaluation) -> Result<Decision, Error> {
+    async fn decide(&self, evaluation: &Evaluation, fence: &Fence) -> Result<Decision, Error> {
         let promotion = match Promotion::judge(&self.policy, evaluation) {
             Ok(promotion) => promotion,
             Err(Kept { reason }) => {
@@ -70,6 +70,7 @@ impl Promote {
                 });
             }
         };
+        fence.check().await?;
         match promote(&*self.registry, &promotion).await? {
             Promoted::Done => Ok(Decision {
                 name: "promoted",
@@ -112,10 +113,10 @@ impl Handler for Promote {
     async fn handle(
         &self,
         event: ChallengerEvaluated,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
-        let decision = self.decide(&evaluation).await?;
+        let decision = self.decide(&evaluation, &context.fence).await?;
         let decided = ChampionDecided {
             event_id: EventId::of(
                 Function::Promote,

@@ -113,6 +113,7 @@ async fn handle(ports: &Ports, event: &ChallengerEvaluated) -> Result<Outcome, E
         event_id: event.event_id.clone(),
         published_at: now,
         now,
+        fence: runtime::Fence::default(),
     };
     Promote::new(Policy::default(), ports)
         .handle(event.clone(), &context)

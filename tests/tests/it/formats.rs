@@ -158,6 +158,22 @@ async fn ledger_entries() {
 }
 
 #[tokio::test]
+async fn dead_lettered_ledger_entry() {
+    let store = store();
+    let lease = SignedDuration::from_secs(60);
+    let ledger = Ledger::new(Arc::clone(&store), Function::DriftCheck, lease);
+    let event_id = EventId::of(Function::DriftCheck, "2021-W30");
+    let lease = claim(&ledger, &event_id).await;
+    let failed_at = timestamp("2021-08-02T05:00:01Z");
+    ledger
+        .dead_letter(&lease, failed_at, "the week cannot exist", "a checksum")
+        .await
+        .unwrap();
+    let path = "ledger/drift-check/drift-check/2021-W30.json";
+    assert_snapshot("ledger_dead_lettered", &stored(&store, path).await);
+}
+
+#[tokio::test]
 async fn registry_with_two_versions_and_aliases() {
     let store = store();
     let registry = EmbeddedRegistry::new(Arc::clone(&store));

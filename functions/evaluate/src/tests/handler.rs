@@ -83,6 +83,7 @@ async fn handle_subject(ports: &Ports, policy: &str, subject: &str) -> Outcome {
         event_id: event.event_id.clone(),
         published_at: Timestamp::UNIX_EPOCH,
         now: Timestamp::UNIX_EPOCH,
+        fence: runtime::Fence::default(),
     };
     Evaluate::new(policy.parse().unwrap(), ports)
         .handle(event, &context)
