@@ -132,3 +132,30 @@ fn normalized_is_independent_of_the_order() {
         .collect();
     assert_eq!((names, forwards.len()), (vec!["Pont", "Quai"], 3));
 }
+
+#[test]
+fn rows_are_counted_per_day_of_paris() {
+    let mut counts = Counts::default();
+    assert!(counts.is_empty());
+    assert!(counts.rows_per_day().is_empty());
+    let counters = ["Quai", "Pont"].map(|name| counts.intern(counter(None, name)));
+    let autumn: Day = "2020-10-25".parse().unwrap();
+    for hour in autumn.hours().chain(autumn.plus(1).hours().take(3)) {
+        counters.map(|counter| counts.push(counter, hour, 1));
+    }
+    assert!(!counts.is_empty());
+    // The day of the clock change has 25 hours.
+    let expected = [(autumn, 50), (autumn.plus(1), 6)];
+    assert_eq!(counts.rows_per_day(), expected.into());
+    assert_eq!(counts.days(autumn, autumn).len(), 50);
+    assert_eq!(counts.days(autumn.plus(1), autumn.plus(9)).len(), 6);
+    assert_eq!(counters.len(), counts.counters().len());
+}
+
+#[test]
+fn key_is_displayed_as_the_folded_name() {
+    assert_eq!(
+        counter(None, "Rue De  Sèvres").key().to_string(),
+        "rue de sevres"
+    );
+}

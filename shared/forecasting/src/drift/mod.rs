@@ -345,3 +345,24 @@ fn score_categories<K: PartialOrd>(reference: &Counts<K>, current: &Counts<K>) -
     let p_value = categories::z_test_p_value(reference, current);
     (Method::ZTest, p_value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Evidently 0.7 compares the score of each method with its threshold this way: `ks` with
+    /// `<=`, `chisquare` and `z` with `<`, and the distances with `>=`.
+    #[test]
+    fn score_at_the_threshold_is_drift_as_in_evidently() {
+        let cases = [
+            (Method::KolmogorovSmirnov, true),
+            (Method::ChiSquare, false),
+            (Method::ZTest, false),
+            (Method::Wasserstein, true),
+            (Method::JensenShannon, true),
+        ];
+        for (method, expected) in cases {
+            assert_eq!(method.is_drift(method.threshold()), expected, "{method:?}");
+        }
+    }
+}

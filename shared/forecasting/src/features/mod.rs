@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn specification_lists_columns_and_counters_in_their_order() {
+        let spec = FeatureSpec::for_counters(&[counter("Quai"), counter("Pont")]);
+        assert_eq!(spec.columns(), COLUMNS);
+        assert_eq!(
+            spec.counters(),
+            ["Pont", "Quai"].map(|name| counter(name).key())
+        );
+    }
+
+    #[test]
     fn check_rejects_another_pipeline() {
         let spec = FeatureSpec::for_counters(&[counter("Quai")]);
         assert!(spec.check().is_ok());
