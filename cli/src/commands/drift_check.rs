@@ -36,7 +36,7 @@ pub struct DriftArguments {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments.target.open_existing(Arc::new(SystemClock)).await?;
     let version = registry::champion(&*ports.registry)
         .await
         .with_context(|| format!("cannot check {}", arguments.target.describe()))?;

@@ -1,7 +1,10 @@
 //! `bike-traffic status`: the versions, the last events and the problems of a deployment.
 
+mod unreadable;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use anyhow::bail;
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use jiff::SignedDuration;
@@ -18,16 +21,18 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{
-        dead_letters::{DeadLetter, DeadLetters},
-        stdout,
-    },
+    support::{dead_letters::DeadLetters, stdout},
 };
+use unreadable::{LEDGER, readable};
+
+pub use unreadable::Unreadable;
 
 /// The number of most recent versions in the report.
 const MAX_VERSIONS: usize = 8;
 /// The default period of events and audit rows. The ledger and the audit log retain all of them.
 const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The text of a part that cannot be read.
+const UNKNOWN: &str = "unknown";
 
 /// Options of `status`.
 #[derive(Debug, Args)]
@@ -35,7 +40,9 @@ const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
 Examples:
   bike-traffic status
   bike-traffic status --cloud --json | jq .unfinished
-  bike-traffic status --cloud --since 2021-01-01T00:00:00Z")]
+  bike-traffic status --cloud --since 2021-01-01T00:00:00Z
+
+If a part cannot be read, the others are shown, the reason is named, and the exit code is 1.")]
 pub struct StatusArguments {
     /// The target of the command.
     #[command(flatten)]
@@ -55,12 +62,15 @@ pub struct Status {
     pub at: Timestamp,
     /// The start of the period of events and audit rows.
     pub since: Timestamp,
-    /// The most recent versions and all versions with an alias, newest first.
-    pub versions: Vec<VersionStatus>,
+    /// The most recent versions and all versions with an alias, newest first; `None` if the registry
+    /// cannot be read.
+    pub versions: Option<Vec<VersionStatus>>,
     /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
-    /// The events that were started and are not complete.
-    pub unfinished: Vec<UnfinishedStatus>,
+    /// The events that were started and are not complete; `None` if the ledger cannot be listed.
+    pub unfinished: Option<Vec<UnfinishedStatus>>,
+    /// What cannot be read. It is missing in the other fields.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// The status of a model version.
@@ -83,10 +93,12 @@ pub struct VersionStatus {
 pub struct FunctionStatus {
     /// The function.
     pub function: Function,
-    /// The last audited event in the period; `None` if there is none.
-    pub last: Option<LastEvent>,
-    /// The number of dead letters.
-    pub dead_letters: usize,
+    /// The last audited event in the period; `Some(None)` if there is none, and `None`, without a
+    /// field in JSON, if the audit log cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Option<LastEvent>>,
+    /// The number of dead letters; `None` if they cannot be read.
+    pub dead_letters: Option<usize>,
 }
 
 /// The last event of a function.
@@ -131,53 +143,73 @@ pub enum UnfinishedState {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let dead_letters = DeadLetters::open(&arguments.target).await?;
-    let status = read_status(&ports, &dead_letters, arguments.since).await?;
-    stdout::print(&status, arguments.json)
+    let status = read_status(&ports, &dead_letters, arguments.since).await;
+    stdout::print(&status, arguments.json)?;
+    match &status.unreadable[..] {
+        [] => Ok(()),
+        [first, others @ ..] => bail!(
+            "the status is incomplete: {}: {}{}; restore the object from a backup or an earlier generation",
+            first.part,
+            first.reason,
+            match others.len() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            }
+        ),
+    }
 }
 
 /// Reads the status, with the events and audit rows since `since`; of the last 30 days if `None`.
 ///
-/// # Errors
-/// Returns an error if a port fails.
+/// A part that cannot be read is named in [`Status::unreadable`] and does not hide the others.
 pub async fn read_status(
     ports: &Ports,
     dead_letters: &DeadLetters,
     since: Option<Timestamp>,
-) -> anyhow::Result<Status> {
+) -> Status {
+    let mut unreadable = Vec::new();
     let at = ports.clock.now();
     let since =
         since.unwrap_or_else(|| at.saturating_sub(DEFAULT_PERIOD).unwrap_or(Timestamp::MIN));
-    let log = ports.warehouse.audit_log_since(since).await?;
+    let versions = readable("versions", versions(ports).await, &mut unreadable);
+    let log = ports.warehouse.audit_log_since(since).await;
+    let log = readable("audit log", log, &mut unreadable);
     let last = |function: Function| {
-        log.iter()
-            .filter(|row| row.function == function)
-            .max_by_key(|row| row.timestamp)
+        let rows = log.as_ref()?.iter().filter(|row| row.function == function);
+        Some(rows.max_by_key(|row| row.timestamp).map(LastEvent::of))
     };
-    let dead_letters = dead_letters.of_all().await?;
-    let function = |(function, dead_letters): (Function, Vec<DeadLetter>)| FunctionStatus {
-        function,
-        last: last(function).map(LastEvent::of),
-        dead_letters: dead_letters.len(),
-    };
-    let functions = Function::ALL
-        .into_iter()
-        .zip(dead_letters)
-        .map(function)
-        .collect();
-    let unfinished = ledger::unfinished_since(&ports.store, since).await?;
-    let unfinished = unfinished
-        .into_iter()
-        .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
-        .collect();
-    Ok(Status {
+    let mut functions = Vec::new();
+    for (function, dead_letters) in Function::ALL.into_iter().zip(dead_letters.of_each().await) {
+        let part = format!("dead letters of {function}");
+        let dead_letters = readable(&part, dead_letters, &mut unreadable);
+        functions.push(FunctionStatus {
+            function,
+            last: last(function),
+            dead_letters: dead_letters.map(|dead_letters| dead_letters.len()),
+        });
+    }
+    let entries = ledger::each_unfinished_since(&ports.store, since).await;
+    let unfinished = readable(LEDGER, entries, &mut unreadable).map(|entries| {
+        let known = entries
+            .into_iter()
+            .filter_map(|entry| readable(LEDGER, entry, &mut unreadable));
+        known
+            .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
+            .collect()
+    });
+    Status {
         at,
         since,
-        versions: versions(ports).await?,
+        versions,
         functions,
         unfinished,
-    })
+        unreadable,
+    }
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -243,10 +275,14 @@ impl UnfinishedStatus {
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Status {
+    fn versions(&self) -> Table {
         let mut versions = table(["version", "aliases", "run", "trained as", "test MAE"]);
-        for version in &self.versions {
+        let Some(known) = &self.versions else {
+            versions.add_row([UNKNOWN]);
+            return versions;
+        };
+        for version in known {
             versions.add_row([
                 version.version.to_string(),
                 version
@@ -263,25 +299,32 @@ impl fmt::Display for Status {
                     .unwrap_or_default(),
             ]);
         }
+        versions
+    }
+
+    fn functions(&self) -> Table {
         let mut functions = table(["function", "last event", "decision", "at", "dead letters"]);
         for status in &self.functions {
-            let last =
-                |text: fn(&LastEvent) -> String| status.last.as_ref().map(text).unwrap_or_default();
+            let last = |text: fn(&LastEvent) -> String| match &status.last {
+                None => UNKNOWN.to_owned(),
+                Some(last) => last.as_ref().map(text).unwrap_or_default(),
+            };
             functions.add_row([
                 status.function.to_string(),
                 last(|last| last.event_id.to_string()),
                 last(|last| last.decision.clone()),
                 last(|last| last.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-                status.dead_letters.to_string(),
+                status
+                    .dead_letters
+                    .map_or_else(|| UNKNOWN.to_owned(), |number| number.to_string()),
             ]);
         }
-        let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
-        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
-        if self.unfinished.is_empty() {
-            return writeln!(formatter, "no unfinished events");
-        }
+        functions
+    }
+
+    fn unfinished(&self) -> Table {
         let mut unfinished = table(["function", "unfinished event", "state", "since", "reason"]);
-        for event in &self.unfinished {
+        for event in self.unfinished.iter().flatten() {
             unfinished.add_row([
                 event.function.to_string(),
                 event.event_id.to_string(),
@@ -290,7 +333,37 @@ impl fmt::Display for Status {
                 event.reason.clone().unwrap_or_default(),
             ]);
         }
-        writeln!(formatter, "{unfinished}")
+        unfinished
+    }
+
+    /// Returns `true` if the ledger was read completely.
+    fn has_whole_ledger(&self) -> bool {
+        self.unreadable
+            .iter()
+            .all(|unreadable| unreadable.part != LEDGER)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (versions, functions) = (self.versions(), self.functions());
+        let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
+        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
+        if self.unfinished.iter().flatten().next().is_some() {
+            writeln!(formatter, "{}", self.unfinished())?;
+        } else if self.has_whole_ledger() {
+            writeln!(formatter, "no unfinished events")?;
+        } else {
+            writeln!(formatter, "unfinished events: {UNKNOWN}")?;
+        }
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        let mut unreadable = table(["unreadable", "reason"]);
+        for Unreadable { part, reason } in &self.unreadable {
+            unreadable.add_row([part, reason]);
+        }
+        writeln!(formatter, "{unreadable}")
     }
 }
 

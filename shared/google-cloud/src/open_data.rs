@@ -22,7 +22,8 @@ pub fn export_path() -> String {
     format!("/api/explore/v2.1/catalog/datasets/{DATASET}/exports/json")
 }
 
-/// A client for the service at a base URL, for example `https://opendata.paris.fr`.
+/// A client for the service at a base URL, for example `https://opendata.paris.fr`. A path of the
+/// URL, as of a proxy, precedes the path of each request.
 #[derive(Clone, Debug)]
 pub struct ExploreClient {
     http: reqwest::Client,
@@ -49,8 +50,14 @@ impl ExploreClient {
     /// ambiguity at clock changes.
     fn url(&self, day: Day) -> Url {
         let (from, to) = (day.first_hour(), day.plus(1).first_hour());
-        let mut url = self.base.clone();
-        url.set_path(&export_path());
+        let (mut url, path) = (self.base.clone(), export_path());
+        // The service may be reached below a path of a proxy. Only URLs that cannot be a base, such
+        // as `mailto:`, have no path segments.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments
+                .pop_if_empty()
+                .extend(path.trim_start_matches('/').split('/'));
+        }
         url.query_pairs_mut()
             .append_pair(
                 "where",
@@ -135,6 +142,18 @@ mod tests {
             url.path(),
             "/api/explore/v2.1/catalog/datasets/comptage-velo-donnees-compteurs/exports/json"
         );
+    }
+
+    #[test]
+    fn path_of_the_base_url_is_kept() {
+        for (base, expected) in [
+            ("http://127.0.0.1:18911/mirror/paris", "/mirror/paris"),
+            ("http://127.0.0.1:18911/mirror/paris/", "/mirror/paris"),
+            ("http://127.0.0.1:18911/", ""),
+        ] {
+            let url = ExploreClient::new(base.parse().unwrap()).url("2021-07-19".parse().unwrap());
+            assert_eq!(url.path(), format!("{expected}{}", export_path()), "{base}");
+        }
     }
 
     #[test]
