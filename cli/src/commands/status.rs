@@ -69,7 +69,7 @@ pub struct Status {
     pub functions: Vec<FunctionStatus>,
     /// The events that were started and are not complete; `None` if the ledger cannot be listed.
     pub unfinished: Option<Vec<UnfinishedStatus>>,
-    /// What cannot be read. It is missing in the other fields.
+    /// The parts and objects that cannot be read. The other fields lack them.
     pub unreadable: Vec<Unreadable>,
 }
 
