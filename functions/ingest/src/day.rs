@@ -78,7 +78,10 @@ fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Erro
     let failed =
         |source| Error::permanent(format!("cannot read the reply for {day}")).caused_by(source);
     let all = parse_response(reply, &mut rejects).map_err(failed)?;
-    for (number, row) in (1..)
+    // The rows are the records without the rejected ones, in order.
+    let unreadable: BTreeSet<_> = rejects.iter().map(|reject| reject.row).collect();
+    let numbers = (1..).filter(|number| !unreadable.contains(number));
+    for (number, row) in numbers
         .zip(all.rows())
         .filter(|(_, row)| row.hour.day() != day)
     {
