@@ -31,7 +31,7 @@ pub(crate) use data::{Origin, TrainingData};
 pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{
-    decision, predecessor::Predecessor, progress::Progress, state::State, stdout,
+    decision, exit, predecessor::Predecessor, progress::Progress, state::State, stdout,
 };
 
 /// The parameters of a training.
@@ -54,7 +54,16 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.target.state)?;
     let as_json = arguments.json;
     let ports = arguments.target.open(Arc::new(SystemClock)).await?;
-    stdout::print(&train(&ports, &state, &plan(arguments)?).await?, as_json)
+    let report = train(&ports, &state, &plan(arguments)?).await?;
+    match stdout::print(&report, as_json) {
+        // An exit code of 1 would suggest that nothing was promoted.
+        Err(error) if report.is_promoted() => {
+            let error = exit::text_of(&error);
+            tracing::warn!(error, "version promoted, but its report cannot be printed");
+            Ok(())
+        }
+        printed => printed,
+    }
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
@@ -91,7 +100,8 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 ///
 /// # Errors
 /// Returns an error if data cannot be read, if training data and test set overlap, if another test
-/// set is in use, or if a port fails.
+/// set is in use, or if a port fails. After a promotion there is no error: if its audit row cannot
+/// be written, [`TrainReport::unrecorded`] has the reason.
 ///
 /// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
@@ -107,14 +117,24 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         }
         Some((baseline, _)) => baseline.train == data.train_data.name,
     };
-    let promotion = promote_if_better(ports, &trained).await?;
-    record(ports, &trained, promotion, &plan.environment).await?;
+    // Whatever can fail comes before the promotion.
     let report = TrainReport::new(&data, &trained, is_in_use)?;
-    Ok(report.with_outcome(
+    let promotion = promote_if_better(ports, &trained).await?;
+    let report = report.with_outcome(
         trained.version,
         promotion,
         ports.store.address_of(&trained.run.artifacts),
-    ))
+    );
+    let recorded = record(ports, &trained, promotion, &plan.environment).await;
+    if let (Err(error), true) = (&recorded, report.is_promoted()) {
+        let error = exit::text_of(error);
+        tracing::warn!(error, "version promoted, but its audit row is missing");
+        return Ok(TrainReport {
+            unrecorded: Some(error),
+            ..report
+        });
+    }
+    recorded.map(|()| report)
 }
 
 /// Returns an error if the device is not available, before minutes are spent on reading data.

@@ -37,6 +37,9 @@ pub struct TrainReport {
     pub test: DataReport,
     /// `true` if the training data are those of the published baseline.
     pub is_in_use: bool,
+    /// The reason why the audit row of a promotion is missing, with its event id; `None` if it was
+    /// written.
+    pub unrecorded: Option<String>,
 }
 
 /// A summary of a data file.
@@ -125,7 +128,16 @@ impl TrainReport {
             train: DataReport::of(&data.train, &data.train_data),
             test: DataReport::of(&data.test, &data.test_data),
             is_in_use,
+            unrecorded: None,
         })
+    }
+
+    /// Returns `true` if the training has made its version champion.
+    pub fn is_promoted(&self) -> bool {
+        matches!(
+            self.champion,
+            Some(PromotionOutcome::First | PromotionOutcome::Better { .. })
+        )
     }
 
     pub(super) fn with_outcome(
@@ -173,6 +185,9 @@ impl fmt::Display for TrainReport {
                 formatter,
                 "the training data are not the published baseline; to publish them, run `bike-traffic publish-baseline`"
             )?;
+        }
+        if let Some(reason) = &self.unrecorded {
+            writeln!(formatter, "the audit row is missing: {reason}")?;
         }
         match self.champion {
             None => Ok(()),
