@@ -19,7 +19,7 @@ use shared::{
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Registry, Version},
+    registry::{self, Registry, Version},
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
     warehouse::Warehouse,
@@ -121,6 +121,12 @@ impl Handler for Evaluate {
             evaluation: path,
         };
         Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
+    }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use shared::{
     event::{ChallengerTrained, DriftDetected, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
+    registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
@@ -169,6 +169,12 @@ impl Handler for FineTune {
             challenger: version,
         };
         Ok(Outcome::new(entry).publish(&trained))
+    }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
     }
 }
 
