@@ -11,10 +11,12 @@ locals {
   # exceeds the request body limit. Other 4xx codes are errors of the callers of POST /v1/predict.
   error_codes = "metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
   # Deliveries to ingest fail with 503 until the city has published the day, which is sometimes
-  # late. These responses are expected, so the error ratio of ingest ignores them.
+  # late, and those to drift-check until the week has its days. These responses are expected, so the
+  # error ratio of both functions ignores them.
+  waiting = toset(["drift-check", "ingest"])
   responses = {
-    "ingest" = "${local.requests} AND resource.labels.service_name=\"ingest\" AND metric.labels.response_code!=\"503\""
-    "others" = "${local.requests} AND resource.labels.service_name=one_of(${join(", ", [for name, quoted in local.quoted : quoted if name != "ingest"])})"
+    "drift-check, ingest" = "${local.requests} AND resource.labels.service_name=one_of(${join(", ", [for name, quoted in local.quoted : quoted if contains(local.waiting, name)])}) AND metric.labels.response_code!=\"503\""
+    "others"              = "${local.requests} AND resource.labels.service_name=one_of(${join(", ", [for name, quoted in local.quoted : quoted if !contains(local.waiting, name)])})"
   }
   requests = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\""
 

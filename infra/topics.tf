@@ -17,8 +17,10 @@ locals {
       topic       = "ingest-requested"
     }
     drift-check = {
-      description = "Every Monday morning: check the previous week for drift"
-      schedule    = "0 7 * * 1"
+      # A week is judged once its days have counts, from Wednesday on even without them. Repeated
+      # requests for a week have the same event id, so a judged week is not judged again.
+      description = "Monday, Tuesday and Wednesday morning: check the previous week for drift"
+      schedule    = "0 7 * * 1-3"
       topic       = "drift-check-requested"
     }
   }

@@ -5,10 +5,11 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     completions::CompletionsArguments, data::DataArguments, drift_check::DriftArguments,
     export::ExportArguments, ingest::IngestArguments, man::ManArguments,
-    merge_baseline::MergeArguments, publish_baseline::PublishArguments, replay::ReplayArguments,
-    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
-    sample_data::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
-    stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    merge_baseline::MergeArguments, publish_baseline::PublishArguments,
+    registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
+    rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
+    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
+    train::TrainArguments,
 };
 
 /// Train, run and replay the bicycle traffic forecast for Paris.
@@ -64,6 +65,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Make the version before the last promotion, or any other version, champion again.
     Rollback(RollbackArguments),
+    /// Break the lock of the model registry, if it does not expire by itself.
+    RegistryUnlock(UnlockArguments),
     /// Create on emulators the bucket, datasets, topics and subscriptions that Terraform creates on
     /// Google Cloud.
     SetUp(SetUpArguments),
@@ -73,7 +76,7 @@ pub enum Command {
     PublishBaseline(PublishArguments),
     /// Verify data sets against their manifests, or show their ancestors.
     Data(DataArguments),
-    /// Compare a week with the fixed test set, without writing anything.
+    /// Compare a week with the fixed test set, or request this check from the function.
     DriftCheck(DriftArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),

@@ -155,8 +155,8 @@ run "schedules_publish_requests_in_paris_time" {
   command = plan
 
   assert {
-    condition     = google_cloud_scheduler_job.request["ingest"].schedule == "0 6 * * *" && google_cloud_scheduler_job.request["drift-check"].schedule == "0 7 * * 1"
-    error_message = "Ingest must run daily at 6:00, and the drift check on Mondays at 7:00."
+    condition     = google_cloud_scheduler_job.request["ingest"].schedule == "0 6 * * *" && google_cloud_scheduler_job.request["drift-check"].schedule == "0 7 * * 1-3"
+    error_message = "Ingest must run daily at 6:00, and the drift check from Monday to Wednesday at 7:00."
   }
   assert {
     condition     = alltrue([for job in google_cloud_scheduler_job.request : job.time_zone == "Europe/Paris"])

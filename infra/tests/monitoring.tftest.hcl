@@ -69,7 +69,7 @@ run "error_ratio_counts_the_right_status_codes" {
       startswith(condition.condition_threshold[0].filter, "${condition.condition_threshold[0].denominator_filter} AND ") &&
       strcontains(condition.condition_threshold[0].denominator_filter, "response_code!=\"503\"") == strcontains(condition.condition_threshold[0].filter, "\"ingest\"")
     ])
-    error_message = "The denominator must be all responses, for ingest without the 503 of unpublished days."
+    error_message = "The denominator must be all responses, for drift-check and ingest without the 503 of missing days."
   }
 }
 

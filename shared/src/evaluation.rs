@@ -1,6 +1,9 @@
 //! The stored evaluation of a challenger: written by `evaluate`, read by `promote`.
 
+use std::fmt;
+
 use forecasting::{
+    coverage::Coverage,
     policy::{Comparison, Verdicts},
     time::Week,
 };
@@ -9,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{address::ObjectPath, registry::Version};
 
 /// The comparison of the champion and a challenger on the same rows, stored at
-/// `evaluations/WEEK.json`.
+/// `evaluations/WEEK.json`, or `evaluations/WEEK@INSTANT.json` if the week was judged again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The week whose drift triggered the fine-tuning.
@@ -18,15 +21,24 @@ pub struct Evaluation {
     pub champion: Version,
     /// The challenger that was scored.
     pub challenger: Version,
+    /// The number of changes of the alias `champion` before the comparison. A later change makes
+    /// the evaluation stale. Evaluations of earlier program versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion_changes: Option<u64>,
     /// The scores of both models.
     pub comparison: Comparison,
+    /// The days, hours and counters of the fresh holdout. Evaluations written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub fresh_coverage: Option<Coverage>,
     /// The verdict of each policy, with the thresholds at the time of the evaluation.
     pub verdicts: Verdicts,
 }
 
 impl Evaluation {
-    /// Returns the path of the evaluation of a week.
-    pub fn path(week: Week) -> ObjectPath {
-        ObjectPath::new(format_args!("evaluations/{week}.json"))
+    /// Returns the path of the evaluation of a week, or of the
+    /// [subject](crate::event::EventId::subject_of_week) of its events.
+    pub fn path(subject: impl fmt::Display) -> ObjectPath {
+        ObjectPath::new(format_args!("evaluations/{subject}.json"))
     }
 }

@@ -1,10 +1,11 @@
 //! The fixed test set: the rows on which every champion and challenger is scored, and the reference
 //! for every drift check.
 //!
-//! The counts are stored as `data/test_baseline.csv`. The lags of the first weeks come from the end
-//! of `data/train_baseline.csv`, as they would in live operation. The features and the prepared
-//! drift columns are cached next to the counts, so functions do not read the baselines. The cache
-//! names the generations it was derived from and is rebuilt when they change.
+//! The counts are those of the published test set. The lags of the first weeks come from the end of
+//! the published training data, as they would in live operation. Before the first publication, both
+//! are files that a person uploaded: `data/test_baseline.csv` and `data/train_baseline.csv`. The
+//! features and the prepared drift columns are cached, so functions do not read the baselines. The
+//! cache names the objects and generations it was derived from and is rebuilt when they change.
 
 use std::sync::Arc;
 
@@ -20,14 +21,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     address::ObjectPath,
-    baseline::{DataSet, Role, TEST_BASELINE, TRAIN_BASELINE},
+    baseline::{self, DataSet, Role, TEST_BASELINE, TRAIN_BASELINE},
     store::{Condition, Generation, Store, StoreError, malformed},
 };
 
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
 /// The layout version of both cached objects. Increment it with every change of the layout.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// The fixed test set, ready for scoring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,38 +98,43 @@ struct Derived<T> {
     value: T,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Sources {
     format: u8,
-    train: Generation,
-    test: Generation,
+    train: (String, Generation),
+    test: (String, Generation),
     pipeline: u32,
     columns: usize,
 }
 
+/// Returns the paths of the training data and of the test set in use.
+async fn paths(store: &dyn Store) -> Result<[ObjectPath; 2], StoreError> {
+    Ok(match baseline::published(store).await? {
+        Some((baseline, _)) => [baseline.train.object(), baseline.test.object()],
+        None => [TRAIN_BASELINE, TEST_BASELINE].map(ObjectPath::new),
+    })
+}
+
 impl Sources {
-    async fn current(store: &Arc<dyn Store>) -> Result<Self, StoreError> {
-        let (train, test) = (
-            ObjectPath::new(TRAIN_BASELINE),
-            ObjectPath::new(TEST_BASELINE),
-        );
-        let missing = |path: &ObjectPath| StoreError::NotFound {
-            address: store.address_of(path),
-        };
+    async fn current(
+        store: &dyn Store,
+        [train, test]: &[ObjectPath; 2],
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             format: FORMAT,
-            train: store
-                .generation(&train)
-                .await?
-                .ok_or_else(|| missing(&train))?,
-            test: store
-                .generation(&test)
-                .await?
-                .ok_or_else(|| missing(&test))?,
+            train: (train.to_string(), generation(store, train).await?),
+            test: (test.to_string(), generation(store, test).await?),
             pipeline: PIPELINE_VERSION,
             columns: COLUMNS.len(),
         })
     }
+}
+
+async fn generation(store: &dyn Store, path: &ObjectPath) -> Result<Generation, StoreError> {
+    let found = store.generation(path).await?;
+    found.ok_or_else(|| StoreError::NotFound {
+        address: store.address_of(path),
+    })
 }
 
 async fn read_cache<T: DeserializeOwned>(
@@ -142,7 +148,7 @@ async fn read_cache<T: DeserializeOwned>(
     };
     // The sources come first: a cache of another program version is detected before its value is
     // parsed.
-    let sources = Sources::current(store).await?;
+    let sources = Sources::current(&**store, &paths(&**store).await?).await?;
     match postcard::take_from_bytes::<Sources>(&bytes) {
         Ok((known, value)) if known == sources => Ok(postcard::from_bytes(value).ok()),
         _ => Ok(None),
@@ -150,15 +156,13 @@ async fn read_cache<T: DeserializeOwned>(
 }
 
 async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), StoreError> {
-    let sources = Sources::current(store).await?;
-    let (train, _) = read_baseline(store, TRAIN_BASELINE).await?;
-    let (test, sha256) = read_baseline(store, TEST_BASELINE).await?;
+    let paths = paths(&**store).await?;
+    let sources = Sources::current(&**store, &paths).await?;
+    let [train_path, test_path] = &paths;
+    let (train, _) = read_baseline(store, train_path).await?;
+    let (test, sha256) = read_baseline(store, test_path).await?;
     let Some((first_hour, last_hour)) = test.period() else {
-        return Err(malformed(
-            &**store,
-            &ObjectPath::new(TEST_BASELINE),
-            "it contains no counts",
-        ));
+        return Err(malformed(&**store, test_path, "it contains no counts"));
     };
     let (fixed_test, profile) = on_worker(move || {
         let frame = frame(&train, &test);
@@ -174,7 +178,7 @@ async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), Stor
         )
     })
     .await;
-    write_cache(store, FEATURES, sources, &fixed_test).await?;
+    write_cache(store, FEATURES, sources.clone(), &fixed_test).await?;
     write_cache(store, PROFILE, sources, &profile).await?;
     Ok((fixed_test, profile))
 }
@@ -196,14 +200,13 @@ async fn write_cache<T: Serialize + Sync>(
 
 async fn read_baseline(
     store: &Arc<dyn Store>,
-    name: &str,
+    path: &ObjectPath,
 ) -> Result<(Counts, Checksum), StoreError> {
-    let path = ObjectPath::new(name);
-    let bytes: Bytes = store.read(&path).await?.bytes;
+    let bytes: Bytes = store.read(path).await?.bytes;
     // Rejected rows were reported when the baseline was published.
     let (counts, checksum) =
         on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
-    let mut counts = counts.map_err(|source| malformed(&**store, &path, source))?;
+    let mut counts = counts.map_err(|source| malformed(&**store, path, source))?;
     counts.deduplicate();
     Ok((counts, checksum))
 }
@@ -330,6 +333,48 @@ mod tests {
         )
         .await;
         assert_eq!(load(&store).await.unwrap().frame.len(), 3 * 24);
+    }
+
+    #[tokio::test]
+    async fn published_data_sets_are_read_beside_uploaded_files() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        for name in [TRAIN_BASELINE, TEST_BASELINE] {
+            publish(&store, name, day("2021-02-01"), day("2021-02-02"), 1).await;
+        }
+        assert_eq!(load(&store).await.unwrap().frame.len(), 2 * 24);
+        let mut names = Vec::new();
+        for (role, first, last) in [
+            (Role::Train, "2021-04-01", "2021-05-15"),
+            (Role::Test, "2021-05-16", "2021-05-20"),
+        ] {
+            let mut counts = Counts::default();
+            let quai = counts.intern(Counter {
+                id: None,
+                name: "Quai".to_owned(),
+                coordinates: None,
+            });
+            day(first)
+                .through(day(last))
+                .flat_map(Day::hours)
+                .for_each(|hour| counts.push(quai, hour, 7));
+            let draft = baseline::DataSetDraft::new(role, &counts, Vec::new(), None).unwrap();
+            names.push(
+                baseline::store_data_set(&*store, draft.unwrap())
+                    .await
+                    .unwrap()
+                    .name,
+            );
+        }
+        let published = baseline::Baseline {
+            train: names[0].clone(),
+            test: names[1].clone(),
+        };
+        baseline::publish(&*store, None, &published).await.unwrap();
+        let fixed_test = load(&store).await.unwrap();
+        assert_eq!(
+            (fixed_test.frame.len(), fixed_test.data.name),
+            (5 * 24, names[1].clone())
+        );
     }
 
     #[tokio::test]

@@ -2,24 +2,32 @@
 //!
 //! Pub/Sub delivers at least once. Before a handler runs, the ledger records its event as in
 //! progress, on condition that no other delivery has done so. Afterwards it records the event as
-//! complete, with the events that the handler published. A repeated delivery finds one of three
+//! complete, with the events that the handler published. A repeated delivery finds one of four
 //! states:
 //!
 //! - complete: the delivery publishes the recorded events again, because the first one may have
 //!   failed before publishing them;
+//! - dead-lettered: the message failed permanently and is a dead letter; only a republished or new
+//!   message acquires the entry;
 //! - in progress: another delivery is running, so this one is retried later;
 //! - expired or released: the delivery acquires the entry. The condition on the entry's generation
 //!   ensures that only one of several concurrent deliveries succeeds.
 //!
 //! A lease is short, so that a later delivery can acquire the entry before the bus exhausts its
-//! attempts. The runtime renews the lease while the handler runs. A handler that outlives its lease
-//! fails when it completes, because the entry's generation has changed. Its writes are keyed by the
-//! event and equal those of the other run.
+//! attempts. The runtime renews the lease while the handler runs. The entry's generation is a
+//! fence: [`Ledger::confirm`] fails as soon as another delivery has acquired the entry, so a process
+//! that was paused longer than its lease neither writes nor completes.
+
+mod listing;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use listing::{
+    Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
+};
 
 use crate::{
     address::ObjectPath,
@@ -62,6 +70,17 @@ pub enum Entry {
         /// The events that the handler published.
         events: Vec<RecordedEvent>,
     },
+    /// The message failed permanently and was published as a dead letter.
+    DeadLettered {
+        /// The time of the failure.
+        at: Timestamp,
+        /// The error, with all causes.
+        reason: String,
+        /// The checksum of the message. It tells a repeated delivery of that message from another
+        /// message with the same event.
+        #[serde(default)]
+        message: String,
+    },
 }
 
 /// A published event, stored so that it can be published again byte for byte.
@@ -86,6 +105,13 @@ pub enum Claim {
         /// The end of that delivery's lease.
         expires: Timestamp,
     },
+    /// The event is a dead letter. [`Ledger::claim_again`] acquires it nevertheless.
+    DeadLettered {
+        /// The time of the failure.
+        at: Timestamp,
+        /// The checksum of the message that failed; empty if it is not known.
+        message: String,
+    },
 }
 
 /// The exclusive right to handle an event, until it is completed or released.
@@ -94,6 +120,7 @@ pub enum Claim {
 pub struct Lease {
     path: ObjectPath,
     since: Timestamp,
+    expires: Timestamp,
     generation: Generation,
 }
 
@@ -108,12 +135,35 @@ impl Ledger {
         }
     }
 
-    /// Records an event as in progress, if no other delivery holds or has completed it.
+    /// Records an event as in progress, unless another delivery holds or has completed it, or it is
+    /// a dead letter.
     ///
     /// # Errors
     /// Returns an error if the store fails. A lost race is not an error: it returns
     /// [`Claim::InProgress`].
     pub async fn claim(&self, event_id: &EventId, now: Timestamp) -> Result<Claim, StoreError> {
+        self.acquire(event_id, now, false).await
+    }
+
+    /// Records an event as in progress, also if it is a dead letter. The message of the delivery is
+    /// not the one that failed: it was republished, or published later.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Ledger::claim`].
+    pub async fn claim_again(
+        &self,
+        event_id: &EventId,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        self.acquire(event_id, now, true).await
+    }
+
+    async fn acquire(
+        &self,
+        event_id: &EventId,
+        now: Timestamp,
+        with_dead_letters: bool,
+    ) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
         let condition = match read_json(&*self.store, &path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
@@ -122,9 +172,13 @@ impl Ledger {
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
                 return Ok(Claim::InProgress { expires });
             }
-            Ok((Entry::InProgress { .. } | Entry::Released { .. }, generation)) => {
-                Condition::Unchanged(generation)
+            Ok((Entry::DeadLettered { at, message, .. }, _)) if !with_dead_letters => {
+                return Ok(Claim::DeadLettered { at, message });
             }
+            Ok((
+                Entry::InProgress { .. } | Entry::Released { .. } | Entry::DeadLettered { .. },
+                generation,
+            )) => Condition::Unchanged(generation),
         };
         let expires = self.expiry(now);
         match write_json(
@@ -141,6 +195,7 @@ impl Ledger {
             Ok(generation) => Ok(Claim::Acquired(Lease {
                 path,
                 since: now,
+                expires,
                 generation,
             })),
             Err(StoreError::ConditionFailed { .. }) => Ok(Claim::InProgress { expires }),
@@ -154,13 +209,36 @@ impl Ledger {
     /// Returns [`StoreError::ConditionFailed`] if the lease has expired and another delivery has
     /// acquired it.
     pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
+        let expires = self.expiry(now);
         let entry = Entry::InProgress {
             since: lease.since,
-            expires: self.expiry(now),
+            expires,
         };
         let condition = Condition::Unchanged(lease.generation);
         lease.generation = write_json(&*self.store, &lease.path, &entry, condition).await?;
+        lease.expires = expires;
         Ok(())
+    }
+
+    /// Checks that the lease is still held. Call it right before a write that must not be repeated
+    /// or made by a process whose event was taken over.
+    ///
+    /// Compares the entry's generation. In the second half of the lease it renews the lease
+    /// instead, so that nobody can acquire the entry between the check and the write.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::ConditionFailed`] if another delivery has acquired the entry, and an
+    /// error if the store fails.
+    pub async fn confirm(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
+        if lease.expires.duration_since(now) <= self.lease / 2 {
+            return self.renew(lease, now).await;
+        }
+        if self.store.generation(&lease.path).await? == Some(lease.generation) {
+            return Ok(());
+        }
+        Err(StoreError::ConditionFailed {
+            address: self.store.address_of(&lease.path),
+        })
     }
 
     /// Returns the duration of a lease.
@@ -220,120 +298,39 @@ impl Ledger {
         .map(drop)
     }
 
+    /// Records that the message of an event is a dead letter. `message` is the checksum of the
+    /// message.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Ledger::complete`].
+    pub async fn dead_letter(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        reason: &str,
+        message: &str,
+    ) -> Result<(), StoreError> {
+        let entry = Entry::DeadLettered {
+            at: now,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
+        write_json(
+            &*self.store,
+            &lease.path,
+            &entry,
+            Condition::Unchanged(lease.generation),
+        )
+        .await
+        .map(drop)
+    }
+
     fn expiry(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
     }
 
     fn path(&self, event_id: &EventId) -> ObjectPath {
         ObjectPath::new(format_args!("ledger/{}/{event_id}.json", self.function))
-    }
-}
-
-/// An event that a function has begun but not completed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unfinished {
-    /// The function that handles the event.
-    pub function: Function,
-    /// The id of the event.
-    pub event_id: EventId,
-    /// The state of the event, never [`Entry::Complete`].
-    pub entry: Entry,
-}
-
-/// Returns the unfinished events of all functions, ordered by path.
-///
-/// # Errors
-/// Returns an error if the store fails.
-pub async fn unfinished(store: &Arc<dyn Store>) -> Result<Vec<Unfinished>, StoreError> {
-    unfinished_since(store, Timestamp::MIN).await
-}
-
-/// Returns the unfinished events whose entry was written since an instant, as far as the store
-/// knows write times. Skipping older entries saves reading those that were completed long ago.
-///
-/// # Errors
-/// Returns an error if the store fails.
-pub async fn unfinished_since(
-    store: &Arc<dyn Store>,
-    since: Timestamp,
-) -> Result<Vec<Unfinished>, StoreError> {
-    each_unfinished_since(store, since)
-        .await?
-        .into_iter()
-        .collect()
-}
-
-/// Returns the events of [`unfinished_since`], and an error for each entry that cannot be read, so
-/// that a single malformed entry does not hide the others.
-///
-/// # Errors
-/// Returns an error if the entries cannot be listed.
-pub async fn each_unfinished_since(
-    store: &Arc<dyn Store>,
-    since: Timestamp,
-) -> Result<Vec<Result<Unfinished, StoreError>>, StoreError> {
-    let mut found = Vec::new();
-    for paths in store
-        .list_written_since("ledger/", since)
-        .await?
-        .chunks(READS_AT_ONCE)
-    {
-        let reads: Vec<_> = paths
-            .iter()
-            .cloned()
-            .map(|path| tokio::spawn(read_entry(Arc::clone(store), path)))
-            .collect();
-        for read in reads {
-            let unfinished = read
-                .await
-                .unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()));
-            found.extend(unfinished.transpose());
-        }
-    }
-    Ok(found)
-}
-
-/// Returns the time at which a function last completed an event with this id, or with an id that
-/// starts with it. A repeated ingest of a day has such an id.
-///
-/// # Errors
-/// Returns an error if the store fails.
-pub async fn last_completed(
-    store: &dyn Store,
-    function: Function,
-    event_id: &EventId,
-) -> Result<Option<Timestamp>, StoreError> {
-    let mut last = None;
-    for path in store.list(&format!("ledger/{function}/{event_id}")).await? {
-        if let (Entry::Complete { at, .. }, _) = read_json(store, &path).await? {
-            last = last.max(Some(at));
-        }
-    }
-    Ok(last)
-}
-
-const READS_AT_ONCE: usize = 32;
-
-async fn read_entry(
-    store: Arc<dyn Store>,
-    path: ObjectPath,
-) -> Result<Option<Unfinished>, StoreError> {
-    let parts = path
-        .as_str()
-        .strip_prefix("ledger/")
-        .and_then(|rest| rest.strip_suffix(".json")?.split_once('/'));
-    let names = parts.and_then(|(function, id)| Some((function.parse().ok()?, id.parse().ok()?)));
-    // Ignore objects that the ledger has not written.
-    let Some((function, event_id)) = names else {
-        return Ok(None);
-    };
-    match read_json::<Entry>(&*store, &path).await?.0 {
-        Entry::Complete { .. } => Ok(None),
-        entry => Ok(Some(Unfinished {
-            function,
-            event_id,
-            entry,
-        })),
     }
 }
 

@@ -51,7 +51,7 @@ impl Classify for WarehouseError {
 impl Classify for RegistryError {
     fn retryability(&self) -> Retryability {
         match self {
-            Self::NotFound { .. } => Retryability::Permanent,
+            Self::NotFound { .. } | Self::Unusable { .. } => Retryability::Permanent,
             Self::AliasMoved { .. } | Self::Unavailable { .. } => Retryability::Transient,
         }
     }
@@ -60,7 +60,7 @@ impl Classify for RegistryError {
 impl Classify for ChampionError {
     fn retryability(&self) -> Retryability {
         match self {
-            Self::Missing => Retryability::Permanent,
+            Self::Missing | Self::Deleted { .. } | Self::Unset => Retryability::Permanent,
             Self::Registry(error) => error.retryability(),
         }
     }

@@ -1,11 +1,19 @@
 //! Tests that every `Registry` passes.
 
+mod promotions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use shared::registry::{
     Alias, AliasChange, ModelVersion, Operator, Registry, RegistryError, Run, RunInput, Version,
 };
 use tokio::{sync::Barrier, task::JoinSet};
+
+pub use promotions::{
+    previous_follows_an_unrecorded_move, promotion_decided_before_a_rollback_is_stale,
+    promotion_moves_both_aliases_and_is_recorded, promotion_to_unknown_version_changes_nothing,
+    repeated_promotion_changes_nothing,
+};
 
 /// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
 #[macro_export]
@@ -27,6 +35,11 @@ macro_rules! registry_suite {
                 alias_move_to_unknown_version_fails,
                 aliases_are_independent,
                 one_of_concurrent_alias_moves_succeeds,
+                promotion_moves_both_aliases_and_is_recorded,
+                repeated_promotion_changes_nothing,
+                promotion_decided_before_a_rollback_is_stale,
+                promotion_to_unknown_version_changes_nothing,
+                previous_follows_an_unrecorded_move,
             ]
         );
     };

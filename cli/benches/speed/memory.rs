@@ -13,7 +13,7 @@ use cli::{
     commands::{
         set_up,
         stack::OpenDataServer,
-        train::{TrainPlan, train},
+        train::{Allowances, TrainPlan, train},
     },
     support::{sample_data, sample_data::Settings, state::State},
 };
@@ -76,6 +76,7 @@ pub(crate) async fn bench() {
             data_source: "local",
             recipe: TrainRecipe::default(),
             environment: "local".to_owned(),
+            allow: Allowances::default(),
         },
         &live,
     )

@@ -54,6 +54,7 @@ pub(crate) fn alone() {
         baseline: baseline.clone(),
         exports: vec![exports.clone()],
         test_period: None,
+        test_rejected: 0,
         output: output.clone(),
         rejects: output.with_extension("rejects.csv"),
     };

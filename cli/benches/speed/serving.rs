@@ -40,6 +40,7 @@ pub(crate) async fn bench(data: &Data) {
         data_source: "local",
         recipe: TrainRecipe::default(),
         environment: "local".to_owned(),
+        allow: train::Allowances::default(),
     };
     train::train(&ports, &state, &plan)
         .await

@@ -20,17 +20,24 @@ use crate::{
     support::{progress::Progress, stdout},
 };
 
+/// The largest number of days in a range. The city's service has the last 13 months.
+const MAXIMUM_DAYS: i32 = 400;
+
 /// Options of `ingest`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic ingest --cloud --from 2021-07-01 --dry-run
+  bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31 --dry-run
   bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
 The command publishes one message for each day with missing hours; the function ingest fetches \
 the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
-request before it is complete has no effect.")]
+request before it is complete has no effect. A request has at most 400 days.
+
+A reply replaces the counts of a day only if it has all of their counters and hours; otherwise \
+the audit log says `kept`. With --force, it replaces them anyway, and the audit log says how many \
+counts were lost.")]
 pub struct IngestArguments {
     /// The target of the command.
     #[command(flatten)]
@@ -41,7 +48,7 @@ pub struct IngestArguments {
     /// The last day [default: yesterday].
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// Request complete days as well and replace their tables.
+    /// Request complete days as well, and replace counts that the replies lack.
     #[arg(long)]
     pub force: bool,
     /// List the days without publishing messages.
@@ -59,7 +66,8 @@ pub struct Options {
     pub from: Day,
     /// The last day; yesterday if `None`.
     pub to: Option<Day>,
-    /// If `true`, complete days are requested as well.
+    /// If `true`, complete days are requested as well, and replies replace the counts that they
+    /// lack.
     pub force: bool,
     /// If `true`, no message is published.
     pub dry_run: bool,
@@ -151,7 +159,8 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
 /// own event id. Repeated requests for the same ingestion are handled once.
 ///
 /// # Errors
-/// Returns an error if the range is empty, if its last day is not over, or if a port fails.
+/// Returns an error if the range is empty or has more than 400 days, if its last day is not over,
+/// or if a port fails.
 /// Messages published before the error remain; requesting their days again has no effect.
 pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
     let today = Day::of(ports.clock.now());
@@ -165,6 +174,12 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
     if to < from {
         bail!("cannot request {from} to {to}: the last day is before the first");
     }
+    if from.days_until(to) >= MAXIMUM_DAYS {
+        bail!(
+            "cannot request {from} to {to}: request at most {MAXIMUM_DAYS} days at once, for example --to {}",
+            from.plus(MAXIMUM_DAYS - 1)
+        );
+    }
     let mut asked = days_to_request(ports, from, to, options.force).await?;
     for RequestedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
@@ -176,7 +191,7 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
     let published = if options.dry_run {
         0
     } else {
-        publish_all(ports, &asked).await?
+        publish_all(ports, &asked, options.force).await?
     };
     let days = from.through(to).count();
     Ok(Backfill {
@@ -208,11 +223,17 @@ async fn days_to_request(
         .collect())
 }
 
-async fn publish_all(ports: &Ports, asked: &[RequestedDay]) -> anyhow::Result<usize> {
+async fn publish_all(ports: &Ports, asked: &[RequestedDay], force: bool) -> anyhow::Result<usize> {
     let total = asked.len() as u64;
     let mut progress = Progress::new("requesting days", total);
     for (done, RequestedDay { day, again, .. }) in (1..).zip(asked) {
-        publish(ports, *day, *again).await?;
+        let request = IngestRequested {
+            from: Some(*day),
+            to: None,
+            again: *again,
+            force,
+        };
+        publish(ports, *day, &request).await?;
         progress.show(done, total, day.to_string());
     }
     progress.finish();
@@ -241,15 +262,10 @@ async fn last_ingested(ports: &Ports, day: Day) -> anyhow::Result<Option<Timesta
     Ok(ingested.max(forecast))
 }
 
-async fn publish(ports: &Ports, day: Day, again: Option<Timestamp>) -> anyhow::Result<()> {
-    let request = IngestRequested {
-        from: Some(day),
-        to: None,
-        again,
-    };
+async fn publish(ports: &Ports, day: Day, request: &IngestRequested) -> anyhow::Result<()> {
     let published = ports
         .publisher
-        .publish(IngestRequested::TOPIC, Message::of_event(&request))
+        .publish(IngestRequested::TOPIC, Message::of_event(request))
         .await;
     published.map(drop).with_context(|| {
         format!(
@@ -345,5 +361,20 @@ mod tests {
             error.contains("the last day is before the first"),
             "{error}"
         );
+        for (from, to, expected) in [
+            ("2021-07-15", "9999-12-31", "not over"),
+            ("9999-12-31", "9999-12-31", "not over"),
+            (
+                "2020-06-14",
+                "2021-07-19",
+                "at most 400 days at once, for example --to 2021-07-18",
+            ),
+        ] {
+            let error = request_days(&ports, options(from, Some(to))).await;
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let most = request_days(&ports, options("2020-06-15", None)).await;
+        assert_eq!(most.unwrap().days, 400);
     }
 }

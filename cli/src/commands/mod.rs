@@ -8,6 +8,7 @@ pub mod ingest;
 pub(crate) mod man;
 pub mod merge_baseline;
 pub mod publish_baseline;
+pub mod registry_unlock;
 pub mod replay;
 pub mod retrain;
 pub mod rollback;

@@ -11,7 +11,7 @@ use shared::{
     clock::SystemClock,
     event::EventId,
     ports::Ports,
-    registry::{self, Alias, Promoted, Promotion, RunName, Version},
+    registry::{self, ChampionState, Promoted, Promotion, RunName, Version},
 };
 
 use crate::{
@@ -27,7 +27,8 @@ Examples:
   bike-traffic rollback --cloud --to 7
 
 The functions use the new champion from their next message on. A pending evaluation against the \
-replaced champion no longer leads to a promotion.")]
+replaced champion no longer leads to a promotion. A second rollback needs --to, so that it does not \
+undo the first.")]
 pub struct RollbackArguments {
     /// The target of the command.
     #[command(flatten)]
@@ -54,8 +55,8 @@ pub struct RollbackArguments {
 /// The report of a rollback.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rollback {
-    /// The replaced champion.
-    pub from: Version,
+    /// The replaced champion; `None` if there was none, for example because it was deleted.
+    pub from: Option<Version>,
     /// The new champion.
     pub to: Version,
     /// The training run of the new champion.
@@ -72,10 +73,11 @@ impl fmt::Display for Rollback {
             run,
             event_id,
         } = self;
-        write!(
-            formatter,
-            "version {to} ({run}) is now the champion, version {from} the previous one; audit row {event_id}"
-        )
+        write!(formatter, "version {to} ({run}) is now the champion")?;
+        if let Some(from) = from {
+            write!(formatter, ", version {from} the previous one")?;
+        }
+        write!(formatter, "; audit row {event_id}")
     }
 }
 
@@ -89,9 +91,16 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
 
 /// Makes `to` the champion, or the previous champion if `None`, and records it in the audit log.
 ///
+/// Without `to`, a rollback does not follow another one: it would undo it. A repeated call
+/// completes a rollback that was interrupted between the moves of the two aliases.
+///
 /// # Errors
-/// Returns an error if there is no champion, if the version does not exist or is already the
-/// champion, if another process moves the alias at the same time, or if a port fails.
+/// Returns an error, and moves no alias, if:
+/// - `to` is `None` and there is no champion, no previous one, or the last change was a rollback;
+/// - the version does not exist, has no readable run or is already the champion;
+/// - another process moves the alias at the same time.
+///
+/// Also returns an error if a port fails.
 pub async fn roll_back(
     ports: &Ports,
     to: Option<Version>,
@@ -99,34 +108,40 @@ pub async fn roll_back(
     env: &str,
 ) -> anyhow::Result<Rollback> {
     let registry = &*ports.registry;
-    let from = registry::champion(registry)
+    let seen = registry
+        .champion_state()
         .await
         .context("cannot roll back")?;
-    let to = match to {
-        Some(to) => to,
-        None => registry.alias(Alias::Previous).await?.context(
-            "cannot roll back: there is no previous champion; choose a version with --to VERSION",
-        )?,
-    };
-    if from == to {
+    registry::complete_last_change(registry, &seen)
+        .await
+        .context("cannot roll back")?;
+    let to = to.map_or_else(|| predecessor(&seen), Ok)?;
+    if seen.champion == Some(to) && seen.deleted.is_none() {
         bail!("cannot roll back: version {to} is already the champion");
     }
-    let run = registry.version(to).await?.run;
+    let run = registry
+        .version(to)
+        .await
+        .with_context(|| format!("cannot roll back to version {to}"))?
+        .run;
     let operator = decision::operator();
-    let promotion = Promotion::by_operator(&operator, Some(from), to);
-    if let Promoted::Stale { .. } = registry::promote(registry, &promotion).await? {
+    let promotion = Promotion::rollback(&operator, &seen, to);
+    if let Promoted::Stale { champion } = registry::promote(registry, &promotion).await? {
         bail!(
-            "cannot roll back: version {from} is no longer the champion; run `bike-traffic status`, \
-             then repeat the command"
+            "cannot roll back: the champion changed to {} meanwhile; run `bike-traffic status`, then repeat the \
+             command with --to VERSION",
+            champion.map_or_else(|| "none".to_owned(), |version| format!("version {version}"))
         );
     }
+    let from = seen.champion.filter(|_| seen.deleted.is_none());
+    // The number of changes distinguishes two rollbacks within a second.
     let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    let event_id = decision::event_id(format_args!("rollback-{now}"));
+    let event_id = decision::event_id(format_args!("rollback-{now}-{}", seen.changes + 1));
     let entry = ChampionDecision {
         decision: "rolled-back",
-        reason: format!("from version {from} to version {to} by hand: {reason}"),
+        reason: format!("from {} to version {to} by hand: {reason}", replaced(&seen)),
         champion: to,
-        challenger: Some(from),
+        challenger: from,
         scores: None,
         compared_mae: None,
         detail: json!({ "from": from, "to": to, "run": run.name, "by": operator.name() }),
@@ -140,19 +155,52 @@ pub async fn roll_back(
     })
 }
 
+/// Returns the champion before the last promotion.
+fn predecessor(seen: &ChampionState) -> anyhow::Result<Version> {
+    seen.usable().context("cannot roll back")?;
+    if let Some(last) = seen.last_change.filter(|last| last.is_rollback) {
+        bail!(
+            "cannot roll back: the last change was a rollback {}to version {}, and another one would undo it; choose \
+             a version with --to VERSION",
+            last.from
+                .map_or_else(String::new, |from| format!("from version {from} ")),
+            last.to
+        );
+    }
+    seen.previous.context(
+        "cannot roll back: there is no previous champion; choose a version with --to VERSION",
+    )
+}
+
+/// Describes the replaced champion.
+fn replaced(seen: &ChampionState) -> String {
+    match (seen.deleted, seen.champion) {
+        (Some(deleted), _) => format!("the deleted version {deleted}"),
+        (None, Some(champion)) => format!("version {champion}"),
+        (None, None) => "no champion".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use shared::{
         clock::SimulatedClock,
-        registry::{Operator, Run},
+        registry::{Alias, EmbeddedRegistry, Operator, Run},
+        store::{Condition, MemoryStore, Store, read_json, write_json},
     };
 
     use super::*;
 
+    /// Returns ports with three registered versions. The registry is in the store.
     async fn ports() -> Ports {
-        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
-            "2021-08-02T09:30:00Z".parse().unwrap(),
-        )));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let ports = Ports {
+            registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
+            store,
+            ..Ports::in_memory(Arc::new(SimulatedClock::new(
+                "2021-08-02T09:30:00Z".parse().unwrap(),
+            )))
+        };
         for name in ["first", "second", "third"] {
             let run = Run::new(name.parse().unwrap(), ports.clock.now());
             ports.registry.register(&run).await.unwrap();
@@ -187,7 +235,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             (rollback.from, rollback.to, aliases(&ports).await),
-            (two, one, [Some(1), Some(2)])
+            (Some(two), one, [Some(1), Some(2)])
         );
         let log = ports.warehouse.audit_log().await.unwrap();
         let [row] = &log[..] else { panic!("{log:?}") };
@@ -205,7 +253,83 @@ mod tests {
         );
         assert_eq!(
             row.event_id.to_string(),
-            "promote/rollback-2021-08-02T09-30-00Z"
+            "promote/rollback-2021-08-02T09-30-00Z-3"
+        );
+    }
+
+    /// Makes version 1 champion, and then version 2.
+    async fn promote_two(ports: &Ports) {
+        for (from, to) in [(None, 1), (Some(Version::new(1)), 2)] {
+            let promotion =
+                Promotion::by_operator(&Operator::named("tests"), from, Version::new(to));
+            let _ = registry::promote(&*ports.registry, &promotion)
+                .await
+                .unwrap();
+        }
+    }
+
+    async fn audit_rows(ports: &Ports) -> usize {
+        ports.warehouse.audit_log().await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn second_rollback_needs_a_version_and_has_an_id_of_its_own() {
+        let ports = ports().await;
+        promote_two(&ports).await;
+        let first = roll_back(&ports, None, "", "dev").await.unwrap();
+        let error = roll_back(&ports, None, "", "dev").await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot roll back: the last change was a rollback from version 2 to version 1, and another one would undo \
+             it; choose a version with --to VERSION"
+        );
+        assert_eq!(aliases(&ports).await, [Some(1), Some(2)]);
+        assert_eq!(audit_rows(&ports).await, 1);
+        // The clock stands still.
+        let second = roll_back(&ports, Some(Version::new(2)), "", "dev")
+            .await
+            .unwrap();
+        assert_eq!(aliases(&ports).await, [Some(2), Some(1)]);
+        assert_ne!(first.event_id, second.event_id);
+        assert_eq!(audit_rows(&ports).await, 2);
+    }
+
+    /// Removes a version from the registry, as a person who edits it.
+    async fn delete(ports: &Ports, version: u32) {
+        let path = "registry/bike-traffic-champion.json".parse().unwrap();
+        let (mut contents, _) = read_json::<serde_json::Value>(&*ports.store, &path)
+            .await
+            .unwrap();
+        let versions = contents["versions"].as_array_mut().unwrap();
+        versions.retain(|known| known["version"] != version);
+        write_json(&*ports.store, &path, &contents, Condition::Always)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn deleted_champion_is_named_and_replaced_with_a_chosen_version() {
+        let ports = ports().await;
+        promote_two(&ports).await;
+        delete(&ports, 2).await;
+        let error = format!(
+            "{:#}",
+            roll_back(&ports, None, "", "dev").await.unwrap_err()
+        );
+        assert!(
+            error.contains("the champion is version 2, which was deleted from the registry")
+                && error.contains("rollback --to VERSION"),
+            "{error}"
+        );
+        let rollback = roll_back(&ports, Some(Version::new(1)), "it is gone", "dev")
+            .await
+            .unwrap();
+        assert_eq!((rollback.from, rollback.to), (None, Version::new(1)));
+        assert_eq!(aliases(&ports).await[0], Some(1));
+        let log = ports.warehouse.audit_log().await.unwrap();
+        assert_eq!(
+            log[0].entry.reason,
+            "from the deleted version 2 to version 1 by hand: it is gone"
         );
     }
 
@@ -241,8 +365,8 @@ mod tests {
         ] {
             let error = roll_back(&ports, to.map(Version::new), "", "dev")
                 .await
-                .unwrap_err()
-                .to_string();
+                .unwrap_err();
+            let error = format!("{error:#}");
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(aliases(&ports).await, [Some(1), None]);

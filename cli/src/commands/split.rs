@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use forecasting::{counts::Counts, time::Day};
+use forecasting::{
+    counts::{Counts, ReadSummary},
+    time::Day,
+};
 use serde::Serialize;
 
 use crate::support::{data_file, stdout};
@@ -46,10 +49,9 @@ struct SplitReport {
     train: SplitFile,
     /// The fixed test set.
     test: SplitFile,
-    /// The number of rows dropped because another row has the same counter and hour.
-    duplicates: usize,
-    /// The number of rejected rows.
-    rejected: u64,
+    /// The rows of the export by outcome.
+    #[serde(flatten)]
+    summary: ReadSummary,
     /// The file with the rejected rows, written if there are any.
     rejects: PathBuf,
 }
@@ -67,8 +69,7 @@ impl fmt::Display for SplitReport {
             first_test_day,
             train,
             test,
-            duplicates,
-            rejected,
+            summary,
             rejects,
         } = self;
         writeln!(
@@ -83,15 +84,14 @@ impl fmt::Display for SplitReport {
             test.rows,
             test.path.display()
         )?;
-        write!(
-            formatter,
-            "{duplicates} duplicates dropped, {rejected} rows rejected"
-        )?;
-        if *rejected > 0 {
-            write!(formatter, " (see {})", rejects.display())
-        } else {
-            Ok(())
+        write!(formatter, "{summary}")?;
+        if summary.rejected > 0 {
+            write!(formatter, " (see {})", rejects.display())?;
         }
+        for note in summary.notes() {
+            write!(formatter, "\n{note}")?;
+        }
+        Ok(())
     }
 }
 
@@ -156,8 +156,7 @@ fn split_file(input: &Path, out: &Path, split_point: SplitPoint) -> anyhow::Resu
         first_test_day,
         train: save(&train, "train_baseline.csv.gz")?,
         test: save(&test, "test_baseline.csv.gz")?,
-        duplicates: loaded.duplicates,
-        rejected: loaded.rejected,
+        summary: loaded.summary,
         rejects,
     })
 }
@@ -237,6 +236,39 @@ mod tests {
             assert!(train.period().unwrap().1 < test.period().unwrap().0);
         }
         assert_eq!(first_test_day(&counts(1), 0.8), None);
+    }
+
+    #[test]
+    fn unclosed_quote_and_unreadable_coordinates_are_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, out) = (folder.path().join("export.csv"), folder.path().join("out"));
+        let first: Day = "2021-05-01".parse().unwrap();
+        let mut lines: Vec<_> = first
+            .through(first.plus(2))
+            .flat_map(Day::hours)
+            .map(|hour| format!("1;Quai;5;{hour};by the river"))
+            .collect();
+        lines[26] = lines[26].replace("Quai", "\"Quai");
+        let header = "identifiant_du_compteur;nom_du_compteur;comptage_horaire;date_et_heure_de_comptage;coordinates";
+        std::fs::write(&input, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
+        let report = split_file(&input, &out, SplitPoint::Share(0.5)).unwrap();
+        assert_eq!(report.train.rows + report.test.rows, 71);
+        let rejects = std::fs::read_to_string(out.join("rejects.csv")).unwrap();
+        assert!(
+            rejects.contains("\n28,a quotation mark is not closed in this line,"),
+            "{rejects}"
+        );
+        let report = report.to_string();
+        assert!(
+            report.contains("72 rows read: 71 counts, 0 duplicates, 1 rejected (see "),
+            "{report}"
+        );
+        assert!(
+            report.contains(
+                "\n71 rows have coordinates that cannot be parsed, such as `by the river`"
+            ),
+            "{report}"
+        );
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! `bike-traffic status`: the versions, the last events and the problems of a deployment.
 
+mod display;
 mod unreadable;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::bail;
 use clap::Args;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
     Timestamp,
     audit::AuditRow,
+    bus::dead_letter::EVENT_ID_ATTRIBUTE,
     clock::SystemClock,
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
@@ -21,7 +22,10 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{dead_letters::DeadLetters, stdout},
+    support::{
+        dead_letters::{DeadLetter, DeadLetters},
+        stdout,
+    },
 };
 use unreadable::{LEDGER, readable};
 
@@ -31,8 +35,8 @@ pub use unreadable::Unreadable;
 const MAX_VERSIONS: usize = 8;
 /// The default period of events and audit rows. The ledger and the audit log retain all of them.
 const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The text of a part that cannot be read.
-const UNKNOWN: &str = "unknown";
+/// The beginning of the event id of a message without a valid event.
+const MESSAGE_PREFIX: &str = "message/";
 
 /// Options of `status`.
 #[derive(Debug, Args)]
@@ -62,12 +66,16 @@ pub struct Status {
     pub at: Timestamp,
     /// The start of the period of events and audit rows.
     pub since: Timestamp,
+    /// The lock that keeps changes of the model registry waiting, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry_lock: Option<String>,
     /// The most recent versions and all versions with an alias, newest first; `None` if the registry
     /// cannot be read.
     pub versions: Option<Vec<VersionStatus>>,
     /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
-    /// The events that were started and are not complete; `None` if the ledger cannot be listed.
+    /// The events that were started and are not complete, with those that are dead letters; `None`
+    /// if the ledger cannot be listed.
     pub unfinished: Option<Vec<UnfinishedStatus>>,
     /// The parts and objects that cannot be read. The other fields lack them.
     pub unreadable: Vec<Unreadable>,
@@ -139,6 +147,8 @@ pub enum UnfinishedState {
     Overdue,
     /// The last delivery failed; the next delivery retries.
     Failed,
+    /// The message is a dead letter; nothing happens before it is replayed or requested again.
+    DeadLettered,
 }
 
 /// Runs the command.
@@ -176,6 +186,8 @@ pub async fn read_status(
     let at = ports.clock.now();
     let since =
         since.unwrap_or_else(|| at.saturating_sub(DEFAULT_PERIOD).unwrap_or(Timestamp::MIN));
+    let lock = ports.registry.describe_lock().await;
+    let registry_lock = readable("registry lock", lock, &mut unreadable).flatten();
     let versions = readable("versions", versions(ports).await, &mut unreadable);
     let log = ports.warehouse.audit_log_since(since).await;
     let log = readable("audit log", log, &mut unreadable);
@@ -183,6 +195,7 @@ pub async fn read_status(
         let rows = log.as_ref()?.iter().filter(|row| row.function == function);
         Some(rows.max_by_key(|row| row.timestamp).map(LastEvent::of))
     };
+    let mut known_dead_letters = BTreeMap::new();
     let mut functions = Vec::new();
     for (function, dead_letters) in Function::ALL.into_iter().zip(dead_letters.of_each().await) {
         let part = format!("dead letters of {function}");
@@ -190,8 +203,9 @@ pub async fn read_status(
         functions.push(FunctionStatus {
             function,
             last: last(function),
-            dead_letters: dead_letters.map(|dead_letters| dead_letters.len()),
+            dead_letters: dead_letters.as_ref().map(Vec::len),
         });
+        known_dead_letters.extend(dead_letters.map(|dead_letters| (function, dead_letters)));
     }
     let entries = ledger::each_unfinished_since(&ports.store, since).await;
     let unfinished = readable(LEDGER, entries, &mut unreadable).map(|entries| {
@@ -199,17 +213,37 @@ pub async fn read_status(
             .into_iter()
             .filter_map(|entry| readable(LEDGER, entry, &mut unreadable));
         known
+            .filter(|unfinished| is_open(unfinished, &known_dead_letters))
             .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
             .collect()
     });
     Status {
         at,
         since,
+        registry_lock,
         versions,
         functions,
         unfinished,
         unreadable,
     }
+}
+
+/// Returns `false` for a message that was replaced: it had no valid event, so its entry is named by
+/// its message id, and its dead letter was republished or removed.
+///
+/// `dead_letters` are those of the functions whose dead letters can be read. The messages of other
+/// functions count as open.
+fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLetter>>) -> bool {
+    let event_id = unfinished.event_id.to_string();
+    let is_message = matches!(unfinished.entry, Entry::DeadLettered { .. })
+        && event_id.starts_with(MESSAGE_PREFIX);
+    let Some(dead_letters) = dead_letters.get(&unfinished.function) else {
+        return true;
+    };
+    let is_of_message = |dead_letter: &DeadLetter| {
+        dead_letter.attributes.get(EVENT_ID_ATTRIBUTE) == Some(&event_id)
+    };
+    !is_message || dead_letters.iter().any(is_of_message)
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -263,6 +297,9 @@ impl UnfinishedStatus {
             }
             Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
             Entry::Released { at, reason } => (UnfinishedState::Failed, at, Some(reason)),
+            Entry::DeadLettered { at, reason, .. } => {
+                (UnfinishedState::DeadLettered, at, Some(reason))
+            }
             Entry::Complete { .. } => return None,
         };
         Some(Self {
@@ -273,114 +310,6 @@ impl UnfinishedStatus {
             reason,
         })
     }
-}
-
-impl Status {
-    fn versions(&self) -> Table {
-        let mut versions = table(["version", "aliases", "run", "trained as", "test MAE"]);
-        let Some(known) = &self.versions else {
-            versions.add_row([UNKNOWN]);
-            return versions;
-        };
-        for version in known {
-            versions.add_row([
-                version.version.to_string(),
-                version
-                    .aliases
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                version.run.to_string(),
-                version.training_type.clone().unwrap_or_default(),
-                version
-                    .test_mae
-                    .map(|mae| format!("{mae:.2}"))
-                    .unwrap_or_default(),
-            ]);
-        }
-        versions
-    }
-
-    fn functions(&self) -> Table {
-        let mut functions = table(["function", "last event", "decision", "at", "dead letters"]);
-        for status in &self.functions {
-            let last = |text: fn(&LastEvent) -> String| match &status.last {
-                None => UNKNOWN.to_owned(),
-                Some(last) => last.as_ref().map(text).unwrap_or_default(),
-            };
-            functions.add_row([
-                status.function.to_string(),
-                last(|last| last.event_id.to_string()),
-                last(|last| last.decision.clone()),
-                last(|last| last.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-                status
-                    .dead_letters
-                    .map_or_else(|| UNKNOWN.to_owned(), |number| number.to_string()),
-            ]);
-        }
-        functions
-    }
-
-    fn unfinished(&self) -> Table {
-        let mut unfinished = table(["function", "unfinished event", "state", "since", "reason"]);
-        for event in self.unfinished.iter().flatten() {
-            unfinished.add_row([
-                event.function.to_string(),
-                event.event_id.to_string(),
-                event.state.to_string(),
-                event.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-                event.reason.clone().unwrap_or_default(),
-            ]);
-        }
-        unfinished
-    }
-
-    /// Returns `true` if the ledger was read completely.
-    fn has_whole_ledger(&self) -> bool {
-        self.unreadable
-            .iter()
-            .all(|unreadable| unreadable.part != LEDGER)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (versions, functions) = (self.versions(), self.functions());
-        let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
-        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
-        if self.unfinished.iter().flatten().next().is_some() {
-            writeln!(formatter, "{}", self.unfinished())?;
-        } else if self.has_whole_ledger() {
-            writeln!(formatter, "no unfinished events")?;
-        } else {
-            writeln!(formatter, "unfinished events: {UNKNOWN}")?;
-        }
-        if self.unreadable.is_empty() {
-            return Ok(());
-        }
-        let mut unreadable = table(["unreadable", "reason"]);
-        for Unreadable { part, reason } in &self.unreadable {
-            unreadable.add_row([part, reason]);
-        }
-        writeln!(formatter, "{unreadable}")
-    }
-}
-
-impl fmt::Display for UnfinishedState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::InProgress => "in progress",
-            Self::Overdue => "overdue",
-            Self::Failed => "failed",
-        })
-    }
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    table
 }
 
 #[cfg(test)]

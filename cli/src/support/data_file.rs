@@ -11,25 +11,24 @@ use bytes::Bytes;
 use flate2::{Compression, GzBuilder};
 use forecasting::{
     checksum::Checksum,
-    counts::{self, Counts, RejectWriter},
+    counts::{self, Counts, Export, ReadError, ReadSummary, RejectWriter, Rejects},
 };
 use google_cloud::CloudSettings;
 use shared::{
     address::{Address, ObjectPath},
     baseline::Source,
+    clock::{Clock, SystemClock},
     settings::ProcessVariables,
 };
 
 use crate::support::output::OutputFile;
 
-/// The counts of a file, and statistics on the rows that were dropped.
+/// The counts of a file, and a summary of its rows.
 pub(crate) struct Loaded {
     /// The sorted counts, one per counter and hour.
     pub(crate) counts: Counts,
-    /// The number of rows dropped because another row has the same counter and hour.
-    pub(crate) duplicates: usize,
-    /// The number of rejected rows.
-    pub(crate) rejected: u64,
+    /// The rows by outcome.
+    pub(crate) summary: ReadSummary,
     /// The description of the file for a manifest.
     pub(crate) source: Source,
 }
@@ -44,7 +43,7 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
         let unpacked = counts::decompress(Cursor::new(bytes))
             .with_context(|| format!("cannot read {path}"))?;
         return load_with(path, checksum, rejects, |writer| {
-            Ok(counts::read(unpacked, writer)?)
+            Ok(counts::read_export(unpacked, SystemClock.now(), writer)?)
         });
     }
     load_file(&local(path)?, rejects)
@@ -57,21 +56,28 @@ pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
         .and_then(Checksum::from_reader)
         .with_context(|| format!("cannot read {name}"))?;
     load_with(&name, checksum, rejects, |writer| {
-        Ok(counts::read_file(path, writer)?)
+        Ok(read_file(path, writer)?)
     })
 }
 
-/// Reads counts with `read`, writes the reject file and removes duplicates.
+/// Reads counts from a file and rejects hours in the future.
+///
+/// The present time is that of the system, also in simulated runs: they replay files of the past.
+pub(crate) fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Export, ReadError> {
+    counts::read_export_file(path, SystemClock.now(), rejects)
+}
+
+/// Reads counts with `read` and writes the reject file.
 fn load_with(
     path: &str,
     checksum: Checksum,
     rejects: &Path,
-    read: impl FnOnce(&mut RejectWriter<&mut OutputFile>) -> anyhow::Result<Counts>,
+    read: impl FnOnce(&mut RejectWriter<&mut OutputFile>) -> anyhow::Result<Export>,
 ) -> anyhow::Result<Loaded> {
     let cannot_write = || format!("cannot write the reject file {}", rejects.display());
     let mut file = OutputFile::create(rejects)?;
     let mut writer = RejectWriter::new(&mut file);
-    let counts = read(&mut writer);
+    let export = read(&mut writer);
     let rejected = writer.finish().with_context(cannot_write)?;
     if rejected > 0 {
         file.finish()?;
@@ -79,7 +85,7 @@ fn load_with(
         // An earlier run may have left a reject file.
         fs::remove_file(rejects).with_context(|| format!("cannot remove {}", rejects.display()))?;
     }
-    let mut counts = counts.with_context(|| format!("cannot read {path}"))?;
+    let Export { counts, summary } = export.with_context(|| format!("cannot read {path}"))?;
     if counts.is_empty() {
         bail!(
             "{path} has no valid rows ({rejected} rejected, see {})",
@@ -90,13 +96,11 @@ fn load_with(
     let source = Source {
         name,
         sha256: checksum,
-        rows: counts.len() as u64,
+        rows: summary.rows - summary.rejected,
     };
-    let duplicates = counts.deduplicate();
     Ok(Loaded {
         counts,
-        duplicates,
-        rejected,
+        summary,
         source,
     })
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use cli::commands::{
     publish_baseline::publish_baseline,
-    train::{PromotionOutcome, TrainPlan, train},
+    train::{Allowances, PromotionOutcome, TrainPlan, train},
 };
 use forecasting::counts;
 use shared::{
@@ -31,6 +31,7 @@ async fn train_on_later_days(system: &TestSystem, rounds: u32) -> Option<Promoti
         data_source: "custom",
         recipe: recipe(rounds),
         environment: "local".to_owned(),
+        allow: Allowances::default(),
     };
     train(&system.ports, &system.state, &plan)
         .await
@@ -156,6 +157,7 @@ async fn second_test_set_is_rejected() {
         data_source: "local",
         recipe: recipe(3),
         environment: "local".to_owned(),
+        allow: Allowances::default(),
     };
     let error = train(&system.ports, &system.state, &plan)
         .await

@@ -72,6 +72,7 @@ fn status() {
     let status = Status {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
+        registry_lock: None,
         versions: Some(vec![
             version(
                 2,
@@ -122,7 +123,7 @@ fn status() {
 #[test]
 fn rollback() {
     let report = Rollback {
-        from: Version::new(7),
+        from: Some(Version::new(7)),
         to: Version::new(5),
         run: "champion-2021-05-15".parse().unwrap(),
         event_id: EventId::of(Function::Promote, "rollback-2021-08-02T05-00-00Z"),
@@ -335,6 +336,7 @@ fn merge() {
         in_test_period: first + 4,
         duplicates: first + 5,
         rejected: rejected.iter().copied().collect(),
+        notes: Vec::new(),
     };
     let report = MergeReport {
         output: "next.csv.gz".to_owned(),
@@ -342,6 +344,7 @@ fn merge() {
         counters: 20,
         period: "2020-08-31T22:00:00Z to 2021-08-22T21:00:00Z".to_owned(),
         test_period: Some("2021-05-15T22:00:00Z to 2021-07-18T21:00:00Z".to_owned()),
+        test_rejected: 0,
         sources: vec![
             source("baseline.csv", 100, &[]),
             source(

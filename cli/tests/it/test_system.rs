@@ -8,7 +8,7 @@ use std::{
 };
 
 use cli::{
-    commands::train::{TrainPlan, train},
+    commands::train::{Allowances, TrainPlan, train},
     support::{
         sample_data::{self, Settings},
         state::State,
@@ -75,6 +75,10 @@ impl TestSystem {
             data_source: "local",
             recipe: recipe(rounds),
             environment: "local".to_owned(),
+            allow: Allowances {
+                worse_than_naive: true,
+                ..Allowances::default()
+            },
         };
         train(&ports, &state, &plan).await.unwrap();
 

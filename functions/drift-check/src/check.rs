@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use forecasting::{
     counts::Counts,
-    drift::{self, DatasetDrift, frame_columns},
+    coverage::Coverage,
+    drift::{self, DatasetDrift, EmptySide, frame_columns},
     features::{FeatureSpec, Frame, HISTORY_DAYS, History},
     metrics::Scores,
     policy::{LiveError, Policy, WeekVerdict},
@@ -13,7 +14,7 @@ use forecasting::{
 use runtime::Error;
 use serde::{Deserialize, Serialize};
 use shared::{
-    fixed_test,
+    Timestamp, fixed_test,
     registry::Version,
     store::Store,
     warehouse::{Forecast, Warehouse},
@@ -37,11 +38,15 @@ pub struct WeekReport {
     pub champion: ChampionRecord,
     /// The number of days with counts, up to 7.
     pub days_with_counts: usize,
+    /// The days, hours and counters that the verdict is based on. Reports written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub coverage: Option<Coverage>,
     /// The drift of each column and of the data set as a whole.
     pub drift: DatasetDrift,
     /// The scores of the stored forecasts; `None` if no forecast has a count to compare with.
     pub live: Option<Scores>,
-    /// The decision of the policy.
+    /// The decision of the policy. Its reason names missing counts and excluded columns.
     pub verdict: WeekVerdict,
 }
 
@@ -55,25 +60,89 @@ impl WeekReport {
             .map(|column| column.column.as_str())
             .collect()
     }
+
+    /// Returns the names of the columns that could not be compared.
+    pub fn excluded_columns(&self) -> Vec<&str> {
+        self.drift
+            .excluded
+            .iter()
+            .map(|column| column.column.as_str())
+            .collect()
+    }
+}
+
+/// The counts of a week, and those before it that its features need.
+pub struct WeekCounts {
+    week: Week,
+    known: Counts,
+    counts: Counts,
+    coverage: Coverage,
+}
+
+impl WeekCounts {
+    /// Reads the counts of a week.
+    ///
+    /// # Errors
+    /// Returns an error if the warehouse fails.
+    pub async fn read(warehouse: &dyn Warehouse, week: Week) -> Result<Self, Error> {
+        let (first, last) = (week.first_day(), week.last_day());
+        let known = warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
+        Ok(Self {
+            week,
+            counts: known.days(first, last),
+            coverage: Coverage::of(&known, (first, last), |_| true),
+            known,
+        })
+    }
+
+    /// Returns the days, hours and counters with counts.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Returns `true` if the week can be judged: all its days have counts, or the deadline of the
+    /// policy has passed.
+    pub fn is_due(&self, policy: &Policy, now: Timestamp) -> bool {
+        self.coverage.has_all_days() || now >= policy.deadline(self.week)
+    }
+
+    /// Returns a transient error if the week cannot be judged yet.
+    pub(crate) fn check_due(&self, policy: &Policy, now: Timestamp) -> Result<(), Error> {
+        if self.is_due(policy, now) {
+            return Ok(());
+        }
+        let Self { week, coverage, .. } = self;
+        Err(Error::transient(format!(
+            "cannot judge {week} yet: {coverage}; to request these days, run `bike-traffic ingest --from {} --to {}`; \
+             from {} on, the week is judged without them",
+            week.first_day(),
+            week.last_day(),
+            policy.deadline(*week)
+        )))
+    }
 }
 
 /// Checks a week for drift and for a high live error.
 ///
-/// Writes nothing, so it is safe to call for any week at any time.
+/// Writes nothing, so it is safe to call for any week at any time. Does not wait for missing days.
 ///
 /// # Errors
 /// Returns a permanent error if the week has no counts, if the fixed test set is missing, or if
-/// the two cannot be compared. Returns a transient error if a port fails.
+/// neither a column nor a forecast can be compared. Returns a transient error if a port fails.
 pub async fn check_week(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
     policy: &Policy,
     champion: ChampionRecord,
-    week: Week,
+    week_counts: &WeekCounts,
 ) -> Result<WeekReport, Error> {
+    let WeekCounts {
+        week,
+        known,
+        counts,
+        coverage,
+    } = week_counts;
     let (first, last) = (week.first_day(), week.last_day());
-    let known = warehouse.counts(first.plus(-HISTORY_DAYS), last).await?;
-    let counts = known.days(first, last);
     if counts.is_empty() {
         return Err(Error::permanent(format!(
             "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}` and replay the dead letter"
@@ -91,26 +160,71 @@ pub async fn check_week(
                 .any(|name| name == column.name())
         })
         .collect();
-    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[&known], &counts);
+    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
     let current = frame_columns(&frame, policy.drift_columns.iter().map(String::as_str));
     let failed = |source| {
         Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
     };
     let drift = drift::dataset(&reference, &current).map_err(failed)?;
-    let live = live_scores(&forecasts, &counts)?;
+    let live = live_scores(&forecasts, counts)?;
+    if drift.share().is_none() && live.is_none() {
+        return Err(Error::permanent(format!(
+            "cannot judge {week}: no column of `drift_columns` has values on both sides, and no forecast has a count; \
+             add columns to `drift_columns` in POLICY and replay the dead letter"
+        )));
+    }
     let live_error = live.map(|scores| LiveError {
         mae: scores.mae,
         test_mae: champion.test_mae,
     });
-    let verdict = policy.judge_week(drift.drifted_share, live_error);
+    let mut verdict = policy.judge_week(drift.share(), live_error);
+    for finding in findings(&drift, coverage, live, counts.len()) {
+        verdict.reason.push_str("; ");
+        verdict.reason.push_str(&finding);
+    }
     Ok(WeekReport {
-        week,
+        week: *week,
         champion,
-        days_with_counts: counts.rows_per_day().len(),
+        days_with_counts: coverage.days,
+        coverage: Some(coverage.clone()),
         drift,
         live,
         verdict,
     })
+}
+
+/// Describes what the verdict does not cover: columns, forecasts, days, hours or counters.
+fn findings(
+    drift: &DatasetDrift,
+    coverage: &Coverage,
+    live: Option<Scores>,
+    counts: usize,
+) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (side, location) in [
+        (EmptySide::Reference, "in the fixed test set"),
+        (EmptySide::Current, "in the week"),
+        (EmptySide::Both, "in the fixed test set and in the week"),
+    ] {
+        let excluded = drift.excluded.iter().filter(|column| column.empty == side);
+        let names: Vec<_> = excluded.map(|column| column.column.as_str()).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            findings.push(format!(
+                "excluded because they have no values {location}: {names}"
+            ));
+        }
+    }
+    if let Some(live) = live.filter(|live| live.rows < counts) {
+        findings.push(format!(
+            "live MAE of {} forecasts for {counts} counts",
+            live.rows
+        ));
+    }
+    if !coverage.is_complete() {
+        findings.push(coverage.to_string());
+    }
+    findings
 }
 
 /// Scores the forecasts of hours with a count. Returns `None` if there are none.

@@ -2,9 +2,9 @@
 
 mod check;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use forecasting::{policy::Policy, time::Week};
+use forecasting::policy::Policy;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -19,7 +19,7 @@ use shared::{
     warehouse::Warehouse,
 };
 
-pub use check::{ChampionRecord, WeekReport, check_week};
+pub use check::{ChampionRecord, WeekCounts, WeekReport, check_week};
 
 /// The handler of drift check requests.
 pub struct DriftCheck {
@@ -75,9 +75,18 @@ impl Handler for DriftCheck {
     ) -> Result<Outcome, Error> {
         let week = event.week(context.published_at);
         let champion = self.champion().await?;
-        let report =
-            check_week(&self.store, &*self.warehouse, &self.policy, champion, week).await?;
-        let path = report_path(week);
+        let counts = WeekCounts::read(&*self.warehouse, week).await?;
+        counts.check_due(&self.policy, context.now)?;
+        let report = check_week(
+            &self.store,
+            &*self.warehouse,
+            &self.policy,
+            champion,
+            &counts,
+        )
+        .await?;
+        let path = report_path(context.event_id.subject_of_week(week));
+        context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
             tracing::error!(%week, reason = report.verdict.reason, "major drift: retrain the champion locally");
@@ -112,7 +121,8 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         _ => "no-drift",
     };
     AuditEntry {
-        drift_detected: Some(report.verdict.dataset_drift),
+        // Absent if no column was compared.
+        drift_detected: report.drift.share().map(|_| report.verdict.dataset_drift),
         mae: report.live.map(|scores| scores.mae),
         rmse: report.live.map(|scores| scores.rmse),
         r2: report.live.map(|scores| scores.r2),
@@ -120,16 +130,19 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         champion_version: Some(report.champion.version),
         detail: json!({
             "report": path,
-            "drifted_share": report.drift.drifted_share,
+            "drifted_share": report.drift.share(),
             "drifted_columns": report.drifted_columns(),
+            "excluded_columns": report.excluded_columns(),
             "days_with_counts": report.days_with_counts,
+            "coverage": report.coverage,
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
 }
 
-fn report_path(week: Week) -> ObjectPath {
-    ObjectPath::new(format_args!("reports/drift-check/{week}.json"))
+/// Returns the path of the report about a week, or about a repeated check of a week.
+fn report_path(subject: impl fmt::Display) -> ObjectPath {
+    ObjectPath::new(format_args!("reports/drift-check/{subject}.json"))
 }
 
 #[cfg(test)]

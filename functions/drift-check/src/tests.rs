@@ -1,11 +1,13 @@
 //! Tests of the handler with the in-memory ports.
 
+mod coverage;
+
 use std::collections::BTreeMap;
 
 use forecasting::{
     checksum::Checksum,
     counts::{Coordinates, Counter, Counts, write_french},
-    time::{Day, Hour},
+    time::{Day, Hour, Week},
 };
 use shared::{
     Timestamp,
@@ -24,15 +26,20 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
+/// The coordinates of the counters, unless a test has none.
+fn paris() -> Option<Coordinates> {
+    Coordinates::new(48.8, 2.3)
+}
+
 /// Returns counts of three counters. The first counts `level` bicycles per hour of day: `8 * level`
 /// at 8 o'clock.
-fn counts(first: Day, last: Day, level: u32) -> Counts {
+fn counts(coordinates: Option<Coordinates>, first: Day, last: Day, level: u32) -> Counts {
     let mut counts = Counts::default();
     for (number, name) in (1..).zip(["Quai", "Pont", "Rue"]) {
         let counter = counts.intern(Counter {
             id: None,
             name: name.to_owned(),
-            coordinates: Coordinates::new(48.8, 2.3),
+            coordinates,
         });
         let of_hour = |hour: Hour| u32::try_from(hour.local().hour).unwrap();
         first
@@ -46,6 +53,15 @@ fn counts(first: Day, last: Day, level: u32) -> Counts {
 /// Returns ports with a fixed test set of 40 days and two live weeks from 2021-07-19. The second
 /// week is `level` times as busy. Tables and registry are in the store.
 async fn ports(level: u32) -> Ports {
+    ports_with(paris(), level, |_| true).await
+}
+
+/// Returns the ports of [`ports`] with other coordinates and with tables of some days only.
+async fn ports_with(
+    coordinates: Option<Coordinates>,
+    level: u32,
+    has_table: impl Fn(Day) -> bool,
+) -> Ports {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let ports = Ports {
         warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
@@ -59,7 +75,7 @@ async fn ports(level: u32) -> Ports {
         (TEST_BASELINE, test, live.plus(-1)),
     ] {
         let mut csv = Vec::new();
-        write_french(&counts(first, last, 1), &mut csv).unwrap();
+        write_french(&counts(coordinates, first, last, 1), &mut csv).unwrap();
         ports
             .store
             .write(&name.parse().unwrap(), csv.into(), Condition::Always)
@@ -68,13 +84,19 @@ async fn ports(level: u32) -> Ports {
     }
     for day in live.plus(-30).through(live.plus(13)) {
         let level = if day >= live.plus(7) { level } else { 1 };
-        ports
-            .warehouse
-            .replace_counts(day, &counts(day, day, level), Timestamp::UNIX_EPOCH)
-            .await
-            .unwrap();
+        if has_table(day) {
+            fill(&ports, day, &counts(coordinates, day, day, level)).await;
+        }
     }
     ports
+}
+
+async fn fill(ports: &Ports, day: Day, counts: &Counts) {
+    ports
+        .warehouse
+        .replace_counts(day, counts, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
 }
 
 async fn promote(ports: &Ports, test_mae: f64) {
@@ -93,7 +115,11 @@ async fn promote(ports: &Ports, test_mae: f64) {
 
 /// Stores forecasts for a week, each `error` bicycles above the count.
 async fn forecast(ports: &Ports, week: Week, error: f64) {
-    for day in week.first_day().through(week.last_day()) {
+    forecast_days(ports, (week.first_day(), week.last_day()), error).await;
+}
+
+async fn forecast_days(ports: &Ports, (first, last): (Day, Day), error: f64) {
+    for day in first.through(last) {
         let counts = ports.warehouse.counts(day, day).await.unwrap();
         let forecast = |row: &forecasting::counts::Count| Forecast {
             counter_id: None,
@@ -115,16 +141,24 @@ async fn forecast(ports: &Ports, week: Week, error: f64) {
 }
 
 async fn check(ports: &Ports, published_at: &str) -> Result<Outcome, Error> {
+    let request = DriftCheckRequested::default();
+    check_with(ports, Policy::default(), request, published_at).await
+}
+
+async fn check_with(
+    ports: &Ports,
+    policy: Policy,
+    event: DriftCheckRequested,
+    published_at: &str,
+) -> Result<Outcome, Error> {
     let published_at: Timestamp = published_at.parse().unwrap();
-    let event = DriftCheckRequested::default();
     let context = Context {
         event_id: event.event_id(published_at),
         published_at,
         now: published_at,
+        fence: runtime::Fence::default(),
     };
-    DriftCheck::new(Policy::default(), ports)
-        .handle(event, &context)
-        .await
+    DriftCheck::new(policy, ports).handle(event, &context).await
 }
 
 const AFTER_FIRST_WEEK: &str = "2021-07-26T05:00:00Z";
@@ -143,13 +177,7 @@ async fn week_without_drift_publishes_nothing() {
         ("no-drift", Some(false))
     );
     assert!(outcome.events().is_empty());
-    assert!(
-        ports
-            .store
-            .read(&report_path("2021-W29".parse().unwrap()))
-            .await
-            .is_ok()
-    );
+    assert!(ports.store.read(&report_path("2021-W29")).await.is_ok());
 }
 
 #[tokio::test]
@@ -199,9 +227,33 @@ async fn missing_champion_and_missing_counts_are_reported() {
     let error = check(&ports, AFTER_FIRST_WEEK).await.unwrap_err();
     assert!(error.to_string().contains("no champion"), "{error}");
     promote(&ports, 10.0).await;
-    let error = check(&ports, "2021-12-20T05:00:00Z").await.unwrap_err();
+    // A Wednesday.
+    let error = check(&ports, "2021-12-22T05:00:00Z").await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     assert!(error.to_string().contains("2021-W50"), "{error}");
+}
+
+#[tokio::test]
+async fn week_judged_again_has_its_own_report_and_event() {
+    let ports = ports(3).await;
+    promote(&ports, 10.0).await;
+    let _ = check(&ports, AFTER_SECOND_WEEK).await.unwrap();
+    let read = async |subject: &str| ports.store.read(&report_path(subject)).await.unwrap().bytes;
+    let before = read("2021-W30").await;
+    forecast(&ports, "2021-W30".parse().unwrap(), 11.5).await;
+    let request = DriftCheckRequested {
+        week: Some("2021-W30".parse().unwrap()),
+        again: Some("2021-08-02T05:00:01Z".parse().unwrap()),
+    };
+    let outcome = check_with(&ports, Policy::default(), request, AFTER_SECOND_WEEK)
+        .await
+        .unwrap();
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"drift-detected","event_id":"drift-check/2021-W30@2021-08-02T05-00-01Z","week":"2021-W30","champion":1,"report":"reports/drift-check/2021-W30@2021-08-02T05-00-01Z.json","major":false}"#
+    );
+    assert_eq!(read("2021-W30").await, before);
+    assert_ne!(read("2021-W30@2021-08-02T05-00-01Z").await, before);
 }
 
 #[tokio::test]

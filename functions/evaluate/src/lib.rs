@@ -5,6 +5,7 @@ mod compare;
 use std::sync::Arc;
 
 use forecasting::{
+    coverage::Coverage,
     features::{FeatureSpec, Frame, HISTORY_DAYS},
     policy::{Comparison, Policy},
     time::Week,
@@ -58,8 +59,8 @@ impl Evaluate {
     }
 
     /// Builds the rows of the fresh holdout: the last days of the week, without the hours of the
-    /// fixed test set.
-    async fn fresh_holdout(&self, week: Week) -> Result<Frame, Error> {
+    /// fixed test set. Returns them with their coverage.
+    async fn fresh_holdout(&self, week: Week) -> Result<(Frame, Coverage), Error> {
         let last = week.last_day();
         let first = last.plus(1 - self.policy.fresh_holdout_days);
         let known = self
@@ -72,14 +73,16 @@ impl Evaluate {
             &known.days(first, last),
         );
         let profile = fixed_test::profile(&self.store).await?;
-        Ok(frame.filter(|row| !profile.excludes(row.hour)))
+        let coverage = Coverage::of(&known, (first, last), |hour| !profile.excludes(hour));
+        let fresh = frame.filter(|row| !profile.excludes(row.hour));
+        Ok((fresh, coverage))
     }
 
     async fn load(&self, version: Version) -> Result<Model, Error> {
         Ok(Model::load_version(&self.store, &*self.registry, version, Threads::All).await?)
     }
 
-    async fn compare(&self, event: &ChallengerTrained) -> Result<Comparison, Error> {
+    async fn compare(&self, event: &ChallengerTrained) -> Result<(Comparison, Coverage), Error> {
         let (champion, challenger) = (
             self.load(event.champion).await?,
             self.load(event.challenger).await?,
@@ -88,11 +91,13 @@ impl Evaluate {
         for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
             check_test_set(version, model.card(), &fixed.data)?;
         }
-        let fresh = self.fresh_holdout(event.week).await?;
+        let (fresh, coverage) = self.fresh_holdout(event.week).await?;
         let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
-        joined
-            .map_err(|source| Error::transient("cannot finish the evaluation").caused_by(source))?
+        let comparison = joined.map_err(|source| {
+            Error::transient("cannot finish the evaluation").caused_by(source)
+        })??;
+        Ok((comparison, coverage))
     }
 }
 
@@ -101,20 +106,26 @@ impl Handler for Evaluate {
     const PUBLISHES: &'static [Topic] = &[Topic::ChallengerEvaluated];
     type Event = ChallengerTrained;
 
-    async fn handle(&self, event: ChallengerTrained, _context: &Context) -> Result<Outcome, Error> {
-        let comparison = self.compare(&event).await?;
+    async fn handle(&self, event: ChallengerTrained, context: &Context) -> Result<Outcome, Error> {
+        // Read before the comparison, so that a change of the champion meanwhile makes it stale.
+        let champion_changes = self.registry.champion_state().await?.changes;
+        let (comparison, coverage) = self.compare(&event).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
             week: event.week,
             champion: event.champion,
             challenger: event.challenger,
+            champion_changes: Some(champion_changes),
             comparison,
+            fresh_coverage: Some(coverage),
             verdicts,
         };
-        let path = Evaluation::path(event.week);
+        let subject = event.event_id.subject_of_week(event.week);
+        let path = Evaluation::path(&subject);
+        context.fence.check().await?;
         write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
         let evaluated = ChallengerEvaluated {
-            event_id: EventId::of(Function::Evaluate, event.week),
+            event_id: EventId::of(Function::Evaluate, subject),
             week: event.week,
             champion: event.champion,
             challenger: event.challenger,
@@ -152,6 +163,14 @@ fn check_test_set(version: Version, card: &ModelCard, current: &DataSet) -> Resu
 fn entry(evaluation: &Evaluation) -> AuditEntry {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
+    let mut reason = format!(
+        "{}; {}",
+        verdicts.fixed_test.reason, verdicts.guarded.reason
+    );
+    let coverage = evaluation.fresh_coverage.as_ref();
+    if let Some(coverage) = coverage.filter(|coverage| !coverage.is_complete()) {
+        reason.push_str(&format!("; fresh holdout: {coverage}"));
+    }
     AuditEntry {
         mae: Some(scores.mae),
         rmse: Some(scores.rmse),
@@ -159,14 +178,12 @@ fn entry(evaluation: &Evaluation) -> AuditEntry {
         model_improvement: Some(comparison.fixed_test.improvement()),
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
-        detail: json!({ "comparison": comparison, "verdicts": verdicts }),
-        ..AuditEntry::new(
-            "evaluated",
-            format!(
-                "{}; {}",
-                verdicts.fixed_test.reason, verdicts.guarded.reason
-            ),
-        )
+        detail: json!({
+            "comparison": comparison,
+            "coverage": coverage,
+            "verdicts": verdicts,
+        }),
+        ..AuditEntry::new("evaluated", reason)
     }
 }
 

@@ -4,23 +4,25 @@ mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use forecasting::{features::Frame, metrics::Scores, policy::Policy, time::Week};
+use forecasting::{
+    checksum::Checksum, coverage::Coverage, features::Frame, metrics::Scores, policy::Policy,
+};
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     Timestamp,
     audit::AuditEntry,
-    event::{ChallengerTrained, DriftDetected, Function, Topic},
+    event::{ChallengerTrained, DriftDetected, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, Version},
+    registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
 };
 
-pub use window::{Window, training_frame};
+pub use window::{TrainingRows, Window, training_rows};
 
 /// The handler of detected drift.
 pub struct FineTune {
@@ -83,11 +85,11 @@ impl FineTune {
     fn run(
         &self,
         event: &DriftDetected,
+        name: RunName,
         challenger: &Model,
         scores: Scores,
         now: Timestamp,
-    ) -> Result<Run, Error> {
-        let name = run_name(event.week)?;
+    ) -> Run {
         let card = challenger.card();
         let mut params = card.params.clone();
         params.extend([
@@ -103,7 +105,7 @@ impl FineTune {
                     .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
             ),
         ]);
-        Ok(Run {
+        Run {
             artifacts: name.artifacts(),
             name,
             inputs: card
@@ -121,7 +123,7 @@ impl FineTune {
             ]
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        })
+        }
     }
 }
 
@@ -132,25 +134,28 @@ impl Handler for FineTune {
 
     async fn handle(&self, event: DriftDetected, context: &Context) -> Result<Outcome, Error> {
         let window = Window::before(&self.policy, event.week);
-        let frame = training_frame(&self.store, &*self.warehouse, window).await?;
-        let days = window::days_of(&frame);
+        let TrainingRows { frame, coverage } =
+            training_rows(&self.store, &*self.warehouse, window).await?;
+        let days = coverage.days;
         if days < self.policy.fine_tune_minimum_days {
-            return Ok(Outcome::new(too_little_data(
-                &event,
-                window,
-                days,
-                self.policy.fine_tune_minimum_days,
-            )));
+            let minimum = self.policy.fine_tune_minimum_days;
+            let entry = too_little_data(&event, window, &coverage, minimum);
+            return Ok(Outcome::new(entry));
         }
+        let name = run_name(&event, &self.recipe, &frame)?;
         let (challenger, scores) = self.train(event.champion, frame).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let run = self.run(&event, &challenger, scores, context.published_at)?;
+        let run = self.run(&event, name, &challenger, scores, context.published_at);
+        context.fence.check().await?;
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
-        let reason = format!(
+        let mut reason = format!(
             "version {version} trained from version {} on {rows} rows of {days} days",
             event.champion
         );
+        if !coverage.is_complete() {
+            reason.push_str(&format!("; {coverage}"));
+        }
         let entry = AuditEntry {
             mae: Some(scores.mae),
             rmse: Some(scores.rmse),
@@ -159,11 +164,21 @@ impl Handler for FineTune {
             fine_tune_success: Some(true),
             champion_version: Some(event.champion),
             challenger_version: Some(version),
-            detail: json!({ "window": window, "days": days, "rows": rows, "recipe": self.recipe, "run": run.name }),
+            detail: json!({
+                "window": window,
+                "days": days,
+                "coverage": coverage,
+                "rows": rows,
+                "recipe": self.recipe,
+                "run": run.name,
+            }),
             ..AuditEntry::new("challenger-trained", reason)
         };
         let trained = ChallengerTrained {
-            event_id: shared::event::EventId::of(Function::FineTune, event.week),
+            event_id: EventId::of(
+                Function::FineTune,
+                event.event_id.subject_of_week(event.week),
+            ),
             week: event.week,
             champion: event.champion,
             challenger: version,
@@ -181,25 +196,44 @@ impl Handler for FineTune {
 fn too_little_data(
     event: &DriftDetected,
     window: Window,
-    days: usize,
+    coverage: &Coverage,
     minimum: usize,
 ) -> AuditEntry {
     let reason = format!(
-        "nothing trained: {days} days from {} to {} have counts outside the fixed test set, but {minimum} are required",
-        window.first, window.last_training
+        "nothing trained: {} days from {} to {} have counts outside the fixed test set, but {minimum} are required; {coverage}",
+        coverage.days, window.first, window.last_training
     );
     AuditEntry {
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),
         champion_version: Some(event.champion),
-        detail: json!({ "window": window, "days": days }),
+        detail: json!({ "window": window, "days": coverage.days, "coverage": coverage }),
         ..AuditEntry::new("too-little-data", reason)
     }
 }
 
-fn run_name(week: Week) -> Result<RunName, Error> {
-    let invalid = |error| Error::permanent("cannot name the run").caused_by(error);
-    format!("fine-tune-{week}").parse().map_err(invalid)
+/// Returns the name of the run: the week, the instant at which it was judged again if it was, and a
+/// digest of all that the training depends on. So a
+/// training on other counts is a version of its own, and a repeated one is the same version.
+fn run_name(
+    event: &DriftDetected,
+    recipe: &FineTuneRecipe,
+    frame: &Frame,
+) -> Result<RunName, Error> {
+    let attempt = || Error::permanent("cannot name the run");
+    let inputs = (event.champion, recipe, frame.counters(), frame.rows());
+    let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
+    let numbers = frame.values().iter().chain(frame.targets());
+    bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
+    let digest = Checksum::of(&bytes);
+    let subject = event.event_id.subject_of_week(event.week);
+    format!(
+        "fine-tune-{}-{}",
+        subject.replace('@', "-again-"),
+        digest.short(8)
+    )
+    .parse()
+    .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
 /// Returns the tags that describe the training strategy in the registry.

@@ -1,16 +1,14 @@
 //! Tests of the handler with the in-memory ports.
 
 use forecasting::{
-    checksum::Checksum,
     counts::{Counter, Counts, write_french},
     features::FeatureSpec,
-    time::Day,
+    time::{Day, Week},
 };
 use model::{TrainRecipe, train};
 use shared::{
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
-    event::EventId,
     registry::{EmbeddedRegistry, Operator},
     store::{Condition, MemoryStore},
     warehouse::EmbeddedWarehouse,
@@ -89,10 +87,15 @@ async fn promote(ports: &Ports, counts: &Counts) {
 
 /// Handles the drift of a week, published on the next Monday at 7 o'clock and delivered at `hour`.
 async fn handle(ports: &Ports, week: &str, hour: i8) -> Outcome {
+    handle_subject(ports, week, week, hour).await
+}
+
+/// Handles the drift of a week whose event has another subject.
+async fn handle_subject(ports: &Ports, week: &str, subject: &str, hour: i8) -> Outcome {
     let week: Week = week.parse().unwrap();
     let monday = week.last_day().plus(1);
     let event = DriftDetected {
-        event_id: EventId::of(Function::DriftCheck, week),
+        event_id: EventId::of(Function::DriftCheck, subject),
         week,
         champion: Version::new(1),
         report: format!("reports/drift-check/{week}.json").parse().unwrap(),
@@ -102,6 +105,7 @@ async fn handle(ports: &Ports, week: &str, hour: i8) -> Outcome {
         event_id: event.event_id.clone(),
         published_at: monday.at(7),
         now: monday.at(hour),
+        fence: runtime::Fence::default(),
     };
     let recipe = FineTuneRecipe {
         epochs: 2,
@@ -129,6 +133,14 @@ async fn six_days_of_data_are_too_little() {
         ("too-little-data", Some(false))
     );
     assert!(entry.reason.contains("6 days"), "{}", entry.reason);
+    // The window has 23 days of training, from 2021-06-26 to 2021-07-18.
+    assert!(
+        entry.reason.ends_with(
+            "6 of 23 days, 144 of 552 hours, 1 counter; missing 2021-06-26 to 2021-07-12"
+        ),
+        "{}",
+        entry.reason
+    );
     assert!(outcome.events().is_empty());
     assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
     assert_eq!(challenger(&ports).await, None);
@@ -151,6 +163,14 @@ async fn seven_days_of_data_train_a_challenger() {
         ("challenger-trained", Some(Version::new(2)))
     );
     assert_eq!(entry.detail["rows"], json!(7 * 24));
+    assert_eq!(entry.detail["coverage"]["days"], json!(7));
+    assert!(
+        entry.reason.ends_with(
+            "7 of 23 days, 168 of 552 hours, 1 counter; missing 2021-06-26 to 2021-07-11"
+        ),
+        "{}",
+        entry.reason
+    );
     assert_eq!(challenger(&ports).await, Some(Version::new(2)));
     assert_eq!(
         outcome.events()[0].data,
@@ -174,6 +194,60 @@ async fn redelivery_of_an_earlier_week_does_not_move_the_alias_back() {
         "the week was registered twice"
     );
     assert_eq!(challenger(&ports).await, Some(Version::new(3)));
+}
+
+#[tokio::test]
+async fn week_judged_again_is_another_run() {
+    let ports = ports("2021-07-12").await;
+    let first = handle(&ports, "2021-W29", 7).await;
+    let again = "2021-W29@2021-07-26T05-00-01Z";
+    let second = handle_subject(&ports, "2021-W29", again, 9).await;
+    let versions = [&first, &second].map(|outcome| outcome.entry().challenger_version);
+    assert_eq!(versions, [Some(Version::new(2)), Some(Version::new(3))]);
+    let run = ports.registry.version(Version::new(3)).await.unwrap().run;
+    let name = run.name.to_string();
+    assert!(
+        name.starts_with("fine-tune-2021-W29-again-2021-07-26T05-00-01Z-"),
+        "{name}"
+    );
+    assert!(
+        second.events()[0]
+            .data
+            .contains(r#""event_id":"fine-tune/2021-W29@2021-07-26T05-00-01Z""#),
+        "{}",
+        second.events()[0].data
+    );
+}
+
+/// A day of the window was ingested again between the two deliveries.
+#[tokio::test]
+async fn changed_counts_train_a_version_of_their_own() {
+    let ports = ports("2021-07-12").await;
+    let run_of = async |version: u32| {
+        let version = ports.registry.version(Version::new(version)).await;
+        version.unwrap().run
+    };
+    let _ = handle(&ports, "2021-W29", 7).await;
+    let first = run_of(2).await;
+    let booster = first.artifacts.join("model.ubj");
+    let before = ports.store.read(&booster).await.unwrap().bytes;
+    let changed = day("2021-07-15");
+    let counts = counts(changed, changed);
+    let mut tripled = Counts::default();
+    let quai = tripled.intern(counts.counters()[0].clone());
+    for row in counts.rows() {
+        tripled.push(quai, row.hour, 3 * row.count);
+    }
+    ports
+        .warehouse
+        .replace_counts(changed, &tripled, Timestamp::UNIX_EPOCH)
+        .await
+        .unwrap();
+    let outcome = handle(&ports, "2021-W29", 7).await;
+    assert_eq!(outcome.entry().challenger_version, Some(Version::new(3)));
+    assert_ne!(run_of(3).await.artifacts, first.artifacts);
+    assert_eq!(run_of(2).await, first);
+    assert_eq!(ports.store.read(&booster).await.unwrap().bytes, before);
 }
 
 /// The second delivery is two hours later. It writes the same model, run and outcome.

@@ -1,8 +1,9 @@
 //! The training rows of a challenger.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use forecasting::{
+    coverage::Coverage,
     features::{FeatureSpec, Frame, HISTORY_DAYS},
     policy::Policy,
     time::{Day, Week},
@@ -34,37 +35,42 @@ impl Window {
     }
 }
 
+/// The training rows of a window, with the days, hours and counters that they cover.
+#[derive(Debug)]
+pub struct TrainingRows {
+    /// The features and counts.
+    pub frame: Frame,
+    /// The coverage of the days of training, without the hours of the fixed test set.
+    pub coverage: Coverage,
+}
+
 /// Builds the training rows of a window: without the fresh holdout and without the hours of the
 /// fixed test set.
 ///
 /// # Errors
 /// Returns an error if a port fails or if the fixed test set is missing.
-pub async fn training_frame(
+pub async fn training_rows(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
     window: Window,
-) -> Result<Frame, Error> {
+) -> Result<TrainingRows, Error> {
     let profile = fixed_test::profile(store).await?;
     let known = warehouse
         .counts(window.first.plus(-HISTORY_DAYS), window.last_training)
         .await?;
     let rows = known.days(window.first, window.last_training);
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[&known], &rows);
-    Ok(frame.filter(|row| !profile.excludes(row.hour)))
-}
-
-/// Returns the number of distinct days in a frame.
-pub(crate) fn days_of(frame: &Frame) -> usize {
-    let hours: BTreeSet<_> = frame.rows().iter().map(|row| row.hour).collect();
-    hours
-        .into_iter()
-        .map(forecasting::time::Hour::day)
-        .collect::<BTreeSet<_>>()
-        .len()
+    let days = (window.first, window.last_training);
+    Ok(TrainingRows {
+        frame: frame.filter(|row| !profile.excludes(row.hour)),
+        coverage: Coverage::of(&known, days, |hour| !profile.excludes(hour)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use forecasting::counts::{Counter, Counts, write_french};
     use shared::{
@@ -104,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn training_frame_excludes_fixed_test_set_and_fresh_holdout() {
+    async fn training_rows_exclude_fixed_test_set_and_fresh_holdout() {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let (test_first, test_last) = (day("2021-06-18"), day("2021-07-18"));
         for (name, first, last) in [
@@ -126,9 +132,12 @@ mod tests {
                 .unwrap();
         }
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
-        let frame = training_frame(&store, &warehouse, window).await.unwrap();
+        let TrainingRows { frame, coverage } =
+            training_rows(&store, &warehouse, window).await.unwrap();
         let days: BTreeSet<_> = frame.rows().iter().map(|row| row.hour.day()).collect();
         assert_eq!(days, day("2021-07-19").through(day("2021-07-25")).collect());
-        assert_eq!(days_of(&frame), 7);
+        // The days before 2021-07-19 belong to the fixed test set, so they are not expected.
+        assert!(coverage.is_complete(), "{coverage}");
+        assert_eq!((coverage.days, coverage.hours), (7, 7 * 24));
     }
 }

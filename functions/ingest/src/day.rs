@@ -2,142 +2,238 @@
 
 use std::collections::BTreeSet;
 
-use forecasting::{
-    counts::{Counts, Reject, RejectReason, RejectWriter, Rejects},
-    time::Day,
-};
-use runtime::Error;
-use serde::Serialize;
+use bytes::Bytes;
+use forecasting::{checksum::Checksum, counts::Counts, time::Day};
+use runtime::{Error, Fence};
+use serde::{Deserialize, Serialize};
 use shared::{
+    Timestamp,
     address::ObjectPath,
-    open_data::{OpenData, OpenDataError, parse_response},
-    store::{Condition, Store},
-    warehouse::Warehouse,
+    event::EventId,
+    open_data::OpenData,
+    store::{Condition, Store, StoreError, read_json, write_json},
+    warehouse::{Warehouse, WarehouseError},
+};
+
+use crate::{
+    coverage::{Coverage, Loss, silent_counters},
+    reply::{Parsed, Unusable},
 };
 
 /// The result of ingesting a day, as stored in the audit row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DayReport {
-    /// The ingested day.
+    /// The requested day.
     pub day: Day,
     /// The number of counts in the day's table.
     pub rows: u64,
     /// The number of counters with at least one count.
     pub counters: u64,
-    /// The number of hours with at least one count. A complete day has 24, or 23 or 25 when the
-    /// clocks change.
+    /// The number of hours with at least one count of any counter.
     pub hours: u64,
+    /// The completeness of the counters in the day's table.
+    pub coverage: Coverage,
+    /// The number of records in the reply: counts, duplicates and rejected records.
+    pub records: u64,
     /// The number of records dropped because another has the same counter and hour.
     pub duplicates: u64,
     /// The number of rejected records.
     pub rejected: u64,
+    /// The fields that no record of the reply has, although some usually do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub absent_fields: Vec<&'static str>,
     /// The counters that reported only zeros. A broken counter does so for weeks.
     pub silent_counters: Vec<String>,
+    /// The counts of the previous table that the reply lacks. `None` if the reply has them all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// The reply that was stored beside, because the table was kept. `None` if it was replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_reply: Option<ObjectPath>,
 }
 
-/// Fetches the counts of a day, stores the unchanged reply, and replaces the day's table.
+impl DayReport {
+    /// Returns `true` if the day's table was replaced with the reply.
+    pub const fn is_replaced(&self) -> bool {
+        self.kept_reply.is_none()
+    }
+}
+
+/// The record of an accepted reply, stored before the day's table is replaced.
 ///
-/// # Errors
-/// Returns a transient error if the open data service is unavailable or has no counts for the day
-/// yet. Returns a permanent error if the service refuses the request, or if the reply is not a list
-/// of records.
-pub async fn ingest_day(
-    open_data: &dyn OpenData,
-    store: &dyn Store,
-    warehouse: &dyn Warehouse,
-    day: Day,
-    now: shared::Timestamp,
-) -> Result<DayReport, Error> {
-    let reply = open_data.day(day).await.map_err(retryability)?;
-    store
-        .write(&raw(day, "reply.json"), reply.clone(), Condition::Always)
-        .await?;
-    let (counts, duplicates, rejects) = validate(&reply, day)?;
-    if !rejects.is_empty() {
-        store
-            .write(
-                &raw(day, "rejects.csv"),
-                reject_file(&rejects)?.into(),
-                Condition::Always,
-            )
+/// A repeated delivery of the event uses it: it repeats the decision, although the table already
+/// has the counts of the reply.
+#[derive(Serialize, Deserialize)]
+struct Accepted {
+    /// The event that accepted the reply.
+    event_id: EventId,
+    /// The checksum of the reply in `reply.json`.
+    reply: Checksum,
+    /// The counts that the reply lacks, accepted by force.
+    #[serde(default)]
+    loss: Option<Loss>,
+}
+
+/// The ingestion of the days of one event.
+pub(crate) struct Ingestion<'a> {
+    pub(crate) open_data: &'a dyn OpenData,
+    pub(crate) store: &'a dyn Store,
+    pub(crate) warehouse: &'a dyn Warehouse,
+    pub(crate) event_id: &'a EventId,
+    /// Checked before each write that another delivery must not follow.
+    pub(crate) fence: &'a Fence,
+    /// If `true`, a reply that lacks stored counts replaces the table as well.
+    pub(crate) force: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl Ingestion<'_> {
+    /// Fetches the counts of a day. Stores the unchanged reply and replaces the day's table if the
+    /// reply has a count for each stored counter and hour; otherwise keeps the table and stores the
+    /// reply beside.
+    ///
+    /// # Errors
+    /// Returns a transient error if the open data service is unavailable, its response is not a
+    /// list of records, or there are no counts for the day yet. Returns a permanent error if the
+    /// service refuses the request, or if all records are unusable. Returns a transient error, and
+    /// writes nothing more, if the delivery has lost its lease.
+    pub(crate) async fn ingest(&self, day: Day) -> Result<DayReport, Error> {
+        if let Some((reply, loss)) = self.accepted_before(day).await?
+            && let Ok(parsed) = Parsed::of(&reply, day)
+        {
+            return self.replace(day, &parsed, loss).await;
+        }
+        let reply = self.open_data.day(day).await?;
+        let parsed = match Parsed::of(&reply, day) {
+            Ok(parsed) => parsed,
+            Err(Unusable::Transient(error)) => return Err(error),
+            Err(Unusable::Permanent(text)) => {
+                let path = self.store_beside(day, "INVALID", reply).await?;
+                return Err(Error::permanent(format!("{text}; the reply is in {path}")));
+            }
+        };
+        let stored = self.stored(day).await?;
+        let loss = match &stored {
+            Some(stored) => Loss::of(stored, &parsed.counts),
+            None => Some(Loss::of_unreadable_table()),
+        };
+        if let Some(stored) = &stored
+            && loss.is_some()
+            && !self.force
+        {
+            let path = self.store_beside(day, "INCOMPLETE", reply).await?;
+            return Ok(DayReport {
+                kept_reply: Some(path),
+                ..describe(day, stored, &parsed, loss)
+            });
+        }
+        self.accept(day, reply, loss.clone()).await?;
+        self.replace(day, &parsed, loss).await
+    }
+
+    /// Returns the reply that an earlier delivery of this event accepted, and the accepted loss.
+    async fn accepted_before(&self, day: Day) -> Result<Option<(Bytes, Option<Loss>)>, Error> {
+        let read = read_json::<Accepted>(self.store, &raw(day, "accepted.json")).await;
+        let accepted = match read {
+            Ok((accepted, _)) if accepted.event_id == *self.event_id => accepted,
+            // Without a record of this event, the comparison with the stored counts decides.
+            Ok(_) | Err(StoreError::NotFound { .. } | StoreError::Malformed { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match self.store.read(&raw(day, "reply.json")).await {
+            Ok(reply) if Checksum::of(&reply.bytes) == accepted.reply => {
+                Ok(Some((reply.bytes, accepted.loss)))
+            }
+            // The earlier delivery was interrupted before it wrote the reply.
+            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the stored counts of a day, or `None` if the table cannot be read and is replaced by
+    /// force.
+    async fn stored(&self, day: Day) -> Result<Option<Counts>, Error> {
+        match self.warehouse.counts(day, day).await {
+            Ok(counts) => Ok(Some(counts)),
+            Err(WarehouseError::Malformed { .. }) if self.force => Ok(None),
+            Err(error @ WarehouseError::Malformed { .. }) => {
+                let advice = format!(
+                    "run `bike-traffic ingest --from {day} --to {day} --force` to replace it"
+                );
+                let text = format!("cannot compare the reply for {day} with its table; {advice}");
+                Err(Error::permanent(text).caused_by(error))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Records that this event replaces the table, and stores the reply.
+    async fn accept(&self, day: Day, reply: Bytes, loss: Option<Loss>) -> Result<(), Error> {
+        let accepted = Accepted {
+            event_id: self.event_id.clone(),
+            reply: Checksum::of(&reply),
+            loss,
+        };
+        let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
+        self.fence.check().await?;
+        write_json(self.store, &record, &accepted, Condition::Always).await?;
+        self.store
+            .write(&reply_path, reply, Condition::Always)
             .await?;
+        Ok(())
     }
-    if counts.is_empty() {
-        let advice = "the city may not have published them yet";
-        return Err(Error::transient(format!(
-            "there are no counts for {day}: {advice}"
-        )));
+
+    /// Replaces the day's table with the counts of an accepted reply.
+    async fn replace(
+        &self,
+        day: Day,
+        parsed: &Parsed,
+        loss: Option<Loss>,
+    ) -> Result<DayReport, Error> {
+        if parsed.rejects.total() > 0 {
+            let file = parsed.rejects.file()?;
+            self.store
+                .write(&raw(day, "rejects.csv"), file.into(), Condition::Always)
+                .await?;
+        }
+        self.fence.check().await?;
+        self.warehouse
+            .replace_counts(day, &parsed.counts, self.now)
+            .await?;
+        Ok(describe(day, &parsed.counts, parsed, loss))
     }
-    warehouse.replace_counts(day, &counts, now).await?;
-    Ok(describe(day, &counts, duplicates, rejects.len()))
+
+    /// Stores a reply that the table is not made of, under a name of its own.
+    async fn store_beside(&self, day: Day, kind: &str, reply: Bytes) -> Result<ObjectPath, Error> {
+        let checksum = Checksum::of(&reply);
+        let path = raw(day, &format!("reply-{kind}-{}.json", checksum.short(8)));
+        match self.store.write(&path, reply, Condition::Absent).await {
+            // An object of this name has the same contents.
+            Ok(_) | Err(StoreError::ConditionFailed { .. }) => Ok(path),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
-/// Parses the records, rejects those of other days, and drops duplicates for a counter and hour.
-fn validate(reply: &[u8], day: Day) -> Result<(Counts, usize, Vec<Reject>), Error> {
-    let mut rejects = Vec::new();
-    let failed =
-        |source| Error::permanent(format!("cannot read the reply for {day}")).caused_by(source);
-    let all = parse_response(reply, &mut rejects).map_err(failed)?;
-    // The rows are the records without the rejected ones, in order.
-    let unreadable: BTreeSet<_> = rejects.iter().map(|reject| reject.row).collect();
-    let numbers = (1..).filter(|number| !unreadable.contains(number));
-    for (number, row) in numbers
-        .zip(all.rows())
-        .filter(|(_, row)| row.hour.day() != day)
-    {
-        let text = format!("{} {}", all.counter(row.counter).name, row.count);
-        rejects.push(Reject {
-            row: number,
-            reason: RejectReason::UnrequestedDay(row.hour.to_string()),
-            text,
-        });
-    }
-    let mut counts = all.days(day, day);
-    let duplicates = counts.deduplicate();
-    Ok((counts, duplicates, rejects))
-}
-
-fn reject_file(rejects: &[Reject]) -> Result<Vec<u8>, Error> {
-    let mut file = Vec::new();
-    let mut writer = RejectWriter::new(&mut file);
-    rejects
-        .iter()
-        .for_each(|reject| writer.reject(reject.clone()));
-    let failed = |source| Error::transient("cannot write the reject file").caused_by(source);
-    writer.finish().map_err(failed)?;
-    Ok(file)
-}
-
-fn describe(day: Day, counts: &Counts, duplicates: usize, rejected: usize) -> DayReport {
-    let counters: BTreeSet<_> = counts.rows().iter().map(|row| row.counter).collect();
-    let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
-    let counting: BTreeSet<_> = counts
-        .rows()
-        .iter()
-        .filter(|row| row.count > 0)
-        .map(|row| row.counter)
-        .collect();
-    let silent = counters
-        .difference(&counting)
-        .map(|index| counts.counter(*index).name.clone());
+/// Describes the counts in a day's table, and the reply they were compared with.
+fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> DayReport {
+    let counters: BTreeSet<_> = table.rows().iter().map(|row| row.counter).collect();
+    let hours: BTreeSet<_> = table.rows().iter().map(|row| row.hour).collect();
     DayReport {
         day,
-        rows: counts.len() as u64,
+        rows: table.len() as u64,
         counters: counters.len() as u64,
         hours: hours.len() as u64,
-        duplicates: duplicates as u64,
-        rejected: rejected as u64,
-        silent_counters: silent.collect(),
-    }
-}
-
-fn retryability(error: OpenDataError) -> Error {
-    let text = error.to_string();
-    match error {
-        OpenDataError::Unavailable { .. } => Error::transient(text).caused_by(error),
-        OpenDataError::Refused { .. } | OpenDataError::TooLarge { .. } => {
-            Error::permanent(text).caused_by(error)
-        }
+        coverage: Coverage::of(day, table),
+        records: parsed.records,
+        duplicates: parsed.duplicates,
+        rejected: parsed.rejects.total(),
+        absent_fields: parsed.absent_fields.clone(),
+        silent_counters: silent_counters(table),
+        loss,
+        kept_reply: None,
     }
 }
 

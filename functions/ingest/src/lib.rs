@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod coverage;
 mod day;
+mod reason;
+mod reply;
 
 use std::sync::Arc;
 
@@ -19,11 +22,16 @@ use shared::{
     warehouse::Warehouse,
 };
 
-pub use day::{DayReport, ingest_day};
+use day::Ingestion;
+
+pub use coverage::{CounterHours, CounterLoss, Coverage, Loss};
+pub use day::DayReport;
 
 /// The largest number of days in a request. A larger request could exceed the request timeout of
 /// Cloud Run.
 const MAXIMUM_DAYS: i32 = 31;
+/// The first year of counts. Counts of earlier years are rejected as implausible.
+const FIRST_YEAR: i16 = 2010;
 
 /// The handler of ingestion requests.
 pub struct Ingest {
@@ -62,36 +70,27 @@ impl Handler for Ingest {
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
         let (first, last) =
             check_range(event.days(context.published_at), Day::of(self.clock.now()))?;
+        let ingestion = Ingestion {
+            open_data: &*self.open_data,
+            store: &*self.store,
+            warehouse: &*self.warehouse,
+            event_id: &context.event_id,
+            fence: &context.fence,
+            force: event.force,
+            now: context.now,
+        };
         let mut reports = Vec::new();
         for day in first.through(last) {
-            reports.push(
-                ingest_day(
-                    &*self.open_data,
-                    &*self.store,
-                    &*self.warehouse,
-                    day,
-                    context.now,
-                )
-                .await?,
-            );
+            reports.push(ingestion.ingest(day).await?);
         }
-        let rows: u64 = reports.iter().map(|report| report.rows).sum();
-        let rejected: u64 = reports.iter().map(|report| report.rejected).sum();
-        let counters = reports
-            .iter()
-            .map(|report| report.counters)
-            .max()
-            .unwrap_or_default();
-        let days = if first == last {
-            first.to_string()
+        let decision = if reports.iter().any(DayReport::is_replaced) {
+            "ingested"
         } else {
-            format!("{first} to {last}")
+            "kept"
         };
-        let reason =
-            format!("{rows} counts of {counters} counters for {days}, {rejected} records rejected");
         let entry = AuditEntry {
             detail: json!({ "days": reports }),
-            ..AuditEntry::new("ingested", reason)
+            ..AuditEntry::new(decision, reason::of(&reports))
         };
         let ingested = |report: &DayReport| DayIngested {
             event_id: event.id_of_day(report.day),
@@ -100,6 +99,7 @@ impl Handler for Ingest {
         };
         Ok(reports
             .iter()
+            .filter(|report| report.is_replaced())
             .map(ingested)
             .fold(Outcome::new(entry), |outcome, event| {
                 outcome.publish(&event)
@@ -112,6 +112,11 @@ fn check_range((first, last): (Day, Day), today: Day) -> Result<(Day, Day), Erro
     if last < first {
         return Err(Error::permanent(format!(
             "cannot ingest {first} to {last}: the last day precedes the first"
+        )));
+    }
+    if first.date().year() < FIRST_YEAR {
+        return Err(Error::permanent(format!(
+            "cannot ingest {first}: there are no counts before {FIRST_YEAR}"
         )));
     }
     if first.days_until(last) >= MAXIMUM_DAYS {

@@ -1,5 +1,7 @@
 //! Tests of the handler with the in-memory ports.
 
+mod replacement;
+
 use std::{collections::BTreeMap, sync::Mutex};
 
 use async_trait::async_trait;
@@ -14,7 +16,7 @@ use super::*;
 
 /// An open data service with a fixed reply, which records the requested days.
 struct FixedReply {
-    reply: Result<&'static str, u16>,
+    reply: Result<String, u16>,
     requested: Mutex<Vec<Day>>,
 }
 
@@ -27,7 +29,7 @@ impl OpenData for FixedReply {
             status,
             answer: String::new(),
         };
-        self.reply.map(Bytes::from).map_err(refused)
+        self.reply.clone().map(Bytes::from).map_err(refused)
     }
 }
 
@@ -35,8 +37,12 @@ const TWO_COUNTERS: &str = include_str!("fixtures/reply.json");
 
 /// Returns ports whose tables are in the store.
 fn ports() -> Ports {
+    ports_at("2021-07-20T04:00:00Z")
+}
+
+fn ports_at(now: &str) -> Ports {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
+    let clock = SimulatedClock::new(now.parse().unwrap());
     Ports {
         warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
         store,
@@ -45,12 +51,12 @@ fn ports() -> Ports {
 }
 
 async fn handle(
-    reply: Result<&'static str, u16>,
+    reply: Result<&str, u16>,
     ports: &Ports,
     request: &str,
 ) -> (Result<Outcome, Error>, Vec<Day>) {
     let open_data = Arc::new(FixedReply {
-        reply,
+        reply: reply.map(str::to_owned),
         requested: Mutex::default(),
     });
     let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
@@ -60,6 +66,7 @@ async fn handle(
         event_id: event.event_id(now),
         published_at: now,
         now,
+        fence: runtime::Fence::default(),
     };
     let result = function.handle(event, &context).await;
     let requested = open_data.requested.lock().unwrap().clone();
@@ -98,6 +105,25 @@ async fn request_without_days_ingests_yesterday() {
         (&detail["duplicates"], &detail["rejected"]),
         (&json!(1), &json!(2))
     );
+    assert_eq!(detail["records"], json!(6), "3 + 1 + 2 records");
+    // The pier has two hours, the bridge one.
+    assert_eq!(
+        detail["coverage"],
+        json!({
+            "expected_hours": 24,
+            "least_hours": 1,
+            "incomplete_counters": 2,
+            "by_counter": [
+                { "counter": "Quai E-O", "hours": 2 },
+                { "counter": "Pont N-S", "hours": 1 },
+            ],
+        })
+    );
+    assert_eq!(
+        outcome.entry().reason,
+        "3 counts of 2 counters for 2021-07-19, 2 of 6 records rejected, 1 duplicates; \
+         2 of 2 counters of 2021-07-19 have fewer than 24 hours, the least 1"
+    );
     assert_eq!(detail["silent_counters"], json!(["Pont N-S"]));
 }
 
@@ -130,8 +156,8 @@ async fn reply_and_rejected_records_are_stored() {
     assert_eq!(read("raw/2021-07-19/reply.json").await, TWO_COUNTERS);
     let rejects = String::from_utf8(read("raw/2021-07-19/rejects.csv").await.to_vec()).unwrap();
     assert!(
-        rejects.contains(",no count,") && rejects.contains("was not requested"),
-        "{rejects}"
+        rejects.contains("\n5,no count,") && rejects.contains("\n6,the hour"),
+        "the row numbers are those of the records: {rejects}"
     );
     // The numbers of the records in the reply, whose fifth has no count and whose sixth is of the
     // day before.
@@ -193,9 +219,19 @@ async fn invalid_requests_and_replies_are_permanent_errors() {
             "at most 31",
         ),
         (
-            Ok("<html>"),
-            r#"{"type":"ingest-requested"}"#,
-            "cannot read the reply",
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"9999-12-31"}"#,
+            "not over",
+        ),
+        (
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"2021-07-01","to":"9999-12-31"}"#,
+            "at most 31",
+        ),
+        (
+            Ok("[]"),
+            r#"{"type":"ingest-requested","from":"-009999-01-01"}"#,
+            "before 2010",
         ),
         (Err(400), r#"{"type":"ingest-requested"}"#, "status 400"),
     ];

@@ -1,6 +1,6 @@
 //! `POST /v1/predict`: forecasts of the records in a request.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -15,7 +15,10 @@ use forecasting::{
     time::{Day, Hour},
 };
 use runtime::Error;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, SeqAccess, Visitor},
+};
 use serde_json::json;
 use shared::{Timestamp, registry::Version, retryability::Retryability};
 
@@ -42,7 +45,46 @@ pub(crate) fn routes(function: Arc<Predict>) -> Router {
 
 #[derive(Deserialize)]
 struct Request {
+    #[serde(deserialize_with = "limited")]
     records: Vec<Record>,
+}
+
+/// Reads a list of at most [`MAXIMUM_RECORDS`] records, and stops at the next one: a body of the
+/// maximum size may have hundreds of thousands.
+fn limited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Record>, D::Error> {
+    deserializer.deserialize_seq(RecordsVisitor)
+}
+
+struct RecordsVisitor;
+
+impl fmt::Display for RecordsVisitor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "send from 1 to {MAXIMUM_RECORDS} records at once"
+        )
+    }
+}
+
+impl<'de> Visitor<'de> for RecordsVisitor {
+    type Value = Vec<Record>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Record>, A::Error> {
+        let mut records = Vec::new();
+        while let Some(record) = list.next_element()? {
+            records.push(record);
+            if records.len() > MAXIMUM_RECORDS {
+                return Err(A::Error::custom(format_args!(
+                    "cannot forecast more than {MAXIMUM_RECORDS} records; {self}"
+                )));
+            }
+        }
+        Ok(records)
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,11 +115,8 @@ async fn predict(
         Ok(Json(request)) => request,
         Err(rejection) => return error_response(rejection.status(), rejection.body_text()),
     };
-    if request.records.is_empty() || request.records.len() > MAXIMUM_RECORDS {
-        let text = format!(
-            "cannot forecast {} records; send from 1 to {MAXIMUM_RECORDS} records at once",
-            request.records.len()
-        );
+    if request.records.is_empty() {
+        let text = format!("cannot forecast 0 records; {RecordsVisitor}");
         return error_response(StatusCode::UNPROCESSABLE_ENTITY, text);
     }
     match forecast_records(&function, &request.records).await {

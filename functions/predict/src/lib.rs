@@ -104,7 +104,13 @@ impl Predict {
     ///
     /// The next day is over and its forecasts stay unchanged: the live error must reflect the
     /// knowledge of the day before.
-    async fn settle_only(&self, day: Day, history: &History) -> Result<Outcome, Error> {
+    async fn settle_only(
+        &self,
+        day: Day,
+        history: &History,
+        context: &Context,
+    ) -> Result<Outcome, Error> {
+        context.fence.check().await?;
         let settled = settle(&*self.warehouse, history, day).await?;
         *self.serving_state.lock().await = None;
         let reason = format!(
@@ -130,7 +136,7 @@ impl Handler for Predict {
         if target < Day::of(context.now)
             && !self.warehouse.forecasts(target, target).await?.is_empty()
         {
-            return self.settle_only(event.day, &history).await;
+            return self.settle_only(event.day, &history, context).await;
         }
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
@@ -140,7 +146,9 @@ impl Handler for Predict {
                 event.day
             )));
         }
+        context.fence.check().await?;
         self.warehouse.replace_forecasts(target, &forecasts).await?;
+        context.fence.check().await?;
         let settled = settle(&*self.warehouse, &history, event.day).await?;
         *self.serving_state.lock().await = None;
         let forecast_count = forecasts.len();

@@ -111,6 +111,7 @@ async fn ingested(ports: &Ports, text: &str) -> Result<Outcome, Error> {
                 event_id,
                 published_at: now,
                 now,
+                fence: runtime::Fence::default(),
             },
         )
         .await
@@ -305,6 +306,11 @@ async fn invalid_requests_are_rejected() {
             "{status} {reply}"
         );
     }
+    // Reading stops after the limit, so the broken rest is not seen.
+    let (status, reply) = post_records(&ports, &many.replace("]}", ",%")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let error = reply["error"].as_str().unwrap();
+    assert!(error.contains("more than 1000 records"), "{error}");
     let (status, _) = post_records(
         &self::ports(false).await,
         r#"{"records":[{"date_et_heure_de_comptage":""}]}"#,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Fence, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision},
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     ports::Ports,
-    registry::{ChampionError, Kept, Promoted, Promotion, Registry, Version, champion, promote},
+    registry::{Kept, Promoted, Promotion, Registry, Version, champion, promote},
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
 };
@@ -59,7 +59,7 @@ impl Promote {
         )))
     }
 
-    async fn decide(&self, evaluation: &Evaluation) -> Result<Decision, Error> {
+    async fn decide(&self, evaluation: &Evaluation, fence: &Fence) -> Result<Decision, Error> {
         let promotion = match Promotion::judge(&self.policy, evaluation) {
             Ok(promotion) => promotion,
             Err(Kept { reason }) => {
@@ -70,27 +70,39 @@ impl Promote {
                 });
             }
         };
+        fence.check().await?;
         match promote(&*self.registry, &promotion).await? {
             Promoted::Done => Ok(Decision {
                 name: "promoted",
                 champion: evaluation.challenger,
                 reason: promotion.reason().to_owned(),
             }),
-            Promoted::Stale { champion } => Ok(Decision {
-                name: "kept",
-                champion: champion.ok_or(ChampionError::Missing)?,
-                reason: format!(
-                    "stale: the champion is {}, the challenger was compared with version {}",
-                    describe(champion),
-                    evaluation.champion
-                ),
-            }),
+            Promoted::Stale { champion: found } => {
+                let present = match found {
+                    Some(present) => present,
+                    // The error names a champion that was deleted.
+                    None => champion(&*self.registry).await?,
+                };
+                Ok(Decision {
+                    name: "kept",
+                    champion: present,
+                    reason: stale(present, evaluation.champion),
+                })
+            }
         }
     }
 }
 
-fn describe(champion: Option<Version>) -> String {
-    champion.map_or_else(|| "none".to_owned(), |version| format!("version {version}"))
+/// Returns the reason for a stale evaluation.
+fn stale(present: Version, compared: Version) -> String {
+    if present == compared {
+        return format!(
+            "stale: version {present} is champion again, but the champion changed after the comparison"
+        );
+    }
+    format!(
+        "stale: the champion is version {present}, the challenger was compared with version {compared}"
+    )
 }
 
 impl Handler for Promote {
@@ -101,12 +113,15 @@ impl Handler for Promote {
     async fn handle(
         &self,
         event: ChallengerEvaluated,
-        _context: &Context,
+        context: &Context,
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
-        let decision = self.decide(&evaluation).await?;
+        let decision = self.decide(&evaluation, &context.fence).await?;
         let decided = ChampionDecided {
-            event_id: EventId::of(Function::Promote, event.week),
+            event_id: EventId::of(
+                Function::Promote,
+                event.event_id.subject_of_week(event.week),
+            ),
             champion: decision.champion,
             challenger: event.challenger,
             promoted: decision.champion == event.challenger,

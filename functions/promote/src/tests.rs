@@ -89,7 +89,9 @@ async fn evaluated_in(
         week,
         champion: version(1),
         challenger,
+        champion_changes: Some(ports.registry.champion_state().await.unwrap().changes),
         comparison,
+        fresh_coverage: None,
         verdicts,
     };
     let path = Evaluation::path(week);
@@ -111,6 +113,7 @@ async fn handle(ports: &Ports, event: &ChallengerEvaluated) -> Result<Outcome, E
         event_id: event.event_id.clone(),
         published_at: now,
         now,
+        fence: runtime::Fence::default(),
     };
     Promote::new(Policy::default(), ports)
         .handle(event.clone(), &context)
@@ -173,6 +176,27 @@ async fn stale_evaluation_does_not_promote() {
         "{}",
         outcome.entry().reason
     );
+}
+
+/// The audit row of the first try could not be written, and an operator rolled back meanwhile.
+#[tokio::test]
+async fn rollback_between_two_tries_of_a_promotion_wins() {
+    let ports = ports().await;
+    let event = evaluated(&ports, 10.0, 9.0).await;
+    let first = handle(&ports, &event).await.unwrap();
+    assert_eq!(first.entry().decision, "promoted");
+    let seen = ports.registry.champion_state().await.unwrap();
+    let rollback = Promotion::rollback(&Operator::named("tests"), &seen, version(1));
+    let _ = promote(&*ports.registry, &rollback).await.unwrap();
+    let before = ports.registry.champion_state().await.unwrap();
+    let second = handle(&ports, &event).await.unwrap();
+    assert_eq!(second.entry().decision, "kept");
+    assert_eq!(
+        second.entry().reason,
+        "stale: version 1 is champion again, but the champion changed after the comparison"
+    );
+    assert_eq!(ports.registry.champion_state().await.unwrap(), before);
+    assert_eq!(aliases(&ports).await, [Some(version(1)), Some(version(2))]);
 }
 
 #[tokio::test]

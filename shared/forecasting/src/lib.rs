@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod checksum;
 pub mod counts;
+pub mod coverage;
 pub mod drift;
 pub mod features;
 pub mod metrics;

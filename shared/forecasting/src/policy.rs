@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{features, metrics::Scores};
+use crate::{features, metrics::Scores, time::Week};
 
 /// The parameters of the training strategy.
 ///
@@ -23,6 +24,9 @@ pub struct Policy {
     /// The relative excess of the live MAE that is major drift, on which someone should retrain the
     /// champion.
     pub live_mae_major: f64,
+    /// The number of days after the end of a week during which its judgement waits for missing
+    /// days.
+    pub judge_after_days: i32,
     /// The number of days of fine-tuning, including the fresh holdout.
     pub fine_tune_days: i32,
     /// The number of the last of these days that form the fresh holdout. They are excluded from
@@ -60,6 +64,7 @@ impl Default for Policy {
             drift_share: 0.5,
             live_mae_tolerance: 0.10,
             live_mae_major: 0.30,
+            judge_after_days: 2,
             fine_tune_days: 30,
             fresh_holdout_days: 7,
             fine_tune_minimum_days: 7,
@@ -115,6 +120,10 @@ impl Policy {
                 "live_mae_major is below live_mae_tolerance",
             ),
             (
+                !(0..=6).contains(&self.judge_after_days),
+                "judge_after_days must be from 0 to 6, because the next week is judged after seven days",
+            ),
+            (
                 self.fresh_holdout_days < 2,
                 "fresh_holdout_days is below 2, the minimum for the bootstrap",
             ),
@@ -129,11 +138,20 @@ impl Policy {
         })
     }
 
+    /// Returns the instant from which a week is judged even if counts are missing. By default, this
+    /// is the start of the next Wednesday in Paris.
+    pub fn deadline(&self, week: Week) -> Timestamp {
+        week.last_day()
+            .plus(self.judge_after_days.saturating_add(1))
+            .at(0)
+    }
+
     /// Judges a week by its share of drifted columns and by the champion's live error.
     ///
+    /// `drifted_share` is `None` if no column can be compared; then only the live error decides.
     /// `live` is `None` if the week has no forecasts to compare with counts.
-    pub fn judge_week(&self, drifted_share: f64, live: Option<LiveError>) -> WeekVerdict {
-        let dataset_drift = drifted_share >= self.drift_share;
+    pub fn judge_week(&self, drifted_share: Option<f64>, live: Option<LiveError>) -> WeekVerdict {
+        let dataset_drift = drifted_share.is_some_and(|share| share >= self.drift_share);
         let excess = live.map(|live| live.mae / live.test_mae - 1.0);
         let is_above =
             |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
@@ -141,11 +159,14 @@ impl Policy {
             is_above(self.live_mae_tolerance),
             is_above(self.live_mae_major),
         );
-        let drift = format!(
-            "{:.0} % of the columns drifted (limit {:.0} %)",
-            drifted_share * 100.0,
-            self.drift_share * 100.0
-        );
+        let drift = match drifted_share {
+            Some(share) => format!(
+                "{:.0} % of the columns drifted (limit {:.0} %)",
+                share * 100.0,
+                self.drift_share * 100.0
+            ),
+            None => "judged by the live error only: no column has values on both sides".to_owned(),
+        };
         let error = match (live, excess) {
             (Some(live), Some(excess)) => format!(
                 "live MAE {:.1} differs by {:+.0} % from the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",

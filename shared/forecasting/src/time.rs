@@ -173,8 +173,9 @@ impl Day {
 
     /// Returns the days from `self` to `last`, both included.
     pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(self), |day| Some(day.plus(1)))
-            .take_while(move |day| *day <= last)
+        // The last day of the calendar has no next day.
+        let next = |day: &Self| Some(day.plus(1)).filter(|next| next > day);
+        std::iter::successors(Some(self), next).take_while(move |day| *day <= last)
     }
 
     /// Returns the number of days from `self` to `later`, negative if `later` is earlier.
@@ -360,6 +361,7 @@ mod tests {
         assert_eq!(day("2021-02-28").plus(1), day("2021-03-01"));
         assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
         assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);
+        assert_eq!(day("9999-12-30").through(day("9999-12-31")).count(), 2);
         assert_eq!(
             Day::from_compact(&day("2021-07-19").compact()).unwrap(),
             day("2021-07-19")

@@ -1,6 +1,6 @@
 //! Errors of HTTP calls.
 
-use std::{error::Error, fmt, io, iter};
+use std::{error::Error, fmt, io, iter, time::Duration};
 
 use reqwest::StatusCode;
 
@@ -147,7 +147,7 @@ impl fmt::Display for Truncated<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future, io::Write, net::TcpListener, sync::Arc, thread, time::Duration};
+    use std::{future, io::Write, net::TcpListener, sync::Arc, thread};
 
     use reqwest::{
         Client, ClientBuilder,

@@ -5,15 +5,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use forecasting::time::Day;
-use reqwest::{StatusCode, Url};
+use reqwest::{
+    Response, StatusCode, Url,
+    header::LOCATION,
+    redirect::{Action, Attempt, Policy},
+};
 use shared::open_data::{OpenData, OpenDataError};
 
 /// The id of the dataset of hourly counts.
 pub const DATASET: &str = "comptage-velo-donnees-compteurs";
 
 const FIELDS: &str = "id_compteur,nom_compteur,sum_counts,date,coordinates";
-/// A day of 100 counters is about 500 kB.
-const MAXIMUM_REPLY_BYTES: usize = 64 * 1024 * 1024;
+/// The limit of a reply after decompression. A day of 100 counters is about 500 kB.
+const MAXIMUM_REPLY_BYTES: usize = 16 * 1024 * 1024;
+/// The limit of the part of an error page that is read.
+const MAXIMUM_ERROR_BYTES: usize = 4 * 1024;
+/// The maximum number of characters of an error page or a location in an error.
+const MAXIMUM_ERROR_CHARACTERS: usize = 300;
+const MAXIMUM_REDIRECTS: usize = 5;
 const TIMEOUT: Duration = Duration::from_secs(120);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -33,12 +42,13 @@ pub struct ExploreClient {
 impl ExploreClient {
     /// Creates a client.
     ///
-    /// Requests time out after two minutes. A failed request is not retried here; the next delivery
-    /// retries it.
+    /// Requests time out after two minutes. Redirects are followed only within the service. A
+    /// failed request is not retried here; the next delivery retries it.
     pub fn new(base: Url) -> Self {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::custom(redirect))
             .build();
         Self {
             http: http.unwrap_or_default(),
@@ -50,14 +60,9 @@ impl ExploreClient {
     /// ambiguity at clock changes.
     fn url(&self, day: Day) -> Url {
         let (from, to) = (day.first_hour(), day.plus(1).first_hour());
-        let (mut url, path) = (self.base.clone(), export_path());
-        // The service may be reached below a path of a proxy. Only URLs that cannot be a base, such
-        // as `mailto:`, have no path segments.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments
-                .pop_if_empty()
-                .extend(path.trim_start_matches('/').split('/'));
-        }
+        let mut url = self.base.clone();
+        let folder = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{folder}{}", export_path()));
         url.query_pairs_mut()
             .append_pair(
                 "where",
@@ -92,26 +97,92 @@ impl OpenData for ExploreClient {
                 source,
             });
         }
+        if let Some(location) = refused_location(&response) {
+            return Err(OpenDataError::Redirected {
+                url: url.to_string(),
+                status: status.as_u16(),
+                location,
+            });
+        }
+        let is_success = status.is_success();
+        let limit = if is_success {
+            MAXIMUM_REPLY_BYTES
+        } else {
+            MAXIMUM_ERROR_BYTES
+        };
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-            if body.len() + chunk.len() > MAXIMUM_REPLY_BYTES {
+            if body.len() + chunk.len() <= limit {
+                body.extend_from_slice(&chunk);
+                continue;
+            }
+            if is_success {
                 return Err(OpenDataError::TooLarge {
                     url: url.to_string(),
-                    limit_bytes: MAXIMUM_REPLY_BYTES,
+                    limit_bytes: limit,
                 });
             }
-            body.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk[..limit - body.len()]);
+            break;
         }
-        if !status.is_success() {
-            let answer = String::from_utf8_lossy(&body).chars().take(300).collect();
+        if !is_success {
             return Err(OpenDataError::Refused {
                 url: url.to_string(),
                 status: status.as_u16(),
-                answer,
+                answer: shortened(&String::from_utf8_lossy(&body)),
             });
         }
         Ok(body.freeze())
     }
+}
+
+/// Follows a redirect within the service. A redirect to another host remains the response.
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let is_same = attempt
+        .previous()
+        .last()
+        .is_some_and(|from| is_same_service(from, attempt.url()));
+    if !is_same {
+        attempt.stop()
+    } else if attempt.previous().len() > MAXIMUM_REDIRECTS {
+        attempt.error(format!(
+            "the service redirected more than {MAXIMUM_REDIRECTS} times"
+        ))
+    } else {
+        attempt.follow()
+    }
+}
+
+/// Returns `true` if both URLs have the same host and port, or if one is the HTTPS version of the
+/// other.
+fn is_same_service(from: &Url, to: &Url) -> bool {
+    let upgrades = from.scheme() == "http"
+        && to.scheme() == "https"
+        && from.port().is_none()
+        && to.port().is_none();
+    from.host_str() == to.host_str() && (from.origin() == to.origin() || upgrades)
+}
+
+/// Returns the target of a redirect that was not followed.
+fn refused_location(response: &Response) -> Option<String> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?;
+    Some(shortened(&String::from_utf8_lossy(location.as_bytes())))
+}
+
+/// Returns the start of a text on one line.
+fn shortened(text: &str) -> String {
+    let printable = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    let start = text.chars().take(MAXIMUM_ERROR_CHARACTERS);
+    start.map(printable).collect()
 }
 
 fn is_transient(status: StatusCode) -> bool {
@@ -124,6 +195,15 @@ fn is_transient(status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::{Router, routing::get};
+    use shared::retryability::{Classify, Retryability};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -145,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn path_of_the_base_url_is_kept() {
-        for (base, expected) in [
-            ("http://127.0.0.1:18911/mirror/paris", "/mirror/paris"),
-            ("http://127.0.0.1:18911/mirror/paris/", "/mirror/paris"),
-            ("http://127.0.0.1:18911/", ""),
+    fn url_keeps_the_path_of_the_base() {
+        for base in [
+            "http://localhost/mirror/paris",
+            "http://localhost/mirror/paris/",
         ] {
-            let url = ExploreClient::new(base.parse().unwrap()).url("2021-07-19".parse().unwrap());
-            assert_eq!(url.path(), format!("{expected}{}", export_path()), "{base}");
+            let client = ExploreClient::new(base.parse().unwrap());
+            let url = client.url("2021-03-28".parse().unwrap());
+            assert_eq!(url.path(), format!("/mirror/paris{}", export_path()));
         }
     }
 
@@ -173,6 +253,73 @@ mod tests {
                 expected,
                 "{code}"
             );
+        }
+    }
+
+    /// Serves `router` on a free port and returns its base URL.
+    async fn serve(router: Router) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        base.parse().unwrap()
+    }
+
+    async fn fetch(base: Url) -> Result<Bytes, OpenDataError> {
+        let day = "2021-07-19".parse().unwrap();
+        ExploreClient::new(base).day(day).await
+    }
+
+    #[tokio::test]
+    async fn redirect_to_another_host_is_not_followed() {
+        let reached = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&reached);
+        let inside = move || async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            "[]"
+        };
+        let other = serve(Router::new().route("/secret", get(inside))).await;
+        let target = format!("{other}secret");
+        for (status, retryability) in [
+            (StatusCode::FOUND, Retryability::Transient),
+            (StatusCode::MOVED_PERMANENTLY, Retryability::Permanent),
+        ] {
+            let location = target.clone();
+            let moved = move || async move { (status, [(LOCATION, location)]) };
+            let base = serve(Router::new().route(&export_path(), get(moved))).await;
+            let error = fetch(base).await.unwrap_err();
+            assert_eq!(error.retryability(), retryability, "{error}");
+            assert!(error.to_string().contains(&target), "{error}");
+        }
+        assert_eq!(reached.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn redirect_within_the_service_is_followed_up_to_a_limit() {
+        let moved = || async { (StatusCode::FOUND, [(LOCATION, "/here")]) };
+        let router = Router::new()
+            .route(&export_path(), get(moved))
+            .route("/here", get(|| async { "[]" }));
+        assert_eq!(fetch(serve(router).await).await.unwrap(), "[]");
+        let circle = || async { (StatusCode::FOUND, [(LOCATION, export_path())]) };
+        let router = Router::new().route(&export_path(), get(circle));
+        let error = fetch(serve(router).await).await.unwrap_err();
+        assert_eq!(error.retryability(), Retryability::Transient, "{error}");
+    }
+
+    #[tokio::test]
+    async fn reply_over_the_limit_and_long_error_page_are_cut() {
+        let large = || async { vec![b' '; MAXIMUM_REPLY_BYTES + 1] };
+        let base = serve(Router::new().route(&export_path(), get(large))).await;
+        let error = fetch(base).await.unwrap_err();
+        assert!(matches!(error, OpenDataError::TooLarge { .. }), "{error}");
+        let page = || async { (StatusCode::NOT_FOUND, "\u{1b}x".repeat(100_000)) };
+        let base = serve(Router::new().route(&export_path(), get(page))).await;
+        match fetch(base).await.unwrap_err() {
+            OpenDataError::Refused { status, answer, .. } => {
+                assert_eq!((status, answer.len()), (404, MAXIMUM_ERROR_CHARACTERS));
+                assert!(!answer.contains('\u{1b}'), "{answer}");
+            }
+            error => panic!("unexpected error: {error}"),
         }
     }
 }

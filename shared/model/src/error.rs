@@ -57,6 +57,15 @@ pub enum ModelError {
         /// The error of XGBoost.
         source: xgboost::Error,
     },
+    /// A file of the model exists with other contents.
+    #[error(
+        "cannot save the model: {address} exists with other contents, and the files of a model are never changed; train \
+         with another recipe or other data"
+    )]
+    Exists {
+        /// The address of the file.
+        address: String,
+    },
     /// The predictions cannot be scored.
     #[error("cannot score the model")]
     Score(#[source] metrics::Error),

@@ -17,7 +17,7 @@ use mlflow::Example;
 use shared::{
     address::ObjectPath,
     registry::{Registry, Version},
-    store::{Condition, Store, malformed, write_json},
+    store::{Condition, Store, StoreError, malformed},
 };
 use xgboost::Booster;
 
@@ -86,29 +86,23 @@ impl Model {
     }
 
     /// Writes the model's files into a folder of the store: the booster, the files for MLflow, and
-    /// last the card with the booster's checksum. Saving the same model again writes identical
-    /// files.
+    /// last the card with the booster's checksum. Existing files are never overwritten, because a
+    /// registered version does not change. Saving the same model again is allowed.
     ///
     /// # Errors
-    /// Returns an error if XGBoost or the store fails.
+    /// Returns [`ModelError::Exists`] if a file exists with other contents. Returns an error if
+    /// XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
-        store
-            .write(&folder.join(BOOSTER_FILE), bytes.into(), Condition::Always)
-            .await?;
+        create(store, &folder.join(BOOSTER_FILE), bytes).await?;
         for (name, text) in mlflow::files(&self.card, &self.example) {
-            store
-                .write(&folder.join(name), text.into(), Condition::Always)
-                .await?;
+            create(store, &folder.join(name), text.into_bytes()).await?;
         }
-        write_json(
-            store,
-            &folder.join(CARD_FILE),
-            &self.card,
-            Condition::Always,
-        )
-        .await?;
-        Ok(())
+        let path = folder.join(CARD_FILE);
+        let mut card = serde_json::to_vec_pretty(&self.card)
+            .map_err(|source| malformed(store, &path, source))?;
+        card.push(b'\n');
+        create(store, &path, card).await
     }
 
     /// Loads the model in a folder and verifies the booster's checksum.
@@ -170,6 +164,24 @@ impl Model {
             .set_param("nthread", number)
             .map_err(ModelError::Predict)
     }
+}
+
+/// Creates a file, unless it exists with the same contents.
+async fn create(store: &dyn Store, path: &ObjectPath, contents: Vec<u8>) -> Result<(), ModelError> {
+    match store
+        .write(path, contents.clone().into(), Condition::Absent)
+        .await
+    {
+        Ok(_) => return Ok(()),
+        Err(StoreError::ConditionFailed { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if store.read(path).await?.bytes == contents {
+        return Ok(());
+    }
+    Err(ModelError::Exists {
+        address: store.address_of(path),
+    })
 }
 
 const BOOSTER_FILE: &str = "model.ubj";

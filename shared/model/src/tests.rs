@@ -4,7 +4,7 @@ use forecasting::{
     counts::{Counter, Counts},
     time::Day,
 };
-use shared::store::{MemoryStore, StoreError, read_json};
+use shared::store::{MemoryStore, StoreError, read_json, write_json};
 
 use super::*;
 
@@ -206,6 +206,20 @@ async fn saving_a_loaded_model_writes_identical_files() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn saved_files_are_never_overwritten() {
+    let (model, other) = (trained(&counts(40, 10)), trained(&counts(40, 6)));
+    let (store, folder) = saved(&model).await;
+    model.save(&*store, &folder).await.unwrap();
+    let before = store.list("").await.unwrap();
+    let error = other.save(&*store, &folder).await.unwrap_err();
+    assert!(matches!(error, ModelError::Exists { .. }), "{error}");
+    assert!(error.to_string().contains("/test/model.ubj"), "{error}");
+    assert_eq!(store.list("").await.unwrap(), before);
+    let loaded = Model::load(&store, &folder, Threads::One).await.unwrap();
+    assert_eq!(loaded.card(), model.card());
 }
 
 #[tokio::test]

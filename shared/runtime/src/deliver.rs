@@ -16,19 +16,21 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use forecasting::checksum::Checksum;
 use shared::{
+    audit::AuditRow,
     bus::Message,
     event::{Event, EventId, decode},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     ports::Ports,
     retryability::Retryability,
+    store::StoreError,
 };
 use tracing::Instrument;
 
+use self::dead_letter::Rejection;
 use super::{
-    Context, Envelope, Error, Handler, Outcome,
-    envelope::trace_id,
+    Context, Envelope, Error, Fence, Handler, Outcome,
+    envelope::{Unread, trace_id},
     oidc::TokenVerifier,
     settings::ServiceSettings,
     status::{MAXIMUM_BODY_BYTES, Reply},
@@ -55,12 +57,17 @@ impl<H: Handler> Service<H> {
             settings,
         });
         let authenticate = from_fn_with_state(Arc::clone(&service), Self::authenticate);
+        let mut routes = handler.routes();
+        // A layer on no routes is a panic.
+        if routes.has_routes() {
+            routes = routes.route_layer(authenticate.clone());
+        }
         Router::new()
             .route("/", post(Self::receive).route_layer(authenticate))
             .route("/livez", get(|| async { StatusCode::OK }))
             .route("/readyz", get(Self::readiness))
             .with_state(service)
-            .merge(handler.routes())
+            .merge(routes)
             .layer(DefaultBodyLimit::max(MAXIMUM_BODY_BYTES))
     }
 
@@ -71,7 +78,7 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Rejects a delivery without a valid token before reading its body.
+    /// Rejects a request without a valid token before reading its body.
     async fn authenticate(
         State(service): State<Arc<Self>>,
         request: Request,
@@ -137,73 +144,108 @@ impl<H: Handler> Service<H> {
                 return Reply::Retry;
             }
         };
-        let envelope = match Envelope::parse(headers, &body) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                let error = Error::permanent("cannot read the delivery").caused_by(error);
-                // Without a message id, the digest of the body identifies the message: redelivering
-                // the same body yields the same id.
-                let id = EventId::of_message(Checksum::of(&body).short(16));
-                let unread = Envelope {
-                    message_id: String::new(),
-                    published_at: None,
-                    attributes: [].into(),
-                    data: body,
-                };
-                return self.dead_letter(&id, unread, error).await;
-            }
-        };
-        tracing::Span::current().record("message_id", &envelope.message_id);
-        self.deliver(envelope).await
+        // In batched mode every event is handled, also after a failed one.
+        let mut worst = Reply::Done;
+        for message in Envelope::parse_all(headers, body) {
+            let reply = match message {
+                Ok(envelope) => {
+                    tracing::Span::current().record("message_id", &envelope.message_id);
+                    self.deliver(envelope).await
+                }
+                Err(Unread { data, error }) => {
+                    let error = Error::permanent("cannot read the delivery").caused_by(error);
+                    let unread = Envelope {
+                        message_id: String::new(),
+                        published_at: None,
+                        attributes: [].into(),
+                        data,
+                    };
+                    self.reject(unread, error).await
+                }
+            };
+            worst = worst.worse(reply);
+        }
+        worst
     }
 
-    async fn deliver(&self, envelope: Envelope) -> Reply {
+    async fn deliver(&self, mut envelope: Envelope) -> Reply {
         let now = self.ports.clock.now();
-        let published_at = envelope.published_at.unwrap_or(now);
+        let published_at = *envelope.published_at.get_or_insert(now);
         let event: H::Event = match decode(&envelope.data) {
             Ok(event) => event,
-            Err(error) => {
-                let id = EventId::of_message(&envelope.message_id);
-                return self.dead_letter(&id, envelope, error.into()).await;
-            }
+            Err(error) => return self.reject(envelope, error.into()).await,
         };
-        let context = Context {
-            event_id: event.event_id(published_at),
-            published_at,
-            now,
+        let event_id = event.event_id(published_at);
+        tracing::Span::current().record("event_id", event_id.to_string());
+        let (claim, is_dead_letter) = match self.claim(&event_id, &envelope).await {
+            Ok(claimed) => claimed,
+            Err(error) => return retry("cannot read the ledger", error.into()),
         };
-        tracing::Span::current().record("event_id", context.event_id.to_string());
-        let mut lease = match self.ledger.claim(&context.event_id, now).await {
-            Ok(Claim::Acquired(lease)) => lease,
-            Ok(Claim::Completed(events)) => {
+        let fence = match claim {
+            Claim::Acquired(lease) => self.fence(&event_id, lease),
+            Claim::Completed(events) => {
                 tracing::info!("event already handled");
                 return self.publish(&events).await.unwrap_or(Reply::AlreadyDone);
             }
-            Ok(Claim::InProgress { expires }) => {
+            Claim::DeadLettered { at, .. } => {
+                tracing::info!(at = %at, "event is a dead letter");
+                return Reply::DeadLettered;
+            }
+            Claim::InProgress { expires } => {
                 tracing::info!(expires = %expires, "event is being handled by another delivery");
                 return Reply::InProgress;
             }
-            Err(error) => return retry("cannot read the ledger", error.into()),
         };
-        let handled = self.handle(event, context.clone(), &mut lease).await;
+        let context = Context {
+            event_id,
+            published_at,
+            now,
+            fence,
+        };
+        let handled = self.handle(event, context.clone()).await;
         match handled.and_then(check_topics::<H>) {
-            Ok(outcome) => self.finish(&context, lease, outcome).await,
-            Err(error) => self.fail(&context, lease, envelope, error).await,
+            Ok(outcome) => self.finish(&context, outcome).await,
+            Err(error) => self.fail(&context, envelope, is_dead_letter, error).await,
         }
+    }
+
+    /// Claims an event. Also returns `true` if an earlier message of the event is a dead letter, so
+    /// that another failure adds none.
+    ///
+    /// A message that was republished from the dead letters, or published after the failure, is a
+    /// new request: it claims the entry of a dead letter again. Any other message is a repetition.
+    async fn claim(
+        &self,
+        event_id: &EventId,
+        envelope: &Envelope,
+    ) -> Result<(Claim, bool), StoreError> {
+        let now = self.ports.clock.now();
+        let claim = self.ledger.claim(event_id, now).await?;
+        let Claim::DeadLettered { at, message } = &claim else {
+            return Ok((claim, false));
+        };
+        let is_republished = envelope.is_republished();
+        let is_later = envelope.published_at.is_some_and(|time| time >= *at);
+        if !(is_republished || is_later) || *message == envelope.checksum().to_string() {
+            return Ok((claim, true));
+        }
+        let again = self.ledger.claim_again(event_id, now).await?;
+        // The dead letter of a republished message is gone.
+        Ok((again, !is_republished))
+    }
+
+    fn fence(&self, event_id: &EventId, lease: Lease) -> Fence {
+        let clock = Arc::clone(&self.ports.clock);
+        Fence::new(self.ledger.clone(), clock, event_id.clone(), lease)
     }
 
     /// Runs the handler in its own task, so that a panic becomes a transient error and the lease is
     /// released.
-    async fn handle(
-        &self,
-        event: H::Event,
-        context: Context,
-        lease: &mut Lease,
-    ) -> Result<Outcome, Error> {
-        let handler = Arc::clone(&self.handler);
+    async fn handle(&self, event: H::Event, context: Context) -> Result<Outcome, Error> {
+        let (handler, fence) = (Arc::clone(&self.handler), context.fence.clone());
         let work =
             tokio::spawn(async move { handler.handle(event, &context).await }.in_current_span());
-        self.while_renewing(lease, work)
+        self.while_renewing(&fence, work)
             .await
             .unwrap_or_else(|panic| {
                 tracing::error!(error = %panic, "handler panicked");
@@ -212,7 +254,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// Waits for `work` and renews the lease of the event meanwhile.
-    async fn while_renewing<T>(&self, lease: &mut Lease, work: impl Future<Output = T>) -> T {
+    async fn while_renewing<T>(&self, fence: &Fence, work: impl Future<Output = T>) -> T {
         let third_of_lease = self.ledger.lease().unsigned_abs() / 3;
         let mut work = pin!(work);
         loop {
@@ -220,7 +262,7 @@ impl<H: Handler> Service<H> {
                 done = &mut work => return done,
                 () = tokio::time::sleep(third_of_lease) => {}
             }
-            let mut renewal = pin!(self.renew(lease));
+            let mut renewal = pin!(fence.renew());
             tokio::select! {
                 done = &mut work => {
                     // A cancelled renewal may still change the entry, and its new generation would
@@ -233,19 +275,12 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    async fn renew(&self, lease: &mut Lease) {
-        if let Err(error) = self.ledger.renew(lease, self.ports.clock.now()).await {
-            // Another delivery may have taken the event over. This one notices when it completes
-            // the entry.
-            tracing::warn!(error = %Error::from(error).chain(), "cannot renew lease");
-        }
-    }
-
     /// Records the outcome of an event.
     ///
     /// The lease is renewed until the ledger entry is complete, because writing the audit row may
-    /// take longer than a lease.
-    async fn finish(&self, context: &Context, mut lease: Lease, outcome: Outcome) -> Reply {
+    /// take longer than a lease. A delivery that has lost its lease writes no row.
+    async fn finish(&self, context: &Context, outcome: Outcome) -> Reply {
+        let fence = &context.fence;
         let now = self.ports.clock.now();
         let Outcome { entry, events } = outcome;
         let (decision, reason) = (entry.decision.clone(), entry.reason.clone());
@@ -255,45 +290,43 @@ impl<H: Handler> Service<H> {
             context.event_id.clone(),
             &self.settings.environment,
         );
-        if let Err(error) = self
-            .while_renewing(&mut lease, self.ports.warehouse.record(&row))
-            .await
-        {
-            self.release(lease, "cannot write the audit row").await;
-            return retry("cannot write the audit row", error.into());
+        if let Err(error) = self.while_renewing(fence, self.record(fence, &row)).await {
+            fence.release("cannot write the audit row").await;
+            return retry("cannot write the audit row", error);
         }
-        if let Err(error) = self.ledger.complete(&lease, now, &decision, &events).await {
-            self.release(lease, "cannot complete the event in the ledger")
+        if let Err(error) = fence.complete(&decision, &events).await {
+            fence
+                .release("cannot complete the event in the ledger")
                 .await;
-            return retry("cannot complete the event in the ledger", error.into());
+            return retry("cannot complete the event in the ledger", error);
         }
         tracing::info!(decision, reason, "event handled");
         self.publish(&events).await.unwrap_or(Reply::Done)
     }
 
+    /// Writes an audit row, if the delivery still holds its lease.
+    async fn record(&self, fence: &Fence, row: &AuditRow) -> Result<(), Error> {
+        fence.check().await?;
+        Ok(self.ports.warehouse.record(row).await?)
+    }
+
     async fn fail(
         &self,
         context: &Context,
-        lease: Lease,
         envelope: Envelope,
+        is_dead_letter: bool,
         error: Error,
     ) -> Reply {
-        self.release(lease, &error.chain()).await;
-        match error.retryability() {
-            Retryability::Transient => retry("delivery failed, will be retried", error),
-            Retryability::Permanent => self.dead_letter(&context.event_id, envelope, error).await,
+        if error.retryability() == Retryability::Transient {
+            context.fence.release(&error.chain()).await;
+            return retry("delivery failed, will be retried", error);
         }
-    }
-
-    async fn release(&self, lease: Lease, reason: &str) {
-        if let Err(error) = self
-            .ledger
-            .release(lease, self.ports.clock.now(), reason)
-            .await
-        {
-            // The lease expires by itself.
-            tracing::warn!(error = %Error::from(error).chain(), "cannot release lease");
-        }
+        let rejection = Rejection {
+            event_id: &context.event_id,
+            fence: &context.fence,
+            is_dead_letter,
+        };
+        self.dead_letter(rejection, envelope, error).await
     }
 
     /// Publishes events. Returns the reply to send if publishing fails, and `None` otherwise.

@@ -8,6 +8,8 @@ use shared::{
     retryability::{Classify, Retryability},
 };
 
+use crate::redact::redact;
+
 /// The maximum size of an error text. Errors may quote a message of several megabytes, and Cloud
 /// Logging limits an entry to 256 kB.
 const LONGEST_TEXT_BYTES: usize = 100_000;
@@ -79,7 +81,7 @@ impl Error {
         self.retryability
     }
 
-    /// Returns the error and its causes on one line, separated by colons.
+    /// Returns the error and its causes on one line, separated by colons and without credentials.
     pub fn chain(&self) -> String {
         let (mut text, mut next) = (self.to_string(), self.source());
         while let Some(cause) = next {
@@ -90,7 +92,7 @@ impl Error {
             }
             next = cause.source();
         }
-        text
+        redact(&text).into_owned()
     }
 
     /// Creates the audit entry of a dead-lettered message.
@@ -100,7 +102,7 @@ impl Error {
             error_message,
             ..AuditEntry::new(
                 "dead-lettered",
-                truncate(&self.to_string(), LONGEST_TEXT_BYTES),
+                truncate(&redact(&self.to_string()), LONGEST_TEXT_BYTES),
             )
         }
     }
@@ -145,6 +147,15 @@ mod tests {
         assert_eq!(error.chain(), "disk full");
         let quoting = Error::permanent("cannot write: disk full").caused_by(disk());
         assert_eq!(quoting.chain(), "cannot write: disk full");
+    }
+
+    #[test]
+    fn echoed_authorization_is_not_part_of_the_chain() {
+        let answer = std::io::Error::other("401: no: Bearer tok-geheim-en");
+        let error = Error::permanent("cannot read Basic dTpw").caused_by(answer);
+        assert_eq!(error.chain(), "cannot read Basic …: 401: no: Bearer …");
+        let entry = error.into_dead_letter();
+        assert_eq!(entry.reason, "cannot read Basic …");
     }
 
     #[test]

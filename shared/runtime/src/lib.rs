@@ -3,10 +3,13 @@
 mod deliver;
 mod envelope;
 mod error;
+mod fence;
+mod http;
 mod keys;
 mod logs;
 mod oidc;
 mod open;
+mod redact;
 mod server;
 mod settings;
 mod status;
@@ -23,6 +26,8 @@ use shared::{
 
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::Error;
+pub use fence::Fence;
+pub use http::{HttpLimits, serve};
 pub use logs::init as init_logs;
 pub use oidc::PushAuthentication;
 pub use open::{open, open_store};
@@ -45,7 +50,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Handles an event.
     ///
     /// May run several times for one event, even concurrently. All effects must therefore be
-    /// idempotent and keyed by the event id.
+    /// idempotent and keyed by the event id. Before a write that replaces something, the handler
+    /// calls [`Fence::check`].
     ///
     /// # Errors
     /// Returns a permanent error if a retry cannot help, and a transient error otherwise.
@@ -63,7 +69,7 @@ pub trait Handler: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Returns additional routes of the service.
+    /// Returns additional routes of the service. They require the same token as deliveries.
     fn routes(self: Arc<Self>) -> Router {
         Router::new()
     }
@@ -78,6 +84,8 @@ pub struct Context {
     pub published_at: Timestamp,
     /// The start time of this delivery.
     pub now: Timestamp,
+    /// The right to write. Check it right before every write that replaces something.
+    pub fence: Fence,
 }
 
 /// The result of handling an event: an audit entry, and the events to publish.

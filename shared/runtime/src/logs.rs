@@ -15,6 +15,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use crate::redact::redact;
+
 /// Initializes logging to standard error.
 ///
 /// On a terminal, events are plain lines; otherwise one JSON object per line, see
@@ -95,7 +97,8 @@ fn entry(event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value
     fields
 }
 
-/// The fields of a span or event as JSON. The text of an event is in the field `message`.
+/// The fields of a span or event as JSON, without credentials. The text of an event is in the field
+/// `message`.
 #[derive(Default)]
 struct Fields(Map<String, Value>);
 
@@ -123,10 +126,10 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field, json!(value));
+        self.set(field, json!(redact(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.set(field, json!(format!("{value:?}")));
+        self.set(field, json!(redact(&format!("{value:?}"))));
     }
 }

@@ -107,8 +107,9 @@ impl PushAuthentication {
         validation.set_required_spec_claims(&["aud", "exp", "iss"]);
         validation.set_audience(&[audience]);
         validation.set_issuer(&ISSUERS);
-        // `Claims::check` compares the expiry with the clock of the ports instead.
+        // `Claims::check` compares expiry and beginning with the clock of the ports instead.
         validation.validate_exp = false;
+        validation.validate_nbf = false;
         Some(TokenVerifier {
             validation,
             email: email.clone(),
@@ -125,7 +126,7 @@ pub(super) struct TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, expiry, and
+    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, validity, and
     /// email address.
     pub(super) async fn verify(
         &self,
@@ -162,6 +163,8 @@ impl TokenVerifier {
 struct Claims {
     /// The expiry in seconds since 1970.
     exp: i64,
+    /// The beginning of the token's validity in seconds since 1970.
+    nbf: Option<i64>,
     email: Option<String>,
     email_verified: Option<bool>,
 }
@@ -170,6 +173,12 @@ impl Claims {
     fn check(&self, email: &str, now: Timestamp) -> Result<(), TokenError> {
         if self.exp < now.as_second() - CLOCK_SKEW.as_secs() {
             return Err(TokenError::Expired);
+        }
+        if self
+            .nbf
+            .is_some_and(|begin| begin > now.as_second().saturating_add(CLOCK_SKEW.as_secs()))
+        {
+            return Err(TokenError::NotYetValid);
         }
         if self.email.as_deref() != Some(email) {
             return Err(TokenError::Claim("email address"));
@@ -204,6 +213,8 @@ pub(super) enum TokenError {
     EmailNotVerified,
     #[error("the token has expired")]
     Expired,
+    #[error("the token is not valid yet")]
+    NotYetValid,
     #[error("cannot fetch the issuer's public keys")]
     NoKeys,
 }

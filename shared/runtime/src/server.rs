@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use google_cloud::CloudSettings;
 use shared::{
     address::OpenError,
@@ -12,7 +12,7 @@ use shared::{
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
-use super::{Handler, ServiceSettings, deliver::Service, open};
+use super::{Handler, HttpLimits, ServiceSettings, deliver::Service, http, open};
 
 /// The exit code for invalid settings, `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 78;
@@ -27,6 +27,8 @@ pub fn router<H: Handler>(handler: Arc<H>, ports: &Ports, settings: &ServiceSett
 }
 
 /// Runs a function until SIGTERM or Ctrl-C, then finishes the deliveries in flight.
+///
+/// Deliveries that are not finished in time are cut off. Pub/Sub delivers them again.
 ///
 /// `build` creates the handler from the settings and the ports. The exit code is 0 after a
 /// requested shutdown, 78 for invalid settings, and 69 if a port or the listening address cannot be
@@ -43,7 +45,12 @@ where
             .unwrap_or_else(|| "info".to_owned()),
     );
     match serve(&variables, build).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            tracing::warn!(function = %H::FUNCTION, "ending with deliveries in flight");
+            // Returning would wait for threads that compute.
+            std::process::exit(0)
+        }
         Err(StartError::Settings(error)) => {
             tracing::error!(error = %error, function = %H::FUNCTION, "cannot start");
             ExitCode::from(EXIT_CONFIGURATION)
@@ -58,7 +65,8 @@ where
     }
 }
 
-async fn serve<H, B>(variables: &dyn Variables, build: B) -> Result<(), StartError>
+/// Returns `false` if deliveries were still in flight at the end.
+async fn serve<H, B>(variables: &dyn Variables, build: B) -> Result<bool, StartError>
 where
     H: Handler,
     B: FnOnce(&dyn Variables, &Ports) -> Result<H, SettingsError>,
@@ -87,12 +95,7 @@ where
         bus = %addresses.bus,
         "listening"
     );
-    // Responses are small and complete, so Nagle's algorithm would only delay them.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown())
-        .await;
-    served.map_err(cannot_listen)
+    Ok(http::serve(listener, router, HttpLimits::default(), shutdown()).await)
 }
 
 /// Waits for Ctrl-C or for SIGTERM, which Cloud Run sends ten seconds before it kills a process.

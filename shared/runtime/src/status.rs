@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 /// a few hundred bytes.
 pub const MAXIMUM_BODY_BYTES: usize = 10 * 1024 * 1024;
 
-/// The result of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The result of a delivery. The order is from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reply {
     /// This delivery handled the event.
     Done,
@@ -28,6 +28,12 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Returns the worse of two replies: the reply to a batch is that of its worst event.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        self.max(other)
+    }
+
     /// Returns the HTTP status of the reply.
     ///
     /// Pub/Sub treats 204 as an acknowledgement and redelivers after any other status in this

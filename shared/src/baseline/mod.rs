@@ -3,9 +3,9 @@
 //!
 //! A data set is a CSV object of counts, `data/baselines/NAME.csv`, and a [`Manifest`] next to it.
 //! Both are immutable; the name contains the start of the contents' checksum. One object,
-//! [`PUBLISHED`], names the two data sets in use and changes by compare-and-swap. People and
-//! functions read copies of these two, `data/train_baseline.csv` and `data/test_baseline.csv`.
-//! [`publish`] writes the copies.
+//! [`PUBLISHED`], names the two data sets in use and changes by compare-and-swap. People read copies
+//! of these two, `data/train_baseline.csv` and `data/test_baseline.csv`. [`publish`] writes the
+//! copies, unless a person has uploaded other files there.
 
 mod manifest;
 mod name;
@@ -241,17 +241,29 @@ async fn copy_both(store: &dyn Store, [train, test]: [Bytes; 2]) -> Result<(), S
     copy(store, TEST_BASELINE, test).await
 }
 
-/// Writes a copy unless its contents are equal. An unchanged generation keeps derived data valid,
-/// for example the features.
+/// Writes a copy unless its contents are equal. An object that is no data set was uploaded by a
+/// person, and is never overwritten.
 async fn copy(store: &dyn Store, name: &str, bytes: Bytes) -> Result<(), StoreError> {
     let path = ObjectPath::new(name);
     let condition = match store.read(&path).await {
         Ok(known) if known.bytes == bytes => return Ok(()),
-        Ok(known) => Condition::Unchanged(known.generation),
+        Ok(known) if is_data_set(store, &known.bytes).await? => {
+            Condition::Unchanged(known.generation)
+        }
+        Ok(_) => return Ok(()),
         Err(StoreError::NotFound { .. }) => Condition::Absent,
         Err(error) => return Err(error),
     };
     store.write(&path, bytes, condition).await.map(drop)
+}
+
+/// Returns `true` if the bytes are those of a stored data set.
+async fn is_data_set(store: &dyn Store, bytes: &[u8]) -> Result<bool, StoreError> {
+    let ending = name::ending(&Checksum::of(bytes));
+    let objects = store.list(FOLDER).await?;
+    Ok(objects
+        .iter()
+        .any(|object| object.as_str().ends_with(&ending)))
 }
 
 /// Returns the manifests of a data set and of its chain of parents, latest first.

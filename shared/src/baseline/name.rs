@@ -66,6 +66,11 @@ impl DataSetName {
     }
 }
 
+/// Returns the end of the path of a data set with this checksum.
+pub(super) fn ending(checksum: &Checksum) -> String {
+    format!("-{}.csv", checksum.short(DIGITS))
+}
+
 impl FromStr for DataSetName {
     type Err = DataSetNameError;
 

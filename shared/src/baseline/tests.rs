@@ -121,7 +121,7 @@ async fn verify_reports_missing_changed_and_undescribed_objects() {
     );
     store
         .write(
-            &ObjectPath::new(TRAIN_BASELINE),
+            &train.manifest.object,
             Bytes::from_static(b"hello"),
             Condition::Always,
         )

@@ -3,7 +3,9 @@
 use forecasting::checksum::Checksum;
 use serde::Serialize;
 
-use super::{DataSetName, FOLDER, Manifest, TEST_BASELINE, TRAIN_BASELINE, manifest, published};
+use super::{
+    DataSetName, FOLDER, Manifest, TEST_BASELINE, TRAIN_BASELINE, is_data_set, manifest, published,
+};
 use crate::{
     address::ObjectPath,
     store::{Store, StoreError},
@@ -26,6 +28,8 @@ pub enum State {
     },
     /// The manifest cannot be read, for this reason.
     Unreadable(String),
+    /// A person uploaded the object in place of a copy. The functions do not read it.
+    Uploaded,
     /// The object has no manifest. It was lost, or [`keep`](super::store_data_set) was interrupted.
     Undescribed,
 }
@@ -79,7 +83,7 @@ pub async fn verify(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
         (TEST_BASELINE, &baseline.test),
     ] {
         match manifest(store, name).await {
-            Ok(manifest) => findings.push(compare(store, copy, &manifest).await?),
+            Ok(manifest) => findings.push(compare_copy(store, copy, &manifest).await?),
             Err(StoreError::NotFound { address }) => {
                 findings.push(Finding {
                     object: address,
@@ -112,6 +116,26 @@ fn undescribed(store: &dyn Store, object: &ObjectPath, all: &[ObjectPath]) -> Op
 /// Returns the data set name of an object with this ending.
 fn name<'a>(object: &'a ObjectPath, ending: &str) -> Option<&'a str> {
     object.as_str().strip_prefix(FOLDER)?.strip_suffix(ending)
+}
+
+/// Compares a copy with its manifest. Contents that are no data set were uploaded by a person.
+async fn compare_copy(
+    store: &dyn Store,
+    copy: &str,
+    manifest: &Manifest,
+) -> Result<Finding, StoreError> {
+    let finding = compare(store, copy, manifest).await?;
+    if !matches!(finding.state, State::Changed { .. }) {
+        return Ok(finding);
+    }
+    let found = store.read(&ObjectPath::new(copy)).await?.bytes;
+    if is_data_set(store, &found).await? {
+        return Ok(finding);
+    }
+    Ok(Finding {
+        state: State::Uploaded,
+        ..finding
+    })
 }
 
 async fn compare(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use forecasting::checksum::Checksum;
 use jiff::Timestamp;
@@ -97,7 +98,7 @@ impl DeadLetter {
         }
         let offloaded = Offloaded {
             attributes: own,
-            data: Payload::of(&data),
+            data: payload(data),
         };
         // Serialization cannot fail: the value consists of strings and string maps.
         let contents: Bytes = serde_json::to_vec(&offloaded).unwrap_or_default().into();
@@ -112,6 +113,27 @@ impl DeadLetter {
             },
             offloaded: Some((path, contents)),
         }
+    }
+}
+
+/// Returns a payload as text if it is UTF-8 and few of its characters need an escape in JSON, and
+/// in base64 otherwise. Either way the object is at most about a third larger than the payload.
+fn payload(data: Bytes) -> Payload {
+    let extra: usize = data
+        .iter()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+            0..0x20 => 5,
+            _ => 0,
+        })
+        .sum();
+    if extra > data.len() / 3 {
+        return Payload::Base64(BASE64_STANDARD.encode(&data));
+    }
+    // Converting the bytes does not copy them unless they are shared: they may be 10 MiB.
+    match String::from_utf8(data.into()) {
+        Ok(text) => Payload::Text(text),
+        Err(error) => Payload::Base64(BASE64_STANDARD.encode(error.as_bytes())),
     }
 }
 
@@ -245,6 +267,17 @@ mod tests {
             (3, "…"),
         ] {
             assert_eq!(truncate("vélos à Paris", bytes), expected, "{bytes}");
+        }
+    }
+
+    /// A control character has six characters in JSON.
+    #[test]
+    fn offloaded_message_is_at_most_a_third_larger() {
+        for (byte, length) in [(b'x', 9_000), (0x01, 9_000), (b'"', 9_000), (0xff, 9_000)] {
+            let data = Bytes::from(vec![byte; length]);
+            let stored = serde_json::to_string(&payload(data.clone())).unwrap();
+            assert!(stored.len() <= 12_020, "{byte}: {}", stored.len());
+            assert!(payload(data.clone()).to_bytes() == data, "{byte}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use forecasting::time::Week;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Function;
@@ -48,6 +49,21 @@ impl EventId {
             .as_str()
             .split_once('/')
             .map_or(self.0.as_str(), |(_, subject)| subject)
+    }
+}
+
+impl EventId {
+    /// Returns the subject of the results for a week: the week, or `WEEK@INSTANT` if the event
+    /// belongs to a repeated judgement.
+    ///
+    /// Each judgement of a week thus has events, evaluations and models of its own. An id about
+    /// anything else yields the week.
+    pub fn subject_of_week(&self, week: Week) -> String {
+        let (week, subject) = (week.to_string(), self.subject());
+        match subject.strip_prefix(&week) {
+            Some(rest) if rest.starts_with('@') && !rest.contains('/') => subject.to_owned(),
+            _ => week,
+        }
     }
 }
 

@@ -23,6 +23,10 @@ pub struct IngestRequested {
     /// event id. So the request is handled once after that time, however often it is published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Timestamp>,
+    /// `true` if a reply replaces the counts of a day even though it lacks some of them. It is part
+    /// of the event id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 impl IngestRequested {
@@ -41,14 +45,18 @@ impl IngestRequested {
     }
 
     fn id_of(&self, subject: impl fmt::Display) -> EventId {
-        match self.again {
-            None => EventId::of(Function::Ingest, subject),
-            // Some file systems do not allow colons in the names of ledger entries.
-            Some(instant) => EventId::of(
-                Function::Ingest,
-                format_args!("{subject}@{}", instant.to_string().replace(':', "-")),
-            ),
-        }
+        let force = if self.force { "-forced" } else { "" };
+        let subject = subject_of_request(subject, self.again);
+        EventId::of(Function::Ingest, format_args!("{subject}{force}"))
+    }
+}
+
+/// Returns the subject of a request, with the instant of the work that it repeats.
+fn subject_of_request(subject: impl fmt::Display, again: Option<Timestamp>) -> String {
+    match again {
+        None => subject.to_string(),
+        // Some file systems do not allow colons in the names of ledger entries.
+        Some(instant) => format!("{subject}@{}", instant.to_string().replace(':', "-")),
     }
 }
 
@@ -89,6 +97,11 @@ pub struct DriftCheckRequested {
     /// The week to check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub week: Option<Week>,
+    /// The time of a judgement to repeat, because the counts of the week have changed since. It is
+    /// part of the event id, and of the ids of all events that follow. So the week is judged once
+    /// after that time, however often the request is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Timestamp>,
 }
 
 impl DriftCheckRequested {
@@ -103,7 +116,8 @@ impl Event for DriftCheckRequested {
     const TOPIC: Topic = Topic::DriftCheckRequested;
 
     fn event_id(&self, published_at: Timestamp) -> EventId {
-        EventId::of(Function::DriftCheck, self.week(published_at))
+        let subject = subject_of_request(self.week(published_at), self.again);
+        EventId::of(Function::DriftCheck, subject)
     }
 }
 

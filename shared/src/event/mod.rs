@@ -8,8 +8,13 @@ mod id;
 mod messages;
 mod names;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 pub use id::{EventId, EventIdError};
 pub use messages::{
@@ -17,6 +22,9 @@ pub use messages::{
     DriftDetected, IngestRequested,
 };
 pub use names::{Function, Topic, UnknownName};
+
+/// The maximum size of an encoded event in bytes. Events have a few hundred bytes.
+pub const MAXIMUM_EVENT_BYTES: usize = 64 * 1024;
 
 /// An event that a function reacts to.
 pub trait Event: DeserializeOwned + Serialize + Send + Sync + 'static {
@@ -39,29 +47,55 @@ pub fn encode<E: Event>(event: &E) -> Vec<u8> {
 
 /// Decodes an event of the expected type.
 ///
+/// The bytes are parsed into the event's type, without a tree of JSON values in between.
+///
 /// # Errors
-/// Returns an error if the bytes are not valid JSON, are another event, or have invalid fields.
+/// Returns an error if the bytes are too many, are not valid JSON, are another event, or have
+/// invalid fields.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(DecodeError::Json)?;
-    let found = value
-        .get("type")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
+    if bytes.len() > MAXIMUM_EVENT_BYTES {
+        return Err(DecodeError::TooLarge { bytes: bytes.len() });
+    }
+    let found = event_type(bytes).map_err(DecodeError::Json)?;
     if found != E::TOPIC.to_string() {
         return Err(DecodeError::Unknown {
             expected: E::TOPIC,
             found: found.chars().take(80).collect(),
         });
     }
-    serde_json::from_value(value).map_err(|source| DecodeError::Fields {
+    serde_json::from_slice(bytes).map_err(|source| DecodeError::Fields {
         event: E::TOPIC,
         source,
     })
 }
 
+/// Returns the `type` of an event; empty if the bytes are JSON without a single textual `type`.
+///
+/// # Errors
+/// Returns an error if the bytes are not valid JSON.
+fn event_type(bytes: &[u8]) -> Result<String, serde_json::Error> {
+    // A derived struct also accepts a list, but an event is an object.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return serde_json::from_slice::<IgnoredAny>(bytes).map(|_| String::new());
+    }
+    match serde_json::from_slice::<Tag<'_>>(bytes) {
+        Ok(tag) => Ok(tag.event_type.into_owned()),
+        Err(error) if error.is_data() => {
+            serde_json::from_slice::<IgnoredAny>(bytes).map(|_| String::new())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The error returned when bytes are not the expected event.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
+    /// The bytes are too many to be an event; they were not parsed.
+    #[error("the message has {bytes} bytes, but an event has at most {MAXIMUM_EVENT_BYTES}")]
+    TooLarge {
+        /// The size of the message.
+        bytes: usize,
+    },
     /// The bytes are not valid JSON.
     #[error("the message is not valid JSON")]
     Json(#[source] serde_json::Error),
@@ -81,6 +115,12 @@ pub enum DecodeError {
         /// The cause, which names the field.
         source: serde_json::Error,
     },
+}
+
+#[derive(Deserialize)]
+struct Tag<'a> {
+    #[serde(rename = "type", borrow, default)]
+    event_type: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -159,10 +199,62 @@ mod tests {
     }
 
     #[test]
+    fn repeated_drift_check_has_its_own_id_and_subject() {
+        let text =
+            br#"{"type":"drift-check-requested","week":"2021-W30","again":"2021-08-02T05:00:01Z"}"#;
+        let request: DriftCheckRequested = decode(text).unwrap();
+        let id = request.event_id(Timestamp::UNIX_EPOCH);
+        assert_eq!(id.to_string(), "drift-check/2021-W30@2021-08-02T05-00-01Z");
+        assert_eq!(encode(&request), text);
+        assert_eq!(
+            id.subject_of_week("2021-W30".parse().unwrap()),
+            "2021-W30@2021-08-02T05-00-01Z"
+        );
+    }
+
+    #[test]
+    fn forced_ingest_has_its_own_id() {
+        let request = |text: &str| decode::<IngestRequested>(text.as_bytes()).unwrap();
+        let forced = r#"{"type":"ingest-requested","from":"2021-07-19","force":true}"#;
+        assert_eq!(encode(&request(forced)), forced.as_bytes());
+        let id = |text: &str| request(text).event_id(Timestamp::UNIX_EPOCH).to_string();
+        assert_eq!(id(forced), "ingest/2021-07-19-forced");
+        assert_eq!(
+            id(
+                r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-08-01T09:00:00Z","force":true}"#
+            ),
+            "ingest/2021-07-19@2021-08-01T09-00-00Z-forced"
+        );
+    }
+
+    #[test]
+    fn id_of_another_subject_yields_the_week() {
+        let week = "2021-W30".parse().unwrap();
+        for id in [
+            "drift-check/2021-W30",
+            "drift-check/2021-W29@2021-07-26T05-00-01Z",
+            "drift-check/2021-W30@a/b",
+            "drift-check/2021-W301",
+            "message/12",
+        ] {
+            let id: EventId = id.parse().unwrap();
+            assert_eq!(id.subject_of_week(week), "2021-W30", "{id}");
+        }
+    }
+
+    #[test]
     fn unexpected_or_invalid_event_is_rejected() {
-        let cases: [(&[u8], &str); 5] = [
+        let cases: [(&[u8], &str); 10] = [
             (b"{", "not valid JSON"),
+            (b"[1", "not valid JSON"),
             (b"[1]", "unknown event ``"),
+            (br#"["ingest-requested"]"#, "unknown event ``"),
+            (br#"{"type":7}"#, "unknown event ``"),
+            (br#"{"type":7,"#, "not valid JSON"),
+            (
+                br#"{"type":"ingest-requested","from":"2021-07-19","from":"2021-07-20"}"#,
+                "fields",
+            ),
             (
                 br#"{"type":"day-ingested"}"#,
                 "unknown event `day-ingested`",
@@ -177,6 +269,19 @@ mod tests {
             let error = decode::<IngestRequested>(bytes).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn message_over_the_limit_is_not_parsed() {
+        let mut text = br#"{"type":"ingest-requested"}"#.to_vec();
+        text.resize(65_536, b' ');
+        assert!(decode::<IngestRequested>(&text).is_ok());
+        text.push(b' ');
+        let error = decode::<IngestRequested>(&text).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the message has 65537 bytes, but an event has at most 65536"
+        );
     }
 
     #[test]

@@ -104,6 +104,83 @@ async fn released_event_is_acquired_immediately() {
 }
 
 #[tokio::test]
+async fn dead_letter_is_acquired_by_another_message_only() {
+    let (ledger, id, now) = ledger();
+    let first = lease(&ledger, &id, now).await;
+    ledger
+        .dead_letter(&first, after(now, 1), "the day cannot exist", "a checksum")
+        .await
+        .unwrap();
+    // Neither a repeated delivery nor the end of a lease acquires it.
+    for minutes in [1, 10_000] {
+        match ledger.claim(&id, after(now, minutes)).await.unwrap() {
+            Claim::DeadLettered { at, message } => {
+                assert_eq!((at, message.as_str()), (after(now, 1), "a checksum"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let Claim::Acquired(second) = ledger.claim_again(&id, after(now, 2)).await.unwrap() else {
+        panic!("the republished message did not acquire the entry")
+    };
+    let late = ledger.dead_letter(&first, after(now, 3), "again", "").await;
+    assert!(
+        matches!(late, Err(StoreError::ConditionFailed { .. })),
+        "{late:?}"
+    );
+    ledger
+        .complete(&second, after(now, 3), "trained", &[])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn dead_letter_is_unfinished_with_its_reason() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let lasting = SignedDuration::from_mins(1);
+    let ledger = Ledger::new(Arc::clone(&store), Function::Ingest, lasting);
+    let now: Timestamp = "2021-08-02T05:00:00Z".parse().unwrap();
+    let id = EventId::of_message("7");
+    let claimed = lease(&ledger, &id, now).await;
+    ledger
+        .dead_letter(&claimed, now, "not valid JSON", "a checksum")
+        .await
+        .unwrap();
+    let expected = Unfinished {
+        function: Function::Ingest,
+        event_id: id,
+        entry: Entry::DeadLettered {
+            at: now,
+            reason: "not valid JSON".to_owned(),
+            message: "a checksum".to_owned(),
+        },
+    };
+    assert_eq!(unfinished(&store).await.unwrap(), [expected]);
+}
+
+/// In the first half of a lease the generation is compared; in the second half the lease is
+/// renewed.
+#[tokio::test]
+async fn confirm_fails_once_another_delivery_has_the_lease() {
+    let (ledger, id, now) = ledger();
+    let mut first = lease(&ledger, &id, now).await;
+    ledger.confirm(&mut first, after(now, 4)).await.unwrap();
+    assert_eq!(first.expires, after(now, 10), "renewed too early");
+    ledger.confirm(&mut first, after(now, 5)).await.unwrap();
+    assert_eq!(first.expires, after(now, 15), "not renewed");
+
+    let _second = lease(&ledger, &id, after(now, 15)).await;
+    // With an earlier time, the first process believes that its lease is young.
+    for minutes in [6, 15] {
+        let lost = ledger.confirm(&mut first, after(now, minutes)).await;
+        assert!(
+            matches!(lost, Err(StoreError::ConditionFailed { .. })),
+            "{minutes}: {lost:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn unfinished_omits_complete_events_and_other_objects() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let now = "2021-08-02T05:00:00Z".parse().unwrap();
@@ -250,7 +327,7 @@ async fn assert_one_delivery_acquires(ledger: &Ledger, id: &EventId, now: Timest
         match claim {
             Claim::Acquired(lease) => leases.push(lease),
             Claim::InProgress { expires } => assert_eq!(expires, after(now, 10)),
-            Claim::Completed(events) => panic!("{events:?}"),
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(leases.len(), 1, "{leases:?}");

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forecasting::time::Day;
 
-pub use reply::{ResponseError, parse_response};
+use crate::retryability::{Classify, Retryability};
+
+pub use reply::{MAXIMUM_RECORDS, Response, ResponseError, parse_response};
 
 /// The port for the published counts.
 #[async_trait]
@@ -36,6 +38,19 @@ pub enum OpenDataError {
         /// The limit in bytes.
         limit_bytes: usize,
     },
+    /// The service redirects to another host, which is not followed.
+    #[error(
+        "{url} redirects to another host, `{location}`, with status {status}; if the service has \
+         moved there, set OPEN_DATA_URL to its new URL"
+    )]
+    Redirected {
+        /// The requested URL.
+        url: String,
+        /// The HTTP status code.
+        status: u16,
+        /// The target of the redirect.
+        location: String,
+    },
     /// The service is not available.
     #[error("cannot fetch {url}")]
     Unavailable {
@@ -44,4 +59,19 @@ pub enum OpenDataError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl Classify for OpenDataError {
+    fn retryability(&self) -> Retryability {
+        match self {
+            Self::Unavailable { .. } => Retryability::Transient,
+            // Only 301 and 308 are permanent redirects. Others may lead to a maintenance page.
+            Self::Redirected { status, .. } if !matches!(status, 301 | 308) => {
+                Retryability::Transient
+            }
+            Self::Refused { .. } | Self::TooLarge { .. } | Self::Redirected { .. } => {
+                Retryability::Permanent
+            }
+        }
+    }
 }

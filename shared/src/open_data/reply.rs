@@ -1,167 +1,371 @@
 //! The parser of the open data service's responses.
 
-use forecasting::counts::{
-    Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
-};
-use serde::Deserialize;
-use serde_json::Value;
+use std::{fmt, ops::Range};
 
-/// Parses counts from a response: the array of `exports`, or the object of `records`.
+use forecasting::{
+    counts::{
+        Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
+    },
+    time::{Day, Hour},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{
+        DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    },
+};
+use serde_json::value::RawValue;
+
+use crate::retryability::{Classify, Retryability};
+
+/// The largest accepted number of records in a response. A day of 100 counters has 2,400.
+pub const MAXIMUM_RECORDS: u64 = 50_000;
+
+/// The fields of a record that are read.
+const FIELDS: [&str; 5] = [
+    "id_compteur",
+    "nom_compteur",
+    "sum_counts",
+    "date",
+    "coordinates",
+];
+/// The fields without which a record is not a count.
+const REQUIRED: [&str; 3] = ["nom_compteur", "sum_counts", "date"];
+/// The maximum number of unknown field names that an error lists.
+const LISTED_FIELDS: usize = 20;
+/// The maximum number of characters of a rejected record, and of a name or value in an error.
+const TEXT_CHARACTERS: usize = 500;
+const VALUE_CHARACTERS: usize = 80;
+
+/// The counts in a response, and facts about all its records.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The counts of the requested day, in the order of the records, with duplicates.
+    pub counts: Counts,
+    /// The number of records, including the rejected ones.
+    pub records: u64,
+    /// The optional fields that no record has. Empty if there are no records.
+    pub absent_fields: Vec<&'static str>,
+}
+
+/// Parses the counts of `day` from a response: the array of `exports`, or the object of `records`.
 ///
-/// Passes invalid records to `rejects` with their number, starting at 1, and continues. Retains
-/// duplicates.
+/// Passes invalid records, and records of other days, to `rejects` with their number, starting at
+/// 1, and continues. Each record is read by itself, so the memory in use depends on the counts, not
+/// on the shape of the response.
 ///
 /// # Errors
-/// Returns an error if the response is not JSON of one of these shapes.
-pub fn parse_response(reply: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ResponseError> {
-    let (Reply::Export(records) | Reply::Records { results: records }) =
-        serde_json::from_slice(reply).map_err(ResponseError)?;
-    let mut counts = Counts::default();
-    for (number, record) in (1..).zip(records) {
-        if let Err(reason) = read_record(&record, &mut counts) {
-            rejects.reject(Reject {
-                row: number,
-                reason,
-                text: record.to_string(),
-            });
+/// Returns an error if the response is not JSON of one of these shapes, has more than
+/// [`MAXIMUM_RECORDS`] records, or if all records lack a required field.
+pub fn parse_response(
+    reply: &[u8],
+    day: Day,
+    rejects: &mut dyn Rejects,
+) -> Result<Response, ResponseError> {
+    let mut records = Records::new(day, rejects);
+    let reply = reply.strip_prefix(b"\xef\xbb\xbf").unwrap_or(reply);
+    let mut deserializer = serde_json::Deserializer::from_slice(reply);
+    let parsed = deserializer
+        .deserialize_any(&mut records)
+        .and_then(|()| deserializer.end());
+    if records.number > MAXIMUM_RECORDS {
+        return Err(ResponseError::TooManyRecords);
+    }
+    match parsed {
+        Ok(()) => records.finish(),
+        Err(source) => Err(ResponseError::NotRecords {
+            start: start_of(reply),
+            source,
+        }),
+    }
+}
+
+/// The error returned when a response cannot be read as counts.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponseError {
+    /// The response is a page, an error object or truncated JSON instead of a list of records.
+    #[error(
+        "the response of the open data service is not a list of records; it starts with `{start}`"
+    )]
+    NotRecords {
+        /// The start of the response.
+        start: String,
+        /// The error of the JSON parser.
+        source: serde_json::Error,
+    },
+    /// The response has more records than a day can have.
+    #[error(
+        "the response of the open data service has more than {max} records",
+        max = MAXIMUM_RECORDS
+    )]
+    TooManyRecords,
+    /// No record has a required field, probably because the city renamed it.
+    #[error(
+        "the schema of the open data service has changed: all {records} records were rejected, \
+         because none has the field {}; their fields are {}",
+        .missing.join(", "),
+        .found.join(", ")
+    )]
+    ChangedSchema {
+        /// The number of records.
+        records: u64,
+        /// The required fields that no record has.
+        missing: Vec<&'static str>,
+        /// The fields that at least one record has.
+        found: Vec<String>,
+    },
+}
+
+impl Classify for ResponseError {
+    fn retryability(&self) -> Retryability {
+        match self {
+            // A maintenance page or an interrupted response: the counts are there an hour later.
+            Self::NotRecords { .. } => Retryability::Transient,
+            Self::TooManyRecords | Self::ChangedSchema { .. } => Retryability::Permanent,
         }
     }
-    Ok(counts)
 }
 
-/// The error returned when a response is not a list of records.
-#[derive(Debug, thiserror::Error)]
-#[error("the response of the open data service is not a list of records")]
-pub struct ResponseError(#[source] serde_json::Error);
+/// The records that have been read so far.
+struct Records<'a> {
+    rejects: &'a mut dyn Rejects,
+    hours: Range<Hour>,
+    counts: Counts,
+    number: u64,
+    /// `true` for each of [`FIELDS`] that a record has.
+    present: [bool; FIELDS.len()],
+    /// Names of other fields, at most [`LISTED_FIELDS`].
+    unknown: Vec<String>,
+}
+
+impl<'a> Records<'a> {
+    fn new(day: Day, rejects: &'a mut dyn Rejects) -> Self {
+        Self {
+            rejects,
+            hours: day.first_hour()..day.plus(1).first_hour(),
+            counts: Counts::default(),
+            number: 0,
+            present: [false; FIELDS.len()],
+            unknown: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, record: &str) {
+        // A record that is not an object has no fields, and is rejected for that.
+        let fields: Fields<'_> = serde_json::from_str(record).unwrap_or_default();
+        for (present, value) in self.present.iter_mut().zip(&fields.values) {
+            *present |= value.is_some();
+        }
+        if let Err(reason) = self.read(&fields) {
+            self.rejects.reject(Reject {
+                row: self.number,
+                reason,
+                text: shortened(record, TEXT_CHARACTERS),
+            });
+        }
+        for name in fields.unknown {
+            if self.unknown.len() < LISTED_FIELDS && !self.unknown.contains(&name) {
+                self.unknown.push(name);
+            }
+        }
+    }
+
+    fn read(&mut self, fields: &Fields<'_>) -> Result<(), RejectReason> {
+        let count = read_count(fields.value("sum_counts").unwrap_or("null"))?;
+        let name = fields
+            .text("nom_compteur")
+            .ok_or(RejectReason::MissingName)?
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        let date = fields.text("date").unwrap_or_default();
+        let hour = parse_hour(&shortened(&date, VALUE_CHARACTERS))?;
+        if !self.hours.contains(&hour) {
+            return Err(RejectReason::UnrequestedDay(hour.to_string()));
+        }
+        let coordinates = fields
+            .parsed::<Point>("coordinates")
+            .and_then(|point| Coordinates::new(point.lat, point.lon));
+        let counter = self.counts.intern(Counter {
+            id: fields.text("id_compteur"),
+            name,
+            coordinates,
+        });
+        self.counts.push(counter, hour, count);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Response, ResponseError> {
+        let has = |field: &str| {
+            let mut fields = FIELDS.iter().zip(self.present);
+            fields.any(|(name, present)| *name == field && present)
+        };
+        let absent = |field: &&'static str| self.number > 0 && !has(field);
+        let missing: Vec<_> = REQUIRED.into_iter().filter(absent).collect();
+        if !missing.is_empty() {
+            let known = FIELDS.into_iter().filter(|field| has(field));
+            let mut found: Vec<_> = known.map(str::to_owned).collect();
+            found.extend(self.unknown);
+            if found.is_empty() {
+                found.push("none".to_owned());
+            }
+            return Err(ResponseError::ChangedSchema {
+                records: self.number,
+                missing,
+                found,
+            });
+        }
+        let absent_fields = FIELDS.into_iter().filter(absent).collect();
+        Ok(Response {
+            counts: self.counts,
+            records: self.number,
+            absent_fields,
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Records<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(record) = list.next_element::<&'de RawValue>()? {
+            self.number += 1;
+            if self.number > MAXIMUM_RECORDS {
+                return Err(A::Error::custom("too many records"));
+            }
+            self.add(record.get());
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut has_results = false;
+        while let Some(name) = object.next_key::<String>()? {
+            if name == "results" {
+                object.next_value_seed(&mut *self)?;
+                has_results = true;
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        if has_results {
+            Ok(())
+        } else {
+            Err(A::Error::custom("the object has no list `results`"))
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Records<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+/// The values of [`FIELDS`] in a record, as JSON, and the names of other fields.
+#[derive(Default)]
+struct Fields<'a> {
+    values: [Option<&'a RawValue>; FIELDS.len()],
+    unknown: Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    /// Returns the JSON text of a field.
+    fn value(&self, field: &str) -> Option<&'a str> {
+        let at = FIELDS.iter().position(|name| *name == field)?;
+        self.values[at].map(RawValue::get)
+    }
+
+    /// Parses a field. Returns `None` if it is absent or has another type.
+    fn parsed<T: DeserializeOwned>(&self, field: &str) -> Option<T> {
+        serde_json::from_str(self.value(field)?).ok()
+    }
+
+    /// Returns a field as trimmed text. Returns `None` if it is absent, empty or not a string.
+    fn text(&self, field: &str) -> Option<String> {
+        let text: String = self.parsed(field)?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut record: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(name) = record.next_key::<String>()? {
+            if let Some(at) = FIELDS.iter().position(|field| *field == name) {
+                fields.values[at] = Some(record.next_value()?);
+                continue;
+            }
+            record.next_value::<IgnoredAny>()?;
+            if fields.unknown.len() < LISTED_FIELDS {
+                fields.unknown.push(shortened(&name, VALUE_CHARACTERS));
+            }
+        }
+        Ok(fields)
+    }
+}
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Reply {
-    Export(Vec<Value>),
-    Records { results: Vec<Value> },
+struct Point {
+    lat: f64,
+    lon: f64,
 }
 
-fn read_record(record: &Value, counts: &mut Counts) -> Result<(), RejectReason> {
-    let text = |field: &str| {
-        record
-            .get(field)
-            .and_then(Value::as_str)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-    };
-    let count = read_count(record.get("sum_counts").unwrap_or(&Value::Null))?;
-    let name = text("nom_compteur")
-        .ok_or(RejectReason::MissingName)?
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let hour = parse_hour(text("date").unwrap_or_default())?;
-    let degrees = |axis: &str| {
-        record
-            .get("coordinates")
-            .and_then(|coordinates| coordinates.get(axis))
-            .and_then(Value::as_f64)
-    };
-    let coordinates = degrees("lat")
-        .zip(degrees("lon"))
-        .and_then(|(lat, lon)| Coordinates::new(lat, lon));
-    let id = text("id_compteur").map(str::to_owned);
-    let counter = counts.intern(Counter {
-        id,
-        name,
-        coordinates,
-    });
-    counts.push(counter, hour, count);
-    Ok(())
-}
-
-fn read_count(value: &Value) -> Result<u32, RejectReason> {
-    if value.is_null() {
+fn read_count(value: &str) -> Result<u32, RejectReason> {
+    if value == "null" {
         return Err(RejectReason::MissingCount);
     }
-    let number = value
-        .as_f64()
-        .ok_or_else(|| RejectReason::InvalidCount(value.to_string()))?;
+    let text = || shortened(value, VALUE_CHARACTERS);
+    let number: f64 =
+        serde_json::from_str(value).map_err(|_| RejectReason::InvalidCount(text()))?;
     if number.fract() != 0.0 {
-        return Err(RejectReason::InvalidCount(value.to_string()));
+        return Err(RejectReason::InvalidCount(text()));
     }
     if !(0.0..=f64::from(MAXIMUM_COUNT)).contains(&number) {
-        return Err(RejectReason::CountOutOfRange(value.to_string()));
+        return Err(RejectReason::CountOutOfRange(text()));
     }
     // The checks above ensure a whole number in the range of `u32`.
     Ok(number as u32)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two records of an invented counter, in the format of the public API.
-    const RECORDS: &str = include_str!("fixtures/records.json");
-
-    #[test]
-    fn exports_and_records_are_parsed() {
-        let object: Value = serde_json::from_str(RECORDS).unwrap();
-        let export = object["results"].to_string();
-        for reply in [RECORDS, &export] {
-            let mut rejects = Vec::new();
-            let counts = parse_response(reply.as_bytes(), &mut rejects).unwrap();
-            let rows: Vec<_> = counts
-                .rows()
-                .iter()
-                .map(|row| (row.hour.to_string(), row.count))
-                .collect();
-            assert_eq!(
-                rows,
-                [
-                    ("2025-12-31T12:00:00Z".to_owned(), 69),
-                    ("2025-12-31T21:00:00Z".to_owned(), 0)
-                ]
-            );
-            assert_eq!(
-                counts.counters()[0].coordinates,
-                Coordinates::new(48.869_99, 2.307_43)
-            );
-            assert!(rejects.is_empty());
-        }
-    }
-
-    #[test]
-    fn invalid_records_are_rejected_with_number_and_reason() {
-        let reply = r#"[
-            {"nom_compteur":"Quai","sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
-            {"nom_compteur":"Quai","sum_counts":null,"date":"2021-07-19T00:00:00+00:00"},
-            {"nom_compteur":"Quai","sum_counts":1.5,"date":"2021-07-19T00:00:00+00:00"},
-            {"nom_compteur":"Quai","sum_counts":-3,"date":"2021-07-19T00:00:00+00:00"},
-            {"nom_compteur":null,"sum_counts":5,"date":"2021-07-19T00:00:00+00:00"},
-            {"nom_compteur":"Quai","sum_counts":5,"date":"tomorrow"},
-            "invalid"
-        ]"#;
-        let mut rejects = Vec::new();
-        let counts = parse_response(reply.as_bytes(), &mut rejects).unwrap();
-        assert_eq!(counts.len(), 1);
-        let reasons: Vec<_> = rejects
-            .into_iter()
-            .map(|reject| (reject.row, reject.reason))
-            .collect();
-        let expected = [
-            (2, RejectReason::MissingCount),
-            (3, RejectReason::InvalidCount("1.5".into())),
-            (4, RejectReason::CountOutOfRange("-3".into())),
-            (5, RejectReason::MissingName),
-            (6, RejectReason::InvalidHour("tomorrow".into())),
-            (7, RejectReason::MissingCount),
-        ];
-        assert_eq!(reasons, expected);
-    }
-
-    #[test]
-    fn response_without_a_list_is_rejected() {
-        for reply in ["", "<html>", "{}", r#"{"error_code":"ODSQLError"}"#, "7"] {
-            assert!(
-                parse_response(reply.as_bytes(), &mut Vec::new()).is_err(),
-                "{reply}"
-            );
-        }
-    }
+/// Returns the start of a response on one line.
+fn start_of(reply: &[u8]) -> String {
+    let start = &reply[..reply.len().min(4 * VALUE_CHARACTERS)];
+    shortened(&String::from_utf8_lossy(start), VALUE_CHARACTERS)
 }
+
+/// Returns the first characters of a text, with spaces for control characters.
+fn shortened(text: &str, characters: usize) -> String {
+    let printable = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    text.chars().take(characters).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Alias, AliasChange, MODEL, ModelVersion, Registry, RegistryError, Run, Version};
+use super::{
+    Alias, AliasChange, ChampionChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion,
+    PromotionStep, Registry, RegistryError, Run, Version,
+};
 use crate::{
     address::ObjectPath,
     store::{Condition, Store, StoreError, read_json, write_json},
@@ -18,10 +21,71 @@ pub struct EmbeddedRegistry {
     store: Arc<dyn Store>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Contents {
     versions: Vec<ModelVersion>,
     aliases: BTreeMap<Alias, Version>,
+    /// The number of changes of the alias `champion`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    changes: u64,
+    /// The promotion that made the present champion. A move of the alias alone clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_change: Option<ChampionChange>,
+}
+
+impl Contents {
+    fn has(&self, version: Version) -> bool {
+        self.versions.iter().any(|known| known.version == version)
+    }
+
+    fn check(&self, version: Version) -> Result<(), RegistryError> {
+        if self.has(version) {
+            Ok(())
+        } else {
+            Err(RegistryError::NotFound { version })
+        }
+    }
+
+    fn champion_state(&self) -> ChampionState {
+        let alias = |alias: Alias| self.aliases.get(&alias).copied();
+        let champion = alias(Alias::Champion);
+        let deleted = champion.filter(|version| !self.has(*version));
+        ChampionState {
+            champion,
+            previous: alias(Alias::Previous),
+            changes: self.changes,
+            last_change: self.last_change.filter(|_| deleted.is_none()),
+            deleted,
+        }
+    }
+
+    fn set_previous(&mut self, version: Option<Version>) {
+        if let Some(version) = version.filter(|version| self.has(*version)) {
+            self.aliases.insert(Alias::Previous, version);
+        }
+    }
+
+    fn promote(&mut self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
+        let state = self.champion_state();
+        let step = promotion.step(&state);
+        if step == PromotionStep::Refuse {
+            let champion = state.champion;
+            return Ok(Promoted::Stale { champion });
+        }
+        let change = promotion.change();
+        match step {
+            PromotionStep::Move => {
+                self.check(change.to)?;
+                self.aliases.insert(Alias::Champion, change.to);
+                self.set_previous(change.from);
+                self.changes += 1;
+                self.last_change = Some(change);
+            }
+            PromotionStep::SetPrevious(from) => self.set_previous(Some(from)),
+            PromotionStep::Nothing | PromotionStep::Refuse => {}
+        }
+        Ok(Promoted::Done)
+    }
 }
 
 impl EmbeddedRegistry {
@@ -42,14 +106,19 @@ impl EmbeddedRegistry {
     }
 
     /// Applies a change by compare-and-swap, and retries it on the new contents after a lost race.
+    /// Writes nothing if the contents stay the same.
     async fn change<T: Send>(
         &self,
         verb: &'static str,
         change: impl Fn(&mut Contents) -> Result<T, RegistryError> + Send + Sync,
     ) -> Result<T, RegistryError> {
         loop {
-            let (mut contents, condition) = self.read(verb).await?;
+            let (before, condition) = self.read(verb).await?;
+            let mut contents = before.clone();
             let result = change(&mut contents)?;
+            if contents == before {
+                return Ok(result);
+            }
             match write_json(&*self.store, &path(), &contents, condition).await {
                 Ok(_) => return Ok(result),
                 Err(StoreError::ConditionFailed { .. }) => {}
@@ -67,18 +136,7 @@ impl EmbeddedRegistry {
 #[async_trait]
 impl Registry for EmbeddedRegistry {
     async fn register(&self, run: &Run) -> Result<Version, RegistryError> {
-        let verb = "register a version";
-        if let Some(known) = self
-            .read(verb)
-            .await?
-            .0
-            .versions
-            .iter()
-            .find(|known| known.run.name == run.name)
-        {
-            return Ok(known.version);
-        }
-        self.change(verb, |contents| {
+        self.change("register a version", |contents| {
             if let Some(known) = contents
                 .versions
                 .iter()
@@ -130,14 +188,30 @@ impl Registry for EmbeddedRegistry {
                     found,
                 });
             }
-            if contents.versions.iter().all(|known| known.version != to) {
-                return Err(RegistryError::NotFound { version: to });
-            }
+            contents.check(to)?;
             contents.aliases.insert(alias, to);
+            if alias == Alias::Champion {
+                contents.changes += 1;
+                contents.last_change = None;
+            }
             Ok(())
         })
         .await
     }
+
+    async fn champion_state(&self) -> Result<ChampionState, RegistryError> {
+        Ok(self.read("read an alias").await?.0.champion_state())
+    }
+
+    async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
+        self.change("promote a version", |contents| contents.promote(promotion))
+            .await
+    }
+}
+
+/// Returns `true` for a number that is not written.
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn path() -> ObjectPath {

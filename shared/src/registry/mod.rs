@@ -3,6 +3,7 @@
 //! The registered model is [`MODEL`]. Aliases name the versions in use. Stages are not supported,
 //! because MLflow has deprecated them. A version is immutable after registration.
 
+mod champion;
 mod embedded;
 mod promotion;
 
@@ -13,9 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
+pub use champion::{ChampionChange, ChampionError, ChampionState, champion};
 pub use embedded::EmbeddedRegistry;
 pub use promotion::{
-    AliasChange, ChampionError, Kept, Operator, Promoted, Promotion, champion, promote,
+    AliasChange, Kept, Operator, Promoted, Promotion, PromotionStep, complete_last_change, promote,
 };
 
 use crate::{
@@ -49,6 +51,30 @@ pub trait Registry: Send + Sync {
     /// Returns [`RegistryError::AliasMoved`] if the alias points to another version; nothing is
     /// changed then.
     async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError>;
+
+    /// Returns the alias `champion` with its history.
+    async fn champion_state(&self) -> Result<ChampionState, RegistryError>;
+
+    /// Moves `champion` to the version of a promotion, and `previous` to the version that it
+    /// replaces, as one change. Does what [`Promotion::step`] returns for the present state. A
+    /// repeated call completes an interrupted one.
+    ///
+    /// # Errors
+    /// Returns an error if the version does not exist, its run cannot be read, or the registry is
+    /// not available. A missing or unreadable version never becomes champion: nothing is changed.
+    async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError>;
+
+    /// Describes the lock that keeps changes waiting, or returns `None` if there is none. A registry
+    /// without locks never has one.
+    async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {
+        Ok(None)
+    }
+
+    /// Breaks the lock that keeps changes waiting, and returns its description, or `None` if there
+    /// was none. A process that holds it changes nothing more.
+    async fn break_lock(&self) -> Result<Option<String>, RegistryError> {
+        Ok(None)
+    }
 }
 
 /// A training run with the description of its model.
@@ -207,6 +233,14 @@ pub enum RegistryError {
     NotFound {
         /// The version.
         version: Version,
+    },
+    /// The version exists, but it has no run of bike-traffic.
+    #[error("cannot use version {version} of the model {MODEL}; choose another version")]
+    Unusable {
+        /// The version.
+        version: Version,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A concurrent call has moved the alias. Read it again before the next move.
     #[error("the alias `{alias}` points to {found}, not to {expected}", found = describe(*.found), expected = describe(*.expected))]

@@ -2,7 +2,7 @@
 
 use forecasting::policy::Policy;
 
-use super::{Alias, Registry, RegistryError, Version};
+use super::{Alias, ChampionChange, ChampionState, Registry, RegistryError, Version};
 use crate::evaluation::Evaluation;
 
 /// The right to make a version champion.
@@ -13,7 +13,23 @@ use crate::evaluation::Evaluation;
 pub struct Promotion {
     from: Option<Version>,
     to: Version,
+    /// The number of changes of the alias `champion` when the promotion was decided, if known.
+    changes: Option<u64>,
+    is_rollback: bool,
     reason: String,
+}
+
+/// The effect of a promotion on the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromotionStep {
+    /// Both aliases move.
+    Move,
+    /// The version is champion, but the change was not recorded: only `previous` moves.
+    SetPrevious(Version),
+    /// The version is champion. An interrupted change must be completed, if there is one.
+    Nothing,
+    /// The champion changed after the promotion was decided. Nothing moves.
+    Refuse,
 }
 
 /// The reason why a challenger does not become champion.
@@ -38,6 +54,8 @@ impl Promotion {
         Ok(Self {
             from: Some(evaluation.champion),
             to: evaluation.challenger,
+            changes: evaluation.champion_changes,
+            is_rollback: false,
             reason,
         })
     }
@@ -49,7 +67,59 @@ impl Promotion {
         Self {
             from,
             to,
+            changes: None,
+            is_rollback: false,
             reason: format!("requested by {}", operator.name()),
+        }
+    }
+
+    /// Creates the return to an earlier version that an operator requests.
+    ///
+    /// `seen` is the state of the registry that the operator saw. Any later change of the champion
+    /// makes the rollback stale.
+    pub fn rollback(operator: &Operator, seen: &ChampionState, to: Version) -> Self {
+        Self {
+            changes: Some(seen.changes),
+            is_rollback: true,
+            ..Self::by_operator(operator, seen.champion, to)
+        }
+    }
+
+    /// Returns the version to make champion.
+    pub const fn to(&self) -> Version {
+        self.to
+    }
+
+    /// Returns the record of the promotion.
+    pub const fn change(&self) -> ChampionChange {
+        ChampionChange {
+            from: self.from,
+            to: self.to,
+            is_rollback: self.is_rollback,
+        }
+    }
+
+    /// Returns the effect of the promotion on a registry in the state `present`.
+    ///
+    /// It compares the number of changes, not only the version: if the champion was promoted and
+    /// rolled back since the decision, the rollback wins.
+    pub fn step(&self, present: &ChampionState) -> PromotionStep {
+        if present.champion == Some(self.to) {
+            let is_recorded = present
+                .last_change
+                .is_some_and(|change| change.to == self.to);
+            let missing = self
+                .from
+                .filter(|from| !is_recorded && present.previous != Some(*from));
+            return missing.map_or(PromotionStep::Nothing, PromotionStep::SetPrevious);
+        }
+        let is_unchanged = self
+            .changes
+            .is_none_or(|changes| changes == present.changes);
+        if present.champion == self.from && is_unchanged {
+            PromotionStep::Move
+        } else {
+            PromotionStep::Refuse
         }
     }
 
@@ -151,47 +221,37 @@ pub enum Promoted {
 /// A repeated call completes what an interrupted one left undone, and changes nothing else.
 ///
 /// # Errors
-/// Returns an error if the version does not exist, or the registry is not available.
+/// Returns the errors of [`Registry::promote`].
 pub async fn promote(
     registry: &dyn Registry,
     promotion: &Promotion,
 ) -> Result<Promoted, RegistryError> {
-    match registry.move_alias(AliasChange::champion(promotion)).await {
-        // An interrupted call moved the alias already.
-        Err(RegistryError::AliasMoved { found, .. }) if found == Some(promotion.to) => {}
-        Err(RegistryError::AliasMoved { found, .. }) => {
-            return Ok(Promoted::Stale { champion: found });
-        }
-        moved => moved?,
-    }
-    let Some(from) = promotion.from else {
-        return Ok(Promoted::Done);
-    };
-    let previous = registry.alias(Alias::Previous).await?;
-    if previous != Some(from) {
-        registry
-            .move_alias(AliasChange::previous(previous, from))
-            .await?;
-    }
-    Ok(Promoted::Done)
+    registry.promote(promotion).await
 }
 
-/// Returns the champion.
+/// Completes the last promotion if it was interrupted between the moves of the two aliases. Changes
+/// nothing otherwise.
 ///
 /// # Errors
-/// Returns [`ChampionError::Missing`] if no version is champion.
-pub async fn champion(registry: &dyn Registry) -> Result<Version, ChampionError> {
-    let champion = registry.alias(Alias::Champion).await?;
-    champion.ok_or(ChampionError::Missing)
-}
-
-/// The champion cannot be determined.
-#[derive(Debug, thiserror::Error)]
-pub enum ChampionError {
-    /// No version is champion.
-    #[error("there is no champion; train one with `bike-traffic train`")]
-    Missing,
-    /// The registry failed.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
+/// Returns the errors of [`Registry::promote`].
+pub async fn complete_last_change(
+    registry: &dyn Registry,
+    state: &ChampionState,
+) -> Result<(), RegistryError> {
+    let Some(ChampionChange {
+        from,
+        to,
+        is_rollback,
+    }) = state.last_change
+    else {
+        return Ok(());
+    };
+    let repeated = Promotion {
+        from,
+        to,
+        changes: None,
+        is_rollback,
+        reason: String::new(),
+    };
+    registry.promote(&repeated).await.map(|_| ())
 }

@@ -15,7 +15,7 @@ use cli::{
     commands::{
         set_up,
         stack::OpenDataServer,
-        train::{TrainPlan, train},
+        train::{Allowances, TrainPlan, train},
     },
 };
 use forecasting::{
@@ -231,6 +231,10 @@ pub(crate) async fn seed(ports: &Ports, folder: &Path) -> (Counts, Day) {
         data_source: "local",
         recipe,
         environment: "local".to_owned(),
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     train(ports, &state, &plan).await.unwrap();
     let last_day = known.period().unwrap().1.day();

@@ -12,7 +12,8 @@ use drift_check::{ChampionRecord, WeekReport};
 use forecasting::{
     checksum::Checksum,
     counts::{Coordinates, Counter, Counts},
-    drift::{ColumnDrift, DatasetDrift, Method},
+    coverage::Coverage,
+    drift::{ColumnDrift, DatasetDrift, EmptySide, ExcludedColumn, Method},
     features::FeatureSpec,
     metrics::Scores,
     policy::{Comparison, FreshComparison, LiveError, Policy, ScorePair},
@@ -157,6 +158,22 @@ async fn ledger_entries() {
 }
 
 #[tokio::test]
+async fn dead_lettered_ledger_entry() {
+    let store = store();
+    let lease = SignedDuration::from_secs(60);
+    let ledger = Ledger::new(Arc::clone(&store), Function::DriftCheck, lease);
+    let event_id = EventId::of(Function::DriftCheck, "2021-W30");
+    let lease = claim(&ledger, &event_id).await;
+    let failed_at = timestamp("2021-08-02T05:00:01Z");
+    ledger
+        .dead_letter(&lease, failed_at, "the week cannot exist", "a checksum")
+        .await
+        .unwrap();
+    let path = "ledger/drift-check/drift-check/2021-W30.json";
+    assert_snapshot("ledger_dead_lettered", &stored(&store, path).await);
+}
+
+#[tokio::test]
 async fn registry_with_two_versions_and_aliases() {
     let store = store();
     let registry = EmbeddedRegistry::new(Arc::clone(&store));
@@ -253,7 +270,17 @@ async fn evaluation() {
         week: "2021-W30".parse().unwrap(),
         champion: Version::new(1),
         challenger: Version::new(2),
+        champion_changes: Some(3),
         comparison,
+        fresh_coverage: Some(Coverage {
+            days: 7,
+            expected_days: 7,
+            hours: 3_360,
+            expected_hours: 3_360,
+            counters: 20,
+            expected_counters: 20,
+            ..Coverage::default()
+        }),
         verdicts: Policy::default().judge_challenger(&comparison),
     };
     assert_snapshot("evaluation", &written(&evaluation).await);
@@ -287,18 +314,46 @@ async fn drift_report() {
             test_mae: error.test_mae,
         },
         days_with_counts: 7,
+        coverage: Some(Coverage {
+            days: 7,
+            expected_days: 7,
+            hours: 3_360,
+            expected_hours: 3_360,
+            counters: 20,
+            expected_counters: 20,
+            ..Coverage::default()
+        }),
         drift: DatasetDrift {
             columns: columns.map(column).into(),
+            excluded: Vec::new(),
             drifted_count: 1,
             drifted_share: 0.2,
         },
         live: Some(live),
-        verdict: Policy::default().judge_week(0.2, Some(error)),
+        verdict: Policy::default().judge_week(Some(0.2), Some(error)),
     };
     assert_snapshot("drift_report", &written(&report).await);
     let without_forecasts = WeekReport {
         live: None,
-        verdict: Policy::default().judge_week(0.5, None),
+        verdict: Policy::default().judge_week(Some(0.5), None),
+        coverage: Some(Coverage {
+            days: 5,
+            expected_days: 7,
+            hours: 2_280,
+            expected_hours: 3_360,
+            counters: 19,
+            expected_counters: 20,
+            missing_days: vec![day("2021-07-27"), day("2021-07-28")],
+            partial_days: Vec::new(),
+            silent_counters: vec!["Pont".to_owned()],
+        }),
+        drift: DatasetDrift {
+            excluded: vec![ExcludedColumn {
+                column: "latitude".to_owned(),
+                empty: EmptySide::Both,
+            }],
+            ..report.drift.clone()
+        },
         ..report
     };
     assert_snapshot(

@@ -5,7 +5,8 @@ mod child;
 use std::{
     collections::BTreeMap,
     fs,
-    net::{Ipv4Addr, TcpListener},
+    io::Write,
+    net::{Ipv4Addr, TcpListener, TcpStream},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -190,6 +191,29 @@ async fn delivery_in_flight_is_finished_after_sigterm() {
     assert_eq!(ended.code(), Some(0));
     let (entry, _) = read_json::<Entry>(&store, &ledger).await.unwrap();
     assert!(matches!(entry, Entry::Complete { .. }), "{entry:?}");
+}
+
+/// Cloud Run kills a process ten seconds after SIGTERM.
+#[tokio::test]
+async fn clients_that_never_finish_do_not_delay_the_end() {
+    let process = Process::start(PROMOTE, &memory());
+    let port = process.port().await;
+    let half_open = [
+        "",
+        "POST / HTTP/1.1\r\nhost: x\r\nx-a: ",
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+    ];
+    let clients = half_open.map(|sent| {
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        client.write_all(sent.as_bytes()).unwrap();
+        client
+    });
+    // Connections are accepted in order.
+    let livez = format!("http://127.0.0.1:{port}/livez");
+    assert_eq!(reqwest::get(livez).await.unwrap().status(), StatusCode::OK);
+    process.terminate();
+    assert_eq!(process.end().await.code(), Some(0));
+    drop(clients);
 }
 
 /// See <https://cloud.google.com/logging/docs/structured-logging>.

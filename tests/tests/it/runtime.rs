@@ -1,5 +1,6 @@
 //! Tests of the runtime over HTTP: a service on a free port, with a scripted handler.
 
+mod dead_letters;
 mod envelopes;
 mod oidc;
 mod once;
@@ -97,6 +98,14 @@ impl Service {
     /// Delivers a payload as a wrapped push, and returns the status.
     async fn push(&self, payload: &str) -> StatusCode {
         self.post(wrapped(payload).to_string(), &[]).await
+    }
+
+    /// Delivers a payload as a wrapped push that was republished from the dead letters.
+    async fn push_republished(&self, payload: &str, message_id: &str) -> StatusCode {
+        let mut push = wrapped(payload);
+        push["message"]["messageId"] = message_id.into();
+        push["message"]["attributes"]["first_published_at"] = "2021-07-20T04:00:00.123Z".into();
+        self.post(push.to_string(), &[]).await
     }
 
     /// Posts a body unchanged, and returns the status.

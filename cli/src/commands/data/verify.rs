@@ -20,7 +20,7 @@ impl Verification {
     fn invalid(&self) -> usize {
         self.findings
             .iter()
-            .filter(|finding| finding.state != State::Valid)
+            .filter(|finding| !matches!(finding.state, State::Valid | State::Uploaded))
             .count()
     }
 
@@ -50,6 +50,10 @@ impl fmt::Display for Verification {
         {
             match state {
                 State::Valid => writeln!(formatter, "valid       {data_set}  {object}")?,
+                State::Uploaded => writeln!(
+                    formatter,
+                    "uploaded    {data_set}  {object} is another file; the functions do not read it"
+                )?,
                 State::Missing => writeln!(formatter, "missing     {data_set}  {object}")?,
                 State::Changed { sha256, bytes } => {
                     writeln!(

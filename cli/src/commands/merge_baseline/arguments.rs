@@ -22,7 +22,7 @@ pub struct MergeArguments {
     #[arg(long, value_name = "PATH")]
     pub baseline: PathBuf,
     /// The exports of BigQuery or the city to add, as CSV or gzipped CSV. A folder stands for all
-    /// *.csv and *.csv.gz files in it and below it, sorted by path.
+    /// *.csv and *.csv.gz files in it and below it, sorted by path; hidden files are ignored.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub bq_export: Vec<PathBuf>,
     /// The output file, with the header of the public export. A name in .gz compresses it.

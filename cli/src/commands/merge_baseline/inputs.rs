@@ -119,6 +119,10 @@ fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             .unwrap_or_default()
             .to_string_lossy()
             .to_lowercase();
+        // A zip archive made on macOS has a file `._NAME` or `__MACOSX/._NAME` for each file.
+        if name.starts_with('.') || name == "__macosx" {
+            continue;
+        }
         if path.is_dir() {
             find_csv(&path, files)?;
         } else if name.ends_with(".csv") || name.ends_with(".csv.gz") {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use forecasting::{counts, time::Hour};
+use forecasting::{counts::Export, time::Hour};
 use inputs::Source;
 use rejects::RejectFile;
 use tables::Union;
@@ -33,6 +33,8 @@ pub struct MergePlan {
     pub exports: Vec<PathBuf>,
     /// The first and the last hour of the fixed test set; rows of this period are excluded.
     pub test_period: Option<(Hour, Hour)>,
+    /// The number of rejected rows of the fixed test set.
+    pub test_rejected: u64,
     /// The output file, compressed if its name ends in `.gz`.
     pub output: PathBuf,
     /// The file for rejected rows, written only if there are any.
@@ -59,7 +61,7 @@ async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
         ..
     } = arguments;
     let rejects = rejects.unwrap_or_else(|| beside(&output, ".rejects.csv"));
-    let test_period = match test_path {
+    let (test_period, test_rejected) = match test_path {
         Some(path) => {
             let test_rejects = beside(&output, ".test-rejects.csv");
             let test = Path::new(path.strip_prefix("file://").unwrap_or(&path));
@@ -69,14 +71,16 @@ async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
             for read in [&baseline].into_iter().chain(&bq_export) {
                 inputs::refuse_same_file(&test_rejects, "an input of the merge", read)?;
             }
-            Some(test_period(&path, &test_rejects).await?)
+            let (period, rejected) = test_period(&path, &test_rejects).await?;
+            (Some(period), rejected)
         }
-        None => None,
+        None => (None, 0),
     };
     Ok(MergePlan {
         baseline,
         exports: bq_export,
         test_period,
+        test_rejected,
         output,
         rejects,
     })
@@ -89,20 +93,21 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Returns the first and the last hour of the fixed test set.
+/// Returns the first and the last hour of the fixed test set, and the number of rejected rows.
 ///
 /// `path` is a file path or `gs://BUCKET/OBJECT`. Invalid rows are written to `rejects`.
 ///
 /// # Errors
 /// Returns an error if the test set cannot be read or has no valid row.
-pub async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<(Hour, Hour)> {
+async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<((Hour, Hour), u64)> {
     let loaded = data_file::load(path, rejects)
         .await
         .context("cannot read the fixed test set")?;
-    loaded
+    let period = loaded
         .counts
         .period()
-        .with_context(|| format!("the fixed test set {path} has no counts"))
+        .with_context(|| format!("the fixed test set {path} has no counts"))?;
+    Ok((period, loaded.summary.rejected))
 }
 
 /// Merges a baseline and exports by counter and hour; the later source wins.
@@ -154,6 +159,7 @@ pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
         test_period: plan
             .test_period
             .map(|(first, last)| format!("{first} to {last}")),
+        test_rejected: plan.test_rejected,
         sources: reports,
         appeared,
         vanished,
@@ -169,21 +175,20 @@ fn add(
 ) -> anyhow::Result<SourceReport> {
     let path = source.path.display().to_string();
     let mut rejected = rejects.of(&path);
-    let mut counts = counts::read_file(&source.path, &mut rejected)?;
+    let Export { counts, summary } = data_file::read_file(&source.path, &mut rejected)?;
     let rejected = rejected.by_reason();
-    let rows = counts.len() as u64 + rejected.values().sum::<u64>();
-    let duplicates = counts.deduplicate() as u64;
     let changes = union
         .add(counts, source.role)
         .with_context(|| format!("cannot merge {path}"))?;
     Ok(SourceReport {
         file: path,
-        rows,
+        rows: summary.rows,
         new: changes.new as u64,
         replaced: changes.overlap.replaced as u64,
         unchanged: changes.overlap.unchanged as u64,
         in_test_period: changes.in_test_period as u64,
-        duplicates,
+        duplicates: summary.duplicates,
         rejected,
+        notes: summary.notes(),
     })
 }

@@ -18,6 +18,8 @@ pub struct MergeReport {
     pub period: String,
     /// The first and the last hour of the fixed test set, which the output excludes.
     pub test_period: Option<String>,
+    /// The number of rejected rows of the fixed test set.
+    pub test_rejected: u64,
     /// The files that were read, in increasing precedence.
     pub sources: Vec<SourceReport>,
     /// The counters that occur in the exports only.
@@ -47,6 +49,8 @@ pub struct SourceReport {
     pub duplicates: u64,
     /// The number of rejected rows by reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// The assumptions that the reader made, as sentences.
+    pub notes: Vec<String>,
 }
 
 impl SourceReport {
@@ -96,6 +100,9 @@ impl fmt::Display for MergeReport {
             for (reason, rows) in &source.rejected {
                 writeln!(formatter, "{}: {rows} rejected: {reason}", source.file)?;
             }
+            for note in &source.notes {
+                writeln!(formatter, "{}: {note}", source.file)?;
+            }
         }
         if let Some(rejects) = &self.rejects {
             writeln!(formatter, "rejected rows: {rejects}")?;
@@ -112,6 +119,13 @@ impl fmt::Display for MergeReport {
         }
         if let Some(test_period) = &self.test_period {
             writeln!(formatter, "excluded test period: {test_period}")?;
+        }
+        if self.test_rejected > 0 {
+            writeln!(
+                formatter,
+                "fixed test set: {} rows rejected, see {}.test-rejects.csv",
+                self.test_rejected, self.output
+            )?;
         }
         write!(
             formatter,

@@ -1,8 +1,11 @@
 use std::{fs, io::Read, path::Path};
 
+use forecasting::counts;
+
 use super::*;
 
 mod files;
+mod foreign_files;
 mod options;
 mod reference;
 
@@ -35,6 +38,7 @@ impl Fixture {
             baseline: self.path(baseline),
             exports: exports.iter().map(|name| self.path(name)).collect(),
             test_period: None,
+            test_rejected: 0,
             output: self.path("out/next.csv"),
             rejects: self.path("out/next.csv.rejects.csv"),
         }

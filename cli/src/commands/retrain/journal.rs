@@ -219,6 +219,7 @@ mod tests {
             in_test_period: 0,
             duplicates: 0,
             rejected: rejected.iter().copied().collect(),
+            notes: Vec::new(),
         };
         let report = MergeReport {
             output: "next.csv".to_owned(),
@@ -226,6 +227,7 @@ mod tests {
             counters: 2,
             period: String::new(),
             test_period: None,
+            test_rejected: 0,
             sources: vec![
                 source(9, &[("no count", 1)]),
                 source(3, &[("no count", 2), ("no counter name", 1)]),

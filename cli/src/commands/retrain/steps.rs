@@ -28,7 +28,7 @@ use crate::{
         export::{self, ExportPlan},
         merge_baseline::{self, MergePlan},
         publish_baseline::refuse_unless_better,
-        train::{Origin, TrainingData, fit},
+        train::{Origin, TrainingData, fit, register},
     },
     support::{decision, output::OutputFile, predecessor::Predecessor},
 };
@@ -68,6 +68,7 @@ pub(super) async fn merge(
         baseline: baseline_file.clone(),
         exports: export.files.clone(),
         test_period: Some(period(&test)?),
+        test_rejected: 0,
         output: folder.join("train_baseline.csv.gz"),
         rejects: folder.join("rejects.csv"),
     };
@@ -101,9 +102,11 @@ pub(super) async fn train(
         &rejects,
         &*ports.store,
         Some(origin(plan, merged)),
+        true,
     )
     .await?;
-    let trained = fit(ports, &data, &plan.recipe, DATA_SOURCE).await?;
+    let scored = fit(&data, &plan.recipe)?;
+    let trained = register(ports, &data, &plan.recipe, DATA_SOURCE, scored).await?;
     Ok(Fitted {
         version: trained.version,
         run: trained.run.name,
@@ -131,6 +134,7 @@ pub(super) async fn compare(
         &rejects,
         &*ports.store,
         Some(origin(plan, merged)),
+        true,
     )
     .await?;
     let folder = ports.registry.version(champion).await?.run.artifacts;

@@ -1,15 +1,17 @@
 //! Drives the stack through the live data, in the role of Cloud Scheduler.
 
 use anyhow::{Context, bail};
+use drift_check::WeekCounts;
 use forecasting::{
     counts::Counts,
     features::HISTORY_DAYS,
+    policy::Policy,
     time::{Day, Week},
 };
 use jiff::civil::Weekday;
 use model::{Model, Threads};
 use shared::{
-    clock::SimulatedClock,
+    clock::{Clock, SimulatedClock},
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested},
     registry,
 };
@@ -22,7 +24,7 @@ use crate::{
 
 /// The hour of the daily ingest request for the previous day.
 const INGEST_HOUR: i8 = 6;
-/// The hour of the drift check request on Mondays.
+/// The hour of the drift check request.
 const DRIFT_CHECK_HOUR: i8 = 7;
 /// The number of days of history before the live period. Fine-tuning reaches 30 days back, and its
 /// features 30 more.
@@ -83,6 +85,7 @@ pub struct Drive<'a> {
     clock: SimulatedClock,
     live: Live,
     frozen: Model,
+    policy: Policy,
 }
 
 impl<'a> Drive<'a> {
@@ -91,6 +94,7 @@ impl<'a> Drive<'a> {
         clock: SimulatedClock,
         live: Live,
         trained: &TrainReport,
+        policy: Policy,
     ) -> anyhow::Result<Self> {
         let version = trained
             .version
@@ -102,6 +106,7 @@ impl<'a> Drive<'a> {
             clock,
             live,
             frozen,
+            policy,
         })
     }
 
@@ -133,28 +138,57 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// Requests the ingest of each day on the next morning and the drift check on Mondays. Returns
-    /// an entry for each check.
+    /// Requests the ingest of each day on the next morning, and the check of each week as soon as it
+    /// can be judged: on Monday, or after the deadline if days are missing. Returns an entry for
+    /// each check.
     pub(super) async fn run_live_data(
         &mut self,
         print_line: &mut dyn FnMut(String),
     ) -> anyhow::Result<Vec<WeekEntry>> {
-        let mut weeks = Vec::new();
+        let (mut weeks, mut unchecked) = (Vec::new(), None);
         for day in self.live.first_day.through(self.live.last_day) {
             let morning = day.plus(1);
             self.clock.set(morning.at(INGEST_HOUR));
             self.stack.publish(&IngestRequested::default()).await?;
             self.stack.bus.idle().await;
             if morning.date().weekday() == Weekday::Monday {
+                unchecked = Some(day.week());
+            }
+            if let Some(week) = unchecked {
                 self.clock.set(morning.at(DRIFT_CHECK_HOUR));
-                self.stack.publish(&DriftCheckRequested::default()).await?;
-                self.stack.bus.idle().await;
-                let entry = self.entry(day.week()).await?;
-                print_line(entry.to_string());
-                weeks.push(entry);
+                if self.is_due(week).await? {
+                    weeks.push(self.check(week, print_line).await?);
+                    unchecked = None;
+                }
             }
         }
+        if let Some(week) = unchecked {
+            let deadline = Day::of(self.policy.deadline(week));
+            self.clock.set(deadline.at(DRIFT_CHECK_HOUR));
+            weeks.push(self.check(week, print_line).await?);
+        }
         Ok(weeks)
+    }
+
+    async fn is_due(&self, week: Week) -> anyhow::Result<bool> {
+        let counts = WeekCounts::read(&*self.stack.ports.warehouse, week).await?;
+        Ok(counts.is_due(&self.policy, self.clock.now()))
+    }
+
+    async fn check(
+        &self,
+        week: Week,
+        print_line: &mut dyn FnMut(String),
+    ) -> anyhow::Result<WeekEntry> {
+        let request = DriftCheckRequested {
+            week: Some(week),
+            again: None,
+        };
+        self.stack.publish(&request).await?;
+        self.stack.bus.idle().await;
+        let entry = self.entry(week).await?;
+        print_line(entry.to_string());
+        Ok(entry)
     }
 
     async fn entry(&self, week: Week) -> anyhow::Result<WeekEntry> {

@@ -23,7 +23,7 @@ use crate::{
     args::StrategyArguments,
     commands::{
         stack::{LocalStack, OpenDataServer, StackSettings},
-        train::{self, TrainPlan},
+        train::{self, Allowances, TrainPlan},
     },
     support::{exit::Failure, state::State, stdout},
 };
@@ -75,13 +75,19 @@ pub async fn play(
             ..TrainRecipe::default()
         },
         environment: "local".to_owned(),
+        // A simulation shows its weeks whatever the champion is worth.
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     let trained = train::train(&state.open(Arc::clone(&clock))?, state, &plan).await?;
     print_line(trained.to_string());
     let server = OpenDataServer::start(live.counts().clone(), Arc::clone(&clock)).await?;
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
+    let policy = strategy.policy.clone();
     let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
-    let mut drive = Drive::new(&stack, simulated, live, &trained).await?;
+    let mut drive = Drive::new(&stack, simulated, live, &trained, policy).await?;
     drive.seed_history().await?;
     let weeks = drive.run_live_data(print_line).await?;
     let dead_letters = LocalStack::dead_letters(state).await?;

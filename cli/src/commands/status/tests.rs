@@ -2,13 +2,14 @@ use std::{fs, path::Path};
 
 use shared::{
     audit::AuditEntry,
+    bus::Message,
     clock::{Clock, SimulatedClock},
     event::Topic,
     ledger::{Claim, Ledger},
     registry::{AliasChange, Operator, Run},
 };
 
-use super::*;
+use super::{display::UNKNOWN, *};
 use crate::{args::TargetArguments, support::state::State};
 
 #[tokio::test]
@@ -50,7 +51,7 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         Function::FineTune,
         SignedDuration::from_secs(60),
     );
-    for week in ["2021-W29", "2021-W30", "2021-W31"] {
+    for week in ["2021-W29", "2021-W30", "2021-W31", "2021-W32"] {
         let claim = ledger
             .claim(&EventId::of(Function::DriftCheck, week), clock.now())
             .await
@@ -62,6 +63,10 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
             "2021-W29" => clock.set("2021-08-02T05:02:00Z".parse().unwrap()),
             "2021-W30" => ledger
                 .release(lease, clock.now(), "the store was unavailable")
+                .await
+                .unwrap(),
+            "2021-W32" => ledger
+                .dead_letter(&lease, clock.now(), "the week cannot exist", "")
                 .await
                 .unwrap(),
             _ => {}
@@ -99,6 +104,7 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         ("2021-W29", UnfinishedState::Overdue),
         ("2021-W30", UnfinishedState::Failed),
         ("2021-W31", UnfinishedState::InProgress),
+        ("2021-W32", UnfinishedState::DeadLettered),
     ];
     assert_eq!(states, expected);
     let text = status.to_string();
@@ -107,6 +113,8 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         "fine-tune-2021-W30",
         "overdue",
         "the store was unavailable",
+        "dead-lettered",
+        "the week cannot exist",
         "since 2021-07-03 05:02:00Z",
     ] {
         assert!(text.contains(expected), "{text}");
@@ -125,6 +133,52 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         "{:?}",
         later.functions
     );
+}
+
+/// A message without a valid event has an entry of its own. It is open as long as there is the dead
+/// letter.
+#[tokio::test]
+async fn rejected_message_is_shown_until_its_dead_letter_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+    let ports = State::at(folder.path())
+        .unwrap()
+        .open(Arc::new(clock.clone()))
+        .unwrap();
+    let lasting = SignedDuration::from_secs(60);
+    let ledger = Ledger::new(Arc::clone(&ports.store), Function::Ingest, lasting);
+    for message_id in ["7", "8"] {
+        let id = EventId::of_message(message_id);
+        let Claim::Acquired(lease) = ledger.claim(&id, clock.now()).await.unwrap() else {
+            panic!("{id} was claimed before")
+        };
+        ledger
+            .dead_letter(&lease, clock.now(), "not valid JSON", "")
+            .await
+            .unwrap();
+    }
+    let attributes = [(EVENT_ID_ATTRIBUTE.to_owned(), "message/7".to_owned())].into();
+    let message = Message {
+        data: "7".into(),
+        attributes,
+    };
+    let topic = Topic::DeadLetter(Function::Ingest);
+    ports.publisher.publish(topic, message).await.unwrap();
+
+    let target = TargetArguments {
+        state: folder.path().to_owned(),
+        cloud: false,
+    };
+    let dead_letters = DeadLetters::open(&target).await.unwrap();
+    let status = read_status(&ports, &dead_letters, None).await;
+    let open: Vec<_> = status
+        .unfinished
+        .iter()
+        .flatten()
+        .map(|event| (event.event_id.to_string(), event.state))
+        .collect();
+    let expected = [("message/7".to_owned(), UnfinishedState::DeadLettered)];
+    assert_eq!(open, expected);
 }
 
 #[tokio::test]

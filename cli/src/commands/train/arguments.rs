@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::Allowances;
 use crate::args::{RecipeArguments, TargetArguments};
 
 /// Options of `train`.
@@ -30,6 +31,9 @@ pub struct TrainArguments {
     /// The recipe of the training.
     #[command(flatten)]
     pub recipe: RecipeArguments,
+    /// The refusals to override.
+    #[command(flatten)]
+    pub allow: Allowances,
     /// The environment to name in the audit row, such as `dev` or `prod`.
     #[arg(
         long,

@@ -36,14 +36,19 @@ impl TrainingData {
     /// file as the only source, and continue the published baseline. Rejected rows are written to
     /// files in the folder `rejects`.
     ///
+    /// Training data may continue after the test set if that test set is in use already: they are
+    /// the merged data of later months. The first test set must follow its training data, unless
+    /// `allow_overlap` is set.
+    ///
     /// # Errors
     /// Returns an error if a file cannot be read, if training data lie in the period of the test
-    /// set, or if another test set is in use.
+    /// set or after the first test set, or if another test set is in use.
     pub(crate) async fn load(
         (train_path, test_path): (&str, &str),
         rejects: &Path,
         store: &dyn Store,
         origin: Option<Origin>,
+        allow_overlap: bool,
     ) -> anyhow::Result<Self> {
         let train = load(train_path, &rejects.join("train_baseline.csv")).await?;
         let test = load(test_path, &rejects.join("test_baseline.csv")).await?;
@@ -53,6 +58,9 @@ impl TrainingData {
             .map(|(baseline, _)| baseline);
         let test_set = pack(Role::Test, &test, vec![test.source.clone()], None)?;
         refuse_other_test_set(&test_set.data, in_use.as_ref())?;
+        if in_use.is_none() && !allow_overlap {
+            refuse_early_test_set(&train.counts, &test.counts)?;
+        }
         let (sources, parent) = match origin {
             Some(Origin { sources, parent }) => (sources, Some(parent)),
             None => (
@@ -133,6 +141,21 @@ fn refuse_overlap(train: &Counts, test: &Counts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses a test set that begins before the training data end, because a champion is used on later
+/// data than it was trained on. The usual cause are two files in each other's place.
+fn refuse_early_test_set(train: &Counts, test: &Counts) -> anyhow::Result<()> {
+    let (Some((_, train_end)), Some((test_start, _))) = (train.period(), test.period()) else {
+        return Ok(());
+    };
+    if test_start < train_end {
+        bail!(
+            "the fixed test set begins at {test_start}, before the training data end at {train_end}; check whether the \
+             two files were swapped, split an export with `bike-traffic split`, or pass --allow-overlap"
+        );
+    }
+    Ok(())
+}
+
 /// Refuses a test set that is not in use, because champions are compared on the same test set and
 /// production measures drift against it.
 fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::Result<()> {
@@ -187,6 +210,22 @@ mod tests {
         assert!(error.starts_with("24 rows of the training data"), "{error}");
     }
 
+    #[test]
+    fn test_set_that_begins_before_the_training_data_end_is_rejected() {
+        let (early, late) = (
+            counts(&[("2021-05-01", "2021-05-15")]),
+            counts(&[("2021-05-16", "2021-05-31")]),
+        );
+        assert!(refuse_early_test_set(&early, &late).is_ok());
+        let error = refuse_early_test_set(&late, &early)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--allow-overlap"), "{error}");
+        // Only the last day of the training data is later.
+        let around = counts(&[("2021-04-01", "2021-04-30"), ("2021-05-16", "2021-05-16")]);
+        assert!(refuse_early_test_set(&around, &early).is_err());
+    }
+
     #[tokio::test]
     async fn data_with_an_origin_continue_it_and_not_the_published_baseline() {
         let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::default());
@@ -198,7 +237,7 @@ mod tests {
         let test = write("test.csv", &counts(&[("2021-05-16", "2021-05-31")]));
         let load = async |last: &str, origin: Option<Origin>| {
             let train = write("train.csv", &counts(&[("2021-05-01", last)]));
-            let data = TrainingData::load((&train, &test), folder.path(), &store, origin)
+            let data = TrainingData::load((&train, &test), folder.path(), &store, origin, false)
                 .await
                 .unwrap();
             (

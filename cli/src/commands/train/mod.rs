@@ -2,6 +2,8 @@
 
 mod arguments;
 mod data;
+mod first;
+mod record;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,24 +12,23 @@ use anyhow::Context;
 use arguments::DataSource;
 use forecasting::{
     checksum::Checksum,
-    features::{FeatureSpec, Frame},
+    features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
 };
 use jiff::Timestamp;
 use model::{Model, TrainRecipe};
-use serde_json::json;
 use shared::{
-    audit::ChampionDecision,
     baseline,
     clock::SystemClock,
     fixed_test::FixedTest,
     ports::Ports,
-    registry::{Alias, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
+    registry::{ChampionError, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
     store::Store,
 };
 
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
+pub use first::Allowances;
 pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{
@@ -47,6 +48,8 @@ pub struct TrainPlan {
     pub recipe: TrainRecipe,
     /// The environment to name in the audit row, such as `dev` or `prod`.
     pub environment: String,
+    /// The refusals to override.
+    pub allow: Allowances,
 }
 
 /// Runs the command.
@@ -88,6 +91,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         data_source,
         recipe,
         environment: arguments.environment,
+        allow: arguments.allow,
     })
 }
 
@@ -100,16 +104,23 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 ///
 /// # Errors
 /// Returns an error if data cannot be read, if training data and test set overlap, if another test
-/// set is in use, or if a port fails. After a promotion there is no error: if its audit row cannot
-/// be written, [`TrainReport::unrecorded`] has the reason.
+/// set is in use, if the registry lost its champion, or if a port fails. Also returns an error if
+/// the first champion would not be better than the seasonal naive forecast. `plan.allow` overrides
+/// some of these refusals. After a promotion there is no error: if its audit row cannot be written,
+/// [`TrainReport::unrecorded`] has the reason.
 ///
 /// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
-    let data =
-        TrainingData::load(paths, &state.folder().join("rejects"), &*ports.store, None).await?;
-    let trained = fit(ports, &data, &plan.recipe, plan.data_source).await?;
+    let is_first = first::is_needed(&*ports.registry).await?;
+    let rejects = state.folder().join("rejects");
+    let data = TrainingData::load(paths, &rejects, &*ports.store, None, plan.allow.overlap).await?;
+    let scored = fit(&data, &plan.recipe)?;
+    if is_first && !plan.allow.worse_than_naive {
+        first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
+    }
+    let trained = register(ports, &data, &plan.recipe, plan.data_source, scored).await?;
     let is_in_use = match baseline::published(&*ports.store).await? {
         None => {
             baseline::publish(&*ports.store, None, &data.baseline()).await?;
@@ -117,7 +128,7 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         }
         Some((baseline, _)) => baseline.train == data.train_data.name,
     };
-    // Whatever can fail comes before the promotion.
+    // Everything that can fail comes before the promotion.
     let report = TrainReport::new(&data, &trained, is_in_use)?;
     let promotion = promote_if_better(ports, &trained).await?;
     let report = report.with_outcome(
@@ -125,7 +136,7 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
         promotion,
         ports.store.address_of(&trained.run.artifacts),
     );
-    let recorded = record(ports, &trained, promotion, &plan.environment).await;
+    let recorded = record::record(ports, &trained, promotion, &plan.environment).await;
     if let (Err(error), true) = (&recorded, report.is_promoted()) {
         let error = exit::text_of(error);
         tracing::warn!(error, "version promoted, but its audit row is missing");
@@ -149,20 +160,56 @@ pub(crate) struct Trained {
     pub(crate) model: Model,
     pub(crate) scores: Scores,
     pub(crate) fixed_test: FixedTest,
+    /// The feature columns without values in the training data.
+    pub(crate) empty_columns: Vec<&'static str>,
 }
 
-/// Trains a model, scores it on the fixed test set, stores it and registers it.
-pub(crate) async fn fit(
+/// A trained model with its scores on the fixed test set, not stored yet.
+pub(crate) struct Scored {
+    model: Model,
+    scores: Scores,
+    fixed_test: FixedTest,
+    empty_columns: Vec<&'static str>,
+}
+
+/// Trains a model and scores it on the fixed test set.
+pub(crate) fn fit(data: &TrainingData, recipe: &TrainRecipe) -> anyhow::Result<Scored> {
+    let fixed_test = data.fixed_test();
+    let spec = FeatureSpec::for_counters(data.train.counts.counters());
+    let frame = data.frame(&spec);
+    let empty_columns = empty_columns(&frame);
+    if !empty_columns.is_empty() {
+        tracing::warn!(
+            columns = empty_columns.join(", "),
+            "feature columns without values in the training data"
+        );
+    }
+    let model = boost(&frame, spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    // The frame is large, and the scores do not need it.
+    drop(frame);
+    let (model, scores) = model.scored_on(&fixed_test)?;
+    Ok(Scored {
+        model,
+        scores,
+        fixed_test,
+        empty_columns,
+    })
+}
+
+/// Stores a model and registers it.
+pub(crate) async fn register(
     ports: &Ports,
     data: &TrainingData,
     recipe: &TrainRecipe,
     data_source: &str,
+    scored: Scored,
 ) -> anyhow::Result<Trained> {
-    let fixed_test = data.fixed_test();
-    let spec = FeatureSpec::for_counters(data.train.counts.counters());
-    let model =
-        boost(&data.frame(&spec), spec, recipe)?.with_baseline(Some(data.train_data.clone()));
-    let (model, scores) = model.scored_on(&fixed_test)?;
+    let Scored {
+        model,
+        scores,
+        fixed_test,
+        empty_columns,
+    } = scored;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
     model.save(&*ports.store, &run.artifacts).await?;
     let version = ports.registry.register(&run).await?;
@@ -172,7 +219,17 @@ pub(crate) async fn fit(
         model,
         scores,
         fixed_test,
+        empty_columns,
     })
+}
+
+/// Returns the feature columns without any value: a model cannot learn from them.
+fn empty_columns(frame: &Frame) -> Vec<&'static str> {
+    let is_empty = |column: &&str| {
+        let values = frame.column(column).unwrap_or_default();
+        values.iter().all(|value| value.is_nan())
+    };
+    COLUMNS.into_iter().filter(is_empty).collect()
 }
 
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
@@ -242,12 +299,13 @@ fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
 async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
     let registry = &*ports.registry;
-    let Some(champion) = registry.alias(Alias::Champion).await? else {
-        let first = Promotion::by_operator(&decision::operator(), None, version);
-        return match promote(registry, &first).await? {
-            Promoted::Done => Ok(PromotionOutcome::First),
-            Promoted::Stale { .. } => Err(champion_changed(version)),
-        };
+    let champion = match registry.champion_state().await?.usable() {
+        Ok(champion) => champion,
+        Err(ChampionError::Missing) => return promote_first(ports, version).await,
+        Err(lost) => {
+            return Err(lost)
+                .with_context(|| format!("cannot compare version {version} with the champion"));
+        }
     };
     // The same training was registered before, and the decision about it was made then.
     if champion >= version {
@@ -274,65 +332,19 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
     }
 }
 
+async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<PromotionOutcome> {
+    let registry = &*ports.registry;
+    first::refuse_with_history(registry, version).await?;
+    let first = Promotion::by_operator(&decision::operator(), None, version);
+    match promote(registry, &first).await? {
+        Promoted::Done => Ok(PromotionOutcome::First),
+        Promoted::Stale { .. } => Err(champion_changed(version)),
+    }
+}
+
 fn champion_changed(version: Version) -> anyhow::Error {
     anyhow::anyhow!(
         "cannot promote version {version}: another version became champion during the training; \
          run the command again to compare with it"
     )
-}
-
-/// Records the decision in the audit log. A version that was already registered has its row.
-async fn record(
-    ports: &Ports,
-    trained: &Trained,
-    promotion: PromotionOutcome,
-    env: &str,
-) -> anyhow::Result<()> {
-    let Trained {
-        version,
-        run,
-        scores,
-        ..
-    } = trained;
-    let mae = scores.mae;
-    let compared = |champion, champion_mae: f64, relation| {
-        format!(
-            "on the same fixed test set, the MAE {mae:.2} of version {version} is {relation} the MAE \
-             {champion_mae:.2} of version {champion}"
-        )
-    };
-    let (decision, champion, previous, reason) = match promotion {
-        PromotionOutcome::Already { .. } => return Ok(()),
-        PromotionOutcome::First => {
-            let reason = format!(
-                "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
-            );
-            ("trained", *version, None, reason)
-        }
-        PromotionOutcome::Better {
-            champion,
-            champion_mae,
-        } => {
-            let reason = compared(champion, champion_mae, "lower than");
-            ("trained", *version, Some((champion, champion_mae)), reason)
-        }
-        PromotionOutcome::Worse {
-            champion,
-            champion_mae,
-        } => {
-            let reason = compared(champion, champion_mae, "not lower than");
-            ("kept", champion, Some((champion, champion_mae)), reason)
-        }
-    };
-    let entry = ChampionDecision {
-        decision,
-        reason,
-        champion,
-        challenger: Some(*version),
-        scores: Some(*scores),
-        compared_mae: previous.map(|(_, champion_mae)| champion_mae),
-        detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
-    };
-    let event_id = decision::event_id(format_args!("train-{}", run.name));
-    decision::record(ports, &event_id, entry.into(), env).await
 }

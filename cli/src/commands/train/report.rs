@@ -35,6 +35,8 @@ pub struct TrainReport {
     pub train: DataReport,
     /// The fixed test set that was read.
     pub test: DataReport,
+    /// The feature columns without values in the training data.
+    pub empty_columns: Vec<&'static str>,
     /// `true` if the training data are those of the published baseline.
     pub is_in_use: bool,
     /// The reason why the audit row of a promotion is missing, with its event id; `None` if it was
@@ -51,10 +53,14 @@ pub struct DataReport {
     pub rows: usize,
     /// The number of counters.
     pub counters: usize,
+    /// The number of rows that were read: counts, duplicates and rejected rows.
+    pub rows_read: u64,
     /// The number of rows dropped because another row has the same counter and hour.
-    pub duplicates: usize,
+    pub duplicates: u64,
     /// The number of rejected rows.
     pub rejected: u64,
+    /// The assumptions that the reader made, as sentences.
+    pub notes: Vec<String>,
     /// The first and the last hour, as text; empty without counts.
     pub period: String,
 }
@@ -69,8 +75,10 @@ impl DataReport {
             name: data.name.clone(),
             rows: loaded.counts.len(),
             counters: loaded.counts.counters().len(),
-            duplicates: loaded.duplicates,
-            rejected: loaded.rejected,
+            rows_read: loaded.summary.rows,
+            duplicates: loaded.summary.duplicates,
+            rejected: loaded.summary.rejected,
+            notes: loaded.summary.notes(),
             period: period.unwrap_or_default(),
         }
     }
@@ -127,6 +135,7 @@ impl TrainReport {
             rounds: trained.model.card().rounds,
             train: DataReport::of(&data.train, &data.train_data),
             test: DataReport::of(&data.test, &data.test_data),
+            empty_columns: trained.empty_columns.clone(),
             is_in_use,
             unrecorded: None,
         })
@@ -163,9 +172,18 @@ impl fmt::Display for TrainReport {
         ] {
             writeln!(
                 formatter,
-                "{name}: {} counts of {} counters, {} ({} duplicates, {} rejected), stored as {}",
-                data.rows, data.counters, data.period, data.duplicates, data.rejected, data.name
+                "{name}: {} counts of {} counters, {} ({} rows read, {} duplicates, {} rejected), stored as {}",
+                data.rows,
+                data.counters,
+                data.period,
+                data.rows_read,
+                data.duplicates,
+                data.rejected,
+                data.name
             )?;
+            for note in &data.notes {
+                writeln!(formatter, "{name}: {note}")?;
+            }
         }
         writeln!(formatter, "{}", self.table())?;
         writeln!(
@@ -178,6 +196,13 @@ impl fmt::Display for TrainReport {
                 formatter,
                 "version {version} ({} rounds): {}",
                 self.rounds, self.model
+            )?;
+        }
+        if !self.empty_columns.is_empty() {
+            writeln!(
+                formatter,
+                "warning: these columns have no values in the training data: {}; the model ignores them, and so does the weekly check",
+                self.empty_columns.join(", ")
             )?;
         }
         if !self.is_in_use {

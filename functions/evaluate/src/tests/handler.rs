@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use forecasting::counts::write_french;
+use forecasting::{counts::write_french, policy::PromotionRule};
 use shared::{
     Timestamp,
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
@@ -68,8 +68,13 @@ async fn ports(test: &Counts, fresh: u32) -> Ports {
 }
 
 async fn handle(ports: &Ports, policy: &str) -> Outcome {
+    handle_subject(ports, policy, &week().to_string()).await
+}
+
+/// Handles a challenger whose event has another subject than its week.
+async fn handle_subject(ports: &Ports, policy: &str, subject: &str) -> Outcome {
     let event = ChallengerTrained {
-        event_id: EventId::of(Function::FineTune, week()),
+        event_id: EventId::of(Function::FineTune, subject),
         week: week(),
         champion: Version::new(1),
         challenger: Version::new(2),
@@ -78,6 +83,7 @@ async fn handle(ports: &Ports, policy: &str) -> Outcome {
         event_id: event.event_id.clone(),
         published_at: Timestamp::UNIX_EPOCH,
         now: Timestamp::UNIX_EPOCH,
+        fence: runtime::Fence::default(),
     };
     Evaluate::new(policy.parse().unwrap(), ports)
         .handle(event, &context)
@@ -98,7 +104,7 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     let test = counts(day("2021-07-25"), first, |_| 5).between(Hour::from_number(0), noon);
     let ports = ports(&test, 4).await;
     let policy: Policy = r#"{"fresh_holdout_days":3}"#.parse().unwrap();
-    let frame = Evaluate::new(policy, &ports)
+    let (frame, coverage) = Evaluate::new(policy, &ports)
         .fresh_holdout(week())
         .await
         .unwrap();
@@ -108,6 +114,10 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     assert_eq!(
         expected.last().map(|hour| hour.day()),
         Some(day("2021-08-01"))
+    );
+    assert_eq!(
+        coverage.to_string(),
+        "3 of 3 days, 59 of 59 hours, 1 counter"
     );
     // The counts of the tables are the targets, and those of the week before their lags.
     for values in [frame.targets(), &frame.seasonal_naive()] {
@@ -138,6 +148,52 @@ async fn evaluation_is_stored_and_published() {
         outcome.events()[0].data,
         r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30.json"}"#
     );
+}
+
+#[tokio::test]
+async fn week_judged_again_has_its_own_evaluation() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    let _ = handle(&ports, "{}").await;
+    let before = stored(&ports).await;
+    let again = "2021-W30@2021-08-02T05-00-01Z";
+    let outcome = handle_subject(&ports, r#"{"promotion":"guarded"}"#, again).await;
+    assert_eq!(stored(&ports).await, before);
+    assert_eq!(
+        outcome.events()[0].data,
+        r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30@2021-08-02T05-00-01Z","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30@2021-08-02T05-00-01Z.json"}"#
+    );
+    let path = Evaluation::path(again);
+    let (evaluation, _) = read_json::<Evaluation>(&*ports.store, &path).await.unwrap();
+    assert_eq!(evaluation.verdicts.acting, PromotionRule::Guarded);
+}
+
+/// The fresh holdout is 2021-W30, without counts on Wednesday and in the first hour of Thursday.
+#[tokio::test]
+async fn gaps_of_the_fresh_holdout_are_named() {
+    let ports = ports(&test_counts([12, 4]), 4).await;
+    let wednesday = day("2021-07-28");
+    let thursday = wednesday.plus(1);
+    let after_one = counts(thursday, thursday, |_| 4).between(
+        thursday.first_hour().plus(1),
+        thursday.first_hour().plus(23),
+    );
+    for (day, counts) in [(wednesday, &Counts::default()), (thursday, &after_one)] {
+        ports
+            .warehouse
+            .replace_counts(day, counts, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+    }
+    let outcome = handle(&ports, "{}").await;
+    let covered = "6 of 7 days, 143 of 168 hours, 1 counter; missing 2021-07-28";
+    let reason = &outcome.entry().reason;
+    assert!(
+        reason.ends_with(&format!("; fresh holdout: {covered}")),
+        "{reason}"
+    );
+    assert_eq!(outcome.entry().detail["coverage"]["days"], json!(6));
+    let coverage = stored(&ports).await.fresh_coverage.unwrap();
+    assert_eq!(coverage.to_string(), covered);
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! Tests of the reader with each known fault of the public data.
 
+mod balance;
+mod clock_changes;
+mod shared_names;
+
 use super::{Coordinates, Counts, MAXIMUM_COUNT, Reject, RejectReason, read};
 
 const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";

@@ -30,6 +30,17 @@ pub enum ReadError {
         /// The detected encoding.
         found: &'static str,
     },
+    /// The input is a file of another program.
+    #[error("the input is {found}; {advice}")]
+    FileType {
+        /// The type of the file.
+        found: &'static str,
+        /// The action that makes it readable.
+        advice: &'static str,
+    },
+    /// The header has a quotation mark that is not closed in its line.
+    #[error("a quotation mark is not closed in the header; close or remove it")]
+    UnclosedHeader,
     /// A required column is missing.
     #[error("the header has no column `{column}`; it has: {found}")]
     MissingColumn {

@@ -1,12 +1,21 @@
 //! Hourly counts of bicycles, and the reader of every export format that the city has published.
 
+mod builder;
+mod coordinates;
 #[cfg(test)]
 mod dirty_data;
 mod encoding;
 mod error;
+mod file_type;
 mod header;
+mod lines;
+mod number;
+mod period;
 mod read;
 mod reject;
+mod repeated_hours;
+mod rows;
+mod summary;
 mod timestamp;
 mod write;
 
@@ -18,9 +27,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+pub use builder::{Collected, CountsBuilder};
+pub use coordinates::Coordinates;
 pub use error::ReadError;
-pub use read::{decompress, open, read, read_file};
+pub use read::{decompress, open, read, read_export, read_export_file, read_file};
 pub use reject::{Reject, RejectReason, RejectWriter, Rejects};
+pub use summary::{Export, ReadSummary};
 pub use timestamp::parse_hour;
 pub use write::{WriteError, write_french, write_table};
 
@@ -31,7 +43,8 @@ use crate::time::{Day, Hour};
 /// The highest true count in the public data is below 12,000.
 pub const MAXIMUM_COUNT: u32 = 50_000;
 
-/// The identity of a counter: its name with case, accents and whitespace folded.
+/// The identity of a counter: its name with case, accents, whitespace, apostrophes and dashes
+/// folded.
 ///
 /// In the public data, the id of a counter changes, one name has several spellings, and some rows
 /// have no id. Only the name is present in every row.
@@ -40,13 +53,15 @@ pub const MAXIMUM_COUNT: u32 = 50_000;
 pub struct CounterKey(String);
 
 impl CounterKey {
-    /// Folds the case, accents and whitespace of a counter's name.
+    /// Folds the case, accents, whitespace, apostrophes and dashes of a counter's name.
     pub fn of_name(name: &str) -> Self {
         // Most names are ASCII. This fast path avoids Unicode normalization for them.
         if name.is_ascii() {
             return Self(single_spaces(&name.to_ascii_lowercase()));
         }
         let characters = name
+            .chars()
+            .map(plain_punctuation)
             .nfkd()
             .filter(|character| !is_combining_mark(*character))
             .flat_map(char::to_lowercase);
@@ -56,6 +71,15 @@ impl CounterKey {
     /// Returns the folded name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Returns the ASCII character for a typographic apostrophe or dash, which word processors insert.
+const fn plain_punctuation(character: char) -> char {
+    match character {
+        '\u{b4}' | '\u{2bc}' | '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' => '\'',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        other => other,
     }
 }
 
@@ -82,42 +106,6 @@ impl fmt::Display for CounterKey {
     }
 }
 
-/// A location in WGS 84.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Coordinates {
-    /// The latitude in degrees north.
-    pub latitude: f64,
-    /// The longitude in degrees east.
-    pub longitude: f64,
-}
-
-impl Coordinates {
-    /// Parses `latitude,longitude`. Returns `None` if the text is malformed or out of range.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (latitude, longitude) = text.split_once(',')?;
-        Self::new(
-            latitude.trim().parse().ok()?,
-            longitude.trim().parse().ok()?,
-        )
-    }
-
-    /// Creates coordinates in degrees. Returns `None` if latitude or longitude is out of range.
-    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
-        let is_in_range =
-            (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        is_in_range.then_some(Self {
-            latitude,
-            longitude,
-        })
-    }
-}
-
-impl fmt::Display for Coordinates {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{},{}", self.latitude, self.longitude)
-    }
-}
-
 /// A counter: a sensor loop in the road that counts bicycles in one direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counter {
@@ -134,6 +122,18 @@ impl Counter {
     pub fn key(&self) -> CounterKey {
         CounterKey::of_name(&self.name)
     }
+
+    /// Returns the name without the id that [`separate_name`] appends, or `None` if it has none.
+    fn shared_name(&self) -> Option<&str> {
+        let id = self.id.as_deref()?;
+        let without_id = self.name.strip_suffix(')')?.strip_suffix(id)?;
+        without_id.strip_suffix(" (")
+    }
+}
+
+/// Returns the name of a counter that shares `name` with others in the same hours.
+fn separate_name(name: &str, id: &str) -> String {
+    format!("{name} ({id})")
 }
 
 /// The index of a counter in the [`Counts`] that interned it.
@@ -164,6 +164,8 @@ pub struct Counts {
     counters: Vec<Counter>,
     positions: HashMap<CounterKey, CounterIndex>,
     rows: Vec<Count>,
+    /// `true` if a counter has its id in its name, see [`CountsBuilder`].
+    has_separate_counters: bool,
 }
 
 impl Counts {
@@ -202,19 +204,36 @@ impl Counts {
 
     /// Adds a counter, or merges it into the counter of the same folded name.
     ///
-    /// On a merge, the first name, the last known id and the first known coordinates are used.
+    /// A counter `NAME (ID)` is the same as the counter `NAME` with this id. On a merge, the first
+    /// name, the last known id and the first known coordinates are used.
     pub fn intern(&mut self, counter: Counter) -> CounterIndex {
         let key = counter.key();
-        if let Some(&index) = self.positions.get(&key) {
+        if let Some(index) = self.position(&counter, &key) {
             let known = &mut self.counters[index.position()];
             known.id = counter.id.or(known.id.take());
             known.coordinates = known.coordinates.or(counter.coordinates);
             return index;
         }
         let index = CounterIndex(u32::try_from(self.counters.len()).unwrap_or(u32::MAX));
+        self.has_separate_counters |= counter.shared_name().is_some();
         self.counters.push(counter);
         self.positions.insert(key, index);
         index
+    }
+
+    /// Returns the index of a counter that is known under its name, with or without its id.
+    fn position(&self, counter: &Counter, key: &CounterKey) -> Option<CounterIndex> {
+        if self.has_separate_counters
+            && let Some(id) = &counter.id
+            && let Some(separate) =
+                self.find(&CounterKey::of_name(&separate_name(&counter.name, id)))
+        {
+            return Some(separate);
+        }
+        self.find(key).or_else(|| {
+            let shared = self.find(&CounterKey::of_name(counter.shared_name()?))?;
+            (self.counter(shared).id == counter.id).then_some(shared)
+        })
     }
 
     /// Appends a count.
@@ -296,6 +315,7 @@ impl Counts {
             counters: self.counters.clone(),
             positions: self.positions.clone(),
             rows,
+            has_separate_counters: self.has_separate_counters,
         }
     }
 

@@ -9,7 +9,7 @@ pub struct Reject {
     pub row: u64,
     /// The reason for the rejection.
     pub reason: RejectReason,
-    /// The decoded fields of the row, joined by the delimiter of the input.
+    /// The decoded line. For an implausible hour: id, name, count and hour, joined by semicolons.
     pub text: String,
 }
 
@@ -25,6 +25,9 @@ pub enum RejectReason {
     /// The count is not a whole number.
     #[error("the count `{0}` is not a whole number")]
     InvalidCount(String),
+    /// The count has a separator that is a decimal one in some countries only.
+    #[error("the count `{0}` has two meanings; write it without a separator of thousands")]
+    AmbiguousCount(String),
     /// The count is negative or above [`MAXIMUM_COUNT`](super::MAXIMUM_COUNT).
     #[error("the count {0} is not between 0 and {max}", max = super::MAXIMUM_COUNT)]
     CountOutOfRange(String),
@@ -34,6 +37,15 @@ pub enum RejectReason {
     /// The time is not on the hour.
     #[error("`{0}` is not the start of an hour")]
     NotOnTheHour(String),
+    /// The hour without an offset does not exist, because the clocks go forward.
+    #[error("`{0}` does not exist in Paris: the clocks go forward")]
+    SkippedHour(String),
+    /// The hour has not begun yet.
+    #[error("the hour {0} is in the future")]
+    FutureHour(String),
+    /// The hour is far from nearly all other hours of the file.
+    #[error("the hour {0} is more than 400 days from the other hours of the file")]
+    IsolatedHour(String),
     /// The year is implausible.
     #[error("`{0}` is outside 2010 to 2049")]
     HourOutOfRange(String),
@@ -43,6 +55,9 @@ pub enum RejectReason {
         /// The one-based position of a missing column.
         column: usize,
     },
+    /// A quotation mark is not closed in the same line.
+    #[error("a quotation mark is not closed in this line")]
+    UnclosedQuote,
     /// The row belongs to a day that was not requested.
     #[error("the hour {0} was not requested")]
     UnrequestedDay(String),
@@ -55,11 +70,16 @@ impl RejectReason {
             Self::MissingName => "no counter name",
             Self::MissingCount => "no count",
             Self::InvalidCount(_) => "the count is not a whole number",
+            Self::AmbiguousCount(_) => "the count has two meanings",
             Self::CountOutOfRange(_) => "the count is out of range",
             Self::InvalidHour(_) => "the hour is not a date and hour",
             Self::NotOnTheHour(_) => "the hour is not the start of an hour",
+            Self::SkippedHour(_) => "the hour does not exist",
+            Self::FutureHour(_) => "the hour is in the future",
+            Self::IsolatedHour(_) => "the hour is far from the rest of the file",
             Self::HourOutOfRange(_) => "the hour is outside 2010 to 2049",
             Self::ShortRow { .. } => "the row is too short",
+            Self::UnclosedQuote => "a quotation mark is not closed",
             Self::UnrequestedDay(_) => "the hour was not requested",
         }
     }

@@ -35,6 +35,36 @@ fn counter_with_a_changed_id_is_the_same_counter() {
 }
 
 #[test]
+fn typographic_apostrophes_and_dashes_are_folded() {
+    let names = [
+        "Quai d\u{2019}Orsay E-O",
+        "Quai d\u{2018}Orsay E-O",
+        "Quai d\u{2bc}Orsay E-O",
+        "Quai d\u{b4}Orsay E-O",
+        "Quai d'Orsay E\u{2013}O",
+        "Quai d'Orsay E\u{2014}O",
+        "Quai d'Orsay E\u{2011}O",
+        "Quai d'Orsay E\u{2010}O",
+        "quai d\u{2019}orsay e\u{2212}o",
+    ];
+    for name in names {
+        assert_eq!(CounterKey::of_name(name).as_str(), "quai d'orsay e-o");
+    }
+}
+
+#[test]
+fn counter_with_its_id_in_the_name_is_the_counter_of_that_id() {
+    for names in [["Quai", "Quai (111)"], ["Quai (111)", "Quai"]] {
+        let mut counts = Counts::default();
+        let [first, second] = names.map(|name| counts.intern(counter(Some("111"), name)));
+        let other = counts.intern(counter(Some("222"), "Quai (222)"));
+        assert_eq!(first, second);
+        assert_ne!(first, other);
+        assert_eq!(counts.intern(counter(Some("222"), "Quai")), other);
+    }
+}
+
+#[test]
 fn deduplicate_retains_the_larger_count() {
     let mut counts = Counts::default();
     let quai = counts.intern(counter(None, "Quai"));
@@ -101,12 +131,4 @@ fn normalized_is_independent_of_the_order() {
         .map(|counter| counter.name.as_str())
         .collect();
     assert_eq!((names, forwards.len()), (vec!["Pont", "Quai"], 3));
-}
-
-#[test]
-fn invalid_coordinates_are_none() {
-    assert!(Coordinates::parse("48.85, 2.35").is_some());
-    for text in ["", "48.85", "91,0", "0,181", "NaN,2", "a,b"] {
-        assert_eq!(Coordinates::parse(text), None, "{text}");
-    }
 }

@@ -2,7 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::{civil::DateTime, tz::Offset};
+use jiff::{
+    civil::DateTime,
+    tz::{AmbiguousOffset, Offset},
+};
 
 use super::reject::RejectReason;
 use crate::time::{Hour, paris};
@@ -16,14 +19,28 @@ const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
 ///
 /// Accepts `2021-07-19T00:00:00+02:00` and these variants: a space instead of `T`, an offset of the
 /// form `+0200`, ` +0100`, `Z` or ` UTC`, and no offset. Text without an offset is local time in
-/// Paris. There, a repeated hour means its first occurrence, and a skipped hour means one hour
-/// later.
+/// Paris. There, a repeated hour means its second occurrence (winter time), because the city's
+/// exports omit the first.
 ///
 /// # Errors
+/// - Returns [`RejectReason::SkippedHour`] for a local hour that the change to summer time skips.
 /// - Returns [`RejectReason::InvalidHour`] for any other text.
 /// - Returns [`RejectReason::NotOnTheHour`] if the time is not on the hour.
 /// - Returns [`RejectReason::HourOutOfRange`] for years before 2010 and after 2049.
 pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
+    parse(text).map(|parsed| parsed.hour)
+}
+
+/// A parsed hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ParsedHour {
+    pub(super) hour: Hour,
+    /// `true` if the text has no offset and the local hour occurs twice.
+    pub(super) is_repeated: bool,
+}
+
+/// Parses the start of an hour as [`parse_hour`] does.
+pub(super) fn parse(text: &str) -> Result<ParsedHour, RejectReason> {
     let text = text.trim();
     let bad = || RejectReason::InvalidHour(text.to_owned());
     let separator = text.as_bytes().get(10).copied().ok_or_else(bad)?;
@@ -37,21 +54,22 @@ pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
         .replacen(' ', "T", 1)
         .parse()
         .map_err(|_| bad())?;
-    let timestamp = if zone.is_empty() {
-        paris()
-            .to_ambiguous_timestamp(civil)
-            .compatible()
-            .map_err(|_| bad())?
+    let (offset, is_repeated) = if zone.is_empty() {
+        match paris().to_ambiguous_timestamp(civil).offset() {
+            AmbiguousOffset::Unambiguous { offset } => (offset, false),
+            AmbiguousOffset::Fold { after, .. } => (after, true),
+            AmbiguousOffset::Gap { .. } => return Err(RejectReason::SkippedHour(text.to_owned())),
+        }
     } else {
-        offset(zone)
-            .ok_or_else(bad)?
-            .to_timestamp(civil)
-            .map_err(|_| bad())?
+        (offset(zone).ok_or_else(bad)?, false)
     };
+    let timestamp = offset.to_timestamp(civil).map_err(|_| bad())?;
     if !PLAUSIBLE_YEARS.contains(&civil.year()) {
         return Err(RejectReason::HourOutOfRange(text.to_owned()));
     }
-    Hour::starting_at(timestamp).ok_or_else(|| RejectReason::NotOnTheHour(text.to_owned()))
+    let hour =
+        Hour::starting_at(timestamp).ok_or_else(|| RejectReason::NotOnTheHour(text.to_owned()))?;
+    Ok(ParsedHour { hour, is_repeated })
 }
 
 fn offset(zone: &str) -> Option<Offset> {
@@ -99,8 +117,8 @@ mod tests {
             ("2018-01-05T17:00:00", "2018-01-05T16:00:00Z"),
             ("2018-01-05T17:00:00.000", "2018-01-05T16:00:00Z"),
             (" 2021-07-19 00:00:00-0300 ", "2021-07-19T03:00:00Z"),
-            // Local time 02:00 occurs twice on this day. Without an offset, it is the first.
-            ("2020-10-25T02:00:00", "2020-10-25T00:00:00Z"),
+            // Local time 02:00 occurs twice on this day. Without an offset, it is the second.
+            ("2020-10-25T02:00:00", "2020-10-25T01:00:00Z"),
             ("2020-10-25T02:00:00+01:00", "2020-10-25T01:00:00Z"),
         ];
         for (text, expected) in rows {
@@ -130,6 +148,10 @@ mod tests {
             parse_hour("2021-07-19T00:30:00Z"),
             Err(RejectReason::NotOnTheHour(_))
         ));
+        for text in ["2021-03-28 02:00", "2021-03-28T02:00:00"] {
+            let skipped = RejectReason::SkippedHour(text.to_owned());
+            assert_eq!(parse_hour(text), Err(skipped));
+        }
         assert!(matches!(
             parse_hour("1021-07-19T00:00:00Z"),
             Err(RejectReason::HourOutOfRange(_))

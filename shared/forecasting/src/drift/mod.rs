@@ -21,7 +21,8 @@
 //!
 //! Evidently treats infinite values inconsistently. It drops them before computing a score. In the
 //! count of drifted columns, it retains them if the column has no missing values. This module
-//! always drops them. Like Evidently, [`compare`] fails on an empty column.
+//! always drops them. Like Evidently, [`compare`] fails on an empty column. Unlike Evidently,
+//! [`dataset`] does not: it excludes the column from the share and reports it.
 
 mod categories;
 mod counts;
@@ -88,12 +89,55 @@ impl Column {
 /// The drift of the columns of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetDrift {
-    /// The drift of each reference column, in the order of the reference.
+    /// The drift of each compared column, in the order of the reference.
     pub columns: Vec<ColumnDrift>,
+    /// The columns that were not compared because a side has no values. Reports written before this
+    /// field existed have none.
+    #[serde(default)]
+    pub excluded: Vec<ExcludedColumn>,
     /// The number of drifted columns.
     pub drifted_count: usize,
-    /// The share of drifted columns, from 0 to 1.
+    /// The share of drifted columns among the compared ones, from 0 to 1; 0 if none was compared.
     pub drifted_share: f64,
+}
+
+impl DatasetDrift {
+    /// Returns the share of drifted columns, or `None` if no column was compared.
+    pub fn share(&self) -> Option<f64> {
+        (!self.columns.is_empty()).then_some(self.drifted_share)
+    }
+}
+
+/// A column that cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExcludedColumn {
+    /// The name of the column.
+    pub column: String,
+    /// The side without values.
+    pub empty: EmptySide,
+}
+
+/// The side of a comparison that has no values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmptySide {
+    /// Only the reference has no values.
+    Reference,
+    /// Only the current data has no values.
+    Current,
+    /// Neither side has values.
+    Both,
+}
+
+impl EmptySide {
+    fn of(reference: &Column, current: &Column) -> Option<Self> {
+        match (reference.values.rows(), current.values.rows()) {
+            (0, 0) => Some(Self::Both),
+            (0, _) => Some(Self::Reference),
+            (_, 0) => Some(Self::Current),
+            _ => None,
+        }
+    }
 }
 
 /// The drift of one column.
@@ -150,25 +194,34 @@ impl Method {
 
 /// Compares each reference column with the current column of the same name.
 ///
-/// Ignores additional current columns.
+/// Excludes columns without values on a side. Ignores additional current columns.
 ///
 /// # Errors
 /// Returns [`Error::NoColumns`] if `reference` is empty, [`Error::MissingColumn`] if `current`
-/// lacks a reference column, and the errors of [`compare`].
+/// lacks a reference column, and the errors of [`compare`] for columns with values.
 pub fn dataset(reference: &[Column], current: &[Column]) -> Result<DatasetDrift, Error> {
     if reference.is_empty() {
         return Err(Error::NoColumns);
     }
-    let columns = reference
-        .iter()
-        .map(|column| compare(column, column_named(&column.name, current)?))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (mut columns, mut excluded) = (Vec::new(), Vec::new());
+    for column in reference {
+        let current = column_named(&column.name, current)?;
+        match EmptySide::of(column, current) {
+            None => columns.push(compare(column, current)?),
+            Some(empty) => excluded.push(ExcludedColumn {
+                column: column.name.clone(),
+                empty,
+            }),
+        }
+    }
 
     let drifted_count = columns.iter().filter(|column| column.drifted).count();
     Ok(DatasetDrift {
-        drifted_share: drifted_count as f64 / columns.len() as f64,
+        // Without columns, the count is 0 as well.
+        drifted_share: drifted_count as f64 / columns.len().max(1) as f64,
         drifted_count,
         columns,
+        excluded,
     })
 }
 

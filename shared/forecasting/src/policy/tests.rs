@@ -41,13 +41,15 @@ fn week_is_judged_by_drift_and_live_error() {
     };
     let rows = [
         // drifted share, live error, (dataset_drift, fine_tune, major)
-        (0.49, live(10.0), (false, false, false)),
-        (0.50, live(10.0), (true, true, false)),
-        (0.50, None, (true, true, false)),
-        (0.00, None, (false, false, false)),
-        (0.00, live(11.0), (false, false, false)),
-        (0.00, live(11.1), (false, true, false)),
-        (0.00, live(13.1), (false, true, true)),
+        (Some(0.49), live(10.0), (false, false, false)),
+        (Some(0.50), live(10.0), (true, true, false)),
+        (Some(0.50), None, (true, true, false)),
+        (Some(0.00), None, (false, false, false)),
+        (Some(0.00), live(11.0), (false, false, false)),
+        (Some(0.00), live(11.1), (false, true, false)),
+        (Some(0.00), live(13.1), (false, true, true)),
+        (None, live(11.0), (false, false, false)),
+        (None, live(11.1), (false, true, false)),
     ];
     for (share, live, expected) in rows {
         let verdict = policy.judge_week(share, live);
@@ -57,6 +59,19 @@ fn week_is_judged_by_drift_and_live_error() {
             "{}",
             verdict.reason
         );
+    }
+}
+
+/// 2021-W30 ends on Sunday, 2021-08-01. Paris is two hours ahead of UTC.
+#[test]
+fn week_is_judged_at_the_latest_from_wednesday_on() {
+    for (policy, expected) in [
+        ("{}", "2021-08-03T22:00:00Z"),
+        (r#"{"judge_after_days":0}"#, "2021-08-01T22:00:00Z"),
+    ] {
+        let policy: Policy = policy.parse().unwrap();
+        let deadline = policy.deadline("2021-W30".parse().unwrap());
+        assert_eq!(deadline.to_string(), expected);
     }
 }
 
@@ -104,6 +119,8 @@ fn invalid_policy_is_rejected_naming_the_field() {
         (r#"{"drift_columns":["month"]}"#, "`month`"),
         (r#"{"live_mae_major":0.05}"#, "live_mae_major"),
         (r#"{"fine_tune_days":7}"#, "fine_tune_days"),
+        (r#"{"judge_after_days":7}"#, "judge_after_days"),
+        (r#"{"judge_after_days":-1}"#, "judge_after_days"),
     ];
     for (text, expected) in rows {
         let error = text.parse::<Policy>().unwrap_err().to_string();

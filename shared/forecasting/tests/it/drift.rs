@@ -1,6 +1,8 @@
 //! Drift compared with recorded results of Evidently.
 
-use forecasting::drift::{self, Column, ColumnDrift, DatasetDrift, Error, Method};
+use forecasting::drift::{
+    self, Column, ColumnDrift, DatasetDrift, EmptySide, Error, ExcludedColumn, Method,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -68,7 +70,6 @@ fn dataset_follows_the_reference_order_and_ignores_additional_columns() {
 fn incomparable_columns_are_errors_naming_the_column() {
     let numbers = [Column::numerical("count", [1.0, 2.0])];
     let categories = [Column::categorical("count", ["a"])];
-    let without_values = [Column::numerical("count", [f64::NAN, f64::INFINITY])];
     let huge = [Column::numerical(
         "count",
         (0..1001).map(|row| f64::from(row) * 1e305),
@@ -83,20 +84,51 @@ fn incomparable_columns_are_errors_naming_the_column() {
             &categories,
             Error::DifferentTypes { column: column() },
         ),
-        (
-            &without_values,
-            &numbers,
-            Error::EmptyReference { column: column() },
-        ),
-        (
-            &numbers,
-            &without_values,
-            Error::EmptyCurrent { column: column() },
-        ),
         (&huge, &numbers, Error::Overflow { column: column() }),
     ] {
         assert_eq!(drift::dataset(reference, current), Err(expected));
     }
+}
+
+/// The counts differ completely, so one of two compared columns has drifted.
+#[test]
+fn columns_without_values_are_excluded_from_the_share() {
+    let nothing = |name: &str| Column::numerical(name, [f64::NAN, f64::INFINITY]);
+    let numbers =
+        |name: &str, first: i32| Column::numerical(name, (first..first + 40).map(f64::from));
+    let reference = [
+        nothing("latitude"),
+        numbers("count", 0),
+        nothing("longitude"),
+        numbers("hour", 0),
+        numbers("mean", 0),
+    ];
+    let current = [
+        nothing("latitude"),
+        numbers("count", 100),
+        numbers("longitude", 0),
+        numbers("hour", 0),
+        nothing("mean"),
+    ];
+
+    let drift = drift::dataset(&reference, &current).unwrap();
+
+    assert_eq!((drift.columns.len(), drift.share()), (2, Some(0.5)));
+    let excluded = [
+        ("latitude", EmptySide::Both),
+        ("longitude", EmptySide::Reference),
+        ("mean", EmptySide::Current),
+    ];
+    assert_eq!(
+        drift.excluded,
+        excluded.map(|(column, empty)| ExcludedColumn {
+            column: column.to_owned(),
+            empty,
+        })
+    );
+    let none = drift::dataset(&reference[..1], &current).unwrap();
+    assert_eq!((none.drifted_count, none.drifted_share), (0, 0.0));
+    assert_eq!(none.share(), None);
 }
 
 #[test]
@@ -131,6 +163,7 @@ fn drift_is_serialized_with_the_names_of_evidently() {
             score: 0.25,
             drifted: true,
         }],
+        excluded: Vec::new(),
         drifted_count: 1,
         drifted_share: 1.0,
     };
@@ -145,6 +178,7 @@ fn drift_is_serialized_with_the_names_of_evidently() {
                 "score": 0.25,
                 "drifted": true
             }],
+            "excluded": [],
             "drifted_count": 1,
             "drifted_share": 1.0
         })

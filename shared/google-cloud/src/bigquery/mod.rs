@@ -1,8 +1,9 @@
 //! The warehouse on BigQuery.
 //!
 //! Load jobs replace daily tables ([`load`]), and one query reads the daily tables of a range
-//! ([`days`], [`query`], [`rows`]); beside tables of another schema, a query names each ([`checked`]). Counts are cached ([`cache`]). Audit rows are inserted by a
-//! statement and read through their key ([`audit`]).
+//! ([`days`], [`query`], [`rows`]); beside tables of another schema, a query names each
+//! ([`checked`]). Counts are cached ([`cache`]). Audit rows are inserted by a statement and read
+//! through their key ([`audit`]).
 
 mod audit;
 mod cache;

@@ -28,6 +28,9 @@ pub(super) enum MlflowError {
     /// A version that was registered by hand.
     #[error("version {version} was not registered by bike-traffic: {reason}")]
     Foreign { version: Version, reason: String },
+    /// A version whose run was deleted for good.
+    #[error("the run {run_id} of version {version} was deleted from MLflow")]
+    RunDeleted { version: Version, run_id: String },
     /// A run that MLflow cannot store without loss.
     #[error("cannot store the run {run} in MLflow: {reason}")]
     Unsupported { run: RunName, reason: String },
@@ -69,7 +72,12 @@ impl MlflowError {
 
     /// Returns `true` if a retry may succeed.
     pub(super) fn is_retryable(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.is_retryable())
+        match self {
+            Self::Refused { source, .. } => source.is_retryable(),
+            // A truncated response, or a page of a proxy.
+            Self::Response { .. } => true,
+            _ => false,
+        }
     }
 
     fn response(&self) -> Option<wire::Error> {

@@ -9,10 +9,12 @@
 
 mod api;
 mod artifacts;
+mod champion;
 mod error;
 mod lock;
 mod record;
 mod register;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -23,14 +25,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use reqwest::Url;
-use serde_json::json;
 use shared::{
     address::{Address, OpenError},
     clock::Clock,
     registry::{
-        Alias, AliasChange, MODEL, ModelVersion, Registry, RegistryError, Run, RunName, Version,
+        Alias, AliasChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion, Registry,
+        RegistryError, Run, RunName, Version,
     },
     store::Store,
 };
@@ -38,16 +40,15 @@ use shared::{
 use self::{
     api::Api,
     artifacts::Buckets,
+    champion::Record,
     error::MlflowError,
     lock::{Held, Lock},
     record::RunDetails,
 };
-use crate::{Attempts, CloudSettings};
+use crate::CloudSettings;
 
 /// The page size when listing versions.
 const VERSIONS_PER_PAGE: &str = "1000";
-/// The maximum number of runs per search.
-const RUNS_PER_SEARCH: usize = 100;
 /// MLflow's database stores versions as signed 32-bit integers.
 const LAST_VERSION: Version = Version::new(i32::MAX as u32);
 
@@ -99,6 +100,22 @@ impl MlflowRegistry {
     }
 
     async fn find(&self, version: Version) -> Result<Option<ModelVersion>, MlflowError> {
+        let Some(found) = self.read_version(version).await? else {
+            return Ok(None);
+        };
+        let details = match self.cached(&found.run_id) {
+            Some(details) => details,
+            None if found.is_ours() => self.read_run(version, &found.run_id).await?,
+            None => Arc::default(),
+        };
+        record::version(found, &details).map(Some)
+    }
+
+    /// Reads a version without its run. Returns `None` if it does not exist.
+    async fn read_version(
+        &self,
+        version: Version,
+    ) -> Result<Option<wire::ModelVersion>, MlflowError> {
         if version == Version::new(0) || version > LAST_VERSION {
             return Ok(None);
         }
@@ -108,17 +125,11 @@ impl MlflowRegistry {
         ];
         let reply: Result<wire::VersionResponse, _> =
             self.api.get("mlflow/model-versions/get", &query).await;
-        let found = match reply {
-            Ok(reply) => reply.model_version,
-            Err(error) if error.is(wire::MISSING) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let details = match self.cached(&found.run_id) {
-            Some(details) => details,
-            None if found.is_ours() => self.read_run(&found.run_id).await?,
-            None => Arc::default(),
-        };
-        record::version(found, &details).map(Some)
+        match reply {
+            Ok(reply) => Ok(Some(reply.model_version)),
+            Err(error) if error.is(wire::MISSING) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn all(&self) -> Result<Vec<ModelVersion>, MlflowError> {
@@ -201,86 +212,6 @@ impl MlflowRegistry {
             Err(error) => Err(error),
         }
     }
-
-    /// Points an alias to a version.
-    ///
-    /// Checks the lock before each attempt: a process that was suspended until the lock expired
-    /// would otherwise overwrite the change of the next holder.
-    async fn write_alias(&self, held: &Held, alias: Alias, to: Version) -> Result<(), MlflowError> {
-        let call = "mlflow/registered-models/alias";
-        let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
-        let mut attempts = Attempts::new(|| call.to_owned());
-        loop {
-            held.check()?;
-            match self.api.post_once::<wire::Nothing>(call, &body).await {
-                Ok(_) => return Ok(()),
-                Err(error) => attempts.pause(error, MlflowError::is_retryable).await?,
-            }
-        }
-    }
-
-    /// Reads the runs that are not cached, in searches of up to [`RUNS_PER_SEARCH`] runs.
-    async fn read_runs(&self, versions: &[wire::ModelVersion]) -> Result<(), MlflowError> {
-        let unknown: Vec<_> = {
-            let details = self.details();
-            versions
-                .iter()
-                .map(|version| &*version.run_id)
-                .filter(|run| !details.contains_key(*run))
-                .collect()
-        };
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let Some(experiment) = self.experiment().await? else {
-            return Ok(());
-        };
-        for some in unknown.chunks(RUNS_PER_SEARCH) {
-            let filter = format!("attributes.run_id IN ('{}')", some.join("','"));
-            let body = json!({
-                "experiment_ids": [experiment], "filter": filter, "max_results": RUNS_PER_SEARCH, "run_view_type": "ALL",
-            });
-            let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
-            for run in found.runs {
-                self.cache(run);
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_run(&self, id: &str) -> Result<Arc<RunDetails>, MlflowError> {
-        let reply: wire::RunResponse = self.api.get("mlflow/runs/get", &[("run_id", id)]).await?;
-        Ok(self.cache(reply.run))
-    }
-
-    /// Returns the id of the experiment, or `None` if it does not exist.
-    async fn experiment(&self) -> Result<Option<String>, MlflowError> {
-        let query = [("experiment_name", self.model.as_str())];
-        let reply: Result<wire::ExperimentResponse, _> =
-            self.api.get("mlflow/experiments/get-by-name", &query).await;
-        match reply {
-            Ok(reply) => Ok(Some(reply.experiment.experiment_id)),
-            Err(error) if error.is(wire::MISSING) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn cache(&self, run: wire::Run) -> Arc<RunDetails> {
-        let id = run.info.run_id.clone();
-        let details = Arc::new(RunDetails::of(run));
-        self.details().insert(id, Arc::clone(&details));
-        details
-    }
-
-    fn cached(&self, run: &str) -> Option<Arc<RunDetails>> {
-        self.details().get(run).cloned()
-    }
-
-    fn details(&self) -> MutexGuard<'_, BTreeMap<String, Arc<RunDetails>>> {
-        // No code panics between two related changes of the map, so a poisoned map is still
-        // consistent.
-        self.details.lock()
-    }
 }
 
 #[async_trait]
@@ -288,7 +219,7 @@ impl Registry for MlflowRegistry {
     async fn register(&self, run: &Run) -> Result<Version, RegistryError> {
         let verb = "register a version";
         record::check(run).map_err(|error| unavailable(verb, error))?;
-        let work = |_| self.register_alone(run);
+        let work = |held: Held| async move { self.register_alone(&held, run).await };
         let registered = self
             .lock
             .hold(&format!("register the run {}", run.name), work)
@@ -299,11 +230,14 @@ impl Registry for MlflowRegistry {
     }
 
     async fn version(&self, version: Version) -> Result<ModelVersion, RegistryError> {
-        let found = self
-            .find(version)
-            .await
-            .map_err(|error| unavailable("read a version", error))?;
-        found.ok_or(RegistryError::NotFound { version })
+        match self.find(version).await {
+            Ok(found) => found.ok_or(RegistryError::NotFound { version }),
+            Err(error @ (MlflowError::Foreign { .. } | MlflowError::RunDeleted { .. })) => {
+                let source = error.into();
+                Err(RegistryError::Unusable { version, source })
+            }
+            Err(error) => Err(unavailable("read a version", error)),
+        }
     }
 
     async fn versions(&self) -> Result<Vec<ModelVersion>, RegistryError> {
@@ -321,8 +255,16 @@ impl Registry for MlflowRegistry {
     async fn move_alias(&self, change: AliasChange) -> Result<(), RegistryError> {
         let (alias, expected, to) = (change.alias(), change.expected(), change.to());
         let verb = "move an alias";
+        let failed = move |error: MlflowError| unavailable(verb, error);
         let work = |held: Held| async move {
-            let found = self.alias(alias).await?;
+            let state = match alias {
+                Alias::Champion => Some(self.read_champion().await.map_err(failed)?.0),
+                Alias::Challenger | Alias::Previous => None,
+            };
+            let found = match &state {
+                Some(state) => state.champion,
+                None => self.alias(alias).await?,
+            };
             if found != expected {
                 return Err(RegistryError::AliasMoved {
                     alias,
@@ -331,15 +273,43 @@ impl Registry for MlflowRegistry {
                 });
             }
             self.version(to).await?;
-            self.write_alias(&held, alias, to)
-                .await
-                .map_err(|error| unavailable(verb, error))
+            let moved = match &state {
+                Some(state) => {
+                    let record = Record::of_alias(to, state);
+                    self.change_champion(&held, record).await
+                }
+                None => self.write_alias(&held, alias, to).await,
+            };
+            moved.map_err(failed)
         };
         let moved = self
             .lock
             .hold(&format!("move the alias `{alias}` to version {to}"), work)
             .await;
         moved.map_err(|error| unavailable(verb, error))?
+    }
+
+    async fn champion_state(&self) -> Result<ChampionState, RegistryError> {
+        self.read_champion_state()
+            .await
+            .map_err(|error| unavailable("read an alias", error))
+    }
+
+    async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
+        let work = |held: Held| async move { self.promote_alone(&held, promotion).await };
+        let purpose = format!("move the alias `champion` to version {}", promotion.to());
+        let promoted = self.lock.hold(&purpose, work).await;
+        promoted.map_err(|error| unavailable("promote a version", error))?
+    }
+
+    async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {
+        let described = self.lock.describe().await;
+        described.map_err(|error| unavailable("read the lock", error))
+    }
+
+    async fn break_lock(&self) -> Result<Option<String>, RegistryError> {
+        let broken = self.lock.break_open().await;
+        broken.map_err(|error| unavailable("break the lock", error))
     }
 }
 

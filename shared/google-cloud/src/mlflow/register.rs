@@ -4,11 +4,11 @@ use std::future::Future;
 
 use serde_json::{Value, json};
 
-use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, record, wire};
+use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, lock::Held, record, wire};
 use crate::Attempts;
 
-/// The maximum number of runs with one name that are searched for an unfinished registration.
-const RUNS_OF_A_NAME: u32 = 100;
+/// The maximum number of runs in one search.
+const RUNS_PER_SEARCH: u32 = 100;
 /// The maximum numbers of parameters, tags, and metrics per call. MLflow allows 100, 100, and
 /// 1,000; at most half of that also keeps a call below the limit of one million characters.
 const PARAMS_PER_CALL: usize = 50;
@@ -16,25 +16,38 @@ const TAGS_PER_CALL: usize = 50;
 const METRICS_PER_CALL: usize = 400;
 
 impl MlflowRegistry {
-    /// Registers a run, or completes its unfinished registration. The caller must hold the lock.
-    pub(super) async fn register_alone(&self, run: &Run) -> Result<Version, MlflowError> {
+    /// Registers a run, or completes its unfinished registration. The caller must hold the lock,
+    /// which is checked before each step.
+    pub(super) async fn register_alone(
+        &self,
+        held: &Held,
+        run: &Run,
+    ) -> Result<Version, MlflowError> {
         if let Some(existing) = self.version_of(&run.name).await? {
             return Ok(existing);
         }
+        held.check().await?;
         let experiment = self.create_experiment().await?;
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
             None => {
                 create(
                     "mlflow/runs/create",
-                    || self.start_run(&experiment, run),
+                    || async {
+                        held.check().await?;
+                        self.start_run(&experiment, run).await
+                    },
                     || self.find_run(&experiment, run),
                 )
                 .await?
             }
         };
+        held.check().await?;
+        self.close_abandoned_runs(&experiment, &started.run_id)
+            .await?;
         self.log(&started.run_id, run).await?;
         self.log_inputs(&started.run_id, run).await?;
+        held.check().await?;
         let source = artifacts::copy(
             &self.api,
             &self.buckets,
@@ -43,9 +56,13 @@ impl MlflowRegistry {
             &started.artifact_uri,
         )
         .await?;
+        held.check().await?;
         self.end_run(&started.run_id, run).await?;
         self.create_model().await?;
-        let create_version = || self.create_version(&started.run_id, &source, run);
+        let create_version = || async {
+            held.check().await?;
+            self.create_version(&started.run_id, &source, run).await
+        };
         create("mlflow/model-versions/create", create_version, || {
             self.version_of(&run.name)
         })
@@ -88,7 +105,7 @@ impl MlflowRegistry {
             "experiment_ids": [experiment],
             "filter": format!("attributes.run_name = '{}'", run.name),
             "order_by": ["attributes.start_time ASC"],
-            "max_results": RUNS_OF_A_NAME,
+            "max_results": RUNS_PER_SEARCH,
         });
         let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
         Ok(found
@@ -100,10 +117,40 @@ impl MlflowRegistry {
 
     async fn start_run(&self, experiment: &str, run: &Run) -> Result<wire::RunInfo, MlflowError> {
         let start_time = run.ended_at.as_millisecond();
-        let body =
-            json!({ "experiment_id": experiment, "run_name": run.name, "start_time": start_time });
+        // The tag identifies the run if the server creates it late.
+        let tag = wire::Text {
+            key: wire::RUN_TAG.to_owned(),
+            value: run.name.to_string(),
+        };
+        let body = json!({
+            "experiment_id": experiment, "run_name": run.name, "start_time": start_time, "tags": [tag],
+        });
         let reply: wire::RunResponse = self.api.post_once("mlflow/runs/create", &body).await?;
         Ok(reply.run.info)
+    }
+
+    /// Closes the unfinished runs of other registrations. A server that was slow created them after
+    /// the registration had gone on with another run, or the process died. An interrupted
+    /// registration that is repeated completes its run nevertheless.
+    async fn close_abandoned_runs(&self, experiment: &str, own: &str) -> Result<(), MlflowError> {
+        let body = json!({
+            "experiment_ids": [experiment],
+            "filter": "attributes.status = 'RUNNING'",
+            "order_by": ["attributes.start_time ASC"],
+            "max_results": RUNS_PER_SEARCH,
+        });
+        let found: wire::RunPage = self.api.post("mlflow/runs/search", &body).await?;
+        let is_abandoned = |run: &&wire::Run| {
+            let is_ours = run.data.tags.iter().any(|tag| tag.key == wire::RUN_TAG);
+            is_ours && run.info.run_id != own
+        };
+        for run in found.runs.iter().filter(is_abandoned) {
+            let id = &run.info.run_id;
+            tracing::warn!(model = self.model, run = id, "closing abandoned run");
+            let body = json!({ "run_id": id, "status": "KILLED" });
+            let _: wire::Nothing = self.api.post("mlflow/runs/update", &body).await?;
+        }
+        Ok(())
     }
 
     async fn log(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {

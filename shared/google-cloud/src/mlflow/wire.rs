@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{MlflowError, Version};
+use super::{Alias, MlflowError, Version};
 
 /// The tag with the run's name; versions are searched by it.
 pub(super) const RUN_TAG: &str = "bike_traffic.run";
@@ -36,6 +36,37 @@ pub(super) struct Experiment {
 }
 
 #[derive(Deserialize)]
+pub(super) struct ModelResponse {
+    pub(super) registered_model: RegisteredModel,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RegisteredModel {
+    #[serde(default)]
+    aliases: Vec<ModelAlias>,
+    #[serde(default)]
+    pub(super) tags: Vec<Text>,
+}
+
+impl RegisteredModel {
+    /// Returns the version that an alias points to.
+    ///
+    /// # Errors
+    /// Returns an error if its number is not a 32-bit integer.
+    pub(super) fn alias(&self, alias: Alias) -> Result<Option<Version>, MlflowError> {
+        let name = alias.to_string();
+        let found = self.aliases.iter().find(|known| known.alias == name);
+        found.map(|known| number(&known.version)).transpose()
+    }
+}
+
+#[derive(Deserialize)]
+struct ModelAlias {
+    alias: String,
+    version: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct VersionResponse {
     pub(super) model_version: ModelVersion,
 }
@@ -63,18 +94,21 @@ impl ModelVersion {
     /// # Errors
     /// Returns an error if it is not a 32-bit integer.
     pub(super) fn number(&self) -> Result<Version, MlflowError> {
-        self.version
-            .parse()
-            .map(Version::new)
-            .map_err(|_| MlflowError::Number {
-                text: self.version.clone(),
-            })
+        number(&self.version)
     }
 
     /// Returns `true` if bike-traffic registered the version.
     pub(super) fn is_ours(&self) -> bool {
         self.tags.iter().any(|tag| tag.key == RUN_TAG)
     }
+}
+
+fn number(text: &str) -> Result<Version, MlflowError> {
+    text.parse()
+        .map(Version::new)
+        .map_err(|_| MlflowError::Number {
+            text: text.to_owned(),
+        })
 }
 
 #[derive(Deserialize)]

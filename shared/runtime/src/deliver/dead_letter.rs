@@ -4,23 +4,90 @@ use serde_json::json;
 use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
+    ledger::Claim,
     store::Condition,
 };
 
 use super::{Service, retry};
-use crate::{Envelope, Error, Handler, Reply};
+use crate::{Envelope, Error, Fence, Handler, Reply};
+
+/// A message that the function rejects, and the claim on its event.
+#[derive(Clone, Copy)]
+pub(super) struct Rejection<'a> {
+    pub(super) event_id: &'a EventId,
+    pub(super) fence: &'a Fence,
+    /// `true` if an earlier message of the event is a dead letter already.
+    pub(super) is_dead_letter: bool,
+}
 
 impl<H: Handler> Service<H> {
-    /// Publishes a permanently failing message as a dead letter, with the reason.
+    /// Makes a message without a valid event a dead letter, unless it is one already.
+    pub(super) async fn reject(&self, envelope: Envelope, error: Error) -> Reply {
+        let event_id = &envelope.event_id();
+        let now = self.ports.clock.now();
+        let mut claim = self.ledger.claim(event_id, now).await;
+        if let Ok(Claim::DeadLettered { message, .. }) = &claim
+            && *message != envelope.checksum().to_string()
+        {
+            // Another message with the same id.
+            claim = self.ledger.claim_again(event_id, now).await;
+        }
+        let fence = match claim {
+            Ok(Claim::Acquired(lease)) => self.fence(event_id, lease),
+            // An event has taken the id of this message. The dead letter needs no entry of its own.
+            Ok(Claim::Completed(_)) => Fence::default(),
+            Ok(Claim::DeadLettered { at, .. }) => {
+                tracing::info!(event_id = %event_id, at = %at, "message is a dead letter");
+                return Reply::DeadLettered;
+            }
+            Ok(Claim::InProgress { expires }) => {
+                tracing::info!(event_id = %event_id, expires = %expires, "message is being handled by another delivery");
+                return Reply::InProgress;
+            }
+            Err(error) => return retry("cannot read the ledger", error.into()),
+        };
+        let rejection = Rejection {
+            event_id,
+            fence: &fence,
+            is_dead_letter: false,
+        };
+        self.dead_letter(rejection, envelope, error).await
+    }
+
+    /// Publishes a permanently failing message as a dead letter, with the reason, and records it in
+    /// the ledger.
     ///
     /// The audit row is written before the dead letter is published. Writing the same row again
-    /// changes nothing, but publishing again creates a second dead letter.
+    /// changes nothing, but publishing again creates a second dead letter. The ledger comes last:
+    /// an entry without a dead letter would lose the message.
     pub(super) async fn dead_letter(
         &self,
-        event_id: &EventId,
+        rejection: Rejection<'_>,
         envelope: Envelope,
         error: Error,
     ) -> Reply {
+        let fence = rejection.fence;
+        let work = self.record_dead_letter(rejection, envelope, error);
+        match self.while_renewing(fence, work).await {
+            Ok(()) => Reply::DeadLettered,
+            Err(error) => {
+                fence.release(&error.chain()).await;
+                retry("cannot record the dead letter", error)
+            }
+        }
+    }
+
+    async fn record_dead_letter(
+        &self,
+        rejection: Rejection<'_>,
+        envelope: Envelope,
+        error: Error,
+    ) -> Result<(), Error> {
+        let Rejection {
+            event_id, fence, ..
+        } = rejection;
+        let now = self.ports.clock.now();
+        let checksum = envelope.checksum().to_string();
         let Envelope {
             attributes,
             data,
@@ -29,43 +96,33 @@ impl<H: Handler> Service<H> {
         } = envelope;
         let mut entry = error.into_dead_letter();
         let reason = entry.error_message.clone().unwrap_or_default();
-        tracing::error!(event_id = %event_id, error = %reason, "moving message to dead-letter topic");
+        if rejection.is_dead_letter {
+            tracing::error!(event_id = %event_id, error = %reason, "event failed again, its dead letter is kept");
+        } else {
+            tracing::error!(event_id = %event_id, error = %reason, "moving message to dead-letter topic");
+        }
+        // With the time of arrival, a message without a publish time is recognized as republished.
         let dead_letter = DeadLetter::new(
             H::FUNCTION,
             event_id,
             &reason,
-            published_at,
+            published_at.or(Some(now)),
             Message { data, attributes },
         );
+        fence.check().await?;
         if let Some((path, contents)) = dead_letter.offloaded {
             entry.detail = json!({ "message": path });
-            if let Err(error) = self
-                .ports
-                .store
-                .write(&path, contents, Condition::Always)
-                .await
-            {
-                return retry("cannot offload the message of a dead letter", error.into());
-            }
+            let store = &self.ports.store;
+            store.write(&path, contents, Condition::Always).await?;
         }
-        let now = self.ports.clock.now();
-        let row = entry.into_row(
-            now,
-            H::FUNCTION,
-            event_id.clone(),
-            &self.settings.environment,
-        );
-        if let Err(error) = self.ports.warehouse.record(&row).await {
-            return retry("cannot write the audit row", error.into());
+        let environment = &self.settings.environment;
+        let row = entry.into_row(now, H::FUNCTION, event_id.clone(), environment);
+        self.ports.warehouse.record(&row).await?;
+        if !rejection.is_dead_letter {
+            let topic = Topic::DeadLetter(H::FUNCTION);
+            let publisher = &self.ports.publisher;
+            publisher.publish(topic, dead_letter.message).await?;
         }
-        match self
-            .ports
-            .publisher
-            .publish(Topic::DeadLetter(H::FUNCTION), dead_letter.message)
-            .await
-        {
-            Ok(_) => Reply::DeadLettered,
-            Err(error) => retry("cannot publish the dead letter", error.into()),
-        }
+        fence.dead_letter(&reason, &checksum).await
     }
 }

@@ -1,3 +1,5 @@
+mod cloud_events;
+
 use axum::http::{HeaderName, HeaderValue};
 use proptest::{prelude::*, sample::Index};
 use serde_json::{Value, json};

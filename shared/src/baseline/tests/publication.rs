@@ -49,6 +49,37 @@ async fn publishing_copies_the_data_sets_for_functions() {
 }
 
 #[tokio::test]
+async fn uploaded_files_are_never_overwritten() {
+    let (old, new) = (
+        draft(Role::Train, "2021-05-15", None),
+        draft(Role::Train, "2021-05-20", None),
+    );
+    let test = draft(Role::Test, "2021-05-31", None);
+    let store = store_with(&[&old, &new, &test]).await;
+    let upload = Bytes::from_static(b"Comptage horaire;Date et heure de comptage\n");
+    let path = ObjectPath::new(TRAIN_BASELINE);
+    store
+        .write(&path, upload.clone(), Condition::Absent)
+        .await
+        .unwrap();
+    publish(&*store, None, &baseline(&old, &test))
+        .await
+        .unwrap();
+    let (_, generation) = published(&*store).await.unwrap().unwrap();
+    publish(&*store, Some(generation), &baseline(&new, &test))
+        .await
+        .unwrap();
+    assert_eq!(store.read(&path).await.unwrap().bytes, upload);
+    let findings = verify(&*store).await.unwrap();
+    let uploaded: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.state == State::Uploaded)
+        .map(|finding| finding.object.as_str())
+        .collect();
+    assert_eq!(uploaded, [store.address_of(&path)]);
+}
+
+#[tokio::test]
 async fn second_of_two_concurrent_publications_fails_without_effect() {
     let sets =
         ["2021-05-15", "2021-05-16", "2021-05-17"].map(|last| draft(Role::Train, last, None));

@@ -149,6 +149,26 @@ async fn registration_with_any_lost_response_makes_one_version() {
     cases.join_all().await;
 }
 
+/// A server that handles a call after the client has gone on creates a second run.
+#[tokio::test]
+async fn run_created_late_is_closed_by_the_next_registration() {
+    let (model, store) = (place::unique("model"), memory());
+    let registry = open(&model, &store);
+    registry.register(&run("the-run")).await.unwrap();
+    let experiment = runs_of(&model).await[0]["info"]["experiment_id"].clone();
+    let tags = json!([{ "key": "bike_traffic.run", "value": "the-run" }]);
+    let late = json!({ "experiment_id": experiment, "run_name": "the-run", "tags": tags });
+    post("runs/create", late).await;
+    registry.register(&run("another")).await.unwrap();
+    let mut states: Vec<_> = runs_of(&model)
+        .await
+        .iter()
+        .map(|run| run["info"]["status"].as_str().unwrap().to_owned())
+        .collect();
+    states.sort();
+    assert_eq!(states, ["FINISHED", "FINISHED", "KILLED"]);
+}
+
 /// The two handles share only the server and the store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_alias_moves_from_the_same_version_succeed_once() {

@@ -163,7 +163,7 @@ async fn manually_registered_version_is_skipped_and_named_in_errors() {
         moved.unwrap_err(),
     ] {
         assert!(
-            matches!(error, RegistryError::Unavailable { .. }),
+            matches!(error, RegistryError::Unusable { version, .. } if version == foreign),
             "{error:?}"
         );
         let reason = std::error::Error::source(&error).unwrap().to_string();

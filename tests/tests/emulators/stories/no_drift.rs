@@ -35,6 +35,7 @@ async fn week_without_drift_starts_no_fine_tuning() {
     system
         .publish(&DriftCheckRequested {
             week: Some(system.last_day.week()),
+            ..DriftCheckRequested::default()
         })
         .await;
     system
@@ -44,6 +45,7 @@ async fn week_without_drift_starts_no_fine_tuning() {
     system
         .publish(&DriftCheckRequested {
             week: Some(system.last_day.plus(-7).week()),
+            ..DriftCheckRequested::default()
         })
         .await;
     system

@@ -30,6 +30,7 @@ async fn loop_resumes_after_an_mlflow_outage() {
     system
         .publish(&DriftCheckRequested {
             week: Some(system.last_day.week()),
+            ..DriftCheckRequested::default()
         })
         .await;
     // The delivery fails and releases its lease, and Pub/Sub delivers the event again.

@@ -32,6 +32,7 @@ async fn replay_delivers_again_and_changes_nothing() {
     system
         .publish(&DriftCheckRequested {
             week: Some(system.last_day.week()),
+            ..DriftCheckRequested::default()
         })
         .await;
     system

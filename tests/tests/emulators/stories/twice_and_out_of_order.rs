@@ -26,6 +26,7 @@ async fn repeated_and_unordered_messages_are_handled_once() {
         system
             .publish(&DriftCheckRequested {
                 week: Some(last.plus(-7).week()),
+                ..DriftCheckRequested::default()
             })
             .await;
     }

@@ -48,6 +48,7 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
     system
         .publish(&DriftCheckRequested {
             week: Some(day.week()),
+            ..DriftCheckRequested::default()
         })
         .await;
     system

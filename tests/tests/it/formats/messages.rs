@@ -32,6 +32,7 @@ fn events() {
             from: Some(day("2021-07-01")),
             to: Some(day("2021-07-03")),
             again: Some(timestamp("2021-08-01T09:00:00.5Z")),
+            force: false,
         }),
         text(&DayIngested {
             event_id: EventId::of(Function::Ingest, "2021-07-19"),
@@ -39,7 +40,14 @@ fn events() {
             rows: 480,
         }),
         text(&DriftCheckRequested::default()),
-        text(&DriftCheckRequested { week: Some(week) }),
+        text(&DriftCheckRequested {
+            week: Some(week),
+            again: None,
+        }),
+        text(&DriftCheckRequested {
+            week: Some(week),
+            again: Some(timestamp("2021-08-02T05:00:01.5Z")),
+        }),
         text(&DriftDetected {
             event_id: EventId::of(Function::DriftCheck, week),
             week,

@@ -1,9 +1,10 @@
 //! The same event in each supported envelope.
 
 use axum::http::StatusCode;
+use serde_json::{Value, json};
 use shared::event::Function;
 
-use super::{DAYS, Service, timestamp, wrapped};
+use super::{Action, DAYS, Service, timestamp, wrapped};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
 
@@ -29,6 +30,50 @@ async fn eventarc_cloud_event_is_accepted() {
         service.probe.contexts()[0].published_at,
         timestamp("2021-07-20T04:00:00.123Z")
     );
+}
+
+/// As Eventarc writes it in structured mode.
+#[tokio::test]
+async fn structured_cloud_event_is_accepted() {
+    let service = Service::start(&[]).await;
+    let headers = [(
+        "content-type",
+        "application/cloudevents+json; charset=utf-8",
+    )];
+    let event = structured(wrapped(DAYS)).to_string();
+    assert_eq!(service.post(event, &headers).await, DONE);
+    service.assert_handled(1).await;
+    assert_eq!(
+        service.probe.contexts()[0].published_at,
+        timestamp("2021-07-20T04:00:00.123Z")
+    );
+}
+
+/// The first event fails, the second is invalid, and the third is handled.
+#[tokio::test]
+async fn every_event_of_a_batch_is_handled_and_the_worst_decides() {
+    let service = Service::start(&[Action::FailTransiently]).await;
+    let headers = [("content-type", "application/cloudevents-batch+json")];
+    let other = r#"{"type":"ingest-requested","from":"2021-07-18"}"#;
+    let batch = json!([
+        structured(wrapped(other)),
+        { "id": "2", "type": "com.example.unknown" },
+        structured(wrapped(DAYS)),
+    ]);
+    let status = service.post(batch.to_string(), &headers).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        (service.probe.runs(), service.dead_letters().await.len()),
+        (2, 1)
+    );
+    assert_eq!(service.published().await.len(), 2);
+
+    assert_eq!(service.post(batch.to_string(), &headers).await, DONE);
+    assert_eq!(
+        (service.probe.runs(), service.dead_letters().await.len()),
+        (3, 1)
+    );
+    assert_eq!(service.post("[]", &headers).await, DONE);
 }
 
 #[tokio::test]
@@ -116,4 +161,17 @@ async fn unknown_fields_are_ignored() {
     push["deliveryAttempt"] = 7.into();
     assert_eq!(service.post(push.to_string(), &[]).await, DONE);
     service.assert_handled(1).await;
+}
+
+/// Returns a push as the data of a CloudEvent in structured mode.
+fn structured(push: Value) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": "136969346945",
+        "source": "//pubsub.googleapis.com/projects/demo/topics/ingest-requested",
+        "type": "google.cloud.pubsub.topic.v1.messagePublished",
+        "datacontenttype": "application/json",
+        "time": "2021-07-20T04:00:00.123Z",
+        "data": push,
+    })
 }

@@ -79,6 +79,8 @@ async fn invalid_tokens_are_rejected_without_effect() {
             key.sign(&without(&good, "email_verified")),
         ),
         ("expired", key.sign(&with(&good, "exp", now - 11))),
+        ("not valid yet", key.sign(&with(&good, "nbf", now + 11))),
+        ("valid from a text", key.sign(&with(&good, "nbf", "soon"))),
         ("never expires", key.sign(&without(&good, "exp"))),
         (
             "another issuer",
@@ -160,6 +162,28 @@ async fn expired_token_is_accepted_within_the_leeway() {
         push(&service, &issuer.key.sign(&expired_for(10))).await,
         StatusCode::NO_CONTENT
     );
+}
+
+#[tokio::test]
+async fn token_is_accepted_shortly_before_it_is_valid() {
+    let issuer = Issuer::start().await;
+    let service = service(&issuer.keys_url).await;
+    let begin = service.clock.now().as_second() + 10;
+    let token = issuer.key.sign(&with(&claims(&service), "nbf", begin));
+    assert_eq!(push(&service, &token).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn routes_of_the_handler_need_a_token() {
+    let issuer = Issuer::start().await;
+    let service = service(&issuer.keys_url).await;
+    assert_eq!(service.get("/runs").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(service.get("/elsewhere").await.0, StatusCode::NOT_FOUND);
+    let request = service
+        .http
+        .get(service.url("/runs"))
+        .bearer_auth(issuer.key.sign(&claims(&service)));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]

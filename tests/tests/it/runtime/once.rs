@@ -173,6 +173,38 @@ async fn delivery_with_expired_lease_loses_to_the_new_claim() {
     assert_eq!((late, second), (RETRY, DONE));
     assert_eq!(service.probe.runs(), 2);
     service.assert_handled(1).await;
+    // The first process has written nothing since its lease expired.
+    let writes = |name: &str| {
+        let calls = service.faults.calls();
+        calls.iter().filter(|call| call.starts_with(name)).count()
+    };
+    assert_eq!((writes("write raw/"), writes("add to logs")), (1, 1));
+}
+
+/// The lease is lost after the last write of the handler, before the audit row.
+#[tokio::test]
+async fn delivery_that_lost_its_lease_after_its_work_writes_no_audit_row() {
+    let service = Service::start(&[]).await;
+    let raw = "write raw/2021-07-19..2021-07-20/counts.csv";
+    // The first write returns only after the test looks for the object `gate`.
+    service.faults.meet(&[raw, "look for gate"]);
+    let store = service.faults.wrap_store(&service.ports.store);
+    let (late, second) = tokio::join!(service.push(DAYS), async {
+        let is_writing = async || {
+            let calls = service.faults.calls();
+            calls.iter().any(|call| call == raw).then_some(())
+        };
+        eventually("the write of the handler", is_writing).await;
+        service.wait_until_the_lease_expires();
+        let second = service.push(DAYS).await;
+        store.generation(&"gate".parse().unwrap()).await.unwrap();
+        second
+    });
+    assert_eq!((late, second), (RETRY, DONE));
+    let calls = service.faults.calls();
+    let rows = calls.iter().filter(|call| *call == "add to logs").count();
+    assert_eq!(rows, 1, "{calls:?}");
+    service.assert_handled(1).await;
 }
 
 #[tokio::test]

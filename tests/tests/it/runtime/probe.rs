@@ -97,6 +97,7 @@ impl Probe {
             .parse()
             .unwrap();
         let text = format!("the counts of {}", context.event_id);
+        context.fence.check().await?;
         self.store
             .write(&path, text.into(), Condition::Always)
             .await?;

@@ -133,8 +133,8 @@ async fn large_body_of_a_dead_letter_is_offloaded() {
         assert_eq!(service.post(body.clone(), &[]).await, DONE);
     }
     let dead_letters = service.dead_letters().await;
-    let [dead_letter, _] = &dead_letters[..] else {
-        panic!("expected one dead letter per delivery")
+    let [dead_letter] = &dead_letters[..] else {
+        panic!("expected one dead letter")
     };
     assert_eq!(payload(dead_letter), "");
     assert!(dead_letter.attributes["dead_letter_reason"].starts_with("cannot read the delivery"));
@@ -179,10 +179,16 @@ async fn permanent_error_becomes_a_dead_letter() {
         service.dead_letters().await[0].attributes["origin"],
         "scheduler"
     );
-    assert!(matches!(
-        service.ledger(DAYS_ID).await,
-        Some(Entry::Released { .. })
-    ));
+    let Some(Entry::DeadLettered { at, reason, .. }) = service.ledger(DAYS_ID).await else {
+        panic!("expected a dead-lettered ledger entry")
+    };
+    assert_eq!(
+        (at, reason.as_str()),
+        (
+            timestamp("2021-07-21T04:00:00Z"),
+            "cannot ingest the day: the cause"
+        )
+    );
 }
 
 /// In the cloud, the function lacks permission to publish to an undeclared topic.
@@ -205,26 +211,7 @@ async fn event_for_undeclared_topic_becomes_a_dead_letter() {
     );
     assert!(matches!(
         service.ledger(DAYS_ID).await,
-        Some(Entry::Released { .. })
-    ));
-}
-
-/// A replay succeeds once the cause of the failure is removed.
-#[tokio::test]
-async fn dead_lettered_event_can_be_handled_later() {
-    let service = Service::start(&[Action::FailPermanently, Action::Succeed]).await;
-    assert_eq!(service.push(DAYS).await, DONE);
-    assert_eq!(service.push(DAYS).await, DONE);
-    let decisions: Vec<_> = service
-        .audit_log()
-        .await
-        .into_iter()
-        .map(|(_, decision)| decision)
-        .collect();
-    assert_eq!(decisions, ["dead-lettered", "ingested"]);
-    assert!(matches!(
-        service.ledger(DAYS_ID).await,
-        Some(Entry::Complete { .. })
+        Some(Entry::DeadLettered { .. })
     ));
 }
 

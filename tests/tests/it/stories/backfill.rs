@@ -132,7 +132,7 @@ async fn missing_days_are_requested_once_and_ingested_days_only_with_force() {
     let ingested = rows(Function::Ingest).await;
     assert_eq!(ingested.len(), 7);
     assert!(
-        ingested.contains(&"ingest/2021-07-19@2021-07-20T04-00-00Z".to_owned()),
+        ingested.contains(&"ingest/2021-07-19@2021-07-20T04-00-00Z-forced".to_owned()),
         "{ingested:?}"
     );
     assert_eq!(

@@ -7,6 +7,7 @@ mod promotion;
 mod restart;
 mod retraining;
 mod training;
+mod without_coordinates;
 
 use std::{
     collections::BTreeMap,

@@ -6,7 +6,7 @@ use cli::{
     args::StrategyArguments,
     commands::{
         stack::{LocalStack, OpenDataServer, StackSettings},
-        train::{TrainPlan, train},
+        train::{Allowances, TrainPlan, train},
     },
     support::{embedded_bus::Replay, state::State},
 };
@@ -18,8 +18,10 @@ use google_cloud::ExploreClient;
 use model::{FineTuneRecipe, TrainRecipe};
 use shared::{
     clock::{Clock, SimulatedClock},
+    evaluation::Evaluation,
     event::{DriftCheckRequested, Function, Topic},
     registry::{Alias, Version},
+    store::read_json,
 };
 
 use super::{assert_same, small_sample, snapshot};
@@ -46,6 +48,10 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
         data_source: "local",
         recipe,
         environment: "local".to_owned(),
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     train(&stack.ports, &state, &plan).await.unwrap();
     fill_tables(&stack, &known).await;
@@ -53,6 +59,7 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     stack
         .publish(&DriftCheckRequested {
             week: Some(last.week()),
+            ..DriftCheckRequested::default()
         })
         .await
         .unwrap();
@@ -68,6 +75,44 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     assert_eq!(stack.bus.replay(all).await.unwrap(), 4);
     stack.bus.idle().await;
     assert_same(&before, &snapshot(&state));
+
+    assert_judged_again(&stack, last.week()).await;
+}
+
+/// Judges the week again, and checks that the whole chain runs under new ids.
+async fn assert_judged_again(stack: &LocalStack, week: Week) {
+    let ports = &stack.ports;
+    let first = Evaluation::path(week);
+    let before = ports.store.read(&first).await.unwrap().bytes;
+    let audit_rows = ports.warehouse.audit_log().await.unwrap().len();
+    let again = DriftCheckRequested {
+        week: Some(week),
+        again: Some("2021-02-22T06:00:01Z".parse().unwrap()),
+    };
+    for _ in 0..2 {
+        stack.publish(&again).await.unwrap();
+        stack.bus.idle().await;
+    }
+    let subject = format!("{week}@2021-02-22T06-00-01Z");
+    let audit_log = ports.warehouse.audit_log().await.unwrap();
+    let rows: Vec<_> = audit_log[audit_rows..]
+        .iter()
+        .map(|row| (row.function, row.event_id.subject()))
+        .collect();
+    let expected = [
+        Function::DriftCheck,
+        Function::FineTune,
+        Function::Evaluate,
+        Function::Promote,
+    ];
+    assert_eq!(rows, expected.map(|function| (function, subject.as_str())));
+    assert_eq!(ports.registry.versions().await.unwrap().len(), 3);
+    assert_eq!(ports.store.read(&first).await.unwrap().bytes, before);
+    let second = Evaluation::path(&subject);
+    let (evaluation, _) = read_json::<Evaluation>(&*ports.store, &second)
+        .await
+        .unwrap();
+    assert_eq!(evaluation.champion, Version::new(2));
 }
 
 async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {

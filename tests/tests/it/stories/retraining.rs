@@ -6,7 +6,7 @@ use cli::{
     State,
     commands::{
         retrain::{Request, retrain},
-        train::{TrainPlan, train},
+        train::{Allowances, TrainPlan, train},
     },
 };
 use forecasting::{
@@ -127,6 +127,7 @@ async fn train_on_winter(
         data_source: "local",
         recipe: TrainRecipe::default(),
         environment: "local".to_owned(),
+        allow: Allowances::default(),
     };
     train(ports, state, &plan).await.unwrap();
     for day in border.plus(1).through(last.day()) {

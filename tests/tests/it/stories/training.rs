@@ -4,13 +4,15 @@ use std::{fs, sync::Arc};
 
 use cli::{
     State,
-    commands::train::{PromotionOutcome, TrainPlan, train},
+    commands::train::{Allowances, PromotionOutcome, TrainPlan, train},
 };
 use model::TrainRecipe;
 use shared::{
+    address::ObjectPath,
     clock::SystemClock,
     ports::Ports,
-    registry::{Alias, Version},
+    registry::{Alias, Run, Version},
+    store::{Condition, FileStore, read_json, write_json},
 };
 
 use tests::failing::{Fault, Faults};
@@ -33,6 +35,10 @@ fn setup() -> (tempfile::TempDir, State, Ports, TrainPlan) {
         data_source: "local",
         recipe,
         environment: "local".to_owned(),
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
     };
     (folder, state, ports, plan)
 }
@@ -155,6 +161,112 @@ async fn training_data_overlapping_the_test_set_is_rejected() {
     let error = train(&ports, &state, &same).await.unwrap_err().to_string();
     assert!(error.contains("bike-traffic split"), "{error}");
     assert!(ports.registry.versions().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn swapped_files_are_rejected() {
+    let (_folder, state, ports, plan) = setup();
+    let swapped = TrainPlan {
+        train_path: plan.test_path.clone(),
+        test_path: plan.train_path.clone(),
+        ..plan.clone()
+    };
+    let error = train(&ports, &state, &swapped).await.unwrap_err();
+    assert!(error.to_string().contains("--allow-overlap"), "{error}");
+    assert!(ports.registry.versions().await.unwrap().is_empty());
+    let meant = TrainPlan {
+        allow: Allowances {
+            overlap: true,
+            ..plan.allow
+        },
+        ..swapped
+    };
+    let report = train(&ports, &state, &meant).await.unwrap();
+    assert_eq!(report.champion, Some(PromotionOutcome::First));
+}
+
+/// After two rounds, the forecast of each hour is near the mean of all hours.
+#[tokio::test]
+async fn first_champion_worse_than_the_seasonal_naive_forecast_is_rejected() {
+    let (_folder, state, ports, plan) = setup();
+    let worse = TrainPlan {
+        recipe: TrainRecipe {
+            rounds: 2,
+            ..plan.recipe.clone()
+        },
+        allow: Allowances::default(),
+        ..plan
+    };
+    let error = train(&ports, &state, &worse).await.unwrap_err().to_string();
+    assert!(error.contains("--allow-worse-than-naive"), "{error}");
+    assert!(ports.registry.versions().await.unwrap().is_empty());
+    let baseline = shared::baseline::published(&*ports.store).await.unwrap();
+    assert_eq!(baseline, None);
+}
+
+/// Replaces the registry's object with a changed one.
+async fn edit_registry(state: &State, change: impl FnOnce(&mut serde_json::Value)) {
+    let store = FileStore::open(&state.folder().join("registry")).unwrap();
+    let path: ObjectPath = "registry/bike-traffic-champion.json".parse().unwrap();
+    let (mut contents, _) = read_json(&store, &path).await.unwrap();
+    change(&mut contents);
+    write_json(&store, &path, &contents, Condition::Always)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_first_champion_is_made_where_the_champion_was_deleted() {
+    let (_folder, state, ports, plan) = setup();
+    train(&ports, &state, &plan).await.unwrap();
+    let other = Run::new("by-hand".parse().unwrap(), ports.clock.now());
+    ports.registry.register(&other).await.unwrap();
+    edit_registry(&state, |contents| {
+        let versions = contents["versions"].as_array_mut().unwrap();
+        versions.retain(|known| known["version"] != 1);
+    })
+    .await;
+    let error = format!("{:#}", train(&ports, &state, &plan).await.unwrap_err());
+    assert!(
+        error.contains("the champion is version 1, which was deleted")
+            && error.contains("bike-traffic rollback --to VERSION"),
+        "{error}"
+    );
+    assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
+}
+
+/// A registry of an earlier program version has no record of its promotions.
+#[tokio::test]
+async fn no_first_champion_is_made_where_another_version_was_trained_as_champion() {
+    let (_folder, state, ports, plan) = setup();
+    let forget = |contents: &mut serde_json::Value| {
+        contents["aliases"] = serde_json::json!({});
+        contents["changes"] = serde_json::json!(0);
+        contents["last_change"] = serde_json::Value::Null;
+    };
+    train(&ports, &state, &plan).await.unwrap();
+    edit_registry(&state, forget).await;
+    // As after an interruption between the registration and the promotion.
+    let again = train(&ports, &state, &plan).await.unwrap();
+    assert_eq!(again.champion, Some(PromotionOutcome::First));
+
+    edit_registry(&state, forget).await;
+    let longer = TrainPlan {
+        recipe: TrainRecipe {
+            rounds: 61,
+            ..plan.recipe.clone()
+        },
+        ..plan
+    };
+    let error = train(&ports, &state, &longer)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("version 1 was trained as a champion before"),
+        "{error}"
+    );
+    assert_eq!(ports.registry.alias(Alias::Champion).await.unwrap(), None);
 }
 
 #[tokio::test]

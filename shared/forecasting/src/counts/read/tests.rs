@@ -4,6 +4,7 @@ use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 
 use super::*;
+use crate::counts::{Coordinates, Reject, RejectReason};
 
 const HEADER: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 
@@ -117,10 +118,11 @@ fn unusable_rows_are_rejected_with_row_number_and_reason() {
 
 #[test]
 fn input_that_is_not_an_export_is_an_error() {
-    let cases: [(&[u8], &str); 4] = [
+    let cases: [(&[u8], &str); 5] = [
         (b"", "empty"),
+        (b"\x7fELF\0\x01", "binary"),
         (b"\xff\xfeN\0o\0m\0", "UTF-16"),
-        (b"PK\x03\x04\0\0\0\0", "binary"),
+        (b"PK\x03\x04\0\0\0\0", "zip"),
         (b"a;b;c\n1;2;3\n", "`nom_du_compteur`"),
     ];
     for (input, expected) in cases {

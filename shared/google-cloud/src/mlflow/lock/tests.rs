@@ -21,6 +21,7 @@ fn lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
         Lock {
             work_limit: SHORT,
             wait_limit: SHORT,
+            total_limit: SHORT,
             ..lock
         },
         clock,
@@ -35,7 +36,9 @@ fn memory() -> Arc<dyn Store> {
 async fn work_under_the_lock_is_serialized() {
     let (lock, _) = lock(memory());
     let lock = Lock {
-        wait_limit: Duration::from_secs(30),
+        work_limit: WORK_LIMIT,
+        wait_limit: WORK_LIMIT,
+        total_limit: WORK_LIMIT,
         ..lock
     };
     let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -103,14 +106,14 @@ async fn slow_work_is_cancelled_and_the_lock_stays_held() {
 async fn suspended_work_fails_its_check_after_the_deadline() {
     let (lock, clock) = lock(memory());
     let block = |held: Held| async move {
-        held.check()?;
+        held.check().await?;
         std::thread::sleep(SHORT);
-        held.check()
+        held.check().await
     };
     let suspend = |held: Held| async move {
-        held.check()?;
+        held.check().await?;
         clock.set(clock.now() + SignedDuration::from_secs(1));
-        held.check()
+        held.check().await
     };
     let results = [
         lock.hold("move an alias", block).await.unwrap(),
@@ -122,6 +125,106 @@ async fn suspended_work_fails_its_check_after_the_deadline() {
             "{result:?}"
         );
     }
+}
+
+/// Returns a lock with the limits of production, on a clock that stands still.
+fn unhurried_lock(store: Arc<dyn Store>) -> (Lock, SimulatedClock) {
+    let (lock, clock) = lock(store);
+    let lock = Lock {
+        work_limit: WORK_LIMIT,
+        total_limit: TOTAL_LIMIT,
+        ..lock
+    };
+    (lock, clock)
+}
+
+fn pass_seconds(clock: &SimulatedClock, seconds: i64) {
+    clock.set(clock.now() + SignedDuration::from_secs(seconds));
+}
+
+/// The work limit is 60 s and the margin 60 s: without the renewals, the lock would have expired
+/// after 120 s.
+#[tokio::test]
+async fn renewed_lock_outlives_its_work_limit() {
+    let (lock, clock) = unhurried_lock(memory());
+    let held = lock.acquire("register").await.unwrap();
+    for _ in 0..3 {
+        pass_seconds(&clock, 59);
+        held.renew().await.unwrap();
+    }
+    held.check().await.unwrap();
+    assert!(matches!(
+        lock.acquire("move an alias").await,
+        Err(LockError::Held { .. })
+    ));
+    lock.release(held).await;
+    lock.acquire("move an alias").await.unwrap();
+}
+
+#[tokio::test]
+async fn holder_of_a_lost_lock_fails_its_check_and_cannot_renew() {
+    let (lock, clock) = unhurried_lock(memory());
+    let suspended = lock.acquire("register").await.unwrap();
+    pass_seconds(&clock, 121);
+    let next = lock.acquire("move an alias").await.unwrap();
+    // As if the clock of the suspended process were late: only the generation shows the loss.
+    pass_seconds(&clock, -121);
+    for result in [suspended.check().await, suspended.renew().await] {
+        assert!(matches!(result, Err(LockError::Lost { .. })), "{result:?}");
+    }
+    next.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn renewal_is_recognized_after_a_lost_response() {
+    let store = Arc::new(FirstResponseLost {
+        store: MemoryStore::default(),
+        lost: AtomicBool::new(true),
+    });
+    let (lock, _) = unhurried_lock(Arc::clone(&store) as _);
+    let held = lock.acquire("register").await.unwrap();
+    store.lost.store(false, Ordering::SeqCst);
+    held.renew().await.unwrap();
+    held.check().await.unwrap();
+}
+
+/// A lock of a clock that was an hour ahead, and an object that is no lock.
+#[tokio::test]
+async fn unusable_lock_is_described_and_broken() {
+    let ahead = r#"{"state":"held","purpose":"move","key":"0","since":"2021-08-02T06:00:00Z","expires":"2021-08-02T06:02:00Z"}"#;
+    for (contents, expected) in [
+        (ahead, "until 2021-08-02T06:02:00Z"),
+        ("[]", "has invalid contents"),
+    ] {
+        let (lock, _) = unhurried_lock(memory());
+        lock.store
+            .write(&lock.path, contents.into(), Condition::Absent)
+            .await
+            .unwrap();
+        let error = lock
+            .hold("register", |_| async {})
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(expected) && error.contains("bike-traffic registry-unlock"),
+            "{error}"
+        );
+        assert_eq!(lock.describe().await.unwrap().as_ref(), Some(&error));
+        assert_eq!(lock.break_open().await.unwrap(), Some(error));
+        assert_eq!(lock.describe().await.unwrap(), None);
+        lock.hold("register", |_| async {}).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn holder_of_a_broken_lock_fails_its_check() {
+    let (lock, _) = unhurried_lock(memory());
+    let held = lock.acquire("register").await.unwrap();
+    let described = lock.break_open().await.unwrap().unwrap();
+    assert!(described.contains("to register"), "{described}");
+    assert!(matches!(held.check().await, Err(LockError::Lost { .. })));
+    assert_eq!(lock.break_open().await.unwrap(), None);
 }
 
 #[tokio::test]

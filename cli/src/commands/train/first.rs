@@ -1,0 +1,85 @@
+//! The conditions for the first champion of a registry.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use model::Model;
+use shared::{
+    fixed_test::FixedTest,
+    registry::{ChampionError, Registry, Version},
+};
+
+/// Refusals of `train` that an operator may override.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct Allowances {
+    /// Accept a first test set that begins before the training data end. Training rows in the
+    /// period of the test set are refused nevertheless.
+    #[arg(long = "allow-overlap")]
+    pub overlap: bool,
+    /// Make the first version champion even if it is not better than the seasonal naive forecast.
+    #[arg(long = "allow-worse-than-naive")]
+    pub worse_than_naive: bool,
+}
+
+/// Returns `true` if the registry never had a champion.
+///
+/// # Errors
+/// Returns an error if the registry lost its champion: a new version would not be compared with
+/// anything.
+pub(super) async fn is_needed(registry: &dyn Registry) -> anyhow::Result<bool> {
+    match registry.champion_state().await?.usable() {
+        Ok(_) => Ok(false),
+        Err(ChampionError::Missing) => Ok(true),
+        Err(lost) => {
+            Err(lost).context("cannot train: there is no champion to compare the new version with")
+        }
+    }
+}
+
+/// Refuses a first champion if another version was trained as a champion before.
+pub(super) async fn refuse_with_history(
+    registry: &dyn Registry,
+    version: Version,
+) -> anyhow::Result<()> {
+    let versions = registry.versions().await?;
+    let is_earlier_champion = versions.iter().find(|known| {
+        let training_type = known.run.tags.get("training_type");
+        known.version != version && training_type.is_some_and(|kind| kind == "champion")
+    });
+    if let Some(earlier) = is_earlier_champion {
+        bail!(
+            "cannot make version {version} the first champion: version {} was trained as a champion before, but no \
+             version has the alias `champion`; choose the champion with `bike-traffic rollback --to VERSION`, then run \
+             the command again to compare with it",
+            earlier.version
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a model that is not better than the seasonal naive forecast (same hour, one week
+/// earlier). Both are scored on the rows of the test set for which that forecast is known.
+pub(super) fn refuse_worse_than_naive(model: &Model, test: &FixedTest) -> anyhow::Result<()> {
+    let forecasts = model.predict(&test.frame)?;
+    let (mut rows, mut of_model, mut of_naive) = (0_u32, 0.0_f64, 0.0_f64);
+    for ((forecast, naive), actual) in forecasts
+        .iter()
+        .zip(test.frame.seasonal_naive())
+        .zip(test.frame.targets())
+        .filter(|((_, naive), _)| !naive.is_nan())
+    {
+        rows += 1;
+        of_model += f64::from((forecast - actual).abs());
+        of_naive += f64::from((naive - actual).abs());
+    }
+    // Without a known forecast, there is nothing to compare with.
+    if rows > 0 && of_model >= of_naive {
+        let mae = |sum: f64| sum / f64::from(rows);
+        bail!(
+            "cannot make this model the first champion: its MAE on the fixed test set is {:.2}, and that of the seasonal \
+             naive forecast {:.2}; check the data, train longer with --rounds, or pass --allow-worse-than-naive",
+            mae(of_model),
+            mae(of_naive)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,342 @@
+//! The alias `champion` and the record of its changes.
+//!
+//! A call of MLflow moves one alias. A promotion moves two, and counts the change. So it first
+//! writes a record into a tag of the registered model, then moves `champion`, then `previous`, and
+//! then marks the record as complete. An interruption between any two of these calls loses nothing:
+//! - If `champion` does not point to the recorded version yet, the change has not happened.
+//! - If it does, but the record is incomplete, the record has the champion before the change. The
+//!   next change completes it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::registry::{
+    Alias, ChampionChange, ChampionState, Promoted, Promotion, PromotionStep, Registry,
+    RegistryError, Version,
+};
+
+use super::{MlflowError, MlflowRegistry, lock::Held, unavailable, wire};
+use crate::Attempts;
+
+/// The tag of the registered model with the last change of the alias `champion`.
+const RECORD_TAG: &str = "bike_traffic.champion";
+
+/// The last change of the alias `champion`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// The number of changes, including this one.
+    changes: u64,
+    from: Option<Version>,
+    to: Version,
+    kind: Kind,
+    /// `true` once all aliases have moved.
+    is_complete: bool,
+}
+
+/// The kind of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    /// The alias `champion` moves alone.
+    Alias,
+    /// `champion` and `previous` move.
+    Promotion,
+    /// `champion` and `previous` move because an operator rolled back.
+    Rollback,
+}
+
+impl Record {
+    fn of(change: ChampionChange, present: &ChampionState) -> Self {
+        let kind = if change.is_rollback {
+            Kind::Rollback
+        } else {
+            Kind::Promotion
+        };
+        Self {
+            changes: present.changes.saturating_add(1),
+            from: change.from,
+            to: change.to,
+            kind,
+            is_complete: false,
+        }
+    }
+
+    /// Returns the record of a change that moves only the alias `champion`.
+    pub(super) fn of_alias(to: Version, present: &ChampionState) -> Self {
+        Self {
+            changes: present.changes.saturating_add(1),
+            from: present.champion,
+            to,
+            kind: Kind::Alias,
+            is_complete: false,
+        }
+    }
+
+    fn promotion(&self) -> Option<ChampionChange> {
+        let is_rollback = match self.kind {
+            Kind::Alias => return None,
+            Kind::Promotion => false,
+            Kind::Rollback => true,
+        };
+        Some(ChampionChange {
+            from: self.from,
+            to: self.to,
+            is_rollback,
+        })
+    }
+
+    /// Returns the state that results from the aliases found and this record.
+    fn state(&self, champion: Option<Version>, previous: Option<Version>) -> ChampionState {
+        let state = ChampionState {
+            champion,
+            previous,
+            ..ChampionState::default()
+        };
+        if champion == Some(self.to) {
+            let last_change = self.promotion();
+            let recorded = last_change.filter(|_| !self.is_complete);
+            return ChampionState {
+                changes: self.changes,
+                previous: recorded.and_then(|change| change.from).or(previous),
+                last_change,
+                ..state
+            };
+        }
+        let changes = if !self.is_complete && champion == self.from {
+            self.changes.saturating_sub(1)
+        } else {
+            // Another program moved or removed the alias since.
+            self.changes.saturating_add(1)
+        };
+        ChampionState { changes, ..state }
+    }
+}
+
+impl MlflowRegistry {
+    /// Reads the alias `champion` with its record, in one call.
+    pub(super) async fn read_champion(
+        &self,
+    ) -> Result<(ChampionState, Option<Record>), MlflowError> {
+        let query = [("name", self.model.as_str())];
+        let reply: Result<wire::ModelResponse, _> =
+            self.api.get("mlflow/registered-models/get", &query).await;
+        let model = match reply {
+            Ok(reply) => reply.registered_model,
+            // Nothing was registered yet. Any other status 404 comes from a server in trouble.
+            Err(error) if error.is(wire::MISSING) => return Ok(Default::default()),
+            Err(error) => return Err(error),
+        };
+        let champion = model.alias(Alias::Champion)?;
+        let previous = model.alias(Alias::Previous)?;
+        let record = self.record(&model);
+        let state = match &record {
+            Some(record) => record.state(champion, previous),
+            None => ChampionState {
+                champion,
+                previous,
+                ..ChampionState::default()
+            },
+        };
+        Ok((state, record))
+    }
+
+    /// Reads the alias `champion` with its history, and finds out whether a missing champion was
+    /// deleted.
+    pub(super) async fn read_champion_state(&self) -> Result<ChampionState, MlflowError> {
+        let (state, record) = self.read_champion().await?;
+        let lost = record.filter(|_| state.champion.is_none() && state.changes > 0);
+        let Some(lost) = lost else {
+            return Ok(state);
+        };
+        // The server removes the aliases of a deleted version.
+        let deleted = match self.read_version(lost.to).await? {
+            None => Some(lost.to),
+            Some(_) => None,
+        };
+        Ok(ChampionState { deleted, ..state })
+    }
+
+    fn record(&self, model: &wire::RegisteredModel) -> Option<Record> {
+        let tag = model.tags.iter().find(|tag| tag.key == RECORD_TAG)?;
+        match serde_json::from_str(&tag.value) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                tracing::warn!(
+                    model = self.model,
+                    tag = RECORD_TAG,
+                    %error,
+                    "ignoring malformed record of the champion's changes"
+                );
+                None
+            }
+        }
+    }
+
+    /// Carries out a promotion. The caller must hold the lock.
+    pub(super) async fn promote_alone(
+        &self,
+        held: &Held,
+        promotion: &Promotion,
+    ) -> Result<Promoted, RegistryError> {
+        let failed = |error: MlflowError| unavailable("promote a version", error);
+        let (state, record) = self.read_champion().await.map_err(failed)?;
+        let done = match promotion.step(&state) {
+            PromotionStep::Move => {
+                // Every check that can fail comes before the first change.
+                self.version(promotion.to()).await?;
+                let record = Record::of(promotion.change(), &state);
+                self.change_champion(held, record).await
+            }
+            PromotionStep::SetPrevious(from) => self.set_previous(held, from).await,
+            PromotionStep::Nothing => match record {
+                Some(record) => self.complete(held, record).await,
+                None => Ok(()),
+            },
+            PromotionStep::Refuse => {
+                let champion = state.champion;
+                return Ok(Promoted::Stale { champion });
+            }
+        };
+        done.map_err(failed)?;
+        Ok(Promoted::Done)
+    }
+
+    /// Moves the alias `champion`, and `previous` if the record is one of a promotion.
+    pub(super) async fn change_champion(
+        &self,
+        held: &Held,
+        record: Record,
+    ) -> Result<(), MlflowError> {
+        self.write_record(held, &record).await?;
+        self.write_alias(held, Alias::Champion, record.to).await?;
+        self.complete(held, record).await
+    }
+
+    async fn complete(&self, held: &Held, record: Record) -> Result<(), MlflowError> {
+        if record.is_complete {
+            return Ok(());
+        }
+        if let Some(from) = record.promotion().and_then(|change| change.from) {
+            self.set_previous(held, from).await?;
+        }
+        let is_complete = true;
+        self.write_record(
+            held,
+            &Record {
+                is_complete,
+                ..record
+            },
+        )
+        .await
+    }
+
+    /// Moves the alias `previous`, unless the version was deleted.
+    async fn set_previous(&self, held: &Held, version: Version) -> Result<(), MlflowError> {
+        match self.write_alias(held, Alias::Previous, version).await {
+            Err(error) if error.is(wire::MISSING) => {
+                tracing::warn!(
+                    model = self.model,
+                    %version,
+                    "the replaced champion was deleted; keeping the alias `previous`"
+                );
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    async fn write_record(&self, held: &Held, record: &Record) -> Result<(), MlflowError> {
+        // Serialization cannot fail: the value consists of numbers and strings.
+        let value = serde_json::to_string(record).unwrap_or_default();
+        let body = json!({ "name": self.model, "key": RECORD_TAG, "value": value });
+        self.write(held, "mlflow/registered-models/set-tag", &body)
+            .await
+    }
+
+    /// Points an alias to a version.
+    pub(super) async fn write_alias(
+        &self,
+        held: &Held,
+        alias: Alias,
+        to: Version,
+    ) -> Result<(), MlflowError> {
+        let body = json!({ "name": self.model, "alias": alias, "version": to.to_string() });
+        self.write(held, "mlflow/registered-models/alias", &body)
+            .await
+    }
+
+    /// Sends an idempotent change, with retries.
+    ///
+    /// Checks the lock before each attempt: a process that was suspended until the lock expired
+    /// would otherwise overwrite the change of the next holder.
+    async fn write(
+        &self,
+        held: &Held,
+        call: &'static str,
+        body: &Value,
+    ) -> Result<(), MlflowError> {
+        let mut attempts = Attempts::new(|| call.to_owned());
+        loop {
+            held.check().await?;
+            match self.api.post_once::<wire::Nothing>(call, body).await {
+                Ok(_) => return Ok(()),
+                Err(error) => attempts.pause(error, MlflowError::is_retryable).await?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Version = Version::new(1);
+    const TWO: Version = Version::new(2);
+
+    /// The second change, from version 1 to version 2; version 7 was champion before version 1.
+    fn record(kind: Kind, is_complete: bool) -> Record {
+        Record {
+            changes: 2,
+            from: Some(ONE),
+            to: TWO,
+            kind,
+            is_complete,
+        }
+    }
+
+    #[test]
+    fn interrupted_change_has_not_happened_before_the_alias_moved() {
+        let seven = Some(Version::new(7));
+        let state = record(Kind::Promotion, false).state(Some(ONE), seven);
+        assert_eq!(
+            (state.changes, state.previous, state.last_change),
+            (1, seven, None)
+        );
+    }
+
+    #[test]
+    fn interrupted_change_knows_the_champion_before_it() {
+        let seven = Some(Version::new(7));
+        let state = record(Kind::Rollback, false).state(Some(TWO), seven);
+        let change = ChampionChange {
+            from: Some(ONE),
+            to: TWO,
+            is_rollback: true,
+        };
+        assert_eq!(
+            (state.changes, state.previous, state.last_change),
+            (2, Some(ONE), Some(change))
+        );
+    }
+
+    #[test]
+    fn alias_moved_back_by_another_program_is_a_further_change() {
+        for champion in [Some(ONE), Some(Version::new(3)), None] {
+            let state = record(Kind::Promotion, true).state(champion, Some(ONE));
+            assert_eq!(
+                (state.changes, state.last_change),
+                (3, None),
+                "{champion:?}"
+            );
+        }
+    }
+}

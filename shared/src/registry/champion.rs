@@ -1,0 +1,85 @@
+//! The champion, and the history of the alias `champion`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Registry, RegistryError, Version};
+
+/// The alias `champion` with its history, read in one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChampionState {
+    /// The version that the alias `champion` points to.
+    pub champion: Option<Version>,
+    /// The champion before the last change. It is known even if that change was interrupted.
+    pub previous: Option<Version>,
+    /// The number of changes of the alias so far; 0 if no change is recorded.
+    pub changes: u64,
+    /// The promotion that made the present champion, if it is recorded.
+    pub last_change: Option<ChampionChange>,
+    /// The last champion, if its version was deleted from the registry.
+    pub deleted: Option<Version>,
+}
+
+impl ChampionState {
+    /// Returns the champion.
+    ///
+    /// # Errors
+    /// Returns an error that names the reason if there is no champion, or if its version was
+    /// deleted.
+    pub fn usable(&self) -> Result<Version, ChampionError> {
+        match (self.deleted, self.champion) {
+            (Some(version), _) => Err(ChampionError::Deleted { version }),
+            (None, Some(version)) => Ok(version),
+            (None, None) if self.changes > 0 || self.previous.is_some() => {
+                Err(ChampionError::Unset)
+            }
+            (None, None) => Err(ChampionError::Missing),
+        }
+    }
+}
+
+/// A recorded promotion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChampionChange {
+    /// The replaced champion; `None` for the first champion.
+    pub from: Option<Version>,
+    /// The new champion.
+    pub to: Version,
+    /// `true` if an operator rolled back.
+    #[serde(default)]
+    pub is_rollback: bool,
+}
+
+/// Returns the champion.
+///
+/// # Errors
+/// Returns [`ChampionError::Missing`] if no version was ever champion,
+/// [`ChampionError::Deleted`] or [`ChampionError::Unset`] if the registry lost its champion.
+pub async fn champion(registry: &dyn Registry) -> Result<Version, ChampionError> {
+    registry.champion_state().await?.usable()
+}
+
+/// The champion cannot be determined.
+#[derive(Debug, thiserror::Error)]
+pub enum ChampionError {
+    /// No version was ever champion.
+    #[error("there is no champion; train one with `bike-traffic train`")]
+    Missing,
+    /// The champion's version was deleted from the registry.
+    #[error(
+        "the champion is version {version}, which was deleted from the registry; choose another one with \
+         `bike-traffic rollback --to VERSION`"
+    )]
+    Deleted {
+        /// The deleted version.
+        version: Version,
+    },
+    /// The alias was removed from the registry.
+    #[error(
+        "the registry had a champion, but no version has the alias `champion`; choose one with \
+         `bike-traffic rollback --to VERSION`"
+    )]
+    Unset,
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}

@@ -1,0 +1,111 @@
+//! Tests of promotions, which move two aliases.
+
+use shared::registry::{
+    AliasChange, ChampionChange, ChampionState, Operator, Promoted, Promotion, RegistryError,
+    Version, complete_last_change, promote,
+};
+
+use super::Setup;
+
+fn promotion(from: Option<Version>, to: Version) -> Promotion {
+    Promotion::by_operator(&Operator::named("tests"), from, to)
+}
+
+/// A promotion moves `champion` and `previous`, and is counted and recorded.
+pub async fn promotion_moves_both_aliases_and_is_recorded(target: &Setup) {
+    let registry = &*target.registry;
+    assert_eq!(
+        registry.champion_state().await.unwrap(),
+        ChampionState::default()
+    );
+    let [first, second] = target.register(["first", "second"]).await;
+    for (from, to, previous, changes) in [
+        (None, first, None, 1),
+        (Some(first), second, Some(first), 2),
+    ] {
+        let promoted = promote(registry, &promotion(from, to)).await.unwrap();
+        assert_eq!(promoted, Promoted::Done);
+        let last_change = ChampionChange {
+            from,
+            to,
+            is_rollback: false,
+        };
+        let expected = ChampionState {
+            champion: Some(to),
+            previous,
+            changes,
+            last_change: Some(last_change),
+            deleted: None,
+        };
+        assert_eq!(registry.champion_state().await.unwrap(), expected);
+        assert_eq!(target.aliases().await, [Some(to), None, previous]);
+    }
+}
+
+/// A repeated promotion is done, and does not count as a further change.
+pub async fn repeated_promotion_changes_nothing(target: &Setup) {
+    let registry = &*target.registry;
+    let [first, second] = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let change = promotion(Some(first), second);
+    let _ = promote(registry, &change).await.unwrap();
+    let before = registry.champion_state().await.unwrap();
+    assert_eq!(promote(registry, &change).await.unwrap(), Promoted::Done);
+    complete_last_change(registry, &before).await.unwrap();
+    assert_eq!(registry.champion_state().await.unwrap(), before);
+}
+
+/// A promotion does not undo a rollback that came after its decision, although the champion is the
+/// version that the decision was about.
+pub async fn promotion_decided_before_a_rollback_is_stale(target: &Setup) {
+    let registry = &*target.registry;
+    let operator = Operator::named("tests");
+    let [first, second] = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let seen = registry.champion_state().await.unwrap();
+    let decided = Promotion::rollback(&operator, &seen, second);
+    assert_eq!(promote(registry, &decided).await.unwrap(), Promoted::Done);
+    let seen = registry.champion_state().await.unwrap();
+    let rollback = Promotion::rollback(&operator, &seen, first);
+    assert_eq!(promote(registry, &rollback).await.unwrap(), Promoted::Done);
+    let champion = Some(first);
+    assert_eq!(
+        promote(registry, &decided).await.unwrap(),
+        Promoted::Stale { champion }
+    );
+    assert_eq!(target.aliases().await, [Some(first), None, Some(second)]);
+    let last_change = registry.champion_state().await.unwrap().last_change;
+    assert!(last_change.unwrap().is_rollback);
+}
+
+/// A promotion to an unknown version fails, and moves neither alias.
+pub async fn promotion_to_unknown_version_changes_nothing(target: &Setup) {
+    let registry = &*target.registry;
+    let [first] = target.register(["first"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let before = registry.champion_state().await.unwrap();
+    let unknown = Version::new(7);
+    let error = promote(registry, &promotion(Some(first), unknown))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RegistryError::NotFound { version } if version == unknown),
+        "{error:?}"
+    );
+    assert_eq!(registry.champion_state().await.unwrap(), before);
+}
+
+/// An earlier program version moved `champion` and was interrupted before it moved `previous`.
+pub async fn previous_follows_an_unrecorded_move(target: &Setup) {
+    let registry = &*target.registry;
+    let [first, second] = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let change = promotion(Some(first), second);
+    registry
+        .move_alias(AliasChange::champion(&change))
+        .await
+        .unwrap();
+    assert_eq!(target.aliases().await, [Some(second), None, None]);
+    assert_eq!(promote(registry, &change).await.unwrap(), Promoted::Done);
+    assert_eq!(target.aliases().await, [Some(second), None, Some(first)]);
+}
