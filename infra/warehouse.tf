@@ -21,7 +21,27 @@ resource "google_bigquery_dataset" "dataset" {
 resource "google_bigquery_table" "logs" {
   dataset_id          = google_bigquery_dataset.dataset["monitoring_audit"].dataset_id
   table_id            = "logs"
-  description         = "One row per function, event and decision; of several rows with the same three, use the one recorded last"
+  description         = "One row per function, event and decision; the view `decisions` has each once"
   schema              = file("${path.module}/schemas/audit_log.json")
   deletion_protection = local.protected
+}
+
+# A statement that is repeated after a lost response inserts a row twice, so queries of operators read
+# this view. The functions and bike-traffic read the table with the same condition; a test compares
+# both.
+resource "google_bigquery_table" "decisions" {
+  dataset_id          = google_bigquery_table.logs.dataset_id
+  table_id            = "decisions"
+  description         = "The audit log with each decision once: the row recorded last for a function, event and decision"
+  deletion_protection = false
+
+  view {
+    use_legacy_sql = false
+    query          = <<-EOT
+      SELECT *
+      FROM `${var.project_id}.${google_bigquery_table.logs.dataset_id}.${google_bigquery_table.logs.table_id}`
+      WHERE TRUE
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY `function`, event_id, decision ORDER BY recorded_at DESC, `timestamp` DESC) = 1
+    EOT
+  }
 }

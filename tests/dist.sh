@@ -40,10 +40,10 @@ for function in $functions; do
   process=$!
   ready=no
   for _ in $(seq 100); do
-    curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && ready=yes && break
+    curl --silent --fail --output /dev/null "http://127.0.0.1:$port/livez" && ready=yes && break
     sleep 0.05
   done
-  [ "$ready" = yes ] || { echo "$function: readiness probe failed; its log:" >&2; cat "$folder/$function.log" >&2; exit 1; }
+  [ "$ready" = yes ] || { echo "$function: liveness probe failed; its log:" >&2; cat "$folder/$function.log" >&2; exit 1; }
   memory=$(awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$process/status")
   kill "$process"
   wait "$process" || { echo "$function: exited with an error after SIGTERM" >&2; exit 1; }

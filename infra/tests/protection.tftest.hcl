@@ -156,6 +156,25 @@ run "audit_log_has_all_columns" {
   }
 }
 
+run "view_has_each_decision_once" {
+  command = plan
+
+  variables {
+    environment = "prod"
+  }
+
+  assert {
+    condition = (
+      google_bigquery_table.decisions.dataset_id == "monitoring_audit" &&
+      google_bigquery_table.decisions.table_id == "decisions" &&
+      strcontains(google_bigquery_table.decisions.view[0].query, "FROM `a-project.monitoring_audit.logs`") &&
+      strcontains(google_bigquery_table.decisions.view[0].query, "PARTITION BY `function`, event_id, decision ORDER BY recorded_at DESC") &&
+      !google_bigquery_table.decisions.view[0].use_legacy_sql
+    )
+    error_message = "The view monitoring_audit.decisions must have the row recorded last for each function, event and decision."
+  }
+}
+
 run "image_tag_latest_is_rejected" {
   command = plan
 

@@ -25,7 +25,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use listing::{Unfinished, last_completed, unfinished, unfinished_since};
+pub use listing::{
+    Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
+};
 
 use crate::{
     address::ObjectPath,

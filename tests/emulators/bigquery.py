@@ -1,7 +1,7 @@
 """Starts bqemulator with changes that the tests need.
 
 - It does not download DuckDB's `spatial` extension, which only GEOGRAPHY columns need.
-- `__TABLES__` lists the tables of a dataset, with the time of the last load job of each.
+- `__TABLES__` lists the tables of a dataset, with their types and the time of the last load job of each.
 - `EXPORT DATA` uploads its objects to the Cloud Storage emulator at STORAGE_EMULATOR_HOST. bqemulator
   itself only writes them to a local folder.
 """
@@ -30,9 +30,10 @@ def expand_with_tables(sql, project, catalog):
     def rows(match):
         if catalog.get_dataset(match["project"], match["dataset"]) is None:
             return match[0]
-        selects = ["SELECT '' AS table_id, 0 AS last_modified_time WHERE FALSE"]
+        selects = ["SELECT '' AS table_id, 0 AS last_modified_time, 0 AS `type` WHERE FALSE"]
         for table in catalog.list_tables(match["project"], match["dataset"]):
-            selects.append(f"SELECT '{table.table_id}', {int(table.last_modified_time.timestamp() * 1000)}")
+            kind = 1 if table.table_type == "TABLE" else 2
+            selects.append(f"SELECT '{table.table_id}', {int(table.last_modified_time.timestamp() * 1000)}, {kind}")
         return f"({' UNION ALL '.join(selects)})"
 
     return expand_information_schema(TABLES.sub(rows, sql), project, catalog)

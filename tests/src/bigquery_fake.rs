@@ -2,8 +2,8 @@
 //!
 //! It follows <https://cloud.google.com/bigquery/docs/reference/rest>: job ids are unique, a job is
 //! found only in its own location, jobs and queries take time, results are paginated, and calls can
-//! be rejected. It does not run SQL: a test sets the result of the queries. The exception is the
-//! list of tables of a dataset, `__TABLES__`.
+//! be rejected. It does not run SQL: a test sets the result of the queries. The exceptions are the
+//! list of tables of a dataset, `__TABLES__`, and queries of `daily_*`, which a foreign table breaks.
 
 mod handlers;
 
@@ -18,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use google_cloud::CloudSettings;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::handlers::{get_dataset, get_job, get_table, insert_job, query, query_results, reject};
@@ -56,6 +56,20 @@ struct Job {
 struct Table {
     changed_at: u64,
     rows: String,
+    /// The columns, as in the schema of the load job.
+    fields: Value,
+    kind: TableKind,
+}
+
+/// The kind of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    /// A table that a load job has written.
+    Loaded,
+    /// A table with other columns, which breaks queries of `daily_*` that it matches.
+    Foreign,
+    /// A view, which does the same.
+    View,
 }
 
 /// The reason of a rejected call or a failed job: a code such as `accessDenied`, and its message.
@@ -147,6 +161,27 @@ impl BigQueryFake {
     /// Advances the service's clock. Each job takes one second.
     pub fn pass(&self, seconds: u64) {
         self.state.lock().unwrap().now += seconds * 1_000;
+    }
+
+    /// Creates the table `DATASET.TABLE` with a column `note` only, as an operator might.
+    pub fn create_foreign_table(&self, name: &str) {
+        self.create(name, TableKind::Foreign);
+    }
+
+    /// Creates the view `DATASET.TABLE`.
+    pub fn create_view(&self, name: &str) {
+        self.create(name, TableKind::View);
+    }
+
+    fn create(&self, name: &str, kind: TableKind) {
+        let mut service = self.state.lock().unwrap();
+        let table = Table {
+            changed_at: service.now,
+            rows: String::new(),
+            fields: json!([{ "name": "note", "type": "STRING", "mode": "NULLABLE" }]),
+            kind,
+        };
+        service.tables.insert(name.to_owned(), table);
     }
 
     /// Deletes a table, as an operator might.

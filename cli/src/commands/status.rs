@@ -1,9 +1,12 @@
 //! `bike-traffic status`: the versions, the last events and the problems of a deployment.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod display;
+mod unreadable;
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::bail;
 use clap::Args;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
@@ -24,12 +27,14 @@ use crate::{
         stdout,
     },
 };
+use unreadable::{LEDGER, readable};
+
+pub use unreadable::Unreadable;
 
 /// The number of most recent versions in the report.
 const MAX_VERSIONS: usize = 8;
 /// The default period of events and audit rows. The ledger and the audit log retain all of them.
 const DEFAULT_PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
-
 /// The beginning of the event id of a message without a valid event.
 const MESSAGE_PREFIX: &str = "message/";
 
@@ -39,7 +44,9 @@ const MESSAGE_PREFIX: &str = "message/";
 Examples:
   bike-traffic status
   bike-traffic status --cloud --json | jq .unfinished
-  bike-traffic status --cloud --since 2021-01-01T00:00:00Z")]
+  bike-traffic status --cloud --since 2021-01-01T00:00:00Z
+
+If a part cannot be read, the others are shown, the reason is named, and the exit code is 1.")]
 pub struct StatusArguments {
     /// The target of the command.
     #[command(flatten)]
@@ -62,12 +69,16 @@ pub struct Status {
     /// The lock that keeps changes of the model registry waiting, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry_lock: Option<String>,
-    /// The most recent versions and all versions with an alias, newest first.
-    pub versions: Vec<VersionStatus>,
+    /// The most recent versions and all versions with an alias, newest first; `None` if the registry
+    /// cannot be read.
+    pub versions: Option<Vec<VersionStatus>>,
     /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
-    /// The events that were started and are not complete, with those that are dead letters.
-    pub unfinished: Vec<UnfinishedStatus>,
+    /// The events that were started and are not complete, with those that are dead letters; `None`
+    /// if the ledger cannot be listed.
+    pub unfinished: Option<Vec<UnfinishedStatus>>,
+    /// The parts and objects that cannot be read. The other fields lack them.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// The status of a model version.
@@ -90,10 +101,12 @@ pub struct VersionStatus {
 pub struct FunctionStatus {
     /// The function.
     pub function: Function,
-    /// The last audited event in the period; `None` if there is none.
-    pub last: Option<LastEvent>,
-    /// The number of dead letters.
-    pub dead_letters: usize,
+    /// The last audited event in the period; `Some(None)` if there is none, and `None`, without a
+    /// field in JSON, if the audit log cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Option<LastEvent>>,
+    /// The number of dead letters; `None` if they cannot be read.
+    pub dead_letters: Option<usize>,
 }
 
 /// The last event of a function.
@@ -140,73 +153,97 @@ pub enum UnfinishedState {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let dead_letters = DeadLetters::open(&arguments.target).await?;
-    let status = read_status(&ports, &dead_letters, arguments.since).await?;
-    stdout::print(&status, arguments.json)
+    let status = read_status(&ports, &dead_letters, arguments.since).await;
+    stdout::print(&status, arguments.json)?;
+    match &status.unreadable[..] {
+        [] => Ok(()),
+        [first, others @ ..] => bail!(
+            "the status is incomplete: {}: {}{}; restore the object from a backup or an earlier generation",
+            first.part,
+            first.reason,
+            match others.len() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            }
+        ),
+    }
 }
 
 /// Reads the status, with the events and audit rows since `since`; of the last 30 days if `None`.
 ///
-/// # Errors
-/// Returns an error if a port fails.
+/// A part that cannot be read is named in [`Status::unreadable`] and does not hide the others.
 pub async fn read_status(
     ports: &Ports,
     dead_letters: &DeadLetters,
     since: Option<Timestamp>,
-) -> anyhow::Result<Status> {
+) -> Status {
+    let mut unreadable = Vec::new();
     let at = ports.clock.now();
     let since =
         since.unwrap_or_else(|| at.saturating_sub(DEFAULT_PERIOD).unwrap_or(Timestamp::MIN));
-    let log = ports.warehouse.audit_log_since(since).await?;
+    let lock = ports.registry.describe_lock().await;
+    let registry_lock = readable("registry lock", lock, &mut unreadable).flatten();
+    let versions = readable("versions", versions(ports).await, &mut unreadable);
+    let log = ports.warehouse.audit_log_since(since).await;
+    let log = readable("audit log", log, &mut unreadable);
     let last = |function: Function| {
-        log.iter()
-            .filter(|row| row.function == function)
-            .max_by_key(|row| row.timestamp)
+        let rows = log.as_ref()?.iter().filter(|row| row.function == function);
+        Some(rows.max_by_key(|row| row.timestamp).map(LastEvent::of))
     };
-    let dead_letters = dead_letters.of_all().await?;
-    let unfinished = ledger::unfinished_since(&ports.store, since).await?;
-    let unfinished = unfinished
-        .into_iter()
-        .filter(|unfinished| is_open(unfinished, &dead_letters))
-        .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
-        .collect();
-    let function = |(function, dead_letters): (Function, Vec<DeadLetter>)| FunctionStatus {
-        function,
-        last: last(function).map(LastEvent::of),
-        dead_letters: dead_letters.len(),
-    };
-    let functions = Function::ALL
-        .into_iter()
-        .zip(dead_letters)
-        .map(function)
-        .collect();
-    Ok(Status {
+    let mut known_dead_letters = BTreeMap::new();
+    let mut functions = Vec::new();
+    for (function, dead_letters) in Function::ALL.into_iter().zip(dead_letters.of_each().await) {
+        let part = format!("dead letters of {function}");
+        let dead_letters = readable(&part, dead_letters, &mut unreadable);
+        functions.push(FunctionStatus {
+            function,
+            last: last(function),
+            dead_letters: dead_letters.as_ref().map(Vec::len),
+        });
+        known_dead_letters.extend(dead_letters.map(|dead_letters| (function, dead_letters)));
+    }
+    let entries = ledger::each_unfinished_since(&ports.store, since).await;
+    let unfinished = readable(LEDGER, entries, &mut unreadable).map(|entries| {
+        let known = entries
+            .into_iter()
+            .filter_map(|entry| readable(LEDGER, entry, &mut unreadable));
+        known
+            .filter(|unfinished| is_open(unfinished, &known_dead_letters))
+            .filter_map(|unfinished| UnfinishedStatus::of(unfinished, at))
+            .collect()
+    });
+    Status {
         at,
         since,
-        // A failure is shown as such, because it says nothing of the rest.
-        registry_lock: ports
-            .registry
-            .describe_lock()
-            .await
-            .unwrap_or_else(|error| Some(error.to_string())),
-        versions: versions(ports).await?,
+        registry_lock,
+        versions,
         functions,
         unfinished,
-    })
+        unreadable,
+    }
 }
 
 /// Returns `false` for a message that was replaced: it had no valid event, so its entry is named by
 /// its message id, and its dead letter was republished or removed.
-fn is_open(unfinished: &Unfinished, dead_letters: &[Vec<DeadLetter>]) -> bool {
+///
+/// `dead_letters` are those of the functions whose dead letters can be read. The messages of other
+/// functions count as open.
+fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLetter>>) -> bool {
     let event_id = unfinished.event_id.to_string();
-    let is_replaced = matches!(unfinished.entry, Entry::DeadLettered { .. })
-        && event_id.starts_with(MESSAGE_PREFIX)
-        && !dead_letters.iter().flatten().any(|dead_letter| {
-            dead_letter.function == unfinished.function
-                && dead_letter.attributes.get(EVENT_ID_ATTRIBUTE) == Some(&event_id)
-        });
-    !is_replaced
+    let is_message = matches!(unfinished.entry, Entry::DeadLettered { .. })
+        && event_id.starts_with(MESSAGE_PREFIX);
+    let Some(dead_letters) = dead_letters.get(&unfinished.function) else {
+        return true;
+    };
+    let is_of_message = |dead_letter: &DeadLetter| {
+        dead_letter.attributes.get(EVENT_ID_ATTRIBUTE) == Some(&event_id)
+    };
+    !is_message || dead_letters.iter().any(is_of_message)
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -273,77 +310,6 @@ impl UnfinishedStatus {
             reason,
         })
     }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut versions = table(["version", "aliases", "run", "trained as", "test MAE"]);
-        for version in &self.versions {
-            versions.add_row([
-                version.version.to_string(),
-                version
-                    .aliases
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                version.run.to_string(),
-                version.training_type.clone().unwrap_or_default(),
-                version
-                    .test_mae
-                    .map(|mae| format!("{mae:.2}"))
-                    .unwrap_or_default(),
-            ]);
-        }
-        let mut functions = table(["function", "last event", "decision", "at", "dead letters"]);
-        for status in &self.functions {
-            let last =
-                |text: fn(&LastEvent) -> String| status.last.as_ref().map(text).unwrap_or_default();
-            functions.add_row([
-                status.function.to_string(),
-                last(|last| last.event_id.to_string()),
-                last(|last| last.decision.clone()),
-                last(|last| last.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
-                status.dead_letters.to_string(),
-            ]);
-        }
-        if let Some(lock) = &self.registry_lock {
-            writeln!(formatter, "{lock}")?;
-        }
-        let since = self.since.strftime("%Y-%m-%d %H:%M:%SZ");
-        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
-        if self.unfinished.is_empty() {
-            return writeln!(formatter, "no unfinished events");
-        }
-        let mut unfinished = table(["function", "unfinished event", "state", "since", "reason"]);
-        for event in &self.unfinished {
-            unfinished.add_row([
-                event.function.to_string(),
-                event.event_id.to_string(),
-                event.state.to_string(),
-                event.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-                event.reason.clone().unwrap_or_default(),
-            ]);
-        }
-        writeln!(formatter, "{unfinished}")
-    }
-}
-
-impl fmt::Display for UnfinishedState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::InProgress => "in progress",
-            Self::Overdue => "overdue",
-            Self::Failed => "failed",
-            Self::DeadLettered => "dead-lettered",
-        })
-    }
-}
-
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    table
 }
 
 #[cfg(test)]

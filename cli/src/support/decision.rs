@@ -1,6 +1,6 @@
 //! Decisions of operators: their author and their rows in the audit log.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use anyhow::Context;
 use shared::{
@@ -8,8 +8,14 @@ use shared::{
     event::{EventId, Function},
     ports::Ports,
     registry::Operator,
+    retryability::{Classify, Retryability},
     settings::{ProcessVariables, Variables},
+    warehouse::WarehouseError,
 };
+
+/// The delays between the attempts to record a decision. They follow the retries of the warehouse
+/// itself.
+const DELAYS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
 /// Returns the person who runs the command, named by the variable `USER`.
 pub(crate) fn operator() -> Operator {
@@ -21,7 +27,7 @@ pub(crate) fn event_id(subject: impl fmt::Display) -> EventId {
     EventId::of(Function::Promote, subject)
 }
 
-/// Records an operator's decision in the audit log.
+/// Records an operator's decision in the audit log, with retries of transient errors.
 ///
 /// # Errors
 /// Returns an error if the row cannot be written; the decision has taken effect nevertheless.
@@ -35,7 +41,18 @@ pub(crate) async fn record(
     let row = entry
         .into_row(ports.clock.now(), Function::Promote, event_id.clone(), env)
         .by_operator();
-    ports.warehouse.record(&row).await.with_context(|| {
+    let mut delays = DELAYS.into_iter();
+    let recorded = loop {
+        let recorded = ports.warehouse.record(&row).await;
+        let is_transient = |error: &WarehouseError| error.retryability() == Retryability::Transient;
+        match delays.next() {
+            Some(delay) if recorded.as_ref().is_err_and(is_transient) => {
+                tokio::time::sleep(delay).await;
+            }
+            _ => break recorded,
+        }
+    };
+    recorded.with_context(|| {
         format!("the decision took effect ({reason}), but its audit row {event_id} is missing; insert it by hand")
     })
 }

@@ -23,9 +23,11 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<BTreeSet<String>> {
     }
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // Some editors on Windows begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     let parse = || dotenvy::from_read_iter(text.as_bytes());
     let variables: Result<Vec<_>, _> = parse().collect();
-    let variables = variables.map_err(|error| malformed(path, &text, &error))?;
+    let variables = variables.map_err(|error| malformed(path, text, &error))?;
     let is_unset = |name: &String| ProcessVariables.get(name).is_none();
     let names = variables
         .into_iter()
@@ -34,7 +36,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<BTreeSet<String>> {
         .collect();
     parse()
         .load()
-        .map_err(|error| malformed(path, &text, &error))?;
+        .map_err(|error| malformed(path, text, &error))?;
     Ok(names)
 }
 

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::stdout;
+
 /// The failure of a command that ran to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -28,9 +30,42 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::SUCCESS;
     };
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", stdout::escaped(&text_of(&error)));
     match error.downcast_ref::<Failure>() {
         Some(Failure::DeadLetters { .. }) => ExitCode::from(DEAD_LETTERS),
         None => ExitCode::from(FAILED),
+    }
+}
+
+/// Returns an error and its causes on one line, each once: some errors include the text of their
+/// cause.
+pub(crate) fn text_of(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_printed_once() {
+        let error = anyhow!("no route to host")
+            .context("cannot get a token: no route to host")
+            .context("cannot read the status");
+        assert_eq!(
+            text_of(&error),
+            "cannot read the status: cannot get a token: no route to host"
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! The local state: a folder with a subfolder for each port.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use google_cloud::CloudSettings;
 use shared::{
     clock::Clock,
@@ -31,6 +32,34 @@ impl State {
         let folder = std::path::absolute(folder)
             .with_context(|| format!("cannot resolve the state folder {}", folder.display()))?;
         Ok(Self { folder })
+    }
+
+    /// Returns the state in a folder that an earlier command has created. Commands that only read
+    /// use it, so that a wrong path is an error and not an empty state.
+    ///
+    /// # Errors
+    /// Returns an error if the folder does not exist, cannot be read, or has no state in it.
+    pub fn existing(folder: &Path) -> anyhow::Result<Self> {
+        let state = Self::at(folder)?;
+        let folder = state.folder.display();
+        let advice = "pass the folder of a state with --state, or create one with `bike-traffic train` or \
+                      `bike-traffic run`";
+        match fs::metadata(&state.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("the state folder {folder} does not exist; {advice}")
+            }
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read the state folder {folder}"));
+            }
+            Ok(_) => {}
+        }
+        // The folders of the ports, as `Ports::in_folder` creates them.
+        let ports = ["objects", "warehouse", "registry", "bus"];
+        if !ports.iter().any(|name| state.folder.join(name).is_dir()) {
+            bail!("there is no state in {folder}; {advice}")
+        }
+        Ok(state)
     }
 
     /// Returns the absolute path of the folder.
@@ -69,6 +98,21 @@ impl TargetArguments {
         if !self.cloud {
             return State::at(&self.state)?.open(clock);
         }
+        Self::open_services(clock).await
+    }
+
+    /// Opens the ports of the target for reading: a local state must exist.
+    ///
+    /// # Errors
+    /// Returns the errors of [`TargetArguments::open`] and [`State::existing`].
+    pub async fn open_existing(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
+        if !self.cloud {
+            return State::existing(&self.state)?.open(clock);
+        }
+        Self::open_services(clock).await
+    }
+
+    async fn open_services(clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         let (addresses, cloud) = (
             PortAddresses::read(&ProcessVariables)?,
             CloudSettings::read(&ProcessVariables)?,
@@ -83,5 +127,27 @@ impl TargetArguments {
         } else {
             self.state.display().to_string()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_foreign_folders_are_no_state_and_stay_unchanged() {
+        let parent = tempfile::tempdir().unwrap();
+        let missing = parent.path().join("no-such-state");
+        for (folder, expected) in [
+            (missing.as_path(), "no-such-state does not exist"),
+            (parent.path(), "there is no state in"),
+        ] {
+            let error = State::existing(folder).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+
+        State::at(&missing).unwrap().open_bus_store().unwrap();
+        assert_eq!(State::existing(&missing).unwrap().folder(), missing);
     }
 }

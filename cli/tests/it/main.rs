@@ -12,4 +12,5 @@ mod process;
 mod publish;
 mod reports;
 mod retrain;
+mod state_folder;
 mod test_system;

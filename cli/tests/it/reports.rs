@@ -52,16 +52,16 @@ fn status() {
     };
     let function = |(function, dead_letters)| FunctionStatus {
         function,
-        last: None,
-        dead_letters,
+        last: Some(None),
+        dead_letters: Some(dead_letters),
     };
     let mut functions: Vec<_> = Function::ALL.into_iter().zip(0..).map(function).collect();
-    functions[2].last = Some(LastEvent {
+    functions[2].last = Some(Some(LastEvent {
         at: timestamp("2021-08-02T05:00:01Z"),
         event_id: EventId::of(Function::DriftCheck, "2021-W30"),
         decision: "drift".to_owned(),
         reason: "60 % of the columns drifted".to_owned(),
-    });
+    }));
     let unfinished = |function, week: &str, state, reason: Option<&str>| UnfinishedStatus {
         function,
         event_id: EventId::of(Function::DriftCheck, week),
@@ -73,7 +73,7 @@ fn status() {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
         registry_lock: None,
-        versions: vec![
+        versions: Some(vec![
             version(
                 2,
                 "fine-tune-2021-W30",
@@ -88,9 +88,9 @@ fn status() {
                 "champion",
                 None,
             ),
-        ],
+        ]),
         functions,
-        unfinished: vec![
+        unfinished: Some(vec![
             unfinished(
                 Function::FineTune,
                 "2021-W29",
@@ -109,11 +109,12 @@ fn status() {
                 UnfinishedState::InProgress,
                 None,
             ),
-        ],
+        ]),
+        unreadable: Vec::new(),
     };
     assert_printed("status", &status);
     let finished = Status {
-        unfinished: Vec::new(),
+        unfinished: Some(Vec::new()),
         ..status
     };
     assert_printed("status_without_unfinished_events", &finished);

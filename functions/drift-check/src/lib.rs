@@ -105,6 +105,12 @@ impl Handler for DriftCheck {
             outcome
         })
     }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
+    }
 }
 
 fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {

@@ -20,7 +20,7 @@ use shared::{
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Registry, Version},
+    registry::{self, Registry, Version},
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
     warehouse::Warehouse,
@@ -132,6 +132,12 @@ impl Handler for Evaluate {
             evaluation: path,
         };
         Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
+    }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use shared::{
     event::{ChallengerTrained, DriftDetected, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
+    registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
@@ -184,6 +184,12 @@ impl Handler for FineTune {
             challenger: version,
         };
         Ok(Outcome::new(entry).publish(&trained))
+    }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
     }
 }
 

@@ -159,6 +159,14 @@ async fn reply_and_rejected_records_are_stored() {
         rejects.contains("\n5,no count,") && rejects.contains("\n6,the hour"),
         "the row numbers are those of the records: {rejects}"
     );
+    // The numbers of the records in the reply, whose fifth has no count and whose sixth is of the
+    // day before.
+    let numbers: Vec<_> = rejects
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(numbers, ["5", "6"]);
 }
 
 #[tokio::test]

@@ -163,6 +163,12 @@ impl Handler for Predict {
         }))
     }
 
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        registry::champion(&*self.registry).await?;
+        Ok(())
+    }
+
     fn routes(self: Arc<Self>) -> Router {
         api::routes(self)
     }

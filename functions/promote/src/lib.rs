@@ -142,6 +142,12 @@ impl Handler for Promote {
         });
         Ok(Outcome::new(entry).publish(&decided))
     }
+
+    /// Checks that the registry answers and has a champion.
+    async fn ready(&self) -> Result<(), Error> {
+        champion(&*self.registry).await?;
+        Ok(())
+    }
 }
 
 /// The decision name, the champion after the decision, and the reason.

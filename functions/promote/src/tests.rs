@@ -356,3 +356,12 @@ async fn missing_or_mismatched_evaluation_is_a_permanent_error() {
     }
     assert_eq!(aliases(&ports).await, [Some(version(1)), None]);
 }
+
+#[tokio::test]
+async fn function_is_ready_while_the_registry_has_a_champion() {
+    let ready = async |ports: &Ports| Promote::new(Policy::default(), ports).ready().await;
+    ready(&ports().await).await.unwrap();
+    let empty = Ports::in_memory(Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH)));
+    let error = ready(&empty).await.unwrap_err();
+    assert!(error.to_string().contains("no champion"), "{error}");
+}

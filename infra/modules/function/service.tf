@@ -51,12 +51,13 @@ resource "google_cloud_run_v2_service" "function" {
         container_port = 8080
       }
 
+      # Not /readyz: it needs a champion, and the functions are deployed before the first training.
       startup_probe {
         period_seconds    = 1
         timeout_seconds   = 1
         failure_threshold = 30
         http_get {
-          path = "/readyz"
+          path = "/livez"
         }
       }
       liveness_probe {

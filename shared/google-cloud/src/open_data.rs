@@ -31,7 +31,8 @@ pub fn export_path() -> String {
     format!("/api/explore/v2.1/catalog/datasets/{DATASET}/exports/json")
 }
 
-/// A client for the service at a base URL, for example `https://opendata.paris.fr`.
+/// A client for the service at a base URL, for example `https://opendata.paris.fr`. A path of the
+/// URL, as of a proxy, precedes the path of each request.
 #[derive(Clone, Debug)]
 pub struct ExploreClient {
     http: reqwest::Client,

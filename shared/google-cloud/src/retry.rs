@@ -4,7 +4,7 @@
 //! and [`retried`] build on it, as do calls that check something between two attempts. Google's own
 //! clients retry by themselves: [`client_backoff`] and [`client_policy`] give them the same limits.
 
-use std::{fmt, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use google_cloud_gax::{
@@ -17,8 +17,11 @@ use google_cloud_gax::{
     retry_state::RetryState,
     throttle_result::ThrottleResult,
 };
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
+
+use crate::{HttpError, http_error::chain};
 
 /// The time limit for establishing a connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,8 +37,6 @@ pub(crate) const MAX_ATTEMPTS: usize = 5;
 pub(crate) const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between two attempts.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(10);
-/// The maximum number of characters of a response in an error.
-const MAX_ERROR_CHARACTERS: usize = 500;
 
 /// Creates an HTTP client that connects within 5 s and responds within 60 s, or fails.
 ///
@@ -64,18 +65,48 @@ pub async fn send_while(
     request: RequestBuilder,
     is_retryable: impl Fn(&HttpError) -> bool,
 ) -> Result<Response, HttpError> {
+    retried(|| name_of(&request), || attempt(&request), is_retryable).await
+}
+
+/// Sends a request like [`send`] and parses the response as JSON. Also retries a response with
+/// status 2xx that is truncated or not the expected JSON, such as a page of a proxy.
+///
+/// # Errors
+/// Returns the error of the last attempt, as [`send`] does.
+pub(crate) async fn send_json<T: DeserializeOwned>(
+    request: RequestBuilder,
+) -> Result<T, HttpError> {
+    send_json_while(request, HttpError::is_retryable).await
+}
+
+/// Sends a request like [`send_json`], but retries while `is_retryable` returns `true`.
+///
+/// # Errors
+/// Returns the error of the last attempt, as [`send`] does.
+pub(crate) async fn send_json_while<T: DeserializeOwned>(
+    request: RequestBuilder,
+    is_retryable: impl Fn(&HttpError) -> bool,
+) -> Result<T, HttpError> {
     let call = || async {
-        // Only streaming bodies cannot be cloned, and no caller uses them.
-        let copy = request.try_clone().ok_or(HttpError::Once)?;
-        let response = copy.send().await.map_err(HttpError::Connection)?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
+        let response = attempt(&request).await?;
         let status = response.status();
-        let text = response.text().await.unwrap_or_default();
-        Err(HttpError::Status { status, text })
+        let body = response.bytes().await.map_err(HttpError::Connection)?;
+        serde_json::from_slice(&body).map_err(|source| HttpError::malformed(status, &body, source))
     };
     retried(|| name_of(&request), call, is_retryable).await
+}
+
+/// Sends a request once.
+async fn attempt(request: &RequestBuilder) -> Result<Response, HttpError> {
+    // Only streaming bodies cannot be cloned, and no caller uses them.
+    let copy = request.try_clone().ok_or(HttpError::Once)?;
+    let response = copy.send().await.map_err(HttpError::Connection)?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let text = response.text().await.unwrap_or_default();
+    Err(HttpError::Status { status, text })
 }
 
 /// Runs a call with the retry policy of [`send`]. `call` is a single attempt without a time limit
@@ -89,7 +120,7 @@ pub(crate) async fn retried<T, E, Call>(
     is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
-    E: fmt::Display + From<HttpError>,
+    E: StdError + From<HttpError> + 'static,
     Call: Future<Output = Result<T, E>>,
 {
     retried_within((ATTEMPT_TIME_LIMIT, TIME_LIMIT), name, call, is_retryable).await
@@ -103,7 +134,7 @@ async fn retried_within<T, E, Call>(
     is_retryable: impl Fn(&E) -> bool,
 ) -> Result<T, E>
 where
-    E: fmt::Display + From<HttpError>,
+    E: StdError + From<HttpError> + 'static,
     Call: Future<Output = Result<T, E>>,
 {
     let too_slow = |limit| Err(HttpError::TimeLimit { limit }.into());
@@ -144,11 +175,11 @@ impl<N: Fn() -> String> Attempts<N> {
         }
     }
 
-    /// Logs the error of an attempt and waits until the next attempt may start.
+    /// Logs the error of an attempt with its causes, and waits until the next attempt may start.
     ///
     /// # Errors
     /// Returns `error` if `is_retryable` returns `false`, or if it was the last attempt.
-    pub(crate) async fn pause<E: fmt::Display>(
+    pub(crate) async fn pause<E: StdError + 'static>(
         &mut self,
         error: E,
         is_retryable: impl Fn(&E) -> bool,
@@ -161,7 +192,14 @@ impl<N: Fn() -> String> Attempts<N> {
         };
         self.failed += 1;
         let (name, pause_ms) = ((self.name)(), pause.as_millis());
-        tracing::info!(name, attempt = self.failed, %error, pause_ms, "retrying call");
+        let error = chain(&error);
+        tracing::info!(
+            name,
+            attempt = self.failed,
+            error,
+            pause_ms,
+            "retrying call"
+        );
         sleep(pause).await;
         Ok(())
     }
@@ -212,7 +250,8 @@ impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
     fn on_error(&self, state: &RetryState, error: ClientError) -> RetryResult {
         let result = self.policy.on_error(state, error);
         if let RetryResult::Continue(error) = &result {
-            tracing::info!(name = self.name, attempt = state.attempt_count, %error, "retrying call");
+            let (name, error) = (self.name, chain(error));
+            tracing::info!(name, attempt = state.attempt_count, error, "retrying call");
         }
         result
     }
@@ -226,206 +265,5 @@ impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
     }
 }
 
-/// An error of an HTTP call.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The service could not be reached, or its response was interrupted.
-    #[error("cannot reach the service")]
-    Connection(#[source] reqwest::Error),
-    /// The service responded with a status other than 2xx.
-    #[error("the service responded with {status}: {}", Truncated(.text))]
-    Status {
-        /// The status of the response.
-        status: StatusCode,
-        /// The body of the response.
-        text: String,
-    },
-    /// An attempt or all attempts together exceeded their time limit.
-    #[error("no response from the service within {} s", .limit.as_secs())]
-    TimeLimit {
-        /// The exceeded time limit.
-        limit: Duration,
-    },
-    /// The request has a streaming body, which cannot be sent again.
-    #[error("cannot retry a request with a streaming body")]
-    Once,
-}
-
-impl HttpError {
-    /// Returns the HTTP status of the response, if there was one.
-    pub const fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Status { status, .. } => Some(*status),
-            Self::Connection(_) | Self::TimeLimit { .. } | Self::Once => None,
-        }
-    }
-
-    /// Returns `true` if a retry may succeed.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Connection(_) | Self::TimeLimit { .. } => true,
-            Self::Status { status, .. } => {
-                *status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
-            }
-            Self::Once => false,
-        }
-    }
-}
-
-/// Displays the first [`MAX_ERROR_CHARACTERS`] characters of a text on one line.
-struct Truncated<'a>(&'a str);
-
-impl fmt::Display for Truncated<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |character: char| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        };
-        self.0
-            .chars()
-            .take(MAX_ERROR_CHARACTERS)
-            .map(line)
-            .try_for_each(|character| fmt::Write::write_char(formatter, character))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::{
-        io::{self, Write},
-        sync::{
-            Arc, Mutex,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
-
-    use axum::{Router, routing::get};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    /// Serves `status` for the first calls and 200 afterwards. Returns the URL and the number of
-    /// calls.
-    async fn server(status: StatusCode, failures: usize) -> (String, Arc<AtomicUsize>) {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let answer = move || async move {
-            if counted.fetch_add(1, Ordering::SeqCst) < failures {
-                (status, "not\nfound")
-            } else {
-                (StatusCode::OK, "")
-            }
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}/", listener.local_addr().unwrap());
-        tokio::spawn(
-            async move { axum::serve(listener, Router::new().route("/", get(answer))).await },
-        );
-        (address, calls)
-    }
-
-    #[tokio::test]
-    async fn status_429_and_503_are_retried() {
-        for status in [
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ] {
-            let (address, calls) = server(status, 2).await;
-            send(http_client().unwrap().get(address)).await.unwrap();
-            assert_eq!(calls.load(Ordering::SeqCst), 3, "{status}");
-        }
-    }
-
-    #[tokio::test]
-    async fn status_404_is_not_retried() {
-        let (address, calls) = server(StatusCode::NOT_FOUND, 2).await;
-        let http_error = send(http_client().unwrap().get(address)).await.unwrap_err();
-        assert_eq!(
-            (calls.load(Ordering::SeqCst), http_error.status()),
-            (1, Some(StatusCode::NOT_FOUND))
-        );
-        assert_eq!(
-            http_error.to_string(),
-            "the service responded with 404 Not Found: not found"
-        );
-    }
-
-    #[tokio::test]
-    async fn hanging_call_is_retried_until_the_limit() {
-        let (attempt_limit, total_limit) = (Duration::from_millis(10), Duration::from_secs(1));
-        let calls = AtomicUsize::new(0);
-        let hang = || {
-            calls.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<Result<(), HttpError>>()
-        };
-        let name = || "hanging call".to_owned();
-        let http_error = retried_within(
-            (attempt_limit, total_limit),
-            name,
-            hang,
-            HttpError::is_retryable,
-        )
-        .await
-        .unwrap_err();
-        assert!(
-            matches!(http_error, HttpError::TimeLimit { .. }),
-            "{http_error}"
-        );
-        assert!(
-            (2..=MAX_ATTEMPTS).contains(&calls.load(Ordering::SeqCst)),
-            "{calls:?}"
-        );
-    }
-
-    /// The log output.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn each_retry_is_logged() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
-        let (address, _) = server(StatusCode::SERVICE_UNAVAILABLE, 2).await;
-        send(
-            http_client()
-                .unwrap()
-                .get(format!("{address}?token=secret")),
-        )
-        .await
-        .unwrap();
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let logged: Vec<_> = text
-            .lines()
-            .filter(|line| line.contains("retrying call"))
-            .collect();
-        assert_eq!(logged.len(), 2, "{text}");
-        for (line, attempt) in logged.iter().zip(["attempt=1", "attempt=2"]) {
-            assert!(
-                line.contains(" INFO ") && line.contains(attempt) && line.contains("pause_ms="),
-                "{line}"
-            );
-            assert!(
-                line.contains(&format!("GET {address}")) && !line.contains("secret"),
-                "{line}"
-            );
-        }
-    }
-}
+mod tests;

@@ -63,12 +63,16 @@ impl Error {
         }
     }
 
-    /// Sets the cause of the error.
+    /// Sets the cause of the error. An attempt with the text of the cause is left out, so that no
+    /// chain has the same sentence twice.
     #[must_use]
     pub fn caused_by(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let cause = source.into();
+        let text = cause.to_string();
         Self {
-            cause: Some(source.into()),
-            ..self
+            retryability: self.retryability,
+            attempt: self.attempt.filter(|attempt| *attempt != text),
+            cause: Some(cause),
         }
     }
 
@@ -81,7 +85,11 @@ impl Error {
     pub fn chain(&self) -> String {
         let (mut text, mut next) = (self.to_string(), self.source());
         while let Some(cause) = next {
-            text = format!("{text}: {cause}");
+            let sentence = cause.to_string();
+            // Some errors of libraries include the text of their source.
+            if !text.ends_with(&sentence) {
+                text = format!("{text}: {sentence}");
+            }
             next = cause.source();
         }
         redact(&text).into_owned()
@@ -130,6 +138,15 @@ mod tests {
             "cannot write the object memory://a: disk full"
         );
         assert_eq!(error.retryability(), Retryability::Transient);
+    }
+
+    #[test]
+    fn attempt_that_repeats_its_cause_is_left_out() {
+        let disk = || std::io::Error::other("disk full");
+        let error = Error::transient("disk full").caused_by(disk());
+        assert_eq!(error.chain(), "disk full");
+        let quoting = Error::permanent("cannot write: disk full").caused_by(disk());
+        assert_eq!(quoting.chain(), "cannot write: disk full");
     }
 
     #[test]

@@ -39,6 +39,21 @@ pub async fn unfinished_since(
     store: &Arc<dyn Store>,
     since: Timestamp,
 ) -> Result<Vec<Unfinished>, StoreError> {
+    each_unfinished_since(store, since)
+        .await?
+        .into_iter()
+        .collect()
+}
+
+/// Returns the events of [`unfinished_since`], and an error for each entry that cannot be read, so
+/// that a single malformed entry does not hide the others.
+///
+/// # Errors
+/// Returns an error if the entries cannot be listed.
+pub async fn each_unfinished_since(
+    store: &Arc<dyn Store>,
+    since: Timestamp,
+) -> Result<Vec<Result<Unfinished, StoreError>>, StoreError> {
     let mut found = Vec::new();
     for paths in store
         .list_written_since("ledger/", since)
@@ -53,8 +68,8 @@ pub async fn unfinished_since(
         for read in reads {
             let unfinished = read
                 .await
-                .unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))?;
-            found.extend(unfinished);
+                .unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()));
+            found.extend(unfinished.transpose());
         }
     }
     Ok(found)

@@ -25,6 +25,10 @@ const TEMPORARY: &str = ".temporary";
 /// path. After a crash between these steps, the old contents have a new generation: a condition
 /// fails, but nothing is lost.
 ///
+/// A write returns after its files and their folders are on disk, so a power loss reverts no
+/// acknowledged write. Replacing an object costs three syncs; creating one costs two more for each
+/// folder of its path. On a disk without a write cache, a sync takes milliseconds.
+///
 /// Unlike a bucket, a folder cannot contain both an object `a` and an object `a/b`: the second
 /// write fails.
 #[derive(Clone, Debug)]
@@ -46,6 +50,7 @@ impl FileStore {
             address: format!("file://{}", folder.display()),
             source: source.into(),
         };
+        create_synced(folder).map_err(unavailable)?;
         fs::create_dir_all(folder.join(TEMPORARY)).map_err(unavailable)?;
         Ok(store)
     }
@@ -111,13 +116,34 @@ impl FileStore {
         let next = Generation(last.0 + 1);
         let temporary = self.folder.join(TEMPORARY).join(path.as_str());
         write_whole(&temporary, bytes)?;
+        // The generation is on disk before the contents: after a power loss, contents with a reused
+        // generation could fulfil the condition of an earlier reader.
         lock.rewind()?;
         write!(lock, "{:020}", next.0)?;
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent)?;
-        }
+        lock.sync_all()?;
+        let folder = file.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder)?;
         fs::rename(&temporary, &file)?;
+        if present.is_some() {
+            sync_folder(folder)?;
+        } else {
+            self.sync_folders_of(path)?;
+        }
         Ok(next)
+    }
+
+    /// Syncs all folders on the way to a new object and to its generation, because any of them may
+    /// be new as well.
+    fn sync_folders_of(&self, path: &ObjectPath) -> io::Result<()> {
+        let root = self.folder.as_path();
+        let generation = self.folder.join(GENERATIONS).join(path.as_str());
+        for file in [&generation, &self.file_of(path)] {
+            let folders = file.ancestors().skip(1);
+            folders
+                .take_while(|folder| folder.starts_with(root))
+                .try_for_each(sync_folder)?;
+        }
+        Ok(())
     }
 
     /// Returns `true` if an object exists. A folder is not an object, and an object has no
@@ -244,6 +270,35 @@ fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(file)?;
     file.write_all(bytes)?;
     file.sync_data()
+}
+
+/// Creates a folder and the missing folders above it, and syncs each folder that got a new entry.
+fn create_synced(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let is_missing = |folder: &&Path| !folder.is_dir();
+    let created: Vec<_> = folder.ancestors().take_while(is_missing).collect();
+    fs::create_dir_all(folder)?;
+    created
+        .into_iter()
+        .filter_map(Path::parent)
+        .try_for_each(sync_folder)
+}
+
+/// Writes the entries of a folder to disk: created and renamed files.
+///
+/// Only Unix can sync a folder. An empty path is the working folder.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn is_missing(error: &io::Error) -> bool {

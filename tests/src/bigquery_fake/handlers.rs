@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Contents, Job, LOCATION, Table};
+use super::{Contents, Job, LOCATION, Table, TableKind};
 
 type Shared = State<Arc<Mutex<Contents>>>;
 
@@ -65,6 +65,8 @@ pub(super) async fn insert_job(
             Table {
                 changed_at: now,
                 rows: rows.to_owned(),
+                fields: load["schema"]["fields"].clone(),
+                kind: TableKind::Loaded,
             },
         );
     }
@@ -105,9 +107,11 @@ pub(super) async fn get_table(
 ) -> Response {
     let service = state.lock().unwrap();
     match service.tables.get(&format!("{dataset}.{table}")) {
-        Some(found) => {
-            Json(json!({ "lastModifiedTime": found.changed_at.to_string() })).into_response()
-        }
+        Some(found) => Json(json!({
+            "lastModifiedTime": found.changed_at.to_string(),
+            "schema": { "fields": found.fields },
+        }))
+        .into_response(),
         None => error(
             404,
             "notFound",
@@ -132,19 +136,43 @@ pub(super) async fn query(
     if sql.contains("__TABLES__") {
         return list_tables(&service, sql).into_response();
     }
+    if let Some(table) = foreign_table_of(&service, sql) {
+        return error(
+            400,
+            "invalidQuery",
+            &format!("Unrecognized name: comptage_horaire; the schema is that of {table}"),
+        );
+    }
     service.polls = 0;
     service.queries.push(sql.to_owned());
     describe_results(&mut service, 0).into_response()
 }
 
-/// Lists the tables between two names: name, time of the last change, and current time.
+/// Returns a foreign table or view that a query of `daily_*` matches, whatever its condition.
+fn foreign_table_of(service: &Contents, sql: &str) -> Option<String> {
+    let (_, rest) = sql.split_once("FROM `")?;
+    let (prefix, _) = rest.split_once("*`")?;
+    let (_, prefix) = prefix.split_once('.')?;
+    let is_foreign = |(name, table): &(&String, &Table)| {
+        name.starts_with(prefix) && table.kind != TableKind::Loaded
+    };
+    let (name, _) = service.tables.iter().find(is_foreign)?;
+    Some(name.clone())
+}
+
+/// Lists the tables between two names, without views: name, time of the last change, and current
+/// time.
 fn list_tables(service: &Contents, sql: &str) -> Json<Value> {
+    let table = sql.split('`').nth(1).unwrap();
+    let dataset = table.split('.').nth(1).unwrap();
     let mut names = sql.split('\'').skip(1).step_by(2);
     let (first, last) = (names.next().unwrap(), names.next().unwrap());
     let row = |(name, table): (&String, &Table)| {
         let name = name
-            .strip_prefix("bike_traffic_raw.")
-            .filter(|name| (first..=last).contains(name))?;
+            .strip_prefix(dataset)?
+            .strip_prefix('.')
+            .filter(|name| (first..=last).contains(name) && name.len() == first.len())
+            .filter(|_| table.kind != TableKind::View)?;
         let cells = [
             name.to_owned(),
             table.changed_at.to_string(),

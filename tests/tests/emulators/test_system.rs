@@ -201,7 +201,7 @@ impl TestSystem {
 
     async fn start(&mut self, function: Function, port: u16) {
         let process = Process::start(function, port, &self.variables);
-        let url = format!("http://127.0.0.1:{port}/readyz");
+        let url = format!("http://127.0.0.1:{port}/livez");
         let is_ready = async || {
             reqwest::get(&url)
                 .await

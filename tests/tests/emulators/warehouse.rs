@@ -153,7 +153,36 @@ async fn table_with_other_columns_is_an_error() {
     )
     .await;
     let text = service::chain(&warehouse.counts(day, day).await.map(drop).unwrap_err());
-    assert!(text.contains("the query failed: invalidQuery"), "{text}");
+    assert!(
+        text.contains("daily_20210701: the column comptage_horaire is missing"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn foreign_tables_beside_daily_tables_are_not_read() {
+    let project = project_with_tables().await;
+    let warehouse = warehouse(&project).await;
+    let counts = counts_of_100_counters(day("2021-07-01"));
+    for day in day("2021-07-01").through(day("2021-07-02")) {
+        warehouse
+            .replace_counts(day, &counts_of_100_counters(day), day.plus(1).at(6))
+            .await
+            .unwrap();
+    }
+    for name in ["daily_20210701_backup", "daily_backup01"] {
+        let table = format!("{project}.bike_traffic_raw.{name}");
+        run(
+            &project,
+            &format!("CREATE TABLE `{table}` AS SELECT 'a note' AS note"),
+        )
+        .await;
+    }
+    let (first, last) = (day("2021-07-01"), day("2021-07-02"));
+    let read = warehouse.counts(first, last).await.unwrap();
+    assert_eq!(read.len(), 2 * counts.len());
+    let days = warehouse.count_days(first, last).await.unwrap();
+    assert_eq!(days.into_keys().collect::<Vec<_>>(), [first, last]);
 }
 
 /// Runs an SQL statement without the adapter, as in the BigQuery console.

@@ -145,11 +145,15 @@ async fn process_listens_on_its_port_and_ends_on_sigterm() {
     variables.insert("PORT", port.to_string());
     let process = Process::start(PROMOTE, &variables);
     assert_eq!(process.port().await, port);
-    for path in ["livez", "readyz"] {
+    // The registry in memory has no champion.
+    for (path, expected) in [
+        ("livez", StatusCode::OK),
+        ("readyz", StatusCode::SERVICE_UNAVAILABLE),
+    ] {
         let response = reqwest::get(format!("http://127.0.0.1:{port}/{path}"))
             .await
             .unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.status(), expected, "{path}");
     }
     process.terminate();
     assert_eq!(process.end().await.code(), Some(0));

@@ -18,11 +18,11 @@ use crate::support::stdout;
 pub(crate) async fn command(arguments: DataArguments) -> anyhow::Result<()> {
     match arguments.command {
         DataCommand::History(HistoryArguments { target, json }) => {
-            let ports = target.open(Arc::new(SystemClock)).await?;
+            let ports = target.open_existing(Arc::new(SystemClock)).await?;
             stdout::print(&history(&*ports.store).await?, json)
         }
         DataCommand::Verify(VerifyArguments { target, json }) => {
-            let ports = target.open(Arc::new(SystemClock)).await?;
+            let ports = target.open_existing(Arc::new(SystemClock)).await?;
             let verification = verify(&*ports.store).await?;
             stdout::print(&verification, json)?;
             verification.result()

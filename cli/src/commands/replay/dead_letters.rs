@@ -9,7 +9,10 @@ use shared::{clock::SystemClock, event::Function};
 use tokio::task::JoinHandle;
 
 use super::{Listed, ReplayArguments, ReplayReport, edit::edit, functions, local};
-use crate::support::dead_letters::{DeadLetter, DeadLetters};
+use crate::support::{
+    dead_letters::{DeadLetter, DeadLetters},
+    stdout,
+};
 
 /// The interval of lease renewals while an editor is open, well below the maximum lease of ten
 /// minutes.
@@ -127,11 +130,12 @@ async fn republish_first(
     let data = match editor {
         None => Some(whole.data.clone()),
         Some(editor) => {
+            let reason = dead_letter.reason();
             eprintln!(
                 "{} {}: {}",
                 dead_letter.function,
                 dead_letter.message_id,
-                dead_letter.reason()
+                stdout::escaped(&reason)
             );
             let edited = tokio::task::spawn_blocking({
                 let (editor, data) = (editor.to_owned(), whole.data.clone());

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::bail;
 use shared::{
     Timestamp,
     bus::LoggedMessage,
@@ -40,14 +39,7 @@ pub(super) async fn deliver(
 }
 
 fn state(arguments: &ReplayArguments) -> anyhow::Result<State> {
-    let state = State::at(&arguments.target.state)?;
-    if !state.folder().join("bus").exists() {
-        bail!(
-            "no state found in {}; pass its folder with --state",
-            state.folder().display()
-        );
-    }
-    Ok(state)
+    State::existing(&arguments.target.state)
 }
 
 async fn run(

@@ -1,3 +1,5 @@
+use std::{fs, path::Path};
+
 use shared::{
     audit::AuditEntry,
     bus::Message,
@@ -7,7 +9,7 @@ use shared::{
     registry::{AliasChange, Operator, Run},
 };
 
-use super::*;
+use super::{display::UNKNOWN, *};
 use crate::{args::TargetArguments, support::state::State};
 
 #[tokio::test]
@@ -76,11 +78,12 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         cloud: false,
     };
     let dead_letters = DeadLetters::open(&target).await.unwrap();
-    let status = read_status(&ports, &dead_letters, None).await.unwrap();
+    let status = read_status(&ports, &dead_letters, None).await;
 
     let versions: Vec<_> = status
         .versions
         .iter()
+        .flatten()
         .map(|version| (version.version, &version.aliases[..]))
         .collect();
     let expected = [
@@ -89,10 +92,12 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
     ];
     assert_eq!(versions, expected);
     let drift_check = &status.functions[2];
-    assert_eq!(drift_check.last.as_ref().unwrap().decision, "drift");
+    let last = drift_check.last.as_ref().unwrap().as_ref().unwrap();
+    assert_eq!(last.decision, "drift");
     let states: Vec<_> = status
         .unfinished
         .iter()
+        .flatten()
         .map(|event| (event.event_id.subject(), event.state))
         .collect();
     let expected = [
@@ -119,10 +124,12 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         &dead_letters,
         Some("2021-08-02T05:00:01Z".parse().unwrap()),
     )
-    .await
-    .unwrap();
+    .await;
     assert!(
-        later.functions.iter().all(|status| status.last.is_none()),
+        later
+            .functions
+            .iter()
+            .all(|status| status.last.as_ref().unwrap().is_none()),
         "{:?}",
         later.functions
     );
@@ -163,10 +170,11 @@ async fn rejected_message_is_shown_until_its_dead_letter_is_replaced() {
         cloud: false,
     };
     let dead_letters = DeadLetters::open(&target).await.unwrap();
-    let status = read_status(&ports, &dead_letters, None).await.unwrap();
+    let status = read_status(&ports, &dead_letters, None).await;
     let open: Vec<_> = status
         .unfinished
         .iter()
+        .flatten()
         .map(|event| (event.event_id.to_string(), event.state))
         .collect();
     let expected = [("message/7".to_owned(), UnfinishedState::DeadLettered)];
@@ -192,10 +200,71 @@ async fn default_period_is_thirty_days() {
     };
     let dead_letters = DeadLetters::open(&target).await.unwrap();
     for (since, expected) in [(None, None), (Some(promoted_at), Some(promoted_at))] {
-        let status = read_status(&ports, &dead_letters, since).await.unwrap();
-        assert_eq!(
-            status.functions[5].last.as_ref().map(|last| last.at),
-            expected
-        );
+        let status = read_status(&ports, &dead_letters, since).await;
+        let last = status.functions[5].last.as_ref().unwrap();
+        assert_eq!(last.as_ref().map(|last| last.at), expected);
+    }
+}
+
+/// The known parts of a status: versions, last events, the dead letters of ingest, the ledger.
+fn known_parts(status: &Status) -> [bool; 4] {
+    [
+        status.versions.is_some(),
+        status.functions.iter().all(|status| status.last.is_some()),
+        status.functions[0].dead_letters.is_some(),
+        status.has_whole_ledger(),
+    ]
+}
+
+#[tokio::test]
+async fn spoilt_object_is_named_and_hides_no_other_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+    let ports = State::at(folder.path())
+        .unwrap()
+        .open(Arc::new(clock))
+        .unwrap();
+    let target = TargetArguments {
+        state: folder.path().to_owned(),
+        cloud: false,
+    };
+    let dead_letters = DeadLetters::open(&target).await.unwrap();
+    let status = read_status(&ports, &dead_letters, None).await;
+    assert_eq!(known_parts(&status), [true; 4]);
+    let text = status.to_string();
+    assert!(
+        text.contains("no unfinished events") && !text.contains(UNKNOWN),
+        "{text}"
+    );
+    let dead_letter = format!(
+        "bus/bus/topics/{}/000000000.json",
+        Topic::DeadLetter(Function::Ingest)
+    );
+    for (number, file, part) in [
+        (
+            0,
+            "registry/registry/bike-traffic-champion.json",
+            "versions",
+        ),
+        (1, "warehouse/monitoring_audit/logs.csv", "audit log"),
+        (2, dead_letter.as_str(), "dead letters of ingest"),
+        (3, "objects/ledger/ingest/ingest/2021-07-19.json", "ledger"),
+    ] {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "a,b\n{").unwrap();
+        let status = read_status(&ports, &dead_letters, None).await;
+        let [unreadable] = &status.unreadable[..] else {
+            panic!("{file}: {status:?}")
+        };
+        assert_eq!(unreadable.part, part);
+        let name = Path::new(file).file_name().unwrap().to_str().unwrap();
+        assert!(unreadable.reason.contains(name), "{unreadable:?}");
+        let mut expected = [true; 4];
+        expected[number] = false;
+        assert_eq!(known_parts(&status), expected, "{file}");
+        let text = status.to_string();
+        assert!(text.contains(UNKNOWN) && text.contains(part), "{text}");
+        fs::remove_file(&path).unwrap();
     }
 }

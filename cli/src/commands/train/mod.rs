@@ -3,6 +3,7 @@
 mod arguments;
 mod data;
 mod first;
+mod record;
 mod report;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,9 +17,7 @@ use forecasting::{
 };
 use jiff::Timestamp;
 use model::{Model, TrainRecipe};
-use serde_json::json;
 use shared::{
-    audit::ChampionDecision,
     baseline,
     clock::SystemClock,
     fixed_test::FixedTest,
@@ -33,7 +32,7 @@ pub use first::Allowances;
 pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{
-    decision, predecessor::Predecessor, progress::Progress, state::State, stdout,
+    decision, exit, predecessor::Predecessor, progress::Progress, state::State, stdout,
 };
 
 /// The parameters of a training.
@@ -58,7 +57,16 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.target.state)?;
     let as_json = arguments.json;
     let ports = arguments.target.open(Arc::new(SystemClock)).await?;
-    stdout::print(&train(&ports, &state, &plan(arguments)?).await?, as_json)
+    let report = train(&ports, &state, &plan(arguments)?).await?;
+    match stdout::print(&report, as_json) {
+        // An exit code of 1 would suggest that nothing was promoted.
+        Err(error) if report.is_promoted() => {
+            let error = exit::text_of(&error);
+            tracing::warn!(error, "version promoted, but its report cannot be printed");
+            Ok(())
+        }
+        printed => printed,
+    }
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
@@ -98,7 +106,8 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 /// Returns an error if data cannot be read, if training data and test set overlap, if another test
 /// set is in use, if the registry lost its champion, or if a port fails. Also returns an error if
 /// the first champion would not be better than the seasonal naive forecast. `plan.allow` overrides
-/// some of these refusals.
+/// some of these refusals. After a promotion there is no error: if its audit row cannot be written,
+/// [`TrainReport::unrecorded`] has the reason.
 ///
 /// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
@@ -122,12 +131,21 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     // Everything that can fail comes before the promotion.
     let report = TrainReport::new(&data, &trained, is_in_use)?;
     let promotion = promote_if_better(ports, &trained).await?;
-    record(ports, &trained, promotion, &plan.environment).await?;
-    Ok(report.with_outcome(
+    let report = report.with_outcome(
         trained.version,
         promotion,
         ports.store.address_of(&trained.run.artifacts),
-    ))
+    );
+    let recorded = record::record(ports, &trained, promotion, &plan.environment).await;
+    if let (Err(error), true) = (&recorded, report.is_promoted()) {
+        let error = exit::text_of(error);
+        tracing::warn!(error, "version promoted, but its audit row is missing");
+        return Ok(TrainReport {
+            unrecorded: Some(error),
+            ..report
+        });
+    }
+    recorded.map(|()| report)
 }
 
 /// Returns an error if the device is not available, before minutes are spent on reading data.
@@ -329,60 +347,4 @@ fn champion_changed(version: Version) -> anyhow::Error {
         "cannot promote version {version}: another version became champion during the training; \
          run the command again to compare with it"
     )
-}
-
-/// Records the decision in the audit log. A version that was already registered has its row.
-async fn record(
-    ports: &Ports,
-    trained: &Trained,
-    promotion: PromotionOutcome,
-    env: &str,
-) -> anyhow::Result<()> {
-    let Trained {
-        version,
-        run,
-        scores,
-        ..
-    } = trained;
-    let mae = scores.mae;
-    let compared = |champion, champion_mae: f64, relation| {
-        format!(
-            "on the same fixed test set, the MAE {mae:.2} of version {version} is {relation} the MAE \
-             {champion_mae:.2} of version {champion}"
-        )
-    };
-    let (decision, champion, previous, reason) = match promotion {
-        PromotionOutcome::Already { .. } => return Ok(()),
-        PromotionOutcome::First => {
-            let reason = format!(
-                "version {version} is the first champion, with MAE {mae:.2} on the fixed test set"
-            );
-            ("trained", *version, None, reason)
-        }
-        PromotionOutcome::Better {
-            champion,
-            champion_mae,
-        } => {
-            let reason = compared(champion, champion_mae, "lower than");
-            ("trained", *version, Some((champion, champion_mae)), reason)
-        }
-        PromotionOutcome::Worse {
-            champion,
-            champion_mae,
-        } => {
-            let reason = compared(champion, champion_mae, "not lower than");
-            ("kept", champion, Some((champion, champion_mae)), reason)
-        }
-    };
-    let entry = ChampionDecision {
-        decision,
-        reason,
-        champion,
-        challenger: Some(*version),
-        scores: Some(*scores),
-        compared_mae: previous.map(|(_, champion_mae)| champion_mae),
-        detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
-    };
-    let event_id = decision::event_id(format_args!("train-{}", run.name));
-    decision::record(ports, &event_id, entry.into(), env).await
 }

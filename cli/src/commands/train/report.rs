@@ -39,6 +39,9 @@ pub struct TrainReport {
     pub empty_columns: Vec<&'static str>,
     /// `true` if the training data are those of the published baseline.
     pub is_in_use: bool,
+    /// The reason why the audit row of a promotion is missing, with its event id; `None` if it was
+    /// written.
+    pub unrecorded: Option<String>,
 }
 
 /// A summary of a data file.
@@ -134,7 +137,16 @@ impl TrainReport {
             test: DataReport::of(&data.test, &data.test_data),
             empty_columns: trained.empty_columns.clone(),
             is_in_use,
+            unrecorded: None,
         })
+    }
+
+    /// Returns `true` if the training has made its version champion.
+    pub fn is_promoted(&self) -> bool {
+        matches!(
+            self.champion,
+            Some(PromotionOutcome::First | PromotionOutcome::Better { .. })
+        )
     }
 
     pub(super) fn with_outcome(
@@ -198,6 +210,9 @@ impl fmt::Display for TrainReport {
                 formatter,
                 "the training data are not the published baseline; to publish them, run `bike-traffic publish-baseline`"
             )?;
+        }
+        if let Some(reason) = &self.unrecorded {
+            writeln!(formatter, "the audit row is missing: {reason}")?;
         }
         match self.champion {
             None => Ok(()),

@@ -73,7 +73,7 @@ impl DeadLetters {
     /// Returns an error if the target cannot be opened or has no dead letters.
     pub async fn open(target: &TargetArguments) -> anyhow::Result<Self> {
         if !target.cloud {
-            let state = State::at(&target.state)?;
+            let state = State::existing(&target.state)?;
             let store = state.open(Arc::new(SystemClock))?.store;
             return Ok(Self {
                 bus: Bus::Local(local::Log::open(&state)?),
@@ -134,6 +134,14 @@ impl DeadLetters {
         let [first, second, third, fourth, fifth, sixth] =
             Function::ALL.map(|function| self.of(function));
         Ok(tokio::try_join!(first, second, third, fourth, fifth, sixth)?.into())
+    }
+
+    /// Returns the dead letters of each function, or the error of reading them, in the order of
+    /// [`Function::ALL`].
+    pub async fn of_each(&self) -> [anyhow::Result<Vec<DeadLetter>>; Function::ALL.len()] {
+        let [first, second, third, fourth, fifth, sixth] =
+            Function::ALL.map(|function| self.of(function));
+        tokio::join!(first, second, third, fourth, fifth, sixth).into()
     }
 
     /// Leases the dead letters of a function, oldest first.

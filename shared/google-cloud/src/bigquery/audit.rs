@@ -62,7 +62,7 @@ pub(super) fn selection(table: &Table, since: Option<Timestamp>) -> (String, Vec
     // Rows of one instant are ordered by key, so that each read returns the same order.
     let sql = format!(
         "SELECT {columns}, MIN(recorded_at) OVER ({KEY}) AS first_recorded_at FROM `{table}` {condition} \
-         QUALIFY ROW_NUMBER() OVER ({KEY} ORDER BY recorded_at DESC, `timestamp` DESC) = 1 \
+         {LAST_RECORDED} \
          ORDER BY first_recorded_at, `function`, event_id, decision",
         columns = columns.join(", "),
     );
@@ -75,6 +75,11 @@ pub(super) fn read(row: TableRow) -> Result<AuditRow, RowError> {
 }
 
 const KEY: &str = "PARTITION BY `function`, event_id, decision";
+
+/// The condition that selects the last recorded row of a key. The view `monitoring_audit.decisions`
+/// of Terraform has the same one.
+const LAST_RECORDED: &str = "QUALIFY ROW_NUMBER() OVER (PARTITION BY `function`, event_id, decision \
+    ORDER BY recorded_at DESC, `timestamp` DESC) = 1";
 
 /// Returns the parameter type of a column: instants are microseconds, and JSON is text.
 const fn sent_as(kind: ColumnType) -> ColumnType {
@@ -93,5 +98,17 @@ fn inserted(column: &Column) -> String {
         // By default, BigQuery rejects a row with a number that a float cannot represent exactly.
         ColumnType::Json => format!("PARSE_JSON(@{name}, wide_number_mode => 'round')"),
         _ => format!("@{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Operators query the view `decisions`, which must have the rows that the functions read.
+    #[test]
+    fn view_of_terraform_selects_the_rows_that_are_read() {
+        let terraform = include_str!("../../../../infra/warehouse.tf");
+        assert!(LAST_RECORDED.contains(KEY) && terraform.contains(LAST_RECORDED));
     }
 }

@@ -17,6 +17,7 @@ use super::{
     BigQueryWarehouse,
     cache::MAX_DAYS,
     error,
+    failure::Failure,
     query::parameter,
     rows::{self, DailyTable},
 };
@@ -51,7 +52,7 @@ impl BigQueryWarehouse {
             .await?;
             return Ok(counts);
         }
-        let tables = self.daily_tables((first, last)).await?;
+        let tables = self.daily_tables(schema::RAW, (first, last)).await?;
         let mut days = self
             .cache
             .find(tables.iter().map(|(day, table)| (*day, table.version)));
@@ -71,26 +72,27 @@ impl BigQueryWarehouse {
         Ok(counts)
     }
 
-    /// Lists the tables of counts in a range.
+    /// Lists the daily tables of a dataset in a range, without views and other tables.
     ///
     /// The listing precedes the reading of rows. Rows may thus be newer than their recorded
     /// version, and the next call reads them again, but they are never older.
     pub(super) async fn daily_tables(
         &self,
+        dataset: &'static str,
         (first, last): (Day, Day),
     ) -> Result<BTreeMap<Day, DailyTable>, WarehouseError> {
-        let list = self.service.table(schema::RAW, "__TABLES__");
+        let list = self.service.table(dataset, "__TABLES__");
         let (first, last) = (schema::daily_table(first), schema::daily_table(last));
         let columns = rows::TABLE_COLUMNS;
         let sql = format!(
             "SELECT {columns} FROM `{list}` \
-             WHERE table_id BETWEEN '{first}' AND '{last}' AND LENGTH(table_id) = {}",
+             WHERE table_id BETWEEN '{first}' AND '{last}' AND LENGTH(table_id) = {} AND `type` = {TABLE}",
             first.len()
         );
         let mut tables = BTreeMap::new();
-        let push = |row| rows::read_table(row).map(|table| tables.extend([table]));
+        let push = |row| rows::read_table(row).map(|table| tables.extend(table));
         let read = self.service.read(&sql, Vec::new(), push).await;
-        read.map_err(|failure| error("read", &self.tables(schema::RAW), failure))?;
+        read.map_err(|failure| error("read", &self.tables(dataset), failure))?;
         Ok(tables)
     }
 
@@ -103,11 +105,6 @@ impl BigQueryWarehouse {
         if days.is_empty() {
             return Ok(counts);
         }
-        let suffixes: Vec<_> = days
-            .iter()
-            .map(|day| format!("'{}'", day.compact()))
-            .collect();
-        let condition = format!("_TABLE_SUFFIX IN ({})", suffixes.join(", "));
         let push = |row| {
             let count = rows::read_count(row)?;
             // The query returns no other days.
@@ -116,11 +113,10 @@ impl BigQueryWarehouse {
             }
             Ok(())
         };
-        let condition = (condition.as_str(), Vec::new());
         self.read_tables(
             schema::RAW,
             rows::COUNT_COLUMNS,
-            condition,
+            Days::Set(days),
             BY_DAY_HOUR_AND_COUNTER,
             push,
         )
@@ -140,8 +136,7 @@ impl BigQueryWarehouse {
         if last < first {
             return Ok(());
         }
-        let condition = (IN_RANGE, range_parameters((first, last)));
-        self.read_tables(dataset, columns, condition, order, take)
+        self.read_tables(dataset, columns, Days::Range(first, last), order, take)
             .await
     }
 
@@ -149,27 +144,80 @@ impl BigQueryWarehouse {
         &self,
         dataset: &'static str,
         columns: &str,
-        (condition, parameters): (&str, Vec<QueryParameter>),
+        days: Days<'_>,
         order: &str,
-        take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
+        mut take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
     ) -> Result<(), WarehouseError> {
         let tables = self.tables(dataset);
+        let (condition, parameters) = days.condition();
         let sql = format!("SELECT {columns} FROM `{tables}` WHERE {condition} {order}");
-        match self.service.read(&sql, parameters, take).await {
+        match self.service.read(&sql, parameters, &mut take).await {
             Err(failure) if failure.is_missing_daily_tables() => Ok(()),
+            Err(failure) if failure.is_invalid_query() => {
+                self.read_checked(dataset, columns, days, order, take).await
+            }
+            Err(failure @ Failure::Row(_)) => {
+                // If a table has another schema, the error names it.
+                self.checked_sources(dataset, days).await?;
+                Err(error("read", &tables, failure))
+            }
             read => read.map_err(|failure| error("read", &tables, failure)),
         }
     }
 }
 
+/// The days whose tables a query reads.
+#[derive(Clone, Copy)]
+pub(super) enum Days<'a> {
+    /// The days from the first to the last inclusive.
+    Range(Day, Day),
+    /// Certain days.
+    Set(&'a BTreeSet<Day>),
+}
+
+impl Days<'_> {
+    /// Returns the condition on the suffix of a daily table, and its parameters.
+    pub(super) fn condition(self) -> (String, Vec<QueryParameter>) {
+        match self {
+            Self::Range(first, last) => (IN_RANGE.to_owned(), range_parameters((first, last))),
+            Self::Set(days) => {
+                let suffixes: Vec<_> = days
+                    .iter()
+                    .map(|day| format!("'{}'", day.compact()))
+                    .collect();
+                let condition = format!("_TABLE_SUFFIX IN ({})", suffixes.join(", "));
+                (condition, Vec::new())
+            }
+        }
+    }
+
+    /// Returns the first and the last day, or `None` if there are no days.
+    pub(super) fn bounds(self) -> Option<(Day, Day)> {
+        match self {
+            Self::Range(first, last) => (first <= last).then_some((first, last)),
+            Self::Set(days) => days.first().copied().zip(days.last().copied()),
+        }
+    }
+
+    /// Returns `true` if a day between the bounds is one of the days.
+    pub(super) fn contains(self, day: Day) -> bool {
+        match self {
+            Self::Range(first, last) => (first..=last).contains(&day),
+            Self::Set(days) => days.contains(&day),
+        }
+    }
+}
+
+/// The value of `type` in `__TABLES__` of a table with rows of its own. A view has another one.
+const TABLE: u32 = 1;
+
 /// The SQL condition that selects the daily tables of a range; see [`range_parameters`].
 ///
 /// The length excludes copies such as `daily_20210719_before_repair`.
-pub(super) const IN_RANGE: &str =
-    "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
+const IN_RANGE: &str = "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
 
 /// Returns the parameters of [`IN_RANGE`].
-pub(super) fn range_parameters((first, last): (Day, Day)) -> Vec<QueryParameter> {
+fn range_parameters((first, last): (Day, Day)) -> Vec<QueryParameter> {
     [("first", first), ("last", last)]
         .map(|(name, day)| parameter(name, ColumnType::String, Some(day.compact())))
         .into()

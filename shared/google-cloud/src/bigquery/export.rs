@@ -9,7 +9,8 @@ use shared::{
 
 use super::{
     BigQueryWarehouse,
-    days::{BY_DAY_HOUR_AND_COUNTER, IN_RANGE, range_parameters},
+    checked::by_table_day,
+    days::{BY_DAY_HOUR_AND_COUNTER, Days},
     error,
 };
 
@@ -26,7 +27,7 @@ impl BigQueryWarehouse {
     /// of a sorted result follow its order.
     pub(super) async fn export(
         &self,
-        range: (Day, Day),
+        (first, last): (Day, Day),
         store: &dyn Store,
         folder: &ObjectPath,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
@@ -43,18 +44,35 @@ impl BigQueryWarehouse {
                 format!("the folder {address} is not in a bucket: {reason}").into(),
             ));
         }
-        if self.daily_tables(range).await?.is_empty() {
+        if self
+            .daily_tables(schema::RAW, (first, last))
+            .await?
+            .is_empty()
+        {
             return Ok(Vec::new());
         }
         let address = address.replace('\'', "\\'");
-        let sql = format!(
-            "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
-             SELECT {COLUMNS} FROM `{tables}` WHERE {IN_RANGE} {BY_DAY_HOUR_AND_COUNTER}"
-        );
-        self.service
-            .query(&sql, range_parameters(range))
-            .await
-            .map_err(|failure| error("export", &tables, failure))?;
+        let statement = |source: &str, order: &str| {
+            format!(
+                "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
+                 SELECT {COLUMNS} FROM {source} {order}"
+            )
+        };
+        let days = Days::Range(first, last);
+        let (condition, parameters) = days.condition();
+        let source = format!("`{tables}` WHERE {condition}");
+        let sql = statement(&source, BY_DAY_HOUR_AND_COUNTER);
+        let mut exported = self.service.query(&sql, parameters).await.map(drop);
+        if exported
+            .as_ref()
+            .is_err_and(|failure| failure.is_invalid_query())
+        {
+            let selects = self.checked_selects(schema::RAW, days).await?;
+            let source = format!("({})", selects.join(" UNION ALL "));
+            let sql = statement(&source, &by_table_day(BY_DAY_HOUR_AND_COUNTER));
+            exported = self.service.query(&sql, Vec::new()).await.map(drop);
+        }
+        exported.map_err(|failure| error("export", &tables, failure))?;
         store
             .list(&format!("{folder}/counts-"))
             .await

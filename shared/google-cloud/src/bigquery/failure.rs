@@ -30,18 +30,19 @@ pub(super) enum Failure {
     /// There are no valid credentials.
     #[error("cannot get an access token")]
     Token(#[source] CredentialsError),
-    /// The service could not be reached, timed out, or sent a malformed response.
-    #[error("no valid response from the service")]
-    Connection(#[source] reqwest::Error),
     /// The service rejected the request and gave reasons.
     #[error("the service responded with {status}: {}", Reasons(.reasons))]
     Refused {
         status: u16,
         reasons: Vec<ErrorProto>,
     },
-    /// The service or a proxy rejected the request without BigQuery's error format.
+    /// The service could not be reached or timed out, or its response is not in BigQuery's format,
+    /// for example that of a proxy.
     #[error(transparent)]
     Unexplained(HttpError),
+    /// A query has no valid response: not BigQuery's JSON, or a truncated one.
+    #[error("no valid response from the service")]
+    Response(#[source] reqwest::Error),
     /// The query was accepted but failed.
     #[error("the query failed: {}", Reasons(.reasons))]
     Query { reasons: Vec<ErrorProto> },
@@ -54,10 +55,8 @@ pub(super) enum Failure {
     /// The job did not finish within the time limit; its outcome is unknown.
     #[error("the job {id} is not done after {} s", .waited.as_secs())]
     Slow { id: String, waited: Duration },
-    /// All possible ids of the load job are in use.
-    #[error(
-        "cannot find an unused job id up to {id}: the earlier jobs failed or their tables were replaced"
-    )]
+    /// Other processes took each free id of the load job.
+    #[error("other processes took each free id up to {id}; the next attempt continues from there")]
     Used { id: String },
     /// The reply lacks a field that the documentation guarantees.
     #[error("the response of the service has no {what}")]
@@ -74,7 +73,7 @@ impl Failure {
     /// Returns `true` if a retry may succeed.
     pub(super) fn is_retryable(&self) -> bool {
         match self {
-            Self::Connection(_) => true,
+            Self::Response(_) => true,
             Self::Unexplained(http_error) => http_error.is_retryable(),
             Self::Refused { status, reasons } => {
                 let status = StatusCode::from_u16(*status).unwrap_or_default();
@@ -107,7 +106,22 @@ impl Failure {
 
     /// Returns `true` if the service responded with this status.
     pub(super) fn is_status(&self, expected: StatusCode) -> bool {
-        matches!(self, Self::Refused { status, .. } if *status == expected)
+        match self {
+            Self::Refused { status, .. } => *status == expected,
+            Self::Unexplained(http_error) => http_error.status() == Some(expected),
+            _ => false,
+        }
+    }
+
+    /// Returns `true` if the service rejected the statement itself. It also rejects a statement on
+    /// all daily tables because of another table with their prefix.
+    pub(super) fn is_invalid_query(&self) -> bool {
+        let (Self::Query { reasons } | Self::Refused { reasons, .. }) = self else {
+            return false;
+        };
+        reasons
+            .iter()
+            .any(|reason| matches!(reason.reason.as_deref(), Some("invalid" | "invalidQuery")))
     }
 
     /// Returns `true` if the dataset exists but no daily table matches the query.
@@ -128,18 +142,15 @@ impl Failure {
 
 impl From<HttpError> for Failure {
     fn from(http_error: HttpError) -> Self {
-        match (Self::explained(&http_error), http_error) {
-            (Some(refused), _) => refused,
-            (None, HttpError::Connection(source)) => Self::Connection(source),
-            (None, other) => Self::Unexplained(other),
-        }
+        Self::explained(&http_error).unwrap_or(Self::Unexplained(http_error))
     }
 }
 
 impl From<BQError> for Failure {
     fn from(error: BQError) -> Self {
         match error {
-            BQError::RequestError(source) => Self::Connection(source),
+            BQError::RequestError(source) if source.is_decode() => Self::Response(source),
+            BQError::RequestError(source) => Self::Unexplained(HttpError::Connection(source)),
             BQError::ResponseError { error } => Self::Refused {
                 status: error.error.code.try_into().unwrap_or_default(),
                 reasons: reasons_of(error),

@@ -17,9 +17,8 @@ use super::{
 };
 use crate::Attempts;
 
-/// The maximum number of job ids for the same rows and table. Each failed job, and each replacement
-/// by other rows, uses one up.
-const MAX_JOB_IDS: u32 = 20;
+/// The maximum number of job ids that one call tries. Other calls continue with later ids.
+const MAX_IDS_PER_CALL: usize = 20;
 /// The boundary between the parts of an upload. Each line of JSON starts with a brace, so rows
 /// cannot contain it.
 const BOUNDARY: &str = "job-and-rows";
@@ -32,6 +31,9 @@ impl Service {
     /// event, therefore does not load twice: BigQuery rejects the second job with 409, and this
     /// method checks the first one. If the table already contains the rows, it keeps their first
     /// ingestion time.
+    ///
+    /// A job that has failed, or whose rows were replaced by others, uses its id up: the next one
+    /// has a higher number. While the outcome of a job is unknown, its id is used again.
     pub(super) async fn load(
         &self,
         table: &Table,
@@ -41,23 +43,51 @@ impl Service {
         let configuration = configuration(table, columns);
         let name = job_name(table, &configuration, &rows.digest);
         let mut attempts = Attempts::new(|| format!("load into {table}"));
-        for number in 1..=MAX_JOB_IDS {
-            let id = if number == 1 {
-                name.clone()
-            } else {
-                format!("{name}-{number}")
-            };
+        let mut number = 1;
+        for _ in 0..MAX_IDS_PER_CALL {
+            let id = job_id(&name, number);
             match self.run(table, &configuration, &rows.lines, &id).await? {
                 Outcome::Loaded => return Ok(()),
                 Outcome::Failed(failure) => {
                     attempts.pause(failure, Failure::is_retryable).await?;
+                    number += 1;
                 }
-                Outcome::Stale => {}
+                Outcome::Stale => {
+                    let last = self.last_used(table, &name, number).await?;
+                    // The outcome of the last job is checked before its id counts as used up.
+                    number = if last == number { number + 1 } else { last };
+                }
             }
         }
         Err(Failure::Used {
-            id: format!("{name}-{MAX_JOB_IDS}"),
+            id: job_id(&name, number),
         })
+    }
+
+    /// Returns the last number with a job, given one that has a job.
+    ///
+    /// Numbers have no gaps, so a search with doubled steps, then halved ones, finds the last of a
+    /// thousand with 20 calls.
+    async fn last_used(&self, table: &Table, name: &str, used: u32) -> Result<u32, Failure> {
+        let location = self.job_location(table).await?;
+        let (mut used, mut free, mut step) = (used, None, 1);
+        loop {
+            let number = match free {
+                None => used.saturating_add(step),
+                Some(free) if used + 1 == free => return Ok(used),
+                Some(free) => used + (free - used) / 2,
+            };
+            let reference = JobReference {
+                job_id: job_id(name, number),
+                location: location.clone(),
+            };
+            match self.job(&reference).await {
+                Ok(_) => used = number,
+                Err(failure) if failure.is_status(StatusCode::NOT_FOUND) => free = Some(number),
+                Err(failure) => return Err(failure),
+            }
+            step = step.saturating_mul(2);
+        }
     }
 
     /// Runs a job, or returns the outcome of the earlier job with the same id.
@@ -123,20 +153,21 @@ impl Service {
     }
 
     async fn earlier_job(&self, table: &Table, id: &str) -> Result<Job, Failure> {
-        let location = match &self.location {
-            Some(location) => Some(location.clone()),
-            // Jobs are looked up in the US by default; this one ran in the location of its dataset.
-            None => {
-                self.send::<Dataset>(self.get(&format!("/datasets/{}", table.dataset)))
-                    .await?
-                    .location
-            }
-        };
         self.job(&JobReference {
             job_id: id.to_owned(),
-            location,
+            location: self.job_location(table).await?,
         })
         .await
+    }
+
+    /// Returns the location of the load jobs of a table.
+    async fn job_location(&self, table: &Table) -> Result<Option<String>, Failure> {
+        if self.location.is_some() {
+            return Ok(self.location.clone());
+        }
+        // Jobs are looked up in the US by default; these ran in the location of their dataset.
+        let dataset = self.get(&format!("/datasets/{}", table.dataset));
+        Ok(self.send::<Dataset>(dataset).await?.location)
     }
 
     async fn job(&self, reference: &JobReference) -> Result<Job, Failure> {
@@ -198,6 +229,15 @@ fn job_name(table: &Table, configuration: &Value, rows_digest: &[u8]) -> String 
         .chain_update(rows_digest)
         .finalize();
     format!("{}-{}-{digest:x}", table.dataset, table.name)
+}
+
+/// Returns the id of the job with a number; the first has none.
+fn job_id(name: &str, number: u32) -> String {
+    if number == 1 {
+        name.to_owned()
+    } else {
+        format!("{name}-{number}")
+    }
 }
 
 /// The fields of a job in use.

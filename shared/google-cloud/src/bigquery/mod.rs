@@ -1,11 +1,13 @@
 //! The warehouse on BigQuery.
 //!
 //! Load jobs replace daily tables ([`load`]), and one query reads the daily tables of a range
-//! ([`days`], [`query`], [`rows`]). Counts are cached ([`cache`]). Audit rows are inserted by a
-//! statement and read through their key ([`audit`]).
+//! ([`days`], [`query`], [`rows`]); beside tables of another schema, a query names each
+//! ([`checked`]). Counts are cached ([`cache`]). Audit rows are inserted by a statement and read
+//! through their key ([`audit`]).
 
 mod audit;
 mod cache;
+mod checked;
 mod create;
 mod days;
 mod export;
@@ -130,7 +132,7 @@ impl Warehouse for BigQueryWarehouse {
         first: Day,
         last: Day,
     ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError> {
-        let tables = self.daily_tables((first, last)).await?;
+        let tables = self.daily_tables(schema::RAW, (first, last)).await?;
         Ok(tables
             .into_iter()
             .map(|(day, table)| (day, table.version))

@@ -138,21 +138,23 @@ pub(super) fn read_forecast(row: TableRow) -> Result<Forecast, RowError> {
     from_cells(schema::FORECASTS.iter().zip(cells(row)))
 }
 
-/// Parses a row of [`TABLE_COLUMNS`].
-pub(super) fn read_table(row: TableRow) -> Result<(Day, DailyTable), RowError> {
+/// Parses a row of [`TABLE_COLUMNS`]. Returns `None` for a table that is not of a day, such as
+/// `daily_backup01`.
+pub(super) fn read_table(row: TableRow) -> Result<Option<(Day, DailyTable)>, RowError> {
     let mut row = Row::new(row);
-    let day = row.required("table_id", |name| {
-        suffix(name.strip_prefix(schema::DAILY_PREFIX)?)
-    })?;
+    let name = row.required("table_id", text)?;
+    let Some(day) = name.strip_prefix(schema::DAILY_PREFIX).and_then(suffix) else {
+        return Ok(None);
+    };
     let changed_at: i64 = row.required("last_modified_time", number)?;
     let now: i64 = row.required("CURRENT_TIMESTAMP()", number)?;
-    Ok((
+    Ok(Some((
         day,
         DailyTable {
             version: TableVersion::from_number(changed_at),
             unchanged_ms: now.saturating_sub(changed_at),
         },
-    ))
+    )))
 }
 
 /// Parses a row of [`DAY_STATE_COLUMNS`].

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gcp_bigquery_client::{
     Client, auth::Authenticator, client_builder::ClientBuilder, error::BQError,
 };
-use reqwest::{RequestBuilder, Response};
+use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::address::ProjectId;
@@ -89,7 +89,7 @@ impl Service {
         ))
     }
 
-    /// Sends a request with retries and parses the reply.
+    /// Sends a request and parses the reply, with retries.
     pub(super) async fn send<Reply: DeserializeOwned>(
         &self,
         request: RequestBuilder,
@@ -103,8 +103,7 @@ impl Service {
             http_error.is_retryable()
                 || Failure::explained(http_error).is_some_and(|failure| failure.is_retryable())
         };
-        let response: Response = crate::send_while(request, is_retryable).await?;
-        response.json().await.map_err(Failure::Connection)
+        Ok(crate::send_json_while(request, is_retryable).await?)
     }
 }
 

@@ -103,11 +103,7 @@ impl Catalogue {
             Some(tokens) => request.bearer_auth(tokens.access_token().await?.token),
             None => request,
         };
-        let response = within(TIME_LIMIT, crate::send(request)).await?;
-        response
-            .json()
-            .await
-            .map_err(|error| Failure::Answer(error.into()))
+        within(TIME_LIMIT, crate::send_json(request)).await
     }
 }
 

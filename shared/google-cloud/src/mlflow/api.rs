@@ -40,8 +40,8 @@ impl Api {
         call: &str,
         query: &[(&str, &str)],
     ) -> Result<T, MlflowError> {
-        let response = crate::send(self.request(Method::GET, call).query(query)).await;
-        self.parse(call, response).await
+        let response = crate::send_json(self.request(Method::GET, call).query(query)).await;
+        response.map_err(|source| self.refused(call, source))
     }
 
     /// Sends an idempotent POST request, with retries.
@@ -50,8 +50,8 @@ impl Api {
         call: &str,
         body: &Value,
     ) -> Result<T, MlflowError> {
-        let response = crate::send(self.request(Method::POST, call).json(body)).await;
-        self.parse(call, response).await
+        let response = crate::send_json(self.request(Method::POST, call).json(body)).await;
+        response.map_err(|source| self.refused(call, source))
     }
 
     /// Sends a POST request that is not idempotent, without retries. If it fails, the server may

@@ -72,7 +72,12 @@ impl MlflowError {
 
     /// Returns `true` if a retry may succeed.
     pub(super) fn is_retryable(&self) -> bool {
-        matches!(self, Self::Refused { source, .. } if source.is_retryable())
+        match self {
+            Self::Refused { source, .. } => source.is_retryable(),
+            // A truncated response, or a page of a proxy.
+            Self::Response { .. } => true,
+            _ => false,
+        }
     }
 
     fn response(&self) -> Option<wire::Error> {

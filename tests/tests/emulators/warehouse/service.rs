@@ -1,5 +1,6 @@
 //! The BigQuery warehouse against a fake, for behaviour that the emulator lacks.
 
+mod foreign;
 mod loading;
 
 use std::{error::Error, fmt::Write, sync::Arc};

@@ -15,6 +15,8 @@ use shared::{
     store::{Condition, FileStore, read_json, write_json},
 };
 
+use tests::failing::{Fault, Faults};
+
 use super::small_sample;
 
 fn setup() -> (tempfile::TempDir, State, Ports, TrainPlan) {
@@ -111,6 +113,42 @@ async fn better_model_is_promoted_and_worse_model_is_not() {
         (champion.await.unwrap(), previous.await.unwrap()),
         (Some(Version::new(2)), Some(Version::new(1)))
     );
+}
+
+/// An error would suggest that nothing was promoted.
+#[tokio::test]
+async fn promotion_with_a_failed_audit_row_is_a_success_that_names_it() {
+    let (_folder, state, ports, plan) = setup();
+    let faults = Arc::new(Faults::default());
+    train(&faults.wrap(&ports), &state, &plan).await.unwrap();
+    let calls = faults.calls();
+    let recording = calls.iter().position(|call| call == "add to logs").unwrap();
+
+    let (_folder, state, ports, plan) = setup();
+    let faults = Arc::new(Faults::default());
+    faults.plan(recording, Fault::Outage);
+    let report = train(&faults.wrap(&ports), &state, &plan).await.unwrap();
+    assert_eq!(report.champion, Some(PromotionOutcome::First));
+    let reason = report.unrecorded.unwrap();
+    assert!(
+        reason.contains("promote/train-champion-") && reason.contains("insert it by hand"),
+        "{reason}"
+    );
+    assert_eq!(
+        ports.registry.alias(Alias::Champion).await.unwrap(),
+        report.version
+    );
+    assert_eq!(
+        faults.calls()[recording..],
+        ["add to logs", "add to logs", "add to logs"]
+    );
+
+    let (_folder, state, ports, plan) = setup();
+    let faults = Arc::new(Faults::default());
+    faults.plan(recording, Fault::Rejected);
+    let report = train(&faults.wrap(&ports), &state, &plan).await.unwrap();
+    assert_eq!(report.unrecorded, None, "a single fault is retried");
+    assert_eq!(ports.warehouse.audit_log().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

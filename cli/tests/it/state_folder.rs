@@ -1,0 +1,71 @@
+//! State folders that do not exist, and states with a spoilt object.
+
+use std::{collections::BTreeSet, fs};
+
+use serde_json::Value;
+
+use crate::process::{error_of, names, run};
+
+/// Some editors on Windows write such files.
+#[test]
+fn dotenv_file_may_begin_with_a_byte_order_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join(".env"),
+        "\u{feff}BIKE_TRAFFIC_STATE=from-file\r\n",
+    )
+    .unwrap();
+    let errors = error_of(&run(folder.path(), &["status"]));
+    assert!(errors.contains("from-file does not exist"), "{errors}");
+}
+
+#[test]
+fn missing_state_folder_is_an_error_and_is_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["status"][..],
+        &["drift-check", "--week", "2021-W30"],
+        &["data", "verify"],
+        &["data", "history"],
+        &["replay", "--from", "2021-07-26T00:00:00Z", "--dry-run"],
+        &["replay", "--dead-letters", "--dry-run"],
+    ] {
+        let arguments = [arguments, &["--state", "no-such-state"]].concat();
+        let output = run(folder.path(), &arguments);
+        let errors = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        assert!(
+            errors.contains("no-such-state does not exist"),
+            "{arguments:?}: {errors}"
+        );
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(names(folder.path()), BTreeSet::new());
+}
+
+#[test]
+fn status_with_a_spoilt_object_shows_the_rest_and_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = folder.path().join("state/local/registry/registry");
+    fs::create_dir_all(&registry).unwrap();
+    fs::write(registry.join("bike-traffic-champion.json"), "{").unwrap();
+    let output = run(folder.path(), &["status"]);
+    let (text, errors) = (
+        String::from_utf8(output.stdout.clone()).unwrap(),
+        error_of(&output),
+    );
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        text.contains("unknown") && text.contains("no unfinished events"),
+        "{text}"
+    );
+    for output in [&text, &errors] {
+        assert!(output.contains("bike-traffic-champion.json"), "{output}");
+    }
+    let json = run(folder.path(), &["status", "--json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["versions"], &json["unreadable"][0]["part"]),
+        (&Value::Null, &"versions".into())
+    );
+}
