@@ -4,7 +4,8 @@ use std::{fmt, ops::Range};
 
 use forecasting::{
     counts::{
-        Coordinates, Counter, Counts, MAXIMUM_COUNT, Reject, RejectReason, Rejects, parse_hour,
+        Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject, RejectReason, Rejects,
+        parse_hour,
     },
     time::{Day, Hour},
 };
@@ -130,7 +131,8 @@ impl Classify for ResponseError {
 struct Records<'a> {
     rejects: &'a mut dyn Rejects,
     hours: Range<Hour>,
-    counts: Counts,
+    /// Two ids that report different counts under one name are two counters.
+    counts: CountsBuilder,
     number: u64,
     /// `true` for each of [`FIELDS`] that a record has.
     present: [bool; FIELDS.len()],
@@ -143,7 +145,7 @@ impl<'a> Records<'a> {
         Self {
             rejects,
             hours: day.first_hour()..day.plus(1).first_hour(),
-            counts: Counts::default(),
+            counts: CountsBuilder::default(),
             number: 0,
             present: [false; FIELDS.len()],
             unknown: Vec::new(),
@@ -217,7 +219,7 @@ impl<'a> Records<'a> {
         }
         let absent_fields = FIELDS.into_iter().filter(absent).collect();
         Ok(Response {
-            counts: self.counts,
+            counts: self.counts.finish().counts,
             records: self.number,
             absent_fields,
         })

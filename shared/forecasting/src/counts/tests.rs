@@ -141,7 +141,9 @@ fn rows_are_counted_per_day_of_paris() {
     let counters = ["Quai", "Pont"].map(|name| counts.intern(counter(None, name)));
     let autumn: Day = "2020-10-25".parse().unwrap();
     for hour in autumn.hours().chain(autumn.plus(1).hours().take(3)) {
-        counters.map(|counter| counts.push(counter, hour, 1));
+        for counter in counters {
+            counts.push(counter, hour, 1);
+        }
     }
     assert!(!counts.is_empty());
     // The day of the clock change has 25 hours.

@@ -143,3 +143,26 @@ fn number_of_records_and_length_of_rejected_texts_are_limited() {
         "{rejects:?}"
     );
 }
+
+/// The city has sites with several counters under one name, which differ in their ids.
+#[test]
+fn two_ids_with_different_counts_in_one_hour_are_two_counters() {
+    let record = |id: &str, count: u32| {
+        json!({
+            "id_compteur": id,
+            "nom_compteur": "Quai",
+            "sum_counts": count,
+            "date": "2021-07-19T06:00:00+00:00",
+        })
+    };
+    let reply = json!([record("100-1", 7), record("100-2", 9)]).to_string();
+    let mut rejects = Vec::new();
+    let response = parse_response(reply.as_bytes(), day("2021-07-19"), &mut rejects).unwrap();
+    let counts = response.counts;
+    let found: Vec<_> = counts
+        .rows()
+        .iter()
+        .map(|row| (counts.counter(row.counter).name.as_str(), row.count))
+        .collect();
+    assert_eq!(found, [("Quai (100-1)", 7), ("Quai (100-2)", 9)]);
+}
