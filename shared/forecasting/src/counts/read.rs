@@ -69,12 +69,12 @@ fn read_rows(input: impl Read, rejects: &mut dyn Rejects) -> Result<RowReader<'_
         .delimiter(delimiter)
         .flexible(true)
         .from_reader(LineBreaks::new(input, has_carriage_returns));
-    let header = reader.byte_headers().map_err(csv_error)?;
+    let header = reader.byte_headers().map_err(ReadError::of_csv)?;
     if header.iter().any(|field| field.contains(&b'\n')) {
         return Err(ReadError::UnclosedHeader);
     }
     let mut rows = RowReader::new(Columns::find(header)?, delimiter, rejects);
-    while let Some(record) = reader.read_byte_record().map_err(csv_error)? {
+    while let Some(record) = reader.read_byte_record().map_err(ReadError::of_csv)? {
         let line = record.as_slice();
         if memchr::memchr2(b'\n', b'\r', line).is_none() {
             rows.add(&record);
@@ -177,11 +177,6 @@ fn sniff(input: &mut impl BufRead) -> Result<Start, ReadError> {
         input.consume(3);
     }
     Ok(properties)
-}
-
-/// Converts an error of the CSV reader, which has no other errors than those of the input.
-pub(super) fn csv_error(error: simd_csv::Error) -> ReadError {
-    ReadError::Io(io::Error::from(error))
 }
 
 /// A reader with a read-ahead thread, so that decompression and parsing run in parallel.

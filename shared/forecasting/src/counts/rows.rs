@@ -14,7 +14,6 @@ use super::{
     lines::{has_open_quote, is_line_break, unquote},
     number::parse_count,
     period::PlausiblePeriod,
-    read::csv_error,
     reject::{Reject, RejectReason, Rejects},
     repeated_hours,
     summary::{Export, ReadSummary},
@@ -89,7 +88,7 @@ impl<'r> RowReader<'r> {
                 .flexible(true)
                 .has_headers(false)
                 .from_reader(line);
-            match reader.read_byte_record().map_err(csv_error)? {
+            match reader.read_byte_record().map_err(ReadError::of_csv)? {
                 Some(record) => self.add(&record),
                 // The line has nothing but a byte order mark.
                 None => {
