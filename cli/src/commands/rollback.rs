@@ -167,7 +167,10 @@ fn predecessor(seen: &ChampionState) -> anyhow::Result<Version> {
             last.to
         );
     }
-    seen.previous.context(
+    let previous = seen
+        .previous
+        .filter(|previous| Some(*previous) != seen.champion);
+    previous.context(
         "cannot roll back: there is no previous champion; choose a version with --to VERSION",
     )
 }

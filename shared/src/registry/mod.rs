@@ -229,13 +229,13 @@ pub enum Alias {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The version is not registered.
-    #[error("version {version} of the model {MODEL} not found")]
+    #[error("version {version} not found in the registry")]
     NotFound {
         /// The version.
         version: Version,
     },
     /// The version exists, but it has no run of bike-traffic.
-    #[error("cannot use version {version} of the model {MODEL}; choose another version")]
+    #[error("cannot use version {version}; choose another version")]
     Unusable {
         /// The version.
         version: Version,

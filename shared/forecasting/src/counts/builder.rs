@@ -1,6 +1,6 @@
 //! The collection of the counts of one source, in which ids distinguish counters of one name.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use rustc_hash::FxHashMap;
 
@@ -65,6 +65,7 @@ impl CountsBuilder {
     /// are dropped.
     pub fn finish(self) -> Collected {
         let is_separate = self.separate_counters();
+        let is_dead = self.dead_counters();
         let mut has_counts = vec![false; self.counters.len()];
         for row in &self.rows {
             has_counts[row.counter.position()] = true;
@@ -81,6 +82,10 @@ impl CountsBuilder {
             {
                 counter.name = separate_name(&counter.name, id);
                 separated.push(counter.name.clone());
+            } else if is_dead[position] {
+                // The counts are those of the live counter, so its id and place are kept.
+                counter.id = None;
+                counter.coordinates = None;
             }
             indices[position] = counts.intern(counter);
         }
@@ -89,6 +94,25 @@ impl CountsBuilder {
             row.counter = indices[row.counter.position()];
         }
         Collected { counts, separated }
+    }
+
+    /// Returns for each counter whether it reports only 0, beside a live counter of the same name.
+    fn dead_counters(&self) -> Vec<bool> {
+        let mut is_live = vec![false; self.counters.len()];
+        for row in self.rows.iter().filter(|row| row.count > 0) {
+            is_live[row.counter.position()] = true;
+        }
+        let with_id = self.positions.iter().filter(|((_, id), _)| id.is_some());
+        let live_names: HashSet<&CounterKey> = with_id
+            .filter(|(_, index)| is_live[index.position()])
+            .map(|((key, _), _)| key)
+            .collect();
+        let mut is_dead = vec![false; self.counters.len()];
+        for ((key, _), index) in &self.positions {
+            let position = index.position();
+            is_dead[position] = !is_live[position] && live_names.contains(key);
+        }
+        is_dead
     }
 
     /// Returns for each counter whether it must be distinguished by its id.

@@ -111,3 +111,19 @@ fn separated_counters_are_read_unchanged_after_writing() {
         [("Quai (111)", 30), ("Quai (222)", 10), ("Quai (222)", 9)]
     );
 }
+
+/// Whatever their order, the counts keep the id and the place of the counter that counts.
+#[test]
+fn dead_id_beside_a_live_one_gives_neither_id_nor_coordinates() {
+    let live = "111;Quai;30;2021-07-19T00:00:00Z;48.8,2.3";
+    let dead = "222;Quai;0;2021-07-19T00:00:00Z;48.9,2.4";
+    for lines in [[live, dead], [dead, live]] {
+        let expected = [("111", "Quai", "2021-07-19T00:00:00Z", 30)];
+        assert_eq!(described(&lines), described_as(&expected));
+        let counts = export(&lines);
+        assert_eq!(
+            counts.counters()[0].coordinates,
+            Coordinates::new(48.8, 2.3)
+        );
+    }
+}
