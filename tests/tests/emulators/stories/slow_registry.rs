@@ -25,8 +25,8 @@ use crate::{
 
 /// The delay of each call. A registration takes more than ten calls, one after the other.
 const DELAY: Duration = Duration::from_secs(8);
-/// The renewals in the time after which the work under a lock ends if it is not renewed. The lock is
-/// renewed every 20 s; no setting shortens that, so this story takes more than a minute.
+/// The number of renewals within the 60 s after which the work under an unrenewed lock ends. The
+/// lock is renewed every 20 s. No setting shortens that, so this story takes more than a minute.
 const RENEWALS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
