@@ -22,7 +22,7 @@ use shared::{
     address::{Address, ProjectId},
     bus::Message,
     clock::{Clock, SystemClock},
-    event::{Event, Function, Topic},
+    event::{DriftCheckRequested, Event, Function, Topic},
     ports::Ports,
     settings::PortAddresses,
 };
@@ -38,6 +38,14 @@ use crate::{
 
 /// The number of days written concurrently.
 const CONCURRENT_WRITES: usize = 4;
+
+/// The functions that judge a week and replace the champion, in the order of the flow.
+pub(crate) const CHAIN: [Function; 4] = [
+    Function::DriftCheck,
+    Function::FineTune,
+    Function::Evaluate,
+    Function::Promote,
+];
 
 /// The settings of a [`TestSystem`].
 #[derive(Clone, Debug)]
@@ -141,6 +149,15 @@ impl TestSystem {
             .await;
     }
 
+    /// Requests the check of the week of the last day.
+    pub(crate) async fn request_check(&self) {
+        self.publish(&DriftCheckRequested {
+            week: Some(self.last_day.week()),
+            ..DriftCheckRequested::default()
+        })
+        .await;
+    }
+
     pub(crate) async fn publish_message(&self, topic: Topic, message: Message) {
         self.ports.publisher.publish(topic, message).await.unwrap();
     }
@@ -166,6 +183,12 @@ impl TestSystem {
             .skip(1)
             .map(|row| (row.function, row.entry.decision))
             .collect()
+    }
+
+    /// Asserts the decisions after the training of the champion.
+    pub(crate) async fn assert_decisions<const N: usize>(&self, expected: [(Function, &str); N]) {
+        let expected = expected.map(|(function, decision)| (function, decision.to_owned()));
+        assert_eq!(self.decisions().await, expected);
     }
 
     /// Returns a command that runs a program with the settings of this system.

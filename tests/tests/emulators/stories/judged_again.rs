@@ -5,19 +5,12 @@ use serde_json::Value;
 use shared::{
     audit::AuditRow,
     evaluation::Evaluation,
-    event::{DriftCheckRequested, Function, IngestRequested},
+    event::{Function, IngestRequested},
     registry::Version,
     store::read_json,
 };
 
-use crate::test_system::{Options, TestSystem};
-
-const CHAIN: [Function; 4] = [
-    Function::DriftCheck,
-    Function::FineTune,
-    Function::Evaluate,
-    Function::Promote,
-];
+use crate::test_system::{CHAIN, Options, TestSystem};
 
 /// The weeks of the sample are years ago, so the deadline for missing days has passed.
 #[tokio::test(flavor = "multi_thread")]
@@ -28,12 +21,7 @@ async fn week_is_judged_again_with_all_that_follows_once_its_missing_day_has_arr
     })
     .await;
     let (day, week) = (system.last_day, system.last_day.week());
-    system
-        .publish(&DriftCheckRequested {
-            week: Some(week),
-            ..DriftCheckRequested::default()
-        })
-        .await;
+    system.request_check().await;
     wait_for_chains(&system, 1).await;
     let first = rows(&system, &week.to_string()).await;
     assert!(

@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 use shared::{
-    event::{DriftCheckRequested, Function},
+    event::Function,
     ledger::unfinished,
     registry::{Alias, Version},
 };
@@ -15,48 +15,21 @@ use shared::{
 use crate::{
     place,
     registry::proxy::{Fate, Proxy},
-    test_system::{Options, TestSystem},
+    test_system::{CHAIN, Options, TestSystem},
 };
 
 /// MLflow fails for the functions once both aliases have moved, before the record of the change is
 /// complete. So each delivery to `promote` fails until the operator has rolled back.
 #[tokio::test(flavor = "multi_thread")]
 async fn rollback_between_two_attempts_of_a_promotion_wins() {
-    let is_away = Arc::new(AtomicBool::new(false));
-    let (fails, records) = (Arc::clone(&is_away), Arc::new(AtomicUsize::new(0)));
-    let proxy = Proxy::deciding(move |_, call: &str| {
-        // The first record precedes the move of the aliases, and the second one completes it.
-        if call.ends_with("/registered-models/set-tag")
-            && records.fetch_add(1, Ordering::SeqCst) == 1
-        {
-            fails.store(true, Ordering::SeqCst);
-        }
-        if fails.load(Ordering::SeqCst) {
-            Fate::Rejected
-        } else {
-            Fate::Forwarded
-        }
-    })
-    .await;
-    let functions = vec![
-        Function::DriftCheck,
-        Function::FineTune,
-        Function::Evaluate,
-        Function::Promote,
-    ];
+    let (proxy, is_away) = failing_proxy().await;
     let system = TestSystem::with(Options {
-        functions,
+        functions: CHAIN.to_vec(),
         mlflow: Some(proxy.url()),
         ..Options::default()
     })
     .await;
-    let week = system.last_day.week();
-    system
-        .publish(&DriftCheckRequested {
-            week: Some(week),
-            ..DriftCheckRequested::default()
-        })
-        .await;
+    system.request_check().await;
     system
         .wait_for_decision(Function::Evaluate, "evaluated")
         .await;
@@ -81,24 +54,47 @@ async fn rollback_between_two_attempts_of_a_promotion_wins() {
     assert_eq!(aliases(&system).await, [Some(first), Some(second)]);
     let log = system.ports.warehouse.audit_log().await.unwrap();
     let kept = log.last().unwrap();
-    assert_eq!(kept.event_id.to_string(), format!("evaluate/{week}"));
+    assert_eq!(
+        kept.event_id.to_string(),
+        format!("evaluate/{}", system.last_day.week())
+    );
     assert_eq!(
         kept.entry.reason,
         "stale: version 1 is champion again, but the champion changed after the comparison"
     );
     assert_eq!(kept.entry.champion_version, Some(first));
-    let expected = [
-        (Function::DriftCheck, "drift"),
-        (Function::FineTune, "challenger-trained"),
-        (Function::Evaluate, "evaluated"),
-        (Function::Promote, "rolled-back"),
-        (Function::Promote, "kept"),
-    ];
-    assert_eq!(
-        system.decisions().await,
-        expected.map(|(function, decision)| (function, decision.to_owned()))
-    );
+    system
+        .assert_decisions([
+            (Function::DriftCheck, "drift"),
+            (Function::FineTune, "challenger-trained"),
+            (Function::Evaluate, "evaluated"),
+            (Function::Promote, "rolled-back"),
+            (Function::Promote, "kept"),
+        ])
+        .await;
     assert_eq!(unfinished(&system.ports.store).await.unwrap(), []);
+}
+
+/// Starts a proxy that rejects all calls from the second record of a change on, until the flag is
+/// reset.
+async fn failing_proxy() -> (Proxy, Arc<AtomicBool>) {
+    let is_away = Arc::new(AtomicBool::new(false));
+    let (fails, records) = (Arc::clone(&is_away), Arc::new(AtomicUsize::new(0)));
+    let proxy = Proxy::deciding(move |_, call: &str| {
+        // The first record precedes the move of the aliases, and the second one completes it.
+        if call.ends_with("/registered-models/set-tag")
+            && records.fetch_add(1, Ordering::SeqCst) == 1
+        {
+            fails.store(true, Ordering::SeqCst);
+        }
+        if fails.load(Ordering::SeqCst) {
+            Fate::Rejected
+        } else {
+            Fate::Forwarded
+        }
+    })
+    .await;
+    (proxy, is_away)
 }
 
 /// Returns the champion and the previous champion.

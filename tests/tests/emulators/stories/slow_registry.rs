@@ -10,17 +10,13 @@ use std::{
 
 use serde::Deserialize;
 use shared::{
-    Timestamp,
-    address::ObjectPath,
-    event::{DriftCheckRequested, Function},
-    registry::Version,
-    store::read_json,
+    Timestamp, address::ObjectPath, event::Function, registry::Version, store::read_json,
 };
 use tests::eventually::eventually;
 
 use crate::{
     registry::{proxy::Proxy, runs_of},
-    test_system::{Options, TestSystem},
+    test_system::{CHAIN, Options, TestSystem},
 };
 
 /// The delay of each call. A registration takes more than ten calls, one after the other.
@@ -31,56 +27,19 @@ const RENEWALS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn registration_that_outlasts_its_lock_makes_one_version() {
-    let is_slow = Arc::new(AtomicBool::new(false));
-    let slow = Arc::clone(&is_slow);
-    let proxy = Proxy::delaying(move || {
-        if slow.load(Ordering::SeqCst) {
-            DELAY
-        } else {
-            Duration::ZERO
-        }
-    })
-    .await;
-    let functions = vec![
-        Function::DriftCheck,
-        Function::FineTune,
-        Function::Evaluate,
-        Function::Promote,
-    ];
+    let (proxy, is_slow) = slow_proxy().await;
     let system = TestSystem::with(Options {
-        functions,
+        functions: CHAIN.to_vec(),
         mlflow: Some(proxy.url()),
         ..Options::default()
     })
     .await;
-    system
-        .publish(&DriftCheckRequested {
-            week: Some(system.last_day.week()),
-            ..DriftCheckRequested::default()
-        })
-        .await;
+    system.request_check().await;
     system
         .wait_for_decision(Function::DriftCheck, "drift")
         .await;
     is_slow.store(true, Ordering::SeqCst);
-
-    let acquired = eventually("fine-tune to acquire the lock", async || {
-        held(&system).await
-    })
-    .await;
-    let mut present = acquired;
-    for renewal in 1..=RENEWALS {
-        let before = present.expires;
-        let condition = format!("renewal {renewal} of the lock");
-        present = eventually(&condition, async || {
-            held(&system).await.filter(|lock| lock.expires > before)
-        })
-        .await;
-        assert_eq!(
-            present.since, acquired.since,
-            "the holder of the lock must not change"
-        );
-    }
+    wait_for_renewals(&system).await;
     is_slow.store(false, Ordering::SeqCst);
     system
         .wait_for_decision(Function::Promote, "promoted")
@@ -97,16 +56,48 @@ async fn registration_that_outlasts_its_lock_makes_one_version() {
         .map(|run| run["info"]["status"].as_str().unwrap())
         .collect();
     assert_eq!(states, ["FINISHED", "FINISHED"]);
-    let expected = [
-        (Function::DriftCheck, "drift"),
-        (Function::FineTune, "challenger-trained"),
-        (Function::Evaluate, "evaluated"),
-        (Function::Promote, "promoted"),
-    ];
-    assert_eq!(
-        system.decisions().await,
-        expected.map(|(function, decision)| (function, decision.to_owned()))
-    );
+    system
+        .assert_decisions([
+            (Function::DriftCheck, "drift"),
+            (Function::FineTune, "challenger-trained"),
+            (Function::Evaluate, "evaluated"),
+            (Function::Promote, "promoted"),
+        ])
+        .await;
+}
+
+/// Starts a proxy that delays all calls while the flag is set.
+async fn slow_proxy() -> (Proxy, Arc<AtomicBool>) {
+    let is_slow = Arc::new(AtomicBool::new(false));
+    let slow = Arc::clone(&is_slow);
+    let proxy = Proxy::delaying(move || {
+        if slow.load(Ordering::SeqCst) {
+            DELAY
+        } else {
+            Duration::ZERO
+        }
+    })
+    .await;
+    (proxy, is_slow)
+}
+
+/// Waits until a holder of the lock has renewed it several times. Asserts that the holder stays the
+/// same.
+async fn wait_for_renewals(system: &TestSystem) {
+    let acquired = eventually("fine-tune to acquire the lock", async || held(system).await).await;
+    let mut expires = acquired.expires;
+    for renewal in 1..=RENEWALS {
+        let condition = format!("renewal {renewal} of the lock");
+        let renewed = eventually(&condition, async || {
+            held(system).await.filter(|lock| lock.expires > expires)
+        })
+        .await;
+        assert_eq!(
+            renewed.key, acquired.key,
+            "the holder of the lock must not change"
+        );
+        expires = renewed.expires;
+    }
 }
 
 /// The object of the registry's lock.
@@ -117,9 +108,10 @@ enum Lock {
     Free {},
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Deserialize)]
 struct Held {
-    since: Timestamp,
+    /// A key per acquisition.
+    key: String,
     expires: Timestamp,
 }
 
