@@ -117,8 +117,9 @@ bench: require-cargo ## Measure the performance figures of the README (real data
 	cargo bench --locked --package cli --bench speed
 
 .PHONY: bench-memory
-bench-memory: require-cargo setup-emulators ## Measure the memory of functions with 900,000 rows, on emulators
+bench-memory: require-cargo setup-emulators ## Measure the memory of functions with hostile input, and with 900,000 rows on emulators
 	cargo build --locked --workspace --features tests/emulators --bins --tests --benches
+	cargo test --locked --workspace --features tests/emulators --bench speed -- memory-hostile
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
 
