@@ -152,10 +152,14 @@ impl Day {
         let start = PARIS
             .to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0))
             .compatible();
-        start.map_or(Hour(i32::MAX), |zoned| Hour::containing(zoned.timestamp()))
+        // The last day of the calendar begins after the last instant.
+        start.map_or(Hour::containing(Timestamp::MAX), |zoned| {
+            Hour::containing(zoned.timestamp())
+        })
     }
 
-    /// Returns the hours of the day: 24, or 23 or 25 when the clocks change.
+    /// Returns the hours of the day: 24, or 23 or 25 when the clocks change. The last two days of
+    /// the calendar have fewer, because the last instant is 9999-12-30T22:00:00 UTC.
     pub fn hours(self) -> impl Iterator<Item = Hour> {
         (self.first_hour().0..self.plus(1).first_hour().0).map(Hour)
     }
@@ -362,6 +366,8 @@ mod tests {
         assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
         assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);
         assert_eq!(day("9999-12-30").through(day("9999-12-31")).count(), 2);
+        assert_eq!(day("9999-12-30").hours().count(), 23);
+        assert_eq!(day("9999-12-31").hours().count(), 0);
         assert_eq!(
             Day::from_compact(&day("2021-07-19").compact()).unwrap(),
             day("2021-07-19")
