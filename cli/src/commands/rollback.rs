@@ -83,7 +83,10 @@ impl fmt::Display for Rollback {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let to = arguments.to.map(Version::new);
     let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment).await?;
     stdout::print(&rollback, arguments.json)

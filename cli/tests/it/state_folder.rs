@@ -29,6 +29,12 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         &["data", "history"],
         &["replay", "--from", "2021-07-26T00:00:00Z", "--dry-run"],
         &["replay", "--dead-letters", "--dry-run"],
+        &["rollback"],
+        &["rollback", "--to", "7"],
+        &["registry-unlock", "--reason", "a test"],
+        &["export"],
+        &["publish-baseline"],
+        &["retrain", "--quarterly", "--dry-run"],
     ] {
         let arguments = [arguments, &["--state", "no-such-state"]].concat();
         let output = run(folder.path(), &arguments);

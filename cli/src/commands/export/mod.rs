@@ -53,7 +53,7 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
         json,
     } = arguments;
     let out = out.unwrap_or_else(|| target.state.join("exports"));
-    let ports = target.open(Arc::new(SystemClock)).await?;
+    let ports = target.open_existing(Arc::new(SystemClock)).await?;
     stdout::print(
         &export(
             &ports,

@@ -66,7 +66,10 @@ impl fmt::Display for Publication {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     stdout::print(
         &publish_baseline(&ports, &arguments.environment).await?,
         arguments.json,
