@@ -50,6 +50,24 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
 }
 
 #[test]
+fn state_folder_with_a_tilde_is_rejected_and_is_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".env"), "BIKE_TRAFFIC_STATE=~/x\n").unwrap();
+    for arguments in [
+        &["ingest", "--from", "2021-07-19", "--to", "2021-07-19"][..],
+        &["status", "--state", "~/x"],
+        &["stack"],
+        &["run", "--states", "~/x"],
+    ] {
+        let output = run(folder.path(), arguments);
+        let errors = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains("write `$HOME/x`"), "{errors}");
+    }
+    assert_eq!(names(folder.path()), BTreeSet::from([".env".to_owned()]));
+}
+
+#[test]
 fn status_with_a_spoilt_object_shows_the_rest_and_fails() {
     let folder = tempfile::tempdir().unwrap();
     let registry = folder.path().join("state/local/registry/registry");
