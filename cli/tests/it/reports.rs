@@ -73,6 +73,7 @@ fn status() {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
         registry_lock: None,
+        champion_problem: None,
         versions: Some(vec![
             version(
                 2,
