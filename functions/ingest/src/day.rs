@@ -16,7 +16,7 @@ use shared::{
 };
 
 use crate::{
-    coverage::{Coverage, Loss, silent_counters},
+    coverage::{Coverage, LISTED_COUNTERS, Loss, silent_counters},
     reply::{Parsed, Unusable},
 };
 
@@ -42,6 +42,10 @@ pub struct DayReport {
     /// The fields that no record of the reply has, although some usually do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent_fields: Vec<&'static str>,
+    /// The first 100 counters of the reply that have their id in their name, `NAME (ID)`, because
+    /// another id reports different counts under that name in the same hours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub separated_counters: Vec<String>,
     /// The counters that reported only zeros. A broken counter does so for weeks.
     pub silent_counters: Vec<String>,
     /// The counts of the previous table that the reply lacks. `None` if the reply has them all.
@@ -231,6 +235,12 @@ fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> Da
         duplicates: parsed.duplicates,
         rejected: parsed.rejects.total(),
         absent_fields: parsed.absent_fields.clone(),
+        separated_counters: parsed
+            .separated
+            .iter()
+            .take(LISTED_COUNTERS)
+            .cloned()
+            .collect(),
         silent_counters: silent_counters(table),
         loss,
         kept_reply: None,

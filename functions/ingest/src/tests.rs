@@ -128,6 +128,33 @@ async fn request_without_days_ingests_yesterday() {
 }
 
 #[tokio::test]
+async fn counters_told_apart_by_their_id_are_named_in_reason_and_detail() {
+    let record = |id: &str, name: &str, count: u32| {
+        let date = "2021-07-19T06:00:00+00:00";
+        json!({ "id_compteur": id, "nom_compteur": name, "sum_counts": count, "date": date })
+    };
+    let (one, other) = (record("100-1", "Quai", 7), record("100-2", "Quai", 9));
+    let reply = json!([one, other, record("200", "Pont", 5)]).to_string();
+    let request = r#"{"type":"ingest-requested"}"#;
+    let outcome = handle(Ok(&reply), &ports(), request).await.0.unwrap();
+    assert_eq!(
+        outcome.entry().detail["days"][0]["separated_counters"],
+        json!(["Quai (100-1)", "Quai (100-2)"])
+    );
+    let named = "counters of one name are told apart by their id in the reply for 2021-07-19: \
+                 Quai (100-1), Quai (100-2)";
+    let reason = &outcome.entry().reason;
+    assert!(reason.contains(named), "{reason}");
+
+    let outcome = handle(Ok(TWO_COUNTERS), &ports(), request).await.0.unwrap();
+    assert!(!outcome.entry().reason.contains("told apart"));
+    assert_eq!(
+        outcome.entry().detail["days"][0].get("separated_counters"),
+        None
+    );
+}
+
+#[tokio::test]
 async fn repeated_ingestion_publishes_an_event_with_a_new_id() {
     let request =
         r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;
