@@ -1,4 +1,4 @@
-//! `bike-traffic ingest`: requests the days whose counts are incomplete.
+//! `bike-traffic ingest`: requests the days on which a counter lacks an hour.
 
 use std::{fmt, sync::Arc};
 
@@ -13,6 +13,7 @@ use shared::{
     event::{Event, Function, IngestRequested},
     ledger::last_completed,
     ports::Ports,
+    warehouse::DayState,
 };
 
 use crate::{
@@ -31,8 +32,8 @@ Examples:
   bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
-The command publishes one message for each day with missing hours; the function ingest fetches \
-the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
+The command publishes one message for each day on which a counter lacks an hour; the function \
+ingest fetches the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
 request before it is complete has no effect. A request has at most 400 days.
 
 A reply replaces the counts of a day only if it has all of their counters and hours; otherwise \
@@ -97,15 +98,25 @@ pub struct RequestedDay {
     pub day: Day,
     /// The number of hours with counts in the daily table.
     pub hours: u64,
+    /// The number of counts in the daily table.
+    pub rows: u64,
+    /// The number of counters in the daily table.
+    pub counters: u64,
     /// The time of the last ingestion; `None` if the day was never ingested.
     pub again: Option<Timestamp>,
 }
 
 impl fmt::Display for Backfill {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for RequestedDay { day, hours, again } in &self.asked {
-            write!(formatter, "{day}: {hours} of {} hours", hours_of(*day))?;
-            match again {
+        for asked in &self.asked {
+            let (day, expected) = (asked.day, hours_of(asked.day));
+            write!(formatter, "{day}: {} of {expected} hours", asked.hours)?;
+            if asked.counters > 0 {
+                let counts = asked.counters * expected;
+                write!(formatter, ", {} of {counts} counts", asked.rows)?;
+                write!(formatter, " of {} counters", asked.counters)?;
+            }
+            match asked.again {
                 None => writeln!(formatter)?,
                 Some(at) => writeln!(formatter, ", last ingested at {at}")?,
             }
@@ -212,15 +223,28 @@ async fn days_to_request(
     all: bool,
 ) -> anyhow::Result<Vec<RequestedDay>> {
     let known = ports.warehouse.count_days(from, to).await?;
-    let hours = |day: Day| known.get(&day).map_or(0, |state| state.hours);
-    let days = from.through(to).map(|day| RequestedDay {
-        day,
-        hours: hours(day),
-        again: None,
+    let days = from.through(to).map(|day| {
+        let known = known.get(&day);
+        let number = |of: fn(&DayState) -> u64| known.map_or(0, of);
+        RequestedDay {
+            day,
+            hours: number(|state| state.hours),
+            rows: number(|state| state.rows),
+            counters: number(|state| state.counters),
+            again: None,
+        }
     });
-    Ok(days
-        .filter(|asked| all || asked.hours < hours_of(asked.day))
-        .collect())
+    Ok(days.filter(|asked| all || !asked.is_complete()).collect())
+}
+
+impl RequestedDay {
+    /// Returns `true` if every counter of the table has a count for each published hour.
+    ///
+    /// A table has one count for each counter and hour.
+    fn is_complete(&self) -> bool {
+        let expected = hours_of(self.day);
+        self.hours >= expected && self.rows >= self.counters * expected
+    }
 }
 
 async fn publish_all(ports: &Ports, asked: &[RequestedDay], force: bool) -> anyhow::Result<usize> {
@@ -335,6 +359,42 @@ mod tests {
                 (is_complete, is_complete),
                 "{text} with {hours} hours"
             );
+        }
+    }
+
+    /// Another counter has a count for each hour.
+    #[tokio::test]
+    async fn day_is_incomplete_if_one_counter_lacks_an_hour() {
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
+            "2021-07-20T04:00:00Z".parse().unwrap(),
+        )));
+        let yesterday = day("2021-07-19");
+        for (hours_of_second, is_complete) in [(23, false), (24, true)] {
+            let mut counts = Counts::default();
+            for (name, hours) in [("Quai", 24), ("Pont", hours_of_second)] {
+                let counter = counts.intern(Counter {
+                    id: None,
+                    name: name.to_owned(),
+                    coordinates: None,
+                });
+                for hour in yesterday.hours().take(hours) {
+                    counts.push(counter, hour, 1);
+                }
+            }
+            ports
+                .warehouse
+                .replace_counts(yesterday, &counts, Timestamp::UNIX_EPOCH)
+                .await
+                .unwrap();
+            let backfill = request_days(&ports, options("2021-07-19", None))
+                .await
+                .unwrap();
+            assert_eq!(backfill.asked.is_empty(), is_complete, "{hours_of_second}");
+            if !is_complete {
+                let text = backfill.to_string();
+                let expected = "2021-07-19: 24 of 24 hours, 47 of 48 counts of 2 counters\n";
+                assert!(text.starts_with(expected), "{text}");
+            }
         }
     }
 

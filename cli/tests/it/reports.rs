@@ -284,11 +284,15 @@ fn backfill() {
             RequestedDay {
                 day: day("2021-07-02"),
                 hours: 0,
+                rows: 0,
+                counters: 0,
                 again: None,
             },
             RequestedDay {
                 day: day("2021-07-04"),
                 hours: 17,
+                rows: 34,
+                counters: 2,
                 again: Some(timestamp("2021-07-05T04:00:00Z")),
             },
         ],
