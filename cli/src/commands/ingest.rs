@@ -183,7 +183,9 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
         );
     }
     if to < from {
-        bail!("cannot request {from} to {to}: the last day is before the first");
+        bail!(
+            "cannot request {from} to {to}: the last day is before the first; pass --from {to} --to {from}"
+        );
     }
     if from.days_until(to) >= MAXIMUM_DAYS {
         bail!(

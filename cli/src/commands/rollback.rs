@@ -125,12 +125,17 @@ pub async fn roll_back(
     }
     let to = to.map_or_else(|| predecessor(&seen), Ok)?;
     if seen.champion == Some(to) && seen.deleted.is_none() {
-        bail!("cannot roll back: version {to} is already the champion");
+        bail!(
+            "cannot roll back: version {to} is already the champion; choose a version of `bike-traffic status` with --to \
+             VERSION"
+        );
     }
     let run = run_of(ports, to).await?;
     let operator = decision::operator();
     let promotion = Promotion::rollback(&operator, &seen, to);
-    if let Promoted::Stale { champion } = registry::promote(registry, &promotion).await? {
+    let promoted = registry::promote(registry, &promotion).await;
+    let promoted = promoted.with_context(|| format!("cannot roll back to version {to}"))?;
+    if let Promoted::Stale { champion } = promoted {
         bail!(
             "cannot roll back: the champion changed to {} meanwhile; run `bike-traffic status`, then repeat the \
              command with --to VERSION",
@@ -291,7 +296,7 @@ fn predecessor(seen: &ChampionState) -> anyhow::Result<Version> {
         .previous
         .filter(|previous| Some(*previous) != seen.champion);
     previous.context(
-        "cannot roll back: there is no previous champion; choose a version with --to VERSION",
+        "cannot roll back: there is no previous champion; choose a version of `bike-traffic status` with --to VERSION",
     )
 }
 

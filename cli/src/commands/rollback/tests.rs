@@ -175,8 +175,14 @@ async fn failed_rollback_changes_nothing() {
         .await
         .unwrap();
     for (to, expected) in [
-        (None, "no previous"),
-        (Some(1), "already the champion"),
+        (
+            None,
+            "no previous champion; choose a version of `bike-traffic status`",
+        ),
+        (
+            Some(1),
+            "already the champion; choose a version of `bike-traffic status`",
+        ),
         (Some(9), "version 9"),
     ] {
         let error = roll_back(&ports, to.map(Version::new), "", "dev")
