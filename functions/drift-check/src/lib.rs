@@ -88,6 +88,7 @@ impl Handler for DriftCheck {
             &self.policy,
             champion,
             &counts,
+            context.now,
         )
         .await?;
         let path = report_path(context.event_id.subject_of_week(week));

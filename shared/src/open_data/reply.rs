@@ -4,8 +4,8 @@ use std::{fmt, ops::Range};
 
 use forecasting::{
     counts::{
-        Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject, RejectReason, Rejects,
-        parse_hour,
+        Collected, Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject,
+        RejectReason, Rejects, parse_hour,
     },
     time::{Day, Hour},
 };
@@ -43,6 +43,9 @@ const VALUE_CHARACTERS: usize = 80;
 pub struct Response {
     /// The counts of the requested day, in the order of the records, with duplicates.
     pub counts: Counts,
+    /// The names of the counters that were distinguished by their id, because they report different
+    /// counts under one name in one hour: `NAME (ID)`.
+    pub separated: Vec<String>,
     /// The number of records, including the rejected ones.
     pub records: u64,
     /// The optional fields that no record has. Empty if there are no records.
@@ -218,8 +221,10 @@ impl<'a> Records<'a> {
             });
         }
         let absent_fields = FIELDS.into_iter().filter(absent).collect();
+        let Collected { counts, separated } = self.counts.finish();
         Ok(Response {
-            counts: self.counts.finish().counts,
+            counts,
+            separated,
             records: self.number,
             absent_fields,
         })

@@ -165,4 +165,5 @@ fn two_ids_with_different_counts_in_one_hour_are_two_counters() {
         .map(|row| (counts.counter(row.counter).name.as_str(), row.count))
         .collect();
     assert_eq!(found, [("Quai (100-1)", 7), ("Quai (100-2)", 9)]);
+    assert_eq!(response.separated, ["Quai (100-1)", "Quai (100-2)"]);
 }
