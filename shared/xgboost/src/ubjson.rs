@@ -12,8 +12,12 @@ const MAX_DEPTH: usize = 64;
 const TOO_DEEP: &str = "document nested too deeply";
 
 /// Checks that the bytes are one complete object in JSON, or in the subset of UBJSON that XGBoost
-/// supports.
-pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
+/// supports. Public for the fuzz targets.
+///
+/// # Errors
+///
+/// Returns [`Error::Model`] with the offset of the first problem.
+pub fn check_model(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"{") {
         return Err(Error::Model {
             problem: "expected an object",
