@@ -268,13 +268,17 @@ impl FromStr for Week {
             text: text.to_owned(),
         };
         let (year, week) = text.split_once("-W").ok_or_else(invalid)?;
-        let has_valid_length = week.len() == 2 && year.len() == 4;
+        // The parser of integers also accepts a sign.
+        let is_number = |text: &str, digits: usize| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let has_valid_format = is_number(year, 4) && is_number(week, 2);
         let (year, week) = (
             year.parse().map_err(|_| invalid())?,
             week.parse().map_err(|_| invalid())?,
         );
         let exists = ISOWeekDate::new(year, week, Weekday::Monday).is_ok();
-        if has_valid_length && exists {
+        if has_valid_format && exists {
             Ok(Self { year, week })
         } else {
             Err(invalid())
@@ -337,7 +341,9 @@ mod tests {
             (week.first_day(), week.last_day()),
             (day("2026-11-16"), day("2026-11-22"))
         );
-        for text in ["2021-W53", "2021-W00", "2021W30", "2021-W3"] {
+        for text in [
+            "2021-W53", "2021-W00", "2021W30", "2021-W3", "+021-W30", "2021-W+3", "-021-W30",
+        ] {
             assert!(text.parse::<Week>().is_err(), "{text}");
         }
     }

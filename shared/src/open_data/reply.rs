@@ -179,10 +179,7 @@ impl<'a> Records<'a> {
         let count = read_count(fields.value("sum_counts").unwrap_or("null"))?;
         let name = fields
             .text("nom_compteur")
-            .ok_or(RejectReason::MissingName)?
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+            .ok_or(RejectReason::MissingName)?;
         let date = fields.text("date").unwrap_or_default();
         let hour = parse_hour(&shortened(&date, VALUE_CHARACTERS))?;
         if !self.hours.contains(&hour) {
@@ -294,11 +291,12 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.value(field)?).ok()
     }
 
-    /// Returns a field as trimmed text. Returns `None` if it is absent, empty or not a string.
+    /// Returns a field as text with single spaces between its words, because a field of a daily
+    /// table has no line break. Returns `None` if it is absent, empty or not a string.
     fn text(&self, field: &str) -> Option<String> {
         let text: String = self.parsed(field)?;
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        let words: Vec<_> = text.split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 }
 
