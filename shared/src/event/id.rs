@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use forecasting::time::{Day, Week};
+use forecasting::time::Week;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Function;
@@ -68,25 +68,15 @@ impl EventId {
 }
 
 impl EventId {
-    /// Returns `true` if this is an id that `producer` gives to an event about `day`: the day
-    /// itself, or a repeated or forced ingest of it.
-    pub(super) fn is_of_day(&self, producer: Function, day: Day) -> bool {
-        let subject = self.subject_of(producer);
-        let rest = subject.and_then(|subject| subject.strip_prefix(&day.to_string()));
+    /// Returns `true` if this is an id that `producer` gives to an event about `key`, a day or a
+    /// week: the key itself, or the key followed by `@` or `-` and what tells the event apart from
+    /// others, as in `ingest/2021-07-19@2021-08-01T09-00-00Z-forced`.
+    pub(super) fn is_about(&self, producer: Function, key: impl fmt::Display) -> bool {
+        let own = format!("{producer}/{key}");
+        let rest = self.0.as_str().strip_prefix(&own);
         rest.is_some_and(|rest| {
-            matches!(rest, "" | "-forced") || rest.starts_with('@') && !rest.contains('/')
+            rest.is_empty() || rest.starts_with(['@', '-']) && !rest.contains('/')
         })
-    }
-
-    /// Returns `true` if this is an id that `producer` gives to an event about `week`: the week
-    /// itself, or a repeated judgement of it.
-    pub(super) fn is_of_week(&self, producer: Function, week: Week) -> bool {
-        self.subject_of(producer) == Some(&self.subject_of_week(week))
-    }
-
-    fn subject_of(&self, producer: Function) -> Option<&str> {
-        let subject = self.0.as_str().strip_prefix(producer.name())?;
-        subject.strip_prefix('/')
     }
 }
 

@@ -90,7 +90,7 @@ impl Event for DayIngested {
     }
 
     fn has_own_id(&self) -> bool {
-        self.event_id.is_of_day(Function::Ingest, self.day)
+        self.event_id.is_about(Function::Ingest, self.day)
     }
 }
 
@@ -148,7 +148,7 @@ impl Event for DriftDetected {
     }
 
     fn has_own_id(&self) -> bool {
-        self.event_id.is_of_week(Function::DriftCheck, self.week)
+        self.event_id.is_about(Function::DriftCheck, self.week)
     }
 }
 
@@ -173,7 +173,7 @@ impl Event for ChallengerTrained {
     }
 
     fn has_own_id(&self) -> bool {
-        self.event_id.is_of_week(Function::FineTune, self.week)
+        self.event_id.is_about(Function::FineTune, self.week)
     }
 }
 
@@ -200,7 +200,7 @@ impl Event for ChallengerEvaluated {
     }
 
     fn has_own_id(&self) -> bool {
-        self.event_id.is_of_week(Function::Evaluate, self.week)
+        self.event_id.is_about(Function::Evaluate, self.week)
     }
 }
 

@@ -302,8 +302,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn is_missing(error: &io::Error) -> bool {
+    // No file has a name that is too long for the file system.
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
     )
 }

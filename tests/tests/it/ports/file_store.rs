@@ -191,3 +191,12 @@ async fn folder_that_cannot_be_created_is_named() {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     assert!(error.to_string().ends_with("/occupied/state"), "{error}");
 }
+
+#[tokio::test]
+async fn object_with_a_name_too_long_for_a_file_does_not_exist() {
+    let (_folder, store) = store();
+    let path = path(&format!("evaluations/{}", "x".repeat(300)));
+    let read = store.read(&path).await;
+    assert!(matches!(read, Err(StoreError::NotFound { .. })), "{read:?}");
+    assert_eq!(store.generation(&path).await.unwrap(), None);
+}
