@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Timestamp,
     address::ObjectPath,
-    clock::Clock,
     event::EventId,
     open_data::OpenData,
     store::{Condition, Store, StoreError, read_json, write_json},
@@ -17,7 +16,6 @@ use shared::{
 };
 
 use crate::{
-    claim::DayClaim,
     coverage::{Coverage, LISTED_COUNTERS, Loss, silent_counters},
     reply::{Parsed, Unusable},
 };
@@ -90,7 +88,6 @@ pub(crate) struct Ingestion<'a> {
     pub(crate) fence: &'a Fence,
     /// If `true`, a reply that lacks stored counts replaces the table as well.
     pub(crate) force: bool,
-    pub(crate) clock: &'a dyn Clock,
     pub(crate) now: Timestamp,
 }
 
@@ -103,15 +100,12 @@ impl Ingestion<'_> {
     /// Returns a transient error if the open data service is unavailable, its response is not a
     /// list of records, or there are no counts for the day yet. Returns a permanent error if the
     /// service refuses the request, or if all records are unusable. Returns a transient error, and
-    /// writes nothing more, if the delivery has lost its lease, or if another event replaces the
-    /// counts of the day.
+    /// writes nothing more, if the delivery has lost its lease.
     pub(crate) async fn ingest(&self, day: Day) -> Result<DayReport, Error> {
-        // The claim precedes the fetch, so that an older reply never replaces a newer one.
-        let claim = DayClaim::acquire(self.store, day, self.event_id, self.clock).await?;
         if let Some((reply, loss)) = self.accepted_before(day).await?
             && let Ok(parsed) = Parsed::of(&reply, day)
         {
-            return self.replace(day, &claim, &parsed, loss).await;
+            return self.replace(day, &parsed, loss).await;
         }
         let reply = self.open_data.day(day).await?;
         let parsed = match Parsed::of(&reply, day) {
@@ -137,8 +131,8 @@ impl Ingestion<'_> {
                 ..describe(day, stored, &parsed, loss)
             });
         }
-        self.accept(day, &claim, reply, loss.clone()).await?;
-        self.replace(day, &claim, &parsed, loss).await
+        self.accept(day, reply, loss.clone()).await?;
+        self.replace(day, &parsed, loss).await
     }
 
     /// Returns the reply that an earlier delivery of this event accepted, and the accepted loss.
@@ -180,13 +174,7 @@ impl Ingestion<'_> {
     }
 
     /// Records that this event replaces the table, and stores the reply.
-    async fn accept(
-        &self,
-        day: Day,
-        claim: &DayClaim,
-        reply: Bytes,
-        loss: Option<Loss>,
-    ) -> Result<(), Error> {
+    async fn accept(&self, day: Day, reply: Bytes, loss: Option<Loss>) -> Result<(), Error> {
         let accepted = Accepted {
             event_id: self.event_id.clone(),
             reply: Checksum::of(&reply),
@@ -194,7 +182,6 @@ impl Ingestion<'_> {
         };
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
         self.fence.check().await?;
-        claim.confirm(self.store).await?;
         write_json(self.store, &record, &accepted, Condition::Always).await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
@@ -206,7 +193,6 @@ impl Ingestion<'_> {
     async fn replace(
         &self,
         day: Day,
-        claim: &DayClaim,
         parsed: &Parsed,
         loss: Option<Loss>,
     ) -> Result<DayReport, Error> {
@@ -217,7 +203,6 @@ impl Ingestion<'_> {
                 .await?;
         }
         self.fence.check().await?;
-        claim.confirm(self.store).await?;
         self.warehouse
             .replace_counts(day, &parsed.counts, self.now)
             .await?;

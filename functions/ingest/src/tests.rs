@@ -1,6 +1,5 @@
 //! Tests of the handler with the in-memory ports.
 
-mod claims;
 mod replacement;
 
 use std::{collections::BTreeMap, sync::Mutex};
@@ -60,16 +59,7 @@ async fn handle(
         reply: reply.map(str::to_owned),
         requested: Mutex::default(),
     });
-    let result = handle_with(Arc::clone(&open_data) as _, ports, request).await;
-    let requested = open_data.requested.lock().unwrap().clone();
-    (result, requested)
-}
-
-async fn handle_with(
-    open_data: Arc<dyn OpenData>,
-    ports: &Ports,
-    request: &str,
-) -> Result<Outcome, Error> {
+    let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
     let now = ports.clock.now();
     let event: IngestRequested = shared::event::decode(request.as_bytes()).unwrap();
     let context = Context {
@@ -78,7 +68,9 @@ async fn handle_with(
         now,
         fence: runtime::Fence::default(),
     };
-    Ingest::new(open_data, ports).handle(event, &context).await
+    let result = function.handle(event, &context).await;
+    let requested = open_data.requested.lock().unwrap().clone();
+    (result, requested)
 }
 
 fn day(text: &str) -> Day {
