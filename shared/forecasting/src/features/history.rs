@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn mean_and_count_leave_out_outages_that_are_known() {
         let history = history(&[10, 20, 90, 90, 90, 90, 90, 90, 90, 40]);
-        let end = |number| Hour::from_number(number);
-        assert_eq!(history.count_by(0, end(12), end(17)), 90.0);
-        assert!(history.count_by(0, end(12), end(18)).is_nan());
-        assert_eq!(history.count(0, end(12)), 90.0);
+        let at = Hour::from_number;
+        assert_eq!(history.count_by(0, at(12), at(17)), 90.0);
+        assert!(history.count_by(0, at(12), at(18)).is_nan());
+        assert_eq!(history.count(0, at(12)), 90.0);
         assert_eq!(mean(&history, 10, 17), (10.0 + 20.0 + 5.0 * 90.0) / 7.0);
         assert_eq!(mean(&history, 14, 17), 90.0);
         assert_eq!(mean(&history, 10, 18), 15.0);
