@@ -12,6 +12,10 @@ export OMP_WAIT_POLICY := passive
 CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
 EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
 
+FUZZ_TARGETS = $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+# An input has at most 64 KiB. It is a failure if it takes 10 s or 1 GiB of memory.
+FUZZ_OPTIONS := -max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1
+
 # The environment, dev or prod, and the tag of the images. To roll back, deploy an earlier tag. A
 # checksum of uncommitted changes is part of the tag, so a deployment notices that images changed.
 ENV ?= dev
@@ -60,6 +64,10 @@ setup-deny: setup ## Install cargo-deny if the pinned version is missing
 setup-machete: setup ## Install cargo-machete if the pinned version is missing
 	@.ci/setup machete
 
+.PHONY: setup-fuzz
+setup-fuzz: setup ## Install cargo-fuzz if the pinned version is missing
+	@.ci/setup fuzz
+
 .PHONY: setup-pandas
 setup-pandas: ## Install pandas in .venv
 	@.ci/setup pandas
@@ -73,6 +81,18 @@ run: setup ## Build, train, and process the weeks of the live data (sample data,
 test: setup ## Run all tests that need no emulators
 	cargo test --locked --workspace --doc --quiet
 	cargo nextest run --locked --workspace
+
+# cargo-fuzz does not know --locked, so `cargo fetch` checks the lock file. Without a sanitizer, the
+# stable toolchain suffices. A crash is written to target/fuzz/TARGET/artifacts.
+.PHONY: fuzz
+fuzz: setup-fuzz ## Run each fuzz target, or only TARGET, for SECONDS (60), until a check fails
+	@cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml || { echo "to update fuzz/Cargo.lock: cp Cargo.lock fuzz/ && cargo fetch --manifest-path fuzz/Cargo.toml" >&2; exit 1; }
+	for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+	  folder=target/fuzz/$$target; mkdir -p $$folder/corpus $$folder/artifacts; \
+	  dictionary=fuzz/dictionaries/$$target; [ -f $$dictionary ] || dictionary=fuzz/dictionaries/json; \
+	  cargo fuzz run --fuzz-dir fuzz --sanitizer none --target-dir target $$target $$folder/corpus fuzz/seeds/$$target -- \
+	    $(FUZZ_OPTIONS) -max_total_time=$(or $(SECONDS),60) -dict=$$dictionary -artifact_prefix=$$folder/artifacts/; \
+	done
 
 .PHONY: emulators
 emulators: setup-emulators ## Start emulators of Pub/Sub, Cloud Storage and BigQuery, and an MLflow server
@@ -91,6 +111,7 @@ test-emulators: setup setup-emulators ## Run all tests that need emulators, on e
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked $(CLIPPY_TARGETS) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
@@ -117,8 +138,9 @@ bench: require-cargo ## Measure the performance figures of the README (real data
 	cargo bench --locked --package cli --bench speed
 
 .PHONY: bench-memory
-bench-memory: require-cargo setup-emulators ## Measure the memory of functions with 900,000 rows, on emulators
+bench-memory: require-cargo setup-emulators ## Measure the memory of functions with hostile input, and with 900,000 rows on emulators
 	cargo build --locked --workspace --features tests/emulators --bins --tests --benches
+	cargo test --locked --workspace --features tests/emulators --bench speed -- memory-hostile
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
 

@@ -6,17 +6,21 @@
 //! are files that a person uploaded: `data/test_baseline.csv` and `data/train_baseline.csv`. The
 //! features and the prepared drift columns are cached, so functions do not read the baselines. The
 //! cache names the objects and generations it was derived from and is rebuilt when they change.
+//!
+//! The rows of published data sets were checked when they were published. Those of uploaded files
+//! are checked here: rows of the future, and rows far from the rest, are rejected and logged.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use forecasting::{
     checksum::Checksum,
-    counts::{self, Counts},
+    counts::{self, Counts, Reject},
     drift::{Column, frame_columns},
     features::{COLUMNS, FeatureSpec, Frame, HISTORY_DAYS, PIPELINE_VERSION, TARGET},
     time::Hour,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -27,8 +31,9 @@ use crate::{
 
 const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
-/// The layout version of both cached objects. Increment it with every change of the layout.
-const FORMAT: u8 = 5;
+/// The version of both cached objects. Increment it with every change of their layout, and of the
+/// rows that are read.
+const FORMAT: u8 = 6;
 
 /// The fixed test set, ready for scoring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,25 +75,27 @@ pub fn frame(before: &Counts, test: &Counts) -> Frame {
     Frame::from_counts(&FeatureSpec::for_counters([]), &[&recent], test)
 }
 
-/// Returns the fixed test set in use, from the cache if that is up to date.
+/// Returns the fixed test set in use, from the cache if that is up to date. Hours of uploaded files
+/// that begin after `now` are rejected.
 ///
 /// # Errors
 /// Returns an error if a baseline is missing or cannot be read.
-pub async fn load(store: &Arc<dyn Store>) -> Result<FixedTest, StoreError> {
+pub async fn load(store: &Arc<dyn Store>, now: Timestamp) -> Result<FixedTest, StoreError> {
     match read_cache(store, FEATURES).await? {
         Some(fixed_test) => Ok(fixed_test),
-        None => Ok(derive(store).await?.0),
+        None => Ok(derive(store, now).await?.0),
     }
 }
 
-/// Returns the reference of a drift check, from the cache if that is up to date.
+/// Returns the reference of a drift check, from the cache if that is up to date. Hours of uploaded
+/// files that begin after `now` are rejected.
 ///
 /// # Errors
 /// Returns the errors of [`load`].
-pub async fn profile(store: &Arc<dyn Store>) -> Result<TestProfile, StoreError> {
+pub async fn profile(store: &Arc<dyn Store>, now: Timestamp) -> Result<TestProfile, StoreError> {
     match read_cache(store, PROFILE).await? {
         Some(profile) => Ok(profile),
-        None => Ok(derive(store).await?.1),
+        None => Ok(derive(store, now).await?.1),
     }
 }
 
@@ -156,12 +163,15 @@ async fn read_cache<T: DeserializeOwned>(
     }
 }
 
-async fn derive(store: &Arc<dyn Store>) -> Result<(FixedTest, TestProfile), StoreError> {
+async fn derive(
+    store: &Arc<dyn Store>,
+    now: Timestamp,
+) -> Result<(FixedTest, TestProfile), StoreError> {
     let paths = paths(&**store).await?;
     let sources = Sources::current(&**store, &paths).await?;
     let [train_path, test_path] = &paths;
-    let (train, _) = read_baseline(store, train_path).await?;
-    let (test, sha256) = read_baseline(store, test_path).await?;
+    let (train, _) = read_baseline(store, train_path, now).await?;
+    let (test, sha256) = read_baseline(store, test_path, now).await?;
     let Some((first_hour, last_hour)) = test.period() else {
         return Err(malformed(&**store, test_path, "it contains no counts"));
     };
@@ -202,14 +212,29 @@ async fn write_cache<T: Serialize + Sync>(
 async fn read_baseline(
     store: &Arc<dyn Store>,
     path: &ObjectPath,
+    now: Timestamp,
 ) -> Result<(Counts, Checksum), StoreError> {
     let bytes: Bytes = store.read(path).await?.bytes;
-    // Rejected rows were reported when the baseline was published.
-    let (counts, checksum) =
-        on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
-    let mut counts = counts.map_err(|source| malformed(&**store, path, source))?;
-    counts.deduplicate();
-    Ok((counts, checksum))
+    if path.as_str().starts_with(baseline::FOLDER) {
+        // Rejected rows were reported when the baseline was published.
+        let (counts, checksum) =
+            on_worker(move || (counts::read(&*bytes, &mut Vec::new()), Checksum::of(&bytes))).await;
+        let mut counts = counts.map_err(|source| malformed(&**store, path, source))?;
+        counts.deduplicate();
+        return Ok((counts, checksum));
+    }
+    let (export, rejects, checksum) = on_worker(move || {
+        let mut rejects = Vec::new();
+        let export = counts::read_export(&*bytes, now, &mut rejects);
+        (export, rejects, Checksum::of(&bytes))
+    })
+    .await;
+    let export = export.map_err(|source| malformed(&**store, path, source))?;
+    if let Some(Reject { row, reason, .. }) = rejects.first() {
+        let (object, rejected) = (store.address_of(path), rejects.len());
+        tracing::warn!(object, rejected, row, %reason, "rejected rows of an uploaded baseline");
+    }
+    Ok((export.counts, checksum))
 }
 
 /// Runs long computations on a blocking thread, so that they do not delay other tasks.
@@ -222,166 +247,4 @@ async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::MemoryStore;
-    use forecasting::{
-        counts::{Counter, write_french},
-        time::Day,
-    };
-
-    fn day(text: &str) -> Day {
-        text.parse().unwrap()
-    }
-
-    async fn publish(store: &Arc<dyn Store>, name: &str, first: Day, last: Day, count: u32) {
-        let mut counts = Counts::default();
-        let quai = counts.intern(Counter {
-            id: None,
-            name: "Quai".to_owned(),
-            coordinates: None,
-        });
-        first
-            .through(last)
-            .flat_map(Day::hours)
-            .for_each(|hour| counts.push(quai, hour, count));
-        let mut csv = Vec::new();
-        write_french(&counts, &mut csv).unwrap();
-        store
-            .write(&ObjectPath::new(name), csv.into(), Condition::Always)
-            .await
-            .unwrap();
-    }
-
-    #[tokio::test]
-    async fn lags_of_the_first_weeks_come_from_the_training_data() {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        publish(
-            &store,
-            TRAIN_BASELINE,
-            day("2021-03-01"),
-            day("2021-05-15"),
-            3,
-        )
-        .await;
-        publish(
-            &store,
-            TEST_BASELINE,
-            day("2021-05-16"),
-            day("2021-05-20"),
-            8,
-        )
-        .await;
-        let FixedTest { data, frame } = load(&store).await.unwrap();
-        assert_eq!(frame.len(), 5 * 24);
-        let csv = store
-            .read(&ObjectPath::new(TEST_BASELINE))
-            .await
-            .unwrap()
-            .bytes;
-        assert_eq!(
-            (data.name.to_string().get(..16), data.sha256),
-            (Some("test-2021-05-20-"), Checksum::of(&csv))
-        );
-        assert_eq!(
-            (
-                frame.column("count_24h_earlier").unwrap()[0],
-                frame.targets()[0]
-            ),
-            (3.0, 8.0)
-        );
-        let profile = profile(&store).await.unwrap();
-        assert_eq!(profile.first_hour, day("2021-05-16").first_hour());
-        assert_eq!(profile.columns.len(), COLUMNS.len() + 1);
-    }
-
-    #[tokio::test]
-    async fn cache_is_used_until_a_baseline_changes() {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        publish(
-            &store,
-            TRAIN_BASELINE,
-            day("2021-04-01"),
-            day("2021-05-15"),
-            3,
-        )
-        .await;
-        publish(
-            &store,
-            TEST_BASELINE,
-            day("2021-05-16"),
-            day("2021-05-17"),
-            8,
-        )
-        .await;
-        let first = load(&store).await.unwrap();
-        let before = store.generation(&ObjectPath::new(FEATURES)).await.unwrap();
-        // Compare bytes, because NaN is not equal to itself.
-        assert_eq!(
-            postcard::to_stdvec(&load(&store).await.unwrap()),
-            postcard::to_stdvec(&first)
-        );
-        assert_eq!(
-            store.generation(&ObjectPath::new(FEATURES)).await.unwrap(),
-            before
-        );
-        publish(
-            &store,
-            TEST_BASELINE,
-            day("2021-05-16"),
-            day("2021-05-18"),
-            8,
-        )
-        .await;
-        assert_eq!(load(&store).await.unwrap().frame.len(), 3 * 24);
-    }
-
-    #[tokio::test]
-    async fn published_data_sets_are_read_beside_uploaded_files() {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        for name in [TRAIN_BASELINE, TEST_BASELINE] {
-            publish(&store, name, day("2021-02-01"), day("2021-02-02"), 1).await;
-        }
-        assert_eq!(load(&store).await.unwrap().frame.len(), 2 * 24);
-        let mut names = Vec::new();
-        for (role, first, last) in [
-            (Role::Train, "2021-04-01", "2021-05-15"),
-            (Role::Test, "2021-05-16", "2021-05-20"),
-        ] {
-            let mut counts = Counts::default();
-            let quai = counts.intern(Counter {
-                id: None,
-                name: "Quai".to_owned(),
-                coordinates: None,
-            });
-            day(first)
-                .through(day(last))
-                .flat_map(Day::hours)
-                .for_each(|hour| counts.push(quai, hour, 7));
-            let draft = baseline::DataSetDraft::new(role, &counts, Vec::new(), None).unwrap();
-            names.push(
-                baseline::store_data_set(&*store, draft.unwrap())
-                    .await
-                    .unwrap()
-                    .name,
-            );
-        }
-        let published = baseline::Baseline {
-            train: names[0].clone(),
-            test: names[1].clone(),
-        };
-        baseline::publish(&*store, None, &published).await.unwrap();
-        let fixed_test = load(&store).await.unwrap();
-        assert_eq!(
-            (fixed_test.frame.len(), fixed_test.data.name),
-            (5 * 24, names[1].clone())
-        );
-    }
-
-    #[tokio::test]
-    async fn missing_baseline_is_named() {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let error = load(&store).await.unwrap_err().to_string();
-        assert!(error.ends_with(TRAIN_BASELINE), "{error}");
-    }
-}
+mod tests;

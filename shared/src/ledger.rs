@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use listing::{
-    Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
+    Unfinished, each_unfinished_since, is_in_progress, last_completed, unfinished, unfinished_since,
 };
 
 use crate::{

@@ -104,7 +104,7 @@ pub async fn messages_arrive_unchanged(target: &Setup) {
 pub async fn event_arrives_with_its_type_and_id(target: &Setup) {
     let day = "2021-07-19".parse().unwrap();
     let event = DayIngested {
-        event_id: EventId::of(Function::Ingest, &target.name),
+        event_id: EventId::of(Function::Ingest, format_args!("{day}@{}", target.name)),
         day,
         rows: 1_344,
     };

@@ -8,6 +8,7 @@
 //! - [`bigquery_fake`]: a fake of BigQuery, for the behaviour that its emulator lacks.
 //! - [`storage_fake`]: a proxy of the Cloud Storage emulator that records requests and injects
 //!   faults.
+//! - [`fuzz`]: the checks of the fuzz targets in the folder `fuzz`.
 //!
 //! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`.
 
@@ -23,6 +24,7 @@ pub mod bus_suite;
 pub mod endpoint;
 pub mod eventually;
 pub mod failing;
+pub mod fuzz;
 pub mod registry_suite;
 pub mod storage_fake;
 pub mod store_suite;

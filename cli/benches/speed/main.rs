@@ -10,6 +10,7 @@
 )]
 
 mod features;
+mod hostile;
 mod memory;
 mod merge;
 mod processes;
@@ -28,10 +29,11 @@ async fn main() {
     let part = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with("--"));
-    // The first two need emulators, so only `make bench-memory` runs them. The last two run in
-    // child processes of other benchmarks.
+    // Only `make bench-memory` runs the first two; the first one needs emulators. The last two run
+    // in child processes of other benchmarks.
     match part.as_deref() {
         Some("memory") => return memory::bench().await,
+        Some(hostile::NAME) => return hostile::bench().await,
         Some(memory::QUERY) => return memory::query_alone().await,
         Some(merge::ALONE) => return merge::alone(),
         _ => {}

@@ -33,7 +33,10 @@ use shared::{
     settings::{PortAddresses, ProcessVariables, required},
 };
 
-use crate::processes::{binary, free_port, wait_until_it_listens};
+use crate::{
+    processes::{binary, free_port, wait_until_it_listens},
+    timing,
+};
 
 /// The sample has 120 counters for 315 days, about 907,000 rows.
 const COUNTERS: u32 = 120;
@@ -92,7 +95,7 @@ pub(crate) async fn query_alone() {
         .await
         .expect("the tables can be read");
     println!("{}", counts.len());
-    println!("{}", peak_mebibytes("self"));
+    println!("{}", timing::peak_memory_mib());
 }
 
 async fn ingest(variables: &BTreeMap<&str, String>, live: &Counts) {
@@ -256,13 +259,14 @@ impl Emulators {
 }
 
 /// The process of a function. Dropping it kills the process.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     port: u16,
 }
 
 impl Process {
-    fn start(function: &str, variables: &BTreeMap<&str, String>) -> Self {
+    /// Starts a function, and waits until it listens.
+    pub(crate) fn start(function: &str, variables: &BTreeMap<&str, String>) -> Self {
         let port = free_port();
         let mut command = Command::new(binary(function));
         command
@@ -275,11 +279,21 @@ impl Process {
         Self { child, port }
     }
 
+    /// Returns the id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns the URL to push to.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
     async fn push(&self, payload: &[u8]) {
         let message = json!({ "data": BASE64_STANDARD.encode(payload), "messageId": "1" });
         let body: Value = json!({ "message": message });
         let reply = reqwest::Client::new()
-            .post(format!("http://127.0.0.1:{}/", self.port))
+            .post(self.url())
             .json(&body)
             .send()
             .await;
@@ -288,7 +302,7 @@ impl Process {
     }
 
     fn peak_mebibytes(&self) -> u64 {
-        peak_mebibytes(&self.child.id().to_string())
+        timing::peak_kib(self.id()) / 1024
     }
 }
 
@@ -297,22 +311,6 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Returns the peak resident memory of a process in MiB, from `/proc/PID/status`.
-fn peak_mebibytes(pid: &str) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process exists");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("the kernel reports VmHWM");
-    line.trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse::<u64>()
-        .expect("VmHWM is a number")
-        / 1024
 }
 
 fn day(text: &str) -> Day {

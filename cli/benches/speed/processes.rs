@@ -17,7 +17,7 @@ use crate::{Data, timing};
 
 const RUNS: usize = 15;
 /// The wait after start-up, until temporary memory is released.
-const IDLE_DELAY: Duration = Duration::from_millis(100);
+pub(crate) const IDLE_DELAY: Duration = Duration::from_millis(100);
 const FUNCTIONS: [&str; 6] = [
     "ingest",
     "predict",
@@ -73,9 +73,10 @@ fn drift_check(state: &Path, week: &str) {
 }
 
 /// The environment variables of a process.
-type Environment = Vec<(&'static str, String)>;
+pub(crate) type Environment = Vec<(&'static str, String)>;
 
-fn on_files(state: &Path) -> Environment {
+/// Selects the file adapters.
+pub(crate) fn on_files(state: &Path) -> Environment {
     let address = |name: &str| format!("file://{}", state.join(name).display());
     vec![
         ("STORE_URL", address("objects")),

@@ -27,6 +27,18 @@ pub(crate) fn memory_kib(process: u32) -> u64 {
     status_kib(&process.to_string(), "VmRSS:")
 }
 
+/// Returns the peak resident memory of a process in KiB, or 0 if the system does not report it.
+pub(crate) fn peak_kib(process: u32) -> u64 {
+    status_kib(&process.to_string(), "VmHWM:")
+}
+
+/// Sets the peak resident memory of a process to its resident memory.
+pub(crate) fn reset_peak(process: u32) {
+    // 5 resets the peak, see proc_pid_clear_refs(5).
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5")
+        .expect("the kernel can reset the peak memory of a process");
+}
+
 fn status_kib(process: &str, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(field));

@@ -8,4 +8,5 @@ mod target;
 pub use open_data::OpenDataArguments;
 pub use recipe::{DeviceArgument, RecipeArguments};
 pub use strategy::StrategyArguments;
+pub(crate) use target::state_folder;
 pub use target::{StateArguments, TargetArguments};

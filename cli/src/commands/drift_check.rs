@@ -85,6 +85,7 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
         &arguments.policy,
         champion,
         &counts,
+        ports.clock.now(),
     )
     .await?;
     stdout::print(&Printed(report), arguments.json)

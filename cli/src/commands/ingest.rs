@@ -1,4 +1,4 @@
-//! `bike-traffic ingest`: requests the days whose counts are incomplete.
+//! `bike-traffic ingest`: requests the days on which a counter lacks an hour.
 
 use std::{fmt, sync::Arc};
 
@@ -13,6 +13,7 @@ use shared::{
     event::{Event, Function, IngestRequested},
     ledger::last_completed,
     ports::Ports,
+    warehouse::DayState,
 };
 
 use crate::{
@@ -31,8 +32,8 @@ Examples:
   bike-traffic ingest --cloud --from 2021-07-01 --to 2021-07-31
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
-The command publishes one message for each day with missing hours; the function ingest fetches \
-the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
+The command publishes one message for each day on which a counter lacks an hour; the function \
+ingest fetches the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
 request before it is complete has no effect. A request has at most 400 days.
 
 A reply replaces the counts of a day only if it has all of their counters and hours; otherwise \
@@ -97,15 +98,25 @@ pub struct RequestedDay {
     pub day: Day,
     /// The number of hours with counts in the daily table.
     pub hours: u64,
+    /// The number of counts in the daily table.
+    pub rows: u64,
+    /// The number of counters in the daily table.
+    pub counters: u64,
     /// The time of the last ingestion; `None` if the day was never ingested.
     pub again: Option<Timestamp>,
 }
 
 impl fmt::Display for Backfill {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for RequestedDay { day, hours, again } in &self.asked {
-            write!(formatter, "{day}: {hours} of {} hours", hours_of(*day))?;
-            match again {
+        for asked in &self.asked {
+            let (day, expected) = (asked.day, hours_of(asked.day));
+            write!(formatter, "{day}: {} of {expected} hours", asked.hours)?;
+            if asked.counters > 0 {
+                let counts = asked.counters * expected;
+                write!(formatter, ", {} of {counts} counts", asked.rows)?;
+                write!(formatter, " of {} counters", asked.counters)?;
+            }
+            match asked.again {
                 None => writeln!(formatter)?,
                 Some(at) => writeln!(formatter, ", last ingested at {at}")?,
             }
@@ -172,7 +183,9 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
         );
     }
     if to < from {
-        bail!("cannot request {from} to {to}: the last day is before the first");
+        bail!(
+            "cannot request {from} to {to}: the last day is before the first; pass --from {to} --to {from}"
+        );
     }
     if from.days_until(to) >= MAXIMUM_DAYS {
         bail!(
@@ -212,15 +225,28 @@ async fn days_to_request(
     all: bool,
 ) -> anyhow::Result<Vec<RequestedDay>> {
     let known = ports.warehouse.count_days(from, to).await?;
-    let hours = |day: Day| known.get(&day).map_or(0, |state| state.hours);
-    let days = from.through(to).map(|day| RequestedDay {
-        day,
-        hours: hours(day),
-        again: None,
+    let days = from.through(to).map(|day| {
+        let known = known.get(&day);
+        let number = |of: fn(&DayState) -> u64| known.map_or(0, of);
+        RequestedDay {
+            day,
+            hours: number(|state| state.hours),
+            rows: number(|state| state.rows),
+            counters: number(|state| state.counters),
+            again: None,
+        }
     });
-    Ok(days
-        .filter(|asked| all || asked.hours < hours_of(asked.day))
-        .collect())
+    Ok(days.filter(|asked| all || !asked.is_complete()).collect())
+}
+
+impl RequestedDay {
+    /// Returns `true` if every counter of the table has a count for each published hour.
+    ///
+    /// A table has one count for each counter and hour.
+    fn is_complete(&self) -> bool {
+        let expected = hours_of(self.day);
+        self.hours >= expected && self.rows >= self.counters * expected
+    }
 }
 
 async fn publish_all(ports: &Ports, asked: &[RequestedDay], force: bool) -> anyhow::Result<usize> {
@@ -275,106 +301,4 @@ async fn publish(ports: &Ports, day: Day, request: &IngestRequested) -> anyhow::
 }
 
 #[cfg(test)]
-mod tests {
-    use forecasting::counts::{Counter, Counts};
-    use shared::clock::SimulatedClock;
-
-    use super::*;
-
-    fn day(text: &str) -> Day {
-        text.parse().unwrap()
-    }
-
-    async fn write_hours(ports: &Ports, day: Day, hours: usize) {
-        let mut counts = Counts::default();
-        let quai = counts.intern(Counter {
-            id: None,
-            name: "Quai".to_owned(),
-            coordinates: None,
-        });
-        day.hours()
-            .take(hours)
-            .for_each(|hour| counts.push(quai, hour, 1));
-        ports
-            .warehouse
-            .replace_counts(day, &counts, Timestamp::UNIX_EPOCH)
-            .await
-            .unwrap();
-    }
-
-    fn options(from: &str, to: Option<&str>) -> Options {
-        Options {
-            from: day(from),
-            to: to.map(day),
-            force: false,
-            dry_run: true,
-        }
-    }
-
-    #[tokio::test]
-    async fn day_is_complete_with_counts_for_every_published_hour() {
-        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
-            "2021-07-20T04:00:00Z".parse().unwrap(),
-        )));
-        // The day of the spring clock change has 23 hours. That of the autumn clock change has 25,
-        // of which 24 are published.
-        for (text, hours, is_complete) in [
-            ("2021-07-17", 24, true),
-            ("2021-07-18", 23, false),
-            ("2021-03-28", 23, true),
-            ("2021-03-27", 23, false),
-            ("2020-10-25", 24, true),
-            ("2020-10-25", 23, false),
-        ] {
-            write_hours(&ports, day(text), hours).await;
-            let backfill = request_days(&ports, options(text, Some(text)))
-                .await
-                .unwrap();
-            assert_eq!(
-                (backfill.skipped == 1, backfill.asked.is_empty()),
-                (is_complete, is_complete),
-                "{text} with {hours} hours"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn unfinished_days_are_rejected_and_yesterday_is_the_default() {
-        // In Paris, this is 2021-07-20 at 00:30.
-        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(
-            "2021-07-19T22:30:00Z".parse().unwrap(),
-        )));
-        let backfill = request_days(&ports, options("2021-07-15", None))
-            .await
-            .unwrap();
-        assert_eq!((backfill.to, backfill.asked.len()), (day("2021-07-19"), 5));
-        let error = request_days(&ports, options("2021-07-15", Some("2021-07-20")))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("not over"), "{error}");
-        let error = request_days(&ports, options("2021-07-15", Some("2021-07-14")))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("the last day is before the first"),
-            "{error}"
-        );
-        for (from, to, expected) in [
-            ("2021-07-15", "9999-12-31", "not over"),
-            ("9999-12-31", "9999-12-31", "not over"),
-            (
-                "2020-06-14",
-                "2021-07-19",
-                "at most 400 days at once, for example --to 2021-07-18",
-            ),
-        ] {
-            let error = request_days(&ports, options(from, Some(to))).await;
-            let error = error.unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-        let most = request_days(&ports, options("2020-06-15", None)).await;
-        assert_eq!(most.unwrap().days, 400);
-    }
-}
+mod tests;

@@ -62,7 +62,10 @@ impl fmt::Display for Unlocked {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: UnlockArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let unlocked = unlock(&ports, &arguments.reason, &arguments.environment).await?;
     stdout::print(&unlocked, arguments.json)
 }

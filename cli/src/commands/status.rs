@@ -17,7 +17,9 @@ use shared::{
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
     ports::Ports,
-    registry::{Alias, ModelVersion, RunName, Version},
+    registry::{
+        self, Alias, ChampionError, ModelVersion, Registry, RegistryError, RunName, Version,
+    },
 };
 
 use crate::{
@@ -69,6 +71,10 @@ pub struct Status {
     /// The lock that keeps changes of the model registry waiting, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry_lock: Option<String>,
+    /// The reason why the functions have no champion, with the next command: there is none, it was
+    /// deleted, or its version has no run of bike-traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub champion_problem: Option<String>,
     /// The most recent versions and all versions with an alias, newest first; `None` if the registry
     /// cannot be read.
     pub versions: Option<Vec<VersionStatus>>,
@@ -189,6 +195,11 @@ pub async fn read_status(
     let lock = ports.registry.describe_lock().await;
     let registry_lock = readable("registry lock", lock, &mut unreadable).flatten();
     let versions = readable("versions", versions(ports).await, &mut unreadable);
+    let mut champion_problem = None;
+    if versions.is_some() {
+        let problem = find_champion_problem(&*ports.registry).await;
+        champion_problem = readable("champion", problem, &mut unreadable).flatten();
+    }
     let log = ports.warehouse.audit_log_since(since).await;
     let log = readable("audit log", log, &mut unreadable);
     let last = |function: Function| {
@@ -221,6 +232,7 @@ pub async fn read_status(
         at,
         since,
         registry_lock,
+        champion_problem,
         versions,
         functions,
         unfinished,
@@ -244,6 +256,25 @@ fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLe
         dead_letter.attributes.get(EVENT_ID_ATTRIBUTE) == Some(&event_id)
     };
     !is_message || dead_letters.iter().any(is_of_message)
+}
+
+/// Returns the reason why the functions cannot use the champion, or `None` if they can.
+async fn find_champion_problem(registry: &dyn Registry) -> Result<Option<String>, RegistryError> {
+    let version = match registry::champion(registry).await {
+        Ok(version) => version,
+        Err(ChampionError::Registry(error)) => return Err(error),
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let reason = match registry.version(version).await {
+        Ok(_) => return Ok(None),
+        Err(RegistryError::Unusable { source, .. }) => source.to_string(),
+        Err(error @ RegistryError::NotFound { .. }) => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(format!(
+        "the champion is version {version}, which the functions cannot use: {reason}; choose another one with \
+         `bike-traffic rollback --to VERSION`"
+    )))
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {

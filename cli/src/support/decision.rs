@@ -38,21 +38,34 @@ pub(crate) async fn record(
     env: &str,
 ) -> anyhow::Result<()> {
     let reason = entry.reason.clone();
+    let recorded = try_record(ports, event_id, entry, env).await;
+    recorded.with_context(|| {
+        format!("the decision took effect ({reason}), but its audit row {event_id} is missing; insert it by hand")
+    })
+}
+
+/// Records an operator's decision as [`record`] does.
+///
+/// # Errors
+/// Returns an error if the row cannot be written. The caller says what to do then.
+pub(crate) async fn try_record(
+    ports: &Ports,
+    event_id: &EventId,
+    entry: AuditEntry,
+    env: &str,
+) -> Result<(), WarehouseError> {
     let row = entry
         .into_row(ports.clock.now(), Function::Promote, event_id.clone(), env)
         .by_operator();
     let mut delays = DELAYS.into_iter();
-    let recorded = loop {
+    loop {
         let recorded = ports.warehouse.record(&row).await;
         let is_transient = |error: &WarehouseError| error.retryability() == Retryability::Transient;
         match delays.next() {
             Some(delay) if recorded.as_ref().is_err_and(is_transient) => {
                 tokio::time::sleep(delay).await;
             }
-            _ => break recorded,
+            _ => return recorded,
         }
-    };
-    recorded.with_context(|| {
-        format!("the decision took effect ({reason}), but its audit row {event_id} is missing; insert it by hand")
-    })
+    }
 }

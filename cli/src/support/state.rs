@@ -34,8 +34,8 @@ impl State {
         Ok(Self { folder })
     }
 
-    /// Returns the state in a folder that an earlier command has created. Commands that only read
-    /// use it, so that a wrong path is an error and not an empty state.
+    /// Returns the state in a folder that an earlier command has created. Commands that work on
+    /// earlier results use it, so that a wrong path is an error and not an empty state.
     ///
     /// # Errors
     /// Returns an error if the folder does not exist, cannot be read, or has no state in it.
@@ -101,7 +101,7 @@ impl TargetArguments {
         Self::open_services(clock).await
     }
 
-    /// Opens the ports of the target for reading: a local state must exist.
+    /// Opens the ports of the target for work on earlier results: a local state must exist.
     ///
     /// # Errors
     /// Returns the errors of [`TargetArguments::open`] and [`State::existing`].

@@ -73,6 +73,7 @@ fn status() {
         at: timestamp("2021-08-02T05:02:00Z"),
         since: timestamp("2021-07-03T05:02:00Z"),
         registry_lock: None,
+        champion_problem: None,
         versions: Some(vec![
             version(
                 2,
@@ -283,11 +284,15 @@ fn backfill() {
             RequestedDay {
                 day: day("2021-07-02"),
                 hours: 0,
+                rows: 0,
+                counters: 0,
                 again: None,
             },
             RequestedDay {
                 day: day("2021-07-04"),
                 hours: 17,
+                rows: 34,
+                counters: 2,
                 again: Some(timestamp("2021-07-05T04:00:00Z")),
             },
         ],

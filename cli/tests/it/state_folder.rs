@@ -29,6 +29,12 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         &["data", "history"],
         &["replay", "--from", "2021-07-26T00:00:00Z", "--dry-run"],
         &["replay", "--dead-letters", "--dry-run"],
+        &["rollback"],
+        &["rollback", "--to", "7"],
+        &["registry-unlock", "--reason", "a test"],
+        &["export"],
+        &["publish-baseline"],
+        &["retrain", "--quarterly", "--dry-run"],
     ] {
         let arguments = [arguments, &["--state", "no-such-state"]].concat();
         let output = run(folder.path(), &arguments);
@@ -41,6 +47,24 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
     assert_eq!(names(folder.path()), BTreeSet::new());
+}
+
+#[test]
+fn state_folder_with_a_tilde_is_rejected_and_is_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".env"), "BIKE_TRAFFIC_STATE=~/x\n").unwrap();
+    for arguments in [
+        &["ingest", "--from", "2021-07-19", "--to", "2021-07-19"][..],
+        &["status", "--state", "~/x"],
+        &["stack"],
+        &["run", "--states", "~/x"],
+    ] {
+        let output = run(folder.path(), arguments);
+        let errors = error_of(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains("write `$HOME/x`"), "{errors}");
+    }
+    assert_eq!(names(folder.path()), BTreeSet::from([".env".to_owned()]));
 }
 
 #[test]

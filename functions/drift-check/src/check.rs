@@ -125,6 +125,7 @@ impl WeekCounts {
 /// Checks a week for drift and for a high live error.
 ///
 /// Writes nothing, so it is safe to call for any week at any time. Does not wait for missing days.
+/// Hours of an uploaded test set that begin after `now` are rejected.
 ///
 /// # Errors
 /// Returns a permanent error if the week has no counts, if the fixed test set is missing, or if
@@ -135,6 +136,7 @@ pub async fn check_week(
     policy: &Policy,
     champion: ChampionRecord,
     week_counts: &WeekCounts,
+    now: Timestamp,
 ) -> Result<WeekReport, Error> {
     let WeekCounts {
         week,
@@ -149,7 +151,7 @@ pub async fn check_week(
         )));
     }
     let forecasts = warehouse.forecasts(first, last).await?;
-    let profile = fixed_test::profile(store).await?;
+    let profile = fixed_test::profile(store, now).await?;
     let reference: Vec<_> = profile
         .columns
         .into_iter()

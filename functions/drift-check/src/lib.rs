@@ -4,10 +4,14 @@ mod check;
 
 use std::{fmt, sync::Arc};
 
-use forecasting::policy::Policy;
+use forecasting::{
+    policy::Policy,
+    time::{Day, Week},
+};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
+    Timestamp,
     address::ObjectPath,
     audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
@@ -74,6 +78,7 @@ impl Handler for DriftCheck {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let week = event.week(context.published_at);
+        check_is_over(week, context.now)?;
         let champion = self.champion().await?;
         let counts = WeekCounts::read(&*self.warehouse, week).await?;
         counts.check_due(&self.policy, context.now)?;
@@ -83,6 +88,7 @@ impl Handler for DriftCheck {
             &self.policy,
             champion,
             &counts,
+            context.now,
         )
         .await?;
         let path = report_path(context.event_id.subject_of_week(week));
@@ -138,6 +144,18 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
+}
+
+/// Returns a permanent error if a week is not over: no delivery of the next days could judge it.
+fn check_is_over(week: Week, now: Timestamp) -> Result<(), Error> {
+    let last = week.last_day();
+    if last < Day::of(now) {
+        return Ok(());
+    }
+    Err(Error::permanent(format!(
+        "cannot judge {week}: it ends on {last}; \
+         from the next day on, run `bike-traffic drift-check --week {week} --request`"
+    )))
 }
 
 /// Returns the path of the report about a week, or about a repeated check of a week.

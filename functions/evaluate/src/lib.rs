@@ -14,6 +14,7 @@ use model::{Model, ModelCard, Threads};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
+    Timestamp,
     audit::AuditEntry,
     baseline::DataSet,
     evaluation::Evaluation,
@@ -60,7 +61,7 @@ impl Evaluate {
 
     /// Builds the rows of the fresh holdout: the last days of the week, without the hours of the
     /// fixed test set. Returns them with their coverage.
-    async fn fresh_holdout(&self, week: Week) -> Result<(Frame, Coverage), Error> {
+    async fn fresh_holdout(&self, week: Week, now: Timestamp) -> Result<(Frame, Coverage), Error> {
         let last = week.last_day();
         let first = last.plus(1 - self.policy.fresh_holdout_days);
         let known = self
@@ -72,7 +73,7 @@ impl Evaluate {
             &[&known],
             &known.days(first, last),
         );
-        let profile = fixed_test::profile(&self.store).await?;
+        let profile = fixed_test::profile(&self.store, now).await?;
         let coverage = Coverage::of(&known, (first, last), |hour| !profile.excludes(hour));
         let fresh = frame.filter(|row| !profile.excludes(row.hour));
         Ok((fresh, coverage))
@@ -82,16 +83,20 @@ impl Evaluate {
         Ok(Model::load_version(&self.store, &*self.registry, version, Threads::All).await?)
     }
 
-    async fn compare(&self, event: &ChallengerTrained) -> Result<(Comparison, Coverage), Error> {
+    async fn compare(
+        &self,
+        event: &ChallengerTrained,
+        now: Timestamp,
+    ) -> Result<(Comparison, Coverage), Error> {
         let (champion, challenger) = (
             self.load(event.champion).await?,
             self.load(event.challenger).await?,
         );
-        let fixed = fixed_test::load(&self.store).await?;
+        let fixed = fixed_test::load(&self.store, now).await?;
         for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
             check_test_set(version, model.card(), &fixed.data)?;
         }
-        let (fresh, coverage) = self.fresh_holdout(event.week).await?;
+        let (fresh, coverage) = self.fresh_holdout(event.week, now).await?;
         let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
         let comparison = joined.map_err(|source| {
@@ -109,7 +114,7 @@ impl Handler for Evaluate {
     async fn handle(&self, event: ChallengerTrained, context: &Context) -> Result<Outcome, Error> {
         // Read before the comparison, so that a change of the champion meanwhile makes it stale.
         let champion_changes = self.registry.champion_state().await?.changes;
-        let (comparison, coverage) = self.compare(&event).await?;
+        let (comparison, coverage) = self.compare(&event, context.now).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
             week: event.week,

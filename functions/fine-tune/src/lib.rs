@@ -56,10 +56,15 @@ impl FineTune {
     }
 
     /// Trains the challenger and scores it on the fixed test set.
-    async fn train(&self, champion: Version, frame: Frame) -> Result<(Model, Scores), Error> {
+    async fn train(
+        &self,
+        champion: Version,
+        frame: Frame,
+        now: Timestamp,
+    ) -> Result<(Model, Scores), Error> {
         let champion =
             Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
-        let fixed_test = fixed_test::load(&self.store).await?;
+        let fixed_test = fixed_test::load(&self.store, now).await?;
         let recipe = self.recipe.clone();
         let work =
             move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.scored_on(&fixed_test);
@@ -135,7 +140,7 @@ impl Handler for FineTune {
     async fn handle(&self, event: DriftDetected, context: &Context) -> Result<Outcome, Error> {
         let window = Window::before(&self.policy, event.week);
         let TrainingRows { frame, coverage } =
-            training_rows(&self.store, &*self.warehouse, window).await?;
+            training_rows(&self.store, &*self.warehouse, window, context.now).await?;
         let days = coverage.days;
         if days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
@@ -143,7 +148,7 @@ impl Handler for FineTune {
             return Ok(Outcome::new(entry));
         }
         let name = run_name(&event, &self.recipe, &frame)?;
-        let (challenger, scores) = self.train(event.champion, frame).await?;
+        let (challenger, scores) = self.train(event.champion, frame, context.now).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
         let run = self.run(&event, name, &challenger, scores, context.published_at);
         context.fence.check().await?;

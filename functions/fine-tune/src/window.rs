@@ -10,7 +10,7 @@ use forecasting::{
 };
 use runtime::Error;
 use serde::Serialize;
-use shared::{fixed_test, store::Store, warehouse::Warehouse};
+use shared::{Timestamp, fixed_test, store::Store, warehouse::Warehouse};
 
 /// The days of a fine-tuning run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -45,7 +45,7 @@ pub struct TrainingRows {
 }
 
 /// Builds the training rows of a window: without the fresh holdout and without the hours of the
-/// fixed test set.
+/// fixed test set. Hours of an uploaded test set that begin after `now` are rejected.
 ///
 /// # Errors
 /// Returns an error if a port fails or if the fixed test set is missing.
@@ -53,8 +53,9 @@ pub async fn training_rows(
     store: &Arc<dyn Store>,
     warehouse: &dyn Warehouse,
     window: Window,
+    now: Timestamp,
 ) -> Result<TrainingRows, Error> {
-    let profile = fixed_test::profile(store).await?;
+    let profile = fixed_test::profile(store, now).await?;
     let known = warehouse
         .counts(window.first.plus(-HISTORY_DAYS), window.last_training)
         .await?;
@@ -74,7 +75,6 @@ mod tests {
     use super::*;
     use forecasting::counts::{Counter, Counts, write_french};
     use shared::{
-        Timestamp,
         baseline::{TEST_BASELINE, TRAIN_BASELINE},
         store::{Condition, MemoryStore},
         warehouse::EmbeddedWarehouse,
@@ -132,8 +132,10 @@ mod tests {
                 .unwrap();
         }
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
-        let TrainingRows { frame, coverage } =
-            training_rows(&store, &warehouse, window).await.unwrap();
+        let now = "2021-08-02T05:00:00Z".parse().unwrap();
+        let TrainingRows { frame, coverage } = training_rows(&store, &warehouse, window, now)
+            .await
+            .unwrap();
         let days: BTreeSet<_> = frame.rows().iter().map(|row| row.hour.day()).collect();
         assert_eq!(days, day("2021-07-19").through(day("2021-07-25")).collect());
         // The days before 2021-07-19 belong to the fixed test set, so they are not expected.

@@ -12,9 +12,9 @@ use forecasting::{
 use serde::{Deserialize, Serialize};
 
 /// The maximum number of counters that a report lists.
-const LISTED_COUNTERS: usize = 100;
+pub(crate) const LISTED_COUNTERS: usize = 100;
 /// The maximum number of counters that a reason names.
-const NAMED_COUNTERS: usize = 5;
+pub(crate) const NAMED_COUNTERS: usize = 5;
 
 /// The stored counts for whose counter and hour a reply has no count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     Timestamp,
     address::ObjectPath,
+    clock::Clock,
     event::EventId,
     open_data::OpenData,
     store::{Condition, Store, StoreError, read_json, write_json},
@@ -16,7 +17,8 @@ use shared::{
 };
 
 use crate::{
-    coverage::{Coverage, Loss, silent_counters},
+    claim::DayClaim,
+    coverage::{Coverage, LISTED_COUNTERS, Loss, silent_counters},
     reply::{Parsed, Unusable},
 };
 
@@ -42,6 +44,10 @@ pub struct DayReport {
     /// The fields that no record of the reply has, although some usually do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent_fields: Vec<&'static str>,
+    /// The first 100 counters of the reply that have their id in their name, `NAME (ID)`, because
+    /// another id reports different counts under that name in the same hours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub separated_counters: Vec<String>,
     /// The counters that reported only zeros. A broken counter does so for weeks.
     pub silent_counters: Vec<String>,
     /// The counts of the previous table that the reply lacks. `None` if the reply has them all.
@@ -84,6 +90,7 @@ pub(crate) struct Ingestion<'a> {
     pub(crate) fence: &'a Fence,
     /// If `true`, a reply that lacks stored counts replaces the table as well.
     pub(crate) force: bool,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) now: Timestamp,
 }
 
@@ -96,12 +103,15 @@ impl Ingestion<'_> {
     /// Returns a transient error if the open data service is unavailable, its response is not a
     /// list of records, or there are no counts for the day yet. Returns a permanent error if the
     /// service refuses the request, or if all records are unusable. Returns a transient error, and
-    /// writes nothing more, if the delivery has lost its lease.
+    /// writes nothing more, if the delivery has lost its lease, or if another event replaces the
+    /// counts of the day.
     pub(crate) async fn ingest(&self, day: Day) -> Result<DayReport, Error> {
+        // The claim precedes the fetch, so that an older reply never replaces a newer one.
+        let claim = DayClaim::acquire(self.store, day, self.event_id, self.clock).await?;
         if let Some((reply, loss)) = self.accepted_before(day).await?
             && let Ok(parsed) = Parsed::of(&reply, day)
         {
-            return self.replace(day, &parsed, loss).await;
+            return self.replace(day, &claim, &parsed, loss).await;
         }
         let reply = self.open_data.day(day).await?;
         let parsed = match Parsed::of(&reply, day) {
@@ -127,8 +137,8 @@ impl Ingestion<'_> {
                 ..describe(day, stored, &parsed, loss)
             });
         }
-        self.accept(day, reply, loss.clone()).await?;
-        self.replace(day, &parsed, loss).await
+        self.accept(day, &claim, reply, loss.clone()).await?;
+        self.replace(day, &claim, &parsed, loss).await
     }
 
     /// Returns the reply that an earlier delivery of this event accepted, and the accepted loss.
@@ -170,7 +180,13 @@ impl Ingestion<'_> {
     }
 
     /// Records that this event replaces the table, and stores the reply.
-    async fn accept(&self, day: Day, reply: Bytes, loss: Option<Loss>) -> Result<(), Error> {
+    async fn accept(
+        &self,
+        day: Day,
+        claim: &DayClaim,
+        reply: Bytes,
+        loss: Option<Loss>,
+    ) -> Result<(), Error> {
         let accepted = Accepted {
             event_id: self.event_id.clone(),
             reply: Checksum::of(&reply),
@@ -178,6 +194,7 @@ impl Ingestion<'_> {
         };
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
         self.fence.check().await?;
+        claim.confirm(self.store).await?;
         write_json(self.store, &record, &accepted, Condition::Always).await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
@@ -189,6 +206,7 @@ impl Ingestion<'_> {
     async fn replace(
         &self,
         day: Day,
+        claim: &DayClaim,
         parsed: &Parsed,
         loss: Option<Loss>,
     ) -> Result<DayReport, Error> {
@@ -199,6 +217,7 @@ impl Ingestion<'_> {
                 .await?;
         }
         self.fence.check().await?;
+        claim.confirm(self.store).await?;
         self.warehouse
             .replace_counts(day, &parsed.counts, self.now)
             .await?;
@@ -231,6 +250,12 @@ fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> Da
         duplicates: parsed.duplicates,
         rejected: parsed.rejects.total(),
         absent_fields: parsed.absent_fields.clone(),
+        separated_counters: parsed
+            .separated
+            .iter()
+            .take(LISTED_COUNTERS)
+            .cloned()
+            .collect(),
         silent_counters: silent_counters(table),
         loss,
         kept_reply: None,

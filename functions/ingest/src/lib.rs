@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod claim;
 mod coverage;
 mod day;
 mod reason;
@@ -77,6 +78,7 @@ impl Handler for Ingest {
             event_id: &context.event_id,
             fence: &context.fence,
             force: event.force,
+            clock: &*self.clock,
             now: context.now,
         };
         let mut reports = Vec::new();

@@ -1,6 +1,6 @@
 //! The reason of the audit row.
 
-use crate::DayReport;
+use crate::{DayReport, coverage::NAMED_COUNTERS};
 
 /// Describes the ingestion of consecutive days in one sentence.
 pub(crate) fn of(reports: &[DayReport]) -> String {
@@ -54,9 +54,36 @@ fn remarks(report: &DayReport) -> Vec<String> {
             coverage.least_hours
         ));
     }
+    if !report.separated_counters.is_empty() {
+        remarks.push(format!(
+            "counters of one name are told apart by their id in the reply for {day}: {}",
+            names(&report.separated_counters)
+        ));
+    }
     if !report.absent_fields.is_empty() {
         let fields = report.absent_fields.join(", ");
         remarks.push(format!("no record of {day} has the field {fields}"));
     }
     remarks
+}
+
+/// Lists the first names, and the number of the others.
+fn names(all: &[String]) -> String {
+    let named = all[..all.len().min(NAMED_COUNTERS)].join(", ");
+    match all.len().saturating_sub(NAMED_COUNTERS) {
+        0 => named,
+        others => format!("{named}, and {others} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_five_names_are_listed_and_the_others_counted() {
+        let all: Vec<_> = (1..=7).map(|number| number.to_string()).collect();
+        assert_eq!(names(&all[..5]), "1, 2, 3, 4, 5");
+        assert_eq!(names(&all), "1, 2, 3, 4, 5, and 2 more");
+    }
 }

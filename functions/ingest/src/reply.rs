@@ -20,6 +20,8 @@ const MAXIMUM_REJECTS: usize = 1_000;
 pub(crate) struct Parsed {
     /// The counts of the day, without duplicates. Not empty.
     pub(crate) counts: Counts,
+    /// The names of the counters that were distinguished by their id.
+    pub(crate) separated: Vec<String>,
     pub(crate) records: u64,
     pub(crate) duplicates: u64,
     pub(crate) rejects: FirstRejects,
@@ -41,6 +43,7 @@ impl Parsed {
         let mut rejects = FirstRejects::default();
         let Response {
             mut counts,
+            separated,
             records,
             absent_fields,
         } = parse_response(reply, day, &mut rejects).map_err(|error| unreadable(day, error))?;
@@ -50,6 +53,7 @@ impl Parsed {
         }
         Ok(Self {
             counts,
+            separated,
             records,
             duplicates,
             rejects,

@@ -1,5 +1,6 @@
 //! Tests of the handler with the in-memory ports.
 
+mod claims;
 mod replacement;
 
 use std::{collections::BTreeMap, sync::Mutex};
@@ -59,7 +60,16 @@ async fn handle(
         reply: reply.map(str::to_owned),
         requested: Mutex::default(),
     });
-    let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
+    let result = handle_with(Arc::clone(&open_data) as _, ports, request).await;
+    let requested = open_data.requested.lock().unwrap().clone();
+    (result, requested)
+}
+
+async fn handle_with(
+    open_data: Arc<dyn OpenData>,
+    ports: &Ports,
+    request: &str,
+) -> Result<Outcome, Error> {
     let now = ports.clock.now();
     let event: IngestRequested = shared::event::decode(request.as_bytes()).unwrap();
     let context = Context {
@@ -68,9 +78,7 @@ async fn handle(
         now,
         fence: runtime::Fence::default(),
     };
-    let result = function.handle(event, &context).await;
-    let requested = open_data.requested.lock().unwrap().clone();
-    (result, requested)
+    Ingest::new(open_data, ports).handle(event, &context).await
 }
 
 fn day(text: &str) -> Day {
@@ -125,6 +133,33 @@ async fn request_without_days_ingests_yesterday() {
          2 of 2 counters of 2021-07-19 have fewer than 24 hours, the least 1"
     );
     assert_eq!(detail["silent_counters"], json!(["Pont N-S"]));
+}
+
+#[tokio::test]
+async fn counters_told_apart_by_their_id_are_named_in_reason_and_detail() {
+    let record = |id: &str, name: &str, count: u32| {
+        let date = "2021-07-19T06:00:00+00:00";
+        json!({ "id_compteur": id, "nom_compteur": name, "sum_counts": count, "date": date })
+    };
+    let (one, other) = (record("100-1", "Quai", 7), record("100-2", "Quai", 9));
+    let reply = json!([one, other, record("200", "Pont", 5)]).to_string();
+    let request = r#"{"type":"ingest-requested"}"#;
+    let outcome = handle(Ok(&reply), &ports(), request).await.0.unwrap();
+    assert_eq!(
+        outcome.entry().detail["days"][0]["separated_counters"],
+        json!(["Quai (100-1)", "Quai (100-2)"])
+    );
+    let named = "counters of one name are told apart by their id in the reply for 2021-07-19: \
+                 Quai (100-1), Quai (100-2)";
+    let reason = &outcome.entry().reason;
+    assert!(reason.contains(named), "{reason}");
+
+    let outcome = handle(Ok(TWO_COUNTERS), &ports(), request).await.0.unwrap();
+    assert!(!outcome.entry().reason.contains("told apart"));
+    assert_eq!(
+        outcome.entry().detail["days"][0].get("separated_counters"),
+        None
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use shared::{
     registry::{Registry, Version},
     settings::{SettingsError, Variables},
     store::Store,
-    warehouse::Warehouse,
+    warehouse::{Forecast, Warehouse},
 };
 use tokio::sync::Mutex;
 
@@ -100,6 +100,28 @@ impl Predict {
 }
 
 impl Predict {
+    /// Settles the forecasts of the ingested day, and reports the stored forecasts of the next day.
+    /// These are not empty.
+    async fn complete(
+        &self,
+        day: Day,
+        history: &History,
+        forecasts: &[Forecast],
+        context: &Context,
+    ) -> Result<Outcome, Error> {
+        context.fence.check().await?;
+        let settled = settle(&*self.warehouse, history, day).await?;
+        *self.serving_state.lock().await = None;
+        let (target, number) = (day.plus(1), forecasts.len());
+        let version = forecasts.first().map(|forecast| forecast.model_version);
+        let by = version.map_or_else(String::new, |version| format!(" by version {version}"));
+        Ok(Outcome::new(AuditEntry {
+            champion_version: version,
+            detail: json!({ "day": target, "forecasts": number, "settled_day": day, "settled_forecasts": settled }),
+            ..AuditEntry::new("forecast", format!("{number} forecasts of {target}{by}"))
+        }))
+    }
+
     /// Settles the forecasts of a day that was ingested late or again.
     ///
     /// The next day is over and its forecasts stay unchanged: the live error must reflect the
@@ -124,6 +146,16 @@ impl Predict {
     }
 }
 
+/// Returns `true` if an earlier delivery of the event made these forecasts.
+///
+/// They are not older than the event then, so the event must not be judged late, although the day
+/// of the forecasts may be over by now. Tables store microseconds.
+fn is_forecast_by(stored: &[Forecast], context: &Context) -> bool {
+    let published_at = context.published_at.as_microsecond();
+    let is_later = |forecast: &Forecast| forecast.predicted_at.as_microsecond() >= published_at;
+    !stored.is_empty() && stored.iter().all(is_later)
+}
+
 impl Handler for Predict {
     const FUNCTION: Function = Function::Predict;
     const PUBLISHES: &'static [Topic] = &[];
@@ -133,10 +165,14 @@ impl Handler for Predict {
         let champion = self.champion().await?;
         let history = self.history(event.day).await?;
         let target = event.day.plus(1);
-        if target < Day::of(context.now)
-            && !self.warehouse.forecasts(target, target).await?.is_empty()
-        {
-            return self.settle_only(event.day, &history, context).await;
+        if target < Day::of(context.now) {
+            let stored = self.warehouse.forecasts(target, target).await?;
+            if is_forecast_by(&stored, context) {
+                return self.complete(event.day, &history, &stored, context).await;
+            }
+            if !stored.is_empty() {
+                return self.settle_only(event.day, &history, context).await;
+            }
         }
         let forecasts = forecast_day(&champion, &history, event.day, target, context.now)?;
         if forecasts.is_empty() {
@@ -148,19 +184,8 @@ impl Handler for Predict {
         }
         context.fence.check().await?;
         self.warehouse.replace_forecasts(target, &forecasts).await?;
-        context.fence.check().await?;
-        let settled = settle(&*self.warehouse, &history, event.day).await?;
-        *self.serving_state.lock().await = None;
-        let forecast_count = forecasts.len();
-        let reason = format!(
-            "{forecast_count} forecasts of {target} by version {}",
-            champion.version
-        );
-        Ok(Outcome::new(AuditEntry {
-            champion_version: Some(champion.version),
-            detail: json!({ "day": target, "forecasts": forecast_count, "settled_day": event.day, "settled_forecasts": settled }),
-            ..AuditEntry::new("forecast", reason)
-        }))
+        self.complete(event.day, &history, &forecasts, context)
+            .await
     }
 
     /// Checks that the registry answers and has a champion.

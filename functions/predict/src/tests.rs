@@ -72,6 +72,16 @@ async fn ports(with_champion: bool) -> Ports {
 }
 
 async fn promote(ports: &Ports, counts: &Counts) {
+    promote_run(ports, counts, "champion-test", None).await;
+}
+
+/// Makes another version champion.
+async fn promote_again(ports: &Ports) {
+    let champion = Some(Version::new(1));
+    promote_run(ports, &counts(), "champion-again", champion).await;
+}
+
+async fn promote_run(ports: &Ports, counts: &Counts, name: &str, champion: Option<Version>) {
     let spec = FeatureSpec::for_counters(counts.counters());
     let recipe = TrainRecipe {
         rounds: 30,
@@ -86,30 +96,40 @@ async fn promote(ports: &Ports, counts: &Counts) {
         &mut |_| {},
     )
     .unwrap();
-    let run = Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH);
+    let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
     model.save(&*ports.store, &run.artifacts).await.unwrap();
     let version = ports.registry.register(&run).await.unwrap();
     ports
         .registry
-        .move_alias(Operator::named("tests").champion_change(None, version))
+        .move_alias(Operator::named("tests").champion_change(champion, version))
         .await
         .unwrap();
 }
 
 async fn ingested(ports: &Ports, text: &str) -> Result<Outcome, Error> {
+    let now = ports.clock.now();
+    delivered(ports, text, now, now).await
+}
+
+/// Delivers the event of a day that was published at one time, at another.
+async fn delivered(
+    ports: &Ports,
+    text: &str,
+    published_at: Timestamp,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
     let event_id = EventId::of(Function::Ingest, text);
     let event = DayIngested {
         event_id: event_id.clone(),
         day: day(text),
         rows: 24,
     };
-    let now = ports.clock.now();
     Predict::new(ports)
         .handle(
             event,
             &Context {
                 event_id,
-                published_at: now,
+                published_at,
                 now,
                 fence: runtime::Fence::default(),
             },
@@ -198,7 +218,8 @@ async fn repeated_ingestion_does_not_change_forecasts_of_a_past_day() {
         .replace_counts(day("2021-07-17"), &more, Timestamp::UNIX_EPOCH)
         .await
         .unwrap();
-    let outcome = ingested(&ports, "2021-07-17").await.unwrap();
+    let later = "2021-07-20T04:00:01Z".parse().unwrap();
+    let outcome = delivered(&ports, "2021-07-17", later, later).await.unwrap();
     assert_eq!(outcome.entry().decision.as_str(), "settled");
     assert_eq!(
         ports
@@ -237,6 +258,41 @@ async fn second_delivery_changes_nothing() {
         (first.entry(), first.events())
     );
     assert_eq!(objects().await, before);
+}
+
+/// The first delivery was interrupted before its audit row, and the day of its forecasts is over.
+#[tokio::test]
+async fn later_delivery_repeats_the_decision_and_changes_no_forecast() {
+    let ports = ports(true).await;
+    let published_at = ports.clock.now();
+    let first = delivered(&ports, "2021-07-19", published_at, published_at)
+        .await
+        .unwrap();
+    assert_eq!(first.entry().decision, "forecast");
+    let target = day("2021-07-20");
+    let before = ports.warehouse.forecasts(target, target).await.unwrap();
+
+    // Another champion would make other forecasts.
+    promote_again(&ports).await;
+    let later = "2021-07-22T04:00:00Z".parse().unwrap();
+    let second = delivered(&ports, "2021-07-19", published_at, later)
+        .await
+        .unwrap();
+    assert_eq!(
+        (second.entry(), second.events()),
+        (first.entry(), first.events())
+    );
+    let after = ports.warehouse.forecasts(target, target).await.unwrap();
+    assert_eq!(after, before);
+
+    // An event that was published after the forecasts did not make them.
+    let published_at = "2021-07-22T03:00:00Z".parse().unwrap();
+    let other = delivered(&ports, "2021-07-19", published_at, later)
+        .await
+        .unwrap();
+    assert_eq!(other.entry().decision, "settled");
+    let after = ports.warehouse.forecasts(target, target).await.unwrap();
+    assert_eq!(after, before);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ pub struct Policy {
     /// The columns that are compared with the fixed test set. By default, these are the count and
     /// all features except those of the calendar.
     pub drift_columns: Vec<String>,
-    /// The share of drifted columns at which the data set has drifted.
+    /// The share of drifted columns at which the data set has drifted, at most 1.
     pub drift_share: f64,
     /// The relative excess of the live MAE over the champion's MAE on the fixed test set that
     /// triggers fine-tuning: 0.10 for 10 %.
@@ -32,7 +32,8 @@ pub struct Policy {
     /// The number of the last of these days that form the fresh holdout. They are excluded from
     /// training.
     pub fresh_holdout_days: i32,
-    /// The minimum number of days of training data for fine-tuning.
+    /// The minimum number of days of training data for fine-tuning. At most `fine_tune_days` less
+    /// `fresh_holdout_days`.
     pub fine_tune_minimum_days: usize,
     /// The rule that decides on promotion.
     pub promotion: PromotionRule,
@@ -97,15 +98,8 @@ impl Policy {
                 "drift_columns has the unknown column `{column}`"
             )));
         }
-        let shares = [
-            ("drift_share", self.drift_share),
-            ("live_mae_tolerance", self.live_mae_tolerance),
-            ("live_mae_major", self.live_mae_major),
-            ("fixed_test_improvement", self.fixed_test_improvement),
-            ("fresh_improvement", self.fresh_improvement),
-            ("fixed_test_tolerance", self.fixed_test_tolerance),
-        ];
-        if let Some((name, share)) = shares
+        if let Some((name, share)) = self
+            .shares()
             .into_iter()
             .find(|(_, share)| !(0.0..=10.0).contains(share))
         {
@@ -113,8 +107,14 @@ impl Policy {
                 "{name} is {share}, but must be from 0 to 10"
             )));
         }
+        // The fresh holdout is excluded from training.
+        let training_days = self.fine_tune_days.saturating_sub(self.fresh_holdout_days);
         let rules = [
             (self.drift_columns.is_empty(), "drift_columns is empty"),
+            (
+                self.drift_share > 1.0,
+                "drift_share is above 1, so no week could drift",
+            ),
             (
                 self.live_mae_major < self.live_mae_tolerance,
                 "live_mae_major is below live_mae_tolerance",
@@ -131,11 +131,27 @@ impl Policy {
                 self.fine_tune_days <= self.fresh_holdout_days,
                 "fine_tune_days is not above fresh_holdout_days, so no day is left for training",
             ),
+            (
+                self.fine_tune_minimum_days > usize::try_from(training_days).unwrap_or(0),
+                "fine_tune_minimum_days is above fine_tune_days less fresh_holdout_days, so no week could be fine-tuned",
+            ),
         ];
         let violated = rules.into_iter().find(|(is_violated, _)| *is_violated);
         violated.map_or(Ok(()), |(_, reason)| {
             Err(PolicyError::Invalid(reason.to_owned()))
         })
+    }
+
+    /// Returns the parameters that are shares, with their names.
+    const fn shares(&self) -> [(&'static str, f64); 6] {
+        [
+            ("drift_share", self.drift_share),
+            ("live_mae_tolerance", self.live_mae_tolerance),
+            ("live_mae_major", self.live_mae_major),
+            ("fixed_test_improvement", self.fixed_test_improvement),
+            ("fresh_improvement", self.fresh_improvement),
+            ("fixed_test_tolerance", self.fixed_test_tolerance),
+        ]
     }
 
     /// Returns the instant from which a week is judged even if counts are missing. By default, this

@@ -152,10 +152,14 @@ impl Day {
         let start = PARIS
             .to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0))
             .compatible();
-        start.map_or(Hour(i32::MAX), |zoned| Hour::containing(zoned.timestamp()))
+        // The last day of the calendar begins after the last instant.
+        start.map_or(Hour::containing(Timestamp::MAX), |zoned| {
+            Hour::containing(zoned.timestamp())
+        })
     }
 
-    /// Returns the hours of the day: 24, or 23 or 25 when the clocks change.
+    /// Returns the hours of the day: 24, or 23 or 25 when the clocks change. The last two days of
+    /// the calendar have fewer, because the last instant is 9999-12-30T22:00:00 UTC.
     pub fn hours(self) -> impl Iterator<Item = Hour> {
         (self.first_hour().0..self.plus(1).first_hour().0).map(Hour)
     }
@@ -272,13 +276,17 @@ impl FromStr for Week {
             text: text.to_owned(),
         };
         let (year, week) = text.split_once("-W").ok_or_else(invalid)?;
-        let has_valid_length = week.len() == 2 && year.len() == 4;
+        // The parser of integers also accepts a sign.
+        let is_number = |text: &str, digits: usize| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let has_valid_format = is_number(year, 4) && is_number(week, 2);
         let (year, week) = (
             year.parse().map_err(|_| invalid())?,
             week.parse().map_err(|_| invalid())?,
         );
         let exists = ISOWeekDate::new(year, week, Weekday::Monday).is_ok();
-        if has_valid_length && exists {
+        if has_valid_format && exists {
             Ok(Self { year, week })
         } else {
             Err(invalid())
@@ -358,7 +366,9 @@ mod tests {
             (week.first_day(), week.last_day()),
             (day("2026-11-16"), day("2026-11-22"))
         );
-        for text in ["2021-W53", "2021-W00", "2021W30", "2021-W3"] {
+        for text in [
+            "2021-W53", "2021-W00", "2021W30", "2021-W3", "+021-W30", "2021-W+3", "-021-W30",
+        ] {
             assert!(text.parse::<Week>().is_err(), "{text}");
         }
     }
@@ -387,6 +397,8 @@ mod tests {
         assert_eq!(day("2021-02-28").days_until(day("2021-03-02")), 2);
         assert_eq!(day("2021-07-19").through(day("2021-07-21")).count(), 3);
         assert_eq!(day("9999-12-30").through(day("9999-12-31")).count(), 2);
+        assert_eq!(day("9999-12-30").hours().count(), 23);
+        assert_eq!(day("9999-12-31").hours().count(), 0);
         assert_eq!(
             Day::from_compact(&day("2021-07-19").compact()).unwrap(),
             day("2021-07-19")

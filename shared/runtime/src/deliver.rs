@@ -118,8 +118,7 @@ impl<H: Handler> Service<H> {
             event_id = tracing::field::Empty,
             trace = trace.as_deref(),
         );
-        // The work runs in its own task, so that a client that disconnects cannot interrupt a
-        // delivery.
+        // The work runs in its own task, so that a panic is answered as a transient failure.
         let work =
             tokio::spawn(async move { service.reply_to(&headers, body).await }.instrument(span));
         let reply = work.await.unwrap_or_else(|_| {

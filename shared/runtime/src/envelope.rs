@@ -64,15 +64,21 @@ pub enum EnvelopeError {
     },
 }
 
-/// A message that cannot be read, with its bytes: the body, or one event of a batch.
-pub(super) struct Unread {
-    pub(super) data: Bytes,
-    pub(super) error: EnvelopeError,
+/// A message that cannot be read. Public for the fuzz targets.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Unread {
+    /// The bytes of the message: the body, or one event of a batch.
+    pub data: Bytes,
+    /// The reason.
+    pub error: EnvelopeError,
 }
 
 impl Envelope {
-    /// Extracts the messages from a request: one, except in CloudEvents' batched mode.
-    pub(super) fn parse_all(headers: &HeaderMap, body: Bytes) -> Vec<Result<Self, Unread>> {
+    /// Extracts the messages from a request: one, except in CloudEvents' batched mode. Public for
+    /// the fuzz targets.
+    #[doc(hidden)]
+    pub fn parse_all(headers: &HeaderMap, body: Bytes) -> Vec<Result<Self, Unread>> {
         if media_type(headers) != CLOUD_EVENT_BATCH {
             let parsed = Self::parse(headers, &body);
             return vec![parsed.map_err(|error| Unread { data: body, error })];

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{BoxError, Router, body::Body, http::Request};
+use axum::{BoxError, Router, body::Body, http::Request, response::Response};
 use bytes::Bytes;
 use hyper::{
     body::{Body as HttpBody, Frame, Incoming, SizeHint},
@@ -30,8 +30,10 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::JoinError,
     time::Sleep,
 };
+use tokio_util::task::TaskTracker;
 
 use self::connections::Connections;
 
@@ -66,7 +68,8 @@ impl Default for HttpLimits {
 }
 
 /// Serves a router until `shutdown` is ready. Then closes the listener and finishes the requests in
-/// flight, for at most [`HttpLimits::shutdown`].
+/// flight, for at most [`HttpLimits::shutdown`]. A request stays in flight when its client
+/// disconnects.
 ///
 /// In the first quarter of that time every client may finish its request. Then connections without
 /// a complete request are closed. Returns `false` if requests were still in flight at the end.
@@ -77,6 +80,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> bool {
     let (drain, draining) = watch::channel(());
+    let requests = TaskTracker::new();
     let mut connections = Connections::new(limits.connections);
     let mut shutdown = pin!(shutdown);
     loop {
@@ -85,7 +89,13 @@ pub async fn serve(
             () = connections.reap() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => connections.add(|is_busy| {
-                    serve_connection(stream, router.clone(), limits, is_busy, draining.clone())
+                    let connection = Connection {
+                        router: router.clone(),
+                        requests: requests.clone(),
+                        limits,
+                        is_busy,
+                    };
+                    connection.serve(stream, draining.clone())
                 }),
                 // The client has closed the connection already.
                 Err(error) if is_of_client(&error) => {}
@@ -99,16 +109,24 @@ pub async fn serve(
     }
     drop(listener);
     drain.send_replace(());
+    requests.close();
     let patience = limits.shutdown / 4;
-    if tokio::time::timeout(patience, connections.all_closed())
+    if tokio::time::timeout(patience, all_done(&mut connections, &requests))
         .await
         .is_ok()
     {
         return true;
     }
     connections.close_waiting();
-    let rest = tokio::time::timeout(limits.shutdown - patience, connections.all_closed());
-    rest.await.is_ok()
+    let rest = limits.shutdown - patience;
+    tokio::time::timeout(rest, all_done(&mut connections, &requests))
+        .await
+        .is_ok()
+}
+
+async fn all_done(connections: &mut Connections, requests: &TaskTracker) {
+    connections.all_closed().await;
+    requests.wait().await;
 }
 
 fn is_of_client(error: &io::Error) -> bool {
@@ -119,41 +137,55 @@ fn is_of_client(error: &io::Error) -> bool {
     )
 }
 
-/// Serves one connection. `is_busy` is true from the end of a request's body to its response.
-async fn serve_connection(
-    stream: TcpStream,
+/// The parts of the server that a connection uses.
+struct Connection {
     router: Router,
+    /// The requests in flight. Each runs in its own task, so that a client that disconnects cannot
+    /// interrupt it.
+    requests: TaskTracker,
     limits: HttpLimits,
+    /// `true` from the end of a request's body to its response.
     is_busy: Arc<AtomicBool>,
-    mut draining: watch::Receiver<()>,
-) {
-    // Responses are small and complete, so Nagle's algorithm would only delay them.
-    drop(stream.set_nodelay(true));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let is_busy = Arc::clone(&is_busy);
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, mut draining: watch::Receiver<()>) {
+        // Responses are small and complete, so Nagle's algorithm would only delay them.
+        drop(stream.set_nodelay(true));
+        let mut server = http1::Builder::new();
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header);
+        let service = service_fn(move |request| self.respond(request));
+        let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            _ = draining.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(error = %error, "connection ended early");
+        }
+    }
+
+    /// Starts a request. The future waits for its response, and fails if the request panics.
+    fn respond(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, JoinError>> + use<> {
+        let is_busy = Arc::clone(&self.is_busy);
+        let limit = self.limits.body;
         let request =
-            request.map(|body| Body::new(TimedBody::new(body, limits.body, Arc::clone(&is_busy))));
-        let response = TowerToHyperService::new(router.clone()).call(request);
+            request.map(|body| Body::new(TimedBody::new(body, limit, Arc::clone(&is_busy))));
+        let response = TowerToHyperService::new(self.router.clone()).call(request);
+        let response = self.requests.spawn(response);
         async move {
             let response = response.await;
             is_busy.store(false, Ordering::Relaxed);
-            response
+            response.map(|response| response.unwrap_or_else(|never| match never {}))
         }
-    });
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header);
-    let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        _ = draining.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(error = %error, "connection ended early");
     }
 }
 

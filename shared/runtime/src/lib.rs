@@ -24,6 +24,8 @@ use shared::{
     ledger::RecordedEvent,
 };
 
+#[doc(hidden)]
+pub use envelope::Unread;
 pub use envelope::{Envelope, EnvelopeError};
 pub use error::Error;
 pub use fence::Fence;

@@ -152,6 +152,20 @@ impl Log {
         Ok(self.store.generation(&path(topic, number)).await?.is_some())
     }
 
+    /// Returns the number after that of the last message, 0 for a topic without messages.
+    ///
+    /// Numbers before it may be missing, because a person may delete messages.
+    pub async fn end(&self, topic: Topic) -> Result<u64, StoreError> {
+        let folder = format!("bus/topics/{topic}/");
+        let paths = self.store.list(&folder).await?;
+        let number = |path: &ObjectPath| -> Option<u64> {
+            let name = path.as_str().strip_prefix(&folder)?;
+            name.strip_suffix(".json")?.parse().ok()
+        };
+        let last = paths.iter().filter_map(number).max();
+        Ok(last.map_or(0, |last| last + 1))
+    }
+
     /// Returns a future that completes when this process appends the next message.
     pub fn appended(&self) -> Notified<'_> {
         self.appended.notified()
@@ -171,11 +185,7 @@ impl Log {
         let mut next = self.next.lock().await;
         let mut number = match next.get(&topic) {
             Some(number) => *number,
-            None => self
-                .store
-                .list(&format!("bus/topics/{topic}/"))
-                .await?
-                .len() as u64,
+            None => self.end(topic).await?,
         };
         let message_id = loop {
             let message_id = MessageId(format!("{topic}-{number}"));
@@ -185,7 +195,7 @@ impl Log {
                 attributes: message.attributes.clone(),
                 data: Payload::of(&message.data),
             };
-            // If another process has taken the number, try the next one: numbers have no gaps.
+            // If another process has taken the number, try the next one.
             match write_json(
                 &*self.store,
                 &path(topic, number),
@@ -251,6 +261,24 @@ mod tests {
         }
         assert_eq!(seen.len(), 40);
         assert!(!log.has(Topic::DayIngested, 40).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn end_follows_the_last_message_also_after_a_gap() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let log = Log::new(Arc::clone(&store));
+        assert_eq!(log.end(Topic::DayIngested).await.unwrap(), 0);
+        for name in ["000000002.json", "000000007.json", "notes.txt"] {
+            let path = ObjectPath::new(format_args!("bus/topics/day-ingested/{name}"));
+            store
+                .write(&path, Bytes::new(), Condition::Always)
+                .await
+                .unwrap();
+        }
+        assert_eq!(log.end(Topic::DayIngested).await.unwrap(), 8);
+        let message = Message::default();
+        let id = log.append(Topic::DayIngested, &message, Timestamp::UNIX_EPOCH);
+        assert_eq!(id.await.unwrap().0, "day-ingested-8");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use forecasting::time::Week;
+use forecasting::time::{Day, Week};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Function;
@@ -64,6 +64,29 @@ impl EventId {
             Some(rest) if rest.starts_with('@') && !rest.contains('/') => subject.to_owned(),
             _ => week,
         }
+    }
+}
+
+impl EventId {
+    /// Returns `true` if this is an id that `producer` gives to an event about `day`: the day
+    /// itself, or a repeated or forced ingest of it.
+    pub(super) fn is_of_day(&self, producer: Function, day: Day) -> bool {
+        let subject = self.subject_of(producer);
+        let rest = subject.and_then(|subject| subject.strip_prefix(&day.to_string()));
+        rest.is_some_and(|rest| {
+            matches!(rest, "" | "-forced") || rest.starts_with('@') && !rest.contains('/')
+        })
+    }
+
+    /// Returns `true` if this is an id that `producer` gives to an event about `week`: the week
+    /// itself, or a repeated judgement of it.
+    pub(super) fn is_of_week(&self, producer: Function, week: Week) -> bool {
+        self.subject_of(producer) == Some(&self.subject_of_week(week))
+    }
+
+    fn subject_of(&self, producer: Function) -> Option<&str> {
+        let subject = self.0.as_str().strip_prefix(producer.name())?;
+        subject.strip_prefix('/')
     }
 }
 

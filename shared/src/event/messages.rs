@@ -88,6 +88,10 @@ impl Event for DayIngested {
     fn event_id(&self, _published_at: Timestamp) -> EventId {
         self.event_id.clone()
     }
+
+    fn has_own_id(&self) -> bool {
+        self.event_id.is_of_day(Function::Ingest, self.day)
+    }
 }
 
 /// A request to compare a week with the fixed test set. Without a week it means the last full week
@@ -142,6 +146,10 @@ impl Event for DriftDetected {
     fn event_id(&self, _published_at: Timestamp) -> EventId {
         self.event_id.clone()
     }
+
+    fn has_own_id(&self) -> bool {
+        self.event_id.is_of_week(Function::DriftCheck, self.week)
+    }
 }
 
 /// A challenger has been registered.
@@ -162,6 +170,10 @@ impl Event for ChallengerTrained {
 
     fn event_id(&self, _published_at: Timestamp) -> EventId {
         self.event_id.clone()
+    }
+
+    fn has_own_id(&self) -> bool {
+        self.event_id.is_of_week(Function::FineTune, self.week)
     }
 }
 
@@ -185,6 +197,10 @@ impl Event for ChallengerEvaluated {
 
     fn event_id(&self, _published_at: Timestamp) -> EventId {
         self.event_id.clone()
+    }
+
+    fn has_own_id(&self) -> bool {
+        self.event_id.is_of_week(Function::Evaluate, self.week)
     }
 }
 

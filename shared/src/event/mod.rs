@@ -33,6 +33,15 @@ pub trait Event: DeserializeOwned + Serialize + Send + Sync + 'static {
 
     /// Returns the id of the event. The id of a scheduler's request depends on its publish time.
     fn event_id(&self, published_at: Timestamp) -> EventId;
+
+    /// Returns `true` if the id is one that the producer gives to an event about the same day or
+    /// week.
+    ///
+    /// The ledger has one entry per id. Under the id of another day, an event would be handled in
+    /// place of that day's own event, which would never be handled.
+    fn has_own_id(&self) -> bool {
+        true
+    }
 }
 
 /// Encodes an event as JSON with its fields and its `type`.
@@ -50,8 +59,8 @@ pub fn encode<E: Event>(event: &E) -> Vec<u8> {
 /// The bytes are parsed into the event's type, without a tree of JSON values in between.
 ///
 /// # Errors
-/// Returns an error if the bytes are too many, are not valid JSON, are another event, or have
-/// invalid fields.
+/// Returns an error if the bytes are too many, are not valid JSON, are another event, have invalid
+/// fields, or have the id of another day or week.
 pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
     if bytes.len() > MAXIMUM_EVENT_BYTES {
         return Err(DecodeError::TooLarge { bytes: bytes.len() });
@@ -63,10 +72,15 @@ pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
             found: found.chars().take(80).collect(),
         });
     }
-    serde_json::from_slice(bytes).map_err(|source| DecodeError::Fields {
+    let event: E = serde_json::from_slice(bytes).map_err(|source| DecodeError::Fields {
         event: E::TOPIC,
         source,
-    })
+    })?;
+    if event.has_own_id() {
+        Ok(event)
+    } else {
+        Err(DecodeError::ForeignId { event: E::TOPIC })
+    }
 }
 
 /// Returns the `type` of an event; empty if the bytes are JSON without a single textual `type`.
@@ -114,6 +128,15 @@ pub enum DecodeError {
         event: Topic,
         /// The cause, which names the field.
         source: serde_json::Error,
+    },
+    /// The `event_id` is not one of the day or week of the event.
+    #[error(
+        "the event_id of the event {event} does not belong to its day or week; \
+         publish the event with the id PRODUCER/DAY or PRODUCER/WEEK"
+    )]
+    ForeignId {
+        /// The topic of the event.
+        event: Topic,
     },
 }
 
@@ -268,6 +291,46 @@ mod tests {
         for (bytes, expected) in cases {
             let error = decode::<IngestRequested>(bytes).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn id_of_another_day_or_week_is_rejected() {
+        let day = |id: &str| {
+            let text = format!(
+                r#"{{"type":"day-ingested","event_id":"{id}","day":"2021-02-01","rows":1}}"#
+            );
+            decode::<DayIngested>(text.as_bytes()).map(drop)
+        };
+        for own in [
+            "ingest/2021-02-01",
+            "ingest/2021-02-01-forced",
+            "ingest/2021-02-01@2021-08-01T09-00-00Z",
+            "ingest/2021-02-01@2021-08-01T09-00-00Z-forced",
+        ] {
+            assert!(day(own).is_ok(), "{own}");
+        }
+        for foreign in [
+            "ingest/2021-04-02",
+            "ingest/2021-02-01.json/x",
+            "ingest/2021-02-01@2021/x",
+            "ingest/2021-02-011",
+            "predict/2021-02-01",
+            "ingests/2021-02-01",
+        ] {
+            let error = day(foreign).unwrap_err();
+            assert!(matches!(error, DecodeError::ForeignId { .. }), "{foreign}");
+        }
+        let week = |id: &str| {
+            let text = format!(
+                r#"{{"type":"challenger-trained","event_id":"{id}","week":"2021-W30","champion":1,"challenger":2}}"#
+            );
+            decode::<ChallengerTrained>(text.as_bytes()).map(drop)
+        };
+        assert!(week("fine-tune/2021-W30").is_ok());
+        assert!(week("fine-tune/2021-W30@2021-08-02T05-00-01Z").is_ok());
+        for foreign in ["fine-tune/2021-W29", "fine-tune/last", "evaluate/2021-W30"] {
+            assert!(week(foreign).is_err(), "{foreign}");
         }
     }
 

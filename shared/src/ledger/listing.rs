@@ -94,6 +94,24 @@ pub async fn last_completed(
     Ok(last)
 }
 
+/// Returns `true` if a delivery holds the lease of an event at the time `now`.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub async fn is_in_progress(
+    store: &dyn Store,
+    function: Function,
+    event_id: &EventId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let path = ObjectPath::new(format_args!("ledger/{function}/{event_id}.json"));
+    match read_json(store, &path).await {
+        Ok((Entry::InProgress { expires, .. }, _)) => Ok(expires > now),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 const READS_AT_ONCE: usize = 32;
 
 async fn read_entry(

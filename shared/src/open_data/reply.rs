@@ -4,8 +4,8 @@ use std::{fmt, ops::Range};
 
 use forecasting::{
     counts::{
-        Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject, RejectReason, Rejects,
-        parse_hour,
+        Collected, Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject,
+        RejectReason, Rejects, parse_hour,
     },
     time::{Day, Hour},
 };
@@ -43,6 +43,9 @@ const VALUE_CHARACTERS: usize = 80;
 pub struct Response {
     /// The counts of the requested day, in the order of the records, with duplicates.
     pub counts: Counts,
+    /// The names of the counters that were distinguished by their id, because they report different
+    /// counts under one name in one hour: `NAME (ID)`.
+    pub separated: Vec<String>,
     /// The number of records, including the rejected ones.
     pub records: u64,
     /// The optional fields that no record has. Empty if there are no records.
@@ -176,10 +179,7 @@ impl<'a> Records<'a> {
         let count = read_count(fields.value("sum_counts").unwrap_or("null"))?;
         let name = fields
             .text("nom_compteur")
-            .ok_or(RejectReason::MissingName)?
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+            .ok_or(RejectReason::MissingName)?;
         let date = fields.text("date").unwrap_or_default();
         let hour = parse_hour(&shortened(&date, VALUE_CHARACTERS))?;
         if !self.hours.contains(&hour) {
@@ -218,8 +218,10 @@ impl<'a> Records<'a> {
             });
         }
         let absent_fields = FIELDS.into_iter().filter(absent).collect();
+        let Collected { counts, separated } = self.counts.finish();
         Ok(Response {
-            counts: self.counts.finish().counts,
+            counts,
+            separated,
             records: self.number,
             absent_fields,
         })
@@ -289,11 +291,12 @@ impl<'a> Fields<'a> {
         serde_json::from_str(self.value(field)?).ok()
     }
 
-    /// Returns a field as trimmed text. Returns `None` if it is absent, empty or not a string.
+    /// Returns a field as text with single spaces between its words, because a field of a daily
+    /// table has no line break. Returns `None` if it is absent, empty or not a string.
     fn text(&self, field: &str) -> Option<String> {
         let text: String = self.parsed(field)?;
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        let words: Vec<_> = text.split_whitespace().collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 }
 

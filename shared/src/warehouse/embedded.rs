@@ -139,12 +139,14 @@ impl Warehouse for EmbeddedWarehouse {
         for day in self.days_with_table(RAW, first, last).await? {
             let counts = self.read_counts(day).await?;
             let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
+            let counters: BTreeSet<_> = counts.rows().iter().map(|row| row.counter).collect();
             if !counts.is_empty() {
                 days.insert(
                     day,
                     DayState {
                         rows: counts.len() as u64,
                         hours: hours.len() as u64,
+                        counters: counters.len() as u64,
                     },
                 );
             }

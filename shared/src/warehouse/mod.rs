@@ -45,7 +45,7 @@ pub trait Warehouse: Send + Sync {
         last: Day,
     ) -> Result<BTreeMap<Day, TableVersion>, WarehouseError>;
 
-    /// Returns the numbers of counts and hours of each day from `first` to `last` inclusive. Days
+    /// Returns the numbers of counts, hours and counters of each day from `first` to `last` inclusive. Days
     /// without counts are omitted.
     async fn count_days(
         &self,
@@ -114,6 +114,8 @@ pub struct DayState {
     pub rows: u64,
     /// The number of hours with at least one count.
     pub hours: u64,
+    /// The number of counters with at least one count.
+    pub counters: u64,
 }
 
 /// A forecast for one counter and one hour: a row of `bike_traffic_predictions.daily_YYYYMMDD`.

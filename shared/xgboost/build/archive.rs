@@ -1,6 +1,7 @@
 //! Compiles XGBoost into a static archive, once for all profiles of a target folder.
 
 use std::{
+    env,
     ffi::OsStr,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
@@ -49,8 +50,8 @@ pub(crate) struct Archive {
 /// Compiles `libxgboost.a`, or finds the archive of an earlier build with the same recipe.
 ///
 /// The folder is named after the recipe: source version, compiler, flags and translation units. It
-/// is in the target folder, outside of any profile, so `cargo build` and `cargo build --release`
-/// share one optimised archive. A lock serializes concurrent builds.
+/// is in the target folder, outside of any profile, so `cargo build` and `cargo build --release`,
+/// with `--target` or without, share one optimised archive. A lock serializes concurrent builds.
 pub(crate) fn compile_once(sources: &Sources, out_dir: &Path) -> Result<Archive, String> {
     let mut build = configure(&sources.root);
     let compiler = build
@@ -200,12 +201,19 @@ fn name(recipe: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Returns the folder in the target folder that all profiles share. If no ancestor of `OUT_DIR` is
-/// marked as cargo's target folder, returns a folder of this profile.
+/// Returns the folder in the target folder that all profiles share, also with `--target`. If no
+/// ancestor of `OUT_DIR` is marked as cargo's target folder, returns a folder of this profile.
 fn shared_folder(out_dir: &Path) -> PathBuf {
-    out_dir
-        .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file())
+    let is_marked = |folder: &Path| folder.join("CACHEDIR.TAG").is_file();
+    let marked = out_dir.ancestors().find(|folder| is_marked(folder));
+    // With `--target`, cargo marks the folder of that target as well.
+    let target = env::var_os("TARGET");
+    let outer = marked
+        .filter(|folder| folder.file_name() == target.as_deref())
+        .and_then(Path::parent)
+        .filter(|folder| is_marked(folder));
+    outer
+        .or(marked)
         .unwrap_or(out_dir)
         .join("xgboost-3.4.1-static")
 }

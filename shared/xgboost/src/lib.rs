@@ -24,3 +24,5 @@ pub use library::{Version, build_info, supports_cuda, version};
 pub use matrix::{DMatrix, FeatureType, QuantileOptions};
 pub use score::Score;
 pub use training::{RoundProgress, Trained, continue_training, train};
+#[doc(hidden)]
+pub use ubjson::check_model;

@@ -9,10 +9,15 @@ use crate::error::{Error, Result};
 
 /// The maximum nesting depth: greater than that of any model, and safe for the stack of a thread.
 const MAX_DEPTH: usize = 64;
+const TOO_DEEP: &str = "document nested too deeply";
 
 /// Checks that the bytes are one complete object in JSON, or in the subset of UBJSON that XGBoost
-/// supports.
-pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
+/// supports. Public for the fuzz targets.
+///
+/// # Errors
+///
+/// Returns [`Error::Model`] with the offset of the first problem.
+pub fn check_model(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"{") {
         return Err(Error::Model {
             problem: "expected an object",
@@ -28,12 +33,36 @@ pub(crate) fn check_model(bytes: &[u8]) -> Result<()> {
 }
 
 fn check_json(bytes: &[u8]) -> Result<()> {
-    serde_json::from_slice::<IgnoredAny>(bytes)
-        .map(|_| ())
-        .map_err(|error| Error::Model {
-            problem: "invalid or incomplete JSON",
-            offset: offset_of(bytes, error.line(), error.column()),
-        })
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| Error::Model {
+        problem: "invalid or incomplete JSON",
+        offset: offset_of(bytes, error.line(), error.column()),
+    })?;
+    check_json_depth(bytes)
+}
+
+/// Checks the nesting of valid JSON. The check above does not recurse, but XGBoost's parser does.
+fn check_json_depth(bytes: &[u8]) -> Result<()> {
+    let (mut depth, mut is_text) = (0_usize, false);
+    let mut rest = bytes.iter().enumerate();
+    while let Some((offset, byte)) = rest.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'\\' if is_text => {
+                // The escaped character may be a quotation mark.
+                rest.next();
+            }
+            b'{' | b'[' if !is_text => depth += 1,
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Error::Model {
+                problem: TOO_DEEP,
+                offset,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
@@ -169,7 +198,7 @@ impl Reader<'_> {
 
     fn check_depth(&self, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH {
-            return self.fail("document nested too deeply");
+            return self.fail(TOO_DEEP);
         }
         Ok(())
     }
@@ -239,6 +268,17 @@ mod tests {
         let key = b"{L\0\0\0\0\0\0\0\0";
         assert!(check_model(&key.repeat(100_000)).is_err());
         assert!(check_model(&[key.as_slice(), &b"[".repeat(100_000)].concat()).is_err());
+    }
+
+    #[test]
+    fn deeply_nested_json_is_rejected() {
+        let nested =
+            |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        check_model(nested(MAX_DEPTH - 1).as_bytes()).unwrap();
+        assert!(check_model(nested(MAX_DEPTH).as_bytes()).is_err());
+        assert!(check_model(nested(100_000).as_bytes()).is_err());
+        let brackets = format!(r#"{{"a\"{0}": "{0}"}}"#, "[{".repeat(100));
+        check_model(brackets.as_bytes()).unwrap();
     }
 
     #[test]

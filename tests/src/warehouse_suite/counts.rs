@@ -122,7 +122,7 @@ pub async fn day_without_counts_is_empty(target: &Setup) {
     assert_eq!(target.warehouse.forecasts(day, day).await.unwrap(), []);
 }
 
-/// The state of a day has the number of counts and of hours with a count. Empty tables are omitted.
+/// The state of a day has the numbers of counts, and of hours and counters with a count. Empty tables are omitted.
 pub async fn count_days_returns_rows_and_hours(target: &Setup) {
     let [first, empty, last] = ["2014-03-29", "2014-03-30", "2014-04-02"].map(day);
     let ingested_at = timestamp("2014-04-03T06:00:00Z");
@@ -157,8 +157,13 @@ pub async fn count_days_returns_rows_and_hours(target: &Setup) {
         DayState {
             rows: 26,
             hours: 24,
+            counters: 2,
         },
-        DayState { rows: 7, hours: 7 },
+        DayState {
+            rows: 7,
+            hours: 7,
+            counters: 1,
+        },
     );
     let cases = [
         (first, last, vec![(first, complete), (last, incomplete)]),

@@ -13,6 +13,7 @@ mod export;
 mod gate;
 mod place;
 mod predictions;
+mod process;
 mod registry;
 mod sample;
 mod snapshot;

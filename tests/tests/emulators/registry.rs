@@ -2,7 +2,7 @@
 
 mod crash;
 mod fidelity;
-mod proxy;
+pub(crate) mod proxy;
 pub(crate) mod python;
 mod trouble;
 
@@ -80,7 +80,7 @@ async fn post(path: &str, body: Value) -> Value {
 }
 
 /// Returns the runs of a model's experiment, as the server reports them.
-async fn runs_of(model: &str) -> Vec<Value> {
+pub(crate) async fn runs_of(model: &str) -> Vec<Value> {
     let path = format!("experiments/get-by-name?experiment_name={model}");
     let experiment =
         call(Method::GET, &path, Value::Null).await["experiment"]["experiment_id"].clone();

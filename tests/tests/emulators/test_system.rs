@@ -1,14 +1,7 @@
 //! The whole system on the emulators: Pub/Sub pushes to functions that run as separate processes,
 //! as on Cloud Run.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
 
 use cli::{
     State,
@@ -29,7 +22,7 @@ use shared::{
     address::{Address, ProjectId},
     bus::Message,
     clock::{Clock, SystemClock},
-    event::{Event, Function, Topic},
+    event::{DriftCheckRequested, Event, Function, Topic},
     ports::Ports,
     settings::PortAddresses,
 };
@@ -37,10 +30,22 @@ use tempfile::TempDir;
 use tests::eventually::eventually;
 use tokio::task::JoinSet;
 
-use crate::{place, sample};
+use crate::{
+    place,
+    process::{Process, free_port, program},
+    sample,
+};
 
 /// The number of days written concurrently.
 const CONCURRENT_WRITES: usize = 4;
+
+/// The functions that judge a week and replace the champion, in the order of the flow.
+pub(crate) const CHAIN: [Function; 4] = [
+    Function::DriftCheck,
+    Function::FineTune,
+    Function::Evaluate,
+    Function::Promote,
+];
 
 /// The settings of a [`TestSystem`].
 #[derive(Clone, Debug)]
@@ -144,6 +149,15 @@ impl TestSystem {
             .await;
     }
 
+    /// Requests the check of the week of the last day.
+    pub(crate) async fn request_check(&self) {
+        self.publish(&DriftCheckRequested {
+            week: Some(self.last_day.week()),
+            ..DriftCheckRequested::default()
+        })
+        .await;
+    }
+
     pub(crate) async fn publish_message(&self, topic: Topic, message: Message) {
         self.ports.publisher.publish(topic, message).await.unwrap();
     }
@@ -171,6 +185,12 @@ impl TestSystem {
             .collect()
     }
 
+    /// Asserts the decisions after the training of the champion.
+    pub(crate) async fn assert_decisions<const N: usize>(&self, expected: [(Function, &str); N]) {
+        let expected = expected.map(|(function, decision)| (function, decision.to_owned()));
+        assert_eq!(self.decisions().await, expected);
+    }
+
     /// Returns a command that runs a program with the settings of this system.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(program(name));
@@ -189,6 +209,19 @@ impl TestSystem {
         self.start(function, port).await;
     }
 
+    /// Starts a second process of a function. Pub/Sub pushes nothing to it.
+    ///
+    /// `variables` override the settings of the system.
+    pub(crate) async fn start_another(
+        &self,
+        function: Function,
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Process {
+        let mut all = self.variables.clone();
+        all.extend(variables);
+        Process::start(function, free_port(), &all).await
+    }
+
     /// Waits until a function has logged `message` at least `times` times since its start.
     pub(crate) async fn wait_for_log(&self, function: Function, message: &str, times: usize) {
         let process = &self.processes[&function];
@@ -200,15 +233,7 @@ impl TestSystem {
     }
 
     async fn start(&mut self, function: Function, port: u16) {
-        let process = Process::start(function, port, &self.variables);
-        let url = format!("http://127.0.0.1:{port}/livez");
-        let is_ready = async || {
-            reqwest::get(&url)
-                .await
-                .ok()
-                .filter(|reply| reply.status().is_success())
-        };
-        eventually(&format!("{function} to be ready"), is_ready).await;
+        let process = Process::start(function, port, &self.variables).await;
         self.processes.insert(function, process);
     }
 }
@@ -292,88 +317,4 @@ fn variables(
         ("ENVIRONMENT", "test".to_owned()),
     ]
     .into()
-}
-
-/// The process of a function, and its log messages.
-struct Process {
-    child: Child,
-    port: u16,
-    messages: Arc<Mutex<Vec<String>>>,
-}
-
-impl Process {
-    fn start(function: Function, port: u16, variables: &BTreeMap<&str, String>) -> Self {
-        let mut command = Command::new(program(function.name()));
-        command
-            .env_clear()
-            .envs(variables)
-            .env("PORT", port.to_string());
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (stderr, messages) = (
-            BufReader::new(child.stderr.take().unwrap()),
-            Arc::new(Mutex::new(Vec::new())),
-        );
-        let logged = Arc::clone(&messages);
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                // The test harness prints it if the test fails.
-                eprintln!("{function}: {line}");
-                let message = serde_json::from_str::<serde_json::Value>(&line).ok();
-                let message = message.and_then(|line| line["message"].as_str().map(str::to_owned));
-                logged.lock().unwrap().push(message.unwrap_or(line));
-            }
-        });
-        Self {
-            child,
-            port,
-            messages,
-        }
-    }
-
-    fn count(&self, message: &str) -> usize {
-        self.messages
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|logged| *logged == message)
-            .count()
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Errors mean that the process has already ended.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Returns the path of a program. Cargo builds it in the parent of the folder of the tests.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join(name);
-    assert!(
-        program.is_file(),
-        "{} is not built: run these tests with `make test-emulators`",
-        program.display()
-    );
-    program
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }

@@ -22,6 +22,9 @@ mod process;
 
 mod export;
 
+// The seeds of the fuzz targets.
+mod fuzz;
+
 // Snapshots of the stored formats.
 mod formats;
 

@@ -148,8 +148,12 @@ impl Files {
         part: Option<Part>,
     ) -> anyhow::Result<FileRecord> {
         let contents = store.read(object).await?.bytes;
-        let rows = count_rows(&contents)
-            .with_context(|| format!("cannot read {} as CSV", store.address_of(object)))?;
+        let rows = count_rows(&contents).with_context(|| {
+            format!(
+                "cannot read {} as CSV; to export the month again, add --fresh",
+                store.address_of(object)
+            )
+        })?;
         let path = self.folder.join(name);
         let mut file = OutputFile::create(&path)?;
         file.write_all(&contents)

@@ -53,7 +53,7 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
         json,
     } = arguments;
     let out = out.unwrap_or_else(|| target.state.join("exports"));
-    let ports = target.open(Arc::new(SystemClock)).await?;
+    let ports = target.open_existing(Arc::new(SystemClock)).await?;
     stdout::print(
         &export(
             &ports,
@@ -83,7 +83,10 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     let yesterday = Day::of(ports.clock.now()).plus(-1);
     let last = plan.to.unwrap_or(yesterday);
     if last < first {
-        bail!("cannot export the days from {first} to {last}: the last day is before the first");
+        bail!(
+            "cannot export the days from {first} to {last}: the last day is before the first; pass a --from that is not \
+             after --to"
+        );
     }
     let tables = ports
         .warehouse

@@ -66,7 +66,10 @@ impl fmt::Display for Publication {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     stdout::print(
         &publish_baseline(&ports, &arguments.environment).await?,
         arguments.json,
@@ -93,7 +96,10 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
     )?;
     let card = card_of(ports, champion).await?;
     let data = card.baseline.with_context(|| {
-        format!("the model card of version {champion} does not name its training data")
+        format!(
+            "cannot publish the data of version {champion}: its model card does not name them; train a version with \
+             `bike-traffic train`"
+        )
     })?;
     let next = Baseline {
         train: data.name.clone(),
@@ -106,7 +112,12 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
     }
     baseline::publish(store, Some(generation), &next)
         .await
-        .context("cannot publish the baseline")?;
+        .with_context(|| {
+            format!(
+                "cannot publish {} as the baseline; to try again, run `bike-traffic publish-baseline`",
+                data.name
+            )
+        })?;
     let publication = Publication {
         champion,
         mae,
@@ -161,7 +172,8 @@ fn refuse_without_proof(
         Some((_, previous_mae)) if mae < previous_mae => Ok(()),
         Some((previous, previous_mae)) => bail!(
             "cannot replace the baseline {}: version {version} is not better; its MAE on the fixed test set is {mae:.2}, \
-             and that of version {previous}, trained on this baseline, is {previous_mae:.2}",
+             and that of version {previous}, trained on this baseline, is {previous_mae:.2}; keep the baseline, or train a \
+             better version with `bike-traffic train`",
             current.train
         ),
         None => bail!(
@@ -184,7 +196,8 @@ async fn compare(
 ) -> anyhow::Result<(f64, Option<(Version, f64)>)> {
     if let Some(other) = scored_on.filter(|scored_on| scored_on.name != current.test) {
         bail!(
-            "version {champion} was scored on {other}, but the fixed test set is {}",
+            "cannot publish the data of version {champion}: it was scored on {other}, but the fixed test set is {}; train a \
+             version on this test set with `bike-traffic train`",
             current.test
         );
     }
@@ -231,5 +244,7 @@ async fn card_of(ports: &Ports, version: Version) -> anyhow::Result<ModelCard> {
 async fn read(ports: &Ports, name: &DataSetName) -> anyhow::Result<Counts> {
     let store = &*ports.store;
     let bytes = baseline::read(store, &baseline::manifest(store, name).await?).await?;
-    Ok(counts::read(&*bytes, &mut Vec::new())?)
+    counts::read(&*bytes, &mut Vec::new()).with_context(|| {
+        format!("cannot read the data set {name}; check it with `bike-traffic data verify`")
+    })
 }

@@ -31,7 +31,10 @@ use crate::{
 /// Runs the command.
 pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
     let (state, json) = (State::at(&arguments.target.state)?, arguments.json);
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let request = Request {
         quarter: arguments.quarter,
         from: arguments.from,

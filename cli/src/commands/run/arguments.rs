@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::StrategyArguments;
+use crate::args::{StrategyArguments, state_folder};
 
 /// Options of `run`.
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub struct RunArguments {
     #[arg(long, env = "LIVE_DATA_PATH", value_name = "PATH")]
     pub live_path: Option<String>,
     /// The folder that contains the state folder of each run.
-    #[arg(long, default_value = "state", value_name = "FOLDER")]
+    #[arg(long, default_value = "state", value_name = "FOLDER", value_parser = state_folder())]
     pub states: PathBuf,
     /// The parameters of the strategy.
     #[command(flatten)]

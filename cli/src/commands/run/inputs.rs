@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use sha2::{Digest, Sha256};
+use forecasting::checksum::Checksum;
 
 use super::RunArguments;
 use crate::{
@@ -71,21 +71,87 @@ impl Inputs {
     /// Returns the name of the state folder, a digest of the data and the settings. The same inputs
     /// always use the same state.
     pub(super) fn state_name(&self, strategy: &StrategyArguments) -> anyhow::Result<String> {
-        let mut hash = Sha256::new();
-        for path in [&self.train, &self.test, &self.live] {
-            let mut file = File::open(path).with_context(|| format!("cannot open {path}"))?;
-            io::copy(&mut file, &mut hash).with_context(|| format!("cannot read {path}"))?;
+        let settings = serde_json::to_vec(&(&strategy.policy, &strategy.fine_tune))?;
+        let all = InputFile::open(&self.train)?
+            .chain(InputFile::open(&self.test)?)
+            .chain(InputFile::open(&self.live)?)
+            .chain(&settings[..]);
+        let checksum = Checksum::from_reader(all)?;
+        Ok(format!("run-{}", checksum.short(8)))
+    }
+}
+
+/// A file whose errors name its path.
+struct InputFile<'a> {
+    path: &'a str,
+    file: File,
+}
+
+impl<'a> InputFile<'a> {
+    fn open(path: &'a str) -> anyhow::Result<Self> {
+        let file = File::open(path).with_context(|| format!("cannot open {path}"))?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Read for InputFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let path = self.path;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("cannot read {path}: {error}"));
+        self.file.read(buffer).map_err(named)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Strategy {
+        #[command(flatten)]
+        strategy: StrategyArguments,
+    }
+
+    #[test]
+    fn state_is_named_by_the_checksum_of_data_and_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let inputs = Inputs {
+            train: path("train.csv"),
+            test: path("test.csv"),
+            live: path("live.csv"),
+        };
+        for (path, text) in [
+            (&inputs.train, "one\n"),
+            (&inputs.test, "two\n"),
+            (&inputs.live, "three\n"),
+        ] {
+            fs::write(path, text).unwrap();
         }
-        hash.update(serde_json::to_vec(&(
-            &strategy.policy,
-            &strategy.fine_tune,
-        ))?);
-        let digits: String = hash
-            .finalize()
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(format!("run-{digits}"))
+        let strategy = Strategy::parse_from(["test"]).strategy;
+        let settings = serde_json::to_string(&(&strategy.policy, &strategy.fine_tune)).unwrap();
+        let expected = Checksum::of(format!("one\ntwo\nthree\n{settings}").as_bytes());
+        assert_eq!(
+            inputs.state_name(&strategy).unwrap(),
+            format!("run-{}", expected.short(8))
+        );
+
+        let missing = Inputs {
+            live: path("missing.csv"),
+            ..inputs.clone()
+        };
+        let unreadable = Inputs {
+            live: folder.path().to_string_lossy().into_owned(),
+            ..inputs
+        };
+        for inputs in [missing, unreadable] {
+            let error = inputs.state_name(&strategy).unwrap_err();
+            assert!(format!("{error:#}").contains(&inputs.live), "{error:#}");
+        }
     }
 }

@@ -88,6 +88,9 @@ impl fmt::Display for Status {
         if let Some(lock) = &self.registry_lock {
             writeln!(formatter, "{lock}")?;
         }
+        if let Some(problem) = &self.champion_problem {
+            writeln!(formatter, "{problem}")?;
+        }
         writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
         if self.unfinished.iter().flatten().next().is_some() {
             writeln!(formatter, "{}", self.unfinished())?;

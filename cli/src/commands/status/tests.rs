@@ -1,3 +1,5 @@
+mod champion;
+
 use std::{fs, path::Path};
 
 use shared::{

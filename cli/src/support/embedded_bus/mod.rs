@@ -70,12 +70,13 @@ impl EmbeddedBus {
         let (mut workers, mut tasks) = (Vec::new(), JoinSet::new());
         for subscription in subscriptions {
             let log = publisher.log();
-            let state =
+            let mut state =
                 match read_json::<State>(log.store(), &state_path(subscription.function)).await {
                     Ok((state, _)) => state,
                     Err(StoreError::NotFound { .. }) => State::default(),
                     Err(error) => return Err(error),
                 };
+            state.read_to(log.end(subscription.function.input()).await?);
             let worker = Arc::new(SubscriptionWorker {
                 subscription,
                 policy,

@@ -33,6 +33,18 @@ pub(super) struct State {
     pending: BTreeMap<u64, u32>,
 }
 
+impl State {
+    /// Adds the messages before `end` to the pending ones.
+    ///
+    /// A message that a person has deleted is pending until its first attempt, and does not hold up
+    /// the messages after it.
+    pub(super) fn read_to(&mut self, end: u64) {
+        self.pending
+            .extend((self.next..end).map(|number| (number, 0)));
+        self.next = self.next.max(end);
+    }
+}
+
 /// The delivery task of a subscription.
 pub(super) struct SubscriptionWorker {
     pub(super) subscription: Subscription,

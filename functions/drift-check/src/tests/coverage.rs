@@ -135,3 +135,21 @@ async fn live_error_of_some_counts_is_named() {
         "{reason}"
     );
 }
+
+#[tokio::test]
+async fn week_that_is_not_over_is_a_permanent_error() {
+    let ports = ports(1).await;
+    promote(&ports, 10.0).await;
+    for (week, ends) in [("2021-W30", "2021-08-01"), ("9999-W01", "9999-01-10")] {
+        let request = DriftCheckRequested {
+            week: Some(week.parse().unwrap()),
+            again: None,
+        };
+        let error = check_with(&ports, Policy::default(), request, AFTER_FIRST_WEEK)
+            .await
+            .unwrap_err();
+        assert_eq!(error.retryability(), Retryability::Permanent);
+        let expected = format!("cannot judge {week}: it ends on {ends}");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use forecasting::{counts::write_french, policy::PromotionRule};
 use shared::{
-    Timestamp,
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
     registry::{EmbeddedRegistry, Run},
@@ -14,6 +13,10 @@ use shared::{
 };
 
 use super::*;
+
+fn now() -> Timestamp {
+    "2021-08-03T05:00:00Z".parse().unwrap()
+}
 
 fn week() -> Week {
     "2021-W30".parse().unwrap()
@@ -57,7 +60,7 @@ async fn ports(test: &Counts, fresh: u32) -> Ports {
             .await
             .unwrap();
     }
-    let fixed_test = fixed_test::load(&ports.store).await.unwrap();
+    let fixed_test = fixed_test::load(&ports.store, now()).await.unwrap();
     for (name, level) in [("champion-test", 10), ("challenger-test", 7)] {
         let (model, _) = constant_model(level).scored_on(&fixed_test).unwrap();
         let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
@@ -81,8 +84,8 @@ async fn handle_subject(ports: &Ports, policy: &str, subject: &str) -> Outcome {
     };
     let context = Context {
         event_id: event.event_id.clone(),
-        published_at: Timestamp::UNIX_EPOCH,
-        now: Timestamp::UNIX_EPOCH,
+        published_at: now(),
+        now: now(),
         fence: runtime::Fence::default(),
     };
     Evaluate::new(policy.parse().unwrap(), ports)
@@ -105,7 +108,7 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     let ports = ports(&test, 4).await;
     let policy: Policy = r#"{"fresh_holdout_days":3}"#.parse().unwrap();
     let (frame, coverage) = Evaluate::new(policy, &ports)
-        .fresh_holdout(week())
+        .fresh_holdout(week(), now())
         .await
         .unwrap();
     let hours: Vec<_> = frame.rows().iter().map(|row| row.hour).collect();

@@ -63,6 +63,8 @@ impl CounterKey {
             .chars()
             .map(plain_punctuation)
             .nfkd()
+            // Some characters have a typographic dash or apostrophe as their decomposition.
+            .map(plain_punctuation)
             .filter(|character| !is_combining_mark(*character))
             .flat_map(char::to_lowercase);
         Self(single_spaces(&characters.collect::<String>()))

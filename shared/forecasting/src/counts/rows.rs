@@ -15,7 +15,7 @@ use super::{
     number::parse_count,
     period::PlausiblePeriod,
     reject::{Reject, RejectReason, Rejects},
-    repeated_hours,
+    repeated_hours, single_spaces,
     summary::{Export, ReadSummary},
     timestamp::{self, ParsedHour},
 };
@@ -222,14 +222,11 @@ impl<'r> RowReader<'r> {
         if let Some(&counter) = self.known.get(&self.key) {
             return Ok(counter);
         }
-        let name = decode(name)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let name = single_spaces(&decode(name));
         if name.is_empty() {
             return Err(RejectReason::MissingName);
         }
-        let id = decode(id).trim().to_owned();
+        let id = single_spaces(&decode(id));
         let text = decode(coordinates);
         let coordinates = Coordinates::parse(&text);
         let has_unreadable_coordinates = coordinates.is_none() && !is_absent(&text);

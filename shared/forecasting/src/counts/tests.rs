@@ -52,6 +52,20 @@ fn typographic_apostrophes_and_dashes_are_folded() {
     }
 }
 
+/// A model stores the folded names of its counters, and reading them folds them again.
+#[test]
+fn folded_name_is_folded_to_itself() {
+    let characters = [
+        '\u{149}', '\u{2033}', '\u{2034}', '\u{2057}', '\u{207b}', '\u{208b}', '\u{fe31}',
+        '\u{fe32}', '\u{fe58}', '\u{1ffd}', '\u{130}', '\u{1e9e}',
+    ];
+    for character in characters {
+        let key = CounterKey::of_name(&format!("Quai {character}O"));
+        assert_eq!(CounterKey::of_name(key.as_str()), key, "{character:?}");
+    }
+    assert_eq!(CounterKey::of_name("E\u{fe58}O").as_str(), "e-o");
+}
+
 #[test]
 fn counter_with_its_id_in_the_name_is_the_counter_of_that_id() {
     for names in [["Quai", "Quai (111)"], ["Quai (111)", "Quai"]] {

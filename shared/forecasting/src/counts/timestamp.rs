@@ -26,7 +26,7 @@ const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
 /// - Returns [`RejectReason::SkippedHour`] for a local hour that the change to summer time skips.
 /// - Returns [`RejectReason::InvalidHour`] for any other text.
 /// - Returns [`RejectReason::NotOnTheHour`] if the time is not on the hour.
-/// - Returns [`RejectReason::HourOutOfRange`] for years before 2010 and after 2049.
+/// - Returns [`RejectReason::HourOutOfRange`] for years in Paris before 2010 and after 2049.
 pub fn parse_hour(text: &str) -> Result<Hour, RejectReason> {
     parse(text).map(|parsed| parsed.hour)
 }
@@ -64,7 +64,8 @@ pub(super) fn parse(text: &str) -> Result<ParsedHour, RejectReason> {
         (offset(zone).ok_or_else(bad)?, false)
     };
     let timestamp = offset.to_timestamp(civil).map_err(|_| bad())?;
-    if !PLAUSIBLE_YEARS.contains(&civil.year()) {
+    // The year in Paris does not depend on the offset in which the hour is written.
+    if !PLAUSIBLE_YEARS.contains(&paris().to_datetime(timestamp).year()) {
         return Err(RejectReason::HourOutOfRange(text.to_owned()));
     }
     let hour =
@@ -120,6 +121,9 @@ mod tests {
             // Local time 02:00 occurs twice on this day. Without an offset, it is the second.
             ("2020-10-25T02:00:00", "2020-10-25T01:00:00Z"),
             ("2020-10-25T02:00:00+01:00", "2020-10-25T01:00:00Z"),
+            // The first and the last hour of the plausible years in Paris.
+            ("2009-12-31T23:00:00Z", "2009-12-31T23:00:00Z"),
+            ("2049-12-31T22:00:00Z", "2049-12-31T22:00:00Z"),
         ];
         for (text, expected) in rows {
             assert_eq!(parse_hour(text), Ok(hour(expected)), "{text}");
@@ -152,10 +156,16 @@ mod tests {
             let skipped = RejectReason::SkippedHour(text.to_owned());
             assert_eq!(parse_hour(text), Err(skipped));
         }
-        assert!(matches!(
-            parse_hour("1021-07-19T00:00:00Z"),
-            Err(RejectReason::HourOutOfRange(_))
-        ));
+        for text in [
+            "1021-07-19T00:00:00Z",
+            "2010-01-01T00:00:00+02:00",
+            "2049-12-31T23:00:00Z",
+        ] {
+            assert!(
+                matches!(parse_hour(text), Err(RejectReason::HourOutOfRange(_))),
+                "{text}"
+            );
+        }
     }
 
     proptest! {

@@ -116,6 +116,9 @@ fn invalid_policy_is_rejected_naming_the_field() {
     let rows = [
         (r#"{"drift_shares":0.4}"#, "drift_shares"),
         (r#"{"drift_share":-1}"#, "drift_share"),
+        (r#"{"drift_share":1.01}"#, "drift_share"),
+        (r#"{"fine_tune_minimum_days":24}"#, "fine_tune_minimum_days"),
+        (r#"{"fine_tune_days":13}"#, "fine_tune_minimum_days"),
         (r#"{"drift_columns":["month"]}"#, "`month`"),
         (r#"{"live_mae_major":0.05}"#, "live_mae_major"),
         (r#"{"fine_tune_days":7}"#, "fine_tune_days"),
@@ -127,4 +130,11 @@ fn invalid_policy_is_rejected_naming_the_field() {
         assert!(error.contains(expected), "{error}");
     }
     assert_eq!("{}".parse::<Policy>().unwrap(), Policy::default());
+    for text in [
+        r#"{"drift_share":1}"#,
+        r#"{"fine_tune_minimum_days":23}"#,
+        r#"{"fine_tune_days":14}"#,
+    ] {
+        assert!(text.parse::<Policy>().is_ok(), "{text}");
+    }
 }

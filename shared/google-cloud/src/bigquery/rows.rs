@@ -33,8 +33,8 @@ pub(super) const COUNT_COLUMNS: &str = "comptage_horaire, UNIX_SECONDS(date_et_h
     identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, _TABLE_SUFFIX";
 
 /// The select list of day states, in the column order of [`read_day_state`].
-pub(super) const DAY_STATE_COLUMNS: &str =
-    "_TABLE_SUFFIX, COUNT(*), COUNT(DISTINCT date_et_heure_de_comptage)";
+pub(super) const DAY_STATE_COLUMNS: &str = "_TABLE_SUFFIX, COUNT(*), \
+    COUNT(DISTINCT date_et_heure_de_comptage), COUNT(DISTINCT nom_du_compteur)";
 
 /// The select list of the dataset's tables, in the column order of [`read_table`].
 pub(super) const TABLE_COLUMNS: &str =
@@ -165,7 +165,8 @@ pub(super) fn read_day_state(row: TableRow) -> Result<(Day, DayState), RowError>
         day,
         DayState {
             rows: row.required("COUNT(*)", number)?,
-            hours: row.required("COUNT(DISTINCT)", number)?,
+            hours: row.required("COUNT(DISTINCT date_et_heure_de_comptage)", number)?,
+            counters: row.required("COUNT(DISTINCT nom_du_compteur)", number)?,
         },
     ))
 }

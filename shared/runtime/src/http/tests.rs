@@ -36,6 +36,8 @@ struct Server {
     gate: Arc<Semaphore>,
     /// The number of requests that have reached `/wait`.
     started: Arc<Semaphore>,
+    /// The number of requests of `/wait` that have passed the gate.
+    finished: Arc<Semaphore>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<bool>,
 }
@@ -44,12 +46,18 @@ impl Server {
     async fn start(limits: HttpLimits) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let started = Arc::new(Semaphore::new(0));
-        let (waiting, reached) = (Arc::clone(&gate), Arc::clone(&started));
+        let finished = Arc::new(Semaphore::new(0));
+        let (waiting, reached, passed) = (
+            Arc::clone(&gate),
+            Arc::clone(&started),
+            Arc::clone(&finished),
+        );
         let wait = get(move || async move {
             reached.add_permits(1);
             if let Ok(permit) = waiting.acquire().await {
                 permit.forget();
             }
+            passed.add_permits(1);
             "waited"
         });
         let echo = post(|body: String| async move { body });
@@ -65,6 +73,7 @@ impl Server {
             address,
             gate,
             started,
+            finished,
             stop: Some(stop),
             served,
         }
@@ -173,6 +182,22 @@ async fn shutdown_finishes_requests_in_flight() {
     server.gate.add_permits(1);
     assert_eq!(request.await.unwrap().as_deref(), Some("waited"));
     assert!(server.served.await.unwrap());
+}
+
+#[tokio::test]
+async fn shutdown_finishes_a_request_whose_client_is_gone() {
+    let mut server = Server::start(PATIENT).await;
+    let request = server.request_in_flight().await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    server.stop();
+    while std::net::TcpStream::connect(server.address).is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!server.served.is_finished());
+    server.gate.add_permits(1);
+    assert!(server.served.await.unwrap());
+    assert_eq!(server.finished.available_permits(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Tests of the parser of responses.
 
+use forecasting::counts::{read, write_table};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -165,4 +167,23 @@ fn two_ids_with_different_counts_in_one_hour_are_two_counters() {
         .map(|row| (counts.counter(row.counter).name.as_str(), row.count))
         .collect();
     assert_eq!(found, [("Quai (100-1)", 7), ("Quai (100-2)", 9)]);
+    assert_eq!(response.separated, ["Quai (100-1)", "Quai (100-2)"]);
+}
+
+/// A row of a daily table is one line, so a line break in an id would lose the row.
+#[test]
+fn id_with_a_line_break_is_read_back_from_the_daily_table() {
+    let reply = json!([{
+        "id_compteur": "100\n1",
+        "nom_compteur": "Quai",
+        "sum_counts": 7,
+        "date": "2021-07-19T06:00:00+00:00",
+    }])
+    .to_string();
+    let response = parse_response(reply.as_bytes(), day("2021-07-19"), &mut Vec::new()).unwrap();
+    assert_eq!(response.counts.counters()[0].id.as_deref(), Some("100 1"));
+    let (mut table, mut rejects) = (Vec::new(), Vec::new());
+    write_table(&response.counts, Timestamp::UNIX_EPOCH, &mut table).unwrap();
+    let read = read(table.as_slice(), &mut rejects).unwrap();
+    assert_eq!((read.rows(), rejects), (response.counts.rows(), Vec::new()));
 }

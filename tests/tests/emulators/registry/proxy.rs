@@ -1,8 +1,10 @@
-//! A proxy to the MLflow server that records calls, and can reject them or drop their responses.
+//! A proxy to the MLflow server that records calls, and can reject or delay them or drop their
+//! responses.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -18,7 +20,7 @@ use crate::place;
 
 /// The outcome of a call through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// The proxy forwards the call and the response.
     Forwarded,
     /// The proxy responds with status 503 and does not forward the call.
@@ -36,7 +38,7 @@ pub(super) struct Call {
 }
 
 /// A proxy on a local port. Dropping it closes the port.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
     task: JoinHandle<()>,
@@ -45,14 +47,21 @@ pub(super) struct Proxy {
 impl Proxy {
     /// Starts a proxy that forwards every call.
     pub(super) async fn transparent() -> Self {
-        Self::with(|_, _| Fate::Forwarded, |_| {}).await
+        Self::with(|_, _| Fate::Forwarded, |_| {}, || Duration::ZERO).await
     }
 
     /// Starts a proxy. `fate` receives the number of the call, starting at 0, and its name.
-    pub(super) async fn deciding(
+    pub(crate) async fn deciding(
         fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
     ) -> Self {
-        Self::with(fate, |_| {}).await
+        Self::with(fate, |_| {}, || Duration::ZERO).await
+    }
+
+    /// Starts a proxy that forwards every call after a delay.
+    pub(crate) async fn delaying(
+        delay: impl Fn() -> Duration + Clone + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(|_, _| Fate::Forwarded, |_| {}, delay).await
     }
 
     /// Starts a proxy that limits the server's pages to two versions.
@@ -63,12 +72,13 @@ impl Proxy {
                 .map(|query| query.replace("max_results=1000", "max_results=2"));
             url.set_query(query.as_deref());
         };
-        Self::with(|_, _| Fate::Forwarded, rewrite).await
+        Self::with(|_, _| Fate::Forwarded, rewrite, || Duration::ZERO).await
     }
 
     async fn with(
         fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
         rewrite: impl Fn(&mut Url) + Clone + Send + Sync + 'static,
+        delay: impl Fn() -> Duration + Clone + Send + Sync + 'static,
     ) -> Self {
         let (calls, client) = (Arc::new(Mutex::new(Vec::new())), reqwest::Client::new());
         let recorded = Arc::clone(&calls);
@@ -82,6 +92,7 @@ impl Proxy {
             if fate == Fate::Rejected {
                 return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
             }
+            tokio::time::sleep(delay()).await;
             let mut url = place::mlflow()
                 .join(parts.uri.path_and_query().unwrap().as_str())
                 .unwrap();
@@ -114,7 +125,7 @@ impl Proxy {
     }
 
     /// Returns the address of the proxy.
-    pub(super) fn url(&self) -> Url {
+    pub(crate) fn url(&self) -> Url {
         format!("http://{}/", self.address).parse().unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! End-to-end tests on the emulators, one scenario per file.
 
+mod judged_again;
 mod killed;
 mod no_drift;
 mod on_call;
@@ -7,5 +8,8 @@ mod poison;
 mod registry_away;
 mod replay;
 mod retraining;
+mod rolled_back;
+mod slow_registry;
+mod stalled_writer;
 mod twice_and_out_of_order;
 mod weekly;

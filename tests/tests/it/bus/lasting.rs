@@ -1,12 +1,13 @@
 //! Persistence: the log and the subscription state survive the bus.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cli::support::embedded_bus::{DeliveryPolicy, Replay};
 use serde_json::json;
 use shared::{
     Timestamp,
     event::{Function, Topic},
+    store::{Condition, MemoryStore, Store},
 };
 use tests::{
     endpoint::{Endpoint, Received},
@@ -53,6 +54,32 @@ async fn unacknowledged_message_is_delivered_by_the_next_bus() {
         .idle()
         .await;
     assert_eq!(texts(&next), ["held"]);
+}
+
+#[tokio::test]
+async fn deleted_message_does_not_hold_up_the_next_ones() {
+    let log = MessageLog::new();
+    for text in ["first", "deleted", "third"] {
+        log.request(text).await;
+    }
+    let (store, endpoint) = (
+        Arc::new(MemoryStore::default()),
+        Endpoint::acknowledging().await,
+    );
+    for path in log.store.list("bus/topics/").await.unwrap() {
+        if !path.as_str().ends_with("000000001.json") {
+            let object = log.store.read(&path).await.unwrap();
+            let copied = store.write(&path, object.bytes, Condition::Always).await;
+            copied.unwrap();
+        }
+    }
+    let log = MessageLog::at(store);
+    let bus = log.deliver_to(&endpoint, policy()).await;
+    bus.idle().await;
+    assert_eq!(texts(&endpoint), ["first", "third"]);
+    log.request("fourth").await;
+    bus.idle().await;
+    assert_eq!(texts(&endpoint), ["first", "third", "fourth"]);
 }
 
 #[tokio::test]

@@ -127,3 +127,17 @@ fn dead_id_beside_a_live_one_gives_neither_id_nor_coordinates() {
         );
     }
 }
+
+/// The id is part of the name, and a name has single spaces.
+#[test]
+fn whitespace_in_an_id_is_folded() {
+    let counts = super::export(&[
+        "1\u{a0}1;Quai;30;2021-07-19T00:00:00Z;",
+        "2  2;Quai;10;2021-07-19T00:00:00Z;",
+    ]);
+    let mut file = Vec::new();
+    crate::counts::write_french(&counts, &mut file).unwrap();
+    let read = crate::counts::read(file.as_slice(), &mut Vec::new()).unwrap();
+    assert_eq!(read.counters(), counts.counters());
+    assert_eq!(counts.counters()[1].name, "Quai (2 2)");
+}
