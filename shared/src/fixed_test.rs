@@ -33,7 +33,7 @@ const FEATURES: &str = "data/test_baseline.features";
 const PROFILE: &str = "data/test_baseline.profile";
 /// The version of both cached objects. Increment it with every change of their layout, and of the
 /// rows that are read.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 /// The fixed test set, ready for scoring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,8 @@ pub fn frame(before: &Counts, test: &Counts) -> Frame {
     let Some((first_hour, _)) = test.period() else {
         return Frame::default();
     };
-    let recent = before.between(first_hour.plus(-24 * HISTORY_DAYS), first_hour.plus(-1));
+    let first_day = first_hour.day().plus(-HISTORY_DAYS);
+    let recent = before.between(first_day.first_hour(), first_hour.plus(-1));
     Frame::from_counts(&FeatureSpec::for_counters([]), &[&recent], test)
 }
 

@@ -2,20 +2,38 @@
 
 Usage: python pandas_features.py train_baseline.csv.gz      (pandas 2.3.3 or 3.x, numpy, holidays)
 
-The features are those of the Rust crate: one row per count, lags and rolling means on an hourly grid
-per counter, and the calendar of Europe/Paris. All row operations are vectorized.
+The features are those of the Rust crate: one row per count, lags by local date and hour, means over
+whole local days, outages unknown, and the calendar of Europe/Paris. All row operations are vectorized.
 """
 
 import resource
 import sys
 import time
+import warnings
 
 import holidays
 import numpy as np
 import pandas as pd
 
-LAGS = [24, 48, 72, 96, 120, 144, 168, 336, 504, 672]
-WEEKLY = [168, 336, 504, 672]
+LAGS = [1, 2, 3, 4, 5, 6, 7, 14, 21, 28]
+WEEKLY = [7, 14, 21, 28]
+MEANS = {"day": 1, "week": 7, "four_weeks": 28}
+
+
+def outages(frame, hours):
+    """Returns the hour from which on the counts show that each row is in an outage, or infinity."""
+    by_counter = frame.sort_values(["counter", "hour_utc"])
+    count, counter = by_counter["count"].to_numpy(), by_counter["counter"].to_numpy()
+    is_first = np.ones(len(count), dtype=bool)
+    is_first[1:] = (count[1:] != count[:-1]) | (counter[1:] != counter[:-1])
+    first = np.flatnonzero(is_first)
+    run = np.cumsum(is_first) - 1
+    length = np.diff(np.append(first, len(count)))[run]
+    minimum = np.where(count == 0, 24, 6)
+    is_outage = (length >= minimum) & ((count == 0) | (count >= 5))
+    hour = hours.get_indexer(by_counter["hour_utc"])
+    known = hour[np.minimum(first[run] + minimum - 1, len(count) - 1)] + 1.0
+    return pd.Series(np.where(is_outage, known, np.inf), index=by_counter.index).reindex(frame.index).to_numpy()
 
 
 def features(path):
@@ -29,26 +47,45 @@ def features(path):
     frame["longitude"] = degrees[1].to_numpy()[location.cat.codes]
     frame = frame.sort_values(["hour_utc", "counter", "count"]).drop_duplicates(["hour_utc", "counter"], keep="last")
 
-    grid = frame.pivot(index="hour_utc", columns="counter", values="count")
-    grid = grid.reindex(pd.date_range(grid.index[0], grid.index[-1], freq="h"))
-    row = grid.index.get_indexer(frame["hour_utc"])
+    hours = pd.date_range(frame["hour_utc"].min(), frame["hour_utc"].max(), freq="h")
+    local = hours.tz_convert("Europe/Paris")
+    row = hours.get_indexer(frame["hour_utc"])
     column = frame["counter"].to_numpy()
-    pick = lambda table: table.to_numpy()[row, column]
+    grid = np.full((len(hours) + 1, column.max() + 1), np.nan, dtype="float32")
+    outage_from = np.full(grid.shape, np.inf)
+    grid[row, column] = frame["count"]
+    outage_from[row, column] = outages(frame, hours)
+
+    # The last row of the grid has no counts: hours that do not exist refer to it.
+    # Of an hour that exists twice, the first one counts.
+    wall = local.tz_localize(None)
+    day, is_first = (wall.normalize() - wall[0].normalize()).days.to_numpy(), ~wall.duplicated()
+    by_local = np.full((day[-1] + 1, 24), len(hours))
+    by_local[day[is_first], wall.hour[is_first]] = np.flatnonzero(is_first)
+    start = np.searchsorted(day, np.arange(day[-1] + 2))
+    row_day, row_hour = day[row], wall.hour.to_numpy()[row]
     for lag in LAGS:
-        frame[f"count_{lag}h_earlier"] = pick(grid.shift(lag))
-    weekly = frame[[f"count_{lag}h_earlier" for lag in WEEKLY]].to_numpy()
-    with np.errstate(all="ignore"):
+        earlier = np.where(row_day >= lag, by_local[row_day - lag, row_hour], len(hours))
+        is_known = outage_from[earlier, column] > start[row_day]
+        frame[f"count_{24 * lag}h_earlier"] = np.where(is_known, grid[earlier, column], np.nan)
+    weekly = frame[[f"count_{24 * lag}h_earlier" for lag in WEEKLY]].to_numpy()
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         frame["weekly_mean"] = np.nanmean(weekly, axis=1)
         frame["weekly_median"] = np.nanmedian(weekly, axis=1)
-    for name, window in [("day", 24), ("week", 168), ("four_weeks", 672)]:
-        frame[f"mean_of_{name}"] = pick(grid.rolling(window, min_periods=1).mean().shift(24))
+        for name, days in MEANS.items():
+            means = np.full((day[-1] + 1, grid.shape[1]), np.nan)
+            for today in range(1, day[-1] + 1):
+                window = slice(start[max(today - days, 0)], start[today])
+                is_known = outage_from[window] > start[today]
+                means[today] = np.nanmean(np.where(is_known, grid[window], np.nan), axis=0, dtype="float64")
+            frame[f"mean_of_{name}"] = means[row_day, column]
 
-    local = grid.index.tz_convert("Europe/Paris")
     french = holidays.France(years=range(local[0].year - 1, local[-1].year + 2))
     dates = pd.Series(local.date)
     unique = dates.unique()
     is_holiday = lambda days: dates.map({day: (day + pd.Timedelta(days=days)) in french for day in unique}).to_numpy()
-    frame["hour"] = local.hour.to_numpy()[row]
+    frame["hour"] = row_hour
     frame["weekday"] = local.weekday.to_numpy()[row]
     frame["holiday"] = is_holiday(0)[row]
     frame["holiday_day_before"] = is_holiday(-1)[row]

@@ -226,7 +226,8 @@ fn run_name(
     frame: &Frame,
 ) -> Result<RunName, Error> {
     let attempt = || Error::permanent("cannot name the run");
-    let inputs = (event.champion, recipe, frame.counters(), frame.rows());
+    let rows = (frame.counters(), frame.rows(), frame.outages());
+    let inputs = (event.champion, recipe, rows);
     let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
     let numbers = frame.values().iter().chain(frame.targets());
     bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));

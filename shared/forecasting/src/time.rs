@@ -175,6 +175,14 @@ impl Day {
         start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     }
 
+    /// Returns the hour that starts at `hour` o'clock local time on this day, or `None` if the
+    /// local hour does not exist. A repeated local hour yields its first occurrence.
+    pub fn local_hour(self, hour: i8) -> Option<Hour> {
+        let found = Hour::containing(self.at(hour));
+        let local = LocalHour { date: self.0, hour };
+        (found.local() == local).then_some(found)
+    }
+
     /// Returns the days from `self` to `last`, both included.
     pub fn through(self, last: Self) -> impl Iterator<Item = Self> {
         // The last day of the calendar has no next day.
@@ -322,6 +330,23 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn local_hour_of_a_clock_change_is_the_first_or_none() {
+        let hour = |text: &str| Hour::starting_at(text.parse().unwrap());
+        for (text, expected) in [
+            ("2021-07-19", hour("2021-07-19T00:00:00Z")),
+            ("2021-03-28", None),
+            ("2020-10-25", hour("2020-10-25T00:00:00Z")),
+        ] {
+            assert_eq!(day(text).local_hour(2), expected, "{text}");
+        }
+        assert_eq!(
+            day("2021-03-28").local_hour(3),
+            hour("2021-03-28T01:00:00Z")
+        );
+        assert_eq!(day("2021-07-19").local_hour(24), None);
     }
 
     #[test]

@@ -33,6 +33,12 @@ pub struct ModelCard {
     pub params: BTreeMap<String, String>,
     /// The rows of the last training.
     pub training: Training,
+    /// The factor of all forecasts that makes their mean right, because trees of the square root
+    /// forecast too little on average: the sum of the counts, divided by the sum of the squared
+    /// predictions, over the rows that the trees were boosted on. A fine-tuned model has that of
+    /// its champion. Cards written before this field existed have 1.
+    #[serde(default = "no_bias")]
+    pub bias_factor: f64,
     /// The baseline that the model, or the champion it was fine-tuned from, was trained on.
     #[serde(default)]
     pub baseline: Option<DataSet>,
@@ -53,11 +59,18 @@ impl ModelCard {
     }
 }
 
+const fn no_bias() -> f64 {
+    1.0
+}
+
 /// The number and the time range of the rows of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Training {
-    /// The number of rows.
+    /// The number of rows, without the excluded ones.
     pub rows: usize,
+    /// The number of rows that were left out, because their counter had an outage.
+    #[serde(default)]
+    pub excluded: usize,
     /// The first hour of the rows.
     pub first_hour: Hour,
     /// The last hour of the rows.

@@ -4,6 +4,7 @@ mod card;
 mod error;
 mod mlflow;
 mod recipe;
+mod target;
 mod training;
 
 use std::sync::Arc;
@@ -50,9 +51,11 @@ impl Model {
         &self.card
     }
 
-    /// Returns the expected bicycles per hour for each row of a frame, at least 0.
+    /// Returns the expected bicycles per hour for each row of a frame, at least 0, and 0 for silent
+    /// rows.
     ///
-    /// Replaces the frame's category codes of the counters by those of this model.
+    /// Replaces the frame's category codes of the counters by those of this model. These are the
+    /// uncorrected forecasts: `predict` multiplies them by a correction from the last days.
     ///
     /// # Errors
     /// Returns an error if XGBoost fails.
@@ -65,10 +68,15 @@ impl Model {
             .booster
             .predict_in_place(frame.values(), COLUMNS.len())
             .map_err(ModelError::Predict)?;
-        // A sum of trees can be negative, but a count cannot.
+        let forecast = |(prediction, is_silent): (f32, &bool)| match is_silent {
+            // A model learns from living counters only, and does not know dead ones.
+            true => 0.0,
+            false => target::count(prediction, self.card.bias_factor),
+        };
         Ok(predictions
             .into_iter()
-            .map(|prediction| prediction.max(0.0))
+            .zip(frame.silent())
+            .map(forecast)
             .collect())
     }
 

@@ -2,8 +2,11 @@
 //!
 //! The files equal those of `mlflow.xgboost.save_model` of MLflow 3.17, except that the time is
 //! omitted and the id is not random. So saving a model again writes identical files.
+//!
+//! The booster predicts the square root of a count. The metadata of the model have the formula and
+//! the bias factor that make it a forecast.
 
-use forecasting::features::{COLUMNS, Frame};
+use forecasting::features::{COLUMNS, Frame, TARGET};
 use serde::{Deserialize, Serialize};
 use shared::{
     address::ObjectPath,
@@ -95,14 +98,14 @@ pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, Stri
 }
 
 /// Returns the contents of the file `MLmodel`. Its columns have the type `double`, as in pandas;
-/// XGBoost converts them to `f32`.
+/// XGBoost converts them to `f32`. Its output is the square root of a count.
 fn description(card: &ModelCard) -> String {
     let column =
         |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
     let inputs = COLUMNS.map(column).join(", ");
     // Half of the checksum has the length of MLflow's random id and is unique to this booster.
     let id: String = card.sha256.short(32).to_owned();
-    let xgboost_version = &card.xgboost_version;
+    let (xgboost_version, bias_factor) = (&card.xgboost_version, card.bias_factor);
     format!(
         "\
 flavors:
@@ -119,6 +122,10 @@ flavors:
     model_class: xgboost.core.Booster
     model_format: ubj
     xgb_version: {xgboost_version}
+metadata:
+  bias_factor: {bias_factor:?}
+  forecast: max(prediction, 0)^2 * bias_factor
+  target: sqrt({TARGET})
 mlflow_version: {MLFLOW_VERSION}
 model_uuid: '{id}'
 saved_input_example_info:

@@ -1,5 +1,7 @@
 //! Tests of training, saving and loading.
 
+mod target;
+
 use forecasting::{
     counts::{Counter, Counts},
     time::Day,
@@ -85,10 +87,13 @@ fn early_stopping_ends_with_the_best_round() {
     .unwrap();
     let best = rounds
         .iter()
-        .map(|round| round.mae.unwrap())
+        .map(|round| round.sqrt_mae.unwrap())
         .fold(f64::INFINITY, f64::min);
     assert!(rounds.len() < 2_000, "the training was not stopped early");
-    assert_eq!(rounds[model.card().rounds as usize - 1].mae, Some(best));
+    assert_eq!(
+        rounds[model.card().rounds as usize - 1].sqrt_mae,
+        Some(best)
+    );
 }
 
 #[test]
@@ -298,15 +303,38 @@ async fn truncated_booster_file_is_rejected() {
 async fn model_with_other_features_is_rejected() {
     let (store, folder) = saved(&trained(&counts(10, 1))).await;
     let path = folder.join(CARD_FILE);
-    let (mut card, _) = read_json::<serde_json::Value>(&*store, &path)
+    let (card, _) = read_json::<serde_json::Value>(&*store, &path)
         .await
         .unwrap();
-    card["features"]["columns"][0] = "month".into();
-    write_json(&*store, &path, &card, Condition::Always)
-        .await
-        .unwrap();
-    let error = Model::load(&store, &folder, Threads::One)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, ModelError::Features(_)), "{error}");
+    let with = |pointer: &str, value: serde_json::Value| {
+        let mut other = card.clone();
+        *other.pointer_mut(pointer).unwrap() = value;
+        other
+    };
+    for other in [
+        with("/features/columns/0", "month".into()),
+        with("/features/pipeline_version", 1.into()),
+    ] {
+        write_json(&*store, &path, &other, Condition::Always)
+            .await
+            .unwrap();
+        let error = Model::load(&store, &folder, Threads::One)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ModelError::Features(_)), "{error}");
+        assert!(error.to_string().contains("bike-traffic train"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn mlflow_metadata_have_the_formula_of_a_forecast() {
+    let model = trained(&counts(10, 1));
+    let (store, folder) = saved(&model).await;
+    let bytes = store.read(&folder.join("MLmodel")).await.unwrap().bytes;
+    let expected = format!(
+        "metadata:\n  bias_factor: {:?}\n  forecast: max(prediction, 0)^2 * bias_factor\n",
+        model.card().bias_factor
+    );
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains(&expected), "{text}");
 }

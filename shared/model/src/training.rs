@@ -13,7 +13,7 @@ use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
 
 use crate::{
     Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training,
-    mlflow::Example,
+    mlflow::Example, target,
 };
 
 /// The share of the time range, at its end, that early stopping holds out.
@@ -27,15 +27,15 @@ pub struct Round {
     pub done: u32,
     /// The number of planned rounds.
     pub planned: u32,
-    /// The mean absolute error on the held-out rows, in bicycles per hour. `None` without early
-    /// stopping.
-    pub mae: Option<f64>,
+    /// The mean absolute error of the square roots of the counts on the held-out rows, which the
+    /// trees are boosted on. `None` without early stopping.
+    pub sqrt_mae: Option<f64>,
 }
 
 /// Trains a model on the rows of a frame and calls `on_round` after each round.
 ///
-/// Early stopping holds out the last 20 % of the time range. The model then ends with the best
-/// round on these rows.
+/// Leaves out the rows in outages. Early stopping holds out the last 20 % of the time range. The
+/// model then ends with the best round on these rows.
 ///
 /// # Errors
 /// Returns an error if there are too few rows, the device is not available, or XGBoost fails.
@@ -46,39 +46,42 @@ pub fn train(
     on_round: &mut dyn FnMut(Round),
 ) -> Result<Model, ModelError> {
     check_device(recipe.device)?;
-    let frame = frame.clone().encode_counters(&spec);
-    let training = describe(&frame)?;
-    let params = recipe.params();
-    let borrowed = borrow(&params);
-    let mut progress = |round: RoundProgress<'_>| report(round, on_round);
-    let trained = match recipe.early_stopping_rounds {
-        None => {
-            let matrix = matrix(&frame, None)?;
-            xgboost::train(&borrowed, &matrix, recipe.rounds, &[], None, &mut progress)
-        }
-        Some(patience) => {
+    let (frame, training) = training_rows(frame, &spec)?;
+    let example = Example::of(&frame);
+    let (boosted, held_out) = match recipe.early_stopping_rounds {
+        None => (frame, None),
+        Some(_) => {
             let (early, late) = frame.split_at(holdout_start(training));
             describe(&early)?;
             describe(&late)?;
-            let early = matrix(&early, None)?;
-            let late = matrix(&late, Some(&early))?;
-            xgboost::train(
-                &borrowed,
-                &early,
-                recipe.rounds,
-                &[("holdout", &late)],
-                Some(patience),
-                &mut progress,
-            )
+            (early, Some(late))
         }
     };
-    finish(
+    let params = recipe.params();
+    let matrix = matrix(&boosted, None)?;
+    let held_out = held_out
+        .map(|late| self::matrix(&late, Some(&matrix)))
+        .transpose()?;
+    let evaluated: Vec<_> = held_out.iter().map(|late| ("holdout", late)).collect();
+    let mut progress = |round: RoundProgress<'_>| report(round, on_round);
+    let trained = xgboost::train(
+        &borrow(&params),
+        &matrix,
+        recipe.rounds,
+        &evaluated,
+        recipe.early_stopping_rounds,
+        &mut progress,
+    );
+    let mut model = finish(
         trained.map_err(ModelError::Train)?,
         spec,
         params,
         training,
-        Example::of(&frame),
-    )
+        example,
+    )?;
+    model.card.bias_factor =
+        target::bias_factor(&model.booster, &boosted).map_err(ModelError::Predict)?;
+    Ok(model)
 }
 
 /// Checks that a device is available, because XGBoost silently falls back from `cuda` to the CPU.
@@ -107,7 +110,12 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
 /// Trains a challenger: the champion's rounds, or the first of them, followed by new rounds boosted
 /// on recent rows.
 ///
-/// Counters that are unknown to the champion get new category codes.
+/// Leaves out the rows in outages. Counters that are unknown to the champion get new category
+/// codes.
+///
+/// The challenger has the bias factor of the champion. A factor of the recent rows would multiply
+/// every forecast, also those of the frozen rounds, by the level of one month. The new rounds adapt
+/// to that level only as far as the recipe allows.
 ///
 /// # Errors
 /// Returns an error if there are too few rows, `freeze_layers` exceeds the champion's rounds, or
@@ -119,8 +127,7 @@ pub fn fine_tune(
     on_round: &mut dyn FnMut(Round),
 ) -> Result<Model, ModelError> {
     let spec = champion.features().clone().with_counters(frame.counters());
-    let frame = frame.clone().encode_counters(&spec);
-    let training = describe(&frame)?;
+    let (frame, training) = training_rows(frame, &spec)?;
     let rounds = champion.booster.rounds().map_err(ModelError::Train)?;
     let frozen = recipe.freeze_layers.unwrap_or(rounds);
     if frozen > rounds {
@@ -145,13 +152,14 @@ pub fn fine_tune(
         None,
         &mut progress,
     );
-    let challenger = finish(
+    let mut challenger = finish(
         trained.map_err(ModelError::Train)?,
         spec,
         params,
         training,
         Example::of(&frame),
     )?;
+    challenger.card.bias_factor = champion.card.bias_factor;
     Ok(challenger.with_baseline(champion.card.baseline.clone()))
 }
 
@@ -174,6 +182,7 @@ fn finish(
         rounds: booster.rounds().map_err(ModelError::Train)?,
         params: params.into_iter().collect::<BTreeMap<_, _>>(),
         training,
+        bias_factor: 1.0,
         baseline: None,
         test_scores: None,
         fixed_test: None,
@@ -206,8 +215,9 @@ impl Model {
 }
 
 fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
+    let labels = target::labels(frame);
     let options = QuantileOptions {
-        labels: Some(frame.targets()),
+        labels: Some(&labels),
         reference,
         ..QuantileOptions::default()
     };
@@ -219,6 +229,16 @@ fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelEr
     Ok(matrix)
 }
 
+/// Returns the rows of a frame that a model learns from, with the category codes of `spec`.
+fn training_rows(frame: &Frame, spec: &FeatureSpec) -> Result<(Frame, Training), ModelError> {
+    let rows = frame.without_outages().encode_counters(spec);
+    let training = Training {
+        excluded: frame.len() - rows.len(),
+        ..describe(&rows)?
+    };
+    Ok((rows, training))
+}
+
 fn describe(frame: &Frame) -> Result<Training, ModelError> {
     let too_little = |reason| ModelError::TooLittleData {
         rows: frame.len(),
@@ -226,16 +246,17 @@ fn describe(frame: &Frame) -> Result<Training, ModelError> {
     };
     let hours = || frame.rows().iter().map(|row| row.hour);
     let (Some(first_hour), Some(last_hour)) = (hours().min(), hours().max()) else {
-        return Err(too_little("there are no rows"));
+        return Err(too_little("there are no rows outside outages"));
     };
     if frame.len() < MINIMUM_ROWS {
-        return Err(too_little("training requires at least 24"));
+        return Err(too_little("training requires at least 24 outside outages"));
     }
     if frame.targets().iter().any(|target| !target.is_finite()) {
         return Err(too_little("some rows have no count"));
     }
     Ok(Training {
         rows: frame.len(),
+        excluded: 0,
         first_hour,
         last_hour,
     })
@@ -250,11 +271,11 @@ fn holdout_start(training: Training) -> Hour {
 }
 
 fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
-    let mae = round.scores.last().map(|score| score.value);
+    let sqrt_mae = round.scores.last().map(|score| score.value);
     on_round(Round {
         done: round.done,
         planned: round.planned,
-        mae,
+        sqrt_mae,
     });
     ControlFlow::Continue(())
 }

@@ -373,9 +373,11 @@ async fn model_card() {
         params: BTreeMap::from([("eta".to_owned(), "0.05".to_owned())]),
         training: Training {
             rows: 3_360,
+            excluded: 48,
             first_hour: hour("2021-07-18T22:00:00Z"),
             last_hour: hour("2021-07-25T21:00:00Z"),
         },
+        bias_factor: 1.03,
         baseline: Some(data_set(Role::Train)),
         test_scores: Some(scores(15.5, 30_720)),
         fixed_test: Some(data_set(Role::Test)),

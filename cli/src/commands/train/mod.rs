@@ -236,8 +236,8 @@ fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Resu
     let mut progress = Progress::new("training", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {
         let text = round
-            .mae
-            .map(|mae| format!("holdout MAE {mae:.2}"))
+            .sqrt_mae
+            .map(|mae| format!("holdout MAE {mae:.3} of the square root"))
             .unwrap_or_default();
         progress.show(u64::from(round.done), u64::from(round.planned), text);
     };

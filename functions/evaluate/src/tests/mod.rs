@@ -33,10 +33,22 @@ fn counts(first: Day, last: Day, level: impl Fn(Hour) -> u32) -> Counts {
 }
 
 /// Returns a model that forecasts `level` bicycles for every row, because all its training rows
-/// have this count.
+/// have this count. Each counter has five of them, because six are an outage.
 fn constant_model(level: u32) -> Model {
     let first = day("2021-05-01");
-    let counts = counts(first, first.plus(9), |_| level);
+    let mut counts = Counts::default();
+    for (number, hour) in first
+        .through(first.plus(9))
+        .flat_map(Day::hours)
+        .enumerate()
+    {
+        let counter = counts.intern(Counter {
+            id: None,
+            name: format!("Quai {}", number / 5),
+            coordinates: None,
+        });
+        counts.push(counter, hour, level);
+    }
     let spec = FeatureSpec::for_counters(counts.counters());
     let recipe = TrainRecipe {
         rounds: 30,

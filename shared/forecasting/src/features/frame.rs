@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    COLUMNS, COUNTER_COLUMN, FORECAST_GAP_HOURS, FeatureSpec, History, LAGS_HOURS,
-    SEASONAL_NAIVE_COLUMN, TARGET, WEEKLY_LAGS_HOURS, WINDOWS_HOURS,
+    COLUMNS, COUNTER_COLUMN, FeatureSpec, History, Outage, SEASONAL_NAIVE_COLUMN, TARGET,
+    row::RowBuilder,
 };
 use crate::{
-    calendar::is_public_holiday,
     counts::{Counter, Counts},
-    time::{Day, Hour},
+    time::Hour,
 };
 
 /// The minimum number of rows per thread. Below it, starting a thread costs more than it saves.
@@ -31,6 +30,8 @@ pub struct Frame {
     rows: Vec<FrameRow>,
     values: Vec<f32>,
     targets: Vec<f32>,
+    silent: Vec<bool>,
+    outages: Vec<Outage>,
 }
 
 impl Frame {
@@ -73,29 +74,37 @@ impl Frame {
         let rows: Vec<_> = rows.map(row).collect();
         let codes = spec.category_codes(history.counters());
         let mut values = vec![0.0; rows.len() * COLUMNS.len()];
+        let mut silent = vec![false; rows.len()];
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
         let mut shares = rows
             .chunks(share)
-            .zip(values.chunks_mut(share * COLUMNS.len()));
+            .zip(values.chunks_mut(share * COLUMNS.len()))
+            .zip(silent.chunks_mut(share));
         let first = shares.next();
         std::thread::scope(|scope| {
-            for (rows, values) in shares {
-                scope.spawn(|| fill(history, &codes, rows, values));
+            for ((rows, values), silent) in shares {
+                scope.spawn(|| fill(history, &codes, rows, values, silent));
             }
             first
                 .into_iter()
-                .for_each(|(rows, values)| fill(history, &codes, rows, values));
+                .for_each(|((rows, values), silent)| fill(history, &codes, rows, values, silent));
         });
         let targets = rows
             .iter()
             .map(|row| history.count(row.counter as usize, row.hour))
+            .collect();
+        let outages = rows
+            .iter()
+            .map(|row| history.outage(row.counter as usize, row.hour))
             .collect();
         Self {
             counters: history.counters().to_vec(),
             rows,
             values,
             targets,
+            silent,
+            outages,
         }
     }
 
@@ -129,6 +138,18 @@ impl Frame {
         &self.targets
     }
 
+    /// Returns `true` for each row whose counter is silent: its last known counts before the day of
+    /// the row are [`MINIMUM_ZEROS`](super::MINIMUM_ZEROS) zeros or more.
+    pub fn silent(&self) -> &[bool] {
+        &self.silent
+    }
+
+    /// Returns the outage that each row belongs to, as all counts of the history show it. Unlike a
+    /// feature, it is known only afterwards.
+    pub fn outages(&self) -> &[Outage] {
+        &self.outages
+    }
+
     /// Returns one column by name, or `None` if it does not exist. [`TARGET`] returns the targets.
     pub fn column(&self, name: &str) -> Option<Vec<f32>> {
         if name == TARGET {
@@ -145,7 +166,8 @@ impl Frame {
         )
     }
 
-    /// Returns the seasonal naive forecast of each row: same hour, one week earlier.
+    /// Returns the seasonal naive forecast of each row: same local hour, one week earlier. `NaN` if
+    /// that count is unknown or in an outage.
     pub fn seasonal_naive(&self) -> Vec<f32> {
         self.column(COLUMNS[SEASONAL_NAIVE_COLUMN])
             .unwrap_or_default()
@@ -176,18 +198,32 @@ impl Frame {
     /// Returns a frame of the rows that satisfy `predicate`.
     #[must_use]
     pub fn filter(&self, predicate: impl Fn(&FrameRow) -> bool) -> Self {
+        self.select(|position| predicate(&self.rows[position]))
+    }
+
+    /// Returns a frame of the rows of living counters, without the hours in runs of zeros. They show
+    /// the error of the forecasts that matter.
+    #[must_use]
+    pub fn living(&self) -> Self {
+        self.select(|position| self.outages[position] != Outage::Zeros)
+    }
+
+    /// Returns a frame of the rows that belong to no outage, which a model can learn from.
+    #[must_use]
+    pub fn without_outages(&self) -> Self {
+        self.select(|position| self.outages[position] == Outage::None)
+    }
+
+    fn select(&self, is_selected: impl Fn(usize) -> bool) -> Self {
         let mut frame = Self {
             counters: self.counters.clone(),
             ..Self::default()
         };
-        for (position, row) in self
-            .rows
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| predicate(row))
-        {
-            frame.rows.push(*row);
+        for position in (0..self.len()).filter(|position| is_selected(*position)) {
+            frame.rows.push(self.rows[position]);
             frame.targets.push(self.targets[position]);
+            frame.silent.push(self.silent[position]);
+            frame.outages.push(self.outages[position]);
             frame
                 .values
                 .extend_from_slice(&self.values[position * COLUMNS.len()..][..COLUMNS.len()]);
@@ -196,93 +232,24 @@ impl Frame {
     }
 }
 
-/// Writes the features of `rows` to `values`, a matrix in row-major order.
-fn fill(history: &History, codes: &[f32], rows: &[FrameRow], values: &mut [f32]) {
-    // Rows are ordered by hour, and all counters of an hour share the calendar features.
-    let mut last: Option<(Hour, CalendarFeatures)> = None;
-    for (row, values) in rows.iter().zip(values.as_chunks_mut().0) {
-        let known = last.filter(|(hour, _)| *hour == row.hour);
-        let calendar =
-            known.map_or_else(|| CalendarFeatures::of(row.hour), |(_, calendar)| calendar);
-        last = Some((row.hour, calendar));
-        *values = features(history, codes, *row, calendar);
-    }
-}
-
-fn features(
+/// Writes the features of `rows` to `values`, a matrix in row-major order, and the silence of their
+/// counters to `silent`.
+fn fill(
     history: &History,
     codes: &[f32],
-    row: FrameRow,
-    calendar: CalendarFeatures,
-) -> [f32; COLUMNS.len()] {
-    let (counter, hour) = (row.counter as usize, row.hour);
-    let coordinates = history.counters()[counter].coordinates;
-    // Degrees in f32 have a resolution of about 30 cm.
-    let (latitude, longitude) = coordinates.map_or((f32::NAN, f32::NAN), |location| {
-        (location.latitude as f32, location.longitude as f32)
-    });
-    let lags = LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
-    let weekly = WEEKLY_LAGS_HOURS.map(|lag| history.count(counter, hour.plus(-lag)));
-    let (weekly_mean, weekly_median) = mean_and_median(weekly);
-    let last = hour.plus(-FORECAST_GAP_HOURS);
-    let means = WINDOWS_HOURS.map(|window| history.mean(counter, last, window));
-    let mut features = [f32::NAN; COLUMNS.len()];
-    features[..5].copy_from_slice(&[
-        codes[counter],
-        calendar.hour,
-        calendar.weekday,
-        latitude,
-        longitude,
-    ]);
-    features[5..8].copy_from_slice(&calendar.holidays);
-    features[8..18].copy_from_slice(&lags);
-    features[18..20].copy_from_slice(&[weekly_mean, weekly_median]);
-    features[20..].copy_from_slice(&means);
-    features
-}
-
-/// The calendar features of an hour, which are equal for all counters.
-#[derive(Clone, Copy)]
-struct CalendarFeatures {
-    hour: f32,
-    weekday: f32,
-    holidays: [f32; 3],
-}
-
-impl CalendarFeatures {
-    fn of(hour: Hour) -> Self {
-        let local = hour.local();
-        let is_holiday = |days: i32| {
-            f32::from(u8::from(is_public_holiday(
-                Day::from_date(local.date).plus(days).date(),
-            )))
-        };
-        let holidays = [is_holiday(0), is_holiday(-1), is_holiday(-7)];
-        Self {
-            hour: f32::from(local.hour),
-            weekday: f32::from(local.weekday()),
-            holidays,
-        }
+    rows: &[FrameRow],
+    values: &mut [f32],
+    silent: &mut [bool],
+) {
+    let Some(first) = rows.first() else {
+        return;
+    };
+    let mut builder = RowBuilder::new(history, codes, first.hour);
+    let rows_of_values = values.as_chunks_mut::<{ COLUMNS.len() }>().0;
+    let outputs = rows_of_values.iter_mut().zip(silent);
+    for (row, (values, silent)) in rows.iter().zip(outputs) {
+        (*values, *silent) = builder.row(*row);
     }
-}
-
-/// Returns mean and median of the known values, or `NaN` if none is known.
-fn mean_and_median(values: [f32; 4]) -> (f32, f32) {
-    let mut known = values;
-    let mut length = 0;
-    for value in values {
-        if !value.is_nan() {
-            known[length] = value;
-            length += 1;
-        }
-    }
-    let known = &mut known[..length];
-    if known.is_empty() {
-        return (f32::NAN, f32::NAN);
-    }
-    known.sort_unstable_by(f32::total_cmp);
-    let median = f32::midpoint(known[(length - 1) / 2], known[length / 2]);
-    (known.iter().sum::<f32>() / length as f32, median)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Counts as a dense matrix of hours and counters. A lag is one lookup, a rolling mean two.
+//! Counts as a dense matrix of hours and counters. A lag is one lookup, a rolling mean three.
 
+use super::outage::{Cell, Outage, mark_outages};
 use crate::{
     counts::{Counter, CounterKey, Counts},
     time::Hour,
@@ -11,11 +12,11 @@ pub struct History {
     counters: Counts,
     first: i32,
     hours: usize,
-    counts: Vec<f32>,
+    cells: Vec<Cell>,
     sums: Vec<RunningSum>,
 }
 
-/// The sum and the number of a counter's known counts before an hour.
+/// The sum and the number of a counter's known counts before an hour, without those in outages.
 #[derive(Clone, Copy, Debug, Default)]
 struct RunningSum {
     sum: u64,
@@ -50,21 +51,22 @@ impl History {
             .unwrap_or_default();
         let hours = usize::try_from(last - first).unwrap_or_default();
         let width = counters.counters().len();
-        let mut counts = vec![f32::NAN; hours * width];
+        let mut cells = vec![Cell::UNKNOWN; hours * width];
         for (part, indices) in parts.iter().zip(&indices) {
             for row in part.rows() {
                 let hour = usize::try_from(row.hour.number() - first).unwrap_or_default();
                 // Counts up to 50,000 are exact in f32.
-                counts[hour * width + indices[row.counter.position()].position()] =
+                cells[hour * width + indices[row.counter.position()].position()].count =
                     row.count as f32;
             }
         }
-        let sums = running_sums(&counts, width);
+        mark_outages(&mut cells, width, first);
+        let sums = running_sums(&cells, width);
         Self {
             counters,
             first,
             hours,
-            counts,
+            cells,
             sums,
         }
     }
@@ -83,47 +85,110 @@ impl History {
 
     /// Returns the count of one hour, or `NaN` if it is unknown.
     pub fn count(&self, counter: usize, hour: Hour) -> f32 {
-        match usize::try_from(hour.number() - self.first) {
-            Ok(hour) if hour < self.hours => self.counts[hour * self.counters().len() + counter],
-            _ => f32::NAN,
-        }
+        self.cell(counter, hour).count
     }
 
-    /// Returns the mean of the known counts in the `window` hours that end with `last`, inclusive.
-    ///
-    /// Returns `NaN` if no count is known.
-    pub fn mean(&self, counter: usize, last: Hour, window: i32) -> f32 {
-        let end = self.sum_before(counter, last.number() + 1);
-        let start = self.sum_before(counter, last.number() + 1 - window);
-        let known = end.known - start.known;
-        if known == 0 {
+    /// Returns the outage that an hour belongs to, as all counts of the history show it.
+    pub fn outage(&self, counter: usize, hour: Hour) -> Outage {
+        self.cell(counter, hour).outage()
+    }
+
+    /// Returns the count of one hour, or `NaN` if it is unknown or if the counts before the hour
+    /// `end` show that it belongs to an outage.
+    pub fn count_by(&self, counter: usize, hour: Hour, end: Hour) -> f32 {
+        let cell = self.cell(counter, hour);
+        if cell.is_outage_by(end.number()) {
             f32::NAN
         } else {
-            (end.sum - start.sum) as f32 / known as f32
+            cell.count
         }
     }
 
-    fn sum_before(&self, counter: usize, hour: i32) -> RunningSum {
-        let hour = usize::try_from(hour - self.first)
+    /// Returns the mean of the known counts from `first` to before `end`, without the outages that
+    /// the counts before `end` show.
+    ///
+    /// Returns `NaN` if no count remains.
+    pub fn mean_by(&self, counter: usize, first: Hour, end: Hour) -> f32 {
+        let (before, until) = (
+            self.sum_before(counter, first),
+            self.sum_before(counter, end),
+        );
+        let (pending, count) = self.pending_outage(counter, first, end);
+        let known = until.known - before.known + pending;
+        if known == 0 {
+            return f32::NAN;
+        }
+        // The cast is exact: counts are non-negative whole numbers.
+        let sum = until.sum - before.sum + u64::from(pending) * count as u64;
+        sum as f32 / known as f32
+    }
+
+    /// Returns `true` if the counter is silent: its last known counts before `end` are the zeros of
+    /// an outage.
+    pub fn is_silent_by(&self, counter: usize, end: Hour) -> bool {
+        self.known_before(counter, Hour::from_number(self.first), end)
+            .next()
+            .is_some_and(|cell| cell.count == 0.0 && cell.is_outage_by(end.number()))
+    }
+
+    /// Returns the number of hours from `first` to before `end` whose outage only later counts
+    /// show, and their count. The running sums leave them out.
+    ///
+    /// They are the latest known counts before `end`, because their run goes on after it.
+    fn pending_outage(&self, counter: usize, first: Hour, end: Hour) -> (u32, f32) {
+        let mut pending = (0, 0.0);
+        let is_pending =
+            |cell: &&Cell| cell.outage() != Outage::None && !cell.is_outage_by(end.number());
+        for cell in self
+            .known_before(counter, first, end)
+            .take_while(is_pending)
+        {
+            pending = (pending.0 + 1, cell.count);
+        }
+        pending
+    }
+
+    /// Returns the hours from `first` to before `end` whose count is known, the latest first.
+    fn known_before(&self, counter: usize, first: Hour, end: Hour) -> impl Iterator<Item = &Cell> {
+        let width = self.counters().len();
+        (self.row(first)..self.row(end))
+            .rev()
+            .map(move |hour| &self.cells[hour * width + counter])
+            .filter(|cell| !cell.count.is_nan())
+    }
+
+    fn cell(&self, counter: usize, hour: Hour) -> Cell {
+        match usize::try_from(hour.number().saturating_sub(self.first)) {
+            Ok(hour) if hour < self.hours => self.cells[hour * self.counters().len() + counter],
+            _ => Cell::UNKNOWN,
+        }
+    }
+
+    fn sum_before(&self, counter: usize, hour: Hour) -> RunningSum {
+        self.sums[self.row(hour) * self.counters().len() + counter]
+    }
+
+    /// Returns the row of an hour in the matrix, or the nearest row.
+    fn row(&self, hour: Hour) -> usize {
+        usize::try_from(hour.number().saturating_sub(self.first))
             .unwrap_or_default()
-            .min(self.hours);
-        self.sums[hour * self.counters().len() + counter]
+            .min(self.hours)
     }
 }
 
 /// Returns `hours + 1` rows, `width` wide. Row `h` contains the sums over the hours before `h`.
-fn running_sums(counts: &[f32], width: usize) -> Vec<RunningSum> {
-    let mut sums = vec![RunningSum::default(); counts.len() + width];
-    for (position, count) in counts.iter().enumerate() {
+fn running_sums(cells: &[Cell], width: usize) -> Vec<RunningSum> {
+    let mut sums = vec![RunningSum::default(); cells.len() + width];
+    for (position, cell) in cells.iter().enumerate() {
         let before = sums[position];
         // The cast is exact: counts are non-negative whole numbers.
-        let next = if count.is_nan() {
-            before
-        } else {
+        let next = if cell.is_counted() {
             RunningSum {
-                sum: before.sum + *count as u64,
+                sum: before.sum + cell.count as u64,
                 known: before.known + 1,
             }
+        } else {
+            before
         };
         sums[position + width] = next;
     }
@@ -163,14 +228,59 @@ mod tests {
         }
     }
 
+    /// Returns the history of counter `a`, whose counts start at hour 10.
+    fn history(counts_of_a: &[u32]) -> History {
+        let rows: Vec<_> = (10..)
+            .zip(counts_of_a)
+            .map(|(hour, count)| ("a", hour, *count))
+            .collect();
+        History::new(&[&counts(&rows)])
+    }
+
+    fn mean(history: &History, first: i32, end: i32) -> f32 {
+        history.mean_by(0, Hour::from_number(first), Hour::from_number(end))
+    }
+
+    fn is_silent(history: &History, end: i32) -> bool {
+        history.is_silent_by(0, Hour::from_number(end))
+    }
+
     #[test]
     fn mean_ignores_unknown_counts() {
         let history = History::new(&[&counts(&[("a", 10, 4), ("a", 12, 8), ("a", 14, 100)])]);
-        assert_eq!(history.mean(0, Hour::from_number(13), 4), 6.0);
-        assert_eq!(history.mean(0, Hour::from_number(12), 1), 8.0);
-        assert_eq!(history.mean(0, Hour::from_number(99), 1_000), 112.0 / 3.0);
-        assert!(history.mean(0, Hour::from_number(13), 1).is_nan());
-        assert!(history.mean(0, Hour::from_number(5), 4).is_nan());
+        assert_eq!(mean(&history, 10, 14), 6.0);
+        assert_eq!(mean(&history, 12, 13), 8.0);
+        assert_eq!(mean(&history, -900, 100), 112.0 / 3.0);
+        assert!(mean(&history, 13, 14).is_nan());
+        assert!(mean(&history, 2, 6).is_nan());
+    }
+
+    /// Six counts of 90 from hour 12 on are an outage once the hour 17 is known.
+    #[test]
+    fn mean_and_count_leave_out_outages_that_are_known() {
+        let history = history(&[10, 20, 90, 90, 90, 90, 90, 90, 90, 40]);
+        let at = Hour::from_number;
+        assert_eq!(history.count_by(0, at(12), at(17)), 90.0);
+        assert!(history.count_by(0, at(12), at(18)).is_nan());
+        assert_eq!(history.count(0, at(12)), 90.0);
+        assert_eq!(mean(&history, 10, 17), (10.0 + 20.0 + 5.0 * 90.0) / 7.0);
+        assert_eq!(mean(&history, 14, 17), 90.0);
+        assert_eq!(mean(&history, 10, 18), 15.0);
+        assert_eq!(mean(&history, 10, 20), 70.0 / 3.0);
+        assert!(mean(&history, 12, 18).is_nan());
+    }
+
+    #[test]
+    fn counter_is_silent_after_24_zeros() {
+        let mut zeros = vec![3];
+        zeros.extend([0; 24]);
+        let history = history(&zeros);
+        assert!(!is_silent(&history, 34), "23 zeros are known");
+        assert!(is_silent(&history, 35), "24 zeros are known");
+        assert!(is_silent(&history, 99), "no later count is known");
+        assert!(!is_silent(&history, 10), "no count is known");
+        let constant = self::history(&[8; 30]);
+        assert!(!is_silent(&constant, 40), "the counts are not zeros");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The feature pipeline of training, fine-tuning, evaluation, drift check and forecast.
 //!
-//! The features of day D use only data that is known at the end of day D-1. Hours are joined by
-//! instant, so gaps and clock changes do not shift lags. Unknown values are `NaN`, which XGBoost
-//! treats as missing.
+//! The features of day D use only counts of hours before D. Lags are joined by local date and hour,
+//! so that a change of the clocks does not shift them. Unknown values are `NaN`, which XGBoost
+//! treats as missing. Counts in outages are unknown if the counts before D show the outage, see
+//! [`Outage`].
 
 mod frame;
 mod history;
+mod local_day;
+mod outage;
+mod row;
 
 use std::collections::BTreeMap;
 
@@ -13,24 +17,42 @@ use serde::{Deserialize, Serialize};
 
 pub use frame::{Frame, FrameRow};
 pub use history::History;
+pub use outage::{MINIMUM_CONSTANT, MINIMUM_CONSTANT_COUNT, MINIMUM_ZEROS, Outage};
 
-use crate::counts::{Counter, CounterKey};
+use crate::{
+    counts::{Counter, CounterKey},
+    time::{Day, Hour},
+};
 
-/// The lags of the count features, in hours.
-pub const LAGS_HOURS: [i32; 10] = [24, 48, 72, 96, 120, 144, 168, 336, 504, 672];
-/// The lags, in hours, of the weekly mean and median: the same hour in each of the last four weeks.
-pub const WEEKLY_LAGS_HOURS: [i32; 4] = [168, 336, 504, 672];
-/// The windows of the rolling means, in hours. Each window ends [`FORECAST_GAP_HOURS`] earlier.
-pub const WINDOWS_HOURS: [i32; 3] = [24, 7 * 24, 28 * 24];
-/// The lag of the latest count that a feature uses, in hours.
-pub const FORECAST_GAP_HOURS: i32 = 24;
-/// The number of days of counts before a day that its features need: longest window plus gap.
+/// The lags of the count features, in days. A lag is the count of the same local hour on an earlier
+/// day: unknown if that day has no such hour, and the first one if it has two.
+pub const LAGS_DAYS: [usize; 10] = [1, 2, 3, 4, 5, 6, 7, 14, 21, 28];
+/// The positions in [`LAGS_DAYS`] of the weekly mean and median: the same hour in each of the last
+/// four weeks.
+const WEEKLY_LAGS: [usize; 4] = [6, 7, 8, 9];
+/// The windows of the rolling means of day D, in days. Each window ends with the last hour of D-1.
+pub const WINDOWS_DAYS: [usize; 3] = [1, 7, 28];
+/// The number of days of counts before a day that its features need.
+///
+/// The longest lag and window are 28 days. In the two days before them, outages that reach into
+/// them are recognized, even if half of the hours are missing.
 pub const HISTORY_DAYS: i32 = 30;
+
+/// Returns the last day that can be forecast from counts up to `last`: the day of the next hour.
+///
+/// Its features use all counts of the day before. A later day would have means of a part of a day,
+/// unlike the rows that the model was trained on.
+pub fn last_forecast_day(last: Hour) -> Day {
+    last.plus(1).day()
+}
 
 /// The name of the forecast column, as in the daily tables.
 pub const TARGET: &str = "comptage_horaire";
 
 /// The names of the features in the order of a matrix row. They are stored with each model.
+///
+/// A lag is named after its number of days times 24: `count_168h_earlier` is the count of the same
+/// local hour one week earlier, also across a change of the clocks.
 pub const COLUMNS: [&str; 23] = [
     "counter",
     "hour",
@@ -64,7 +86,12 @@ pub const SEASONAL_NAIVE_COLUMN: usize = 14;
 const COUNTER_COLUMN: usize = 0;
 
 /// The version of the pipeline. It is increased by changes that alter the values of a column.
-pub const PIPELINE_VERSION: u32 = 1;
+///
+/// | version | change |
+/// |---|---|
+/// | 1 | lags by instant; means that end 24 hours earlier |
+/// | 2 | lags by local hour; means that end with the previous day; outages are unknown |
+pub const PIPELINE_VERSION: u32 = 2;
 
 /// The specification of a model's features: pipeline version, columns, and category codes of the
 /// counters.
@@ -193,11 +220,37 @@ mod tests {
     #[test]
     fn seasonal_naive_is_the_lag_of_one_week() {
         assert_eq!(COLUMNS[SEASONAL_NAIVE_COLUMN], "count_168h_earlier");
-        let lags: Vec<_> = LAGS_HOURS
+        let lags: Vec<_> = LAGS_DAYS
             .iter()
-            .map(|lag| format!("count_{lag}h_earlier"))
+            .map(|lag| format!("count_{}h_earlier", 24 * lag))
             .collect();
         assert_eq!(COLUMNS[8..18], lags);
+        assert_eq!(WEEKLY_LAGS.map(|lag| LAGS_DAYS[lag]), [7, 14, 21, 28]);
+    }
+
+    #[test]
+    fn forecasts_reach_to_the_end_of_the_day_of_the_next_hour() {
+        for (last, expected) in [
+            ("2021-07-19T20:00:00Z", "2021-07-19"),
+            ("2021-07-19T21:00:00Z", "2021-07-20"),
+            ("2021-07-19T22:00:00Z", "2021-07-20"),
+        ] {
+            let last = Hour::starting_at(last.parse().unwrap()).unwrap();
+            assert_eq!(last_forecast_day(last).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn model_of_the_previous_pipeline_is_refused_by_name() {
+        let previous = FeatureSpec {
+            pipeline_version: 1,
+            ..FeatureSpec::for_counters(&[counter("Quai")])
+        };
+        assert_eq!(
+            previous.check().unwrap_err().to_string(),
+            "the model requires feature pipeline version 1 with 23 columns, but this program has version 2 with 23 \
+             columns; retrain the model with `bike-traffic train`"
+        );
     }
 
     #[test]

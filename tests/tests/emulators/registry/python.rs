@@ -55,7 +55,8 @@ async fn python_loads_the_champion_and_predicts_the_same() {
     let output = tokio::task::spawn_blocking(move || python(&name, folder.path()))
         .await
         .unwrap();
-    assert_predictions(&output, &model, &frame);
+    assert_forecasts(&output, &model, &frame);
+    assert_metadata(&output, &model);
     assert_registered(&output, &run, version);
 }
 
@@ -158,10 +159,10 @@ async fn artifacts_are_written_to_the_servers_bucket() {
     );
 }
 
-/// Asserts equal rows and predictions in Python and in Rust.
+/// Asserts equal rows and forecasts in Python and in Rust.
 ///
-/// The input example has the first row of each tenth of the frame. Forecasts are never negative.
-fn assert_predictions(output: &Value, model: &Model, frame: &Frame) {
+/// The input example has the first row of each tenth of the frame.
+fn assert_forecasts(output: &Value, model: &Model, frame: &Frame) {
     let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(output["rows"].clone()).unwrap();
     let step = frame.len().div_ceil(rows.len());
     let ours: Vec<f32> = model
@@ -189,17 +190,25 @@ fn assert_predictions(output: &Value, model: &Model, frame: &Frame) {
         "the example must include missing values"
     );
     for loader in ["registry", "folder", "function"] {
-        let theirs: Vec<f64> =
-            serde_json::from_value(output["predictions"][loader].clone()).unwrap();
+        let theirs: Vec<f64> = serde_json::from_value(output["forecasts"][loader].clone()).unwrap();
         assert_eq!((ours.len(), theirs.len()), (10, 10), "{loader}");
         for (ours, theirs) in ours.iter().map(|value| f64::from(*value)).zip(theirs) {
-            let theirs = theirs.max(0.0);
             assert!(
                 (ours - theirs).abs() <= 1e-6 * theirs.max(1.0),
                 "{loader}: {ours} {theirs}"
             );
         }
     }
+}
+
+/// Asserts that the metadata of MLflow have the bias factor, for users without the model card.
+fn assert_metadata(output: &Value, model: &Model) {
+    let expected = json!({
+        "bias_factor": model.card().bias_factor,
+        "forecast": "max(prediction, 0)^2 * bias_factor",
+        "target": "sqrt(comptage_horaire)",
+    });
+    assert_eq!(output["metadata"], expected);
 }
 
 fn assert_registered(output: &Value, run: &Run, version: Version) {

@@ -1,7 +1,9 @@
+mod reference;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::counts::Coordinates;
+use crate::{counts::Coordinates, time::Day};
 
 const QUAI: &str = "Quai";
 
@@ -32,7 +34,7 @@ fn known_hour_has_the_expected_features() {
     let frame = Frame::from_counts(&spec, &[&all], &all.days(day, day));
     assert_eq!(frame.len(), 24);
     let at_eight = 8;
-    // The count of hour 8 on day 30 is 728. All lags and means follow from it by arithmetic.
+    // The first count of the day is 720. All lags and means follow from it by arithmetic.
     let expected = [
         ("counter", 0.0),
         ("hour", 8.0),
@@ -45,9 +47,9 @@ fn known_hour_has_the_expected_features() {
         ("count_672h_earlier", 56.0),
         ("weekly_mean", (560.0 + 392.0 + 224.0 + 56.0) / 4.0),
         ("weekly_median", (392.0 + 224.0) / 2.0),
-        ("mean_of_day", 704.0 - 11.5),
-        ("mean_of_week", 704.0 - 83.5),
-        ("mean_of_four_weeks", 704.0 - 335.5),
+        ("mean_of_day", 720.0 - 12.5),
+        ("mean_of_week", 720.0 - 84.5),
+        ("mean_of_four_weeks", 720.0 - 336.5),
     ];
     for (column, expected) in expected {
         assert_eq!(value(&frame, at_eight, column), expected, "{column}");
@@ -56,21 +58,90 @@ fn known_hour_has_the_expected_features() {
     assert_eq!(frame.seasonal_naive()[at_eight], 560.0);
 }
 
+/// The clocks go forward on 2021-03-28. Each count is the local date times 100, plus the local hour.
 #[test]
-fn lags_are_joined_by_instant_across_a_clock_change() {
+fn lags_have_the_same_local_hour_across_a_clock_change() {
     let day: Day = "2021-03-29".parse().unwrap();
-    let first = day.plus(-3).first_hour();
-    let all = counts(first, 96, |hour| u32::try_from(hour).unwrap());
-    let frame = Frame::from_counts(&FeatureSpec::for_counters(all.counters()), &[], &all);
-    for (row, target) in frame.targets().iter().enumerate().skip(24) {
-        assert_eq!(value(&frame, row, "count_24h_earlier"), target - 24.0);
+    let first = day.plus(-8).first_hour();
+    let all = counts(first, 9 * 24 - 1, |hour| {
+        let local = first.plus(hour).local();
+        u32::try_from(i32::from(local.date.day()) * 100 + i32::from(local.hour)).unwrap()
+    });
+    let frame = Frame::from_counts(
+        &FeatureSpec::for_counters(all.counters()),
+        &[&all],
+        &all.days(day, day),
+    );
+    assert_eq!(frame.len(), 24);
+    for (row, target) in frame.targets().iter().enumerate() {
+        let earlier = value(&frame, row, "count_24h_earlier");
+        match row {
+            2 => assert!(earlier.is_nan(), "{earlier}"),
+            _ => assert_eq!(earlier, target - 100.0),
+        }
+        assert_eq!(value(&frame, row, "count_168h_earlier"), target - 700.0);
     }
+}
+
+/// The counter stops at noon, so 12 zeros are known on the next day, and 36 on the day after.
+#[test]
+fn counter_is_silent_after_a_day_of_zeros() {
+    let day: Day = "2021-07-14".parse().unwrap();
+    let first = day.plus(-30).first_hour();
+    let all = counts(first, 33 * 24, |hour| match hour < 29 * 24 + 12 {
+        true => 1 + u32::try_from(hour % 24).unwrap(),
+        false => 0,
+    });
+    let spec = FeatureSpec::for_counters(all.counters());
+    let frame = Frame::from_counts(&spec, &[&all], &all.days(day, day.plus(2)));
+    let expected = [vec![false; 24], vec![true; 48]].concat();
+    assert_eq!(frame.silent(), expected);
+    // The mean of the first day has the 12 zeros. On the next day, they are known as an outage.
+    let morning: f32 = (1..=12_u8).map(f32::from).sum();
+    assert_eq!(value(&frame, 0, "mean_of_day"), morning / 24.0);
+    assert!(value(&frame, 24, "mean_of_day").is_nan());
+    assert!(value(&frame, 24 + 12, "count_48h_earlier").is_nan());
+    assert_eq!(value(&frame, 24 + 11, "count_48h_earlier"), 12.0);
+    let dead = frame.filter(|row| row.hour >= day.plus(1).first_hour());
+    assert_eq!(dead.silent(), [true; 48]);
+    assert_eq!(dead.living().len(), 0);
+}
+
+/// The counts of one day: 6 hours of 9 bicycles, then a different count in each hour.
+#[test]
+fn living_retains_constant_counts_and_training_rows_do_not() {
+    let day: Day = "2021-07-14".parse().unwrap();
+    let before = counts(day.plus(-1).first_hour(), 24, |_| 0);
+    let all = counts(day.first_hour(), 24, |hour| match hour {
+        ..6 => 9,
+        _ => 10 + u32::try_from(hour).unwrap(),
+    });
+    let mut both = before.clone();
+    both.extend(&all);
+    let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[], &both);
+    let expected = [
+        vec![Outage::Zeros; 24],
+        vec![Outage::Constant; 6],
+        vec![Outage::None; 18],
+    ]
+    .concat();
+    assert_eq!(frame.outages(), expected);
+    assert_eq!(
+        (frame.living().len(), frame.without_outages().len()),
+        (24, 18)
+    );
+    assert_eq!(
+        frame.living().targets()[..7],
+        [9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 16.0]
+    );
 }
 
 #[test]
 fn future_day_has_features_and_no_target() {
     let day: Day = "2021-07-20".parse().unwrap();
-    let known = counts(day.plus(-30).first_hour(), 30 * 24, |_| 5);
+    let known = counts(day.plus(-30).first_hour(), 30 * 24, |hour| {
+        5 + u32::from(hour % 2 == 0)
+    });
     let history = History::new(&[&known]);
     let spec = FeatureSpec::for_counters(known.counters());
     let frame = Frame::from_rows(&spec, &history, day.hours().map(|hour| (0, hour)));
@@ -79,28 +150,4 @@ fn future_day_has_features_and_no_target() {
         frame.values().iter().all(|value| !value.is_nan()),
         "a feature of the next day is unknown"
     );
-}
-
-proptest! {
-    #[test]
-    fn features_use_nothing_later_than_the_previous_day(later in 0..40_000_u32, target_hour in 0..24_usize) {
-        let day: Day = "2021-07-20".parse().unwrap();
-        let first = day.plus(-30).first_hour();
-        let past = counts(first, 30 * 24, |hour| u32::try_from(hour % 97).unwrap());
-        let with_future = counts(first, 32 * 24, |hour| if hour < 30 * 24 { u32::try_from(hour % 97).unwrap() } else { later });
-        let spec = FeatureSpec::for_counters(past.counters());
-        let rows = || std::iter::once((0, day.first_hour().plus(i32::try_from(target_hour).unwrap())));
-        let without = Frame::from_rows(&spec, &History::new(&[&past]), rows());
-        let with = Frame::from_rows(&spec, &History::new(&[&with_future]), rows());
-        prop_assert_eq!(without.values(), with.values());
-    }
-
-    #[test]
-    fn mean_and_median_are_between_the_extremes(values in proptest::array::uniform4(proptest::option::of(0..9_999_u16))) {
-        let known: Vec<f32> = values.iter().flatten().map(|value| f32::from(*value)).collect();
-        let (mean, median) = mean_and_median(values.map(|value| value.map_or(f32::NAN, f32::from)));
-        let (low, high) = known.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
-        prop_assert_eq!(known.is_empty(), mean.is_nan() && median.is_nan());
-        prop_assert!(known.is_empty() || (low..=high).contains(&median) && (low - 0.01..=high + 0.01).contains(&mean));
-    }
 }

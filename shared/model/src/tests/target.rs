@@ -1,0 +1,90 @@
+//! Tests of the target: its bias factor, and rows in outages.
+
+use super::*;
+
+/// One split leaves most of the variance unexplained, so the squared mean of the roots is far below
+/// the mean of the counts.
+#[test]
+fn bias_factor_makes_the_sum_of_the_forecasts_right() {
+    let counts = counts(60, 10);
+    let recipe = TrainRecipe {
+        rounds: 1,
+        learning_rate: 1.0,
+        max_depth: 1,
+        ..recipe()
+    };
+    let (spec, frame) = (FeatureSpec::for_counters(counts.counters()), frame(&counts));
+    let model = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let sum = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>();
+    let (forecasts, actuals) = (sum(&model.predict(&frame).unwrap()), sum(frame.targets()));
+    let factor = model.card().bias_factor;
+    assert!(factor > 1.05, "{factor}");
+    assert!(
+        (forecasts / actuals - 1.0).abs() < 1e-6,
+        "{forecasts} {actuals}"
+    );
+}
+
+#[test]
+fn fine_tuned_model_has_the_bias_factor_of_its_champion() {
+    let champion = trained(&counts(40, 10));
+    let recipe = FineTuneRecipe::default();
+    let challenger = fine_tune(&champion, &frame(&counts(40, 6)), &recipe, &mut |_| {}).unwrap();
+    assert_ne!(champion.card().bias_factor, 1.0);
+    assert_eq!(challenger.card().bias_factor, champion.card().bias_factor);
+}
+
+/// Returns counts of 40 days, with a third counter that reports zeros from the second day on.
+fn counts_with_a_dead_counter() -> Counts {
+    let mut counts = counts(40, 10);
+    let dead = counts.intern(Counter {
+        id: None,
+        name: "Dead".to_owned(),
+        coordinates: None,
+    });
+    let first: Day = "2021-03-01".parse().unwrap();
+    for day in first.through(first.plus(39)) {
+        let level = u32::from(day == first);
+        day.hours().for_each(|hour| {
+            let of_day = u32::try_from(hour.local().hour).unwrap();
+            counts.push(dead, hour, level * (1 + of_day));
+        });
+    }
+    counts.normalized()
+}
+
+#[test]
+fn rows_in_outages_are_left_out_of_training() {
+    let counts = counts_with_a_dead_counter();
+    let training = trained(&counts).card().training;
+    // One of the 39 days of zeros has 23 hours.
+    assert_eq!(training.excluded, 39 * 24 - 1);
+    assert_eq!(training.rows, counts.len() - training.excluded);
+    let dead = frame(&counts).filter(|row| row.counter == 1);
+    let dead = dead.filter(|row| row.hour >= dead.rows()[24].hour);
+    let none = train(&dead, FeatureSpec::for_counters([]), &recipe(), &mut |_| {});
+    assert!(matches!(
+        none,
+        Err(ModelError::TooLittleData { rows: 0, .. })
+    ));
+}
+
+#[test]
+fn silent_rows_are_forecast_as_0() {
+    let counts = counts_with_a_dead_counter();
+    let frame = frame(&counts);
+    let forecasts = trained(&counts).predict(&frame).unwrap();
+    let silent = frame.silent();
+    assert_eq!(
+        silent.iter().filter(|is_silent| **is_silent).count(),
+        38 * 24 - 1
+    );
+    for ((forecast, is_silent), target) in forecasts.iter().zip(silent).zip(frame.targets()) {
+        // Every other row of more than 20 bicycles has a forecast.
+        if *is_silent {
+            assert_eq!(*forecast, 0.0);
+        } else if *target > 20.0 {
+            assert!(*forecast > 1.0, "{forecast} {target}");
+        }
+    }
+}
