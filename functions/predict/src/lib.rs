@@ -2,17 +2,15 @@
 
 mod api;
 mod forecast;
+mod recent;
 
 use std::sync::Arc;
 
 use axum::Router;
-use forecasting::{
-    features::{HISTORY_DAYS, History},
-    time::Day,
-};
+use forecasting::{counts::Counts, features::History, time::Day};
 use model::{Model, Threads};
 use runtime::{Context, Error, Handler, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     audit::AuditEntry,
     clock::Clock,
@@ -22,9 +20,11 @@ use shared::{
     registry::{Registry, Version},
     settings::{SettingsError, Variables},
     store::Store,
-    warehouse::Warehouse,
+    warehouse::{Forecast, Warehouse},
 };
 use tokio::sync::Mutex;
+
+use self::forecast::Summary;
 
 pub use forecast::{forecast_day, settle};
 
@@ -89,13 +89,10 @@ impl Predict {
             .clone())
     }
 
-    /// Returns the counts that the features of the day after `last` are computed from.
-    async fn history(&self, last: Day) -> Result<History, Error> {
-        let counts = self
-            .warehouse
-            .counts(last.plus(1 - HISTORY_DAYS), last)
-            .await?;
-        Ok(History::new(&[&counts]))
+    /// Returns the counts that the published forecasts of the day after `last` are computed from.
+    async fn counts(&self, last: Day) -> Result<Counts, Error> {
+        let first = last.plus(1 - recent::COUNT_DAYS);
+        Ok(self.warehouse.counts(first, last).await?)
     }
 }
 
@@ -131,7 +128,7 @@ impl Handler for Predict {
 
     async fn handle(&self, event: DayIngested, context: &Context) -> Result<Outcome, Error> {
         let champion = self.champion().await?;
-        let history = self.history(event.day).await?;
+        let history = History::new(&[&self.counts(event.day).await?]);
         let target = event.day.plus(1);
         if target < Day::of(context.now)
             && !self.warehouse.forecasts(target, target).await?.is_empty()
@@ -158,7 +155,7 @@ impl Handler for Predict {
         );
         Ok(Outcome::new(AuditEntry {
             champion_version: Some(champion.version),
-            detail: json!({ "day": target, "forecasts": forecast_count, "settled_day": event.day, "settled_forecasts": settled }),
+            detail: detail(&event, &forecasts, settled),
             ..AuditEntry::new("forecast", reason)
         }))
     }
@@ -172,6 +169,27 @@ impl Handler for Predict {
     fn routes(self: Arc<Self>) -> Router {
         api::routes(self)
     }
+}
+
+/// Returns the details of the audit entry.
+fn detail(event: &DayIngested, forecasts: &[Forecast], settled: usize) -> Value {
+    let Summary {
+        silent_counter_names,
+        median_correction,
+        mean_width_80,
+        mean_width_95,
+    } = Summary::of(forecasts);
+    json!({
+        "day": event.day.plus(1),
+        "forecasts": forecasts.len(),
+        "settled_day": event.day,
+        "settled_forecasts": settled,
+        "silent_counters": silent_counter_names.len(),
+        "silent_counter_names": silent_counter_names,
+        "median_correction": median_correction,
+        "mean_width_80": mean_width_80,
+        "mean_width_95": mean_width_95,
+    })
 }
 
 #[cfg(test)]
