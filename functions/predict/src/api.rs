@@ -11,7 +11,7 @@ use axum::{
 };
 use forecasting::{
     counts::{CounterKey, Counts, parse_hour},
-    features::{FORECAST_GAP_HOURS, Frame, HISTORY_DAYS, History},
+    features::{Frame, HISTORY_DAYS, History, last_forecast_day},
     time::{Day, Hour},
 };
 use runtime::Error;
@@ -179,9 +179,10 @@ impl ServingState {
         let counter = self.counter(record)?;
         let hour =
             parse_hour(&record.date_et_heure_de_comptage).map_err(|reason| reason.to_string())?;
-        if hour > self.last_hour.plus(FORECAST_GAP_HOURS) {
+        let last_day = last_forecast_day(self.last_hour);
+        if hour.day() > last_day {
             return Err(format!(
-                "{hour} is beyond the forecast horizon: the last count is of {}, and a forecast reaches {FORECAST_GAP_HOURS} hours further",
+                "{hour} is beyond the forecast horizon: the last count is of {}, and forecasts reach to the end of {last_day}",
                 self.last_hour
             ));
         }
@@ -234,7 +235,7 @@ impl Predict {
             )));
         };
         let history = History::new(&[&counts]);
-        let target = last_hour.day().plus(1);
+        let target = last_forecast_day(last_hour);
         let observations = recent_observations(&champion, &history, target)?;
         let counters = history.counters().len();
         let is_counted = |counter| {

@@ -6,8 +6,8 @@
 //!
 //! - The errors are those of the model that is corrected. After a promotion, stored forecasts would
 //!   correct the new champion by the errors of its predecessor for two weeks.
-//! - It needs counts only. The correction works on the first day of a deployment, after days on
-//!   which nothing was forecast, and while earlier tables have no uncorrected forecasts.
+//! - It needs counts only, those of 58 days. The correction works on the first day of a deployment,
+//!   after days on which nothing was forecast, and while tables have no uncorrected forecasts.
 //! - It is a function of champion and counts, so a replay gives the same forecasts.
 //!
 //! Its weakness: the days that a promoted model was trained on are forecast too well, so for a
@@ -38,7 +38,8 @@ pub(crate) const COUNT_DAYS: i32 = CORRECTION_DAYS + HISTORY_DAYS;
 /// `target` learns from, with their counts, ordered by hour. Hours without a count are omitted.
 ///
 /// The features of each day use only counts before that day. `history` starts [`COUNT_DAYS`] days
-/// before `target`.
+/// before `target`. Days with a shorter history are omitted: their forecasts would lack lags and
+/// means that the forecasts of `target` have, so their errors would differ.
 ///
 /// # Errors
 /// Returns an error if the model cannot predict.
@@ -48,8 +49,14 @@ pub(crate) fn recent_observations(
     target: Day,
 ) -> Result<Vec<Observation>, Error> {
     let counters = 0..history.counters().len();
-    let days = target.plus(-CORRECTION_DAYS).through(target.plus(-1));
-    let rows = days
+    let Some(first_counted) = first_counted_day(history, target) else {
+        return Ok(Vec::new());
+    };
+    let first = target
+        .plus(-CORRECTION_DAYS)
+        .max(first_counted.plus(HISTORY_DAYS));
+    let rows = first
+        .through(target.plus(-1))
         .flat_map(Day::hours)
         .flat_map(|hour| counters.clone().map(move |counter| (counter, hour)))
         .filter(|(counter, hour)| !history.count(*counter, *hour).is_nan());
@@ -66,6 +73,20 @@ pub(crate) fn recent_observations(
             silent: *silent,
         };
     Ok(rows.map(observation).collect())
+}
+
+/// Returns the first of the days before `target` that has a count.
+fn first_counted_day(history: &History, target: Day) -> Option<Day> {
+    let counters = 0..history.counters().len();
+    let is_counted = |hour: Hour| {
+        counters
+            .clone()
+            .any(|counter| !history.count(counter, hour).is_nan())
+    };
+    target
+        .plus(-COUNT_DAYS)
+        .through(target.plus(-1))
+        .find(|day| day.hours().any(is_counted))
 }
 
 /// The corrections and intervals of the days up to the next, each from the days before it.
