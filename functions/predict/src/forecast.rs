@@ -20,9 +20,9 @@ use crate::{
 /// Forecasts every hour of the day `target` for each counter with a count on the day `last`.
 ///
 /// The forecasts are corrected and have intervals, both from the errors of the champion on the days
-/// before `target`. `last` is the last day of `history`. The history starts 58 days before `target`:
-/// 28 for the correction, and the 30 that the features of the first of these need. The result is
-/// empty if the last day has no counts.
+/// before `target`. `last` is the last day of `history`. The history starts 58 days before
+/// `target`: 28 for the correction, and the 30 that the features of the first of these need. The
+/// result is empty if the last day has no counts.
 ///
 /// # Errors
 /// Returns an error if the model cannot predict.

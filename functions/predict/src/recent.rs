@@ -13,9 +13,9 @@
 //! Its weakness: the days that a promoted model was trained on are forecast too well, so for a
 //! month the factors are nearer to 1 and the intervals narrower than they should be.
 //!
-//! Mean weekly MAE over the weeks of 2021-02-01 to 05-15: stored forecasts TBD-measured, re-forecast
-//! TBD-measured; coverage of the 80 % interval in the two weeks after a promotion: stored
-//! TBD-measured, re-forecast TBD-measured.
+//! Mean weekly MAE over the weeks of 2021-02-01 to 05-15: stored forecasts TBD-measured,
+//! re-forecast TBD-measured. Coverage of the 80 % interval in the two weeks after a promotion:
+//! stored forecasts TBD-measured, re-forecast TBD-measured.
 
 use std::collections::BTreeMap;
 

@@ -71,8 +71,9 @@ fn nothing_learned_is_a_factor_of_one() {
     assert!(correction.factor(0, noon("2021-07-20")) > 1.0);
 }
 
-/// One workday of six hours with 10 bicycles instead of 20: (60 + 5 · 120 + 1) / (120 + 5 · 120 + 1).
-/// For a day off, the same day weighs 0.1: (6 + 5 · 120 + 1) / (12 + 5 · 120 + 1).
+/// The band of one workday has six hours with 10 bicycles instead of 20, so the factor is
+/// (60 + 5 · 120 + 1) / (120 + 5 · 120 + 1). For a day off, the workday weighs 0.1, and the factor
+/// is (6 + 5 · 120 + 1) / (12 + 5 · 120 + 1).
 #[test]
 fn factor_after_one_day_is_that_of_the_formula() {
     let mut correction = Correction::new(1);
