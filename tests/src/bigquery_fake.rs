@@ -3,7 +3,12 @@
 //! It follows <https://cloud.google.com/bigquery/docs/reference/rest>: job ids are unique, a job is
 //! found only in its own location, jobs and queries take time, results are paginated, and calls can
 //! be rejected. It does not run SQL: a test sets the result of the queries. The exceptions are the
-//! list of tables of a dataset, `__TABLES__`, and queries of `daily_*`, which a foreign table breaks.
+//! list of tables of a dataset, `__TABLES__`, and the schema of queries of `daily_*`.
+//!
+//! A query of `daily_*` has the schema of the matching table that was created last, whatever its
+//! condition. A name that this table lacks is unrecognized, and a matching view is an error. See
+//! <https://cloud.google.com/bigquery/docs/querying-wildcard-tables>. Replacing the rows of a table
+//! replaces its schema, but does not create it again.
 
 mod handlers;
 
@@ -19,6 +24,7 @@ use axum::{
 };
 use google_cloud::CloudSettings;
 use serde_json::{Value, json};
+use shared::warehouse::schema::Column;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use self::handlers::{get_dataset, get_job, get_table, insert_job, query, query_results, reject};
@@ -36,6 +42,8 @@ pub struct BigQueryFake {
 #[derive(Default)]
 struct Contents {
     now: u64,
+    /// The number of tables created so far.
+    created: usize,
     calls: usize,
     rejections: VecDeque<(u16, Option<Reason>)>,
     lost_responses: usize,
@@ -54,22 +62,13 @@ struct Job {
 }
 
 struct Table {
+    /// The number of tables created before this one.
+    created: usize,
     changed_at: u64,
     rows: String,
     /// The columns, as in the schema of the load job.
     fields: Value,
-    kind: TableKind,
-}
-
-/// The kind of a table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum TableKind {
-    /// A table that a load job has written.
-    Loaded,
-    /// A table with other columns, which breaks queries of `daily_*` that it matches.
-    Foreign,
-    /// A view, which does the same.
-    View,
+    is_view: bool,
 }
 
 /// The reason of a rejected call or a failed job: a code such as `accessDenied`, and its message.
@@ -165,23 +164,25 @@ impl BigQueryFake {
 
     /// Creates the table `DATASET.TABLE` with a column `note` only, as an operator might.
     pub fn create_foreign_table(&self, name: &str) {
-        self.create(name, TableKind::Foreign);
+        self.create(name, note_column(), false);
+    }
+
+    /// Creates the empty table `DATASET.TABLE` with columns, as another version of the program.
+    pub fn create_table(&self, name: &str, columns: &[Column]) {
+        self.create(name, json!(columns), false);
     }
 
     /// Creates the view `DATASET.TABLE`.
     pub fn create_view(&self, name: &str) {
-        self.create(name, TableKind::View);
+        self.create(name, note_column(), true);
     }
 
-    fn create(&self, name: &str, kind: TableKind) {
+    fn create(&self, name: &str, fields: Value, is_view: bool) {
         let mut service = self.state.lock().unwrap();
-        let table = Table {
-            changed_at: service.now,
-            rows: String::new(),
-            fields: json!([{ "name": "note", "type": "STRING", "mode": "NULLABLE" }]),
-            kind,
-        };
-        service.tables.insert(name.to_owned(), table);
+        let changed_at = service.now;
+        service.tables.remove(name);
+        service.replace_table(name, fields, String::new(), changed_at);
+        service.tables.get_mut(name).unwrap().is_view = is_view;
     }
 
     /// Deletes a table, as an operator might.
@@ -208,6 +209,26 @@ impl BigQueryFake {
     pub fn calls(&self) -> usize {
         self.state.lock().unwrap().calls
     }
+}
+
+impl Contents {
+    /// Replaces schema and rows of a table, and creates the table if it does not exist.
+    fn replace_table(&mut self, name: &str, fields: Value, rows: String, changed_at: u64) {
+        let known = self.tables.get(name).map(|table| table.created);
+        let table = Table {
+            created: known.unwrap_or(self.created),
+            changed_at,
+            rows,
+            fields,
+            is_view: false,
+        };
+        self.created += 1;
+        self.tables.insert(name.to_owned(), table);
+    }
+}
+
+fn note_column() -> Value {
+    json!([{ "name": "note", "type": "STRING", "mode": "NULLABLE" }])
 }
 
 impl Drop for BigQueryFake {

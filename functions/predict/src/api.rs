@@ -10,7 +10,7 @@ use axum::{
     routing::post,
 };
 use forecasting::{
-    counts::{CounterKey, parse_hour},
+    counts::{CounterKey, Counts, parse_hour},
     features::{Frame, HISTORY_DAYS, History, last_forecast_day},
     time::{Day, Hour},
 };
@@ -22,17 +22,23 @@ use serde::{
 use serde_json::json;
 use shared::{Timestamp, registry::Version, retryability::Retryability};
 
-use crate::{Champion, Predict};
+use crate::{
+    Champion, Predict,
+    recent::{Adjustments, Published, recent_observations},
+};
 
 const MAXIMUM_RECORDS: usize = 1000;
 /// The maximum age of the cached counts and champion.
 const MAXIMUM_AGE_SECONDS: i64 = 600;
 
-/// The champion and the counts that requests are forecast from.
+/// The champion, the counts and the corrections that requests are forecast from.
 #[derive(Clone)]
 pub(crate) struct ServingState {
     champion: Champion,
     history: Arc<History>,
+    /// For each counter, `true` if it has a count in the last [`HISTORY_DAYS`] days.
+    is_counted: Arc<[bool]>,
+    adjustments: Arc<Adjustments>,
     last_hour: Hour,
     read_at: Timestamp,
 }
@@ -101,10 +107,10 @@ struct Reply {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 enum Prediction {
-    Prediction(f32),
-    Error(String),
+    Published(Published),
+    Error { error: String },
 }
 
 async fn predict(
@@ -148,12 +154,16 @@ async fn forecast_records(function: &Predict, records: &[Record]) -> Result<Repl
         &serving_state.history,
         rows,
     );
-    let mut forecasts = serving_state.champion.model.predict(&frame)?.into_iter();
+    let forecasts = serving_state.champion.model.predict(&frame)?;
     // The model returns one forecast for each record whose row was found, in the same order.
-    let prediction = |row: Result<_, String>| {
-        row.map_or_else(Prediction::Error, |_| {
-            Prediction::Prediction(forecasts.next().unwrap_or_default())
-        })
+    let mut forecasts = forecasts.into_iter().zip(frame.silent());
+    let prediction = |row: Result<_, String>| match row {
+        Ok(row) => {
+            let (forecast, silent) = forecasts.next().unwrap_or((0.0, &false));
+            let adjustments = &serving_state.adjustments;
+            Prediction::Published(adjustments.publish(row, f64::from(forecast), *silent))
+        }
+        Err(error) => Prediction::Error { error },
     };
     let predictions = found.into_iter().map(prediction).collect();
     Ok(Reply {
@@ -196,12 +206,15 @@ impl ServingState {
                 );
             }
         };
-        found.ok_or_else(|| format!("the counter has no counts in the last {HISTORY_DAYS} days"))
+        found
+            .filter(|counter| self.is_counted[*counter])
+            .ok_or_else(|| format!("the counter has no counts in the last {HISTORY_DAYS} days"))
     }
 }
 
 impl Predict {
-    /// Returns the champion and the counts, and reads them again when they are ten minutes old.
+    /// Returns the champion, the counts and the corrections, and reads them again when they are ten
+    /// minutes old.
     async fn serving_state(&self) -> Result<ServingState, Error> {
         let now = self.clock.now();
         let mut serving_state = self.serving_state.lock().await;
@@ -214,24 +227,41 @@ impl Predict {
         }
         let champion = self.champion().await?;
         let today = Day::of(now);
-        let counts = self
-            .warehouse
-            .counts(today.plus(-HISTORY_DAYS), today)
-            .await?;
+        let counts = self.latest_counts(today).await?;
         let Some((_, last_hour)) = counts.period() else {
             return Err(Error::transient(format!(
                 "there are no counts in the {HISTORY_DAYS} days before {today}; run `bike-traffic ingest --from {}`",
                 today.plus(-HISTORY_DAYS)
             )));
         };
-        let history = Arc::new(History::new(&[&counts]));
+        let history = History::new(&[&counts]);
+        let target = last_forecast_day(last_hour);
+        let observations = recent_observations(&champion, &history, target)?;
+        let counters = history.counters().len();
+        let is_counted = |counter| {
+            (0..24 * HISTORY_DAYS)
+                .any(|hours| !history.count(counter, last_hour.plus(-hours)).is_nan())
+        };
         Ok(serving_state
             .insert(ServingState {
                 champion,
-                history,
+                is_counted: (0..counters).map(is_counted).collect(),
+                adjustments: Arc::new(Adjustments::new(counters, &observations, target)),
+                history: Arc::new(history),
                 last_hour,
                 read_at: now,
             })
             .clone())
+    }
+
+    /// Returns the counts up to the last day with a table. They start as early as those that the
+    /// stored forecasts of the next day were computed from, so that both are equal.
+    async fn latest_counts(&self, today: Day) -> Result<Counts, Error> {
+        let first = today.plus(-HISTORY_DAYS);
+        let tables = self.warehouse.table_versions(first, today).await?;
+        match tables.keys().next_back() {
+            Some(last) => self.counts(*last).await,
+            None => Ok(Counts::default()),
+        }
     }
 }

@@ -2,17 +2,15 @@
 
 mod api;
 mod forecast;
+mod recent;
 
 use std::sync::Arc;
 
 use axum::Router;
-use forecasting::{
-    features::{HISTORY_DAYS, History},
-    time::Day,
-};
+use forecasting::{counts::Counts, features::History, time::Day};
 use model::{Model, Threads};
 use runtime::{Context, Error, Handler, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     audit::AuditEntry,
     clock::Clock,
@@ -25,6 +23,8 @@ use shared::{
     warehouse::{Forecast, Warehouse},
 };
 use tokio::sync::Mutex;
+
+use self::forecast::Summary;
 
 pub use forecast::{forecast_day, settle};
 
@@ -89,13 +89,10 @@ impl Predict {
             .clone())
     }
 
-    /// Returns the counts that the features of the day after `last` are computed from.
-    async fn history(&self, last: Day) -> Result<History, Error> {
-        let counts = self
-            .warehouse
-            .counts(last.plus(1 - HISTORY_DAYS), last)
-            .await?;
-        Ok(History::new(&[&counts]))
+    /// Returns the counts that the published forecasts of the day after `last` are computed from.
+    async fn counts(&self, last: Day) -> Result<Counts, Error> {
+        let first = last.plus(1 - recent::COUNT_DAYS);
+        Ok(self.warehouse.counts(first, last).await?)
     }
 }
 
@@ -117,7 +114,7 @@ impl Predict {
         let by = version.map_or_else(String::new, |version| format!(" by version {version}"));
         Ok(Outcome::new(AuditEntry {
             champion_version: version,
-            detail: json!({ "day": target, "forecasts": number, "settled_day": day, "settled_forecasts": settled }),
+            detail: detail(day, forecasts, settled),
             ..AuditEntry::new("forecast", format!("{number} forecasts of {target}{by}"))
         }))
     }
@@ -163,7 +160,7 @@ impl Handler for Predict {
 
     async fn handle(&self, event: DayIngested, context: &Context) -> Result<Outcome, Error> {
         let champion = self.champion().await?;
-        let history = self.history(event.day).await?;
+        let history = History::new(&[&self.counts(event.day).await?]);
         let target = event.day.plus(1);
         if target < Day::of(context.now) {
             let stored = self.warehouse.forecasts(target, target).await?;
@@ -197,6 +194,27 @@ impl Handler for Predict {
     fn routes(self: Arc<Self>) -> Router {
         api::routes(self)
     }
+}
+
+/// Returns the details of the audit entry.
+fn detail(day: Day, forecasts: &[Forecast], settled: usize) -> Value {
+    let Summary {
+        silent_counter_names,
+        median_correction,
+        mean_width_80,
+        mean_width_95,
+    } = Summary::of(forecasts);
+    json!({
+        "day": day.plus(1),
+        "forecasts": forecasts.len(),
+        "settled_day": day,
+        "settled_forecasts": settled,
+        "silent_counters": silent_counter_names.len(),
+        "silent_counter_names": silent_counter_names,
+        "median_correction": median_correction,
+        "mean_width_80": mean_width_80,
+        "mean_width_95": mean_width_95,
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Tests of the handler with the in-memory ports.
 
+mod published;
+mod python;
+
 use std::collections::BTreeMap;
 
 use axum::{
@@ -29,42 +32,56 @@ fn day(text: &str) -> Day {
     text.parse().unwrap()
 }
 
-/// Returns counts of one counter for thirty days up to 2021-07-19. Each count equals the hour of
+/// Returns counts of one counter for sixty days up to 2021-07-19. Each count equals the hour of
 /// day: 8 at 8 o'clock.
 fn counts() -> Counts {
+    counts_of(day("2021-05-21").through(day("2021-07-19")), 1)
+}
+
+/// Returns counts of one counter that equal the hour of day, times a factor.
+fn counts_of(days: impl Iterator<Item = Day>, factor: u32) -> Counts {
     let mut counts = Counts::default();
     let quai = counts.intern(Counter {
         id: Some("7".to_owned()),
         name: "Quai E-O".to_owned(),
         coordinates: None,
     });
-    for hour in day("2021-06-20")
-        .through(day("2021-07-19"))
-        .flat_map(Day::hours)
-    {
-        counts.push(quai, hour, u32::try_from(hour.local().hour).unwrap());
+    for hour in days.flat_map(Day::hours) {
+        let count = u32::try_from(hour.local().hour).unwrap();
+        counts.push(quai, hour, factor * count);
     }
     counts
 }
 
-/// Returns ports with the tables of [`counts`]. Tables and registry are in the store.
-async fn ports(with_champion: bool) -> Ports {
+/// Returns ports without tables. Tables and registry are in the store.
+fn empty_ports() -> Ports {
     let clock = SimulatedClock::new("2021-07-20T04:00:00Z".parse().unwrap());
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let ports = Ports {
+    Ports {
         warehouse: Arc::new(EmbeddedWarehouse::new(Arc::clone(&store))),
         registry: Arc::new(EmbeddedRegistry::new(Arc::clone(&store))),
         store,
         ..Ports::in_memory(Arc::new(clock))
-    };
-    let counts = counts();
-    for day in day("2021-06-20").through(day("2021-07-19")) {
+    }
+}
+
+/// Replaces the tables of all days of counts.
+async fn replace_counts(ports: &Ports, counts: &Counts) {
+    let (first, last) = counts.period().unwrap();
+    for day in first.day().through(last.day()) {
         ports
             .warehouse
             .replace_counts(day, &counts.days(day, day), Timestamp::UNIX_EPOCH)
             .await
             .unwrap();
     }
+}
+
+/// Returns ports with the tables of [`counts`].
+async fn ports(with_champion: bool) -> Ports {
+    let ports = empty_ports();
+    let counts = counts();
+    replace_counts(&ports, &counts).await;
     if with_champion {
         promote(&ports, &counts).await;
     }
@@ -87,6 +104,8 @@ async fn promote_run(ports: &Ports, counts: &Counts, name: &str, champion: Optio
         rounds: 30,
         learning_rate: 0.3,
         min_child_weight: 1.0,
+        // Each tree can use the hour of day, which alone explains the counts.
+        colsample_bytree: 1.0,
         ..TrainRecipe::default()
     };
     let model = model::train(
@@ -98,7 +117,12 @@ async fn promote_run(ports: &Ports, counts: &Counts, name: &str, champion: Optio
     .unwrap();
     let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
     model.save(&*ports.store, &run.artifacts).await.unwrap();
-    let version = ports.registry.register(&run).await.unwrap();
+    register(ports, &run).await;
+}
+
+/// Registers a saved model as the champion.
+async fn register(ports: &Ports, run: &Run) {
+    let version = ports.registry.register(run).await.unwrap();
     ports
         .registry
         .move_alias(Operator::named("tests").champion_change(champion, version))

@@ -124,7 +124,7 @@ pub struct Forecast {
     /// The bicycles counted; known once the day is over.
     #[serde(rename = "comptage_horaire")]
     pub actual: Option<u32>,
-    /// The expected number of bicycles in the hour.
+    /// The published forecast: the expected number of bicycles in the hour.
     pub prediction: f64,
     /// The kind of model, for example `xgboost`.
     pub model_type: String,
@@ -142,12 +142,41 @@ pub struct Forecast {
     /// The hour of the forecast.
     #[serde(rename = "date_et_heure_de_comptage", with = "tables::hour")]
     pub hour: Hour,
+    /// The model's forecast before the correction. Tables of earlier versions lack this column and
+    /// those below.
+    #[serde(default)]
+    pub model_prediction: Option<f64>,
+    /// The factor of the daily correction.
+    #[serde(default)]
+    pub correction: Option<f64>,
+    /// The lower end of the interval that should contain 80 % of the counts. It is absent for
+    /// silent counters and in the first days of operation.
+    #[serde(default)]
+    pub prediction_low_80: Option<f64>,
+    /// The upper end of this interval.
+    #[serde(default)]
+    pub prediction_high_80: Option<f64>,
+    /// The lower end of the interval that should contain 95 % of the counts.
+    #[serde(default)]
+    pub prediction_low_95: Option<f64>,
+    /// The upper end of this interval.
+    #[serde(default)]
+    pub prediction_high_95: Option<f64>,
+    /// `true` if the counter's last 24 hours or more were zeros, so that the forecast is 0.
+    #[serde(default)]
+    pub silent: Option<bool>,
 }
 
 impl Forecast {
     /// Returns the key that identifies the counter.
     pub fn counter_key(&self) -> CounterKey {
         CounterKey::of_name(&self.counter_name)
+    }
+
+    /// Returns the forecast before the correction. Forecasts of versions without a correction were
+    /// published as the model made them.
+    pub fn uncorrected(&self) -> f64 {
+        self.model_prediction.unwrap_or(self.prediction)
     }
 }
 

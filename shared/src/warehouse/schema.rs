@@ -85,7 +85,10 @@ pub const COUNTS: [Column; 6] = [
 ];
 
 /// The columns of `bike_traffic_predictions.daily_YYYYMMDD`.
-pub const FORECASTS: [Column; 8] = [
+///
+/// Tables of earlier versions end with `date_et_heure_de_comptage`. New columns follow the existing
+/// ones and are nullable, so such tables are read without them.
+pub const FORECASTS: [Column; 15] = [
     nullable("comptage_horaire", ColumnType::Int64),
     required("prediction", ColumnType::Float64),
     required("model_type", ColumnType::String),
@@ -94,6 +97,13 @@ pub const FORECASTS: [Column; 8] = [
     nullable("identifiant_du_compteur", ColumnType::String),
     required("nom_du_compteur", ColumnType::String),
     required("date_et_heure_de_comptage", ColumnType::Timestamp),
+    nullable("model_prediction", ColumnType::Float64),
+    nullable("correction", ColumnType::Float64),
+    nullable("prediction_low_80", ColumnType::Float64),
+    nullable("prediction_high_80", ColumnType::Float64),
+    nullable("prediction_low_95", ColumnType::Float64),
+    nullable("prediction_high_95", ColumnType::Float64),
+    nullable("silent", ColumnType::Bool),
 ];
 
 /// The columns of `monitoring_audit.logs`.
@@ -190,6 +200,13 @@ mod tests {
             model_type: "xgboost".to_owned(),
             model_version: Version::new(3),
             predicted_at: now,
+            model_prediction: Some(14.0),
+            correction: Some(1.1),
+            prediction_low_80: None,
+            prediction_high_80: None,
+            prediction_low_95: None,
+            prediction_high_95: None,
+            silent: Some(false),
         };
         assert_eq!(
             header(tables::write_forecasts(&[forecast]).unwrap()),

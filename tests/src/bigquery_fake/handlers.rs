@@ -1,6 +1,9 @@
 //! The handlers of the REST methods, and the bodies of their responses.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Json,
@@ -10,8 +13,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use shared::warehouse::schema;
 
-use super::{Contents, Job, LOCATION, Table, TableKind};
+use super::{Contents, Job, LOCATION, Table};
 
 type Shared = State<Arc<Mutex<Contents>>>;
 
@@ -60,15 +64,8 @@ pub(super) async fn insert_job(
     if failure.is_none() {
         let text = |name: &str| load["destinationTable"][name].as_str().unwrap().to_owned();
         let name = format!("{}.{}", text("datasetId"), text("tableId"));
-        service.tables.insert(
-            name,
-            Table {
-                changed_at: now,
-                rows: rows.to_owned(),
-                fields: load["schema"]["fields"].clone(),
-                kind: TableKind::Loaded,
-            },
-        );
+        let fields = load["schema"]["fields"].clone();
+        service.replace_table(&name, fields, rows.to_owned(), now);
     }
     service.jobs.insert(
         id.clone(),
@@ -136,28 +133,43 @@ pub(super) async fn query(
     if sql.contains("__TABLES__") {
         return list_tables(&service, sql).into_response();
     }
-    if let Some(table) = foreign_table_of(&service, sql) {
-        return error(
-            400,
-            "invalidQuery",
-            &format!("Unrecognized name: comptage_horaire; the schema is that of {table}"),
-        );
+    if let Some(message) = wildcard_error(&service, sql) {
+        return error(400, "invalidQuery", &message);
     }
     service.polls = 0;
     service.queries.push(sql.to_owned());
     describe_results(&mut service, 0).into_response()
 }
 
-/// Returns a foreign table or view that a query of `daily_*` matches, whatever its condition.
-fn foreign_table_of(service: &Contents, sql: &str) -> Option<String> {
+/// Returns the error of a query of `daily_*` that matches a view, or that names a column which the
+/// matching table created last does not have.
+fn wildcard_error(service: &Contents, sql: &str) -> Option<String> {
     let (_, rest) = sql.split_once("FROM `")?;
     let (prefix, _) = rest.split_once("*`")?;
     let (_, prefix) = prefix.split_once('.')?;
-    let is_foreign = |(name, table): &(&String, &Table)| {
-        name.starts_with(prefix) && table.kind != TableKind::Loaded
+    let matching: Vec<(&String, &Table)> = service
+        .tables
+        .iter()
+        .filter(|(name, _)| name.starts_with(prefix))
+        .collect();
+    if let Some((view, _)) = matching.iter().find(|(_, table)| table.is_view) {
+        return Some(format!(
+            "Views cannot be queried through prefix. First view {view}."
+        ));
+    }
+    let (_, newest) = matching.iter().max_by_key(|(_, table)| table.created)?;
+    let names: BTreeSet<&str> = sql
+        .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .collect();
+    let has = |name: &str| {
+        let mut fields = newest.fields.as_array().unwrap().iter();
+        fields.any(|field| field["name"] == name)
     };
-    let (name, _) = service.tables.iter().find(is_foreign)?;
-    Some(name.clone())
+    let columns = schema::COUNTS.iter().chain(&schema::FORECASTS);
+    columns
+        .map(|column| column.name)
+        .find(|name| names.contains(name) && !has(name))
+        .map(|name| format!("Unrecognized name: {name} at [1:8]"))
 }
 
 /// Lists the tables between two names, without views: name, time of the last change, and current
@@ -172,7 +184,7 @@ fn list_tables(service: &Contents, sql: &str) -> Json<Value> {
             .strip_prefix(dataset)?
             .strip_prefix('.')
             .filter(|name| (first..=last).contains(name) && name.len() == first.len())
-            .filter(|_| table.kind != TableKind::View)?;
+            .filter(|_| !table.is_view)?;
         let cells = [
             name.to_owned(),
             table.changed_at.to_string(),

@@ -31,6 +31,21 @@ pub async fn forecasts_are_read_back(target: &Setup) {
             model_version: Version::new(u32::MAX),
             ..of(4, "Pont")
         },
+        Forecast {
+            model_prediction: Some(0.1 + 0.7),
+            correction: Some(2.0 / 3.0),
+            prediction_low_80: Some(1e-12),
+            prediction_high_80: Some(30.5),
+            prediction_low_95: Some(0.0),
+            prediction_high_95: Some(50_000.0),
+            silent: Some(false),
+            ..of(5, "Pont")
+        },
+        Forecast {
+            prediction: 0.0,
+            silent: Some(true),
+            ..of(6, "Pont")
+        },
     ];
     target
         .warehouse
@@ -106,6 +121,13 @@ pub(super) fn forecast(hour: Hour, name: &str) -> Forecast {
         model_type: "xgboost".to_owned(),
         model_version: Version::new(3),
         predicted_at: hour.plus(-20).timestamp(),
+        model_prediction: None,
+        correction: None,
+        prediction_low_80: None,
+        prediction_high_80: None,
+        prediction_low_95: None,
+        prediction_high_95: None,
+        silent: None,
     }
 }
 

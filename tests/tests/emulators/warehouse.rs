@@ -15,7 +15,11 @@ use forecasting::{
     time::Day,
 };
 use google_cloud::{BigQueryWarehouse, GcsStore};
-use shared::{address::ProjectId, warehouse::Warehouse};
+use shared::{
+    address::ProjectId,
+    registry::Version,
+    warehouse::{Forecast, Warehouse, schema},
+};
 use tests::warehouse_suite::Setup;
 
 use crate::place;
@@ -183,6 +187,57 @@ async fn foreign_tables_beside_daily_tables_are_not_read() {
     assert_eq!(read.len(), 2 * counts.len());
     let days = warehouse.count_days(first, last).await.unwrap();
     assert_eq!(days.into_keys().collect::<Vec<_>>(), [first, last]);
+}
+
+/// Creates the newest table with the columns of the first version.
+#[tokio::test]
+async fn forecasts_of_an_earlier_schema_are_read_with_newer_ones() {
+    let project = project_with_tables().await;
+    let warehouse = warehouse(&project).await;
+    let (first, last) = (day("2021-07-01"), day("2021-07-02"));
+    let forecast = Forecast {
+        actual: None,
+        prediction: 15.5,
+        model_type: "xgboost".to_owned(),
+        model_version: Version::new(3),
+        predicted_at: first.at(6),
+        counter_id: None,
+        counter_name: "Quai".to_owned(),
+        hour: first.first_hour(),
+        model_prediction: Some(12.5),
+        correction: Some(1.24),
+        prediction_low_80: Some(8.0),
+        prediction_high_80: Some(24.0),
+        prediction_low_95: Some(4.0),
+        prediction_high_95: Some(40.0),
+        silent: Some(false),
+    };
+    warehouse
+        .replace_forecasts(first, std::slice::from_ref(&forecast))
+        .await
+        .unwrap();
+    let columns = schema::FORECASTS[..8].iter().map(|column| column.name);
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let tables = format!("{project}.bike_traffic_predictions.daily_");
+    run(
+        &project,
+        &format!("CREATE TABLE `{tables}20210702` AS SELECT {columns} FROM `{tables}20210701`"),
+    )
+    .await;
+    let earlier = Forecast {
+        model_prediction: None,
+        correction: None,
+        prediction_low_80: None,
+        prediction_high_80: None,
+        prediction_low_95: None,
+        prediction_high_95: None,
+        silent: None,
+        ..forecast.clone()
+    };
+    assert_eq!(
+        warehouse.forecasts(first, last).await.unwrap(),
+        [forecast, earlier]
+    );
 }
 
 /// Runs an SQL statement without the adapter, as in the BigQuery console.

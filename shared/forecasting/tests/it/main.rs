@@ -8,6 +8,7 @@
 )]
 
 mod calendar;
+mod correction;
 mod drift;
 mod features;
 mod metrics;

@@ -1,5 +1,6 @@
 //! The BigQuery warehouse against a fake, for behaviour that the emulator lacks.
 
+mod earlier_schema;
 mod foreign;
 mod loading;
 

@@ -68,16 +68,36 @@ async fn forecasts() {
         counter_id: Some("100003096-SC".to_owned()),
         counter_name: "Quai d'Orsay, \"E-O\"; côté Seine".to_owned(),
         hour: hour("2021-07-18T22:00:00Z"),
+        model_prediction: Some(12.35),
+        correction: Some(1.25),
+        prediction_low_80: Some(9.5),
+        prediction_high_80: Some(22.25),
+        prediction_low_95: Some(6.0),
+        prediction_high_95: Some(31.125),
+        silent: Some(false),
     };
-    let unknown = Forecast {
+    let silent = Forecast {
+        prediction: 0.0,
+        model_prediction: Some(0.0),
+        prediction_low_80: None,
+        prediction_high_80: None,
+        prediction_low_95: None,
+        prediction_high_95: None,
+        silent: Some(true),
+        ..forecast.clone()
+    };
+    let of_earlier_version = Forecast {
         actual: None,
         prediction: 0.0,
         counter_id: None,
         counter_name: "Pont".to_owned(),
-        ..forecast.clone()
+        model_prediction: None,
+        correction: None,
+        silent: None,
+        ..silent.clone()
     };
     warehouse
-        .replace_forecasts(day("2021-07-19"), &[forecast, unknown])
+        .replace_forecasts(day("2021-07-19"), &[forecast, silent, of_earlier_version])
         .await
         .unwrap();
     let path = "bike_traffic_predictions/daily_20210719.csv";

@@ -111,8 +111,16 @@ async fn forecasts_are_read() {
         counter_id: Some("100000001-101000001".to_owned()),
         counter_name: "27 quai des Deux-Tilleuls E-O".to_owned(),
         hour: hour("2021-07-18T22:00:00Z"),
+        model_prediction: None,
+        correction: None,
+        prediction_low_80: None,
+        prediction_high_80: None,
+        prediction_low_95: None,
+        prediction_high_95: None,
+        silent: None,
     };
     assert_eq!(forecasts[0], expected);
+    assert_eq!(forecasts[0].uncorrected(), 21.68999671936035);
     assert_eq!(
         (forecasts[49].actual, forecasts[49].hour),
         (Some(10), hour("2021-07-19T00:00:00Z"))

@@ -13,6 +13,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Parser;
@@ -24,6 +25,8 @@ use cli::{
         state::State,
     },
 };
+use forecasting::time::Day;
+use shared::{Timestamp, clock::SimulatedClock};
 
 /// Returns the default strategy parameters of the command line.
 fn strategy() -> cli::args::StrategyArguments {
@@ -77,6 +80,31 @@ fn snapshot(state: &State) -> BTreeMap<PathBuf, Vec<u8>> {
         "too few files for a meaningful comparison"
     );
     files
+}
+
+/// Asserts that the forecasts of a day are corrected and have intervals, so that a comparison of
+/// snapshots covers both.
+async fn assert_corrected(state: &State, day: Day) {
+    let clock = Arc::new(SimulatedClock::new(Timestamp::UNIX_EPOCH));
+    let ports = state.open(clock).expect("the state can be opened");
+    let forecasts = ports.warehouse.forecasts(day, day).await;
+    let forecasts = forecasts.expect("the forecasts can be read");
+    for row in &forecasts {
+        let (correction, silent) = (
+            row.correction.expect("correction"),
+            row.silent == Some(true),
+        );
+        let expected = if silent {
+            0.0
+        } else {
+            correction * row.uncorrected()
+        };
+        assert_eq!(row.prediction, expected, "{row:?}");
+        assert_eq!(row.prediction_low_80.is_none(), silent, "{row:?}");
+        assert_eq!(row.prediction_high_95.is_none(), silent, "{row:?}");
+    }
+    let corrected = forecasts.iter().filter(|row| row.correction != Some(1.0));
+    assert!(corrected.count() > 24, "few corrections on {day}");
 }
 
 /// Asserts that the snapshots are equal. Lists the changed files without their contents.

@@ -16,7 +16,7 @@ use shared::{
     event::Function,
 };
 
-use super::{assert_same, snapshot, strategy};
+use super::{assert_corrected, assert_same, snapshot, strategy};
 use crate::reference_data;
 
 /// Checks the known results for these counts: MAE, R², and the weeks in which Evidently's rules
@@ -90,6 +90,9 @@ async fn five_weeks_of_paris_match_known_results_and_replay_changes_nothing() {
         );
     }
     assert_days_are_ingested(&state).await;
+    for text in ["2021-07-19", "2021-08-22"] {
+        assert_corrected(&state, text.parse().unwrap()).await;
+    }
     assert_replay_changes_nothing(&state).await;
 }
 

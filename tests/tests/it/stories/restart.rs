@@ -16,7 +16,7 @@ use shared::{
     event::{Function, IngestRequested},
 };
 
-use super::{assert_same, small_sample, snapshot, strategy};
+use super::{assert_corrected, assert_same, small_sample, snapshot, strategy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_run_on_the_same_data_changes_nothing() {
@@ -26,6 +26,8 @@ async fn second_run_on_the_same_data_changes_nothing() {
     let first = play(&inputs, &state, strategy(), &mut |_| {})
         .await
         .unwrap();
+    let live = counts::read_file(inputs.live.as_ref(), &mut Vec::new()).unwrap();
+    assert_corrected(&state, live.period().unwrap().1.day()).await;
     let before = without_summary(snapshot(&state));
     let second = play(&inputs, &state, strategy(), &mut |_| {})
         .await

@@ -51,6 +51,13 @@ async fn rows_differing_only_in_write_time_are_not_loaded_again() {
             model_type: "xgboost".to_owned(),
             model_version: Version::new(3),
             predicted_at: day().at(hour),
+            model_prediction: None,
+            correction: None,
+            prediction_low_80: None,
+            prediction_high_80: None,
+            prediction_low_95: None,
+            prediction_high_95: None,
+            silent: None,
         };
         warehouse
             .replace_forecasts(day(), &[forecast])
