@@ -34,7 +34,11 @@ fn counts(first: Day, last: Day, level: impl Fn(Hour) -> u32) -> Counts {
 
 /// Returns a model that forecasts `level` bicycles for every row, because all its training rows
 /// have this count.
+///
+/// `level` is from 1 to 4: equal counts of 0, or of 5 and more, would be an outage, and no model is
+/// trained on outages.
 fn constant_model(level: u32) -> Model {
+    assert!((1..5).contains(&level), "{level}");
     let first = day("2021-05-01");
     let counts = counts(first, first.plus(9), |_| level);
     let spec = FeatureSpec::for_counters(counts.counters());

@@ -2,22 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{calendar::is_public_holiday, counts::Counter, time::Hour};
+use crate::{
+    correction::{BANDS, DayKind, band},
+    counts::Counter,
+    time::Hour,
+};
 
-/// The bands of local hours, each with its first hour.
-const BANDS: [(&str, i8); 5] = [
-    ("0-5 h", 0),
-    ("6-9 h", 6),
-    ("10-15 h", 10),
-    ("16-19 h", 16),
-    ("20-23 h", 20),
-];
 const DAYS: [&str; 2] = ["workday", "off"];
 /// The levels of a counter's mean count, each with its lowest mean in bicycles per hour. Fixed
 /// limits keep the groups of different weeks comparable.
 const LEVELS: [(&str, f64); 3] = [("below 25", 0.0), ("25 to 75", 25.0), ("75 or more", 75.0)];
-/// The first weekday of the weekend, Saturday.
-const SATURDAY: i8 = 5;
 
 /// The count of one counter and hour, with the forecasts of both models.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,27 +108,30 @@ impl Breakdown {
         for sums in of_counter.iter().filter(|sums| sums.rows > 0) {
             of_level[level(sums.mean_count())].merge(sums);
         }
-        let mut by_counter = groups(
-            counters.iter().map(|counter| counter.name.as_str()),
-            &of_counter,
-            &all,
-        );
+        let names = counters.iter().map(|counter| counter.name.clone());
+        let mut by_counter = groups(names, &of_counter, &all);
         by_counter.sort_by(|left, right| right.share_of_counts.total_cmp(&left.share_of_counts));
+        let bands = BANDS.map(|(first, last)| format!("{first}-{last} h"));
         Self {
             counters: by_counter,
-            bands: groups(BANDS.into_iter().map(|(name, _)| name), &of_band, &all),
-            days: groups(DAYS.into_iter(), &of_day, &all),
-            levels: groups(LEVELS.into_iter().map(|(name, _)| name), &of_level, &all),
+            bands: groups(bands.into_iter(), &of_band, &all),
+            days: groups(DAYS.into_iter().map(str::to_owned), &of_day, &all),
+            levels: groups(
+                LEVELS.into_iter().map(|(name, _)| name.to_owned()),
+                &of_level,
+                &all,
+            ),
         }
     }
 }
 
 /// Returns the positions of an hour's band in [`BANDS`] and of its day in [`DAYS`].
 fn band_and_day(hour: Hour) -> (usize, usize) {
-    let local = hour.local();
-    let band = BANDS.iter().rposition(|(_, first)| *first <= local.hour);
-    let is_off = local.weekday() >= SATURDAY || is_public_holiday(local.date);
-    (band.unwrap_or_default(), usize::from(is_off))
+    let day = match DayKind::of(hour.day()) {
+        DayKind::Workday => 0,
+        DayKind::Off => 1,
+    };
+    (band(hour), day)
 }
 
 /// Returns the position of a mean count in [`LEVELS`].
@@ -143,7 +140,7 @@ fn level(mean_count: f64) -> usize {
     level.unwrap_or_default()
 }
 
-fn groups<'a>(names: impl Iterator<Item = &'a str>, sums: &[Sums], all: &Sums) -> Vec<Group> {
+fn groups(names: impl Iterator<Item = String>, sums: &[Sums], all: &Sums) -> Vec<Group> {
     names
         .zip(sums)
         .filter(|(_, sums)| sums.rows > 0)
@@ -193,10 +190,10 @@ impl Sums {
         self.counts / self.rows as f64
     }
 
-    fn group(&self, name: &str, all: &Self) -> Group {
+    fn group(&self, name: String, all: &Self) -> Group {
         let naive = self.seasonal_naive.scores(self.seasonal_naive_rows).mae;
         Group {
-            name: name.to_owned(),
+            name,
             rows: self.rows,
             mean_count: self.mean_count(),
             share_of_counts: if all.counts > 0.0 {
