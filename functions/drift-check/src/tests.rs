@@ -1,5 +1,6 @@
 //! Tests of the handler with the in-memory ports.
 
+mod accuracy;
 mod coverage;
 
 use std::collections::BTreeMap;
@@ -130,6 +131,13 @@ async fn forecast_days(ports: &Ports, (first, last): (Day, Day), error: f64) {
             model_type: "xgboost".to_owned(),
             model_version: Version::new(1),
             predicted_at: Timestamp::UNIX_EPOCH,
+            model_prediction: None,
+            correction: None,
+            prediction_low_80: None,
+            prediction_high_80: None,
+            prediction_low_95: None,
+            prediction_high_95: None,
+            silent: None,
         };
         let forecasts: Vec<_> = counts.rows().iter().map(forecast).collect();
         ports

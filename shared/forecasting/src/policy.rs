@@ -232,6 +232,17 @@ pub enum PromotionRule {
     Guarded,
 }
 
+impl PromotionRule {
+    /// Returns the other rule.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::FixedTest => Self::Guarded,
+            Self::Guarded => Self::FixedTest,
+        }
+    }
+}
+
 impl fmt::Display for PromotionRule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -41,28 +41,36 @@ impl Verdicts {
         }
     }
 
-    /// Returns one sentence per rule, the acting rule first.
-    pub fn sentences(&self) -> [String; 2] {
-        let other = match self.acting {
-            PromotionRule::FixedTest => PromotionRule::Guarded,
-            PromotionRule::Guarded => PromotionRule::FixedTest,
-        };
-        let acting = self.acting();
-        let verb = if acting.promote {
+    /// Returns the verdict of the rule that does not act.
+    pub fn other(&self) -> &Verdict {
+        self.of(self.acting.other())
+    }
+
+    /// Returns the outcome of each rule in a few words, without its reason, the acting rule first.
+    pub fn outcomes(&self) -> [String; 2] {
+        let (acting, other) = (self.acting, self.acting.other());
+        let decided = if self.acting().promote {
             "promotes the challenger"
         } else {
             "keeps the champion"
         };
-        let decided = format!("{} {verb}: {}", self.acting, acting.reason);
-        let Verdict { promote, reason } = self.of(other);
-        let verb = if *promote {
+        let hypothetical = if self.other().promote {
             "would promote the challenger"
         } else {
             "would keep the champion"
         };
         [
-            decided,
-            format!("{other}, which does not act, {verb}: {reason}"),
+            format!("{acting} {decided}"),
+            format!("{other}, which does not act, {hypothetical}"),
+        ]
+    }
+
+    /// Returns the outcome of each rule with its reason, the acting rule first.
+    pub fn sentences(&self) -> [String; 2] {
+        let [decided, hypothetical] = self.outcomes();
+        [
+            format!("{decided}: {}", self.acting().reason),
+            format!("{hypothetical}: {}", self.other().reason),
         ]
     }
 }
