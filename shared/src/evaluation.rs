@@ -9,7 +9,10 @@ use forecasting::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{address::ObjectPath, registry::Version};
+use crate::{address::ObjectPath, baseline::DataSetName, registry::Version};
+
+/// The folder of the evaluations.
+pub const FOLDER: &str = "evaluations/";
 
 /// The comparison of the champion and a challenger on the same rows, stored at
 /// `evaluations/WEEK.json`, or `evaluations/WEEK@INSTANT.json` if the week was judged again.
@@ -31,6 +34,13 @@ pub struct Evaluation {
     /// existed have none.
     #[serde(default)]
     pub fresh_coverage: Option<Coverage>,
+    /// The fixed test set. Evaluations written before this field existed have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_test_set: Option<DataSetName>,
+    /// The number of evaluations on this fixed test set up to this one. The more decisions a test
+    /// set has made, the less its scores say about other data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_test_uses: Option<u32>,
     /// The verdict of each policy, with the thresholds at the time of the evaluation.
     pub verdicts: Verdicts,
 }
@@ -39,6 +49,6 @@ impl Evaluation {
     /// Returns the path of the evaluation of a week, or of the
     /// [subject](crate::event::EventId::subject_of_week) of its events.
     pub fn path(subject: impl fmt::Display) -> ObjectPath {
-        ObjectPath::new(format_args!("evaluations/{subject}.json"))
+        ObjectPath::new(format_args!("{FOLDER}{subject}.json"))
     }
 }

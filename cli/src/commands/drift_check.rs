@@ -1,12 +1,14 @@
 //! `bike-traffic drift-check`: checks a week for drift without writing anything, or requests the
 //! check from the function.
 
+mod display;
+
 use std::{fmt, sync::Arc};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
-use drift_check::{ChampionRecord, WeekCounts, WeekReport, check_week};
+use display::Printed;
+use drift_check::{ChampionRecord, WeekCounts, check_week};
 use forecasting::{
     policy::Policy,
     time::{Day, Week},
@@ -153,43 +155,6 @@ async fn request_week(ports: &Ports, week: Week, again: bool) -> anyhow::Result<
         judged,
         published,
     })
-}
-
-/// A drift report with a table for the terminal.
-#[derive(Serialize)]
-#[serde(transparent)]
-struct Printed(WeekReport);
-
-impl fmt::Display for Printed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(report) = self;
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-            "column",
-            "test",
-            "threshold",
-            "score",
-            "drifted",
-        ]);
-        for column in &report.drift.columns {
-            let method = serde_json::to_value(column.method).map_err(|_| fmt::Error)?;
-            table.add_row([
-                column.column.clone(),
-                method.as_str().unwrap_or_default().to_owned(),
-                column.threshold.to_string(),
-                format!("{:.4}", column.score),
-                if column.drifted { "yes" } else { "no" }.to_owned(),
-            ]);
-        }
-        for column in table.column_iter_mut().skip(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        writeln!(formatter, "{table}")?;
-        if let Some(coverage) = &report.coverage {
-            writeln!(formatter, "{coverage}")?;
-        }
-        write!(formatter, "{}: {}", report.week, report.verdict.reason)
-    }
 }
 
 #[cfg(test)]

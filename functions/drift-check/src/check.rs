@@ -5,20 +5,20 @@ use std::sync::Arc;
 use forecasting::{
     counts::Counts,
     coverage::Coverage,
-    drift::{self, DatasetDrift, EmptySide, frame_columns},
-    features::{FeatureSpec, Frame, HISTORY_DAYS, History},
+    drift::{self, Column, DatasetDrift, EmptySide, frame_columns},
+    features::{FeatureSpec, Frame, HISTORY_DAYS, TARGET},
     metrics::Scores,
     policy::{LiveError, Policy, WeekVerdict},
     time::Week,
 };
 use runtime::Error;
 use serde::{Deserialize, Serialize};
-use shared::{
-    Timestamp, fixed_test,
-    registry::Version,
-    store::Store,
-    warehouse::{Forecast, Warehouse},
-};
+use shared::{Timestamp, fixed_test, registry::Version, store::Store, warehouse::Warehouse};
+
+use crate::live::{Live, LiveAccuracy};
+
+/// The prefixes of the names of all columns that are made of counts, besides the count itself.
+const OF_COUNTS: [&str; 3] = ["count_", "weekly_", "mean_of_"];
 
 /// The champion and its error on the fixed test set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,8 +44,13 @@ pub struct WeekReport {
     pub coverage: Option<Coverage>,
     /// The drift of each column and of the data set as a whole.
     pub drift: DatasetDrift,
-    /// The scores of the stored forecasts; `None` if no forecast has a count to compare with.
+    /// The scores of the stored forecasts as published; `None` if no forecast has a count to compare
+    /// with.
     pub live: Option<Scores>,
+    /// The accuracy of the stored forecasts in other respects. Reports written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub accuracy: Option<LiveAccuracy>,
     /// The decision of the policy. Its reason names missing counts and excluded columns.
     pub verdict: WeekVerdict,
 }
@@ -59,6 +64,12 @@ impl WeekReport {
             .filter(|column| column.drifted)
             .map(|column| column.column.as_str())
             .collect()
+    }
+
+    /// Returns the number of compared columns that are made of counts: the count itself, its lags and
+    /// its means. A change of the level of the counts shows in all of them.
+    pub fn count_columns(&self) -> usize {
+        count_columns(&self.drift)
     }
 
     /// Returns the names of the columns that could not be compared.
@@ -152,31 +163,19 @@ pub async fn check_week(
     }
     let forecasts = warehouse.forecasts(first, last).await?;
     let profile = fixed_test::profile(store, now).await?;
-    let reference: Vec<_> = profile
-        .columns
-        .into_iter()
-        .filter(|column| {
-            policy
-                .drift_columns
-                .iter()
-                .any(|name| name == column.name())
-        })
-        .collect();
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
-    let current = frame_columns(&frame, policy.drift_columns.iter().map(String::as_str));
-    let failed = |source| {
+    let drift = compare_columns(profile.columns, policy, &frame).map_err(|source| {
         Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
-    };
-    let drift = drift::dataset(&reference, &current).map_err(failed)?;
-    let live = live_scores(&forecasts, counts)?;
+    })?;
+    let live = Live::of(&forecasts, &frame, known, counts)?;
     if drift.share().is_none() && live.is_none() {
         return Err(Error::permanent(format!(
             "cannot judge {week}: no column of `drift_columns` has values on both sides, and no forecast has a count; \
              add columns to `drift_columns` in POLICY and replay the dead letter"
         )));
     }
-    let live_error = live.map(|scores| LiveError {
-        mae: scores.mae,
+    let live_error = live.map(|live| LiveError {
+        mae: live.published.mae,
         test_mae: champion.test_mae,
     });
     let mut verdict = policy.judge_week(drift.share(), live_error);
@@ -190,19 +189,53 @@ pub async fn check_week(
         days_with_counts: coverage.days,
         coverage: Some(coverage.clone()),
         drift,
-        live,
+        live: live.map(|live| live.published),
+        accuracy: live.map(|live| live.accuracy),
         verdict,
     })
 }
 
-/// Describes what the verdict does not cover: columns, forecasts, days, hours or counters.
+/// Compares the drift columns of a week with those of the fixed test set.
+fn compare_columns(
+    of_test_set: Vec<Column>,
+    policy: &Policy,
+    frame: &Frame,
+) -> Result<DatasetDrift, drift::Error> {
+    let names = &policy.drift_columns;
+    let reference: Vec<_> = of_test_set
+        .into_iter()
+        .filter(|column| names.iter().any(|name| name == column.name()))
+        .collect();
+    let current = frame_columns(frame, names.iter().map(String::as_str));
+    drift::dataset(&reference, &current)
+}
+
+fn count_columns(drift: &DatasetDrift) -> usize {
+    let is_of_counts =
+        |name: &str| name == TARGET || OF_COUNTS.iter().any(|prefix| name.starts_with(prefix));
+    let columns = drift.columns.iter();
+    columns
+        .filter(|column| is_of_counts(&column.column))
+        .count()
+}
+
+/// Describes the accuracy of the forecasts, and then what the verdict does not cover: columns,
+/// forecasts, days, hours or counters.
 fn findings(
     drift: &DatasetDrift,
     coverage: &Coverage,
-    live: Option<Scores>,
+    live: Option<Live>,
     counts: usize,
 ) -> Vec<String> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<_> = live.iter().map(Live::sentence).collect();
+    findings.extend(live.iter().flat_map(Live::findings));
+    let of_counts = count_columns(drift);
+    if of_counts > 0 {
+        findings.push(format!(
+            "{of_counts} of {} columns are the count itself, its lags and means",
+            drift.columns.len()
+        ));
+    }
     for (side, location) in [
         (EmptySide::Reference, "in the fixed test set"),
         (EmptySide::Current, "in the week"),
@@ -217,31 +250,14 @@ fn findings(
             ));
         }
     }
-    if let Some(live) = live.filter(|live| live.rows < counts) {
+    if let Some(live) = live.filter(|live| live.published.rows < counts) {
         findings.push(format!(
             "live MAE of {} forecasts for {counts} counts",
-            live.rows
+            live.published.rows
         ));
     }
     if !coverage.is_complete() {
         findings.push(coverage.to_string());
     }
     findings
-}
-
-/// Scores the forecasts of hours with a count. Returns `None` if there are none.
-fn live_scores(forecasts: &[Forecast], counts: &Counts) -> Result<Option<Scores>, Error> {
-    let history = History::new(&[counts]);
-    let actual = |forecast: &Forecast| {
-        let count = history.count(history.position(&forecast.counter_key())?, forecast.hour);
-        (!count.is_nan()).then_some((forecast.prediction, f64::from(count)))
-    };
-    let (predictions, actuals): (Vec<f64>, Vec<f64>) = forecasts.iter().filter_map(actual).unzip();
-    if predictions.is_empty() {
-        return Ok(None);
-    }
-    let failed = |source| Error::permanent("cannot score the stored forecasts").caused_by(source);
-    Scores::new(&predictions, &actuals)
-        .map(Some)
-        .map_err(failed)
 }

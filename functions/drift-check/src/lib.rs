@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+mod live;
 
 use std::{fmt, sync::Arc};
 
@@ -24,6 +25,7 @@ use shared::{
 };
 
 pub use check::{ChampionRecord, WeekCounts, WeekReport, check_week};
+pub use live::{IntervalCoverage, LiveAccuracy};
 
 /// The handler of drift check requests.
 pub struct DriftCheck {
@@ -138,9 +140,12 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
             "report": path,
             "drifted_share": report.drift.share(),
             "drifted_columns": report.drifted_columns(),
+            "count_columns": report.count_columns(),
             "excluded_columns": report.excluded_columns(),
             "days_with_counts": report.days_with_counts,
             "coverage": report.coverage,
+            "live": report.live,
+            "accuracy": report.accuracy,
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }

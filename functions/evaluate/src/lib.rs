@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod compare;
+mod fresh;
+mod uses;
 
 use std::sync::Arc;
 
 use forecasting::{
+    correction::CORRECTION_DAYS,
     coverage::Coverage,
     features::{FeatureSpec, Frame, HISTORY_DAYS},
     policy::{Comparison, Policy},
@@ -19,7 +22,7 @@ use shared::{
     baseline::DataSet,
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
-    fixed_test,
+    fixed_test::{self, FixedTest},
     ports::Ports,
     registry::{self, Registry, Version},
     settings::{SettingsError, Variables, optional},
@@ -28,6 +31,8 @@ use shared::{
 };
 
 pub use compare::compare;
+pub use fresh::FreshHoldout;
+use uses::count_uses;
 
 /// The handler of new challengers.
 pub struct Evaluate {
@@ -61,21 +66,32 @@ impl Evaluate {
 
     /// Builds the rows of the fresh holdout: the last days of the week, without the hours of the
     /// fixed test set. Returns them with their coverage.
-    async fn fresh_holdout(&self, week: Week, now: Timestamp) -> Result<(Frame, Coverage), Error> {
+    ///
+    /// The rows of the days before, which the daily correction learns from, include the hours of
+    /// the fixed test set: the correction learns from each day whose counts are known.
+    async fn fresh_holdout(
+        &self,
+        week: Week,
+        now: Timestamp,
+    ) -> Result<(FreshHoldout, Coverage), Error> {
         let last = week.last_day();
         let first = last.plus(1 - self.policy.fresh_holdout_days);
+        let warm_up = first.plus(-CORRECTION_DAYS);
         let known = self
             .warehouse
-            .counts(first.plus(-HISTORY_DAYS), last)
+            .counts(warm_up.plus(-HISTORY_DAYS), last)
             .await?;
         let frame = Frame::from_counts(
             &FeatureSpec::for_counters([]),
             &[&known],
-            &known.days(first, last),
+            &known.days(warm_up, last),
         );
         let profile = fixed_test::profile(&self.store, now).await?;
-        let coverage = Coverage::of(&known, (first, last), |hour| !profile.excludes(hour));
-        let fresh = frame.filter(|row| !profile.excludes(row.hour));
+        // The counters are those of the holdout and of the days that its features need.
+        let of_holdout = known.days(first.plus(-HISTORY_DAYS), last);
+        let coverage = Coverage::of(&of_holdout, (first, last), |hour| !profile.excludes(hour));
+        let start = first.first_hour();
+        let fresh = FreshHoldout::new(frame, |hour| hour >= start && !profile.excludes(hour));
         Ok((fresh, coverage))
     }
 
@@ -83,27 +99,34 @@ impl Evaluate {
         Ok(Model::load_version(&self.store, &*self.registry, version, Threads::All).await?)
     }
 
-    async fn compare(
-        &self,
-        event: &ChallengerTrained,
-        now: Timestamp,
-    ) -> Result<(Comparison, Coverage), Error> {
+    async fn compare(&self, event: &ChallengerTrained, now: Timestamp) -> Result<Compared, Error> {
         let (champion, challenger) = (
             self.load(event.champion).await?,
             self.load(event.challenger).await?,
         );
-        let fixed = fixed_test::load(&self.store, now).await?;
+        let FixedTest { data, frame } = fixed_test::load(&self.store, now).await?;
         for (version, model) in [(event.champion, &champion), (event.challenger, &challenger)] {
-            check_test_set(version, model.card(), &fixed.data)?;
+            check_test_set(version, model.card(), &data)?;
         }
         let (fresh, coverage) = self.fresh_holdout(event.week, now).await?;
-        let work = move || compare(&champion, &challenger, &fixed.frame, &fresh);
+        let work = move || compare(&champion, &challenger, &frame, &fresh);
         let joined = tokio::task::spawn_blocking(work).await;
         let comparison = joined.map_err(|source| {
             Error::transient("cannot finish the evaluation").caused_by(source)
         })??;
-        Ok((comparison, coverage))
+        Ok(Compared {
+            comparison,
+            coverage,
+            fixed_test: data,
+        })
     }
+}
+
+/// A comparison with the data it was made on.
+struct Compared {
+    comparison: Comparison,
+    coverage: Coverage,
+    fixed_test: DataSet,
 }
 
 impl Handler for Evaluate {
@@ -114,7 +137,14 @@ impl Handler for Evaluate {
     async fn handle(&self, event: ChallengerTrained, context: &Context) -> Result<Outcome, Error> {
         // Read before the comparison, so that a change of the champion meanwhile makes it stale.
         let champion_changes = self.registry.champion_state().await?.changes;
-        let (comparison, coverage) = self.compare(&event, context.now).await?;
+        let Compared {
+            comparison,
+            coverage,
+            fixed_test,
+        } = self.compare(&event, context.now).await?;
+        let subject = event.event_id.subject_of_week(event.week);
+        let path = Evaluation::path(&subject);
+        let uses = count_uses(&*self.store, &*self.registry, &path, &fixed_test).await?;
         let verdicts = self.policy.judge_challenger(&comparison);
         let evaluation = Evaluation {
             week: event.week,
@@ -123,10 +153,10 @@ impl Handler for Evaluate {
             champion_changes: Some(champion_changes),
             comparison,
             fresh_coverage: Some(coverage),
+            fixed_test_set: Some(fixed_test.name),
+            fixed_test_uses: Some(uses),
             verdicts,
         };
-        let subject = event.event_id.subject_of_week(event.week);
-        let path = Evaluation::path(&subject);
         context.fence.check().await?;
         write_json(&*self.store, &path, &evaluation, Condition::Always).await?;
         let evaluated = ChallengerEvaluated {
@@ -168,10 +198,10 @@ fn check_test_set(version: Version, card: &ModelCard, current: &DataSet) -> Resu
 fn entry(evaluation: &Evaluation) -> AuditEntry {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
-    let mut reason = format!(
-        "{}; {}",
-        verdicts.fixed_test.reason, verdicts.guarded.reason
-    );
+    let mut reason = verdicts.to_string();
+    if let Some(uses) = evaluation.fixed_test_uses.filter(|uses| *uses > 1) {
+        reason.push_str(&format!("; evaluation {uses} on this fixed test set"));
+    }
     let coverage = evaluation.fresh_coverage.as_ref();
     if let Some(coverage) = coverage.filter(|coverage| !coverage.is_complete()) {
         reason.push_str(&format!("; fresh holdout: {coverage}"));
@@ -184,8 +214,11 @@ fn entry(evaluation: &Evaluation) -> AuditEntry {
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
         detail: json!({
-            "comparison": comparison,
+            // The evaluation has the breakdowns. An audit row stays small.
+            "comparison": comparison.without_breakdowns(),
             "coverage": coverage,
+            "fixed_test_set": evaluation.fixed_test_set,
+            "fixed_test_uses": evaluation.fixed_test_uses,
             "verdicts": verdicts,
         }),
         ..AuditEntry::new("evaluated", reason)

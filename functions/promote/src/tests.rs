@@ -75,13 +75,18 @@ async fn evaluated_in(
         rmse: 2.0 * mae,
         r2: 0.9,
         rows: 100,
+        bias: None,
+        share: None,
     };
     let fixed_test = ScorePair {
         champion: scores(champion_mae),
         challenger: scores(challenger_mae),
+        seasonal_naive: None,
     };
     let comparison = Comparison {
         fixed_test,
+        fixed_test_living: None,
+        fixed_test_breakdown: None,
         fresh: None,
     };
     let verdicts = Policy::default().judge_challenger(&comparison);
@@ -92,6 +97,8 @@ async fn evaluated_in(
         champion_changes: Some(ports.registry.champion_state().await.unwrap().changes),
         comparison,
         fresh_coverage: None,
+        fixed_test_set: None,
+        fixed_test_uses: None,
         verdicts,
     };
     let path = Evaluation::path(week);
@@ -151,7 +158,7 @@ async fn insufficiently_better_challenger_is_not_promoted() {
         ("kept".to_owned(), [Some(version(1)), None])
     );
     assert!(
-        outcome.entry().reason.contains("not below 9.50"),
+        outcome.entry().reason.contains("(below 9.50)"),
         "{}",
         outcome.entry().reason
     );

@@ -1,11 +1,17 @@
 //! The parameters of the training strategy, and the decisions based on them.
 
-use std::str::FromStr;
+mod comparison;
+mod verdict;
+
+use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{features, metrics::Scores, time::Week};
+pub use comparison::{Comparison, FreshComparison, ScorePair};
+pub use verdict::{Verdict, Verdicts};
+
+use crate::{features, metrics, time::Week};
 
 /// The parameters of the training strategy.
 ///
@@ -40,10 +46,20 @@ pub struct Policy {
     /// `fixed-test`: the required relative improvement of the challenger's MAE on the fixed test
     /// set.
     pub fixed_test_improvement: f64,
-    /// `guarded`: the required relative improvement of the challenger's MAE on the fresh holdout.
+    /// `guarded`: the required probability that the challenger is better as served on the fresh
+    /// holdout.
+    pub fresh_probability: f64,
+    /// `guarded`: the required relative improvement of the challenger's MAE as served on the fresh
+    /// holdout.
     pub fresh_improvement: f64,
     /// `guarded`: the tolerated relative worsening of the challenger's MAE on the fixed test set.
     pub fixed_test_tolerance: f64,
+    /// `guarded`: the share of all counts above which a counter is large. The errors of large
+    /// counters are compared one by one.
+    pub counter_share: f64,
+    /// `guarded`: the tolerated relative worsening of the challenger's MAE at a large counter, as
+    /// served on the fresh holdout.
+    pub counter_tolerance: f64,
 }
 
 impl Default for Policy {
@@ -71,8 +87,11 @@ impl Default for Policy {
             fine_tune_minimum_days: 7,
             promotion: PromotionRule::FixedTest,
             fixed_test_improvement: 0.05,
-            fresh_improvement: 0.05,
+            fresh_probability: 0.9,
+            fresh_improvement: 0.01,
             fixed_test_tolerance: 0.02,
+            counter_share: 0.03,
+            counter_tolerance: 0.15,
         }
     }
 }
@@ -84,6 +103,7 @@ impl FromStr for Policy {
     fn from_str(text: &str) -> Result<Self, PolicyError> {
         let policy: Self = serde_json::from_str(text).map_err(PolicyError::Json)?;
         policy.validate()?;
+        policy.validate_guard()?;
         Ok(policy)
     }
 }
@@ -154,6 +174,23 @@ impl Policy {
         ]
     }
 
+    /// Validates the parameters that only `guarded` has.
+    fn validate_guard(&self) -> Result<(), PolicyError> {
+        let ranges = [
+            ("fresh_probability", self.fresh_probability, 1.0),
+            ("counter_share", self.counter_share, 1.0),
+            ("counter_tolerance", self.counter_tolerance, 10.0),
+        ];
+        let violated = ranges
+            .into_iter()
+            .find(|(_, value, highest)| !(0.0..=*highest).contains(value));
+        violated.map_or(Ok(()), |(name, value, highest)| {
+            Err(PolicyError::Invalid(format!(
+                "{name} is {value}, but must be from 0 to {highest}"
+            )))
+        })
+    }
+
     /// Returns the instant from which a week is judged even if counts are missing. By default, this
     /// is the start of the next Wednesday in Paris.
     pub fn deadline(&self, week: Week) -> Timestamp {
@@ -168,7 +205,6 @@ impl Policy {
     /// `live` is `None` if the week has no forecasts to compare with counts.
     pub fn judge_week(&self, drifted_share: Option<f64>, live: Option<LiveError>) -> WeekVerdict {
         let dataset_drift = drifted_share.is_some_and(|share| share >= self.drift_share);
-        let excess = live.map(|live| live.mae / live.test_mae - 1.0);
         let is_above =
             |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
         let (worse, major) = (
@@ -177,99 +213,26 @@ impl Policy {
         );
         let drift = match drifted_share {
             Some(share) => format!(
-                "{:.0} % of the columns drifted (limit {:.0} %)",
+                "{:.0} % of the columns drifted (alarm from {:.0} %)",
                 share * 100.0,
                 self.drift_share * 100.0
             ),
             None => "judged by the live error only: no column has values on both sides".to_owned(),
         };
-        let error = match (live, excess) {
-            (Some(live), Some(excess)) => format!(
-                "live MAE {:.1} differs by {:+.0} % from the champion's {:.1} on the fixed test set (limits +{:.0} % and +{:.0} %)",
-                live.mae,
-                excess * 100.0,
-                live.test_mae,
-                self.live_mae_tolerance * 100.0,
-                self.live_mae_major * 100.0
+        let error = match live {
+            Some(LiveError { mae, test_mae }) => format!(
+                "live MAE {mae:.1} is {} the champion's {test_mae:.1} on the fixed test set (alarm from {:.1}, major drift from {:.1})",
+                verdict::relation(metrics::improvement(test_mae, mae)),
+                test_mae * (1.0 + self.live_mae_tolerance),
+                test_mae * (1.0 + self.live_mae_major)
             ),
-            _ => "no forecasts to compare with counts".to_owned(),
+            None => "no forecasts to compare with counts".to_owned(),
         };
         WeekVerdict {
             dataset_drift,
             fine_tune: dataset_drift || worse,
             major,
             reason: format!("{drift}; {error}"),
-        }
-    }
-
-    /// Judges a challenger by both promotion rules.
-    ///
-    /// [`Verdicts::acting`] returns the verdict of the configured rule.
-    pub fn judge_challenger(&self, comparison: &Comparison) -> Verdicts {
-        Verdicts {
-            fixed_test: self.judge_on_fixed_test(&comparison.fixed_test),
-            guarded: self.judge_guarded(comparison),
-            acting: self.promotion,
-        }
-    }
-
-    fn judge_on_fixed_test(&self, pair: &ScorePair) -> Verdict {
-        let limit = pair.champion.mae * (1.0 - self.fixed_test_improvement);
-        let promote = pair.challenger.mae < limit;
-        let comparison = if promote { "below" } else { "not below" };
-        let reason = format!(
-            "on the fixed test set the challenger's MAE {:.2} is {comparison} {limit:.2}, the champion's {:.2} less {:.0} %",
-            pair.challenger.mae,
-            pair.champion.mae,
-            self.fixed_test_improvement * 100.0
-        );
-        Verdict { promote, reason }
-    }
-
-    fn judge_guarded(&self, comparison: &Comparison) -> Verdict {
-        let Some(fresh) = &comparison.fresh else {
-            return Verdict {
-                promote: false,
-                reason: "there is no fresh holdout for the comparison".to_owned(),
-            };
-        };
-        let improvement = fresh.scores.improvement();
-        let worsening = -comparison.fixed_test.improvement();
-        let conditions = [
-            (
-                improvement >= self.fresh_improvement,
-                "the fresh holdout's MAE is not low enough",
-            ),
-            (
-                fresh.bootstrap_lower_bound > 0.0,
-                "the bootstrap bound is not above 0",
-            ),
-            (
-                worsening <= self.fixed_test_tolerance,
-                "the fixed test set's MAE is too high",
-            ),
-        ];
-        let failed: Vec<_> = conditions
-            .iter()
-            .filter(|(is_met, _)| !is_met)
-            .map(|(_, failure)| *failure)
-            .collect();
-        let summary = if failed.is_empty() {
-            "all three conditions are met".to_owned()
-        } else {
-            failed.join(", ")
-        };
-        let reason = format!(
-            "{summary}: fresh holdout MAE {:.2}, champion {:.2} ({:+.1} %), 95 % lower bound {:+.2}; fixed test set MAE {:+.1} %",
-            fresh.scores.challenger.mae,
-            fresh.scores.champion.mae,
-            -improvement * 100.0,
-            fresh.bootstrap_lower_bound,
-            worsening * 100.0
-        );
-        Verdict {
-            promote: failed.is_empty(),
-            reason,
         }
     }
 }
@@ -280,9 +243,29 @@ impl Policy {
 pub enum PromotionRule {
     /// Promotes a challenger whose MAE on the fixed test set is lower by a given share.
     FixedTest,
-    /// Promotes a challenger whose MAE on the fresh holdout is significantly lower, if its MAE on
-    /// the fixed test set is at most slightly higher.
+    /// Promotes a challenger that is probably better as served on the fresh holdout, if neither the
+    /// fixed test set nor a large counter speaks against it.
     Guarded,
+}
+
+impl PromotionRule {
+    /// Returns the other rule.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::FixedTest => Self::Guarded,
+            Self::Guarded => Self::FixedTest,
+        }
+    }
+}
+
+impl fmt::Display for PromotionRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::FixedTest => "fixed-test",
+            Self::Guarded => "guarded",
+        })
+    }
 }
 
 /// The champion's live error and the error it is compared with, in bicycles per hour.
@@ -305,72 +288,6 @@ pub struct WeekVerdict {
     pub major: bool,
     /// The reason, with metrics and limits.
     pub reason: String,
-}
-
-/// The scores of champion and challenger on the same rows.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScorePair {
-    /// The champion's scores.
-    pub champion: Scores,
-    /// The challenger's scores.
-    pub challenger: Scores,
-}
-
-impl ScorePair {
-    /// Returns the challenger's relative improvement over the champion's MAE, negative if the
-    /// challenger's MAE is higher.
-    pub fn improvement(&self) -> f64 {
-        crate::metrics::improvement(self.champion.mae, self.challenger.mae)
-    }
-}
-
-/// The comparison on the fresh holdout: days that neither model was trained on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FreshComparison {
-    /// The scores of both models on the fresh holdout.
-    pub scores: ScorePair,
-    /// The 95 % lower bound of the MAE difference, champion minus challenger; see
-    /// [`day_block_bootstrap`](crate::metrics::day_block_bootstrap).
-    pub bootstrap_lower_bound: f64,
-}
-
-/// The scores that a decision on promotion is based on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The scores on the fixed test set.
-    pub fixed_test: ScorePair,
-    /// The comparison on the fresh holdout, or `None` if there are too few fresh days.
-    pub fresh: Option<FreshComparison>,
-}
-
-/// The verdict of one promotion rule on a challenger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// `true` if the challenger should be promoted.
-    pub promote: bool,
-    /// The reason, with metrics and limits.
-    pub reason: String,
-}
-
-/// The verdicts of both promotion rules on a challenger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdicts {
-    /// The verdict of [`PromotionRule::FixedTest`].
-    pub fixed_test: Verdict,
-    /// The verdict of [`PromotionRule::Guarded`].
-    pub guarded: Verdict,
-    /// The rule whose verdict decides.
-    pub acting: PromotionRule,
-}
-
-impl Verdicts {
-    /// Returns the verdict that decides on promotion.
-    pub fn acting(&self) -> &Verdict {
-        match self.acting {
-            PromotionRule::FixedTest => &self.fixed_test,
-            PromotionRule::Guarded => &self.guarded,
-        }
-    }
 }
 
 /// The error for an unusable policy.

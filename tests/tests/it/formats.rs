@@ -3,12 +3,13 @@
 //! A changed snapshot is a changed format. Deployments have data in the earlier one, so the reader
 //! must accept both: add a test with the earlier text to `previous_version`.
 
+mod evaluation;
 mod messages;
 mod tables;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use drift_check::{ChampionRecord, WeekReport};
+use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
 use forecasting::{
     checksum::Checksum,
     counts::{Coordinates, Counter, Counts},
@@ -16,7 +17,7 @@ use forecasting::{
     drift::{ColumnDrift, DatasetDrift, EmptySide, ExcludedColumn, Method},
     features::FeatureSpec,
     metrics::Scores,
-    policy::{Comparison, FreshComparison, LiveError, Policy, ScorePair},
+    policy::{LiveError, Policy},
     time::{Day, Hour},
 };
 use jiff::SignedDuration;
@@ -25,7 +26,6 @@ use serde::Serialize;
 use shared::{
     Timestamp,
     baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
-    evaluation::Evaluation,
     event::{DriftDetected, EventId, Function, Topic, encode},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     registry::{
@@ -85,6 +85,8 @@ fn scores(mae: f64, rows: usize) -> Scores {
         rmse: mae * 2.0,
         r2: 0.75,
         rows,
+        bias: Some(-0.5),
+        share: Some(0.25),
     }
 }
 
@@ -252,41 +254,6 @@ async fn data_sets_and_the_baseline() {
 }
 
 #[tokio::test]
-async fn evaluation() {
-    let comparison = Comparison {
-        fixed_test: ScorePair {
-            champion: scores(15.5, 30_720),
-            challenger: scores(14.25, 30_720),
-        },
-        fresh: Some(FreshComparison {
-            scores: ScorePair {
-                champion: scores(18.0, 3_360),
-                challenger: scores(16.5, 3_360),
-            },
-            bootstrap_lower_bound: 0.125,
-        }),
-    };
-    let evaluation = Evaluation {
-        week: "2021-W30".parse().unwrap(),
-        champion: Version::new(1),
-        challenger: Version::new(2),
-        champion_changes: Some(3),
-        comparison,
-        fresh_coverage: Some(Coverage {
-            days: 7,
-            expected_days: 7,
-            hours: 3_360,
-            expected_hours: 3_360,
-            counters: 20,
-            expected_counters: 20,
-            ..Coverage::default()
-        }),
-        verdicts: Policy::default().judge_challenger(&comparison),
-    };
-    assert_snapshot("evaluation", &written(&evaluation).await);
-}
-
-#[tokio::test]
 async fn drift_report() {
     let column = |(column, method, score, drifted): (&str, Method, f64, bool)| ColumnDrift {
         column: column.to_owned(),
@@ -330,11 +297,27 @@ async fn drift_report() {
             drifted_share: 0.2,
         },
         live: Some(live),
+        accuracy: Some(LiveAccuracy {
+            uncorrected: scores(21.5, 3_360),
+            living: Some(scores(21.0, 3_264)),
+            seasonal_naive: Some(scores(22.5, 3_192)),
+            interval_80: Some(IntervalCoverage {
+                rows: 3_264,
+                share: 0.8125,
+                mean_width: 38.5,
+            }),
+            interval_95: Some(IntervalCoverage {
+                rows: 3_264,
+                share: 0.9375,
+                mean_width: 74.5,
+            }),
+        }),
         verdict: Policy::default().judge_week(Some(0.2), Some(error)),
     };
     assert_snapshot("drift_report", &written(&report).await);
     let without_forecasts = WeekReport {
         live: None,
+        accuracy: None,
         verdict: Policy::default().judge_week(Some(0.5), None),
         coverage: Some(Coverage {
             days: 5,

@@ -197,6 +197,7 @@ async fn drift_report_is_read() {
     assert_eq!(columns[1].method, Method::JensenShannon);
     let live = report.live.unwrap();
     assert_eq!((live.r2, live.rows), (0.5288666086747096, 3360));
+    assert_eq!((live.bias, report.accuracy), (None, None));
     let verdict = &report.verdict;
     assert_eq!(
         (verdict.dataset_drift, verdict.fine_tune, verdict.major),
@@ -221,10 +222,19 @@ async fn evaluation_is_read() {
         (fixed_test.champion.mae, fixed_test.challenger.mae),
         (14.362737369148332, 14.414381517381146)
     );
+    assert_eq!(
+        (fixed_test.champion.bias, fixed_test.seasonal_naive),
+        (None, None)
+    );
     let fresh = evaluation.comparison.fresh.unwrap();
     assert_eq!(fresh.bootstrap_lower_bound, -0.5264360392461752);
+    assert_eq!((fresh.bootstrap, fresh.model_alone), (None, None));
     assert_eq!(fresh.scores.challenger.rows, 3360);
     assert_eq!(evaluation.fresh_coverage, None);
+    assert_eq!(
+        (evaluation.fixed_test_set, evaluation.fixed_test_uses),
+        (None, None)
+    );
     assert_eq!(evaluation.verdicts.acting, PromotionRule::FixedTest);
     assert!(!evaluation.verdicts.guarded.promote);
     assert_eq!(

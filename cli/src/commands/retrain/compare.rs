@@ -191,6 +191,8 @@ mod tests {
             rmse: mae,
             r2: 0.0,
             rows: 6,
+            bias: None,
+            share: None,
         };
         let comparison = Comparison {
             champion: Version::new(1),

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use forecasting::time::Week;
-use serde::Serialize;
+use forecasting::{policy::Verdicts, time::Week};
+use serde::{Deserialize, Serialize};
 use shared::{audit::AuditRow, event::Function, registry::Version};
+
+/// The width of the names of functions in the timeline.
+const WIDTH: usize = 12;
 
 /// The decisions and errors of one week.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +35,42 @@ pub struct Decision {
     pub decision: String,
     /// The reason for the decision.
     pub reason: String,
+    /// The verdicts of both promotion rules, for an evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<Verdicts>,
+}
+
+impl Decision {
+    fn of_row(row: &AuditRow) -> Self {
+        let verdicts = row.entry.detail.get("verdicts");
+        Self {
+            function: row.function,
+            decision: row.entry.decision.clone(),
+            reason: row.entry.reason.clone(),
+            verdicts: verdicts
+                .filter(|_| row.function == Function::Evaluate)
+                .and_then(|verdicts| Verdicts::deserialize(verdicts).ok()),
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    /// Writes the decision with its reason. An evaluation has both verdicts, but only the reason of
+    /// the rule that does not act: the reason of the other is that of the promotion decision.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (function, decision) = (self.function.name(), &self.decision);
+        write!(formatter, "{function:<WIDTH$} {decision}: ")?;
+        match &self.verdicts {
+            None => formatter.write_str(&self.reason),
+            Some(verdicts) => {
+                let ([acting, _], [_, other]) = (verdicts.outcomes(), verdicts.sentences());
+                // Gaps of the fresh holdout follow the verdicts.
+                let rest = self.reason.strip_prefix(&verdicts.to_string());
+                let rest = rest.unwrap_or_default();
+                write!(formatter, "{acting}\n  {:<WIDTH$} {other}{rest}", "")
+            }
+        }
+    }
 }
 
 impl WeekEntry {
@@ -46,16 +85,11 @@ impl WeekEntry {
         let mut rows: Vec<_> = audit_log.iter().filter(of_week).collect();
         rows.sort_by_key(|row| row.function);
         let check = rows.iter().find(|row| row.function == Function::DriftCheck);
-        let decision = |row: &&AuditRow| Decision {
-            function: row.function,
-            decision: row.entry.decision.clone(),
-            reason: row.entry.reason.clone(),
-        };
         Self {
             week,
             drifted_share: check.and_then(|row| row.entry.detail.get("drifted_share")?.as_f64()),
             live_mae: check.and_then(|row| row.entry.mae),
-            decisions: rows.iter().map(decision).collect(),
+            decisions: rows.iter().map(|row| Decision::of_row(row)).collect(),
             frozen_mae,
             champion,
         }
@@ -84,18 +118,64 @@ impl fmt::Display for WeekEntry {
             error(self.live_mae),
             error(self.frozen_mae)
         )?;
-        for Decision {
-            function,
-            decision,
-            reason,
-        } in &self.decisions
-        {
-            write!(
-                formatter,
-                "\n  {:<12} {decision}: {reason}",
-                function.name()
-            )?;
+        for decision in &self.decisions {
+            write!(formatter, "\n  {decision}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forecasting::policy::{PromotionRule, Verdict};
+    use serde_json::json;
+    use shared::{Timestamp, audit::AuditEntry, event::EventId};
+
+    use super::*;
+
+    fn row(function: Function, entry: AuditEntry) -> AuditRow {
+        let event_id = EventId::of(Function::DriftCheck, "2021-W30");
+        entry.into_row(Timestamp::UNIX_EPOCH, function, event_id, "local")
+    }
+
+    #[test]
+    fn evaluation_shows_both_verdicts_and_the_reason_of_the_rule_that_does_not_act() {
+        let verdict = |promote, reason: &str| Verdict {
+            promote,
+            reason: reason.to_owned(),
+        };
+        let verdicts = Verdicts {
+            fixed_test: verdict(false, "1 % lower"),
+            guarded: verdict(true, "all four conditions are met"),
+            acting: PromotionRule::FixedTest,
+        };
+        let evaluated = AuditEntry {
+            detail: json!({ "verdicts": verdicts }),
+            ..AuditEntry::new("evaluated", format!("{verdicts}; evaluation 2"))
+        };
+        // An evaluation of an earlier version, and a decision with its own copy of the verdicts.
+        let earlier = AuditEntry::new("evaluated", "1 % lower; not better");
+        let kept = AuditEntry {
+            detail: evaluated.detail.clone(),
+            ..AuditEntry::new("kept", "1 % lower")
+        };
+        let log = [
+            row(Function::Evaluate, evaluated),
+            row(Function::Evaluate, earlier),
+            row(Function::Promote, kept),
+        ];
+        let week = "2021-W30".parse().unwrap();
+        let entry = WeekEntry::of_audit_log(week, &log, Version::new(1), None);
+        let text = entry.to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  evaluate     evaluated: fixed-test keeps the champion",
+                "               guarded, which does not act, would promote the challenger: all four conditions are met; evaluation 2",
+                "  evaluate     evaluated: 1 % lower; not better",
+                "  promote      kept: 1 % lower",
+            ]
+        );
     }
 }

@@ -63,6 +63,8 @@ fn scores(mae: f64, rmse: f64, r2: f64) -> Scores {
         rmse,
         r2,
         rows: 30_720,
+        bias: None,
+        share: None,
     }
 }
 

@@ -1,9 +1,9 @@
-//! Tests of the handler with the in-memory ports. The champion forecasts 10 bicycles for every
-//! hour, and the challenger 7.
+//! Tests of the handler with the in-memory ports. The champion forecasts 4 bicycles for every hour,
+//! and the challenger 1.
 
 use std::collections::BTreeMap;
 
-use forecasting::{counts::write_french, policy::PromotionRule};
+use forecasting::{counts::write_french, metrics::ComparedRow, policy::PromotionRule};
 use shared::{
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
@@ -61,7 +61,7 @@ async fn ports(test: &Counts, fresh: u32) -> Ports {
             .unwrap();
     }
     let fixed_test = fixed_test::load(&ports.store, now()).await.unwrap();
-    for (name, level) in [("champion-test", 10), ("challenger-test", 7)] {
+    for (name, level) in [("champion-test", 4), ("challenger-test", 1)] {
         let (model, _) = constant_model(level).scored_on(&fixed_test).unwrap();
         let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
         model.save(&*ports.store, &run.artifacts).await.unwrap();
@@ -107,11 +107,21 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
     let test = counts(day("2021-07-25"), first, |_| 5).between(Hour::from_number(0), noon);
     let ports = ports(&test, 4).await;
     let policy: Policy = r#"{"fresh_holdout_days":3}"#.parse().unwrap();
-    let (frame, coverage) = Evaluate::new(policy, &ports)
+    let (fresh, coverage) = Evaluate::new(policy, &ports)
         .fresh_holdout(week(), now())
         .await
         .unwrap();
-    let hours: Vec<_> = frame.rows().iter().map(|row| row.hour).collect();
+    let rows: Vec<_> = fresh.frame().rows().iter().collect();
+    assert_eq!(
+        rows.first().map(|row| row.hour.day()),
+        Some(day("2021-07-20")),
+        "the correction learns from the days before"
+    );
+    let compared: Vec<_> = (0..rows.len())
+        .map(|row| compared_row(&fresh, row))
+        .collect();
+    let scored = fresh.select(&compared);
+    let hours: Vec<_> = scored.iter().map(|row| row.hour).collect();
     let expected: Vec<_> = (1..=11 + 24 + 24).map(|hours| noon.plus(hours)).collect();
     assert_eq!(hours, expected);
     assert_eq!(
@@ -123,30 +133,52 @@ async fn fresh_holdout_is_the_end_of_the_week_without_the_fixed_test_set() {
         "3 of 3 days, 59 of 59 hours, 1 counter"
     );
     // The counts of the tables are the targets, and those of the week before their lags.
-    for values in [frame.targets(), &frame.seasonal_naive()] {
-        assert!(values.iter().all(|value| *value == 4.0), "{values:?}");
+    for row in scored {
+        assert_eq!((row.count, row.seasonal_naive), (4.0, Some(4.0)));
     }
 }
 
-/// On the fixed test set, the champion's errors are 2 and 6, and the challenger's 5 and 3. On the
-/// fresh holdout, they are 6 and 3.
+/// Returns a row of the fresh holdout without forecasts.
+fn compared_row(fresh: &FreshHoldout, row: usize) -> ComparedRow {
+    let frame = fresh.frame();
+    ComparedRow {
+        counter: 0,
+        hour: frame.rows()[row].hour,
+        count: f64::from(frame.targets()[row]),
+        champion: 0.0,
+        challenger: 0.0,
+        seasonal_naive: Some(f64::from(frame.seasonal_naive()[row])),
+        is_living: true,
+    }
+}
+
+/// On the fixed test set, the champion's errors are 4 and 2, and the challenger's 7 and 1. On the
+/// fresh holdout, the champion's are 2 and the challenger's 1 before the daily correction.
 #[tokio::test]
 async fn evaluation_is_stored_and_published() {
-    let ports = ports(&test_counts([12, 4]), 4).await;
+    let ports = ports(&test_counts([8, 2]), 2).await;
     let outcome = handle(&ports, "{}").await;
     let evaluation = stored(&ports).await;
     let fixed_test = evaluation.comparison.fixed_test;
     assert_eq!(fixed_test.champion.rows, 48);
-    assert_near(fixed_test.champion.mae, 4.0);
+    assert_near(fixed_test.champion.mae, 3.0);
     assert_near(fixed_test.challenger.mae, 4.0);
     let fresh = evaluation.comparison.fresh.unwrap();
     assert_eq!(fresh.scores.champion.rows, 7 * 24);
-    assert_near(fresh.scores.champion.mae, 6.0);
-    assert_near(fresh.scores.challenger.mae, 3.0);
-    assert_near(fresh.bootstrap_lower_bound, 3.0);
+    let alone = fresh.model_alone.unwrap();
+    assert_near(alone.champion.mae, 2.0);
+    assert_near(alone.challenger.mae, 1.0);
+    // Computed by `tests/fixtures/make_fixtures.py` for a first day of 2021-07-20.
+    assert_near(fresh.scores.champion.mae, 1.318_658_898_189_031_5);
+    assert_near(fresh.scores.challenger.mae, 0.665_901_303_766_145_5);
+    let name = fixed_test::load(&ports.store).await.unwrap().data.name;
+    assert_eq!(evaluation.fixed_test_set, Some(name));
+    assert_eq!(evaluation.fixed_test_uses, Some(1));
 
     assert_eq!(outcome.entry().decision.as_str(), "evaluated");
     assert_eq!(outcome.entry().mae, Some(fixed_test.challenger.mae));
+    let detail = &outcome.entry().detail["comparison"]["fresh"];
+    assert!(detail["scores"].is_object() && detail.get("breakdown").is_none());
     assert_eq!(
         outcome.events()[0].data,
         r#"{"type":"challenger-evaluated","event_id":"evaluate/2021-W30","week":"2021-W30","champion":1,"challenger":2,"evaluation":"evaluations/2021-W30.json"}"#
@@ -155,7 +187,7 @@ async fn evaluation_is_stored_and_published() {
 
 #[tokio::test]
 async fn week_judged_again_has_its_own_evaluation() {
-    let ports = ports(&test_counts([12, 4]), 4).await;
+    let ports = ports(&test_counts([8, 2]), 4).await;
     let _ = handle(&ports, "{}").await;
     let before = stored(&ports).await;
     let again = "2021-W30@2021-08-02T05-00-01Z";
@@ -168,12 +200,67 @@ async fn week_judged_again_has_its_own_evaluation() {
     let path = Evaluation::path(again);
     let (evaluation, _) = read_json::<Evaluation>(&*ports.store, &path).await.unwrap();
     assert_eq!(evaluation.verdicts.acting, PromotionRule::Guarded);
+    assert_eq!(evaluation.fixed_test_uses, Some(2));
+    let reason = &outcome.entry().reason;
+    assert!(
+        reason.ends_with("; evaluation 2 on this fixed test set"),
+        "{reason}"
+    );
+}
+
+/// An evaluation of an earlier version does not name its test set, but the card of its challenger
+/// does. Evaluations of later weeks and those that cannot be parsed do not count.
+#[tokio::test]
+async fn evaluations_on_the_same_fixed_test_set_are_counted() {
+    let ports = ports(&test_counts([8, 2]), 2).await;
+    let _ = handle(&ports, "{}").await;
+    let evaluation = stored(&ports).await;
+    let store = async |subject: &str, evaluation: &Evaluation| {
+        let path = Evaluation::path(subject);
+        write_json(&*ports.store, &path, evaluation, Condition::Always)
+            .await
+            .unwrap();
+    };
+    let earlier = Evaluation {
+        fixed_test_set: None,
+        fixed_test_uses: None,
+        ..evaluation.clone()
+    };
+    store("2021-W27", &earlier).await;
+    let unknown = Evaluation {
+        challenger: Version::new(9),
+        ..earlier.clone()
+    };
+    store("2021-W28", &unknown).await;
+    let other = Evaluation {
+        fixed_test_set: Some(test_set(b"spring").name),
+        fixed_test_uses: Some(7),
+        ..evaluation.clone()
+    };
+    store("2021-W29", &other).await;
+    let invalid = Evaluation::path("2021-W26");
+    ports
+        .store
+        .write(&invalid, "{}".into(), Condition::Always)
+        .await
+        .unwrap();
+    store("2021-W31", &evaluation).await;
+    let _ = handle(&ports, "{}").await;
+    assert_eq!(stored(&ports).await.fixed_test_uses, Some(2));
+
+    let numbered = Evaluation {
+        fixed_test_uses: Some(5),
+        ..evaluation
+    };
+    store("2021-W26", &numbered).await;
+    let _ = handle(&ports, "{}").await;
+    assert_eq!(stored(&ports).await.fixed_test_uses, Some(7));
 }
 
 /// The fresh holdout is 2021-W30, without counts on Wednesday and in the first hour of Thursday.
 #[tokio::test]
 async fn gaps_of_the_fresh_holdout_are_named() {
-    let ports = ports(&test_counts([12, 4]), 4).await;
+    let ports = ports(&test_counts([8, 2]), 4).await;
     let wednesday = day("2021-07-28");
     let thursday = wednesday.plus(1);
     let after_one = counts(thursday, thursday, |_| 4).between(
@@ -203,9 +290,9 @@ async fn gaps_of_the_fresh_holdout_are_named() {
 async fn guarded_policy_decides_on_the_fresh_holdout() {
     let rows = [
         // counts of the fixed test set, count of the fresh holdout, (fixed-test, guarded) promote
-        ([10, 7], 4, (false, true)),
-        ([7, 7], 10, (true, false)),
-        ([9, 9], 4, (false, false)),
+        ([4, 1], 1, (false, true)),
+        ([1, 1], 4, (true, false)),
+        ([3, 3], 1, (false, false)),
     ];
     for (test, fresh, expected) in rows {
         let ports = ports(&test_counts(test), fresh).await;
@@ -224,7 +311,7 @@ async fn guarded_policy_decides_on_the_fresh_holdout() {
 
 #[tokio::test]
 async fn second_delivery_changes_nothing() {
-    let ports = ports(&test_counts([12, 4]), 4).await;
+    let ports = ports(&test_counts([8, 2]), 4).await;
     let objects = async || {
         let mut objects = BTreeMap::new();
         for path in ports.store.list("").await.unwrap() {

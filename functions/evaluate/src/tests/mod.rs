@@ -34,7 +34,10 @@ fn counts(first: Day, last: Day, level: impl Fn(Hour) -> u32) -> Counts {
 
 /// Returns a model that forecasts `level` bicycles for every row, because all its training rows
 /// have this count. Each counter has five of them, because six are an outage.
+///
+/// `level` is from 1 to 4: equal counts of 0 are an outage, and so are six of 5 and more.
 fn constant_model(level: u32) -> Model {
+    assert!((1..5).contains(&level), "{level}");
     let first = day("2021-05-01");
     let mut counts = Counts::default();
     for (number, hour) in first

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 
 const RESAMPLES: usize = 2000;
-const LOWER_TAIL: f64 = 0.05;
+const TAIL_OF_90: f64 = 0.10;
+const TAIL_OF_95: f64 = 0.05;
 /// The seed is fixed so that equal inputs give equal bounds on every machine.
 const SEED: u64 = 20_210_719;
 
@@ -25,24 +26,33 @@ pub struct PairedErrors {
     pub challenger: f64,
 }
 
-/// The difference between two mean absolute errors, with its lower confidence bound.
+/// The difference between two mean absolute errors, with its confidence bounds.
+///
+/// All bounds are one-sided. From `lower_bound` to `upper_bound` is the two-sided 90 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DifferenceBound {
     /// The champion's mean absolute error minus the challenger's, over all rows.
     pub difference: f64,
-    /// The one-sided lower 95 % bound of the difference. Above 0, the challenger is better.
+    /// The share of resamples in which the challenger's mean absolute error is lower, from 0 to 1.
+    /// Resamples without a difference do not count as better.
+    pub probability: f64,
+    /// The lower 90 % bound of the difference: the 10 % quantile of the resamples.
+    pub lower_bound_90: f64,
+    /// The lower 95 % bound of the difference: the 5 % quantile of the resamples.
     pub lower_bound: f64,
+    /// The upper 95 % bound of the difference: the 95 % quantile of the resamples.
+    pub upper_bound: f64,
     /// The number of distinct days that were resampled.
     pub days: usize,
 }
 
-/// Computes a lower bound of the difference between two mean absolute errors by resampling days.
+/// Computes bounds of the difference between two mean absolute errors by resampling days.
 ///
 /// Errors within a day are correlated (weather, strikes, events). Each block is therefore a whole
 /// day with all its rows. A resample draws as many days as there are, with replacement; its
-/// difference is the mean over its rows. The bound is the 5 % quantile of 2,000 resamples
-/// (percentile method, linear interpolation). The seed is fixed: the same rows in any order give
-/// the same bound, apart from rounding.
+/// difference is the mean over its rows. The bounds are quantiles of 2,000 resamples (percentile
+/// method, linear interpolation), and the probability is a share of them. The seed is fixed: the
+/// same rows in any order give the same result, apart from rounding.
 ///
 /// Sources: Künsch, "The jackknife and the bootstrap for general stationary observations", Annals
 /// of Statistics 17 (1989), for the block bootstrap; the blocks here are disjoint days instead of
@@ -64,9 +74,13 @@ pub fn day_block_bootstrap(errors: &[PairedErrors]) -> Result<DifferenceBound, E
         .collect();
     differences.sort_by(f64::total_cmp);
 
+    let better = differences.iter().filter(|difference| **difference > 0.0);
     Ok(DifferenceBound {
         difference: mean_difference(blocks.iter()),
-        lower_bound: quantile(&differences, LOWER_TAIL),
+        probability: better.count() as f64 / RESAMPLES as f64,
+        lower_bound_90: quantile(&differences, TAIL_OF_90),
+        lower_bound: quantile(&differences, TAIL_OF_95),
+        upper_bound: quantile(&differences, 1.0 - TAIL_OF_95),
         days: blocks.len(),
     })
 }

@@ -3,10 +3,12 @@
 //! All sums are computed in `f64`, regardless of the input type.
 
 mod bootstrap;
+mod breakdown;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{DifferenceBound, PairedErrors, day_block_bootstrap};
+pub use breakdown::{Breakdown, ComparedRow, Group, GroupScores};
 
 /// The scores of forecasts against actual counts, computed as by scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,15 @@ pub struct Scores {
     pub r2: f64,
     /// The number of compared rows.
     pub rows: usize,
+    /// The mean of the predictions minus the mean of the actual values: positive if the predictions
+    /// are too high. Scores written before this field existed have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bias: Option<f64>,
+    /// The sum of the absolute errors divided by the sum of the actual values (WAPE). Unlike the
+    /// MAE, it does not fall when the counts fall. `None` if the sum of the actual values is not
+    /// above 0, and for scores written before this field existed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }
 
 impl Scores {
@@ -52,11 +63,27 @@ impl Scores {
 
         let squared_errors: f64 = errors.iter().map(|error| error * error).sum();
         let squared_deviations = variance(&actuals) * actuals.len() as f64;
+        let absolute_errors: f64 = errors.iter().map(|error| error.abs()).sum();
+        let sum: f64 = actuals.iter().sum();
         Ok(Self {
-            mae: mean(errors.iter().map(|error| error.abs())),
+            mae: absolute_errors / errors.len() as f64,
             rmse: (squared_errors / errors.len() as f64).sqrt(),
             r2: coefficient_of_determination(squared_errors, squared_deviations),
             rows: errors.len(),
+            bias: Some(mean(errors.iter().copied())),
+            share: (sum > 0.0).then(|| absolute_errors / sum),
+        })
+    }
+
+    /// Returns the bias divided by the mean of the actual values: 0.15 for predictions that are
+    /// 15 % too high in total. Returns `None` if the bias or the share is unknown.
+    pub fn relative_bias(&self) -> Option<f64> {
+        let (bias, share) = self.bias.zip(self.share)?;
+        // The mean of the actual values is the MAE divided by the share.
+        Some(if bias == 0.0 {
+            0.0
+        } else {
+            bias * share / self.mae
         })
     }
 }

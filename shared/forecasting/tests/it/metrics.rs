@@ -1,7 +1,13 @@
-//! Scores compared with scikit-learn, and the bootstrap compared with enumeration and simulation.
+//! Scores compared with scikit-learn, the bootstrap compared with enumeration and simulation, and
+//! the breakdown compared with numpy.
 
-use forecasting::metrics::{
-    Error, PairedErrors, Scores, day_block_bootstrap, improvement, standard_deviation,
+use forecasting::{
+    counts::Counter,
+    metrics::{
+        Breakdown, ComparedRow, Error, Group, PairedErrors, Scores, day_block_bootstrap,
+        improvement, standard_deviation,
+    },
+    time::Hour,
 };
 use jiff::civil::{Date, date};
 use serde::Deserialize;
@@ -20,8 +26,121 @@ fn scores_agree_with_scikit_learn() {
         assert_close(scores.rmse, case.rmse, &case.name);
         assert_close(scores.r2, case.r2, &case.name);
         assert_close(deviation, case.standard_deviation_of_actuals, &case.name);
+        assert_close(scores.bias.unwrap(), case.bias, &case.name);
+        assert_eq!(scores.share.is_some(), case.share.is_some());
+        for (share, expected) in scores.share.into_iter().zip(case.share) {
+            assert_close(share, expected, &case.name);
+        }
         assert_eq!(scores.rows, case.actuals.len(), "{}", case.name);
     }
+}
+
+#[test]
+fn relative_bias_is_that_of_the_sums() {
+    let scores = Scores::new(&[12.0, 30.0], &[10.0, 20.0]).unwrap();
+    assert_close(scores.relative_bias().unwrap(), 12.0 / 30.0, "too high");
+    let perfect = Scores::new(&[10.0, 20.0], &[10.0, 20.0]).unwrap();
+    assert_eq!(perfect.relative_bias(), Some(0.0));
+    let no_bicycles = Scores::new(&[1.0, 2.0], &[0.0, 0.0]).unwrap();
+    assert_eq!(no_bicycles.relative_bias(), None);
+}
+
+#[test]
+fn scores_of_earlier_versions_have_no_bias_and_are_written_without() {
+    let text = r#"{"mae":10.5,"rmse":20.5,"r2":0.75,"rows":100}"#;
+    let scores: Scores = serde_json::from_str(text).unwrap();
+    assert_eq!((scores.bias, scores.share), (None, None));
+    assert_eq!(serde_json::to_string(&scores).unwrap(), text);
+}
+
+#[test]
+fn breakdown_agrees_with_numpy() {
+    let BreakdownCase {
+        counters,
+        expected,
+        rows,
+    } = serde_json::from_str(include_str!("../fixtures/metrics/breakdown.json")).unwrap();
+    let counters: Vec<_> = counters
+        .into_iter()
+        .map(|name| Counter {
+            id: None,
+            name,
+            coordinates: None,
+        })
+        .collect();
+    let row = |(counter, hour, count, champion, challenger, seasonal_naive)| ComparedRow {
+        counter,
+        hour: Hour::from_number(hour),
+        count,
+        champion,
+        challenger,
+        seasonal_naive,
+        is_living: true,
+    };
+    let rows: Vec<_> = rows.into_iter().map(row).collect();
+
+    let breakdown = Breakdown::of(&rows, &counters);
+
+    let names =
+        |groups: &[Group]| -> Vec<_> { groups.iter().map(|group| group.name.clone()).collect() };
+    for (found, expected) in [
+        (&breakdown.counters, &expected.counters),
+        (&breakdown.bands, &expected.bands),
+        (&breakdown.days, &expected.days),
+        (&breakdown.levels, &expected.levels),
+    ] {
+        assert_eq!(names(found), names(expected));
+        found
+            .iter()
+            .zip(expected)
+            .for_each(|(found, expected)| assert_group(found, expected));
+    }
+}
+
+fn assert_group(found: &Group, expected: &Group) {
+    let name = &expected.name;
+    assert_eq!(found.rows, expected.rows, "{name}");
+    let values = |group: &Group| {
+        [
+            group.mean_count,
+            group.share_of_counts,
+            group.champion.mae,
+            group.champion.bias,
+            group.challenger.mae,
+            group.challenger.bias,
+            group.seasonal_naive_mae.unwrap(),
+        ]
+    };
+    for (found, expected) in values(found).into_iter().zip(values(expected)) {
+        assert_close(found, expected, name);
+    }
+}
+
+#[test]
+fn breakdown_without_rows_or_bicycles_has_finite_values() {
+    assert_eq!(Breakdown::of(&[], &[]), Breakdown::default());
+
+    let counter = Counter {
+        id: None,
+        name: "Quai".to_owned(),
+        coordinates: None,
+    };
+    let row = ComparedRow {
+        counter: 0,
+        hour: Hour::from_number(0),
+        count: 0.0,
+        champion: 0.0,
+        challenger: 2.0,
+        seasonal_naive: None,
+        is_living: false,
+    };
+    let breakdown = Breakdown::of(&[row], &[counter]);
+    let group = &breakdown.counters[0];
+    assert_eq!(
+        (group.share_of_counts, group.seasonal_naive_mae),
+        (0.0, None)
+    );
+    assert_eq!(group.worsening(), f64::INFINITY);
 }
 
 #[test]
@@ -93,14 +212,22 @@ fn bootstrap_agrees_with_enumeration_and_simulation() {
         let bound = day_block_bootstrap(&case.errors()).unwrap();
 
         assert_close(bound.difference, case.difference, &case.name);
-        let tolerance = 4.0 * case.standard_error + 1e-12;
-        assert!(
-            (bound.lower_bound - case.lower_bound).abs() <= tolerance,
-            "{}: {} instead of {}",
-            case.name,
-            bound.lower_bound,
-            case.lower_bound
-        );
+        for (found, expected, standard_error) in [
+            (bound.probability, case.probability, case.probability_error),
+            (
+                bound.lower_bound_90,
+                case.lower_bound_90,
+                case.lower_bound_90_error,
+            ),
+            (bound.lower_bound, case.lower_bound, case.lower_bound_error),
+            (bound.upper_bound, case.upper_bound, case.upper_bound_error),
+        ] {
+            assert!(
+                (found - expected).abs() <= 4.0 * standard_error + 1e-12,
+                "{}: {found} instead of {expected}",
+                case.name
+            );
+        }
         assert_eq!(bound.days, case.days.len(), "{}", case.name);
     }
 }
@@ -121,10 +248,16 @@ fn bootstrap_of_equal_days_equals_the_difference() {
 
     let bound = day_block_bootstrap(&errors).unwrap();
 
-    assert_eq!(
-        (bound.difference, bound.lower_bound, bound.days),
-        (1.0, 1.0, 7)
-    );
+    let bounds = [bound.lower_bound, bound.lower_bound_90, bound.upper_bound];
+    assert_eq!((bound.difference, bounds), (1.0, [1.0; 3]));
+    assert_eq!((bound.probability, bound.days), (1.0, 7));
+}
+
+/// Equal errors are not better.
+#[test]
+fn bootstrap_of_equal_models_has_the_probability_0() {
+    let errors = errors_of_days(&[vec![(5, 5), (4, 4)], vec![(3, 3)]]);
+    assert_eq!(day_block_bootstrap(&errors).unwrap().probability, 0.0);
 }
 
 #[test]
@@ -154,7 +287,19 @@ struct ScoreCase {
     rmse: f64,
     r2: f64,
     standard_deviation_of_actuals: f64,
+    bias: f64,
+    share: Option<f64>,
 }
+
+#[derive(Deserialize)]
+struct BreakdownCase {
+    counters: Vec<String>,
+    expected: Breakdown,
+    rows: Vec<CaseRow>,
+}
+
+/// The counter, hour, count, both forecasts and the seasonal naive forecast of a row.
+type CaseRow = (usize, i32, f64, f64, f64, Option<f64>);
 
 #[derive(Deserialize)]
 struct BootstrapCase {
@@ -162,8 +307,14 @@ struct BootstrapCase {
     name: String,
     days: Vec<Vec<(u16, u16)>>,
     difference: f64,
+    probability: f64,
+    probability_error: f64,
+    lower_bound_90: f64,
+    lower_bound_90_error: f64,
     lower_bound: f64,
-    standard_error: f64,
+    lower_bound_error: f64,
+    upper_bound: f64,
+    upper_bound_error: f64,
 }
 
 impl BootstrapCase {

@@ -1,0 +1,192 @@
+//! The drift report as text for a terminal.
+
+use std::fmt;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use drift_check::WeekReport;
+use forecasting::metrics::Scores;
+use serde::Serialize;
+
+/// A drift report with tables for the terminal.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Printed(pub(super) WeekReport);
+
+impl Printed {
+    /// Returns the tests of the columns.
+    fn columns(&self) -> Result<Table, fmt::Error> {
+        let mut table = table(["column", "test", "threshold", "score", "drifted"], 2);
+        for column in &self.0.drift.columns {
+            let method = serde_json::to_value(column.method).map_err(|_| fmt::Error)?;
+            table.add_row([
+                column.column.clone(),
+                method.as_str().unwrap_or_default().to_owned(),
+                column.threshold.to_string(),
+                format!("{:.4}", column.score),
+                if column.drifted { "yes" } else { "no" }.to_owned(),
+            ]);
+        }
+        Ok(table)
+    }
+
+    /// Returns the scores of the week's forecasts, or `None` if there are none.
+    fn scores(&self) -> Option<Table> {
+        let (live, accuracy) = (self.0.live?, self.0.accuracy?);
+        let rows = [
+            ("published", Some(live)),
+            ("published, living counters", accuracy.living),
+            ("without the daily correction", Some(accuracy.uncorrected)),
+            ("seasonal naive", accuracy.seasonal_naive),
+        ];
+        let mut table = table(["forecasts", "MAE", "bias", "of the counts", "rows"], 1);
+        for (name, scores) in rows {
+            let Some(Scores {
+                mae,
+                bias,
+                share,
+                rows,
+                ..
+            }) = scores
+            else {
+                continue;
+            };
+            table.add_row([
+                name.to_owned(),
+                format!("{mae:.2}"),
+                bias.map_or_else(|| "-".to_owned(), |bias| format!("{bias:+.2}")),
+                share.map_or_else(|| "-".to_owned(), percent),
+                rows.to_string(),
+            ]);
+        }
+        Some(table)
+    }
+
+    /// Returns the coverage of the intervals, or `None` if the forecasts have none.
+    fn intervals(&self) -> Option<Table> {
+        let accuracy = self.0.accuracy?;
+        let intervals = [
+            ("80 %", accuracy.interval_80),
+            ("95 %", accuracy.interval_95),
+        ];
+        let mut table = table(["interval", "contains", "mean width", "rows"], 1);
+        for (name, interval) in intervals {
+            if let Some(interval) = interval {
+                table.add_row([
+                    name.to_owned(),
+                    percent(interval.share),
+                    format!("{:.1}", interval.mean_width),
+                    interval.rows.to_string(),
+                ]);
+            }
+        }
+        (table.row_count() > 0).then_some(table)
+    }
+}
+
+impl fmt::Display for Printed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        writeln!(formatter, "{}", self.columns()?)?;
+        for table in [self.scores(), self.intervals()].into_iter().flatten() {
+            writeln!(formatter, "{table}")?;
+        }
+        if let Some(coverage) = &report.coverage {
+            writeln!(formatter, "{coverage}")?;
+        }
+        write!(formatter, "{}: {}", report.week, report.verdict.reason)
+    }
+}
+
+/// Returns an empty table. Its columns from `first_number` on contain numbers.
+fn table<const N: usize>(header: [&str; N], first_number: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    for column in table.column_iter_mut().skip(first_number) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy};
+    use forecasting::{drift::DatasetDrift, policy::Policy};
+    use shared::registry::Version;
+
+    use super::*;
+
+    fn report(live: Option<Scores>, accuracy: Option<LiveAccuracy>) -> String {
+        let verdict = Policy::default().judge_week(None, None);
+        Printed(WeekReport {
+            week: "2021-W30".parse().unwrap(),
+            champion: ChampionRecord {
+                version: Version::new(1),
+                test_mae: 14.0,
+            },
+            days_with_counts: 7,
+            coverage: None,
+            drift: DatasetDrift {
+                columns: Vec::new(),
+                excluded: Vec::new(),
+                drifted_count: 0,
+                drifted_share: 0.0,
+            },
+            live,
+            accuracy,
+            verdict,
+        })
+        .to_string()
+    }
+
+    /// Returns the cells of the line that starts with a name.
+    fn line(text: &str, name: &str) -> Option<Vec<String>> {
+        let cells = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(name))?;
+        Some(cells.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn forecasts_and_intervals_are_shown_with_their_scores() {
+        let scores = |mae| Scores {
+            mae,
+            rmse: 20.0,
+            r2: 0.5,
+            rows: 504,
+            bias: Some(-1.5),
+            share: Some(0.25),
+        };
+        let interval = IntervalCoverage {
+            rows: 480,
+            share: 0.75,
+            mean_width: 38.5,
+        };
+        let accuracy = LiveAccuracy {
+            uncorrected: scores(13.0),
+            living: None,
+            seasonal_naive: Some(scores(14.0)),
+            interval_80: Some(interval),
+            interval_95: None,
+        };
+        let text = report(Some(scores(12.0)), Some(accuracy));
+        for (name, expected) in [
+            ("published", "12.00 -1.50 25.0 % 504"),
+            ("without the daily correction", "13.00 -1.50 25.0 % 504"),
+            ("seasonal naive", "14.00 -1.50 25.0 % 504"),
+            ("80 %", "75.0 % 38.5 480"),
+        ] {
+            assert_eq!(line(&text, name).unwrap().join(" "), expected, "{text}");
+        }
+        assert_eq!(line(&text, "95 %"), None);
+    }
+
+    #[test]
+    fn report_of_an_earlier_version_has_no_scores() {
+        let text = report(None, None);
+        assert!(!text.contains("seasonal naive") && !text.contains("interval"));
+    }
+}

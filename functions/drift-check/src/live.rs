@@ -1,0 +1,240 @@
+//! The accuracy of a week's stored forecasts, beyond the rules of the training strategy.
+
+use std::collections::BTreeMap;
+
+use forecasting::{
+    counts::Counts,
+    features::{Frame, History, Outage},
+    metrics::{self, Scores},
+};
+use runtime::Error;
+use serde::{Deserialize, Serialize};
+use shared::warehouse::Forecast;
+
+/// The lowest and the highest share of counts that the 80 % intervals may contain.
+const EXPECTED_80: (f64, f64) = (0.72, 0.90);
+/// The lowest and the highest share of counts that the 95 % intervals may contain.
+const EXPECTED_95: (f64, f64) = (0.90, 0.99);
+
+/// The accuracy of a week's stored forecasts in other respects than their MAE. None of it triggers
+/// fine-tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveAccuracy {
+    /// The scores of the model alone, without the daily correction.
+    pub uncorrected: Scores,
+    /// The scores of the published forecasts without the hours in runs of 24 or more zeros; `None`
+    /// if there are no others.
+    pub living: Option<Scores>,
+    /// The scores of the seasonal naive forecast, on the forecast hours that have one.
+    pub seasonal_naive: Option<Scores>,
+    /// The coverage of the 80 % intervals; `None` for forecasts without intervals.
+    pub interval_80: Option<IntervalCoverage>,
+    /// The coverage of the 95 % intervals.
+    pub interval_95: Option<IntervalCoverage>,
+}
+
+/// The share of counts within their forecast intervals, on living counters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntervalCoverage {
+    /// The number of counts with an interval.
+    pub rows: usize,
+    /// The share of them that lies within, ends included, from 0 to 1.
+    pub share: f64,
+    /// The mean width of the intervals, in bicycles per hour.
+    pub mean_width: f64,
+}
+
+/// The scores of a week's stored forecasts.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
+    /// The scores of the published forecasts.
+    pub(crate) published: Scores,
+    /// Their accuracy in other respects.
+    pub(crate) accuracy: LiveAccuracy,
+}
+
+impl Live {
+    /// Scores the forecasts of hours with a count. Returns `None` if there are none.
+    ///
+    /// `frame` has the features of `counts`, built with the counts `known` before them.
+    pub(crate) fn of(
+        forecasts: &[Forecast],
+        frame: &Frame,
+        known: &Counts,
+        counts: &Counts,
+    ) -> Result<Option<Self>, Error> {
+        let rows = rows(forecasts, frame, known, counts);
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        scores(&rows).map(Some).map_err(|source| {
+            Error::permanent("cannot score the stored forecasts").caused_by(source)
+        })
+    }
+
+    /// Describes the accuracy in a sentence, to follow that about the MAE.
+    pub(crate) fn sentence(&self) -> String {
+        let Self {
+            published,
+            accuracy,
+        } = self;
+        let mut parts = vec![bias(published)];
+        if let Some(share) = published.share {
+            parts.push(format!("error {:.0} % of the counts", share * 100.0));
+        }
+        if let Some(naive) = accuracy.seasonal_naive {
+            parts.push(format!("seasonal naive's MAE {:.1}", naive.mae));
+        }
+        if accuracy.uncorrected != *published {
+            let mae = accuracy.uncorrected.mae;
+            parts.push(format!("MAE {mae:.1} without the daily correction"));
+        }
+        parts.join(", ")
+    }
+
+    /// Describes the intervals whose coverage is not as expected.
+    pub(crate) fn findings(&self) -> Vec<String> {
+        let LiveAccuracy {
+            interval_80,
+            interval_95,
+            ..
+        } = self.accuracy;
+        let intervals = [
+            ("80 %", interval_80, EXPECTED_80),
+            ("95 %", interval_95, EXPECTED_95),
+        ];
+        let finding = |(name, coverage, (lowest, highest)): (
+            &str,
+            Option<IntervalCoverage>,
+            (f64, f64),
+        )| {
+            let IntervalCoverage { rows, share, .. } =
+                coverage.filter(|coverage| !(lowest..=highest).contains(&coverage.share))?;
+            Some(format!(
+                "the {name} intervals contain {:.1} % of {rows} counts ({:.0} % to {:.0} % expected)",
+                share * 100.0,
+                lowest * 100.0,
+                highest * 100.0
+            ))
+        };
+        intervals.into_iter().filter_map(finding).collect()
+    }
+}
+
+fn bias(scores: &Scores) -> String {
+    let (bias, relative) = (scores.bias.unwrap_or_default(), scores.relative_bias());
+    let percent = relative.map_or_else(String::new, |relative| {
+        format!(" ({:.0} % of the counts)", relative.abs() * 100.0)
+    });
+    if bias.abs() < 0.05 {
+        return "the forecasts are neither too high nor too low on average".to_owned();
+    }
+    let direction = if bias < 0.0 { "low" } else { "high" };
+    format!(
+        "the forecasts are {:.1} bicycles an hour too {direction} on average{percent}",
+        bias.abs()
+    )
+}
+
+/// A stored forecast with the count of its hour.
+struct Row<'a> {
+    forecast: &'a Forecast,
+    count: f64,
+    seasonal_naive: Option<f64>,
+    is_living: bool,
+}
+
+impl Row<'_> {
+    /// Returns `true` if the row says something about intervals: silent counters have none.
+    fn has_evidence(&self) -> bool {
+        self.is_living && self.forecast.silent != Some(true)
+    }
+}
+
+/// Joins forecasts with the rows of a frame. Forecasts without a count are omitted.
+fn rows<'a>(
+    forecasts: &'a [Forecast],
+    frame: &Frame,
+    known: &Counts,
+    counts: &Counts,
+) -> Vec<Row<'a>> {
+    // The frame numbers its counters like this history.
+    let history = History::new(&[known, counts]);
+    let positions: BTreeMap<_, usize> = frame
+        .rows()
+        .iter()
+        .map(|row| (row.counter as usize, row.hour))
+        .zip(0..)
+        .collect();
+    let seasonal_naive = frame.seasonal_naive();
+    let row = |forecast: &'a Forecast| {
+        let counter = history.position(&forecast.counter_key())?;
+        let position = *positions.get(&(counter, forecast.hour))?;
+        let naive = f64::from(seasonal_naive[position]);
+        Some(Row {
+            forecast,
+            count: f64::from(frame.targets()[position]),
+            seasonal_naive: (!naive.is_nan()).then_some(naive),
+            is_living: !matches!(frame.outages()[position], Outage::Zeros),
+        })
+    };
+    forecasts.iter().filter_map(row).collect()
+}
+
+fn scores(rows: &[Row<'_>]) -> Result<Live, metrics::Error> {
+    let all = || rows.iter();
+    let published = |row: &Row<'_>| (row.forecast.prediction, row.count);
+    let living = all().filter(|row| row.is_living).map(published);
+    let naive = all().filter_map(|row| row.seasonal_naive.zip(Some(row.count)));
+    let evidence = || all().filter(|row| row.has_evidence());
+    let of_80 = |row: &Row<'_>| {
+        row.forecast
+            .prediction_low_80
+            .zip(row.forecast.prediction_high_80)
+    };
+    let of_95 = |row: &Row<'_>| {
+        row.forecast
+            .prediction_low_95
+            .zip(row.forecast.prediction_high_95)
+    };
+    Ok(Live {
+        published: score(all().map(published))?,
+        accuracy: LiveAccuracy {
+            uncorrected: score(all().map(|row| (row.forecast.uncorrected(), row.count)))?,
+            living: score_any(living)?,
+            seasonal_naive: score_any(naive)?,
+            interval_80: coverage(evidence().filter_map(|row| of_80(row).zip(Some(row.count)))),
+            interval_95: coverage(evidence().filter_map(|row| of_95(row).zip(Some(row.count)))),
+        },
+    })
+}
+
+/// Scores pairs of a forecast and a count.
+fn score(pairs: impl Iterator<Item = (f64, f64)>) -> Result<Scores, metrics::Error> {
+    let (predictions, actuals): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    Scores::new(&predictions, &actuals)
+}
+
+/// Scores pairs of a forecast and a count, if there are any.
+fn score_any(pairs: impl Iterator<Item = (f64, f64)>) -> Result<Option<Scores>, metrics::Error> {
+    match score(pairs) {
+        Ok(scores) => Ok(Some(scores)),
+        Err(metrics::Error::NoRows) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Measures pairs of an interval and a count. Returns `None` if there are none.
+fn coverage(pairs: impl Iterator<Item = ((f64, f64), f64)>) -> Option<IntervalCoverage> {
+    let (mut rows, mut within, mut width) = (0, 0, 0.0);
+    for ((low, high), count) in pairs {
+        rows += 1;
+        within += usize::from((low..=high).contains(&count));
+        width += high - low;
+    }
+    (rows > 0).then(|| IntervalCoverage {
+        rows,
+        share: within as f64 / rows as f64,
+        mean_width: width / rows as f64,
+    })
+}
