@@ -9,7 +9,8 @@
 //! - [`storage_fake`]: a proxy of the Cloud Storage emulator that records requests and injects
 //!   faults.
 //!
-//! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`.
+//! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`. The
+//! simulation of faults is another: `tests/simulation/main.rs`.
 
 #![allow(
     clippy::expect_used,
