@@ -94,6 +94,16 @@ fuzz: setup-fuzz ## Run each fuzz target, or only TARGET, for SECONDS (60), unti
 	    $(FUZZ_OPTIONS) -max_total_time=$(or $(SECONDS),60) -dict=$$dictionary -artifact_prefix=$$folder/artifacts/; \
 	done
 
+# SEED repeats one schedule and prints its steps. SCHEDULES and FIRST_SEED set the seeds of a run.
+SEED ?=
+SCHEDULES ?= 100000
+FIRST_SEED ?= 0
+
+.PHONY: simulate
+simulate: require-cargo ## Simulate SCHEDULES=100000 schedules of messages and faults, or repeat that of SEED
+	SEED='$(SEED)' SCHEDULES='$(SCHEDULES)' FIRST_SEED='$(FIRST_SEED)' \
+	  cargo test --locked --workspace --test simulation $(if $(SEED),,--release) -- --nocapture --exact every_schedule_keeps_the_invariants
+
 .PHONY: emulators
 emulators: setup-emulators ## Start emulators of Pub/Sub, Cloud Storage and BigQuery, and an MLflow server
 	$(EMULATORS) start

@@ -241,6 +241,12 @@ impl Ledger {
         })
     }
 
+    /// Returns `true` if at most a quarter of a lease is left: too little for a write that follows
+    /// its check.
+    pub fn is_ending(&self, lease: &Lease, now: Timestamp) -> bool {
+        lease.expires.duration_since(now) <= self.lease / 4
+    }
+
     /// Returns the duration of a lease.
     pub const fn lease(&self) -> SignedDuration {
         self.lease

@@ -10,7 +10,8 @@
 //!   faults.
 //! - [`fuzz`]: the checks of the fuzz targets in the folder `fuzz`.
 //!
-//! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`.
+//! The integration tests and the end-to-end stories are one program: `tests/it/main.rs`. The
+//! simulation of faults is another: `tests/simulation/main.rs`.
 
 #![allow(
     clippy::expect_used,

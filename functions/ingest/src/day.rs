@@ -11,7 +11,7 @@ use shared::{
     address::ObjectPath,
     event::EventId,
     open_data::OpenData,
-    store::{Condition, Store, StoreError, read_json, write_json},
+    store::{Condition, Generation, Store, StoreError, read_json, write_json},
     warehouse::{Warehouse, WarehouseError},
 };
 
@@ -100,12 +100,16 @@ impl Ingestion<'_> {
     /// Returns a transient error if the open data service is unavailable, its response is not a
     /// list of records, or there are no counts for the day yet. Returns a permanent error if the
     /// service refuses the request, or if all records are unusable. Returns a transient error, and
-    /// writes nothing more, if the delivery has lost its lease.
+    /// writes nothing more, if the delivery has lost its lease, or if another event accepts a reply
+    /// for the day meanwhile.
     pub(crate) async fn ingest(&self, day: Day) -> Result<DayReport, Error> {
-        if let Some((reply, loss)) = self.accepted_before(day).await?
+        // Read before the reply is fetched, so that a reply that is accepted later is noticed.
+        let (recorded, seen) = self.recorded(day).await?;
+        if let (Some(accepted), Condition::Unchanged(generation)) = (recorded, seen)
+            && let Some(reply) = self.reply_of(day, &accepted).await?
             && let Ok(parsed) = Parsed::of(&reply, day)
         {
-            return self.replace(day, &parsed, loss).await;
+            return self.replace(day, &parsed, accepted.loss, generation).await;
         }
         let reply = self.open_data.day(day).await?;
         let parsed = match Parsed::of(&reply, day) {
@@ -131,25 +135,34 @@ impl Ingestion<'_> {
                 ..describe(day, stored, &parsed, loss)
             });
         }
-        self.accept(day, reply, loss.clone()).await?;
-        self.replace(day, &parsed, loss).await
+        let generation = self.accept(day, reply, loss.clone(), seen).await?;
+        self.replace(day, &parsed, loss, generation).await
     }
 
-    /// Returns the reply that an earlier delivery of this event accepted, and the accepted loss.
-    async fn accepted_before(&self, day: Day) -> Result<Option<(Bytes, Option<Loss>)>, Error> {
-        let read = read_json::<Accepted>(self.store, &raw(day, "accepted.json")).await;
-        let accepted = match read {
-            Ok((accepted, _)) if accepted.event_id == *self.event_id => accepted,
-            // Without a record of this event, the comparison with the stored counts decides.
-            Ok(_) | Err(StoreError::NotFound { .. } | StoreError::Malformed { .. }) => {
-                return Ok(None);
+    /// Returns the record of the accepted reply if it is of this event, and the condition that no
+    /// event has accepted a reply since.
+    async fn recorded(&self, day: Day) -> Result<(Option<Accepted>, Condition), Error> {
+        let path = raw(day, "accepted.json");
+        match read_json::<Accepted>(self.store, &path).await {
+            Ok((accepted, generation)) => {
+                // Without a record of this event, the comparison with the stored counts decides.
+                let own = Some(accepted).filter(|accepted| accepted.event_id == *self.event_id);
+                Ok((own, Condition::Unchanged(generation)))
             }
-            Err(error) => return Err(error.into()),
-        };
+            Err(StoreError::NotFound { .. }) => Ok((None, Condition::Absent)),
+            Err(StoreError::Malformed { .. }) => {
+                let generation = self.store.generation(&path).await?;
+                let seen = generation.map_or(Condition::Absent, Condition::Unchanged);
+                Ok((None, seen))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the reply that an earlier delivery of this event accepted.
+    async fn reply_of(&self, day: Day, accepted: &Accepted) -> Result<Option<Bytes>, Error> {
         match self.store.read(&raw(day, "reply.json")).await {
-            Ok(reply) if Checksum::of(&reply.bytes) == accepted.reply => {
-                Ok(Some((reply.bytes, accepted.loss)))
-            }
+            Ok(reply) if Checksum::of(&reply.bytes) == accepted.reply => Ok(Some(reply.bytes)),
             // The earlier delivery was interrupted before it wrote the reply.
             Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -173,8 +186,18 @@ impl Ingestion<'_> {
         }
     }
 
-    /// Records that this event replaces the table, and stores the reply.
-    async fn accept(&self, day: Day, reply: Bytes, loss: Option<Loss>) -> Result<(), Error> {
+    /// Records that this event replaces the table, and stores the reply. Returns the generation of
+    /// the record.
+    ///
+    /// Fails if another event has accepted a reply since `seen`: the reply may be older, and was
+    /// compared with a table that is replaced meanwhile.
+    async fn accept(
+        &self,
+        day: Day,
+        reply: Bytes,
+        loss: Option<Loss>,
+        seen: Condition,
+    ) -> Result<Generation, Error> {
         let accepted = Accepted {
             event_id: self.event_id.clone(),
             reply: Checksum::of(&reply),
@@ -182,19 +205,24 @@ impl Ingestion<'_> {
         };
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
         self.fence.check().await?;
-        write_json(self.store, &record, &accepted, Condition::Always).await?;
+        let generation = write_json(self.store, &record, &accepted, seen).await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
             .await?;
-        Ok(())
+        Ok(generation)
     }
 
-    /// Replaces the day's table with the counts of an accepted reply.
+    /// Replaces the day's table with the counts of an accepted reply. `generation` is that of its
+    /// record.
+    ///
+    /// The record is checked again after the write: if another event has accepted a newer reply in
+    /// between, the next delivery replaces the table with the counts that are published then.
     async fn replace(
         &self,
         day: Day,
         parsed: &Parsed,
         loss: Option<Loss>,
+        generation: Generation,
     ) -> Result<DayReport, Error> {
         if parsed.rejects.total() > 0 {
             let file = parsed.rejects.file()?;
@@ -202,11 +230,24 @@ impl Ingestion<'_> {
                 .write(&raw(day, "rejects.csv"), file.into(), Condition::Always)
                 .await?;
         }
+        self.check_latest(day, generation).await?;
         self.fence.check().await?;
         self.warehouse
             .replace_counts(day, &parsed.counts, self.now)
             .await?;
+        self.check_latest(day, generation).await?;
         Ok(describe(day, &parsed.counts, parsed, loss))
+    }
+
+    /// Checks that no other event has accepted a reply for the day since this one.
+    async fn check_latest(&self, day: Day, generation: Generation) -> Result<(), Error> {
+        let present = self.store.generation(&raw(day, "accepted.json")).await?;
+        if present == Some(generation) {
+            return Ok(());
+        }
+        Err(Error::transient(format!(
+            "cannot ingest {day}: another request has ingested the day meanwhile"
+        )))
     }
 
     /// Stores a reply that the table is not made of, under a name of its own.

@@ -106,8 +106,7 @@ impl Predict {
         forecasts: &[Forecast],
         context: &Context,
     ) -> Result<Outcome, Error> {
-        context.fence.check().await?;
-        let settled = settle(&*self.warehouse, history, day).await?;
+        let settled = self.settle_days(day, history, context).await?;
         *self.serving_state.lock().await = None;
         let (target, number) = (day.plus(1), forecasts.len());
         let version = forecasts.first().map(|forecast| forecast.model_version);
@@ -117,6 +116,29 @@ impl Predict {
             detail: detail(day, forecasts, settled),
             ..AuditEntry::new("forecast", format!("{number} forecasts of {target}{by}"))
         }))
+    }
+
+    /// Settles the forecasts of an ingested day, and returns their number.
+    ///
+    /// Also settles those of the next day if it has counts: its event may have been handled before
+    /// there were forecasts to settle.
+    async fn settle_days(
+        &self,
+        day: Day,
+        history: &History,
+        context: &Context,
+    ) -> Result<usize, Error> {
+        context.fence.check().await?;
+        let settled = settle(&*self.warehouse, history, day).await?;
+        let next = day.plus(1);
+        if next < Day::of(context.now) {
+            let counts = self.warehouse.counts(next, next).await?;
+            if !counts.is_empty() {
+                context.fence.check().await?;
+                settle(&*self.warehouse, &History::new(&[&counts]), next).await?;
+            }
+        }
+        Ok(settled)
     }
 
     /// Settles the forecasts of a day that was ingested late or again.
@@ -129,8 +151,7 @@ impl Predict {
         history: &History,
         context: &Context,
     ) -> Result<Outcome, Error> {
-        context.fence.check().await?;
-        let settled = settle(&*self.warehouse, history, day).await?;
+        let settled = self.settle_days(day, history, context).await?;
         *self.serving_state.lock().await = None;
         let reason = format!(
             "{settled} forecasts of {day} settled; the forecasts of {} are unchanged because that day is over",

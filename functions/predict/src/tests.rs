@@ -217,6 +217,24 @@ async fn forecasts_of_the_ingested_day_are_settled() {
 }
 
 #[tokio::test]
+async fn forecasts_are_settled_if_the_days_arrive_out_of_order() {
+    let ports = ports(true).await;
+    // The second event of the first day repeats an interrupted delivery: there are forecasts.
+    for text in ["2021-07-18", "2021-07-17", "2021-07-17"] {
+        assert!(ingested(&ports, text).await.is_ok());
+        let forecasts = ports
+            .warehouse
+            .forecasts(day("2021-07-18"), day("2021-07-18"))
+            .await
+            .unwrap();
+        let unsettled = forecasts
+            .iter()
+            .filter(|forecast| forecast.actual.is_none());
+        assert_eq!(unsettled.count(), 0, "after the event of {text}");
+    }
+}
+
+#[tokio::test]
 async fn repeated_ingestion_does_not_change_forecasts_of_a_past_day() {
     let ports = ports(true).await;
     for text in ["2021-07-17", "2021-07-18"] {

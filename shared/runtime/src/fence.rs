@@ -56,8 +56,8 @@ impl Fence {
     /// Checks that the delivery still holds the lease of its event.
     ///
     /// # Errors
-    /// Returns a transient error if another delivery has taken the event over, or if the ledger
-    /// cannot be read. Write nothing then.
+    /// Returns a transient error if another delivery has taken the event over, if the ledger cannot
+    /// be read, or if the check took so long that the lease is about to expire. Write nothing then.
     pub async fn check(&self) -> Result<(), Error> {
         let Some(hold) = &self.0 else { return Ok(()) };
         let mut held = hold.lease.lock().await;
@@ -70,6 +70,8 @@ impl Fence {
                 *held = None;
                 Err(hold.lost())
             }
+            // The lease was compared with the time before the call.
+            Ok(()) if hold.ledger.is_ending(lease, hold.clock.now()) => Err(hold.slow()),
             other => Ok(other?),
         }
     }
@@ -133,6 +135,13 @@ impl Hold {
     fn lost(&self) -> Error {
         Error::transient(format!(
             "cannot write for the event {}: its lease is lost, because another delivery handles the event",
+            self.event_id
+        ))
+    }
+
+    fn slow(&self) -> Error {
+        Error::transient(format!(
+            "cannot write for the event {}: its lease is about to expire, because the check of the lease took too long",
             self.event_id
         ))
     }

@@ -93,6 +93,14 @@ async fn lease_can_be_renewed_until_it_is_lost() {
 }
 
 #[tokio::test]
+async fn lease_is_ending_in_its_last_quarter() {
+    let (ledger, id, now) = ledger();
+    let lease = lease(&ledger, &id, now).await;
+    let is_ending = [0, 7, 8, 11].map(|minutes| ledger.is_ending(&lease, after(now, minutes)));
+    assert_eq!(is_ending, [false, false, true, true]);
+}
+
+#[tokio::test]
 async fn released_event_is_acquired_immediately() {
     let (ledger, id, now) = ledger();
     let first = lease(&ledger, &id, now).await;

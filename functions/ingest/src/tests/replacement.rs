@@ -171,6 +171,57 @@ async fn repeated_delivery_uses_the_reply_that_the_first_accepted() {
     assert_eq!((rows(&ports).await, requested), (48, vec![]));
 }
 
+/// An open data service that corrects its counts while it responds. Another request ingests the
+/// corrected counts before the first response arrives.
+struct OvertakenReply {
+    ports: Ports,
+    before: String,
+    corrected: String,
+}
+
+#[async_trait]
+impl OpenData for OvertakenReply {
+    async fn day(&self, _day: Day) -> Result<Bytes, OpenDataError> {
+        let (outcome, _) = handle(Ok(&self.corrected), &self.ports, AGAIN).await;
+        assert_eq!(outcome.unwrap().entry().decision, "ingested");
+        Ok(self.before.clone().into())
+    }
+}
+
+#[tokio::test]
+async fn reply_is_not_accepted_after_that_of_another_event() {
+    let ports = ports_at("2026-11-24T06:00:00Z");
+    let mut corrected = records();
+    corrected[0]["sum_counts"] = json!(77);
+    let open_data = Arc::new(OvertakenReply {
+        ports: ports.clone(),
+        before: reply(&records()),
+        corrected: reply(&corrected),
+    });
+    let event: IngestRequested = shared::event::decode(FIRST.as_bytes()).unwrap();
+    let now = ports.clock.now();
+    let context = Context {
+        event_id: event.event_id(now),
+        published_at: now,
+        now,
+        fence: runtime::Fence::default(),
+    };
+    let overtaken = Ingest::new(open_data, &ports).handle(event, &context).await;
+    assert_eq!(
+        overtaken.unwrap_err().retryability(),
+        Retryability::Transient
+    );
+    let first_count = async || {
+        let counts = ports.warehouse.counts(day(DAY), day(DAY)).await.unwrap();
+        counts.rows()[0].count
+    };
+    assert_eq!(first_count().await, 77);
+    // The next delivery ingests the corrected counts.
+    let (outcome, _) = handle(Ok(&reply(&corrected)), &ports, FIRST).await;
+    assert_eq!(outcome.unwrap().entry().decision, "ingested");
+    assert_eq!(first_count().await, 77);
+}
+
 #[tokio::test]
 async fn page_and_truncated_reply_are_transient_and_change_nothing() {
     let ports = with_complete_day().await;

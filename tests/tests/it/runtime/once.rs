@@ -207,6 +207,35 @@ async fn delivery_that_lost_its_lease_after_its_work_writes_no_audit_row() {
     service.assert_handled(1).await;
 }
 
+/// The check finds the lease, but returns when the lease is about to expire.
+#[tokio::test]
+async fn delivery_whose_lease_was_checked_too_slowly_writes_nothing() {
+    let service = Service::start(&[]).await;
+    let check = format!("look for ledger/ingest/{DAYS_ID}.json");
+    // The first check returns only after the test looks for the object `gate`.
+    service.faults.meet(&[&check, "look for gate"]);
+    let store = service.faults.wrap_store(&service.ports.store);
+    let (late, ()) = tokio::join!(service.push(DAYS), async {
+        let is_checking = async || {
+            let calls = service.faults.calls();
+            calls.contains(&check).then_some(())
+        };
+        eventually("the check of the lease", is_checking).await;
+        service
+            .clock
+            .set(service.clock.now() + SignedDuration::from_secs(50));
+        store.generation(&"gate".parse().unwrap()).await.unwrap();
+    });
+    assert_eq!(late, RETRY);
+    let calls = service.faults.calls();
+    assert!(
+        !calls.iter().any(|call| call.starts_with("write raw/")),
+        "{calls:?}"
+    );
+    assert_eq!(service.push(DAYS).await, DONE);
+    service.assert_handled(1).await;
+}
+
 #[tokio::test]
 async fn client_disconnect_does_not_stop_a_delivery() {
     let service = Service::start(&[Action::WaitAndSucceed]).await;
