@@ -117,11 +117,11 @@ async fn promote_run(ports: &Ports, counts: &Counts, name: &str, champion: Optio
     .unwrap();
     let run = Run::new(name.parse().unwrap(), Timestamp::UNIX_EPOCH);
     model.save(&*ports.store, &run.artifacts).await.unwrap();
-    register(ports, &run).await;
+    register(ports, &run, champion).await;
 }
 
-/// Registers a saved model as the champion.
-async fn register(ports: &Ports, run: &Run) {
+/// Registers a saved model, and makes it champion in place of another version.
+async fn register(ports: &Ports, run: &Run, champion: Option<Version>) {
     let version = ports.registry.register(run).await.unwrap();
     ports
         .registry

@@ -88,6 +88,8 @@ fn evaluation(week: Week, evaluated: Evaluated) -> Evaluation {
         mae,
         rmse: 2.0 * mae,
         r2: 0.9,
+        bias: None,
+        share: None,
         rows: 100,
     };
     let comparison = Comparison {
@@ -98,7 +100,10 @@ fn evaluation(week: Week, evaluated: Evaluated) -> Evaluation {
             } else {
                 SIMILAR_MAE
             }),
+            seasonal_naive: None,
         },
+        fixed_test_living: None,
+        fixed_test_breakdown: None,
         fresh: None,
     };
     Evaluation {
@@ -109,6 +114,8 @@ fn evaluation(week: Week, evaluated: Evaluated) -> Evaluation {
         verdicts: Policy::default().judge_challenger(&comparison),
         comparison,
         fresh_coverage: None,
+        fixed_test_set: None,
+        fixed_test_uses: None,
     }
 }
 

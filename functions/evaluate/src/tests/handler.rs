@@ -171,7 +171,11 @@ async fn evaluation_is_stored_and_published() {
     // Computed by `tests/fixtures/make_fixtures.py` for a first day of 2021-07-20.
     assert_near(fresh.scores.champion.mae, 1.318_658_898_189_031_5);
     assert_near(fresh.scores.challenger.mae, 0.665_901_303_766_145_5);
-    let name = fixed_test::load(&ports.store).await.unwrap().data.name;
+    let name = fixed_test::load(&ports.store, now())
+        .await
+        .unwrap()
+        .data
+        .name;
     assert_eq!(evaluation.fixed_test_set, Some(name));
     assert_eq!(evaluation.fixed_test_uses, Some(1));
 
