@@ -79,7 +79,8 @@ FRENCH = {
 def fold(name):
     """Returns the name without case, accents and repeated whitespace."""
     decomposed = unicodedata.normalize("NFD", name)
-    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).casefold().split())
+    characters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return " ".join(characters.casefold().split())
 
 
 def read_counts(paths):
