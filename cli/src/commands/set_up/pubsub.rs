@@ -57,7 +57,8 @@ impl Default for Delivery {
 /// Creates all topics and subscriptions.
 ///
 /// Each dead-letter topic gets a pull subscription with the name of the topic. Each function in
-/// `endpoints` gets a push subscription to each of its input topics, see [`Function::subscription`].
+/// `endpoints` gets a push subscription to each of its input topics; see
+/// [`Function::subscription`].
 ///
 /// Existing topics are unchanged. Existing push subscriptions get the endpoint and the delivery
 /// settings, existing pull subscriptions the acknowledgement deadline.
