@@ -134,6 +134,7 @@ def events():
         "drift_check_requested": {"type": "drift-check-requested", "week": "2020-W53"},
         "drift_check_signed_week": {"type": "drift-check-requested", "week": "+021-W+3"},
         "drift_detected": {"type": "drift-detected", "event_id": EVENT_ID, "week": "2021-W30", "champion": 3, "report": "reports/drift-check/2021-W30.json", "major": False},
+        "fine_tune_requested": {"type": "fine-tune-requested", "week": "2021-W35", "reason": "la rentrée", "strategy": "append", "recipe": {"epochs": 5, "freeze_layers": None}, "requested_at": "2021-09-06T05:00:00.5Z"},
         "challenger_trained": {"type": "challenger-trained", "event_id": "fine-tune/2021-W30", "week": "2021-W30", "champion": 3, "challenger": 4},
         "challenger_evaluated": {"type": "challenger-evaluated", "event_id": "evaluate/2021-W30", "week": "2021-W30", "champion": 3, "challenger": 4, "evaluation": "evaluations/2021-W30.json"},
         "champion_decided": {"type": "champion-decided", "event_id": "promote/2021-W30", "champion": 4, "challenger": 4, "promoted": True, "reason": "écart -5 %"},

@@ -146,7 +146,7 @@ resource "google_monitoring_alert_policy" "ledger_overdue" {
     content {
       display_name = "not acknowledged after ${conditions.key} s: ${join(", ", conditions.value)}"
       condition_threshold {
-        filter          = "resource.type=\"pubsub_subscription\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND resource.labels.subscription_id=one_of(${join(", ", [for name in conditions.value : local.quoted[name]])})"
+        filter          = "resource.type=\"pubsub_subscription\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND resource.labels.subscription_id=one_of(${join(", ", flatten([for name in conditions.value : [for subscription in local.subscriptions[name] : "\"${subscription}\""]]))})"
         comparison      = "COMPARISON_GT"
         threshold_value = tonumber(conditions.key)
         duration        = "600s"

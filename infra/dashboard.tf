@@ -13,7 +13,7 @@ locals {
     },
     {
       title  = "Age of the oldest unacknowledged event (s)"
-      filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${local.all_quoted})"
+      filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${join(", ", [for subscription in flatten(values(local.subscriptions)) : "\"${subscription}\""])})"
       period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
     },
     {

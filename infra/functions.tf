@@ -3,6 +3,9 @@ locals {
   map       = jsondecode(file("${path.module}/functions.json"))
   functions = local.map.functions
 
+  # The names of each function's push subscriptions, as in modules/function/push.tf.
+  subscriptions = { for name, function in local.functions : name => concat([name], slice(function.inputs, 1, length(function.inputs))) }
+
   # Deletion protection depends on the environment, so no variable can turn it off in prod.
   protected = var.environment == "prod"
 
@@ -45,7 +48,7 @@ module "function" {
   deployer      = var.deployer
   pubsub_agent  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
   resources     = each.value
-  input_topic   = local.topic_ids[each.value.input]
+  input_topics  = [for topic in each.value.inputs : local.topic_ids[topic]]
   output_topics = { for topic in each.value.publishes : topic => local.topic_ids[topic] }
   bucket        = google_storage_bucket.artifacts.name
   datasets      = { for name, need in each.value.tables : google_bigquery_dataset.dataset[name].dataset_id => need }

@@ -1,7 +1,7 @@
 # Roles of the people on call. They can run every command of `bike-traffic` that takes --cloud
-# (train, retrain, publish-baseline, data, export, ingest, status, replay, rollback, drift-check),
-# use MLflow (its invokers are in mlflow.tf), and read the logs, metrics and services that the
-# runbook refers to. No function has any of these roles.
+# (train, retrain, publish-baseline, data, export, ingest, status, replay, rollback, drift-check,
+# fine-tune), use MLflow (its invokers are in mlflow.tf), and read the logs, metrics and services
+# that the runbook refers to. No function has any of these roles.
 
 locals {
   # One element for each pair of an operator and a resource or role.

@@ -3,7 +3,7 @@ locals {
   # up to 31 days.
   retention = "604800s"
 
-  topics = toset(flatten([for function in local.functions : concat([function.input], function.publishes)]))
+  topics = toset(flatten([for function in local.functions : concat(function.inputs, function.publishes)]))
 
   # Full topic names for Pub/Sub and Cloud Scheduler. They refer to the resource, so terraform
   # creates each topic before its first use.
@@ -24,6 +24,12 @@ locals {
       topic       = "drift-check-requested"
     }
   }
+
+  # Each seasonal adaptation is a job of its own, named by its schedule.
+  adaptations = { for schedule, reason in var.seasonal_adaptations : "fine-tune-${substr(sha256(schedule), 0, 8)}" => {
+    schedule = schedule
+    reason   = reason
+  } }
 }
 
 resource "google_pubsub_topic" "event" {
@@ -50,6 +56,29 @@ resource "google_cloud_scheduler_job" "request" {
   pubsub_target {
     topic_name = local.topic_ids[each.value.topic]
     data       = base64encode(jsonencode({ type = each.value.topic }))
+  }
+
+  retry_config {
+    retry_count          = 5
+    min_backoff_duration = "10s"
+    max_backoff_duration = "600s"
+  }
+}
+
+# Requests of fine-tuning without drift. A request has no time of its own, so the function handles
+# each publication once.
+resource "google_cloud_scheduler_job" "adaptation" {
+  for_each = local.adaptations
+
+  name        = each.key
+  description = each.value.reason
+  region      = var.region
+  schedule    = each.value.schedule
+  time_zone   = "Europe/Paris"
+
+  pubsub_target {
+    topic_name = local.topic_ids["fine-tune-requested"]
+    data       = base64encode(jsonencode({ type = "fine-tune-requested", reason = each.value.reason }))
   }
 
   retry_config {

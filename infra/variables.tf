@@ -161,6 +161,28 @@ variable "region" {
   }
 }
 
+variable "seasonal_adaptations" {
+  description = <<-E
+    Fine-tuning without drift, at times when the traffic changes: the reason of each request, by its schedule in Paris
+    time. A schedule is in the syntax of cron or of App Engine, as in `1st monday of sep 07:00`. Cron runs a job on each
+    day that matches the day of the month or the day of the week, so it cannot express the first Monday of a month.
+  E
+  type        = map(string)
+  default     = { "1st monday of sep 07:00" = "la rentrée: schools and offices are open again" }
+  nullable    = false
+
+  validation {
+    # Five fields that begin with a number or a symbol of cron; other schedules have words.
+    condition     = alltrue([for schedule in keys(var.seasonal_adaptations) : !can(regex("^[0-9*/,-]+ [0-9*/,-]+ [^ *]+ [^ ]+ [^ *]+$", schedule))])
+    error_message = "A cron schedule must not restrict both the day of the month and the day of the week: it would run on each day that matches either. Write, for example, `1st monday of sep 07:00`."
+  }
+  validation {
+    # The limit of the event.
+    condition     = alltrue([for reason in values(var.seasonal_adaptations) : can(regex("^[^[:cntrl:]]{1,500}$", trimspace(reason)))])
+    error_message = "Each reason must have 1 to 500 characters on one line."
+  }
+}
+
 variable "secret_generation" {
   description = "The generation of the secrets. Raise it by one after secrets.sh has added a version: services then restart with the new secrets."
   type        = number

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     completions::CompletionsArguments, data::DataArguments, drift_check::DriftArguments,
-    export::ExportArguments, ingest::IngestArguments, man::ManArguments,
-    merge_baseline::MergeArguments, publish_baseline::PublishArguments,
+    export::ExportArguments, fine_tune::FineTuneArguments, ingest::IngestArguments,
+    man::ManArguments, merge_baseline::MergeArguments, publish_baseline::PublishArguments,
     registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
     rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
     set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
@@ -78,6 +78,8 @@ pub enum Command {
     Data(DataArguments),
     /// Compare a week with the fixed test set, or request this check from the function.
     DriftCheck(DriftArguments),
+    /// Request the fine-tuning of the champion without drift.
+    FineTune(FineTuneArguments),
     /// Split an export by time into training data and a fixed test set.
     Split(SplitArguments),
     /// Export the counts of the daily tables into files, month by month.

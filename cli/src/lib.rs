@@ -54,6 +54,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::PublishBaseline(arguments) => commands::publish_baseline::command(arguments).await,
         Command::Data(arguments) => commands::data::command(arguments).await,
         Command::DriftCheck(arguments) => commands::drift_check::command(arguments).await,
+        Command::FineTune(arguments) => commands::fine_tune::command(arguments).await,
         Command::Split(arguments) => commands::split::command(&arguments),
         Command::Export(arguments) => commands::export::command(arguments).await,
         Command::MergeBaseline(arguments) => commands::merge_baseline::command(arguments).await,

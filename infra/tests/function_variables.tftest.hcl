@@ -11,7 +11,7 @@ variables {
   environment   = { ENVIRONMENT = "dev" }
   generation    = 1
   image         = "europe-west1-docker.pkg.dev/a-project/bike-traffic/ingest:0123abc"
-  input_topic   = "projects/a-project/topics/ingest-requested"
+  input_topics  = ["projects/a-project/topics/ingest-requested"]
   name          = "ingest"
   output_topics = { day-ingested = "projects/a-project/topics/day-ingested" }
   project_id    = "a-project"
@@ -43,7 +43,7 @@ run "variables_with_invalid_values_are_rejected" {
     environment   = { PORT = "8080" }
     generation    = 0
     image         = "europe-west1-docker.pkg.dev/a-project/bike-traffic/ingest"
-    input_topic   = "ingest-requested"
+    input_topics  = ["ingest-requested"]
     name          = "In"
     output_topics = { day-ingested = "day-ingested" }
     project_id    = "a project"
@@ -62,7 +62,7 @@ run "variables_with_invalid_values_are_rejected" {
     var.environment,
     var.generation,
     var.image,
-    var.input_topic,
+    var.input_topics,
     var.name,
     var.output_topics,
     var.project_id,

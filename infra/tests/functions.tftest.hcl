@@ -99,8 +99,16 @@ run "push_subscriptions_retry_and_keep_messages" {
   command = plan
 
   assert {
-    condition     = alltrue([for name, function in module.function : function.push.name == name && function.push.topic == "projects/a-project/topics/${local.functions[name].input}"])
-    error_message = "A push subscription must have the name of its function and read the function's input topic."
+    condition     = alltrue([for name, function in module.function : function.push.name == name && function.push.topic == "projects/a-project/topics/${local.functions[name].inputs[0]}"])
+    error_message = "A push subscription must have the name of its function and read the function's first input topic."
+  }
+  assert {
+    condition     = alltrue([for name, function in module.function : function.pushes[*].topic == [for topic in local.functions[name].inputs : "projects/a-project/topics/${topic}"] && function.pushes[*].name == local.subscriptions[name]])
+    error_message = "A function must have a push subscription to each of its input topics."
+  }
+  assert {
+    condition     = module.function["fine-tune"].pushes[1].name == "fine-tune-requested" && module.function["fine-tune"].pushes[1].push_config[0].oidc_token[0].service_account_email == "push-fine-tune@a-project.iam.gserviceaccount.com"
+    error_message = "The second subscription must have the name of its topic and push as the function's account."
   }
   assert {
     condition     = alltrue([for function in module.function : function.push.ack_deadline_seconds == 600 && tonumber(trimsuffix(function.service.template[0].timeout, "s")) < 600])
@@ -146,8 +154,8 @@ run "topics_retain_messages_for_a_week" {
     error_message = "Topics must retain messages for seven days, because `bike-traffic replay` reads them."
   }
   assert {
-    condition     = length(google_pubsub_topic.event) == 7
-    error_message = "There must be seven event topics."
+    condition     = length(google_pubsub_topic.event) == 8
+    error_message = "There must be eight event topics."
   }
 }
 
@@ -169,5 +177,35 @@ run "schedules_publish_requests_in_paris_time" {
   assert {
     condition     = base64decode(google_cloud_scheduler_job.request["drift-check"].pubsub_target[0].data) == "{\"type\":\"drift-check-requested\"}"
     error_message = "A request must be an event of the input topic."
+  }
+}
+
+run "seasonal_adaptations_request_fine_tuning" {
+  command = plan
+
+  assert {
+    condition     = [for job in google_cloud_scheduler_job.adaptation : "${job.schedule} ${job.time_zone}"] == ["1st monday of sep 07:00 Europe/Paris"]
+    error_message = "By default, la rentrée must be adapted to on the first Monday of September."
+  }
+  assert {
+    condition = alltrue([for job in google_cloud_scheduler_job.adaptation : job.pubsub_target[0].topic_name == "projects/a-project/topics/fine-tune-requested" &&
+    jsondecode(base64decode(job.pubsub_target[0].data)) == { type = "fine-tune-requested", reason = job.description }])
+    error_message = "A request must be an event of its topic, with the reason."
+  }
+}
+
+run "each_seasonal_adaptation_has_a_job" {
+  command = plan
+
+  variables {
+    seasonal_adaptations = {
+      "0 7 15 7 *"                = "summer holidays"
+      "first monday of nov 07:00" = "after the autumn holidays"
+    }
+  }
+
+  assert {
+    condition     = toset([for job in google_cloud_scheduler_job.adaptation : job.schedule]) == toset(["0 7 15 7 *", "first monday of nov 07:00"])
+    error_message = "Each schedule must have a job."
   }
 }

@@ -52,6 +52,8 @@ run "variables_with_invalid_values_are_rejected" {
     region            = "europe"
     secret_generation = 1.5
     subnet_range      = "10.8.0.0/27"
+    # Each day from the first to the seventh, and each Monday of September.
+    seasonal_adaptations = { "0 7 1-7 9 1" = "la rentrée" }
   }
 
   expect_failures = [
@@ -69,7 +71,18 @@ run "variables_with_invalid_values_are_rejected" {
     var.project_id,
     var.raw_days,
     var.region,
+    var.seasonal_adaptations,
     var.secret_generation,
     var.subnet_range,
   ]
+}
+
+run "seasonal_adaptations_without_a_reason_are_rejected" {
+  command = plan
+
+  variables {
+    seasonal_adaptations = { "0 7 1 9 *" = " " }
+  }
+
+  expect_failures = [var.seasonal_adaptations]
 }

@@ -49,7 +49,8 @@ pub struct AuditEntry {
     pub reason: String,
     /// `true` if the dataset has drifted; absent if that was not checked.
     pub drift_detected: Option<bool>,
-    /// The mean absolute error in bicycles per hour, if it was measured.
+    /// The mean absolute error in bicycles per hour, if it was measured. In a decision about the
+    /// champion, it is that of the champion after the decision, as are `rmse` and `r2`.
     pub mae: Option<f64>,
     /// The root mean squared error in bicycles per hour.
     pub rmse: Option<f64>,
@@ -69,6 +70,34 @@ pub struct AuditEntry {
     pub challenger_version: Option<Version>,
     /// Further facts, as JSON.
     pub detail: serde_json::Value,
+    /// The decision in the strategy's words. Rows written before this column existed have none.
+    #[serde(default)]
+    pub strategy_decision: Option<StrategyDecision>,
+    /// The challenger's mean absolute error in a decision about the champion, where `mae` is the
+    /// champion's.
+    #[serde(default)]
+    pub challenger_mae: Option<f64>,
+}
+
+/// A decision about the champion, in the words of the strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StrategyDecision {
+    /// A version became champion, because it is better than the previous one or the first one.
+    ChampionPromoted,
+    /// The champion was compared and kept.
+    ChampionKept,
+}
+
+impl StrategyDecision {
+    /// Returns the strategy's words for a decision; `None` for a rollback.
+    fn of(decision: &str) -> Option<Self> {
+        match decision {
+            "promoted" | "trained" | "retrained" => Some(Self::ChampionPromoted),
+            "kept" => Some(Self::ChampionKept),
+            _ => None,
+        }
+    }
 }
 
 impl AuditEntry {
@@ -126,26 +155,128 @@ pub struct ChampionDecision {
     pub challenger: Option<Version>,
     /// The scores of the considered version on the fixed test set, if it was scored.
     pub scores: Option<Scores>,
-    /// The MAE of the version it was compared with, on the same rows.
-    pub compared_mae: Option<f64>,
+    /// The version it was compared with, and its scores on the same rows.
+    pub compared: Option<Compared>,
     /// Further facts, as JSON.
     pub detail: serde_json::Value,
 }
 
+/// The scores of a version that a challenger was compared with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Compared {
+    /// The version.
+    pub version: Version,
+    /// Its mean absolute error.
+    pub mae: f64,
+    /// Its root mean squared error, if known.
+    pub rmse: Option<f64>,
+    /// Its coefficient of determination, if known.
+    pub r2: Option<f64>,
+}
+
+impl Compared {
+    /// Creates the record of a version with all its scores.
+    pub fn new(version: Version, scores: &Scores) -> Self {
+        Self {
+            version,
+            mae: scores.mae,
+            rmse: Some(scores.rmse),
+            r2: Some(scores.r2),
+        }
+    }
+}
+
+impl ChampionDecision {
+    /// Returns the scores of the champion after the decision; `None` if another version than the
+    /// compared ones is champion.
+    fn champion_scores(&self) -> Option<Compared> {
+        let of_challenger = self
+            .challenger
+            .zip(self.scores)
+            .map(|(version, scores)| Compared::new(version, &scores));
+        [of_challenger, self.compared]
+            .into_iter()
+            .flatten()
+            .find(|scored| scored.version == self.champion)
+    }
+}
+
 impl From<ChampionDecision> for AuditEntry {
     fn from(decided: ChampionDecision) -> Self {
-        let mae = decided.scores.map(|scores| scores.mae);
+        let champion = decided.champion_scores();
+        let challenger_mae = decided.scores.map(|scores| scores.mae);
         Self {
-            mae,
-            rmse: decided.scores.map(|scores| scores.rmse),
-            r2: decided.scores.map(|scores| scores.r2),
-            model_improvement: mae
-                .zip(decided.compared_mae)
-                .map(|(mae, before)| 1.0 - mae / before),
+            mae: champion.map(|scores| scores.mae),
+            rmse: champion.and_then(|scores| scores.rmse),
+            r2: champion.and_then(|scores| scores.r2),
+            model_improvement: challenger_mae
+                .zip(decided.compared)
+                .map(|(mae, compared)| 1.0 - mae / compared.mae),
             champion_version: Some(decided.champion),
             challenger_version: decided.challenger,
             detail: decided.detail,
+            strategy_decision: StrategyDecision::of(decided.decision),
+            challenger_mae,
             ..Self::new(decided.decision, decided.reason)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(mae: f64) -> Scores {
+        // The reversed forecast of two hours has the error of their difference.
+        let difference = mae as f32;
+        Scores::new(&[difference, 0.0], &[0.0, difference]).unwrap()
+    }
+
+    /// Returns the row of a decision between version 1 with MAE 10 and version 2 with MAE 12.
+    fn decided(decision: &'static str, champion: u32) -> AuditEntry {
+        ChampionDecision {
+            decision,
+            reason: "a reason".to_owned(),
+            champion: Version::new(champion),
+            challenger: Some(Version::new(2)),
+            scores: Some(scores(12.0)),
+            compared: Some(Compared::new(Version::new(1), &scores(10.0))),
+            detail: serde_json::Value::Null,
+        }
+        .into()
+    }
+
+    #[test]
+    fn row_has_the_scores_of_the_champion_and_the_mae_of_the_challenger() {
+        let kept = decided("kept", 1);
+        assert_eq!(
+            (kept.mae, kept.rmse, kept.challenger_mae),
+            (Some(10.0), Some(10.0), Some(12.0))
+        );
+        let promoted = decided("promoted", 2);
+        assert_eq!(
+            (promoted.mae, promoted.rmse, promoted.challenger_mae),
+            (Some(12.0), Some(12.0), Some(12.0))
+        );
+        for entry in [kept, promoted] {
+            assert!((entry.model_improvement.unwrap() + 0.2).abs() < 1e-9);
+        }
+        // Version 3 became champion after the comparison.
+        let stale = decided("kept", 3);
+        assert_eq!((stale.mae, stale.challenger_mae), (None, Some(12.0)));
+    }
+
+    #[test]
+    fn decision_has_the_words_of_the_strategy() {
+        for (decision, expected) in [
+            ("promoted", Some("champion_promoted")),
+            ("trained", Some("champion_promoted")),
+            ("retrained", Some("champion_promoted")),
+            ("kept", Some("champion_kept")),
+            ("rolled-back", None),
+        ] {
+            let entry = serde_json::to_value(decided(decision, 2)).unwrap();
+            assert_eq!(entry["strategy_decision"].as_str(), expected, "{decision}");
         }
     }
 }

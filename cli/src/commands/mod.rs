@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub mod data;
 pub(crate) mod drift_check;
 pub mod export;
+pub(crate) mod fine_tune;
 pub mod ingest;
 pub(crate) mod man;
 pub mod merge_baseline;

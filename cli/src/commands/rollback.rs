@@ -251,7 +251,7 @@ async fn record(
         champion: to,
         challenger: from,
         scores: None,
-        compared_mae: None,
+        compared: None,
         detail: json!({ "from": from, "to": to, "run": run, "by": by.name() }),
     };
     let recorded = decision::try_record(ports, &event_id, entry.into(), env).await;

@@ -44,9 +44,9 @@ pub(crate) struct Subscriptions {
 pub(crate) struct SubscriptionId(String);
 
 impl SubscriptionId {
-    /// Returns the id of the push subscription of a function.
-    pub(crate) fn of(function: Function) -> Self {
-        Self(function.to_string())
+    /// Returns the id of the push subscription of a function to one of its input topics.
+    pub(crate) fn of(function: Function, topic: Topic) -> Self {
+        Self(function.subscription(topic))
     }
 
     /// Returns the id of the dead-letter subscription of a function.

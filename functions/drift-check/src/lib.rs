@@ -5,14 +5,10 @@ mod live;
 
 use std::{fmt, sync::Arc};
 
-use forecasting::{
-    policy::Policy,
-    time::{Day, Week},
-};
-use runtime::{Context, Error, Handler, Outcome};
+use forecasting::policy::Policy;
+use runtime::{Context, Error, Handler, Outcome, check_is_over};
 use serde_json::json;
 use shared::{
-    Timestamp,
     address::ObjectPath,
     audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
@@ -80,7 +76,8 @@ impl Handler for DriftCheck {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let week = event.week(context.published_at);
-        check_is_over(week, context.now)?;
+        let request = format!("drift-check --week {week} --request");
+        check_is_over(week, context.now, "cannot judge", &request)?;
         let champion = self.champion().await?;
         let counts = WeekCounts::read(&*self.warehouse, week).await?;
         counts.check_due(&self.policy, context.now)?;
@@ -149,18 +146,6 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
-}
-
-/// Returns a permanent error if a week is not over: no delivery of the next days could judge it.
-fn check_is_over(week: Week, now: Timestamp) -> Result<(), Error> {
-    let last = week.last_day();
-    if last < Day::of(now) {
-        return Ok(());
-    }
-    Err(Error::permanent(format!(
-        "cannot judge {week}: it ends on {last}; \
-         from the next day on, run `bike-traffic drift-check --week {week} --request`"
-    )))
 }
 
 /// Returns the path of the report about a week, or about a repeated check of a week.

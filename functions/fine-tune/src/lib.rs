@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod request;
 mod window;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -8,12 +9,13 @@ use forecasting::{
     checksum::Checksum, coverage::Coverage, features::Frame, metrics::Scores, policy::Policy,
 };
 use model::{FineTuneRecipe, Model, Threads, fine_tune};
+use request::Job;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     Timestamp,
     audit::AuditEntry,
-    event::{ChallengerTrained, DriftDetected, EventId, Function, Topic},
+    event::{ChallengerTrained, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
     registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
@@ -22,9 +24,10 @@ use shared::{
     warehouse::Warehouse,
 };
 
+pub use request::FineTuneInput;
 pub use window::{TrainingRows, Window, training_rows};
 
-/// The handler of detected drift.
+/// The handler of detected drift and of requests.
 pub struct FineTune {
     policy: Policy,
     recipe: FineTuneRecipe,
@@ -58,14 +61,14 @@ impl FineTune {
     /// Trains the challenger and scores it on the fixed test set.
     async fn train(
         &self,
-        champion: Version,
+        job: &Job,
         frame: Frame,
         now: Timestamp,
     ) -> Result<(Model, Scores), Error> {
         let champion =
-            Model::load_version(&self.store, &*self.registry, champion, Threads::All).await?;
+            Model::load_version(&self.store, &*self.registry, job.champion, Threads::All).await?;
         let fixed_test = fixed_test::load(&self.store, now).await?;
-        let recipe = self.recipe.clone();
+        let recipe = job.recipe.clone();
         let work =
             move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.scored_on(&fixed_test);
         let joined = tokio::task::spawn_blocking(work).await;
@@ -89,7 +92,7 @@ impl FineTune {
 
     fn run(
         &self,
-        event: &DriftDetected,
+        job: &Job,
         name: RunName,
         challenger: &Model,
         scores: Scores,
@@ -100,12 +103,12 @@ impl FineTune {
         params.extend([
             (
                 "learning_rate".to_owned(),
-                self.recipe.learning_rate.to_string(),
+                job.recipe.learning_rate.to_string(),
             ),
-            ("epochs".to_owned(), self.recipe.epochs.to_string()),
+            ("epochs".to_owned(), job.recipe.epochs.to_string()),
             (
                 "freeze_layers".to_owned(),
-                self.recipe
+                job.recipe
                     .freeze_layers
                     .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
             ),
@@ -119,7 +122,7 @@ impl FineTune {
                 .map(|data| RunInput::new(data, &*self.store))
                 .collect(),
             ended_at: now,
-            tags: tags(event.champion, card.training.rows, scores.rows),
+            tags: tags(job.champion, card.training.rows, scores.rows),
             params,
             metrics: [
                 ("test_mae", scores.mae),
@@ -135,29 +138,30 @@ impl FineTune {
 impl Handler for FineTune {
     const FUNCTION: Function = Function::FineTune;
     const PUBLISHES: &'static [Topic] = &[Topic::ChallengerTrained];
-    type Event = DriftDetected;
+    type Event = FineTuneInput;
 
-    async fn handle(&self, event: DriftDetected, context: &Context) -> Result<Outcome, Error> {
-        let window = Window::before(&self.policy, event.week);
+    async fn handle(&self, event: FineTuneInput, context: &Context) -> Result<Outcome, Error> {
+        let job = Job::new(event, &self.recipe, &*self.registry, context).await?;
+        let window = Window::before(&self.policy, job.week);
         let TrainingRows { frame, coverage } =
             training_rows(&self.store, &*self.warehouse, window, context.now).await?;
         let days = coverage.days;
         if days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
-            let entry = too_little_data(&event, window, &coverage, minimum);
+            let entry = too_little_data(&job, window, &coverage, minimum);
             return Ok(Outcome::new(entry));
         }
-        let name = run_name(&event, &self.recipe, &frame)?;
-        let (challenger, scores) = self.train(event.champion, frame, context.now).await?;
+        let name = run_name(&job, &frame)?;
+        let (challenger, scores) = self.train(&job, frame, context.now).await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let run = self.run(&event, name, &challenger, scores, context.published_at);
+        let run = self.run(&job, name, &challenger, scores, context.published_at);
         context.fence.check().await?;
         let version = self.register(&challenger, &run).await?;
         let rows = challenger.card().training.rows;
-        let mut reason = format!(
+        let mut reason = job.explain(format!(
             "version {version} trained from version {} on {rows} rows of {days} days",
-            event.champion
-        );
+            job.champion
+        ));
         if !coverage.is_complete() {
             reason.push_str(&format!("; {coverage}"));
         }
@@ -167,25 +171,22 @@ impl Handler for FineTune {
             r2: Some(scores.r2),
             fine_tune_triggered: Some(true),
             fine_tune_success: Some(true),
-            champion_version: Some(event.champion),
+            champion_version: Some(job.champion),
             challenger_version: Some(version),
             detail: json!({
                 "window": window,
                 "days": days,
                 "coverage": coverage,
                 "rows": rows,
-                "recipe": self.recipe,
+                "recipe": job.recipe,
                 "run": run.name,
             }),
             ..AuditEntry::new("challenger-trained", reason)
         };
         let trained = ChallengerTrained {
-            event_id: EventId::of(
-                Function::FineTune,
-                event.event_id.subject_of_week(event.week),
-            ),
-            week: event.week,
-            champion: event.champion,
+            event_id: EventId::of(Function::FineTune, &job.subject),
+            week: job.week,
+            champion: job.champion,
             challenger: version,
         };
         Ok(Outcome::new(entry).publish(&trained))
@@ -198,48 +199,36 @@ impl Handler for FineTune {
     }
 }
 
-fn too_little_data(
-    event: &DriftDetected,
-    window: Window,
-    coverage: &Coverage,
-    minimum: usize,
-) -> AuditEntry {
-    let reason = format!(
+fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usize) -> AuditEntry {
+    let reason = job.explain(format!(
         "nothing trained: {} days from {} to {} have counts outside the fixed test set, but {minimum} are required; {coverage}",
         coverage.days, window.first, window.last_training
-    );
+    ));
     AuditEntry {
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),
-        champion_version: Some(event.champion),
+        champion_version: Some(job.champion),
         detail: json!({ "window": window, "days": coverage.days, "coverage": coverage }),
         ..AuditEntry::new("too-little-data", reason)
     }
 }
 
-/// Returns the name of the run: the week, the instant at which it was judged again if it was, and a
-/// digest of all that the training depends on. So a
+/// Returns the name of the run: the week, the instant at which it was judged again or requested if
+/// it was, and a digest of all that the training depends on. So a
 /// training on other counts is a version of its own, and a repeated one is the same version.
-fn run_name(
-    event: &DriftDetected,
-    recipe: &FineTuneRecipe,
-    frame: &Frame,
-) -> Result<RunName, Error> {
+fn run_name(job: &Job, frame: &Frame) -> Result<RunName, Error> {
     let attempt = || Error::permanent("cannot name the run");
     let rows = (frame.counters(), frame.rows(), frame.outages());
-    let inputs = (event.champion, recipe, rows);
+    let inputs = (job.champion, &job.recipe, rows);
     let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
     let numbers = frame.values().iter().chain(frame.targets());
     bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
     let digest = Checksum::of(&bytes);
-    let subject = event.event_id.subject_of_week(event.week);
-    format!(
-        "fine-tune-{}-{}",
-        subject.replace('@', "-again-"),
-        digest.short(8)
-    )
-    .parse()
-    .map_err(|error: RunNameError| attempt().caused_by(error))
+    let subject = job.subject.replace("@requested-", "-requested-");
+    let subject = subject.replace('@', "-again-");
+    format!("fine-tune-{subject}-{}", digest.short(8))
+        .parse()
+        .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
 /// Returns the tags that describe the training strategy in the registry.

@@ -9,7 +9,9 @@ use model::{TrainRecipe, train};
 use shared::{
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
+    event::{DriftDetected, FineTuneRequested, Input},
     registry::{EmbeddedRegistry, Operator},
+    retryability::Retryability,
     store::{Condition, MemoryStore},
     warehouse::EmbeddedWarehouse,
 };
@@ -112,7 +114,7 @@ async fn handle_subject(ports: &Ports, week: &str, subject: &str, hour: i8) -> O
         ..FineTuneRecipe::default()
     };
     FineTune::new(Policy::default(), recipe, ports)
-        .handle(event, &context)
+        .handle(FineTuneInput::DriftDetected(event), &context)
         .await
         .unwrap()
 }
@@ -271,3 +273,5 @@ async fn second_delivery_changes_nothing() {
     );
     assert_eq!(objects().await, before);
 }
+
+mod requests;

@@ -6,7 +6,7 @@ use forecasting::policy::Policy;
 use runtime::{Context, Error, Fence, Handler, Outcome};
 use serde_json::json;
 use shared::{
-    audit::{AuditEntry, ChampionDecision},
+    audit::{AuditEntry, ChampionDecision, Compared},
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     ports::Ports,
@@ -134,7 +134,7 @@ impl Handler for Promote {
             champion: decision.champion,
             challenger: Some(event.challenger),
             scores: Some(fixed_test.challenger),
-            compared_mae: Some(fixed_test.champion.mae),
+            compared: Some(Compared::new(event.champion, &fixed_test.champion)),
             detail: json!({
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),

@@ -127,6 +127,11 @@ async fn handle(ports: &Ports, event: &ChallengerEvaluated) -> Result<Outcome, E
         .await
 }
 
+/// Returns the MAE of the champion and that of the challenger in the audit row.
+fn maes(outcome: &Outcome) -> (Option<f64>, Option<f64>) {
+    (outcome.entry().mae, outcome.entry().challenger_mae)
+}
+
 async fn aliases(ports: &Ports) -> [Option<Version>; 2] {
     [
         ports.registry.alias(Alias::Champion).await.unwrap(),
@@ -140,6 +145,7 @@ async fn better_challenger_is_promoted() {
     let event = evaluated(&ports, 10.0, 9.0).await;
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(outcome.entry().decision.as_str(), "promoted");
+    assert_eq!(maes(&outcome), (Some(9.0), Some(9.0)));
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
     assert!(
         outcome.events()[0]
@@ -157,6 +163,7 @@ async fn insufficiently_better_challenger_is_not_promoted() {
         (outcome.entry().decision.clone(), aliases(&ports).await),
         ("kept".to_owned(), [Some(version(1)), None])
     );
+    assert_eq!(maes(&outcome), (Some(10.0), Some(9.6)));
     assert!(
         outcome.entry().reason.contains("(below 9.50)"),
         "{}",

@@ -31,7 +31,9 @@ resource "google_pubsub_topic_iam_member" "dead_letters_of_pubsub" {
 
 # Pub/Sub acknowledges a forwarded dead letter on the push subscription.
 resource "google_pubsub_subscription_iam_member" "dead_letters_of_pubsub" {
-  subscription = google_pubsub_subscription.push.name
+  count = length(var.input_topics)
+
+  subscription = google_pubsub_subscription.push[count.index].name
   role         = "roles/pubsub.subscriber"
   member       = var.pubsub_agent
 }

@@ -43,13 +43,18 @@ output "pubsub_roles" {
   description = "The roles of Pub/Sub's service agent, by resource."
   value = {
     "dead letters" = google_pubsub_topic_iam_member.dead_letters_of_pubsub.role
-    "push"         = google_pubsub_subscription_iam_member.dead_letters_of_pubsub.role
+    "push"         = one(distinct(google_pubsub_subscription_iam_member.dead_letters_of_pubsub[*].role))
     "push account" = google_service_account_iam_member.push_tokens.role
   }
 }
 
 output "push" {
-  description = "The push subscription."
+  description = "The push subscription with the name of the function, to its first input topic."
+  value       = google_pubsub_subscription.push[0]
+}
+
+output "pushes" {
+  description = "All push subscriptions, in the order of the input topics."
   value       = google_pubsub_subscription.push
 }
 

@@ -17,9 +17,13 @@ resource "google_service_account_iam_member" "push_tokens" {
   member             = var.pubsub_agent
 }
 
+# One subscription for each input topic. The first one has the name of the function, and the others
+# that of their topic.
 resource "google_pubsub_subscription" "push" {
-  name                       = var.name
-  topic                      = var.input_topic
+  count = length(var.input_topics)
+
+  name                       = count.index == 0 ? var.name : basename(var.input_topics[count.index])
+  topic                      = var.input_topics[count.index]
   ack_deadline_seconds       = 600
   message_retention_duration = local.retention
   retain_acked_messages      = true

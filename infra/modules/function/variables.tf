@@ -88,19 +88,19 @@ variable "image" {
   }
 }
 
-variable "input_topic" {
-  description = "The id of the topic whose messages are pushed to the function."
-  type        = string
+variable "input_topics" {
+  description = "The ids of the topics whose messages are pushed to the function. The subscription of the first one has the name of the function, and the others have that of their topic."
+  type        = list(string)
   nullable    = false
 
   validation {
-    condition     = can(regex("^projects/[a-z0-9-]+/topics/[a-z-]+$", var.input_topic))
-    error_message = "input_topic must be projects/PROJECT/topics/NAME."
+    condition     = length(var.input_topics) > 0 && alltrue([for topic in var.input_topics : can(regex("^projects/[a-z0-9-]+/topics/[a-z-]+$", topic))])
+    error_message = "There must be an input topic, and each must be projects/PROJECT/topics/NAME."
   }
 }
 
 variable "name" {
-  description = "The name of the function, its service and its push subscription. The accounts have the same name after a prefix."
+  description = "The name of the function, its service and its first push subscription. The accounts have the same name after a prefix."
   type        = string
   nullable    = false
 

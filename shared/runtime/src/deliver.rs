@@ -19,7 +19,7 @@ use bytes::Bytes;
 use shared::{
     audit::AuditRow,
     bus::Message,
-    event::{Event, EventId, decode},
+    event::{EventId, Input},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     ports::Ports,
     retryability::Retryability,
@@ -170,11 +170,11 @@ impl<H: Handler> Service<H> {
     async fn deliver(&self, mut envelope: Envelope) -> Reply {
         let now = self.ports.clock.now();
         let published_at = *envelope.published_at.get_or_insert(now);
-        let event: H::Event = match decode(&envelope.data) {
+        let event = match H::Event::decode(&envelope.data) {
             Ok(event) => event,
             Err(error) => return self.reject(envelope, error.into()).await,
         };
-        let event_id = event.event_id(published_at);
+        let event_id = event.id(published_at);
         tracing::Span::current().record("event_id", event_id.to_string());
         let (claim, is_dead_letter) = match self.claim(&event_id, &envelope).await {
             Ok(claimed) => claimed,

@@ -13,6 +13,7 @@ mod redact;
 mod server;
 mod settings;
 mod status;
+mod week;
 
 use std::{future::Future, sync::Arc};
 
@@ -20,7 +21,7 @@ use axum::Router;
 use jiff::Timestamp;
 use shared::{
     audit::AuditEntry,
-    event::{Event, EventId, Function, Topic, encode},
+    event::{Event, EventId, Function, Input, Topic, encode},
     ledger::RecordedEvent,
 };
 
@@ -36,6 +37,7 @@ pub use open::{open, open_store};
 pub use server::{router, run};
 pub use settings::ServiceSettings;
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
+pub use week::check_is_over;
 
 /// The event handler of a function.
 pub trait Handler: Send + Sync + 'static {
@@ -46,8 +48,8 @@ pub trait Handler: Send + Sync + 'static {
     /// cloud.
     const PUBLISHES: &'static [Topic];
 
-    /// The type of events that the handler consumes.
-    type Event: Event;
+    /// The type of events that the handler consumes: an event, or an enum of several events.
+    type Event: Input;
 
     /// Handles an event.
     ///

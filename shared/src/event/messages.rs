@@ -55,9 +55,14 @@ impl IngestRequested {
 fn subject_of_request(subject: impl fmt::Display, again: Option<Timestamp>) -> String {
     match again {
         None => subject.to_string(),
-        // Some file systems do not allow colons in the names of ledger entries.
-        Some(instant) => format!("{subject}@{}", instant.to_string().replace(':', "-")),
+        Some(instant) => format!("{subject}@{}", write_instant(instant)),
     }
+}
+
+/// Formats an instant for an event id. Some file systems do not allow colons in the names of ledger
+/// entries.
+pub(super) fn write_instant(instant: Timestamp) -> String {
+    instant.to_string().replace(':', "-")
 }
 
 impl Event for IngestRequested {
@@ -157,7 +162,7 @@ impl Event for DriftDetected {
 pub struct ChallengerTrained {
     /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The week whose drift triggered the fine-tuning.
+    /// The week whose drift triggered the fine-tuning, or for which it was requested.
     pub week: Week,
     /// The champion that it was fine-tuned from.
     pub champion: Version,
@@ -182,7 +187,7 @@ impl Event for ChallengerTrained {
 pub struct ChallengerEvaluated {
     /// The id of the event, derived from its cause.
     pub event_id: EventId,
-    /// The week whose drift triggered the fine-tuning.
+    /// The week whose drift triggered the fine-tuning, or for which it was requested.
     pub week: Week,
     /// The champion that was scored.
     pub champion: Version,

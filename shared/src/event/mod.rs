@@ -4,7 +4,9 @@
 //! of its topic. Its `event_id` is `PRODUCER/SUBJECT`, where the subject is the day or week
 //! concerned. The same cause always has the same id.
 
+mod fine_tune;
 mod id;
+mod input;
 mod messages;
 mod names;
 
@@ -16,7 +18,9 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
+pub use fine_tune::{FineTuneRequested, Reason, ReasonError, RecipeFields};
 pub use id::{EventId, EventIdError};
+pub use input::Input;
 pub use messages::{
     ChallengerEvaluated, ChallengerTrained, ChampionDecided, DayIngested, DriftCheckRequested,
     DriftDetected, IngestRequested,
@@ -68,7 +72,7 @@ pub fn decode<E: Event>(bytes: &[u8]) -> Result<E, DecodeError> {
     let found = event_type(bytes).map_err(DecodeError::Json)?;
     if found != E::TOPIC.to_string() {
         return Err(DecodeError::Unknown {
-            expected: E::TOPIC,
+            expected: <E as Input>::TOPICS,
             found: found.chars().take(80).collect(),
         });
     }
@@ -114,10 +118,10 @@ pub enum DecodeError {
     #[error("the message is not valid JSON")]
     Json(#[source] serde_json::Error),
     /// The `type` is missing or names another event.
-    #[error("unknown event `{found}`, expected `{expected}`")]
+    #[error("unknown event `{found}`, expected {}", alternatives(.expected))]
     Unknown {
-        /// The expected topic.
-        expected: Topic,
+        /// The expected topics.
+        expected: &'static [Topic],
         /// The `type` of the message.
         found: String,
     },
@@ -138,6 +142,11 @@ pub enum DecodeError {
         /// The topic of the event.
         event: Topic,
     },
+}
+
+fn alternatives(topics: &[Topic]) -> String {
+    let quoted: Vec<_> = topics.iter().map(|topic| format!("`{topic}`")).collect();
+    quoted.join(" or ")
 }
 
 #[derive(Deserialize)]

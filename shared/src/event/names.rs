@@ -53,15 +53,25 @@ impl Function {
         self.into()
     }
 
-    /// Returns the topic that the function's subscription reads.
-    pub const fn input(self) -> Topic {
+    /// Returns the topics that the function's subscriptions read; at least one.
+    pub const fn inputs(self) -> &'static [Topic] {
         match self {
-            Self::Ingest => Topic::IngestRequested,
-            Self::Predict => Topic::DayIngested,
-            Self::DriftCheck => Topic::DriftCheckRequested,
-            Self::FineTune => Topic::DriftDetected,
-            Self::Evaluate => Topic::ChallengerTrained,
-            Self::Promote => Topic::ChallengerEvaluated,
+            Self::Ingest => &[Topic::IngestRequested],
+            Self::Predict => &[Topic::DayIngested],
+            Self::DriftCheck => &[Topic::DriftCheckRequested],
+            Self::FineTune => &[Topic::DriftDetected, Topic::FineTuneRequested],
+            Self::Evaluate => &[Topic::ChallengerTrained],
+            Self::Promote => &[Topic::ChallengerEvaluated],
+        }
+    }
+
+    /// Returns the name of the function's subscription to an input topic: the function's name for
+    /// the first topic, and the topic's name for the others.
+    pub fn subscription(self, topic: Topic) -> String {
+        if self.inputs().first() == Some(&topic) {
+            self.name().to_owned()
+        } else {
+            topic.to_string()
         }
     }
 }
@@ -90,6 +100,8 @@ pub enum Topic {
     DriftCheckRequested,
     /// Events of drift-check, published only on drift.
     DriftDetected,
+    /// Requests to fine-tune without drift.
+    FineTuneRequested,
     /// Events of fine-tune: a challenger is registered.
     ChallengerTrained,
     /// Events of evaluate: the challenger is scored.
@@ -103,11 +115,12 @@ pub enum Topic {
 
 impl Topic {
     /// The topics that carry events.
-    pub const EVENTS: [Self; 7] = [
+    pub const EVENTS: [Self; 8] = [
         Self::IngestRequested,
         Self::DayIngested,
         Self::DriftCheckRequested,
         Self::DriftDetected,
+        Self::FineTuneRequested,
         Self::ChallengerTrained,
         Self::ChallengerEvaluated,
         Self::ChampionDecided,

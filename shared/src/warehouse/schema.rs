@@ -107,7 +107,7 @@ pub const FORECASTS: [Column; 15] = [
 ];
 
 /// The columns of `monitoring_audit.logs`.
-pub const AUDIT_LOG: [Column; 19] = [
+pub const AUDIT_LOG: [Column; 21] = [
     required("timestamp", ColumnType::Timestamp),
     nullable("drift_detected", ColumnType::Bool),
     nullable("mae", ColumnType::Float64),
@@ -128,6 +128,8 @@ pub const AUDIT_LOG: [Column; 19] = [
     RECORDED_AT,
     // BigQuery appends columns that are added to a table.
     nullable("actor", ColumnType::String),
+    nullable("strategy_decision", ColumnType::String),
+    nullable("challenger_mae", ColumnType::Float64),
 ];
 
 /// The time of recording, by BigQuery's clock. BigQuery's rows are unordered, and the latest row of

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use jiff::Timestamp;
 use shared::event::{
     ChallengerEvaluated, ChallengerTrained, ChampionDecided, DayIngested, DecodeError,
-    DriftCheckRequested, DriftDetected, Event, EventId, IngestRequested, MAXIMUM_EVENT_BYTES,
-    decode, encode,
+    DriftCheckRequested, DriftDetected, Event, EventId, FineTuneRequested, IngestRequested,
+    MAXIMUM_EVENT_BYTES, decode, encode,
 };
 
 /// The bytes that encoding can add: separators in dates, times and seconds.
@@ -23,6 +23,7 @@ pub fn events(data: &[u8]) {
         is_accepted::<DayIngested>(data),
         is_accepted::<DriftCheckRequested>(data),
         is_accepted::<DriftDetected>(data),
+        is_accepted::<FineTuneRequested>(data),
         is_accepted::<ChallengerTrained>(data),
         is_accepted::<ChallengerEvaluated>(data),
         is_accepted::<ChampionDecided>(data),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::{
-    audit::{AuditEntry, AuditRow},
+    audit::{AuditEntry, AuditRow, StrategyDecision},
     event::{EventId, Function},
     registry::Version,
 };
@@ -27,6 +27,8 @@ pub async fn audit_rows_are_read_back(target: &Setup) {
         champion_version: Some(Version::new(1)),
         challenger_version: Some(Version::new(12)),
         detail: json!({ "columns": [{ "name": "comptage_horaire", "score": 0.25 }], "note": "dérive, \"été\"\n" }),
+        strategy_decision: Some(StrategyDecision::ChampionPromoted),
+        challenger_mae: Some(0.1 + 0.7),
         ..AuditEntry::new(
             "promoted",
             "MAE 13,2 au lieu de 15,4 – «mieux», \"enfin\"\r\nsigné: naïf, Zoë",

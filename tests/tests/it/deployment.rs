@@ -17,7 +17,7 @@ use serde_json::json;
 use shared::{
     Timestamp,
     clock::SimulatedClock,
-    event::{Event, Function, Topic},
+    event::{Function, Input, Topic},
     ports::Ports,
     settings::{PortAddresses, SettingsError, Variables},
     warehouse::schema,
@@ -33,7 +33,7 @@ struct Deployment {
 
 #[derive(Deserialize)]
 struct Service {
-    input: Topic,
+    inputs: Vec<Topic>,
     publishes: BTreeSet<Topic>,
     objects: BTreeSet<String>,
     environment: BTreeSet<String>,
@@ -110,7 +110,7 @@ fn deployed_topics_match_the_functions() {
     ]
     .into();
     for (function, service) in &deployment.functions {
-        assert_eq!(service.input, function.input(), "{function}");
+        assert_eq!(service.inputs, function.inputs(), "{function}");
         assert_eq!(service.publishes, published_by_all[function], "{function}");
     }
     let published: BTreeSet<_> = deployment
@@ -118,14 +118,18 @@ fn deployed_topics_match_the_functions() {
         .values()
         .flat_map(|service| service.publishes.iter().copied())
         .collect();
-    let requests = BTreeSet::from([Topic::IngestRequested, Topic::DriftCheckRequested]);
+    let requests = BTreeSet::from([
+        Topic::IngestRequested,
+        Topic::DriftCheckRequested,
+        Topic::FineTuneRequested,
+    ]);
     let expected: BTreeSet<_> = Topic::EVENTS
         .into_iter()
         .filter(|topic| !requests.contains(topic))
         .collect();
     assert_eq!(
         published, expected,
-        "functions must publish every event except those of the scheduler"
+        "functions must publish every event except the requests"
     );
 }
 
@@ -240,7 +244,7 @@ fn published_by<H: Handler>() -> (Function, BTreeSet<Topic>) {
 fn read_by<H: Handler>(
     build: fn(&dyn Variables, &Ports) -> Result<H, SettingsError>,
 ) -> (Function, BTreeSet<String>) {
-    assert_eq!(H::FUNCTION.input(), H::Event::TOPIC);
+    assert_eq!(H::FUNCTION.inputs(), H::Event::TOPICS);
     // `runtime::run` reads this variable before the settings.
     let names = Arc::new(Mutex::new(BTreeSet::from(["RUST_LOG".to_owned()])));
     let choices = [

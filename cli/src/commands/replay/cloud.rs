@@ -6,11 +6,11 @@ use shared::{
     Timestamp,
     address::{Address, ProjectId},
     bus::{FIRST_PUBLISHED_ATTRIBUTE, Message, Publisher},
-    event::Function,
+    event::{Function, Topic},
     settings::{PortAddresses, ProcessVariables},
 };
 
-use super::{Listed, ReplayArguments, ReplayReport, functions};
+use super::{Listed, ReplayArguments, ReplayReport, functions, inputs};
 use crate::support::subscriptions::{Pulled, SubscriptionId, Subscriptions};
 
 /// The limit of messages to pull, above the number that the topics retain.
@@ -88,23 +88,26 @@ impl CloudReplay {
         })
     }
 
-    /// Seeks a function's subscription to an instant, so that later messages are delivered again.
+    /// Seeks a function's subscriptions to an instant, so that later messages are delivered again.
     ///
     /// # Errors
     /// Returns an error if the Pub/Sub request fails.
     pub async fn to_time(&self, function: Function, time: Timestamp) -> anyhow::Result<()> {
-        self.subscriptions
-            .seek(&SubscriptionId::of(function), time)
-            .await
+        for topic in function.inputs() {
+            let subscription = SubscriptionId::of(function, *topic);
+            self.subscriptions.seek(&subscription, time).await?;
+        }
+        Ok(())
     }
 
-    /// Seeks a function's subscription to a snapshot.
+    /// Seeks the subscription with a function's name to a snapshot, which belongs to one topic.
     ///
     /// # Errors
     /// Returns an error if the snapshot does not exist or the Pub/Sub request fails.
     pub async fn to_snapshot(&self, function: Function, snapshot: &str) -> anyhow::Result<()> {
+        let subscription = SubscriptionId::of(function, first_input(function));
         self.subscriptions
-            .seek_to_snapshot(&SubscriptionId::of(function), snapshot)
+            .seek_to_snapshot(&subscription, snapshot)
             .await
     }
 
@@ -119,8 +122,8 @@ impl CloudReplay {
         span: Span,
     ) -> anyhow::Result<Vec<Listed>> {
         let mut listed = Vec::new();
-        for function in functions(function) {
-            let messages = self.pull(function, SeekTarget::Time(span.from)).await?;
+        for (function, topic) in inputs(function) {
+            let messages = self.pull(topic, SeekTarget::Time(span.from)).await?;
             let messages = messages
                 .into_iter()
                 .filter(|message| (span.from..span.to).contains(&message.published_at));
@@ -138,7 +141,8 @@ impl CloudReplay {
         function: Function,
         snapshot: &str,
     ) -> anyhow::Result<Vec<Listed>> {
-        let messages = self.pull(function, SeekTarget::Snapshot(snapshot)).await?;
+        let topic = first_input(function);
+        let messages = self.pull(topic, SeekTarget::Snapshot(snapshot)).await?;
         Ok(messages
             .into_iter()
             .map(|message| message.listed(function))
@@ -156,8 +160,8 @@ impl CloudReplay {
         span: Span,
     ) -> anyhow::Result<usize> {
         let mut published = 0;
-        for function in functions(function) {
-            for message in self.pull(function, SeekTarget::Time(span.from)).await? {
+        for (_, topic) in inputs(function) {
+            for message in self.pull(topic, SeekTarget::Time(span.from)).await? {
                 if !(span.from..span.to).contains(&message.published_at) {
                     continue;
                 }
@@ -171,7 +175,7 @@ impl CloudReplay {
                     .entry(FIRST_PUBLISHED_ATTRIBUTE.to_owned())
                     .or_insert_with(|| published_at.to_string());
                 self.publisher
-                    .publish(function.input(), Message { data, attributes })
+                    .publish(topic, Message { data, attributes })
                     .await?;
                 published += 1;
             }
@@ -179,13 +183,8 @@ impl CloudReplay {
         Ok(published)
     }
 
-    /// Pulls the retained messages of a function's topic, through a temporary subscription.
-    async fn pull(
-        &self,
-        function: Function,
-        target: SeekTarget<'_>,
-    ) -> anyhow::Result<Vec<Pulled>> {
-        let topic = function.input();
+    /// Pulls the retained messages of a topic, through a temporary subscription.
+    async fn pull(&self, topic: Topic, target: SeekTarget<'_>) -> anyhow::Result<Vec<Pulled>> {
         let temporary = self.subscriptions.make_temporary(topic).await?;
         let pulled = self.pull_from(&temporary, target).await;
         let deleted = self.subscriptions.delete(&temporary).await;
@@ -218,6 +217,11 @@ impl CloudReplay {
             .pull_after_seek(temporary, MAXIMUM_MESSAGES)
             .await
     }
+}
+
+/// Returns the topic of the subscription with the function's name.
+fn first_input(function: Function) -> Topic {
+    function.inputs()[0]
 }
 
 /// The position that a temporary subscription seeks to.

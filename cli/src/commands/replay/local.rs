@@ -9,7 +9,7 @@ use shared::{
     store::read_json,
 };
 
-use super::{Delivered, Listed, ReplayArguments, ReplayReport, functions};
+use super::{Delivered, Listed, ReplayArguments, ReplayReport, inputs};
 use crate::{
     commands::stack::{LocalStack, StackSettings, open_data},
     support::{embedded_bus::Replay, state::State},
@@ -75,11 +75,8 @@ async fn run(
 async fn messages(state: &State, replay: Replay) -> anyhow::Result<Vec<Listed>> {
     let store = state.open_bus_store()?;
     let mut found = Vec::new();
-    for function in functions(replay.function) {
-        for path in store
-            .list(&format!("bus/topics/{}/", function.input()))
-            .await?
-        {
+    for (function, topic) in inputs(replay.function) {
+        for path in store.list(&format!("bus/topics/{topic}/")).await? {
             let (message, _) = read_json::<LoggedMessage>(&*store, &path).await?;
             if (replay.from..replay.to).contains(&message.published_at) {
                 let data = message.data.to_bytes();

@@ -7,7 +7,7 @@ mod edit;
 mod local;
 mod report;
 
-use shared::event::Function;
+use shared::event::{Function, Topic};
 
 pub use arguments::ReplayArguments;
 pub use cloud::{CloudReplay, Span};
@@ -39,4 +39,13 @@ pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport>
 /// Returns the selected function, or all functions.
 fn functions(selected: Option<Function>) -> Vec<Function> {
     selected.map_or_else(|| Function::ALL.to_vec(), |function| vec![function])
+}
+
+/// Returns the input topics of the selected function, or of all functions, each with its function.
+fn inputs(selected: Option<Function>) -> Vec<(Function, Topic)> {
+    let mut inputs = Vec::new();
+    for function in functions(selected) {
+        inputs.extend(function.inputs().iter().map(|topic| (function, *topic)));
+    }
+    inputs
 }

@@ -11,7 +11,7 @@ use forecasting::{checksum::Checksum, time::Hour};
 use model::{Model, Threads};
 use serde_json::json;
 use shared::{
-    audit::ChampionDecision,
+    audit::{ChampionDecision, Compared},
     baseline::{self, Baseline, DataSet, DataSetName, Manifest, Source},
     event::EventId,
     ports::Ports,
@@ -249,7 +249,7 @@ pub(super) async fn record(
         },
         challenger: Some(fitted.version),
         scores: Some(comparison.after),
-        compared_mae: Some(comparison.before.mae),
+        compared: Some(Compared::new(comparison.champion, &comparison.before)),
         detail: json!({
             "run": fitted.run,
             "data": fitted.data.name,

@@ -57,7 +57,8 @@ impl Default for Delivery {
 /// Creates all topics and subscriptions.
 ///
 /// Each dead-letter topic gets a pull subscription with the name of the topic. Each function in
-/// `endpoints` gets a push subscription to its input topic, with the name of the function.
+/// `endpoints` gets a push subscription to each of its input topics; see
+/// [`Function::subscription`].
 ///
 /// Existing topics are unchanged. Existing push subscriptions get the endpoint and the delivery
 /// settings, existing pull subscriptions the acknowledgement deadline.
@@ -89,10 +90,12 @@ pub async fn subscriptions(
             .await?;
     }
     for (function, endpoint) in endpoints {
-        let push = admin.push_subscription(*function, endpoint, delivery);
-        admin
-            .create_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"])
-            .await?;
+        for topic in function.inputs() {
+            let push = admin.push_subscription(*function, *topic, endpoint, delivery);
+            admin
+                .create_subscription(push, &["push_config", "retry_policy", "dead_letter_policy"])
+                .await?;
+        }
     }
     Ok(())
 }
@@ -165,6 +168,7 @@ impl<'a> Admin<'a> {
     fn push_subscription(
         &self,
         function: Function,
+        topic: Topic,
         endpoint: &str,
         delivery: Delivery,
     ) -> Subscription {
@@ -174,7 +178,7 @@ impl<'a> Admin<'a> {
         let dead_letters = DeadLetterPolicy::new()
             .set_dead_letter_topic(self.topic_name(Topic::DeadLetter(function)))
             .set_max_delivery_attempts(delivery.maximum_attempts.cast_signed());
-        self.subscription(function.to_string(), function.input())
+        self.subscription(function.subscription(topic), topic)
             .set_push_config(PushConfig::new().set_push_endpoint(endpoint))
             .set_retry_policy(retry)
             .set_dead_letter_policy(dead_letters)

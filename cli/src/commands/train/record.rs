@@ -1,7 +1,10 @@
 //! The audit row of a training.
 
 use serde_json::json;
-use shared::{audit::ChampionDecision, ports::Ports};
+use shared::{
+    audit::{ChampionDecision, Compared},
+    ports::Ports,
+};
 
 use super::{PromotionOutcome, Trained};
 use crate::support::decision;
@@ -55,7 +58,13 @@ pub(super) async fn record(
         champion,
         challenger: Some(*version),
         scores: Some(*scores),
-        compared_mae: previous.map(|(_, champion_mae)| champion_mae),
+        // The registry has the champion's other scores on this test set only if they were logged.
+        compared: previous.map(|(version, mae)| Compared {
+            version,
+            mae,
+            rmse: None,
+            r2: None,
+        }),
         detail: json!({ "run": run.name, "previous": previous.map(|(champion, _)| champion) }),
     };
     let event_id = decision::event_id(format_args!("train-{}", run.name));

@@ -75,14 +75,12 @@ impl Log {
         dead_letter: &DeadLetter,
         data: Bytes,
     ) -> anyhow::Result<()> {
+        let topic = dead_letter.function.topic_of(&data);
         let message = Message {
             data,
             attributes: dead_letter::restore(&dead_letter.attributes),
         };
-        let published = self
-            .publisher
-            .publish(dead_letter.function.input(), message)
-            .await?;
+        let published = self.publisher.publish(topic, message).await?;
         self.store
             .write(
                 &marker(&dead_letter.message_id)?,

@@ -82,13 +82,12 @@ impl Topics {
         dead_letter: &DeadLetter,
         data: Bytes,
     ) -> anyhow::Result<()> {
+        let topic = dead_letter.function.topic_of(&data);
         let message = Message {
             data,
             attributes: dead_letter::restore(&dead_letter.attributes),
         };
-        self.publisher
-            .publish(dead_letter.function.input(), message)
-            .await?;
+        self.publisher.publish(topic, message).await?;
         let subscription = SubscriptionId::of_dead_letters(dead_letter.function);
         self.subscriptions
             .acknowledge(&subscription, &[&dead_letter.handle])

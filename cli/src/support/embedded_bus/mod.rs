@@ -25,10 +25,10 @@ use worker::{State, SubscriptionWorker, state_path};
 
 pub use delivery::{Delivery, DeliveryPolicy};
 
-/// A function's subscription to its topic.
+/// A function's subscriptions to its input topics.
 #[derive(Clone, Debug)]
 pub struct Subscription {
-    /// The function, which also names the subscription.
+    /// The function. The bus has one subscription for each of its input topics.
     pub function: Function,
     /// The URL that messages are pushed to.
     pub endpoint: String,
@@ -45,7 +45,8 @@ pub struct Replay {
     pub to: Timestamp,
 }
 
-/// A bus that delivers the messages of a log to subscriptions, with one task per subscription.
+/// A bus that delivers the messages of a log to subscriptions, with one task per function and input
+/// topic.
 ///
 /// Dropping the bus stops the tasks. The next bus on this log redelivers unacknowledged messages.
 pub struct EmbeddedBus {
@@ -68,17 +69,25 @@ impl EmbeddedBus {
             .build();
         let http = http.unwrap_or_default();
         let (mut workers, mut tasks) = (Vec::new(), JoinSet::new());
+        let mut inputs = Vec::new();
         for subscription in subscriptions {
+            for topic in subscription.function.inputs() {
+                inputs.push((subscription.clone(), *topic));
+            }
+        }
+        for (subscription, topic) in inputs {
             let log = publisher.log();
-            let mut state =
-                match read_json::<State>(log.store(), &state_path(subscription.function)).await {
-                    Ok((state, _)) => state,
-                    Err(StoreError::NotFound { .. }) => State::default(),
-                    Err(error) => return Err(error),
-                };
-            state.read_to(log.end(subscription.function.input()).await?);
+            let name = subscription.function.subscription(topic);
+            let mut state = match read_json::<State>(log.store(), &state_path(&name)).await {
+                Ok((state, _)) => state,
+                Err(StoreError::NotFound { .. }) => State::default(),
+                Err(error) => return Err(error),
+            };
+            state.read_to(log.end(topic).await?);
             let worker = Arc::new(SubscriptionWorker {
                 subscription,
+                topic,
+                name,
                 policy,
                 log,
                 publisher: Arc::clone(&publisher),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     address::ObjectPath,
     bus::{Log, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
-    event::{Function, Topic},
+    event::Topic,
     store::{Condition, StoreError, write_json},
 };
 use tokio::{sync::Notify, task::JoinSet};
@@ -24,7 +24,8 @@ use super::{Delivery, DeliveryPolicy, Replay, Subscription, delivery::push};
 /// The interval at which the log is polled for messages of other processes.
 const POLL: Duration = Duration::from_millis(250);
 
-/// The position of a subscription, stored at `bus/subscriptions/FUNCTION.json`.
+/// The position of a subscription, stored at `bus/subscriptions/NAME.json`; see
+/// [`Function::subscription`](shared::event::Function::subscription).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     /// The number of the first message that was not read yet.
@@ -48,6 +49,9 @@ impl State {
 /// The delivery task of a subscription.
 pub(super) struct SubscriptionWorker {
     pub(super) subscription: Subscription,
+    pub(super) topic: Topic,
+    /// The name of the subscription.
+    pub(super) name: String,
     pub(super) policy: DeliveryPolicy,
     pub(super) log: Arc<Log>,
     pub(super) publisher: Arc<LogPublisher>,
@@ -68,7 +72,7 @@ impl SubscriptionWorker {
             // for the next poll.
             let appended = self.log.appended();
             if let Err(error) = self.read_log().await {
-                tracing::error!(subscription = %self.subscription.function, error = %error, "cannot read the bus log");
+                tracing::error!(subscription = %self.name, error = %error, "cannot read the bus log");
             }
             let capacity = self
                 .policy
@@ -113,11 +117,7 @@ impl SubscriptionWorker {
     async fn read_log(&self) -> Result<(), StoreError> {
         loop {
             let next = self.state().next;
-            if !self
-                .log
-                .has(self.subscription.function.input(), next)
-                .await?
-            {
+            if !self.log.has(self.topic, next).await? {
                 return Ok(());
             }
             let mut state = self.state();
@@ -145,25 +145,24 @@ impl SubscriptionWorker {
 
     /// Delivers a message once and records the outcome.
     async fn attempt(&self, number: u64) {
-        let function = self.subscription.function;
         let failed = self
             .state()
             .pending
             .get(&number)
             .copied()
             .unwrap_or_default();
-        let message = match self.log.read(function.input(), number).await {
+        let message = match self.log.read(self.topic, number).await {
             Ok(Some(message)) => message,
             Ok(None) => return self.settle(number).await,
             Err(error) => {
-                tracing::error!(subscription = %function, error = %error, "cannot read a bus message");
+                tracing::error!(subscription = %self.name, error = %error, "cannot read a bus message");
                 return self.fail(number, failed + 1).await;
             }
         };
         let outcome = push(
             &self.http,
             &self.subscription.endpoint,
-            function.name(),
+            &self.name,
             &message,
             failed + 1,
         )
@@ -175,7 +174,7 @@ impl SubscriptionWorker {
                     .await;
             }
             Delivery::Refused(reason) => {
-                tracing::warn!(subscription = %function, message_id = %message.message_id.0, attempt = failed + 1, reason, "push failed, will be retried");
+                tracing::warn!(subscription = %self.name, message_id = %message.message_id.0, attempt = failed + 1, reason, "push failed, will be retried");
                 self.fail(number, failed + 1).await;
             }
         }
@@ -197,7 +196,7 @@ impl SubscriptionWorker {
         );
         attributes.insert(
             dead_letter::SUBSCRIPTION_ATTRIBUTE.to_owned(),
-            function.to_string(),
+            self.name.clone(),
         );
         attributes.insert(
             dead_letter::PROJECT_ATTRIBUTE.to_owned(),
@@ -212,7 +211,7 @@ impl SubscriptionWorker {
             format!("failed after {attempts} attempts: {reason}"),
         );
         let data = message.data.to_bytes();
-        tracing::error!(subscription = %function, message_id = %message.message_id.0, attempts, reason, "message dead-lettered");
+        tracing::error!(subscription = %self.name, message_id = %message.message_id.0, attempts, reason, "message dead-lettered");
         match self
             .publisher
             .publish(Topic::DeadLetter(function), Message { data, attributes })
@@ -242,20 +241,17 @@ impl SubscriptionWorker {
 
     async fn save(&self) {
         let state = self.state().clone();
-        let path = state_path(self.subscription.function);
+        let path = state_path(&self.name);
         if let Err(error) = write_json(self.log.store(), &path, &state, Condition::Always).await {
             // After a restart, the messages are delivered again, which is idempotent.
-            tracing::error!(subscription = %self.subscription.function, error = %error, "cannot store the subscription state");
+            tracing::error!(subscription = %self.name, error = %error, "cannot store the subscription state");
         }
     }
 
     pub(super) async fn replay(&self, replay: Replay) -> Result<usize, StoreError> {
         let (mut messages, end) = (0, self.state().next);
         for number in 0..end {
-            let message = self
-                .log
-                .read(self.subscription.function.input(), number)
-                .await?;
+            let message = self.log.read(self.topic, number).await?;
             if message
                 .is_some_and(|message| (replay.from..replay.to).contains(&message.published_at))
             {
@@ -273,12 +269,7 @@ impl SubscriptionWorker {
             let state = self.state();
             (state.next, !state.pending.is_empty())
         };
-        is_pending
-            || self
-                .log
-                .has(self.subscription.function.input(), next)
-                .await
-                .unwrap_or(true)
+        is_pending || self.log.has(self.topic, next).await.unwrap_or(true)
     }
 
     fn state(&self) -> parking_lot::MutexGuard<'_, State> {
@@ -286,6 +277,6 @@ impl SubscriptionWorker {
     }
 }
 
-pub(super) fn state_path(function: Function) -> ObjectPath {
-    ObjectPath::new(format_args!("bus/subscriptions/{function}.json"))
+pub(super) fn state_path(name: &str) -> ObjectPath {
+    ObjectPath::new(format_args!("bus/subscriptions/{name}.json"))
 }

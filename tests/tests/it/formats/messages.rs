@@ -9,7 +9,7 @@ use shared::{
     clock::SimulatedClock,
     event::{
         ChallengerEvaluated, ChallengerTrained, ChampionDecided, DayIngested, DriftCheckRequested,
-        DriftDetected, Event, EventId, Function, IngestRequested, Topic, encode,
+        DriftDetected, Event, EventId, FineTuneRequested, Function, IngestRequested, Topic, encode,
     },
     registry::Version,
     store::Store,
@@ -54,6 +54,20 @@ fn events() {
             champion,
             report: "reports/drift-check/2021-W30.json".parse().unwrap(),
             major: true,
+        }),
+        text(&FineTuneRequested {
+            week: None,
+            reason: "la rentrée".parse().unwrap(),
+            strategy: None,
+            recipe: None,
+            requested_at: None,
+        }),
+        text(&FineTuneRequested {
+            week: Some(week),
+            reason: "a new lane".parse().unwrap(),
+            strategy: Some("append".to_owned()),
+            recipe: Some(r#"{"epochs":5}"#.parse().unwrap()),
+            requested_at: Some(timestamp("2021-08-02T05:00:01.5Z")),
         }),
         text(&ChallengerTrained {
             event_id: EventId::of(Function::FineTune, week),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::{
-    audit::{AuditEntry, AuditRow},
+    audit::{AuditEntry, AuditRow, StrategyDecision},
     event::{EventId, Function},
     registry::Version,
     warehouse::{EmbeddedWarehouse, Forecast, Warehouse},
@@ -26,6 +26,8 @@ fn full_row() -> AuditRow {
         champion_version: Some(Version::new(1)),
         challenger_version: Some(Version::new(2)),
         detail: json!({ "days": 7, "run": "fine-tune-2021-W30" }),
+        strategy_decision: Some(StrategyDecision::ChampionKept),
+        challenger_mae: Some(16.25),
         ..AuditEntry::new("failed", "a reason, with \"quotes\" and 60 %")
     };
     entry.into_row(

@@ -6,7 +6,7 @@ use forecasting::{
 };
 use serde_json::json;
 use shared::{
-    audit::{Actor, AuditEntry},
+    audit::{Actor, AuditEntry, AuditRow},
     event::{EventId, Function},
     registry::Version,
     warehouse::Forecast,
@@ -23,7 +23,7 @@ fn hour(text: &str) -> Hour {
 }
 
 #[tokio::test]
-async fn audit_log_without_the_actor_is_read_and_extended() {
+async fn audit_log_without_the_newer_columns_is_read_and_extended() {
     let state = PreviousState::copy();
     let warehouse = &state.ports.warehouse;
     let rows = warehouse.audit_log().await.unwrap();
@@ -44,7 +44,15 @@ async fn audit_log_without_the_actor_is_read_and_extended() {
         (Function::Promote, "kept"),
     ];
     assert_eq!(decisions, expected);
-    assert!(rows.iter().all(|row| row.actor.is_none()), "{rows:?}");
+    let has_no_newer_column = |row: &AuditRow| {
+        let newer = (
+            row.actor,
+            row.entry.strategy_decision,
+            row.entry.challenger_mae,
+        );
+        newer == (None, None, None)
+    };
+    assert!(rows.iter().all(has_no_newer_column), "{rows:?}");
 
     let fine_tuned = &rows[5];
     assert_eq!(fine_tuned.timestamp, timestamp("2021-08-02T05:00:00Z"));
@@ -83,7 +91,11 @@ async fn audit_log_without_the_actor_is_read_and_extended() {
     );
     assert_eq!(rows[9].timestamp, timestamp("2026-11-26T02:15:26.446126Z"));
 
-    let next = AuditEntry::new("no-drift", "a reason").into_row(
+    let next = AuditEntry {
+        challenger_mae: Some(14.5),
+        ..AuditEntry::new("no-drift", "a reason")
+    };
+    let next = next.into_row(
         timestamp("2026-11-30T05:00:00Z"),
         Function::DriftCheck,
         EventId::of(Function::DriftCheck, "2026-W48"),
@@ -94,6 +106,7 @@ async fn audit_log_without_the_actor_is_read_and_extended() {
     assert_eq!(extended[..10], rows, "recording changed the known rows");
     assert_eq!(extended.len(), 11);
     assert_eq!(extended[10].actor, Some(Actor::Function));
+    assert_eq!(extended[10].entry.challenger_mae, Some(14.5));
 }
 
 #[tokio::test]
