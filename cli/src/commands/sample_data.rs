@@ -56,7 +56,7 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
     if let Some(rows) = arguments.rows {
         settings = settings.with_rows(rows)?;
     }
-    let mut progress = Progress::new("writing", 0);
+    let mut progress = Progress::new("writing", "rows", 0);
     let written = sample_data::write(&settings, &arguments.out, &mut |done, total| {
         progress.show(done, total, String::new())
     })?;

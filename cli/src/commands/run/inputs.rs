@@ -52,7 +52,7 @@ impl Inputs {
 
     /// Generates sample data in a folder.
     fn generate(folder: &Path, print_line: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
-        let mut progress = Progress::new("sample data", 0);
+        let mut progress = Progress::new("sample data", "rows", 0);
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
