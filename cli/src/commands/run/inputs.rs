@@ -60,6 +60,9 @@ impl Inputs {
             "sample data of invented counters: {}",
             folder.display()
         ));
+        for event in &written.events {
+            print_line(format!("  {event}"));
+        }
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(Self {
             train: text(written.train.path),
