@@ -38,8 +38,8 @@ Exit codes:
   3    success, but messages became dead letters
   130  terminated by Ctrl-C (143 by SIGTERM); unfinished files are removed
 
-Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. A file .env in \
-the working folder sets variables that the environment does not set.";
+Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. Elsewhere, \
+progress is a plain line on standard error for each quarter. A file .env in the working folder sets variables that the environment does not set.";
 
 impl Arguments {
     pub(crate) fn log_filter(&self) -> &str {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A source of the present time.
 pub trait Clock: Send + Sync {
@@ -49,9 +49,49 @@ impl Clock for SimulatedClock {
     }
 }
 
+/// The system clock with another start: it begins at a given instant and advances with real time.
+#[derive(Clone, Copy, Debug)]
+pub struct ShiftedClock {
+    shift: SignedDuration,
+}
+
+impl ShiftedClock {
+    /// Creates a clock that begins at `start`.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self {
+            shift: start.duration_since(SystemClock.now()),
+        }
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        let shifted = SystemClock.now().checked_add(self.shift);
+        shifted.unwrap_or(Timestamp::MAX)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use super::*;
+
+    #[test]
+    fn shifted_clock_begins_at_its_start_and_advances() {
+        let start: Timestamp = "2021-08-23T04:00:00Z".parse().unwrap();
+        let clock = ShiftedClock::starting_at(start);
+        thread::sleep(Duration::from_millis(2));
+        let passed = clock.now().duration_since(start);
+        assert!(
+            (SignedDuration::from_millis(2)..SignedDuration::from_mins(10)).contains(&passed),
+            "{passed}"
+        );
+        assert_eq!(
+            ShiftedClock::starting_at(Timestamp::MAX).now(),
+            Timestamp::MAX
+        );
+    }
 
     #[test]
     fn simulated_clock_changes_only_when_set() {

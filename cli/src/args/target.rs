@@ -55,18 +55,18 @@ pub struct TargetArguments {
     pub cloud: bool,
 }
 
-/// The location of the local state.
+/// The location of the local state, for commands that find the state of the last run.
 #[derive(Debug, Clone, Args)]
 pub struct StateArguments {
-    /// The folder of the local state: objects, tables, registry and bus.
+    /// The folder of the local state: objects, tables, registry and bus [default: state/local, or
+    /// the state of the last finished `run` if state/local does not exist].
     #[arg(
         long,
         env = "BIKE_TRAFFIC_STATE",
-        default_value = "state/local",
         value_parser = state_folder(),
         value_name = "FOLDER"
     )]
-    pub state: PathBuf,
+    pub state: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -251,7 +251,7 @@ impl RequestedDay {
 
 async fn publish_all(ports: &Ports, asked: &[RequestedDay], force: bool) -> anyhow::Result<usize> {
     let total = asked.len() as u64;
-    let mut progress = Progress::new("requesting days", total);
+    let mut progress = Progress::new("requesting", "days", total);
     for (done, RequestedDay { day, again, .. }) in (1..).zip(asked) {
         let request = IngestRequested {
             from: Some(*day),

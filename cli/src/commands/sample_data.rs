@@ -12,7 +12,15 @@ use crate::support::{progress::Progress, sample_data, stdout};
 #[command(after_help = "\
 Examples:
   bike-traffic sample-data --out data
-  bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7")]
+  bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7
+
+The live data contain these events, with the default periods on these days:
+  2021-07-25 to 2021-08-15  a summer exodus: traffic falls by almost half, rush hours flatten
+  2021-07-28                a new bike lane: one counter has 2.5 times its traffic from then on
+  2021-08-03 to 2021-08-12  an outage: one counter reports zeros, so it is silent from the second day
+  2021-08-16                the return from the holidays: traffic is as before the exodus
+Fewer than six counters have neither a new bike lane nor an outage. The report names the counters, \
+so that they can be compared with what the loop finds.")]
 pub struct SampleDataArguments {
     /// The output folder for train_baseline.csv.gz, test_baseline.csv.gz and live.csv.gz.
     #[arg(long, value_name = "FOLDER")]
@@ -56,7 +64,7 @@ pub(crate) fn command(arguments: &SampleDataArguments) -> anyhow::Result<()> {
     if let Some(rows) = arguments.rows {
         settings = settings.with_rows(rows)?;
     }
-    let mut progress = Progress::new("writing", 0);
+    let mut progress = Progress::new("writing", "rows", 0);
     let written = sample_data::write(&settings, &arguments.out, &mut |done, total| {
         progress.show(done, total, String::new())
     })?;

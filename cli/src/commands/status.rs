@@ -23,7 +23,7 @@ use shared::{
 };
 
 use crate::{
-    args::TargetArguments,
+    args::{StateArguments, TargetArguments},
     support::{
         dead_letters::{DeadLetter, DeadLetters},
         stdout,
@@ -45,14 +45,22 @@ const MESSAGE_PREFIX: &str = "message/";
 #[command(after_help = "\
 Examples:
   bike-traffic status
+  bike-traffic status --since 2021-07-19T00:00:00Z
   bike-traffic status --cloud --json | jq .unfinished
   bike-traffic status --cloud --since 2021-01-01T00:00:00Z
 
+The first line names the local state. The dates of a simulated run lie in the past, so pass \
+--since to see its events.
+
 If a part cannot be read, the others are shown, the reason is named, and the exit code is 1.")]
 pub struct StatusArguments {
-    /// The target of the command.
+    /// The local state.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub state: StateArguments,
+    /// Show the services that the environment variables name, as the functions do: GCS_BUCKET,
+    /// GOOGLE_CLOUD_PROJECT, MLFLOW_TRACKING_URI and the others in docs/settings.md.
+    #[arg(long)]
+    pub cloud: bool,
     /// Show events and audit rows since this time [default: 30 days ago].
     #[arg(long, value_name = "TIME")]
     pub since: Option<Timestamp>,
@@ -159,11 +167,16 @@ pub enum UnfinishedState {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let ports = arguments
-        .target
-        .open_existing(Arc::new(SystemClock))
-        .await?;
-    let dead_letters = DeadLetters::open(&arguments.target).await?;
+    let chosen = arguments.state.choose()?;
+    let target = TargetArguments {
+        state: chosen.folder.clone(),
+        cloud: arguments.cloud,
+    };
+    let ports = target.open_existing(Arc::new(SystemClock)).await?;
+    let dead_letters = DeadLetters::open(&target).await?;
+    if !target.cloud {
+        stdout::print_line(&chosen.to_string(), arguments.json);
+    }
     let status = read_status(&ports, &dead_letters, arguments.since).await;
     stdout::print(&status, arguments.json)?;
     match &status.unreadable[..] {

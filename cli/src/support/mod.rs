@@ -7,6 +7,7 @@ pub mod embedded_bus;
 pub(crate) mod env_file;
 pub mod exit;
 pub(crate) mod interrupt;
+pub(crate) mod last_run;
 pub(crate) mod output;
 pub(crate) mod predecessor;
 pub(crate) mod progress;

@@ -1,45 +1,48 @@
-//! Progress of long operations: a bar on a terminal, structured logs otherwise.
+//! Progress of long operations: a bar on a terminal, a few plain lines otherwise.
 
 use std::{io::IsTerminal, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::stdout;
+
+/// The number of lines of an operation without a terminal.
+const LINES: u64 = 4;
+
 /// The progress of an operation.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
-    operation: &'static str,
-    last_tenth: u64,
+    lines: Lines,
 }
 
 impl Progress {
     /// Starts to report an operation of `total` steps.
     ///
-    /// `operation` labels the bar and is the log message.
-    pub(crate) fn new(operation: &'static str, total: u64) -> Self {
+    /// `operation` labels the bar and begins each line; `unit` is the plural of the steps.
+    pub(crate) fn new(operation: &'static str, unit: &'static str, total: u64) -> Self {
         let bar = std::io::stderr()
             .is_terminal()
             .then(|| bar(operation, total));
         Self {
             bar,
-            operation,
-            last_tenth: 0,
+            lines: Lines {
+                operation,
+                unit,
+                printed: 0,
+            },
         }
     }
 
     /// Reports that `done` of `total` steps are complete, with a short detail.
     ///
-    /// Without a terminal, one line is logged for each tenth of the steps.
+    /// Without a terminal, prints one line to standard error for each quarter of the steps.
     pub(crate) fn show(&mut self, done: u64, total: u64, detail: String) {
         if let Some(bar) = &self.bar {
             bar.set_length(total);
             bar.set_position(done);
             bar.set_message(detail);
-            return;
-        }
-        let tenth = (done * 10).checked_div(total).unwrap_or_default();
-        if tenth > self.last_tenth {
-            self.last_tenth = tenth;
-            tracing::info!(done, total, detail, "{}", self.operation);
+        } else if let Some(line) = self.lines.next(done, total, &detail) {
+            stdout::print_line(&line, true);
         }
     }
 
@@ -51,6 +54,32 @@ impl Progress {
     }
 }
 
+/// The lines of an operation without a terminal.
+struct Lines {
+    operation: &'static str,
+    unit: &'static str,
+    /// The number of quarters that lines were printed for.
+    printed: u64,
+}
+
+impl Lines {
+    /// Returns a line if a quarter of the steps was completed since the last one.
+    fn next(&mut self, done: u64, total: u64, detail: &str) -> Option<String> {
+        let quarters = done.saturating_mul(LINES).checked_div(total)?;
+        if quarters <= self.printed {
+            return None;
+        }
+        self.printed = quarters;
+        let Self {
+            operation, unit, ..
+        } = self;
+        let separator = if detail.is_empty() { "" } else { ", " };
+        Some(format!(
+            "{operation}: {done} of {total} {unit}{separator}{detail}"
+        ))
+    }
+}
+
 fn bar(operation: &'static str, total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
@@ -58,4 +87,40 @@ fn bar(operation: &'static str, total: u64) -> ProgressBar {
     bar.set_prefix(operation);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(total: u64, detail: &str) -> Vec<String> {
+        let mut lines = Lines {
+            operation: "training",
+            unit: "rounds",
+            printed: 0,
+        };
+        (0..=total)
+            .filter_map(|done| lines.next(done, total, detail))
+            .collect()
+    }
+
+    #[test]
+    fn each_quarter_has_one_plain_line() {
+        assert_eq!(
+            lines(300, ""),
+            [75, 150, 225, 300].map(|done| format!("training: {done} of 300 rounds"))
+        );
+        assert_eq!(
+            lines(2, "MAE 15.4"),
+            [
+                "training: 1 of 2 rounds, MAE 15.4",
+                "training: 2 of 2 rounds, MAE 15.4"
+            ]
+        );
+    }
+
+    #[test]
+    fn operation_without_steps_has_no_line() {
+        assert!(lines(0, "").is_empty());
+    }
 }

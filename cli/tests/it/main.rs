@@ -8,6 +8,7 @@
 )]
 
 mod help;
+mod last_run;
 mod process;
 mod publish;
 mod reports;

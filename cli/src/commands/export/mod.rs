@@ -97,7 +97,7 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     let mut report = ExportReport::new(&plan.out, (first, last));
     let (total, mut progress) = (
         months.len() as u64,
-        Progress::new("exporting", months.len() as u64),
+        Progress::new("exporting", "months", months.len() as u64),
     );
     for (done, month) in (0..).zip(&months) {
         progress.show(done, total, month.name.clone());

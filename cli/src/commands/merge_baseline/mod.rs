@@ -122,7 +122,7 @@ async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<((Hour, Hour)
 pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
     let sources = inputs::sources(plan)?;
     let steps = sources.len() as u64 + 1;
-    let mut progress = Progress::new("merging", steps);
+    let mut progress = Progress::new("merging", "steps", steps);
     let mut union = Union::new(plan.test_period)?;
     let mut rejects = RejectFile::create(&plan.rejects)?;
     let mut reports = Vec::new();

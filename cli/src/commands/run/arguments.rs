@@ -11,11 +11,13 @@ use crate::args::{StrategyArguments, state_folder};
 #[command(after_help = "\
 Examples:
   bike-traffic run
+  bike-traffic run --policy '{"promotion":"guarded"}'
   bike-traffic run --train-path train.csv.gz --test-path test.csv.gz \\
     --live-path live.csv.gz --json > summary.json
 
 Without data paths, the command generates sample data. Each combination of data and settings has \
-its own state folder, so a second run on the same data finds all work done.")]
+its own state folder, so a second run on the same data finds all work done. The file last-run \
+beside these folders names that of the last finished run, in which `status` and `stack` find it.")]
 pub struct RunArguments {
     /// The training data: a CSV file, optionally gzipped.
     #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH", requires_all = ["test_path", "live_path"])]

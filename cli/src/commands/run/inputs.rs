@@ -52,7 +52,7 @@ impl Inputs {
 
     /// Generates sample data in a folder.
     fn generate(folder: &Path, print_line: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
-        let mut progress = Progress::new("sample data", 0);
+        let mut progress = Progress::new("sample data", "rows", 0);
         let mut show = |done, total| progress.show(done, total, String::new());
         let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
         progress.finish();
@@ -60,6 +60,9 @@ impl Inputs {
             "sample data of invented counters: {}",
             folder.display()
         ));
+        for event in &written.events {
+            print_line(format!("  {event}"));
+        }
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         Ok(Self {
             train: text(written.train.path),

@@ -25,7 +25,7 @@ use crate::{
         stack::{LocalStack, OpenDataServer, StackSettings},
         train::{self, Allowances, TrainPlan},
     },
-    support::{exit::Failure, state::State, stdout},
+    support::{exit::Failure, last_run, state::State, stdout},
 };
 
 /// Runs the command.
@@ -33,13 +33,11 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     let as_json = arguments.json;
     let mut print_line = |line: String| stdout::print_line(&line, as_json);
     let inputs = Inputs::choose(&arguments, &mut print_line)?;
-    let state = State::at(
-        &arguments
-            .states
-            .join(inputs.state_name(&arguments.strategy)?),
-    )?;
+    let name = inputs.state_name(&arguments.strategy)?;
+    let state = State::at(&arguments.states.join(&name))?;
     print_line(format!("state: {}", state.folder().display()));
     let summary = play(&inputs, &state, arguments.strategy, &mut print_line).await?;
+    last_run::record(&arguments.states, &name)?;
     stdout::print(&summary, as_json)?;
     if summary.dead_letters > 0 {
         let address = state.folder().join("bus/bus/topics").display().to_string();

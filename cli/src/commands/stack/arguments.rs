@@ -1,6 +1,8 @@
 //! Options of `stack`.
 
 use clap::Args;
+use forecasting::time::Day;
+use shared::Timestamp;
 
 use crate::args::{OpenDataArguments, StateArguments, StrategyArguments};
 
@@ -9,18 +11,70 @@ use crate::args::{OpenDataArguments, StateArguments, StrategyArguments};
 #[command(after_help = "\
 Examples:
   bike-traffic stack --state state/run-1a2b3c4d --live-path live.csv.gz
+  bike-traffic stack --now 2021-08-23
   bike-traffic stack --open-data-url https://opendata.paris.fr
 
 The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the \
-next start.")]
+next start.
+
+A simulated run ends in the past, and the forecasts of /v1/predict need the counts of the last \
+weeks. With --now, the stack's clock begins on the day after the last counts, and that day can be \
+forecast.")]
 pub struct StackArguments {
     /// The local state.
     #[command(flatten)]
     pub state: StateArguments,
+    /// Begin the stack's clock at this time, from which it advances with real time: a day, for 06:00
+    /// in Paris, when the counts of the day before have been requested, or an instant such as
+    /// 2021-08-23T04:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = start_of_clock)]
+    pub now: Option<Timestamp>,
     /// The source of counts.
     #[command(flatten)]
     pub open_data: OpenDataArguments,
     /// The parameters of the strategy.
     #[command(flatten)]
     pub strategy: StrategyArguments,
+}
+
+/// The hour in Paris at which the clock begins on a given day: that of the daily ingest request.
+const MORNING: i8 = 6;
+
+/// Parses a day or an instant.
+fn start_of_clock(text: &str) -> Result<Timestamp, String> {
+    // Without this check, a date with a time but without an offset would be read as a day.
+    let is_day = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let parsed = if is_day {
+        text.parse::<Day>().ok().map(|day| day.at(MORNING))
+    } else {
+        text.parse().ok()
+    };
+    parsed.ok_or_else(|| {
+        "pass a day such as 2021-08-23, or an instant such as 2021-08-23T04:00:00Z".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn day_begins_at_six_in_paris_and_instant_needs_an_offset() {
+        for (text, expected) in [
+            ("2021-08-23", "2021-08-23T04:00:00Z"),
+            ("2021-01-04", "2021-01-04T05:00:00Z"),
+            ("2021-08-23T12:30:00+02:00", "2021-08-23T10:30:00Z"),
+        ] {
+            assert_eq!(
+                start_of_clock(text),
+                Ok(expected.parse().unwrap()),
+                "{text}"
+            );
+        }
+        for text in ["2021-02-30", "2021-08-23T12:30:00", "tomorrow", ""] {
+            assert!(start_of_clock(text).is_err(), "{text}");
+        }
+    }
 }

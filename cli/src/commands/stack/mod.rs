@@ -16,7 +16,7 @@ use model::FineTuneRecipe;
 use runtime::{Handler, ServiceSettings, router};
 use shared::{
     bus::{LogPublisher, Message, Publisher},
-    clock::{Clock, SystemClock},
+    clock::{Clock, ShiftedClock, SystemClock},
     event::{Event, Function, Topic},
     open_data::{OpenData, OpenDataError},
     ports::Ports,
@@ -188,12 +188,19 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<Sock
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
-    let state = State::at(&arguments.state.state)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chosen = arguments.state.choose()?;
+    let state = State::at(&chosen.folder)?;
+    let clock: Arc<dyn Clock> = match arguments.now {
+        Some(start) => Arc::new(ShiftedClock::starting_at(start)),
+        None => Arc::new(SystemClock),
+    };
     let source = open_data(arguments.open_data, &state, Arc::clone(&clock)).await?;
     let settings = StackSettings::new(arguments.strategy, Arc::clone(&source.client));
     let stack = LocalStack::start(&state, clock, settings).await?;
-    println!("state: {}", state.folder().display());
+    println!("{chosen}");
+    if let Some(start) = arguments.now {
+        println!("{:<12} {start}", "clock from");
+    }
     for (function, address) in &stack.endpoints {
         println!("{:<12} http://{address}/", function.name());
     }

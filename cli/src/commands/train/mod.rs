@@ -233,7 +233,7 @@ fn empty_columns(frame: &Frame) -> Vec<&'static str> {
 }
 
 fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
-    let mut progress = Progress::new("training", u64::from(recipe.rounds));
+    let mut progress = Progress::new("training", "rounds", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {
         let text = round
             .sqrt_mae

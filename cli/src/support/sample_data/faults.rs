@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rand::{RngExt as _, seq::SliceRandom as _};
+use rand_chacha::ChaCha8Rng;
 
 use super::{Purpose, Settings, random_for};
 
@@ -17,7 +18,8 @@ const DOUBLING: usize = 4;
 
 /// The failures of counters, which are identified by position, on days, identified by number.
 ///
-/// Counters fail in the training period only; clocks change in any period.
+/// These counters fail in the training period; clocks change in any period. The outage of the live
+/// period is one of its events.
 pub(super) struct Faults {
     dead: Vec<Fault>,
     /// A counter that stops for a while, and a counter that starts late.
@@ -32,9 +34,7 @@ struct Fault {
 
 impl Faults {
     pub(super) fn new(settings: &Settings) -> Self {
-        let mut random = random_for(Purpose::Faults, settings.seed);
-        let mut order: Vec<usize> = (0..settings.counters as usize).collect();
-        order.shuffle(&mut random);
+        let (order, mut random) = shuffled_counters(settings);
         let mut faults = Self {
             dead: Vec::new(),
             absent: Vec::new(),
@@ -70,6 +70,16 @@ impl Faults {
     pub(super) fn fakes(&self, counter: usize) -> bool {
         self.doubling.contains(&counter)
     }
+}
+
+/// Returns the positions of all counters in random order, and the generator that ordered them.
+///
+/// The first three fail in a training period of sufficient length.
+pub(super) fn shuffled_counters(settings: &Settings) -> (Vec<usize>, ChaCha8Rng) {
+    let mut random = random_for(Purpose::Faults, settings.seed);
+    let mut order: Vec<usize> = (0..settings.counters as usize).collect();
+    order.shuffle(&mut random);
+    (order, random)
 }
 
 impl Fault {

@@ -8,17 +8,12 @@ use super::{
     Error, MAX_COUNTERS, Settings,
     city::{self, Counter},
     day_after,
+    events::{Event, Events, LiveEvent},
     export::{Export, Row},
     faults::Faults,
     hours::{Hour, Paris},
     traffic::{Regime, Traffic},
 };
-
-/// The number of live days before the summer exodus.
-///
-/// In a period that starts on Monday, the exodus starts on Sunday. The first week is almost
-/// unaffected, and most lags of the second week include the exodus.
-const LIVE_DAYS_AS_BEFORE: u64 = 6;
 
 /// The number of days under restrictions at the end of the training period, at most a quarter.
 ///
@@ -35,6 +30,7 @@ pub(super) struct Plan {
     paris: Paris,
     counters: Vec<Counter>,
     faults: Faults,
+    events: Events,
 }
 
 impl Plan {
@@ -43,17 +39,19 @@ impl Plan {
         let first_day = settings.first_day;
         let test_begins = u64::from(settings.train_days);
         let live_begins = test_begins + u64::from(settings.test_days);
+        let live_ends = live_begins + u64::from(settings.live_days);
         Ok(Self {
             first_day,
             test_begins,
             live_begins,
-            live_ends: live_begins + u64::from(settings.live_days),
+            live_ends,
             paris: Paris::new().map_err(|source| Error::Calendar {
                 day: first_day,
                 source,
             })?,
             counters: city::counters(settings)?,
             faults: Faults::new(settings),
+            events: Events::new(settings, &(live_begins..live_ends)),
         })
     }
 
@@ -67,6 +65,19 @@ impl Plan {
 
     pub(super) fn live(&self) -> Range<u64> {
         self.live_begins..self.live_ends
+    }
+
+    /// Returns the events of the live period, in order.
+    pub(super) fn events(&self) -> Result<Vec<LiveEvent>, Error> {
+        let reported = |event: &Event| -> Result<LiveEvent, Error> {
+            Ok(LiveEvent {
+                event: event.kind,
+                first_day: self.date(event.days.start)?,
+                last_day: self.date(event.days.end - 1)?,
+                counter: event.counter.map(|index| self.counters[index].name.clone()),
+            })
+        };
+        self.events.iter().map(reported).collect()
     }
 
     /// Returns the number of rows in all three periods.
@@ -105,12 +116,10 @@ impl Plan {
                         count: 0,
                     })?;
                 }
-                let passed = traffic.count(&today, counter, hour.of_day);
-                let count = if self.faults.is_dead(index, day) {
-                    0
-                } else {
-                    passed
-                };
+                let growth = self.events.growth(index, day);
+                let passed = traffic.count(&today, counter, hour.of_day, growth);
+                let is_dead = self.faults.is_dead(index, day) || self.events.is_silent(index, day);
+                let count = if is_dead { 0 } else { passed };
                 export.write(&Row {
                     counter,
                     hour: &hour,
@@ -138,9 +147,8 @@ impl Plan {
     }
 
     fn regime(&self, day: u64) -> Regime {
-        let exodus = self.live_begins + LIVE_DAYS_AS_BEFORE;
-        if day >= exodus {
-            return Regime::Exodus { days: day - exodus };
+        if let Some(days) = self.events.exodus_days(day) {
+            return Regime::Exodus { days };
         }
         let restricted = RESTRICTED_DAYS.min(self.test_begins / 4);
         if (self.test_begins - restricted..self.test_begins).contains(&day) {

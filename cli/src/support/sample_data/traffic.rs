@@ -47,12 +47,12 @@ const UNREST: f64 = 0.15;
 const LEFT_BY_RESTRICTIONS: f64 = 0.62;
 
 /// The shares of traffic and of commuters that remain on the first day of the exodus.
-const LEFT_BY_EXODUS: f64 = 0.62;
-const COMMUTERS_LEFT_BY_EXODUS: f64 = 0.25;
+const LEFT_BY_EXODUS: f64 = 0.55;
+const COMMUTERS_LEFT_BY_EXODUS: f64 = 0.1;
 
 /// The weekly decrease of the remaining traffic, down to [`LEAST_LEFT_BY_EXODUS`].
 const LOST_EACH_WEEK: f64 = 0.05;
-const LEAST_LEFT_BY_EXODUS: f64 = 0.5;
+const LEAST_LEFT_BY_EXODUS: f64 = 0.45;
 
 /// A generator of counts. Days must be generated in order.
 pub(super) struct Traffic {
@@ -114,12 +114,18 @@ impl Traffic {
         }
     }
 
-    /// Draws the count of an hour.
-    pub(super) fn count(&mut self, today: &Today, counter: &Counter, hour: usize) -> u64 {
+    /// Draws the count of an hour at a counter whose traffic has grown by a factor.
+    pub(super) fn count(
+        &mut self,
+        today: &Today,
+        counter: &Counter,
+        hour: usize,
+        growth: f64,
+    ) -> u64 {
         let unrest: f64 = StandardNormal.sample(&mut self.random_counts);
         // The mean is 1 for every standard deviation.
         let unrest = (UNREST * unrest - UNREST * UNREST / 2.0).exp();
-        let mean = today.expected(&counter.habits, hour) * unrest;
+        let mean = today.expected(&counter.habits, hour) * growth * unrest;
         // The Poisson distribution requires a positive mean.
         Poisson::new(mean).map_or(0, |poisson| poisson.sample(&mut self.random_counts) as u64)
     }

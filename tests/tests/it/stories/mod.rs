@@ -6,6 +6,7 @@ mod poison;
 mod promotion;
 mod restart;
 mod retraining;
+mod sample_events;
 mod training;
 mod without_coordinates;
 
@@ -21,7 +22,7 @@ use cli::{
     command_line::{Arguments, Command},
     commands::run::Inputs,
     support::{
-        sample_data::{self, Settings},
+        sample_data::{self, Settings, Written},
         state::State,
     },
 };
@@ -49,11 +50,16 @@ fn small_sample(folder: &Path) -> Inputs {
     };
     let written =
         sample_data::write(&settings, folder, &mut |_, _| {}).expect("sample data can be written");
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    inputs(&written)
+}
+
+/// Returns the paths of the written files.
+fn inputs(written: &Written) -> Inputs {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
     Inputs {
-        train: text(written.train.path),
-        test: text(written.test.path),
-        live: text(written.live.path),
+        train: text(&written.train.path),
+        test: text(&written.test.path),
+        live: text(&written.live.path),
     }
 }
 

