@@ -11,7 +11,7 @@ use crate::args::{StrategyArguments, state_folder};
 #[command(after_help = "\
 Examples:
   bike-traffic run
-  bike-traffic run --policy '{"promotion":"guarded"}'
+  bike-traffic run --policy '{\"promotion\":\"guarded\"}'
   bike-traffic run --train-path train.csv.gz --test-path test.csv.gz \\
     --live-path live.csv.gz --json > summary.json
 

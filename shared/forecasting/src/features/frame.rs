@@ -168,9 +168,14 @@ impl Frame {
 
     /// Returns the seasonal naive forecast of each row: same local hour, one week earlier. `NaN` if
     /// that count is unknown or in an outage.
+    ///
+    /// The rule for silent counters holds for this forecast as well: it is 0 for a silent row. It is
+    /// `NaN` where the count is unknown.
     pub fn seasonal_naive(&self) -> Vec<f32> {
-        self.column(COLUMNS[SEASONAL_NAIVE_COLUMN])
-            .unwrap_or_default()
+        let lags = self.column(COLUMNS[SEASONAL_NAIVE_COLUMN]);
+        let forecast = |(lag, silent): (f32, &bool)| if *silent { 0.0 } else { lag };
+        let lags = lags.unwrap_or_default().into_iter();
+        lags.zip(&self.silent).map(forecast).collect()
     }
 
     /// Splits the frame into the rows before `hour` and the remaining rows.
