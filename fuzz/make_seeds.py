@@ -198,6 +198,7 @@ def policies():
         "minimum_days": '{"fine_tune_minimum_days":24}',
         "days": '{"fine_tune_days":2147483647,"fresh_holdout_days":-2147483648}',
         "fine_tune_recipe": '{"learning_rate":0.02,"epochs":10,"freeze_layers":200}',
+        "fine_tune_strategy": '{"strategy":"leaf-refit","base_model":"champion_v3","freeze_layers":false,"decay":0.7}',
         "train_recipe": '{"rounds":500,"learning_rate":3e-2,"early_stopping_rounds":20,"device":"cuda"}',
         "week": "2020-W53",
         "week_first": "0000-W01",

@@ -116,7 +116,7 @@ struct Sources {
 }
 
 /// Returns the paths of the training data and of the test set in use.
-async fn paths(store: &dyn Store) -> Result<[ObjectPath; 2], StoreError> {
+pub(crate) async fn paths(store: &dyn Store) -> Result<[ObjectPath; 2], StoreError> {
     Ok(match baseline::published(store).await? {
         Some((baseline, _)) => [baseline.train.object(), baseline.test.object()],
         None => [TRAIN_BASELINE, TEST_BASELINE].map(ObjectPath::new),
@@ -209,7 +209,8 @@ async fn write_cache<T: Serialize + Sync>(
         .map(drop)
 }
 
-async fn read_baseline(
+/// Reads a baseline. Hours of uploaded files that begin after `now` are rejected.
+pub(crate) async fn read_baseline(
     store: &Arc<dyn Store>,
     path: &ObjectPath,
     now: Timestamp,

@@ -15,6 +15,7 @@ pub mod registry;
 pub mod retryability;
 pub mod settings;
 pub mod store;
+pub mod training_baseline;
 pub mod warehouse;
 
 /// The type of instants in all ports and events.

@@ -10,7 +10,8 @@ pub struct StrategyArguments {
     /// The policy, as JSON; missing fields have their default values.
     #[arg(long, env = "POLICY", default_value = "{}", value_name = "JSON")]
     pub policy: Policy,
-    /// The recipe of the fine-tuning, as JSON; missing fields have their default values.
+    /// The strategy and the recipe of the fine-tuning, as JSON; missing fields have their default
+    /// values.
     #[arg(long, env = "FINE_TUNE", default_value = "{}", value_name = "JSON")]
     pub fine_tune: FineTuneRecipe,
 }

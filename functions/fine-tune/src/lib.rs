@@ -1,30 +1,34 @@
 #![doc = include_str!("../README.md")]
 
 mod request;
+mod run;
+mod selection;
+mod sliding;
+mod training;
 mod window;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use forecasting::{
-    checksum::Checksum, coverage::Coverage, features::Frame, metrics::Scores, policy::Policy,
-};
-use model::{FineTuneRecipe, Model, Threads, fine_tune};
+use forecasting::{coverage::Coverage, policy::Policy};
+use model::{FineTuneRecipe, Model, StrategyName, Threads};
 use request::Job;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
-    Timestamp,
     audit::AuditEntry,
     event::{ChallengerTrained, EventId, Function, Topic},
     fixed_test,
     ports::Ports,
-    registry::{self, Alias, AliasChange, Registry, Run, RunInput, RunName, RunNameError, Version},
+    registry::{self, Alias, AliasChange, Registry, Run, Version},
     settings::{SettingsError, Variables, optional},
     store::Store,
     warehouse::Warehouse,
 };
+use sliding::SlidingRows;
+use training::{Trained, Training};
 
 pub use request::FineTuneInput;
+pub use selection::{Choice, SELECTION_DAYS, SelectionDays, choose};
 pub use window::{TrainingRows, Window, training_rows};
 
 /// The handler of detected drift and of requests.
@@ -58,23 +62,39 @@ impl FineTune {
         }
     }
 
-    /// Trains the challenger and scores it on the fixed test set.
-    async fn train(
+    /// Loads what the training of a challenger needs.
+    async fn prepare(
         &self,
         job: &Job,
-        frame: Frame,
-        now: Timestamp,
-    ) -> Result<(Model, Scores), Error> {
+        window: Window,
+        rows: TrainingRows,
+        context: &Context,
+    ) -> Result<Training, Error> {
         let champion =
             Model::load_version(&self.store, &*self.registry, job.champion, Threads::All).await?;
-        let fixed_test = fixed_test::load(&self.store, now).await?;
-        let recipe = job.recipe.clone();
-        let work =
-            move || fine_tune(&champion, &frame, &recipe, &mut |_| {})?.scored_on(&fixed_test);
-        let joined = tokio::task::spawn_blocking(work).await;
-        let result = joined
-            .map_err(|source| Error::transient("cannot finish the training").caused_by(source))?;
-        Ok(result?)
+        let sliding = if job.recipe.strategy.includes(StrategyName::SlidingWindow) {
+            let test_hours = rows.test_hours;
+            let (warehouse, now) = (&*self.warehouse, context.now);
+            SlidingRows::read(
+                &self.store,
+                warehouse,
+                champion.card(),
+                window,
+                test_hours,
+                now,
+            )
+            .await?
+        } else {
+            Err("the strategy is not in use".to_owned())
+        };
+        Ok(Training {
+            champion,
+            fresh: rows.frame,
+            sliding,
+            recipe: job.recipe.clone(),
+            window,
+            fixed_test: fixed_test::load(&self.store, context.now).await?,
+        })
     }
 
     async fn register(&self, challenger: &Model, run: &Run) -> Result<Version, Error> {
@@ -89,50 +109,6 @@ impl FineTune {
         }
         Ok(version)
     }
-
-    fn run(
-        &self,
-        job: &Job,
-        name: RunName,
-        challenger: &Model,
-        scores: Scores,
-        now: Timestamp,
-    ) -> Run {
-        let card = challenger.card();
-        let mut params = card.params.clone();
-        params.extend([
-            (
-                "learning_rate".to_owned(),
-                job.recipe.learning_rate.to_string(),
-            ),
-            ("epochs".to_owned(), job.recipe.epochs.to_string()),
-            (
-                "freeze_layers".to_owned(),
-                job.recipe
-                    .freeze_layers
-                    .map_or_else(|| "all".to_owned(), |rounds| rounds.to_string()),
-            ),
-        ]);
-        Run {
-            artifacts: name.artifacts(),
-            name,
-            inputs: card
-                .fixed_test
-                .iter()
-                .map(|data| RunInput::new(data, &*self.store))
-                .collect(),
-            ended_at: now,
-            tags: tags(job.champion, card.training.rows, scores.rows),
-            params,
-            metrics: [
-                ("test_mae", scores.mae),
-                ("test_rmse", scores.rmse),
-                ("test_r2", scores.r2),
-            ]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into(),
-        }
-    }
 }
 
 impl Handler for FineTune {
@@ -142,47 +118,24 @@ impl Handler for FineTune {
 
     async fn handle(&self, event: FineTuneInput, context: &Context) -> Result<Outcome, Error> {
         let job = Job::new(event, &self.recipe, &*self.registry, context).await?;
+        check_base_model(&job)?;
         let window = Window::before(&self.policy, job.week);
-        let TrainingRows { frame, coverage } =
-            training_rows(&self.store, &*self.warehouse, window, context.now).await?;
-        let days = coverage.days;
-        if days < self.policy.fine_tune_minimum_days {
+        let rows = training_rows(&self.store, &*self.warehouse, window, context.now).await?;
+        let coverage = rows.coverage.clone();
+        if coverage.days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
             let entry = too_little_data(&job, window, &coverage, minimum);
             return Ok(Outcome::new(entry));
         }
-        let name = run_name(&job, &frame)?;
-        let (challenger, scores) = self.train(&job, frame, context.now).await?;
+        let training = self.prepare(&job, window, rows, context).await?;
+        let name = run::name(&job, &training)?;
+        let trained = training.run_on_worker().await?;
         // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let run = self.run(&job, name, &challenger, scores, context.published_at);
+        let ended_at = context.published_at;
+        let run = run::of(&job, name, &trained, &*self.store, ended_at);
         context.fence.check().await?;
-        let version = self.register(&challenger, &run).await?;
-        let rows = challenger.card().training.rows;
-        let mut reason = job.explain(format!(
-            "version {version} trained from version {} on {rows} rows of {days} days",
-            job.champion
-        ));
-        if !coverage.is_complete() {
-            reason.push_str(&format!("; {coverage}"));
-        }
-        let entry = AuditEntry {
-            mae: Some(scores.mae),
-            rmse: Some(scores.rmse),
-            r2: Some(scores.r2),
-            fine_tune_triggered: Some(true),
-            fine_tune_success: Some(true),
-            champion_version: Some(job.champion),
-            challenger_version: Some(version),
-            detail: json!({
-                "window": window,
-                "days": days,
-                "coverage": coverage,
-                "rows": rows,
-                "recipe": job.recipe,
-                "run": run.name,
-            }),
-            ..AuditEntry::new("challenger-trained", reason)
-        };
+        let version = self.register(&trained.challenger, &run).await?;
+        let entry = entry(&job, window, &coverage, &trained, &run, version);
         let trained = ChallengerTrained {
             event_id: EventId::of(Function::FineTune, &job.subject),
             week: job.week,
@@ -213,35 +166,75 @@ fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usiz
     }
 }
 
-/// Returns the name of the run: the week, the instant at which it was judged again or requested if
-/// it was, and a digest of all that the training depends on. So a
-/// training on other counts is a version of its own, and a repeated one is the same version.
-fn run_name(job: &Job, frame: &Frame) -> Result<RunName, Error> {
-    let attempt = || Error::permanent("cannot name the run");
-    let rows = (frame.counters(), frame.rows(), frame.outages());
-    let inputs = (job.champion, &job.recipe, rows);
-    let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
-    let numbers = frame.values().iter().chain(frame.targets());
-    bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));
-    let digest = Checksum::of(&bytes);
-    let subject = job.subject.replace("@requested-", "-requested-");
-    let subject = subject.replace('@', "-again-");
-    format!("fine-tune-{subject}-{}", digest.short(8))
-        .parse()
-        .map_err(|error: RunNameError| attempt().caused_by(error))
+fn check_base_model(job: &Job) -> Result<(), Error> {
+    let (base_model, champion) = (job.recipe.base_model, job.champion);
+    if base_model.admits(champion) {
+        return Ok(());
+    }
+    Err(Error::permanent(format!(
+        "cannot fine-tune {base_model}: the champion is version {champion}; set base_model of FINE_TUNE to \
+         `champion` or `champion_v{champion}`"
+    )))
 }
 
-/// Returns the tags that describe the training strategy in the registry.
-fn tags(base: Version, train_rows: usize, test_rows: usize) -> BTreeMap<String, String> {
-    let tags = [
-        ("dataset", "last_30_days".to_owned()),
-        ("training_type", "fine_tune".to_owned()),
-        ("data_source", "bigquery".to_owned()),
-        ("base_model", base.to_string()),
-        ("train_size", train_rows.to_string()),
-        ("test_size", test_rows.to_string()),
-    ];
-    tags.map(|(name, value)| (name.to_owned(), value)).into()
+fn entry(
+    job: &Job,
+    window: Window,
+    coverage: &Coverage,
+    trained: &Trained,
+    run: &Run,
+    version: Version,
+) -> AuditEntry {
+    let Trained {
+        challenger,
+        scores,
+        choice,
+        baseline,
+        remark,
+    } = trained;
+    let (rows, strategy) = (challenger.card().training.rows, choice.strategy);
+    let mut reason = format!(
+        "version {version} trained from version {} on {rows} rows",
+        job.champion
+    );
+    // The rows of the sliding window are also those of the baseline.
+    if strategy == StrategyName::SlidingWindow {
+        reason.push_str(&format!(
+            " since {}",
+            challenger.card().training.first_hour.day()
+        ));
+    } else {
+        reason.push_str(&format!(" of {} days", coverage.days));
+    }
+    let sentences = std::iter::once(&choice.reason).chain(remark);
+    sentences.for_each(|sentence| reason.push_str(&format!("; {sentence}")));
+    if !coverage.is_complete() {
+        reason.push_str(&format!("; {coverage}"));
+    }
+    let trials = choice.trials.as_ref();
+    AuditEntry {
+        mae: Some(scores.mae),
+        rmse: Some(scores.rmse),
+        r2: Some(scores.r2),
+        fine_tune_triggered: Some(true),
+        fine_tune_success: Some(true),
+        champion_version: Some(job.champion),
+        challenger_version: Some(version),
+        detail: json!({
+            "window": window,
+            "days": coverage.days,
+            "coverage": coverage,
+            "rows": rows,
+            "recipe": job.recipe,
+            "run": run.name,
+            "strategy": strategy,
+            "selection": trials.map(|_| SelectionDays::of(window)),
+            "strategies": trials.map(|trials| &trials.strategies),
+            "champion_selection_scores": trials.map(|trials| trials.champion),
+            "baseline": baseline,
+        }),
+        ..AuditEntry::new("challenger-trained", job.explain(reason))
+    }
 }
 
 #[cfg(test)]

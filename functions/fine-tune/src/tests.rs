@@ -1,12 +1,18 @@
 //! Tests of the handler with the in-memory ports.
 
+mod strategies;
+
+use std::collections::BTreeMap;
+
 use forecasting::{
+    checksum::Checksum,
     counts::{Counter, Counts, write_french},
-    features::FeatureSpec,
+    features::{FeatureSpec, Frame},
     time::{Day, Week},
 };
 use model::{TrainRecipe, train};
 use shared::{
+    Timestamp,
     baseline::{TEST_BASELINE, TRAIN_BASELINE},
     clock::SimulatedClock,
     event::{DriftDetected, FineTuneRequested, Input},
@@ -94,6 +100,23 @@ async fn handle(ports: &Ports, week: &str, hour: i8) -> Outcome {
 
 /// Handles the drift of a week whose event has another subject.
 async fn handle_subject(ports: &Ports, week: &str, subject: &str, hour: i8) -> Outcome {
+    let recipe = FineTuneRecipe {
+        epochs: 2,
+        ..FineTuneRecipe::default()
+    };
+    try_handle(ports, week, subject, hour, recipe)
+        .await
+        .unwrap()
+}
+
+/// Handles the drift of a week with another recipe.
+async fn try_handle(
+    ports: &Ports,
+    week: &str,
+    subject: &str,
+    hour: i8,
+    recipe: FineTuneRecipe,
+) -> Result<Outcome, Error> {
     let week: Week = week.parse().unwrap();
     let monday = week.last_day().plus(1);
     let event = DriftDetected {
@@ -109,14 +132,9 @@ async fn handle_subject(ports: &Ports, week: &str, subject: &str, hour: i8) -> O
         now: monday.at(hour),
         fence: runtime::Fence::default(),
     };
-    let recipe = FineTuneRecipe {
-        epochs: 2,
-        ..FineTuneRecipe::default()
-    };
     FineTune::new(Policy::default(), recipe, ports)
         .handle(FineTuneInput::DriftDetected(event), &context)
         .await
-        .unwrap()
 }
 
 async fn challenger(ports: &Ports) -> Option<Version> {
@@ -166,6 +184,14 @@ async fn seven_days_of_data_train_a_challenger() {
     );
     assert_eq!(entry.detail["rows"], json!(7 * 24));
     assert_eq!(entry.detail["coverage"]["days"], json!(7));
+    assert_eq!(entry.detail["strategy"], json!("append"));
+    assert!(
+        entry.reason.contains(
+            "append chosen without a comparison: no counts precede the selection days 2021-07-12 to 2021-07-18"
+        ),
+        "{}",
+        entry.reason
+    );
     assert!(
         entry.reason.ends_with(
             "7 of 23 days, 168 of 552 hours, 1 counter; missing 2021-06-26 to 2021-07-11"

@@ -1,12 +1,12 @@
 //! The training rows of a challenger.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use forecasting::{
     coverage::Coverage,
     features::{FeatureSpec, Frame, HISTORY_DAYS},
     policy::Policy,
-    time::{Day, Week},
+    time::{Day, Hour, Week},
 };
 use runtime::Error;
 use serde::Serialize;
@@ -33,6 +33,11 @@ impl Window {
             last,
         }
     }
+
+    /// Returns the last hour of training.
+    pub fn last_training_hour(self) -> Hour {
+        self.last_training.plus(1).first_hour().plus(-1)
+    }
 }
 
 /// The training rows of a window, with the days, hours and counters that they cover.
@@ -42,6 +47,8 @@ pub struct TrainingRows {
     pub frame: Frame,
     /// The coverage of the days of training, without the hours of the fixed test set.
     pub coverage: Coverage,
+    /// The hours of the fixed test set, which are excluded.
+    pub test_hours: RangeInclusive<Hour>,
 }
 
 /// Builds the training rows of a window: without the fresh holdout and without the hours of the
@@ -65,6 +72,7 @@ pub async fn training_rows(
     Ok(TrainingRows {
         frame: frame.filter(|row| !profile.excludes(row.hour)),
         coverage: Coverage::of(&known, days, |hour| !profile.excludes(hour)),
+        test_hours: profile.first_hour..=profile.last_hour,
     })
 }
 
@@ -133,7 +141,9 @@ mod tests {
         }
         let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
         let now = "2021-08-02T05:00:00Z".parse().unwrap();
-        let TrainingRows { frame, coverage } = training_rows(&store, &warehouse, window, now)
+        let TrainingRows {
+            frame, coverage, ..
+        } = training_rows(&store, &warehouse, window, now)
             .await
             .unwrap();
         let days: BTreeSet<_> = frame.rows().iter().map(|row| row.hour.day()).collect();

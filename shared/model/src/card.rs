@@ -1,6 +1,6 @@
 //! The model card, stored next to the model.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 use forecasting::{checksum::Checksum, features::FeatureSpec, metrics::Scores, time::Hour};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use shared::{
     store::{Store, StoreError, read_json},
 };
 
-use crate::CARD_FILE;
+use crate::{CARD_FILE, StrategyName, TrainRecipe, Trial};
 
 /// The kind of model in forecasts and runs.
 pub const MODEL_TYPE: &str = "xgboost";
@@ -39,6 +39,14 @@ pub struct ModelCard {
     /// its champion. Cards written before this field existed have 1.
     #[serde(default = "no_bias")]
     pub bias_factor: f64,
+    /// The recipe that trains a model like this one from nothing. A model made from a champion's
+    /// trees has that of its champion. Early stopping is replaced by the number of rounds.
+    #[serde(default)]
+    pub recipe: TrainRecipe,
+    /// The learning rates of the rounds, which a booster does not contain. Cards written before
+    /// this field existed have none.
+    #[serde(default)]
+    pub stages: Vec<Stage>,
     /// The baseline that the model, or the champion it was fine-tuned from, was trained on.
     #[serde(default)]
     pub baseline: Option<DataSet>,
@@ -47,6 +55,15 @@ pub struct ModelCard {
     /// The fixed test set of these scores.
     #[serde(default)]
     pub fixed_test: Option<DataSet>,
+    /// The strategy that made the model from a champion. `None` for a model that a person trained.
+    #[serde(default)]
+    pub strategy: Option<StrategyName>,
+    /// The results of all strategies on the selection days, if they were tried.
+    #[serde(default)]
+    pub strategies: Vec<Trial>,
+    /// The scores of the champion on the selection days.
+    #[serde(default)]
+    pub champion_selection_scores: Option<Scores>,
 }
 
 impl ModelCard {
@@ -56,6 +73,39 @@ impl ModelCard {
     /// Returns an error if the card is missing or cannot be read.
     pub async fn read(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
         Ok(read_json(store, &folder.join(CARD_FILE)).await?.0)
+    }
+
+    /// Returns the learning rate of each round: that of its stage, or of the recipe.
+    pub(crate) fn learning_rates(&self) -> Vec<f64> {
+        let of_stage = |stage: &Stage| iter::repeat_n(stage.learning_rate, stage.rounds as usize);
+        self.stages
+            .iter()
+            .flat_map(of_stage)
+            .chain(iter::repeat(self.recipe.learning_rate))
+            .take(self.rounds as usize)
+            .collect()
+    }
+}
+
+/// Consecutive rounds with the same learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// The number of rounds.
+    pub rounds: u32,
+    /// The learning rate.
+    pub learning_rate: f64,
+}
+
+impl Stage {
+    /// Returns the stages of rounds with these learning rates.
+    pub(crate) fn of_rates(rates: &[f64]) -> Vec<Self> {
+        rates
+            .chunk_by(|one, next| one == next)
+            .map(|stage| Self {
+                rounds: u32::try_from(stage.len()).unwrap_or(u32::MAX),
+                learning_rate: stage[0],
+            })
+            .collect()
     }
 }
 

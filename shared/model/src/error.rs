@@ -27,6 +27,18 @@ pub enum ModelError {
         /// The number of rounds of the model.
         rounds: u32,
     },
+    /// The baseline of the sliding window is not available.
+    #[error("cannot retrain from nothing: {reason}")]
+    NoBaseline {
+        /// The reason.
+        reason: String,
+    },
+    /// All strategies failed.
+    #[error("cannot train a challenger with any strategy: {failures}")]
+    NoStrategy {
+        /// The name and the error of each strategy.
+        failures: String,
+    },
     /// The linked XGBoost library has no CUDA support.
     #[error(
         "cannot train on cuda: XGBoost was built without CUDA support; set XGBOOST_LIB_DIR to the folder of \

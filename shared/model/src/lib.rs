@@ -4,6 +4,7 @@ mod card;
 mod error;
 mod mlflow;
 mod recipe;
+mod strategy;
 mod target;
 mod training;
 
@@ -22,10 +23,14 @@ use shared::{
 };
 use xgboost::Booster;
 
-pub use card::{MODEL_TYPE, ModelCard, Training};
+pub use card::{MODEL_TYPE, ModelCard, Stage, Training};
 pub use error::ModelError;
-pub use recipe::{Device, FineTuneRecipe, TrainRecipe};
-pub use training::{Round, check_device, fine_tune, train};
+pub use recipe::{BaseModel, Device, FineTuneRecipe, FreezeLayers, TrainRecipe};
+pub use strategy::{
+    Append, LeafRefit, Rows, SlidingWindow, Strategy, StrategyChoice, StrategyName, Trial, Trials,
+    try_strategies,
+};
+pub use training::{Round, check_device, train};
 
 /// A trained model with its card.
 #[derive(Debug)]

@@ -1,9 +1,13 @@
 //! The parameters of training and fine-tuning.
 
-use std::{num::NonZeroU32, str::FromStr};
+mod fine_tune;
+
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
+
+pub use fine_tune::{BaseModel, FineTuneRecipe, FreezeLayers};
 
 /// The parameters of training a champion.
 ///
@@ -68,67 +72,6 @@ impl TrainRecipe {
     }
 }
 
-/// The parameters of fine-tuning a champion, named as in the training strategy. The environment
-/// variable `FINE_TUNE` holds the deviations from the default as JSON.
-///
-/// The default changes the model little. On the real data of summer 2021, the champion's lags
-/// already follow a falling level. Stronger parameters (`learning_rate` 0.03, 60 `epochs`)
-/// increased the error on the fresh week by 4 to 17 %.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FineTuneRecipe {
-    /// The weight of each new round.
-    pub learning_rate: f64,
-    /// The number of new rounds, boosted on the recent rows.
-    pub epochs: u32,
-    /// The number of the champion's first rounds to retain. Later rounds are dropped before the new
-    /// ones are added. `None` retains all rounds.
-    pub freeze_layers: Option<u32>,
-}
-
-impl Default for FineTuneRecipe {
-    fn default() -> Self {
-        Self {
-            learning_rate: 0.01,
-            epochs: 30,
-            freeze_layers: None,
-        }
-    }
-}
-
-impl FineTuneRecipe {
-    /// Returns the parameters for XGBoost. Trees are shallower and leaves have more rows than the
-    /// champion's, because a month has few rows.
-    pub(crate) fn params(&self) -> Vec<(String, String)> {
-        let mut params = base_params(self.learning_rate, 4, 42);
-        params.push(("min_child_weight".to_owned(), "100".to_owned()));
-        params.push(("subsample".to_owned(), "0.8".to_owned()));
-        params.push(("colsample_bytree".to_owned(), "0.5".to_owned()));
-        params
-    }
-}
-
-impl FromStr for FineTuneRecipe {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let recipe: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let is_rate = recipe.learning_rate > 0.0 && recipe.learning_rate <= 1.0;
-        match recipe {
-            _ if !is_rate => Err(format!(
-                "learning_rate is {}, but must be greater than 0 and at most 1",
-                recipe.learning_rate
-            )),
-            Self { epochs: 0, .. } => Err("epochs is 0, but must be at least 1".to_owned()),
-            Self {
-                freeze_layers: Some(0),
-                ..
-            } => Err("freeze_layers is 0, but at least one round must be retained".to_owned()),
-            recipe => Ok(recipe),
-        }
-    }
-}
-
 /// The device to train on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
@@ -160,23 +103,4 @@ fn base_params(learning_rate: f64, max_depth: u32, seed: u32) -> Vec<(String, St
     params
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn invalid_fine_tune_recipe_is_rejected() {
-        assert_eq!("{}".parse(), Ok(FineTuneRecipe::default()));
-        for text in [
-            r#"{"epochs":0}"#,
-            r#"{"learning_rate":0}"#,
-            r#"{"freeze_layers":0}"#,
-            r#"{"epoch":1}"#,
-            "{",
-        ] {
-            assert!(text.parse::<FineTuneRecipe>().is_err(), "{text}");
-        }
-    }
 }

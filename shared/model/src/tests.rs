@@ -1,5 +1,6 @@
 //! Tests of training, saving and loading.
 
+mod strategy;
 mod target;
 
 use forecasting::{
@@ -94,38 +95,6 @@ fn early_stopping_ends_with_the_best_round() {
         rounds[model.card().rounds as usize - 1].sqrt_mae,
         Some(best)
     );
-}
-
-#[test]
-fn fine_tuning_adapts_to_a_new_level_and_retains_frozen_rounds() {
-    let (old, new) = (counts(40, 10), counts(40, 6));
-    let champion = trained(&old);
-    let recipe = FineTuneRecipe {
-        learning_rate: 0.2,
-        epochs: 20,
-        freeze_layers: Some(30),
-    };
-    let challenger = fine_tune(&champion, &frame(&new), &recipe, &mut |_| {}).unwrap();
-    assert_eq!(challenger.card().rounds, 50);
-    let mae = |model: &Model| model.score(&frame(&new)).unwrap().mae;
-    assert!(
-        mae(&challenger) < 0.5 * mae(&champion),
-        "{} {}",
-        mae(&challenger),
-        mae(&champion)
-    );
-    let too_many = FineTuneRecipe {
-        freeze_layers: Some(41),
-        ..recipe
-    };
-    let error = fine_tune(&champion, &frame(&new), &too_many, &mut |_| {}).unwrap_err();
-    assert!(matches!(
-        error,
-        ModelError::TooManyFrozen {
-            wanted: 41,
-            rounds: 40
-        }
-    ));
 }
 
 #[test]

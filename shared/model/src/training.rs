@@ -1,4 +1,4 @@
-//! Training a champion and fine-tuning it.
+//! Training a model from nothing, and the parts that the strategies share.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -9,11 +9,11 @@ use forecasting::{
     time::Hour,
 };
 use shared::{baseline::DataSet, fixed_test::FixedTest};
-use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress, Trained};
+use xgboost::{Booster, DMatrix, QuantileOptions, RoundProgress};
 
 use crate::{
-    Device, FineTuneRecipe, MODEL_TYPE, Model, ModelCard, ModelError, TrainRecipe, Training,
-    mlflow::Example, target,
+    Device, MODEL_TYPE, Model, ModelCard, ModelError, Stage, StrategyName, TrainRecipe, Training,
+    Trials, mlflow::Example, target,
 };
 
 /// The share of the time range, at its end, that early stopping holds out.
@@ -72,13 +72,14 @@ pub fn train(
         recipe.early_stopping_rounds,
         &mut progress,
     );
-    let mut model = finish(
-        trained.map_err(ModelError::Train)?,
-        spec,
-        params,
-        training,
-        example,
-    )?;
+    let booster = trained.map_err(ModelError::Train)?.booster;
+    let mut model = finish(booster, spec, params, training, example)?;
+    model.card.recipe = TrainRecipe {
+        rounds: model.card.rounds,
+        early_stopping_rounds: None,
+        ..recipe.clone()
+    };
+    model.card.stages = Stage::of_rates(&model.card.learning_rates());
     model.card.bias_factor =
         target::bias_factor(&model.booster, &boosted).map_err(ModelError::Predict)?;
     Ok(model)
@@ -107,71 +108,16 @@ pub fn check_device(device: Device) -> Result<(), ModelError> {
     }
 }
 
-/// Trains a challenger: the champion's rounds, or the first of them, followed by new rounds boosted
-/// on recent rows.
-///
-/// Leaves out the rows in outages. Counters that are unknown to the champion get new category
-/// codes.
-///
-/// The challenger has the bias factor of the champion. A factor of the recent rows would multiply
-/// every forecast, also those of the frozen rounds, by the level of one month. The new rounds adapt
-/// to that level only as far as the recipe allows.
-///
-/// # Errors
-/// Returns an error if there are too few rows, `freeze_layers` exceeds the champion's rounds, or
-/// XGBoost fails.
-pub fn fine_tune(
-    champion: &Model,
-    frame: &Frame,
-    recipe: &FineTuneRecipe,
-    on_round: &mut dyn FnMut(Round),
-) -> Result<Model, ModelError> {
-    let spec = champion.features().clone().with_counters(frame.counters());
-    let (frame, training) = training_rows(frame, &spec)?;
-    let rounds = champion.booster.rounds().map_err(ModelError::Train)?;
-    let frozen = recipe.freeze_layers.unwrap_or(rounds);
-    if frozen > rounds {
-        return Err(ModelError::TooManyFrozen {
-            wanted: frozen,
-            rounds,
-        });
-    }
-    let start = champion
-        .booster
-        .slice(0..frozen)
-        .map_err(ModelError::Train)?;
-    let params = recipe.params();
-    let matrix = matrix(&frame, None)?;
-    let mut progress = |round: RoundProgress<'_>| report(round, on_round);
-    let trained = xgboost::continue_training(
-        start,
-        &borrow(&params),
-        &matrix,
-        recipe.epochs,
-        &[],
-        None,
-        &mut progress,
-    );
-    let mut challenger = finish(
-        trained.map_err(ModelError::Train)?,
-        spec,
-        params,
-        training,
-        Example::of(&frame),
-    )?;
-    challenger.card.bias_factor = champion.card.bias_factor;
-    Ok(challenger.with_baseline(champion.card.baseline.clone()))
-}
-
-fn finish(
-    trained: Trained,
+/// Creates a model of a booster. The caller completes its card: recipe, stages and bias factor.
+pub(crate) fn finish(
+    booster: Booster,
     features: FeatureSpec,
-    params: Vec<(String, String)>,
+    params: impl IntoIterator<Item = (String, String)>,
     training: Training,
     example: Example,
 ) -> Result<Model, ModelError> {
     // Reload the booster, because the trained one retains its training buffers.
-    let bytes = trained.booster.save_ubj().map_err(ModelError::Save)?;
+    let bytes = booster.save_ubj().map_err(ModelError::Save)?;
     let booster = Booster::load(&bytes).map_err(ModelError::Train)?;
     let version = xgboost::version();
     let card = ModelCard {
@@ -183,9 +129,14 @@ fn finish(
         params: params.into_iter().collect::<BTreeMap<_, _>>(),
         training,
         bias_factor: 1.0,
+        recipe: TrainRecipe::default(),
+        stages: Vec::new(),
         baseline: None,
         test_scores: None,
         fixed_test: None,
+        strategy: None,
+        strategies: Vec::new(),
+        champion_selection_scores: None,
     };
     Ok(Model {
         booster,
@@ -212,9 +163,18 @@ impl Model {
         self.card.baseline = baseline;
         self
     }
+
+    /// Records in the model card the strategy that made the model, and the trials that chose it.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: StrategyName, trials: Option<&Trials>) -> Self {
+        self.card.strategy = Some(strategy);
+        self.card.strategies = trials.map_or_else(Vec::new, |trials| trials.strategies.clone());
+        self.card.champion_selection_scores = trials.map(|trials| trials.champion);
+        self
+    }
 }
 
-fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
+pub(crate) fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
     let labels = target::labels(frame);
     let options = QuantileOptions {
         labels: Some(&labels),
@@ -230,7 +190,10 @@ fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelEr
 }
 
 /// Returns the rows of a frame that a model learns from, with the category codes of `spec`.
-fn training_rows(frame: &Frame, spec: &FeatureSpec) -> Result<(Frame, Training), ModelError> {
+pub(crate) fn training_rows(
+    frame: &Frame,
+    spec: &FeatureSpec,
+) -> Result<(Frame, Training), ModelError> {
     let rows = frame.without_outages().encode_counters(spec);
     let training = Training {
         excluded: frame.len() - rows.len(),
@@ -280,7 +243,7 @@ fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlF
     ControlFlow::Continue(())
 }
 
-fn borrow(params: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(crate) fn borrow(params: &[(String, String)]) -> Vec<(&str, &str)> {
     params
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -14,6 +14,7 @@ mod library;
 mod matrix;
 mod messages;
 mod prediction;
+mod refit;
 mod score;
 mod training;
 mod ubjson;

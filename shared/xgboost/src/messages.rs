@@ -25,7 +25,8 @@ extern "C" fn forward(message: *const c_char) {
     // SAFETY: XGBoost passes the text of a std::string that outlives the callback.
     let text = unsafe { CStr::from_ptr(message) }.to_string_lossy();
     let text = without_time(text.trim());
-    if text.starts_with("WARNING") {
+    // `Booster::refit` specifies the updater on purpose.
+    if text.starts_with("WARNING") && !text.contains("manually specified the `updater`") {
         tracing::warn!(text, "xgboost warning");
     } else {
         tracing::debug!(text, "xgboost message");

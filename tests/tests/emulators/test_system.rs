@@ -66,7 +66,7 @@ impl Default for Options {
             functions: Function::ALL.to_vec(),
             // Few counters drift in fewer columns than the default policy requires.
             policy: r#"{"drift_share":0.1}"#,
-            fine_tune: r#"{"learning_rate":0.1,"epochs":60}"#,
+            fine_tune: r#"{"strategy":"append","learning_rate":0.1,"epochs":60}"#,
             mlflow: None,
         }
     }

@@ -3,6 +3,7 @@
 //! A changed snapshot is a changed format. Deployments have data in the earlier one, so the reader
 //! must accept both: add a test with the earlier text to `previous_version`.
 
+mod card;
 mod evaluation;
 mod messages;
 mod tables;
@@ -15,13 +16,11 @@ use forecasting::{
     counts::{Coordinates, Counter, Counts},
     coverage::Coverage,
     drift::{ColumnDrift, DatasetDrift, EmptySide, ExcludedColumn, Method},
-    features::FeatureSpec,
     metrics::Scores,
     policy::{LiveError, Policy},
     time::{Day, Hour},
 };
 use jiff::SignedDuration;
-use model::{MODEL_TYPE, ModelCard, Training};
 use serde::Serialize;
 use shared::{
     Timestamp,
@@ -343,27 +342,4 @@ async fn drift_report() {
         "drift_report_without_forecasts",
         &written(&without_forecasts).await,
     );
-}
-
-#[tokio::test]
-async fn model_card() {
-    let card = ModelCard {
-        model_type: MODEL_TYPE.to_owned(),
-        xgboost_version: "3.4.1".to_owned(),
-        sha256: Checksum::of(b"booster"),
-        features: FeatureSpec::for_counters(counts().counters()),
-        rounds: 330,
-        params: BTreeMap::from([("eta".to_owned(), "0.05".to_owned())]),
-        training: Training {
-            rows: 3_360,
-            excluded: 48,
-            first_hour: hour("2021-07-18T22:00:00Z"),
-            last_hour: hour("2021-07-25T21:00:00Z"),
-        },
-        bias_factor: 1.03,
-        baseline: Some(data_set(Role::Train)),
-        test_scores: Some(scores(15.5, 30_720)),
-        fixed_test: Some(data_set(Role::Test)),
-    };
-    assert_snapshot("model_card", &written(&card).await);
 }

@@ -30,7 +30,7 @@ impl Published {
     pub(crate) fn key(&self) -> Option<(Function, EventId)> {
         let function = FUNCTIONS
             .into_iter()
-            .find(|function| function.input() == self.topic)?;
+            .find(|function| function.inputs().contains(&self.topic))?;
         let event_id = match function {
             Function::Ingest => self.decoded::<IngestRequested>(),
             Function::Predict => self.decoded::<DayIngested>(),

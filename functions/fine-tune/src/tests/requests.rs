@@ -132,7 +132,6 @@ async fn request_for_a_week_that_is_not_over_is_a_permanent_error() {
         "cannot fine-tune for 2021-W30: it ends on 2021-08-01; from the next day on, run \
          `bike-traffic fine-tune --week 2021-W30`"
     );
-    request(&ports, fields, day("2021-08-02").at(0))
-        .await
-        .unwrap();
+    let handled = request(&ports, fields, day("2021-08-02").at(0)).await;
+    assert!(handled.is_ok());
 }

@@ -25,15 +25,6 @@ fn bias_factor_makes_the_sum_of_the_forecasts_right() {
     );
 }
 
-#[test]
-fn fine_tuned_model_has_the_bias_factor_of_its_champion() {
-    let champion = trained(&counts(40, 10));
-    let recipe = FineTuneRecipe::default();
-    let challenger = fine_tune(&champion, &frame(&counts(40, 6)), &recipe, &mut |_| {}).unwrap();
-    assert_ne!(champion.card().bias_factor, 1.0);
-    assert_eq!(challenger.card().bias_factor, champion.card().bias_factor);
-}
-
 /// Returns counts of 40 days, with a third counter that reports zeros from the second day on.
 fn counts_with_a_dead_counter() -> Counts {
     let mut counts = counts(40, 10);

@@ -97,7 +97,7 @@ pub(crate) fn assert_close(actual: &[f32], expected: &[f32]) {
     }
 }
 
-fn read_json<T: DeserializeOwned>(name: &str) -> T {
+pub(crate) fn read_json<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_slice(&fs::read(path(name)).unwrap()).unwrap()
 }
 

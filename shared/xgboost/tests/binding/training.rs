@@ -1,6 +1,7 @@
 //! Rounds, scores, early stopping and continued training equal Python's.
 
 mod continued;
+mod refit;
 
 use std::{num::NonZeroU32, ops::ControlFlow};
 

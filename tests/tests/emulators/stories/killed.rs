@@ -14,7 +14,7 @@ async fn restarted_function_handles_the_interrupted_event_once() {
     // 2,000 epochs take long enough to kill the process while it trains.
     let options = Options {
         functions: vec![Function::FineTune],
-        fine_tune: r#"{"learning_rate":0.001,"epochs":2000}"#,
+        fine_tune: r#"{"strategy":"append","learning_rate":0.001,"epochs":2000}"#,
         ..Options::default()
     };
     let mut system = TestSystem::with(options).await;

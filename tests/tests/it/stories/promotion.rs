@@ -15,7 +15,7 @@ use forecasting::{
     time::{Day, Week},
 };
 use google_cloud::ExploreClient;
-use model::{FineTuneRecipe, TrainRecipe};
+use model::{FineTuneRecipe, StrategyChoice, TrainRecipe};
 use shared::{
     clock::{Clock, SimulatedClock},
     evaluation::Evaluation,
@@ -124,9 +124,10 @@ async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {
         // Few counters drift in fewer columns than the default policy requires.
         policy: r#"{"drift_share":0.1}"#.parse().unwrap(),
         fine_tune: FineTuneRecipe {
+            strategy: StrategyChoice::Append,
             learning_rate: 0.1,
             epochs: 60,
-            freeze_layers: None,
+            ..FineTuneRecipe::default()
         },
     };
     LocalStack::start(state, clock, StackSettings::new(strategy, open_data))

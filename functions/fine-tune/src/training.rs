@@ -1,0 +1,79 @@
+//! The training of a challenger by the chosen strategy.
+
+use std::cell::OnceCell;
+
+use forecasting::{features::Frame, metrics::Scores};
+use model::{FineTuneRecipe, Model, ModelError, Rows, StrategyName};
+use runtime::Error;
+use serde_json::Value;
+use shared::fixed_test::FixedTest;
+
+use crate::{Choice, Window, choose, sliding::SlidingRows};
+
+/// All that the training of a challenger depends on.
+pub(crate) struct Training {
+    pub(crate) champion: Model,
+    pub(crate) fresh: Frame,
+    /// The rows of `sliding-window`, or the reason why there are none.
+    pub(crate) sliding: Result<SlidingRows, String>,
+    pub(crate) recipe: FineTuneRecipe,
+    pub(crate) window: Window,
+    pub(crate) fixed_test: FixedTest,
+}
+
+/// A challenger with its scores on the fixed test set.
+pub(crate) struct Trained {
+    pub(crate) challenger: Model,
+    pub(crate) scores: Scores,
+    pub(crate) choice: Choice,
+    /// The baseline that was read for `sliding-window`, for the audit log.
+    pub(crate) baseline: Option<Value>,
+    /// A sentence if that baseline is not the champion's.
+    pub(crate) remark: Option<String>,
+}
+
+impl Training {
+    /// Runs the training on a blocking thread, so that it does not delay other tasks.
+    pub(crate) async fn run_on_worker(self) -> Result<Trained, Error> {
+        let joined = tokio::task::spawn_blocking(move || self.run()).await;
+        let result = joined
+            .map_err(|source| Error::transient("cannot finish the training").caused_by(source))?;
+        Ok(result?)
+    }
+
+    /// Chooses a strategy, and trains the challenger by it on all rows, those of the selection days
+    /// included.
+    fn run(self) -> Result<Trained, ModelError> {
+        let features = OnceCell::new();
+        let window = || match &self.sliding {
+            Ok(sliding) => Ok(features.get_or_init(|| sliding.frame()).clone()),
+            Err(reason) => Err(ModelError::NoBaseline {
+                reason: reason.clone(),
+            }),
+        };
+        let rows = Rows {
+            champion: &self.champion,
+            fresh: &self.fresh,
+            window: &window,
+        };
+        let choice = choose(&self.recipe, &rows, self.window)?;
+        let mut challenger = choice.strategy.with(&self.recipe).train(&rows)?;
+        if let (StrategyName::SlidingWindow, Ok(sliding)) = (choice.strategy, &self.sliding)
+            && let Some(data) = &sliding.data
+        {
+            challenger = challenger.with_baseline(Some(data.clone()));
+        }
+        let (challenger, scores) = challenger
+            .with_strategy(choice.strategy, choice.trials.as_ref())
+            .scored_on(&self.fixed_test)?;
+        let is_tried = choice.trials.is_some() || choice.strategy == StrategyName::SlidingWindow;
+        let sliding = self.sliding.as_ref().ok().filter(|_| is_tried);
+        Ok(Trained {
+            challenger,
+            scores,
+            choice,
+            baseline: sliding.map(SlidingRows::detail),
+            remark: sliding.and_then(SlidingRows::remark),
+        })
+    }
+}
