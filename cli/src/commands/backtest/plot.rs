@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{BacktestReport, SeriesSummary, score::WeeklyErrors};
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 790.0;
 const HEIGHT: f64 = 400.0;
 /// The edges of the plotted area. On its right are the labels of the lines.
 const LEFT: f64 = 44.0;
