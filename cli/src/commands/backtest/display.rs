@@ -16,8 +16,8 @@ const NAMES_WIDTH: usize = 33;
 const WIDE: &str = "a policy with one of several strategies";
 
 impl BacktestReport {
-    /// Returns the name of each track: the policy or the strategy, if that suffices and fits into the
-    /// table of errors, and a single character otherwise.
+    /// Returns the name of each track: the policy or the strategy, if that suffices and fits into
+    /// the table of errors, and a single character otherwise.
     pub(super) fn names(&self) -> Vec<String> {
         let is_same = |key: fn(&TrackReport) -> String| {
             let mut keys = self.tracks.iter().map(key);

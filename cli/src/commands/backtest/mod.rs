@@ -133,9 +133,9 @@ fn plan(arguments: BacktestArguments) -> anyhow::Result<BacktestPlan> {
 /// compares the published forecasts on the same rows.
 ///
 /// # Errors
-/// Returns an error if the days are not after those of the first champion, if data cannot be read or
-/// lack the days, if the first champion cannot be trained, or if a function fails with a transient
-/// error. Events that fail permanently are decisions in the report.
+/// Returns an error if the days are not after those of the first champion, if data cannot be read
+/// or lack the days, if the first champion cannot be trained, or if a function fails with a
+/// transient error. Events that fail permanently are decisions in the report.
 pub async fn backtest(plan: &BacktestPlan) -> anyhow::Result<BacktestReport> {
     let days = (plan.from, plan.to);
     let until = plan.champion_until.unwrap_or_else(|| plan.from.plus(-1));

@@ -260,8 +260,8 @@ impl TrackReport {
     }
 }
 
-/// Returns the best forecasts of a week by a version that was registered by its Monday morning, when
-/// the previous week is judged.
+/// Returns the best forecasts of a week by a version that was registered by its Monday morning,
+/// when the previous week is judged.
 fn best(week: Week, position: usize, versions: &[VersionErrors]) -> Option<Best> {
     let tuesday = week.first_day().plus(1).at(0);
     let candidates = versions

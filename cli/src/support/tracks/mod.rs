@@ -1,8 +1,8 @@
 //! Tracks: several ways to forecast the same days, and their errors on the same rows.
 //!
 //! A track is played by the handlers of the functions on ports in memory with a simulated clock:
-//! each morning the counts of the day before are stored and the day is forecast, and each Monday the
-//! week is judged, with all that follows. There is no HTTP and no bus, so a week takes seconds.
+//! each morning the counts of the day before are stored and the day is forecast, and each Monday
+//! the week is judged, with all that follows. There is no HTTP and no bus, so a week takes seconds.
 
 mod play;
 mod rows;

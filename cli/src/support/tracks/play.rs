@@ -1,7 +1,7 @@
 //! Plays a period day by day, for several promotion rules at once.
 //!
-//! Until the rules disagree about a challenger, their systems are equal, so one system plays for all
-//! of them. At the first disagreement the system is copied, and each copy goes on by itself.
+//! Until the rules disagree about a challenger, their systems are equal, so one system plays for
+//! all of them. At the first disagreement the system is copied, and each copy goes on by itself.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

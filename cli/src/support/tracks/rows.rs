@@ -179,7 +179,8 @@ fn counted_on(history: &History, day: Day) -> Vec<bool> {
     (0..history.counters().len()).map(is_counted).collect()
 }
 
-/// Returns the mean absolute error over the rows with a known forecast, or `None` if there are none.
+/// Returns the mean absolute error over the rows with a known forecast, or `None` if there are
+/// none.
 pub(crate) fn mae(rows: &[usize], forecasts: &[f64], counts: &[f32]) -> Option<f64> {
     let errors = rows
         .iter()
