@@ -3,13 +3,13 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions::CompletionsArguments, data::DataArguments, drift_check::DriftArguments,
-    export::ExportArguments, fine_tune::FineTuneArguments, ingest::IngestArguments,
-    man::ManArguments, merge_baseline::MergeArguments, publish_baseline::PublishArguments,
-    registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
-    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
-    train::TrainArguments,
+    backtest::BacktestArguments, completions::CompletionsArguments, data::DataArguments,
+    drift_check::DriftArguments, export::ExportArguments, fine_tune::FineTuneArguments,
+    ingest::IngestArguments, man::ManArguments, merge_baseline::MergeArguments,
+    publish_baseline::PublishArguments, registry_unlock::UnlockArguments, replay::ReplayArguments,
+    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
+    sample_data::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
+    stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Train, run and replay the bicycle traffic forecast for Paris.
@@ -54,6 +54,8 @@ pub enum Command {
     Train(TrainArguments),
     /// Run the whole loop: train, start the local stack, and run the live data in simulated time.
     Run(RunArguments),
+    /// Play the weekly cycle over past days, for several policies and strategies side by side.
+    Backtest(BacktestArguments),
     /// Start all functions and the bus on this machine and keep them running.
     Stack(StackArguments),
     /// Deliver past messages or dead letters again.

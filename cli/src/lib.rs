@@ -43,6 +43,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Train(arguments) => commands::train::command(arguments).await,
         Command::Run(arguments) => commands::run::command(arguments).await,
+        Command::Backtest(arguments) => commands::backtest::command(arguments).await,
         Command::Stack(arguments) => commands::stack::command(arguments).await,
         Command::Replay(arguments) => commands::replay::command(arguments).await,
         Command::Ingest(arguments) => commands::ingest::command(arguments).await,

@@ -99,6 +99,26 @@ pub async fn profile(store: &Arc<dyn Store>, now: Timestamp) -> Result<TestProfi
     }
 }
 
+/// Caches the fixed test set in use with lags from `before`, not from the published training data.
+///
+/// A simulation of the past publishes the training data of that time. They may end long before the
+/// test set begins, and its first weeks would have no lags. The cache is in use until a published
+/// data set changes.
+///
+/// # Errors
+/// Returns the errors of [`load`].
+pub async fn cache_with_lags(
+    store: &Arc<dyn Store>,
+    before: Counts,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let paths = paths(&**store).await?;
+    let sources = Sources::current(&**store, &paths).await?;
+    derive_from(store, sources, &paths[1], before, now)
+        .await
+        .map(drop)
+}
+
 /// A value derived from the baselines, with the generations it was derived from.
 #[derive(Serialize, Deserialize)]
 struct Derived<T> {
@@ -167,16 +187,27 @@ async fn derive(
     store: &Arc<dyn Store>,
     now: Timestamp,
 ) -> Result<(FixedTest, TestProfile), StoreError> {
-    let paths = paths(&**store).await?;
-    let sources = Sources::current(&**store, &paths).await?;
-    let [train_path, test_path] = &paths;
-    let (train, _) = read_baseline(store, train_path, now).await?;
+    let [train_path, test_path] = paths(&**store).await?;
+    // Before the contents are read, so that a later change makes the cache outdated.
+    let sources = Sources::current(&**store, &[train_path.clone(), test_path.clone()]).await?;
+    let (train, _) = read_baseline(store, &train_path, now).await?;
+    derive_from(store, sources, &test_path, train, now).await
+}
+
+/// Derives the fixed test set with lags from `before`, and caches it.
+async fn derive_from(
+    store: &Arc<dyn Store>,
+    sources: Sources,
+    test_path: &ObjectPath,
+    before: Counts,
+    now: Timestamp,
+) -> Result<(FixedTest, TestProfile), StoreError> {
     let (test, sha256) = read_baseline(store, test_path, now).await?;
     let Some((first_hour, last_hour)) = test.period() else {
         return Err(malformed(&**store, test_path, "it contains no counts"));
     };
     let (fixed_test, profile) = on_worker(move || {
-        let frame = frame(&train, &test);
+        let frame = frame(&before, &test);
         let columns = frame_columns(&frame, std::iter::once(TARGET).chain(COLUMNS));
         let data = DataSet::new(Role::Test, last_hour.day(), sha256);
         (

@@ -1,5 +1,6 @@
 //! The commands, in one module each, named after the command.
 
+pub mod backtest;
 pub(crate) mod completions;
 pub mod data;
 pub(crate) mod drift_check;

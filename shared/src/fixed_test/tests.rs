@@ -76,6 +76,31 @@ async fn lags_of_the_first_weeks_come_from_the_training_data() {
     assert_eq!(profile.columns.len(), COLUMNS.len() + 1);
 }
 
+/// The published training data end two months before the test set, but the counts between them are
+/// known.
+#[tokio::test]
+async fn cached_lags_of_other_counts_are_used() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let early = (day("2021-02-01"), day("2021-03-01"));
+    publish(&store, TRAIN_BASELINE, early.0, early.1, 3).await;
+    let test = (day("2021-05-16"), day("2021-05-20"));
+    publish(&store, TEST_BASELINE, test.0, test.1, 8).await;
+    let mut before = Counts::default();
+    let quai = before.intern(Counter {
+        id: None,
+        name: "Quai".to_owned(),
+        coordinates: None,
+    });
+    for hour in day("2021-05-15").hours() {
+        before.push(quai, hour, 5);
+    }
+    cache_with_lags(&store, before, now()).await.unwrap();
+    let frame = load(&store, now()).await.unwrap().frame;
+    assert_eq!(frame.column("count_24h_earlier").unwrap()[0], 5.0);
+    let profile = profile(&store, now()).await.unwrap();
+    assert_eq!(profile.first_hour, test.0.first_hour());
+}
+
 #[tokio::test]
 async fn cache_is_used_until_a_baseline_changes() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());

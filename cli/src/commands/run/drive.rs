@@ -19,16 +19,12 @@ use shared::{
 use super::{inputs::Inputs, week::WeekEntry};
 use crate::{
     commands::{stack::LocalStack, train::TrainReport},
-    support::{data_file, state::State},
+    support::{
+        data_file,
+        state::State,
+        tracks::{DRIFT_CHECK_HOUR, INGEST_HOUR, SEED_DAYS},
+    },
 };
-
-/// The hour of the daily ingest request for the previous day.
-const INGEST_HOUR: i8 = 6;
-/// The hour of the drift check request.
-const DRIFT_CHECK_HOUR: i8 = 7;
-/// The number of days of history before the live period. Fine-tuning reaches 30 days back, and its
-/// features 30 more.
-const SEED_DAYS: i32 = 2 * HISTORY_DAYS;
 
 /// The live data and the history that precedes them.
 #[derive(Debug)]
@@ -74,8 +70,20 @@ impl Live {
         self.first_day
     }
 
+    /// Returns the first and the last day.
+    pub(super) fn days(&self) -> (Day, Day) {
+        (self.first_day, self.last_day)
+    }
+
     pub(super) fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// Returns the live data with the history that precedes them.
+    pub(super) fn with_history(&self) -> Counts {
+        let mut counts = self.history.clone();
+        counts.extend(&self.counts);
+        counts
     }
 }
 

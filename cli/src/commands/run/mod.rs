@@ -4,6 +4,7 @@ mod arguments;
 mod drive;
 mod inputs;
 mod summary;
+mod tracks;
 mod week;
 
 use std::sync::Arc;
@@ -17,8 +18,10 @@ pub use arguments::RunArguments;
 pub use drive::{Drive, Live};
 pub use inputs::Inputs;
 pub use summary::Summary;
+pub use tracks::{Tracks, TracksErrors, TracksWeek};
 pub use week::WeekEntry;
 
+use self::tracks::Race;
 use crate::{
     args::StrategyArguments,
     commands::{
@@ -84,10 +87,14 @@ pub async fn play(
     let server = OpenDataServer::start(live.counts().clone(), Arc::clone(&clock)).await?;
     let open_data = Arc::new(ExploreClient::new(server.base().clone()));
     let policy = strategy.policy.clone();
+    let fine_tune = strategy.fine_tune.clone();
     let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
+    // The policy that does not act plays beside the stack, in memory.
+    let race = Race::start(&stack.ports, &live, &trained, &policy, fine_tune).await?;
     let mut drive = Drive::new(&stack, simulated, live, &trained, policy).await?;
     drive.seed_history().await?;
     let weeks = drive.run_live_data(print_line).await?;
     let dead_letters = LocalStack::dead_letters(state).await?;
-    Summary::store(&*stack.ports.store, trained, weeks, dead_letters).await
+    let tracks = race.finish(&stack.ports).await?;
+    Summary::store(&*stack.ports.store, trained, weeks, tracks, dead_letters).await
 }

@@ -9,7 +9,7 @@ use shared::{
     store::{Condition, Store, write_json},
 };
 
-use super::week::WeekEntry;
+use super::{tracks::Tracks, week::WeekEntry};
 use crate::commands::train::TrainReport;
 
 const JSON: &str = "reports/run/summary.json";
@@ -22,6 +22,8 @@ pub struct Summary {
     pub trained: TrainReport,
     /// The entries of all weeks, in order.
     pub weeks: Vec<WeekEntry>,
+    /// The errors of the first champion and of the loop under each policy, side by side.
+    pub tracks: Tracks,
     /// The number of messages that became dead letters.
     pub dead_letters: usize,
     /// The address of the summary in Markdown.
@@ -34,12 +36,14 @@ impl Summary {
         store: &dyn Store,
         trained: TrainReport,
         weeks: Vec<WeekEntry>,
+        tracks: Tracks,
         dead_letters: usize,
     ) -> anyhow::Result<Self> {
         let path = MARKDOWN.parse()?;
         let summary = Self {
             trained,
             weeks,
+            tracks,
             dead_letters,
             address: store.address_of(&path),
         };
@@ -73,9 +77,10 @@ impl Summary {
             .map(|week| format!("```text\n{week}\n```\n"))
             .collect();
         format!(
-            "# The first champion\n\n```text\n{}\n```\n\n# The weeks\n\n{}{rule}{rows}\n# The decisions\n\n{}\n{} dead letters\n",
+            "# The first champion\n\n```text\n{}\n```\n\n# The weeks\n\n{}{rule}{rows}\n# The tracks\n\n{}\n# The decisions\n\n{}\n{} dead letters\n",
             self.trained,
             line(HEADER.map(str::to_owned)),
+            self.tracks.markdown(),
             timeline.join("\n"),
             self.dead_letters
         )
@@ -84,7 +89,13 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}\nsummary: {}", self.table(), self.address)
+        write!(
+            formatter,
+            "{}\n{}\nsummary: {}",
+            self.table(),
+            self.tracks,
+            self.address
+        )
     }
 }
 

@@ -174,7 +174,16 @@ pub(crate) struct Scored {
 
 /// Trains a model and scores it on the fixed test set.
 pub(crate) fn fit(data: &TrainingData, recipe: &TrainRecipe) -> anyhow::Result<Scored> {
-    let fixed_test = data.fixed_test();
+    fit_and_score(data, recipe, data.fixed_test())
+}
+
+/// Trains a model and scores it on a test set that may have other lags than those of the training
+/// data.
+pub(crate) fn fit_and_score(
+    data: &TrainingData,
+    recipe: &TrainRecipe,
+    fixed_test: FixedTest,
+) -> anyhow::Result<Scored> {
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
     let frame = data.frame(&spec);
     let empty_columns = empty_columns(&frame);
