@@ -220,7 +220,7 @@ async fn play_all(plans: Vec<Plan>, rules: &[PromotionRule]) -> anyhow::Result<V
     };
     let running: Vec<_> = plans.into_iter().map(start).collect();
     drop(sender);
-    let (mut progress, mut done) = (Progress::new("backtest", total), 0);
+    let (mut progress, mut done) = (Progress::new("backtest", "days of all tracks", total), 0);
     while let Some(tracks) = receiver.recv().await {
         done += tracks as u64;
         progress.show(done, total, "days of all tracks".to_owned());

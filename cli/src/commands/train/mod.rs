@@ -5,6 +5,7 @@ mod data;
 mod first;
 mod record;
 mod report;
+mod served;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -10,7 +10,10 @@ use shared::{
     registry::Version,
 };
 
-use super::{Trained, TrainingData};
+use super::{
+    Trained, TrainingData,
+    served::{IntervalReport, ServedScores},
+};
 use crate::support::data_file::Loaded;
 
 /// The outcome of a training.
@@ -24,6 +27,8 @@ pub struct TrainReport {
     pub model: String,
     /// The scores on the fixed test set.
     pub scores: Scores,
+    /// The scores with the daily correction, and those of living counters.
+    pub served: ServedScores,
     /// The scores of the seasonal naive forecast (same hour, one week earlier), on the rows of the
     /// fixed test set for which it is known.
     pub seasonal_naive: Scores,
@@ -31,6 +36,8 @@ pub struct TrainReport {
     pub test_std: f64,
     /// The number of boosting rounds.
     pub rounds: u32,
+    /// The number of rows in outages, which the training left out.
+    pub excluded_rows: usize,
     /// The training data that were read.
     pub train: DataReport,
     /// The fixed test set that was read.
@@ -130,9 +137,11 @@ impl TrainReport {
             champion: None,
             model: String::new(),
             scores: trained.scores,
+            served: ServedScores::new(&trained.model, fixed_test)?,
             seasonal_naive: Scores::new(&seasonal_naive, &actuals)?,
             test_std: standard_deviation(fixed_test.targets())?,
             rounds: trained.model.card().rounds,
+            excluded_rows: trained.model.card().training.excluded,
             train: DataReport::of(&data.train, &data.train_data),
             test: DataReport::of(&data.test, &data.test_data),
             empty_columns: trained.empty_columns.clone(),
@@ -191,6 +200,29 @@ impl fmt::Display for TrainReport {
             "standard deviation of the fixed test set: {:.1}",
             self.test_std
         )?;
+        let levels = [(80, self.served.interval_80), (95, self.served.interval_95)];
+        for (level, report) in levels {
+            let Some(IntervalReport {
+                coverage,
+                mean_width,
+                rows,
+            }) = report
+            else {
+                continue;
+            };
+            writeln!(
+                formatter,
+                "{level} % intervals: {:.1} % of {rows} counts inside, mean width {mean_width:.1}",
+                coverage * 100.0
+            )?;
+        }
+        if self.excluded_rows > 0 {
+            writeln!(
+                formatter,
+                "left out of the training: {} rows in outages",
+                self.excluded_rows
+            )?;
+        }
         if let Some(version) = self.version {
             writeln!(
                 formatter,
@@ -256,8 +288,11 @@ impl TrainReport {
             "rows",
         ]);
         for (name, scores) in [
-            ("champion", &self.scores),
+            ("model alone", &self.scores),
+            ("with the daily correction", &self.served.corrected),
             ("seasonal naive", &self.seasonal_naive),
+            ("living counters: model alone", &self.served.living),
+            ("living counters: corrected", &self.served.corrected_living),
         ] {
             table.add_row([
                 name.to_owned(),

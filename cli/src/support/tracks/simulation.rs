@@ -20,8 +20,8 @@ use shared::{
     clock::{Clock, SimulatedClock},
     evaluation::Evaluation,
     event::{
-        ChallengerEvaluated, ChampionDecided, DayIngested, DriftCheckRequested, Event, EventId,
-        Function, decode,
+        ChallengerEvaluated, ChampionDecided, DayIngested, DriftCheckRequested, EventId, Function,
+        Input,
     },
     ledger::RecordedEvent,
     ports::Ports,
@@ -58,10 +58,10 @@ pub(super) struct Handled {
 
 impl Handled {
     /// Returns the published event of a type, if there is one.
-    fn event<E: Event>(&self) -> anyhow::Result<Option<E>> {
-        let of_type = |event: &&RecordedEvent| event.topic == E::TOPIC;
+    fn event<E: Input>(&self) -> anyhow::Result<Option<E>> {
+        let of_type = |event: &&RecordedEvent| E::TOPICS.contains(&event.topic);
         let recorded = self.events.iter().find(of_type);
-        let decoded = recorded.map(|event| decode(event.data.as_bytes()));
+        let decoded = recorded.map(|event| E::decode(event.data.as_bytes()));
         Ok(decoded.transpose()?)
     }
 }
@@ -238,7 +238,7 @@ impl Simulation {
     /// in production, where the message becomes a dead letter and the loop goes on.
     async fn handle<H: Handler>(&self, handler: &H, event: H::Event) -> anyhow::Result<Handled> {
         let now = self.clock.now();
-        let event_id = event.event_id(now);
+        let event_id = event.id(now);
         let context = runtime::Context {
             event_id: event_id.clone(),
             published_at: now,

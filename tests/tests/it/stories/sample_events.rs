@@ -37,7 +37,8 @@ async fn five_weeks_of_sample_data_drift_after_the_first_and_have_a_silent_count
     assert_eq!(checks.len(), 5);
     assert_eq!(checks[0], "no-drift", "{checks:?}");
     // The second week may have either: most of its weekly lags lie before the exodus.
-    assert_eq!(checks[2..], ["drift"; 3], "{checks:?}");
+    let has_drifted = |check: &&str| matches!(*check, "drift" | "major-drift");
+    assert!(checks[2..].iter().all(has_drifted), "{checks:?}");
 
     let outage = |event: &&LiveEvent| event.event == EventKind::Outage;
     assert_silent(&state, written.events.iter().find(outage).unwrap()).await;
