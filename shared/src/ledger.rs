@@ -11,27 +11,29 @@
 //!   message acquires the entry;
 //! - in progress: another delivery is running, so this one is retried later;
 //! - expired or released: the delivery acquires the entry. The condition on the entry's generation
-//!   ensures that only one of several concurrent deliveries succeeds.
+//!   ensures that only one of several concurrent deliveries succeeds. If the entry has an outcome
+//!   already, the delivery does not handle the event again, but continues after the decision.
 //!
 //! A lease is short, so that a later delivery can acquire the entry before the bus exhausts its
 //! attempts. The runtime renews the lease while the handler runs. The entry's generation is a
 //! fence: [`Ledger::confirm`] fails as soon as another delivery has acquired the entry, so a process
 //! that was paused longer than its lease neither writes nor completes.
 
+mod entry;
 mod listing;
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
+pub use entry::{Entry, RecordedEvent, RecordedOutcome};
 pub use listing::{
     Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
 };
 
 use crate::{
     address::ObjectPath,
-    event::{EventId, Function, Topic},
+    event::{EventId, Function},
     store::{Condition, Generation, Store, StoreError, read_json, write_json},
 };
 
@@ -41,55 +43,6 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     function: Function,
     lease: SignedDuration,
-}
-
-/// An entry of the ledger, stored at `ledger/FUNCTION/EVENT_ID.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Entry {
-    /// A delivery is being handled.
-    InProgress {
-        /// The start of the handling.
-        since: Timestamp,
-        /// The end of the lease.
-        expires: Timestamp,
-    },
-    /// The last delivery failed; the next one can start immediately.
-    Released {
-        /// The time of the failure.
-        at: Timestamp,
-        /// The error, with all causes.
-        reason: String,
-    },
-    /// The event has been handled.
-    Complete {
-        /// The time of completion.
-        at: Timestamp,
-        /// The decision, as in the audit log.
-        decision: String,
-        /// The events that the handler published.
-        events: Vec<RecordedEvent>,
-    },
-    /// The message failed permanently and was published as a dead letter.
-    DeadLettered {
-        /// The time of the failure.
-        at: Timestamp,
-        /// The error, with all causes.
-        reason: String,
-        /// The checksum of the message. It tells a repeated delivery of that message from another
-        /// message with the same event.
-        #[serde(default)]
-        message: String,
-    },
-}
-
-/// A published event, stored so that it can be published again byte for byte.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RecordedEvent {
-    /// The topic it was published to.
-    pub topic: Topic,
-    /// The event as JSON text.
-    pub data: String,
 }
 
 /// The result of [`Ledger::claim`] for a delivery.
@@ -122,6 +75,36 @@ pub struct Lease {
     since: Timestamp,
     expires: Timestamp,
     generation: Generation,
+    dead_letter: Option<String>,
+    outcome: Option<Box<RecordedOutcome>>,
+}
+
+impl Lease {
+    /// Returns the checksum of the message that is a dead letter of the event, if there is one.
+    pub fn dead_letter(&self) -> Option<&str> {
+        self.dead_letter.as_deref()
+    }
+
+    /// Forgets the dead letter of the event, because it was republished. The entry forgets it with
+    /// its next change.
+    pub fn forget_dead_letter(&mut self) {
+        self.dead_letter = None;
+    }
+
+    /// Returns the outcome that this or an earlier delivery has recorded.
+    pub fn outcome(&self) -> Option<&RecordedOutcome> {
+        self.outcome.as_deref()
+    }
+
+    /// Returns the entry of the lease, if it ended at `expires`.
+    fn entry(&self, expires: Timestamp) -> Entry {
+        Entry::InProgress {
+            since: self.since,
+            expires,
+            dead_letter: self.dead_letter.clone(),
+            outcome: self.outcome.clone(),
+        }
+    }
 }
 
 impl Ledger {
@@ -146,7 +129,8 @@ impl Ledger {
     }
 
     /// Records an event as in progress, also if it is a dead letter. The message of the delivery is
-    /// not the one that failed: it was republished, or published later.
+    /// not the one that failed: it was republished, or published later. The lease and the entry
+    /// remember the dead letter; see [`Lease::dead_letter`].
     ///
     /// # Errors
     /// Returns the errors of [`Ledger::claim`].
@@ -165,8 +149,8 @@ impl Ledger {
         with_dead_letters: bool,
     ) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
-        let condition = match read_json(&*self.store, &path).await {
-            Err(StoreError::NotFound { .. }) => Condition::Absent,
+        let (condition, dead_letter, outcome) = match read_json(&*self.store, &path).await {
+            Err(StoreError::NotFound { .. }) => (Condition::Absent, None, None),
             Err(error) => return Err(error),
             Ok((Entry::Complete { events, .. }, _)) => return Ok(Claim::Completed(events)),
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
@@ -176,27 +160,37 @@ impl Ledger {
                 return Ok(Claim::DeadLettered { at, message });
             }
             Ok((
-                Entry::InProgress { .. } | Entry::Released { .. } | Entry::DeadLettered { .. },
+                Entry::InProgress {
+                    dead_letter,
+                    outcome,
+                    ..
+                }
+                | Entry::Released {
+                    dead_letter,
+                    outcome,
+                    ..
+                },
                 generation,
-            )) => Condition::Unchanged(generation),
+            )) => (Condition::Unchanged(generation), dead_letter, outcome),
+            Ok((Entry::DeadLettered { message, .. }, generation)) => {
+                (Condition::Unchanged(generation), Some(message), None)
+            }
         };
         let expires = self.expiry(now);
-        match write_json(
-            &*self.store,
-            &path,
-            &Entry::InProgress {
-                since: now,
-                expires,
-            },
-            condition,
-        )
-        .await
-        {
+        let entry = Entry::InProgress {
+            since: now,
+            expires,
+            dead_letter: dead_letter.clone(),
+            outcome: outcome.clone(),
+        };
+        match write_json(&*self.store, &path, &entry, condition).await {
             Ok(generation) => Ok(Claim::Acquired(Lease {
                 path,
                 since: now,
                 expires,
                 generation,
+                dead_letter,
+                outcome,
             })),
             Err(StoreError::ConditionFailed { .. }) => Ok(Claim::InProgress { expires }),
             Err(error) => Err(error),
@@ -210,14 +204,34 @@ impl Ledger {
     /// acquired it.
     pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
         let expires = self.expiry(now);
-        let entry = Entry::InProgress {
-            since: lease.since,
-            expires,
-        };
-        let condition = Condition::Unchanged(lease.generation);
+        let (entry, condition) = (lease.entry(expires), Condition::Unchanged(lease.generation));
         lease.generation = write_json(&*self.store, &lease.path, &entry, condition).await?;
         lease.expires = expires;
         Ok(())
+    }
+
+    /// Records the outcome of an event, and extends the lease. The entry has the outcome until it
+    /// is complete or a dead letter, also for other deliveries.
+    ///
+    /// An outcome that the entry has already is not written again: the lease is only confirmed.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Ledger::confirm`].
+    pub async fn record(
+        &self,
+        lease: &mut Lease,
+        now: Timestamp,
+        outcome: &RecordedOutcome,
+    ) -> Result<(), StoreError> {
+        if lease.outcome() == Some(outcome) {
+            return self.confirm(lease, now).await;
+        }
+        let before = lease.outcome.replace(Box::new(outcome.clone()));
+        let recorded = self.renew(lease, now).await;
+        if recorded.is_err() {
+            lease.outcome = before;
+        }
+        recorded
     }
 
     /// Checks that the lease is still held. Call it right before a write that must not be repeated
@@ -280,7 +294,8 @@ impl Ledger {
     }
 
     /// Releases an event after a failure, so that the next delivery does not wait for the lease to
-    /// expire.
+    /// expire. The entry keeps a recorded outcome, and continues to say that the event has a dead
+    /// letter.
     ///
     /// # Errors
     /// Returns the errors of [`Ledger::complete`].
@@ -293,6 +308,8 @@ impl Ledger {
         let entry = Entry::Released {
             at: now,
             reason: reason.to_owned(),
+            dead_letter: lease.dead_letter,
+            outcome: lease.outcome,
         };
         write_json(
             &*self.store,

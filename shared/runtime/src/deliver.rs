@@ -1,9 +1,11 @@
 //! One delivery, from the request to the response.
 //!
-//! The order is artifact, audit row, ledger, events, response. The next delivery repairs a crash
-//! between any two steps.
+//! The order is artifact, outcome in the ledger, audit row, ledger complete, events, response. The
+//! next delivery repairs a crash between any two steps. Once the outcome is in the ledger, it
+//! continues there and does not run the handler again.
 
 mod dead_letter;
+mod finish;
 
 use std::{pin::pin, sync::Arc};
 
@@ -17,17 +19,15 @@ use axum::{
 };
 use bytes::Bytes;
 use shared::{
-    audit::AuditRow,
-    bus::Message,
     event::{EventId, Input},
-    ledger::{Claim, Lease, Ledger, RecordedEvent},
+    ledger::{Claim, Lease, Ledger, RecordedOutcome},
     ports::Ports,
     retryability::Retryability,
     store::StoreError,
 };
 use tracing::Instrument;
 
-use self::dead_letter::Rejection;
+use self::dead_letter::{Rejection, failure};
 use super::{
     Context, Envelope, Error, Fence, Handler, Outcome,
     envelope::{Unread, trace_id},
@@ -176,66 +176,112 @@ impl<H: Handler> Service<H> {
         };
         let event_id = event.id(published_at);
         tracing::Span::current().record("event_id", event_id.to_string());
-        let (claim, is_dead_letter) = match self.claim(&event_id, &envelope).await {
-            Ok(claimed) => claimed,
-            Err(error) => return retry("cannot read the ledger", error.into()),
-        };
-        let fence = match claim {
-            Claim::Acquired(lease) => self.fence(&event_id, lease),
-            Claim::Completed(events) => {
+        let lease = match self.claim(&event_id, &envelope).await {
+            Ok(Claim::Acquired(lease)) => lease,
+            Ok(Claim::Completed(events)) => {
                 tracing::info!("event already handled");
                 return self.publish(&events).await.unwrap_or(Reply::AlreadyDone);
             }
-            Claim::DeadLettered { at, .. } => {
+            Ok(Claim::DeadLettered { at, .. }) => {
                 tracing::info!(at = %at, "event is a dead letter");
                 return Reply::DeadLettered;
             }
-            Claim::InProgress { expires } => {
+            Ok(Claim::InProgress { expires }) => {
                 tracing::info!(expires = %expires, "event is being handled by another delivery");
                 return Reply::InProgress;
             }
+            Err(error) => return retry("cannot read the ledger", error.into()),
         };
+        let is_dead_letter = lease.dead_letter().is_some();
+        let recorded = lease.outcome().cloned();
         let context = Context {
+            fence: self.fence(&event_id, lease),
             event_id,
             published_at,
             now,
-            fence,
         };
-        let handled = self.handle(event, context.clone()).await;
-        match handled.and_then(check_topics::<H>) {
-            Ok(outcome) => self.finish(&context, outcome).await,
-            Err(error) => self.fail(&context, envelope, is_dead_letter, error).await,
+        let outcome = match self.decide(event, &context, recorded).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                context.fence.release(&error.chain()).await;
+                return retry("delivery failed, will be retried", error);
+            }
+        };
+        if !outcome.is_failure {
+            return self.finish(&context, outcome).await;
         }
+        let rejection = Rejection {
+            event_id: &context.event_id,
+            fence: &context.fence,
+            is_dead_letter,
+        };
+        self.dead_letter(rejection, envelope, outcome).await
     }
 
-    /// Claims an event. Also returns `true` if an earlier message of the event is a dead letter, so
-    /// that another failure adds none.
+    /// Claims an event. The lease knows the dead letter of an earlier message of the event, so that
+    /// another failure adds none.
     ///
     /// A message that was republished from the dead letters, or published after the failure, is a
     /// new request: it claims the entry of a dead letter again. Any other message is a repetition.
-    async fn claim(
-        &self,
-        event_id: &EventId,
-        envelope: &Envelope,
-    ) -> Result<(Claim, bool), StoreError> {
+    async fn claim(&self, event_id: &EventId, envelope: &Envelope) -> Result<Claim, StoreError> {
         let now = self.ports.clock.now();
-        let claim = self.ledger.claim(event_id, now).await?;
-        let Claim::DeadLettered { at, message } = &claim else {
-            return Ok((claim, false));
-        };
+        let message = envelope.checksum().to_string();
         let is_republished = envelope.is_republished();
-        let is_later = envelope.published_at.is_some_and(|time| time >= *at);
-        if !(is_republished || is_later) || *message == envelope.checksum().to_string() {
-            return Ok((claim, true));
+        let mut claim = self.ledger.claim(event_id, now).await?;
+        if let Claim::DeadLettered {
+            at,
+            message: failed,
+        } = &claim
+        {
+            let is_later = envelope.published_at.is_some_and(|time| time >= *at);
+            if (is_republished || is_later) && *failed != message {
+                claim = self.ledger.claim_again(event_id, now).await?;
+            }
         }
-        let again = self.ledger.claim_again(event_id, now).await?;
-        // The dead letter of a republished message is gone.
-        Ok((again, !is_republished))
+        if let Claim::Acquired(lease) = &mut claim
+            && is_republished
+            && lease.dead_letter() != Some(message.as_str())
+        {
+            // The dead letter of a republished message is gone. If the message itself is the dead
+            // letter, this is a repeated delivery.
+            lease.forget_dead_letter();
+        }
+        Ok(claim)
     }
 
     fn fence(&self, event_id: &EventId, lease: Lease) -> Fence {
         let clock = Arc::clone(&self.ports.clock);
         Fence::new(self.ledger.clone(), clock, event_id.clone(), lease)
+    }
+
+    /// Returns the outcome of an event: the recorded one, or that of the handler. A permanent error
+    /// is an outcome, too.
+    ///
+    /// # Errors
+    /// Returns a transient error of the handler.
+    async fn decide(
+        &self,
+        event: H::Event,
+        context: &Context,
+        recorded: Option<RecordedOutcome>,
+    ) -> Result<RecordedOutcome, Error> {
+        if let Some(outcome) = recorded {
+            let decision = &outcome.entry.decision;
+            tracing::info!(decision, "event was decided by an earlier delivery");
+            return Ok(outcome);
+        }
+        let handled = self.handle(event, context.clone()).await;
+        let at = self.ports.clock.now();
+        match handled.and_then(check_topics::<H>) {
+            Ok(Outcome { entry, events }) => Ok(RecordedOutcome {
+                at,
+                entry,
+                events,
+                is_failure: false,
+            }),
+            Err(error) if error.retryability() == Retryability::Permanent => Ok(failure(error, at)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs the handler in its own task, so that a panic becomes a transient error and the lease is
@@ -272,75 +318,6 @@ impl<H: Handler> Service<H> {
                 () = &mut renewal => {}
             }
         }
-    }
-
-    /// Records the outcome of an event.
-    ///
-    /// The lease is renewed until the ledger entry is complete, because writing the audit row may
-    /// take longer than a lease. A delivery that has lost its lease writes no row.
-    async fn finish(&self, context: &Context, outcome: Outcome) -> Reply {
-        let fence = &context.fence;
-        let now = self.ports.clock.now();
-        let Outcome { entry, events } = outcome;
-        let (decision, reason) = (entry.decision.clone(), entry.reason.clone());
-        let row = entry.into_row(
-            now,
-            H::FUNCTION,
-            context.event_id.clone(),
-            &self.settings.environment,
-        );
-        if let Err(error) = self.while_renewing(fence, self.record(fence, &row)).await {
-            fence.release("cannot write the audit row").await;
-            return retry("cannot write the audit row", error);
-        }
-        if let Err(error) = fence.complete(&decision, &events).await {
-            fence
-                .release("cannot complete the event in the ledger")
-                .await;
-            return retry("cannot complete the event in the ledger", error);
-        }
-        tracing::info!(decision, reason, "event handled");
-        self.publish(&events).await.unwrap_or(Reply::Done)
-    }
-
-    /// Writes an audit row, if the delivery still holds its lease.
-    async fn record(&self, fence: &Fence, row: &AuditRow) -> Result<(), Error> {
-        fence.check().await?;
-        Ok(self.ports.warehouse.record(row).await?)
-    }
-
-    async fn fail(
-        &self,
-        context: &Context,
-        envelope: Envelope,
-        is_dead_letter: bool,
-        error: Error,
-    ) -> Reply {
-        if error.retryability() == Retryability::Transient {
-            context.fence.release(&error.chain()).await;
-            return retry("delivery failed, will be retried", error);
-        }
-        let rejection = Rejection {
-            event_id: &context.event_id,
-            fence: &context.fence,
-            is_dead_letter,
-        };
-        self.dead_letter(rejection, envelope, error).await
-    }
-
-    /// Publishes events. Returns the reply to send if publishing fails, and `None` otherwise.
-    async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
-        for event in events {
-            let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
-            let message = Message {
-                data: event.data.clone().into(),
-                attributes,
-            };
-            if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
-                return Some(retry("cannot publish the resulting events", error.into()));
-            }
-        }
-        None
     }
 }
 

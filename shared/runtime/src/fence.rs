@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use shared::{
     clock::Clock,
     event::EventId,
-    ledger::{Lease, Ledger, RecordedEvent},
+    ledger::{Lease, Ledger, RecordedEvent, RecordedOutcome},
     store::StoreError,
 };
 use tokio::sync::Mutex;
@@ -65,15 +65,23 @@ impl Fence {
             return Err(hold.lost());
         };
         let confirmed = hold.ledger.confirm(lease, hold.clock.now()).await;
-        match confirmed {
-            Err(StoreError::ConditionFailed { .. }) => {
-                *held = None;
-                Err(hold.lost())
-            }
-            // The lease was compared with the time before the call.
-            Ok(()) if hold.ledger.is_ending(lease, hold.clock.now()) => Err(hold.slow()),
-            other => Ok(other?),
-        }
+        hold.checked(&mut held, confirmed)
+    }
+
+    /// Records the outcome of the event, unless the ledger has it already. It is also a check of
+    /// the lease, like [`Fence::check`]: the audit row is written right after it.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Fence::check`].
+    pub(super) async fn record(&self, outcome: &RecordedOutcome) -> Result<(), Error> {
+        let Some(hold) = &self.0 else { return Ok(()) };
+        let mut held = hold.lease.lock().await;
+        let Some(lease) = held.as_mut() else {
+            return Err(hold.lost());
+        };
+        let now = hold.clock.now();
+        let recorded = hold.ledger.record(lease, now, outcome).await;
+        hold.checked(&mut held, recorded)
     }
 
     /// Extends the lease. A failure is logged only: the next check or the completion notices it.
@@ -132,6 +140,26 @@ impl Fence {
 }
 
 impl Hold {
+    /// Returns the result of a check of the lease, and gives up a lost lease.
+    fn checked(
+        &self,
+        held: &mut Option<Lease>,
+        result: Result<(), StoreError>,
+    ) -> Result<(), Error> {
+        if matches!(result, Err(StoreError::ConditionFailed { .. })) {
+            *held = None;
+            return Err(self.lost());
+        }
+        result?;
+        // The ledger compared the lease with the time before the call.
+        let now = self.clock.now();
+        let is_ending = |lease: &Lease| self.ledger.is_ending(lease, now);
+        if held.as_ref().is_some_and(is_ending) {
+            return Err(self.slow());
+        }
+        Ok(())
+    }
+
     fn lost(&self) -> Error {
         Error::transient(format!(
             "cannot write for the event {}: its lease is lost, because another delivery handles the event",

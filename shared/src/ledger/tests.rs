@@ -1,9 +1,14 @@
+mod carried;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{sync::Barrier, task::JoinSet};
 
 use super::*;
-use crate::store::{MemoryStore, Object};
+use crate::{
+    event::Topic,
+    store::{MemoryStore, Object},
+};
 
 fn ledger() -> (Ledger, EventId, Timestamp) {
     let ledger = Ledger::new(
@@ -225,6 +230,8 @@ async fn unfinished_omits_complete_events_and_other_objects() {
             Entry::Released {
                 at: now,
                 reason: "the store was unavailable".to_owned(),
+                dead_letter: None,
+                outcome: None,
             },
         ),
         (
@@ -232,6 +239,8 @@ async fn unfinished_omits_complete_events_and_other_objects() {
             Entry::InProgress {
                 since: now,
                 expires: after(now, 1),
+                dead_letter: None,
+                outcome: None,
             },
         ),
     ];

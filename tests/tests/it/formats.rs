@@ -24,9 +24,10 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
     Timestamp,
+    audit::AuditEntry,
     baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
     event::{DriftDetected, EventId, Function, Topic, encode},
-    ledger::{Claim, Lease, Ledger, RecordedEvent},
+    ledger::{Claim, Lease, Ledger, RecordedEvent, RecordedOutcome},
     registry::{
         AliasChange, EmbeddedRegistry, Operator, Promoted, Promotion, Registry, Run, RunInput,
         Version, promote,
@@ -139,9 +140,9 @@ async fn ledger_entries() {
         .await
         .unwrap();
     assert_snapshot("ledger_released", &stored(&store, path).await);
-    let lease = claim(&ledger, &event_id).await;
+    let mut lease = claim(&ledger, &event_id).await;
     let event = DriftDetected {
-        event_id,
+        event_id: event_id.clone(),
         week: "2021-W30".parse().unwrap(),
         champion: Version::new(3),
         report: "reports/drift-check/2021-W30.json".parse().unwrap(),
@@ -151,6 +152,17 @@ async fn ledger_entries() {
         topic: Topic::DriftDetected,
         data: String::from_utf8(encode(&event)).unwrap(),
     };
+    let outcome = RecordedOutcome {
+        at: failed_at,
+        entry: AuditEntry::new("drift", "2 of 4 columns drifted"),
+        events: vec![event.clone()],
+        is_failure: false,
+    };
+    ledger
+        .record(&mut lease, failed_at, &outcome)
+        .await
+        .unwrap();
+    assert_snapshot("ledger_decided", &stored(&store, path).await);
     ledger
         .complete(&lease, failed_at, "drift", &[event])
         .await
@@ -172,6 +184,18 @@ async fn dead_lettered_ledger_entry() {
         .unwrap();
     let path = "ledger/drift-check/drift-check/2021-W30.json";
     assert_snapshot("ledger_dead_lettered", &stored(&store, path).await);
+    let again = ledger.claim_again(&event_id, failed_at).await.unwrap();
+    let Claim::Acquired(lease) = again else {
+        panic!("{again:?}")
+    };
+    ledger
+        .release(lease, failed_at, "cannot read the table: timeout")
+        .await
+        .unwrap();
+    assert_snapshot(
+        "ledger_released_with_dead_letter",
+        &stored(&store, path).await,
+    );
 }
 
 #[tokio::test]

@@ -92,6 +92,8 @@ pub(crate) struct Work {
 pub(crate) struct Progress {
     /// The number of the delivery that holds the lease.
     pub(crate) holder: Option<u64>,
+    /// The outcome in the entry, until the event ends.
+    pub(crate) decided: Option<Decided>,
     pub(crate) completed: Option<Completed>,
     /// `true` once the ledger entry has said that the event is a dead letter.
     pub(crate) is_dead_lettered: bool,
@@ -99,12 +101,21 @@ pub(crate) struct Progress {
     pub(crate) dead_letters: usize,
 }
 
+/// The outcome in a ledger entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    pub(crate) decision: String,
+    pub(crate) events: Vec<RecordedEvent>,
+    /// The number of changes of the champion when the outcome was recorded.
+    pub(crate) champion_changes: u64,
+}
+
 /// A complete ledger entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Completed {
     pub(crate) decision: String,
     pub(crate) events: Vec<RecordedEvent>,
-    /// The number of changes of the champion at that time.
+    /// The number of changes of the champion when the outcome was recorded.
     pub(crate) champion_changes: u64,
 }
 
@@ -126,8 +137,8 @@ pub(crate) struct Facts {
     pub(crate) progress: BTreeMap<Key, Progress>,
     /// The audit log after its last write.
     pub(crate) audit_log: Vec<AuditRow>,
-    /// The deliveries that wrote each decision of an event.
-    pub(crate) row_authors: BTreeMap<Key, BTreeMap<String, u64>>,
+    /// The decision in the first audit row of an event.
+    pub(crate) decisions: BTreeMap<Key, String>,
     pub(crate) evaluations: BTreeMap<EventId, Evaluated>,
     /// The number of changes of the champion after the move of an event.
     pub(crate) moves: BTreeMap<EventId, u64>,

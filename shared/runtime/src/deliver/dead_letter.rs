@@ -1,10 +1,11 @@
 //! Dead letters of permanently failing messages.
 
+use jiff::Timestamp;
 use serde_json::json;
 use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
-    ledger::Claim,
+    ledger::{Claim, RecordedOutcome},
     store::Condition,
 };
 
@@ -20,22 +21,37 @@ pub(super) struct Rejection<'a> {
     pub(super) is_dead_letter: bool,
 }
 
+/// Returns the outcome of an event that failed permanently.
+pub(super) fn failure(error: Error, at: Timestamp) -> RecordedOutcome {
+    RecordedOutcome {
+        at,
+        entry: error.into_dead_letter(),
+        events: Vec::new(),
+        is_failure: true,
+    }
+}
+
 impl<H: Handler> Service<H> {
     /// Makes a message without a valid event a dead letter, unless it is one already.
     pub(super) async fn reject(&self, envelope: Envelope, error: Error) -> Reply {
         let event_id = &envelope.event_id();
         let now = self.ports.clock.now();
+        let checksum = envelope.checksum().to_string();
         let mut claim = self.ledger.claim(event_id, now).await;
         if let Ok(Claim::DeadLettered { message, .. }) = &claim
-            && *message != envelope.checksum().to_string()
+            && *message != checksum
         {
             // Another message with the same id.
             claim = self.ledger.claim_again(event_id, now).await;
         }
-        let fence = match claim {
-            Ok(Claim::Acquired(lease)) => self.fence(event_id, lease),
+        let (fence, is_dead_letter) = match claim {
+            // The dead letter of another message with the same id does not stand for this one.
+            Ok(Claim::Acquired(lease)) => {
+                let is_dead_letter = lease.dead_letter() == Some(checksum.as_str());
+                (self.fence(event_id, lease), is_dead_letter)
+            }
             // An event has taken the id of this message. The dead letter needs no entry of its own.
-            Ok(Claim::Completed(_)) => Fence::default(),
+            Ok(Claim::Completed(_)) => (Fence::default(), false),
             Ok(Claim::DeadLettered { at, .. }) => {
                 tracing::info!(event_id = %event_id, at = %at, "message is a dead letter");
                 return Reply::DeadLettered;
@@ -49,25 +65,27 @@ impl<H: Handler> Service<H> {
         let rejection = Rejection {
             event_id,
             fence: &fence,
-            is_dead_letter: false,
+            is_dead_letter,
         };
-        self.dead_letter(rejection, envelope, error).await
+        let outcome = failure(error, now);
+        self.dead_letter(rejection, envelope, outcome).await
     }
 
     /// Publishes a permanently failing message as a dead letter, with the reason, and records it in
     /// the ledger.
     ///
-    /// The audit row is written before the dead letter is published. Writing the same row again
-    /// changes nothing, but publishing again creates a second dead letter. The ledger comes last:
-    /// an entry without a dead letter would lose the message.
+    /// Like any outcome, the failure is recorded in the ledger before the audit row. The audit row
+    /// is written before the dead letter is published. Writing the same row again changes nothing,
+    /// but publishing again creates a second dead letter. The state `dead-lettered` comes last: an
+    /// entry in this state without a dead letter would lose the message.
     pub(super) async fn dead_letter(
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
-        error: Error,
+        outcome: RecordedOutcome,
     ) -> Reply {
         let fence = rejection.fence;
-        let work = self.record_dead_letter(rejection, envelope, error);
+        let work = self.record_dead_letter(rejection, envelope, outcome);
         match self.while_renewing(fence, work).await {
             Ok(()) => Reply::DeadLettered,
             Err(error) => {
@@ -81,7 +99,7 @@ impl<H: Handler> Service<H> {
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
-        error: Error,
+        outcome: RecordedOutcome,
     ) -> Result<(), Error> {
         let Rejection {
             event_id, fence, ..
@@ -94,7 +112,8 @@ impl<H: Handler> Service<H> {
             published_at,
             ..
         } = envelope;
-        let mut entry = error.into_dead_letter();
+        fence.record(&outcome).await?;
+        let RecordedOutcome { at, mut entry, .. } = outcome;
         let reason = entry.error_message.clone().unwrap_or_default();
         if rejection.is_dead_letter {
             tracing::error!(event_id = %event_id, error = %reason, "event failed again, its dead letter is kept");
@@ -109,14 +128,13 @@ impl<H: Handler> Service<H> {
             published_at.or(Some(now)),
             Message { data, attributes },
         );
-        fence.check().await?;
         if let Some((path, contents)) = dead_letter.offloaded {
             entry.detail = json!({ "message": path });
             let store = &self.ports.store;
             store.write(&path, contents, Condition::Always).await?;
         }
         let environment = &self.settings.environment;
-        let row = entry.into_row(now, H::FUNCTION, event_id.clone(), environment);
+        let row = entry.into_row(at, H::FUNCTION, event_id.clone(), environment);
         self.ports.warehouse.record(&row).await?;
         if !rejection.is_dead_letter {
             let topic = Topic::DeadLetter(H::FUNCTION);

@@ -84,6 +84,8 @@ async fn unfinished_ledger_entries_are_listed() {
             entry: Entry::InProgress {
                 since: timestamp("2021-08-24T04:00:00Z"),
                 expires: timestamp("2021-08-24T04:01:00Z"),
+                dead_letter: None,
+                outcome: None,
             },
         },
         Unfinished {
@@ -93,6 +95,8 @@ async fn unfinished_ledger_entries_are_listed() {
                 at: timestamp("2021-08-24T04:00:05Z"),
                 reason: "cannot read the object objects/data/baseline.json: permission denied"
                     .to_owned(),
+                dead_letter: None,
+                outcome: None,
             },
         },
     ];

@@ -8,6 +8,7 @@ use shared::{clock::Clock, ledger::Entry};
 use super::{Action, DAYS, DAYS_ID, Service, payload, wrapped};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
+const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 const FAIL: Action = Action::FailPermanently;
 
 #[tokio::test]
@@ -70,18 +71,20 @@ async fn dead_letter_without_a_publish_time_can_be_replayed() {
     );
 }
 
+/// Returns a push of [`DAYS`] that was published at another time.
+fn request(message_id: &str, published_at: &str) -> String {
+    let mut push = wrapped(DAYS);
+    push["message"]["messageId"] = message_id.into();
+    push["message"]["publishTime"] = published_at.into();
+    push.to_string()
+}
+
 /// A later request for the same event, as `bike-traffic ingest` publishes it, is tried again. As long
 /// as it fails, the first dead letter stands for both.
 #[tokio::test]
 async fn later_request_is_handled_again_without_a_second_dead_letter() {
     let service = Service::start(&[FAIL, FAIL]).await;
     assert_eq!(service.push(DAYS).await, DONE);
-    let request = |message_id: &str, published_at: &str| {
-        let mut push = wrapped(DAYS);
-        push["message"]["messageId"] = message_id.into();
-        push["message"]["publishTime"] = published_at.into();
-        push.to_string()
-    };
     // Published before the failure: the same event, published twice.
     let earlier = request("7", "2021-07-21T03:59:59Z");
     assert_eq!(service.post(earlier, &[]).await, DONE);
@@ -106,6 +109,54 @@ async fn later_request_is_handled_again_without_a_second_dead_letter() {
         service.ledger(DAYS_ID).await,
         Some(Entry::Complete { .. })
     ));
+}
+
+/// The released entry still knows the dead letter.
+#[tokio::test]
+async fn later_request_that_fails_transiently_first_adds_no_second_dead_letter() {
+    let service = Service::start(&[FAIL, Action::FailTransiently, FAIL]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    let later = request("8", "2021-07-21T04:05:00Z");
+    assert_eq!(service.post(later.clone(), &[]).await, RETRY);
+    assert_eq!(service.post(later, &[]).await, DONE);
+    assert_eq!(service.probe.runs(), 3);
+    assert_eq!(service.dead_letters().await.len(), 1);
+    assert!(matches!(
+        service.ledger(DAYS_ID).await,
+        Some(Entry::DeadLettered { .. })
+    ));
+}
+
+/// A later request has claimed the entry and failed transiently. The replayed message has no dead
+/// letter any more, so its failure adds one, but its repeated delivery does not.
+#[tokio::test]
+async fn republished_dead_letter_is_a_dead_letter_again_after_a_released_request() {
+    let later = || request("8", "2021-07-21T04:05:00Z");
+    let service = Service::start(&[FAIL, Action::FailTransiently, FAIL]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    assert_eq!(service.post(later(), &[]).await, RETRY);
+    assert_eq!(service.push_republished(DAYS, "7").await, DONE);
+    assert_eq!(service.dead_letters().await.len(), 2);
+
+    let service = Service::start(&[FAIL, FAIL, Action::FailTransiently, FAIL]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    assert_eq!(service.push_republished(DAYS, "7").await, DONE);
+    assert_eq!(service.post(later(), &[]).await, RETRY);
+    assert_eq!(service.push_republished(DAYS, "7").await, DONE);
+    assert_eq!(service.probe.runs(), 4);
+    assert_eq!(service.dead_letters().await.len(), 2);
+}
+
+/// Its dead letter is gone, and its first delivery fails transiently.
+#[tokio::test]
+async fn republished_dead_letter_that_fails_transiently_first_is_a_dead_letter_again() {
+    let service = Service::start(&[FAIL, Action::FailTransiently, FAIL]).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    assert_eq!(service.push_republished(DAYS, "7").await, RETRY);
+    for _ in 0..2 {
+        assert_eq!(service.push_republished(DAYS, "7").await, DONE);
+        assert_eq!(service.dead_letters().await.len(), 2);
+    }
 }
 
 /// Two messages that were pushed without wrapper and metadata.

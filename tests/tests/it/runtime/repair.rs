@@ -1,16 +1,17 @@
 //! Each step of a delivery fails once with each fault, and the next delivery repairs it.
 
 use axum::http::StatusCode;
+use shared::ledger::Entry;
 use tests::failing::Fault;
 
-use super::{Action, DAYS, DAYS_ID, Service, payload};
+use super::{Action, DAYS, DAYS_ID, Service, payload, timestamp};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
 const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// If this order changes, check that a redelivery still repairs a failure at every step.
 #[tokio::test]
-async fn delivery_steps_are_artifact_audit_row_ledger_events() {
+async fn delivery_steps_are_artifact_outcome_audit_row_ledger_events() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push(DAYS).await, DONE);
     let ledger = format!("ledger/ingest/{DAYS_ID}.json");
@@ -19,7 +20,7 @@ async fn delivery_steps_are_artifact_audit_row_ledger_events() {
         &format!("write {ledger}"),
         &format!("look for {ledger}"),
         "write raw/2021-07-19..2021-07-20/counts.csv",
-        &format!("look for {ledger}"),
+        &format!("write {ledger}"),
         "add to logs",
         &format!("write {ledger}"),
         "publish to day-ingested",
@@ -29,14 +30,14 @@ async fn delivery_steps_are_artifact_audit_row_ledger_events() {
 }
 
 #[tokio::test]
-async fn dead_letter_steps_are_audit_row_publish_and_ledger() {
+async fn dead_letter_steps_are_outcome_audit_row_publish_and_ledger() {
     let service = Service::start(&[]).await;
     assert_eq!(service.push("no event").await, DONE);
     let ledger = "ledger/ingest/message/136969346945.json";
     let expected = [
         &format!("read {ledger}"),
         &format!("write {ledger}"),
-        &format!("look for {ledger}"),
+        &format!("write {ledger}"),
         "add to logs",
         "publish to ingest-dead-letter",
         &format!("write {ledger}"),
@@ -87,6 +88,63 @@ async fn outage_from_any_step_is_repaired_once_the_lease_expires() {
         assert_eq!(service.push(DAYS).await, DONE, "{failed}");
         assert_repaired(&service, &failed).await;
     }
+}
+
+const FAULTS: [Fault; 3] = [Fault::Rejected, Fault::ResponseLost, Fault::Outage];
+
+/// The handler would fail permanently the second time. The row has the time of the decision.
+#[tokio::test]
+async fn decided_event_is_not_decided_again() {
+    for (step, fault) in steps_from_the_audit_row(&[]).await {
+        let service = Service::start(&[Action::Succeed, Action::FailPermanently]).await;
+        service.faults.plan(step, fault);
+        assert_eq!(service.push(DAYS).await, RETRY);
+        let failed = service.faults.calls()[step].clone();
+        service.faults.lift();
+        service.wait_until_the_lease_expires();
+        assert_eq!(service.push(DAYS).await, DONE, "{failed}");
+        assert_eq!(service.probe.runs(), 1, "{failed}");
+        assert_repaired(&service, &failed).await;
+        let [row] = &service.ports.warehouse.audit_log().await.unwrap()[..] else {
+            panic!("expected one audit row: {failed}")
+        };
+        assert_eq!(row.timestamp, timestamp("2021-07-21T04:00:00Z"), "{failed}");
+    }
+}
+
+/// The handler would succeed the second time.
+#[tokio::test]
+async fn permanently_failed_event_is_not_decided_again() {
+    for (step, fault) in steps_from_the_audit_row(&[Action::FailPermanently]).await {
+        let service = Service::start(&[Action::FailPermanently]).await;
+        service.faults.plan(step, fault);
+        assert_eq!(service.push(DAYS).await, RETRY);
+        let failed = service.faults.calls()[step].clone();
+        service.faults.lift();
+        service.wait_until_the_lease_expires();
+        assert_eq!(service.push(DAYS).await, DONE, "{failed}");
+        assert_eq!(service.probe.runs(), 1, "{failed}");
+        let row = (DAYS_ID.to_owned(), "dead-lettered".to_owned());
+        assert_eq!(service.audit_log().await, [row], "{failed}");
+        let dead_letters = service.dead_letters().await.len();
+        assert!((1..=2).contains(&dead_letters), "{failed}: {dead_letters}");
+        let entry = service.ledger(DAYS_ID).await;
+        assert!(
+            matches!(entry, Some(Entry::DeadLettered { .. })),
+            "{failed}: {entry:?}"
+        );
+    }
+}
+
+/// Returns the steps of a delivery from its audit row on, each with each fault.
+async fn steps_from_the_audit_row(actions: &[Action]) -> Vec<(usize, Fault)> {
+    let service = Service::start(actions).await;
+    assert_eq!(service.push(DAYS).await, DONE);
+    let calls = service.faults.calls();
+    let row = calls.iter().position(|call| call == "add to logs").unwrap();
+    (row..calls.len())
+        .flat_map(|step| FAULTS.map(|fault| (step, fault)))
+        .collect()
 }
 
 #[tokio::test]

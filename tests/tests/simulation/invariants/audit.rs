@@ -2,7 +2,7 @@
 
 use shared::audit::{Actor, AuditRow};
 
-use super::{LIMITS, leases::delivery_without_lease_replaces_nothing};
+use super::leases::delivery_without_lease_replaces_nothing;
 use crate::{
     facts::{Check, Facts, Key, ensure},
     observer::Write,
@@ -38,34 +38,35 @@ fn rows_stay(before: &[AuditRow], after: &[AuditRow]) -> Check {
     ensure(lost.is_none(), "rows_stay", || format!("{lost:?}"))
 }
 
-/// An event has one decision: no delivery writes rows of two, and a repeated delivery repeats the
-/// decision.
+/// An event has one decision: it is recorded in the ledger before its row, and a repeated delivery
+/// repeats it.
 fn delivery_decides_once(facts: &mut Facts, write: &Write<'_>, key: Key, decision: &str) -> Check {
     let rule = "delivery_decides_once";
-    let Some((number, of_delivery)) = facts.delivery(write.process) else {
+    let Some((_, of_delivery)) = facts.delivery(write.process) else {
         return ensure(false, rule, || format!("{} wrote a row", write.process));
     };
     let is_own = *of_delivery == key;
     ensure(is_own, rule, || {
         format!("{} wrote a row of {} {}", write.process, key.0, key.1)
     })?;
-    let authors = facts.row_authors.entry(key.clone()).or_default();
-    let other = authors
-        .iter()
-        .find(|(known, author)| {
-            let is_repetition = **author != number;
-            known.as_str() != decision
-                && !(is_repetition && LIMITS.interrupted_event_may_decide_twice)
-        })
-        .map(|(known, _)| known.clone());
-    authors.insert(decision.to_owned(), number);
-    ensure(other.is_none(), rule, || {
+    let recorded = facts
+        .progress
+        .get(&key)
+        .and_then(|known| known.decided.as_ref());
+    let is_recorded = recorded.is_some_and(|decided| decided.decision == decision);
+    ensure(is_recorded, rule, || {
         format!(
-            "{} {} is `{decision}`, but was `{}`",
-            key.0,
-            key.1,
-            other.unwrap_or_default()
+            "{} {} has a row `{decision}`, but in the ledger {recorded:?}",
+            key.0, key.1
         )
+    })?;
+    let first = facts
+        .decisions
+        .entry(key.clone())
+        .or_insert_with(|| decision.to_owned())
+        .as_str();
+    ensure(first == decision, rule, || {
+        format!("{} {} is `{decision}`, but was `{first}`", key.0, key.1)
     })
 }
 

@@ -110,7 +110,7 @@ pub(super) fn decision_says_what_the_event_moved(facts: &Facts) -> Check {
             })?;
             continue;
         };
-        // Another change of the champion came between the move and the end of the event.
+        // Another change of the champion came between the move and the recorded outcome.
         let is_overtaken = moved.is_some_and(|changes| completed.champion_changes > *changes);
         let is_excused = is_overtaken && LIMITS.interrupted_promotion_may_be_kept;
         let is_promoted = completed.decision == "promoted";

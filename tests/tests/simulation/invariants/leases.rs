@@ -1,10 +1,13 @@
 //! Rules of the ledger: one delivery at a time, and one end of each event.
 
-use shared::{Timestamp, ledger::Entry};
+use shared::{
+    Timestamp,
+    ledger::{Entry, RecordedOutcome},
+};
 
 use super::audit::row_precedes_the_end;
 use crate::{
-    facts::{Check, Completed, Facts, Key, ensure},
+    facts::{Check, Completed, Decided, Facts, Key, Progress, ensure},
     gate::ProcessId,
     observer::Write,
 };
@@ -36,22 +39,68 @@ pub(super) fn after_ledger_write(facts: &mut Facts, write: &Write<'_>, now: Time
     }
     let champion_changes = facts.champion_changes;
     let progress = facts.progress.entry(key).or_default();
+    recorded_outcome_is_final(progress, &after, write)?;
     progress.holder = None;
     match after {
-        Entry::InProgress { .. } => progress.holder = number,
-        Entry::Released { .. } => {}
-        Entry::DeadLettered { .. } => progress.is_dead_lettered = true,
-        Entry::Complete {
-            decision, events, ..
-        } => {
-            progress.completed = Some(Completed {
-                decision,
-                events,
-                champion_changes,
+        Entry::InProgress { outcome, .. } => {
+            progress.holder = number;
+            record_outcome(progress, outcome.map(|outcome| *outcome), champion_changes);
+        }
+        Entry::Released { outcome, .. } => {
+            record_outcome(progress, outcome.map(|outcome| *outcome), champion_changes);
+        }
+        Entry::DeadLettered { .. } => {
+            progress.decided = None;
+            progress.is_dead_lettered = true;
+        }
+        Entry::Complete { .. } => {
+            progress.completed = progress.decided.take().map(|decided| Completed {
+                decision: decided.decision,
+                events: decided.events,
+                champion_changes: decided.champion_changes,
             });
         }
     }
     Ok(())
+}
+
+/// Remembers the first outcome in the entry.
+fn record_outcome(
+    progress: &mut Progress,
+    outcome: Option<RecordedOutcome>,
+    champion_changes: u64,
+) {
+    let Some(outcome) = outcome else { return };
+    progress.decided.get_or_insert(Decided {
+        decision: outcome.entry.decision,
+        events: outcome.events,
+        champion_changes,
+    });
+}
+
+/// Once the ledger has the outcome of an event, every later entry has it, and the event ends with
+/// it. No event ends without one.
+fn recorded_outcome_is_final(progress: &Progress, after: &Entry, write: &Write<'_>) -> Check {
+    let recorded = progress.decided.as_ref();
+    let is_same = match after {
+        Entry::InProgress { outcome, .. } | Entry::Released { outcome, .. } => {
+            recorded.is_none_or(|decided| {
+                outcome.as_ref().is_some_and(|outcome| {
+                    outcome.entry.decision == decided.decision && outcome.events == decided.events
+                })
+            })
+        }
+        Entry::Complete {
+            decision, events, ..
+        } => recorded
+            .is_some_and(|decided| decided.decision == *decision && decided.events == *events),
+        Entry::DeadLettered { .. } => {
+            recorded.is_some_and(|decided| decided.decision == "dead-lettered")
+        }
+    };
+    ensure(is_same, "recorded_outcome_is_final", || {
+        format!("{}: {recorded:?}, then {after:?}", write.path)
+    })
 }
 
 /// A complete ledger entry never changes.

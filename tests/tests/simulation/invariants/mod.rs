@@ -21,18 +21,13 @@ use crate::{
 
 /// The cases in which the program may break a rule, until it is changed.
 pub(crate) struct Limits {
-    /// A delivery writes its audit row, crashes before the ledger entry is complete, and the next
-    /// delivery decides otherwise, because the day is over, the reply has changed, or an operator
-    /// has rolled back meanwhile. The event then has a row of each decision.
-    pub(crate) interrupted_event_may_decide_twice: bool,
-    /// A delivery moves the champion and crashes before its audit row. The champion changes again,
-    /// and the next delivery finds a stale evaluation. The event is then `kept`.
+    /// A delivery moves the champion and crashes before its outcome is recorded. The champion
+    /// changes again, and the next delivery finds a stale evaluation. The event is then `kept`.
     pub(crate) interrupted_promotion_may_be_kept: bool,
 }
 
 /// The limits of the present program. Set a limit to `false` with the change that removes it.
 pub(crate) const LIMITS: Limits = Limits {
-    interrupted_event_may_decide_twice: true,
     interrupted_promotion_may_be_kept: true,
 };
 

@@ -1,0 +1,63 @@
+//! The end of a handled event: outcome, audit row, complete ledger entry, and events.
+
+use shared::{
+    bus::Message,
+    ledger::{RecordedEvent, RecordedOutcome},
+};
+
+use super::{Service, retry};
+use crate::{Context, Error, Handler, Reply};
+
+impl<H: Handler> Service<H> {
+    /// Records the outcome of an event, and publishes its events.
+    ///
+    /// The lease is renewed until the ledger entry is complete, because writing the audit row may
+    /// take longer than a lease. A delivery that has lost its lease writes no row.
+    pub(super) async fn finish(&self, context: &Context, outcome: RecordedOutcome) -> Reply {
+        let fence = &context.fence;
+        let recorded = self.while_renewing(fence, self.record(context, &outcome));
+        if let Err(error) = recorded.await {
+            fence.release("cannot record the outcome").await;
+            return retry("cannot record the outcome", error);
+        }
+        let RecordedOutcome { entry, events, .. } = outcome;
+        if let Err(error) = fence.complete(&entry.decision, &events).await {
+            fence
+                .release("cannot complete the event in the ledger")
+                .await;
+            return retry("cannot complete the event in the ledger", error);
+        }
+        let (decision, reason) = (entry.decision, entry.reason);
+        tracing::info!(decision, reason, "event handled");
+        self.publish(&events).await.unwrap_or(Reply::Done)
+    }
+
+    /// Records an outcome in the ledger, then in the audit log.
+    ///
+    /// The ledger comes first: once the row may exist, no repetition may decide otherwise.
+    async fn record(&self, context: &Context, outcome: &RecordedOutcome) -> Result<(), Error> {
+        context.fence.record(outcome).await?;
+        let row = outcome.entry.clone().into_row(
+            outcome.at,
+            H::FUNCTION,
+            context.event_id.clone(),
+            &self.settings.environment,
+        );
+        Ok(self.ports.warehouse.record(&row).await?)
+    }
+
+    /// Publishes events. Returns the reply to send if publishing fails, and `None` otherwise.
+    pub(super) async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
+        for event in events {
+            let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
+            let message = Message {
+                data: event.data.clone().into(),
+                attributes,
+            };
+            if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
+                return Some(retry("cannot publish the resulting events", error.into()));
+            }
+        }
+        None
+    }
+}
