@@ -92,11 +92,11 @@ async fn cached_lags_of_other_counts_are_used() {
         coordinates: None,
     });
     for hour in day("2021-05-15").hours() {
-        before.push(quai, hour, 5);
+        before.push(quai, hour, 4);
     }
     cache_with_lags(&store, before, now()).await.unwrap();
     let frame = load(&store, now()).await.unwrap().frame;
-    assert_eq!(frame.column("count_24h_earlier").unwrap()[0], 5.0);
+    assert_eq!(frame.column("count_24h_earlier").unwrap()[0], 4.0);
     let profile = profile(&store, now()).await.unwrap();
     assert_eq!(profile.first_hour, test.0.first_hour());
 }
