@@ -22,6 +22,7 @@ use shared::{
     event::{EventId, Input},
     ledger::{Claim, Lease, Ledger, RecordedEvent},
     ports::Ports,
+    program::Program,
     retryability::Retryability,
     store::StoreError,
 };
@@ -283,6 +284,8 @@ impl<H: Handler> Service<H> {
         let now = self.ports.clock.now();
         let Outcome { entry, events } = outcome;
         let (decision, reason) = (entry.decision.clone(), entry.reason.clone());
+        // The event's time, not that of the delivery, so that a redelivery writes the same row.
+        let entry = entry.made_by(&Program::current(), context.published_at);
         let row = entry.into_row(
             now,
             H::FUNCTION,

@@ -235,6 +235,7 @@ async fn evaluation_is_read() {
         (evaluation.fixed_test_set, evaluation.fixed_test_uses),
         (None, None)
     );
+    assert_eq!((evaluation.started_at, evaluation.program), (None, None));
     assert_eq!(evaluation.verdicts.acting, PromotionRule::FixedTest);
     assert!(!evaluation.verdicts.guarded.promote);
     assert_eq!(

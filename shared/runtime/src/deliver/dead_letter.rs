@@ -5,6 +5,7 @@ use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
     ledger::Claim,
+    program::Program,
     store::Condition,
 };
 
@@ -115,6 +116,7 @@ impl<H: Handler> Service<H> {
             let store = &self.ports.store;
             store.write(&path, contents, Condition::Always).await?;
         }
+        let entry = entry.made_by(&Program::current(), published_at.unwrap_or(now));
         let environment = &self.settings.environment;
         let row = entry.into_row(now, H::FUNCTION, event_id.clone(), environment);
         self.ports.warehouse.record(&row).await?;

@@ -5,9 +5,9 @@ use forecasting::{
     metrics::{Breakdown, DifferenceBound, Group, GroupScores},
     policy::{Comparison, FreshComparison, Policy, ScorePair},
 };
-use shared::{evaluation::Evaluation, registry::Version};
+use shared::{evaluation::Evaluation, program::Program, registry::Version};
 
-use super::{assert_snapshot, scores, written};
+use super::{assert_snapshot, scores, timestamp, written};
 
 /// Returns a breakdown with one group of each kind.
 fn breakdown(rows: usize) -> Breakdown {
@@ -79,6 +79,11 @@ async fn evaluation() {
         }),
         fixed_test_set: Some("test-2021-07-18-0123abcd".parse().unwrap()),
         fixed_test_uses: Some(4),
+        started_at: Some(timestamp("2021-08-02T05:00:00Z")),
+        program: Some(Program {
+            version: "0.1.0".to_owned(),
+            commit: Some("06a065b56fb02ae80e0253a49f6af53e0bbe1c8e".to_owned()),
+        }),
     };
     assert_snapshot("evaluation", &written(&evaluation).await);
 }
