@@ -1,8 +1,8 @@
 //! Passes the commit of the sources to the compiler, in the variable `BIKE_TRAFFIC_COMMIT`.
 //!
-//! A value that the caller has set is used as it is: an image is built without a repository. Without
-//! one, a release build reads the commit from the repository. A development build has no commit, so
-//! a new commit recompiles nothing.
+//! A value that the caller has set is used as it is: an image is built without a repository.
+//! Otherwise, a release build reads the commit from the repository. A development build has no
+//! commit, so a new commit recompiles nothing.
 #![expect(
     clippy::disallowed_methods,
     reason = "cargo passes its settings to a build script as environment variables"

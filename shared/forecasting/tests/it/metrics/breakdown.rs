@@ -191,6 +191,6 @@ struct BreakdownCase {
     rows: Vec<CaseRow>,
 }
 
-/// The counter, hour, count, both forecasts and the seasonal naive forecast of a row, and `false` in
-/// a run of zeros.
+/// The counter, hour, count, both forecasts and the seasonal naive forecast of a row, and `false`
+/// in a run of zeros.
 type CaseRow = (usize, i32, f64, f64, f64, Option<f64>, bool);
