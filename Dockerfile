@@ -33,8 +33,11 @@ COPY --from=skeleton /source .
 # hadolint ignore=SC2086
 RUN cargo build --release --locked ${PACKAGES}
 COPY . .
+# The program states its commit in reports and runs. The build has no repository to read it from.
+ARG REVISION
 # cargo compares modification times, so the copied sources must be newer than the skeleton build.
-RUN find . -name '*.rs' -exec touch {} + && cargo build --release --locked ${PACKAGES}
+RUN find . -name '*.rs' -exec touch {} + \
+ && BIKE_TRAFFIC_COMMIT=${REVISION} cargo build --release --locked ${PACKAGES}
 
 FROM build AS binary
 ARG FUNCTION

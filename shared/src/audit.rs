@@ -3,9 +3,11 @@
 use forecasting::metrics::Scores;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::{
     event::{EventId, Function},
+    program::Program,
     registry::Version,
 };
 
@@ -68,8 +70,9 @@ pub struct AuditEntry {
     pub champion_version: Option<Version>,
     /// The challenger.
     pub challenger_version: Option<Version>,
-    /// Further facts, as JSON.
-    pub detail: serde_json::Value,
+    /// Further facts, as JSON. [`AuditEntry::made_by`] adds the program and the start of the work;
+    /// rows of earlier versions do not have them.
+    pub detail: Value,
     /// The decision in the strategy's words. Rows written before this column existed have none.
     #[serde(default)]
     pub strategy_decision: Option<StrategyDecision>,
@@ -108,6 +111,20 @@ impl AuditEntry {
             reason: reason.into(),
             ..Self::default()
         }
+    }
+
+    /// Adds the fields `program` and `started_at` to the details. Details that are neither absent
+    /// nor a JSON object stay as they are.
+    #[must_use]
+    pub fn made_by(mut self, program: &Program, started_at: Timestamp) -> Self {
+        if self.detail.is_null() {
+            self.detail = json!({});
+        }
+        if let Value::Object(detail) = &mut self.detail {
+            detail.insert("program".to_owned(), json!(program));
+            detail.insert("started_at".to_owned(), json!(started_at));
+        }
+        self
     }
 
     /// Creates the row of a function.
@@ -158,7 +175,7 @@ pub struct ChampionDecision {
     /// The version it was compared with, and its scores on the same rows.
     pub compared: Option<Compared>,
     /// Further facts, as JSON.
-    pub detail: serde_json::Value,
+    pub detail: Value,
 }
 
 /// The scores of a version that a challenger was compared with.
@@ -241,7 +258,7 @@ mod tests {
             challenger: Some(Version::new(2)),
             scores: Some(scores(12.0)),
             compared: Some(Compared::new(Version::new(1), &scores(10.0))),
-            detail: serde_json::Value::Null,
+            detail: Value::Null,
         }
         .into()
     }
@@ -264,6 +281,31 @@ mod tests {
         // Version 3 became champion after the comparison.
         let stale = decided("kept", 3);
         assert_eq!((stale.mae, stale.challenger_mae), (None, Some(12.0)));
+    }
+
+    #[test]
+    fn program_and_start_are_added_to_the_details() {
+        let program = Program {
+            version: "0.1.0".to_owned(),
+            commit: None,
+        };
+        let with = |detail: Value| {
+            let entry = AuditEntry {
+                detail,
+                ..AuditEntry::new("drift", "a reason")
+            };
+            entry.made_by(&program, Timestamp::UNIX_EPOCH).detail
+        };
+        let (program, start) = (json!(program), "1970-01-01T00:00:00Z");
+        assert_eq!(
+            with(json!({ "days": 7 })),
+            json!({ "days": 7, "program": program, "started_at": start })
+        );
+        assert_eq!(
+            with(Value::Null),
+            json!({ "program": program, "started_at": start })
+        );
+        assert_eq!(with(json!([7])), json!([7]));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use forecasting::{
     policy::{Comparison, Verdicts},
     time::Week,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{address::ObjectPath, baseline::DataSetName, registry::Version};
+use crate::{address::ObjectPath, baseline::DataSetName, program::Program, registry::Version};
 
 /// The folder of the evaluations.
 pub const FOLDER: &str = "evaluations/";
@@ -41,6 +42,14 @@ pub struct Evaluation {
     /// set has made, the less its scores say about other data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_test_uses: Option<u32>,
+    /// The publish time of the event that started the evaluation. Evaluations written before this
+    /// field existed have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// The program that made the evaluation. Evaluations written before this field existed have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// The verdict of each policy, with the thresholds at the time of the evaluation.
     pub verdicts: Verdicts,
 }

@@ -11,6 +11,7 @@ pub mod fixed_test;
 pub mod ledger;
 pub mod open_data;
 pub mod ports;
+pub mod program;
 pub mod registry;
 pub mod retryability;
 pub mod settings;

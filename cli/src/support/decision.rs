@@ -7,6 +7,7 @@ use shared::{
     audit::AuditEntry,
     event::{EventId, Function},
     ports::Ports,
+    program::Program,
     registry::Operator,
     retryability::{Classify, Retryability},
     settings::{ProcessVariables, Variables},
@@ -54,8 +55,10 @@ pub(crate) async fn try_record(
     entry: AuditEntry,
     env: &str,
 ) -> Result<(), WarehouseError> {
+    let now = ports.clock.now();
     let row = entry
-        .into_row(ports.clock.now(), Function::Promote, event_id.clone(), env)
+        .made_by(&Program::current(), now)
+        .into_row(now, Function::Promote, event_id.clone(), env)
         .by_operator();
     let mut delays = DELAYS.into_iter();
     loop {

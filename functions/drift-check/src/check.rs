@@ -5,15 +5,17 @@ use std::sync::Arc;
 use forecasting::{
     counts::Counts,
     coverage::Coverage,
-    drift::{self, Column, DatasetDrift, EmptySide, frame_columns},
+    drift::{self, Column, DatasetDrift, EmptySide, Histogram, frame_columns, histograms},
     features::{FeatureSpec, Frame, HISTORY_DAYS, TARGET},
-    metrics::Scores,
+    metrics::{Breakdown, Scores},
     policy::{LiveError, Policy, WeekVerdict},
     time::Week,
 };
 use runtime::Error;
 use serde::{Deserialize, Serialize};
-use shared::{Timestamp, fixed_test, registry::Version, store::Store, warehouse::Warehouse};
+use shared::{
+    Timestamp, fixed_test, program::Program, registry::Version, store::Store, warehouse::Warehouse,
+};
 
 use crate::live::{Live, LiveAccuracy};
 
@@ -53,6 +55,25 @@ pub struct WeekReport {
     pub accuracy: Option<LiveAccuracy>,
     /// The decision of the policy. Its reason names missing counts and excluded columns.
     pub verdict: WeekVerdict,
+    /// The publish time of the event that started the check; `None` for a check without an event.
+    /// Reports written before this field existed have none.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// The program that made the report. Reports written before this field existed have none.
+    #[serde(default)]
+    pub program: Option<Program>,
+    /// The distribution of each compared column in the fixed test set and in the week. Reports
+    /// written before this field existed have none.
+    #[serde(default)]
+    pub histograms: Vec<Histogram>,
+    /// The errors of the published forecasts by counter, hour and weekday. The champion's errors
+    /// are those of the forecasts. `None` if no forecast has a count, and for reports written before
+    /// this field existed.
+    #[serde(default)]
+    pub breakdown: Option<Breakdown>,
+    /// The errors of the model alone, without the daily correction.
+    #[serde(default)]
+    pub uncorrected_breakdown: Option<Breakdown>,
 }
 
 impl WeekReport {
@@ -155,24 +176,22 @@ pub async fn check_week(
         counts,
         coverage,
     } = week_counts;
-    let (first, last) = (week.first_day(), week.last_day());
     if counts.is_empty() {
-        return Err(Error::permanent(format!(
-            "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}` and replay the dead letter"
-        )));
+        return Err(no_counts(*week));
     }
-    let forecasts = warehouse.forecasts(first, last).await?;
+    let forecasts = warehouse
+        .forecasts(week.first_day(), week.last_day())
+        .await?;
     let profile = fixed_test::profile(store, now).await?;
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
-    let drift = compare_columns(profile.columns, policy, &frame).map_err(|source| {
-        Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
-    })?;
-    let live = Live::of(&forecasts, &frame, known, counts)?;
+    let (drift, histograms) =
+        compare_columns(profile.columns, policy, &frame).map_err(|source| {
+            Error::permanent(format!("cannot compare {week} with the fixed test set"))
+                .caused_by(source)
+        })?;
+    let (live, breakdowns) = Live::of(&forecasts, &frame, known, counts)?.unzip();
     if drift.share().is_none() && live.is_none() {
-        return Err(Error::permanent(format!(
-            "cannot judge {week}: no column of `drift_columns` has values on both sides, and no forecast has a count; \
-             add columns to `drift_columns` in POLICY and replay the dead letter"
-        )));
+        return Err(nothing_to_compare(*week));
     }
     let live_error = live.map(|live| LiveError {
         mae: live.published.mae,
@@ -183,6 +202,9 @@ pub async fn check_week(
         verdict.reason.push_str("; ");
         verdict.reason.push_str(&finding);
     }
+    let (breakdown, uncorrected_breakdown) = breakdowns
+        .map(|breakdowns| (breakdowns.published, breakdowns.uncorrected))
+        .unzip();
     Ok(WeekReport {
         week: *week,
         champion,
@@ -192,22 +214,43 @@ pub async fn check_week(
         live: live.map(|live| live.published),
         accuracy: live.map(|live| live.accuracy),
         verdict,
+        started_at: None,
+        program: Some(Program::current()),
+        histograms,
+        breakdown,
+        uncorrected_breakdown,
     })
 }
 
-/// Compares the drift columns of a week with those of the fixed test set.
+fn no_counts(week: Week) -> Error {
+    let (first, last) = (week.first_day(), week.last_day());
+    Error::permanent(format!(
+        "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}` and replay the dead letter"
+    ))
+}
+
+fn nothing_to_compare(week: Week) -> Error {
+    Error::permanent(format!(
+        "cannot judge {week}: no column of `drift_columns` has values on both sides, and no forecast has a count; \
+         add columns to `drift_columns` in POLICY and replay the dead letter"
+    ))
+}
+
+/// Compares the drift columns of a week with those of the fixed test set. Also returns the
+/// histograms of the compared columns.
 fn compare_columns(
     of_test_set: Vec<Column>,
     policy: &Policy,
     frame: &Frame,
-) -> Result<DatasetDrift, drift::Error> {
+) -> Result<(DatasetDrift, Vec<Histogram>), drift::Error> {
     let names = &policy.drift_columns;
     let reference: Vec<_> = of_test_set
         .into_iter()
         .filter(|column| names.iter().any(|name| name == column.name()))
         .collect();
     let current = frame_columns(frame, names.iter().map(String::as_str));
-    drift::dataset(&reference, &current)
+    let drift = drift::dataset(&reference, &current)?;
+    Ok((drift, histograms(&reference, &current)))
 }
 
 fn count_columns(drift: &DatasetDrift) -> usize {

@@ -90,6 +90,11 @@ impl Handler for DriftCheck {
             context.now,
         )
         .await?;
+        let report = WeekReport {
+            // The event's time, not that of the delivery, so that a redelivery writes the same.
+            started_at: Some(context.published_at),
+            ..report
+        };
         let path = report_path(context.event_id.subject_of_week(week));
         context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forecasting::{
     counts::Counts,
     features::{Frame, History, Outage},
-    metrics::{self, Scores},
+    metrics::{self, Breakdown, ForecastRow, Scores},
 };
 use runtime::Error;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,37 @@ pub struct IntervalCoverage {
     pub mean_width: f64,
 }
 
+/// The errors of a week's stored forecasts by counter, hour and weekday.
+pub(crate) struct Breakdowns {
+    /// The errors of the published forecasts.
+    pub(crate) published: Breakdown,
+    /// The errors of the model alone, without the daily correction.
+    pub(crate) uncorrected: Breakdown,
+}
+
+impl Breakdowns {
+    fn of(rows: &[Row<'_>], frame: &Frame) -> Self {
+        let breakdown = |forecast: fn(&Forecast) -> f64| {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|row| ForecastRow {
+                    counter: row.counter,
+                    hour: row.forecast.hour,
+                    count: row.count,
+                    forecast: forecast(row.forecast),
+                    seasonal_naive: row.seasonal_naive,
+                    is_living: row.is_living,
+                })
+                .collect();
+            Breakdown::of_forecasts(&rows, frame.counters())
+        };
+        Self {
+            published: breakdown(|forecast| forecast.prediction),
+            uncorrected: breakdown(Forecast::uncorrected),
+        }
+    }
+}
+
 /// The scores of a week's stored forecasts.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
@@ -54,7 +85,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Scores the forecasts of hours with a count. Returns `None` if there are none.
+    /// Scores the forecasts of hours with a count, and breaks their errors down. Returns `None` if
+    /// there are none.
     ///
     /// `frame` has the features of `counts`, built with the counts `known` before them.
     pub(crate) fn of(
@@ -62,14 +94,15 @@ impl Live {
         frame: &Frame,
         known: &Counts,
         counts: &Counts,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<Option<(Self, Breakdowns)>, Error> {
         let rows = rows(forecasts, frame, known, counts);
         if rows.is_empty() {
             return Ok(None);
         }
-        scores(&rows).map(Some).map_err(|source| {
+        let live = scores(&rows).map_err(|source| {
             Error::permanent("cannot score the stored forecasts").caused_by(source)
-        })
+        })?;
+        Ok(Some((live, Breakdowns::of(&rows, frame))))
     }
 
     /// Describes the accuracy in a sentence, to follow that about the MAE.
@@ -138,6 +171,8 @@ fn bias(scores: &Scores) -> String {
 
 /// A stored forecast with the count of its hour.
 struct Row<'a> {
+    /// The position of the counter in the list of the frame.
+    counter: usize,
     forecast: &'a Forecast,
     count: f64,
     seasonal_naive: Option<f64>,
@@ -172,6 +207,7 @@ fn rows<'a>(
         let position = *positions.get(&(counter, forecast.hour))?;
         let naive = f64::from(seasonal_naive[position]);
         Some(Row {
+            counter,
             forecast,
             count: f64::from(frame.targets()[position]),
             seasonal_naive: (!naive.is_nan()).then_some(naive),

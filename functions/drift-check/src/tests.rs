@@ -1,6 +1,7 @@
 //! Tests of the handler with the in-memory ports.
 
 mod accuracy;
+mod contents;
 mod coverage;
 
 use std::collections::BTreeMap;

@@ -24,6 +24,7 @@ use shared::{
     event::{ChallengerEvaluated, ChallengerTrained, EventId, Function, Topic},
     fixed_test::{self, FixedTest},
     ports::Ports,
+    program::Program,
     registry::{self, Registry, Version},
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
@@ -155,6 +156,9 @@ impl Handler for Evaluate {
             fresh_coverage: Some(coverage),
             fixed_test_set: Some(fixed_test.name),
             fixed_test_uses: Some(uses),
+            // The event's time, not that of the delivery, so that a redelivery writes the same.
+            started_at: Some(context.published_at),
+            program: Some(Program::current()),
             verdicts,
         };
         context.fence.check().await?;

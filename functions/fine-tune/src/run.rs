@@ -7,6 +7,7 @@ use model::{FineTuneRecipe, FreezeLayers, StrategyName};
 use runtime::Error;
 use shared::{
     Timestamp,
+    program::Program,
     registry::{Run, RunInput, RunName, RunNameError, Version},
     store::Store,
 };
@@ -41,7 +42,7 @@ pub(crate) fn name(job: &Job, training: &Training) -> Result<RunName, Error> {
         .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
-/// Returns the run of a challenger.
+/// Returns the run of a challenger. It starts and ends at the time of its event.
 pub(crate) fn of(
     job: &Job,
     name: RunName,
@@ -66,6 +67,7 @@ pub(crate) fn of(
         params: params(trained, &job.recipe),
         metrics: metrics(trained),
     }
+    .made_by(&Program::current(), ended_at)
 }
 
 /// Returns the parameters of the strategy, named as in the training strategy.

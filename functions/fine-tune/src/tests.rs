@@ -185,6 +185,12 @@ async fn seven_days_of_data_train_a_challenger() {
     assert_eq!(entry.detail["rows"], json!(7 * 24));
     assert_eq!(entry.detail["coverage"]["days"], json!(7));
     assert_eq!(entry.detail["strategy"], json!("append"));
+    let run = ports.registry.version(Version::new(2)).await.unwrap().run;
+    // The start is that of the event, at 7 o'clock in Paris.
+    assert_eq!(run.tags["started_at"], "2021-07-26T05:00:00Z");
+    let program = shared::program::Program::current();
+    assert_eq!(run.tags["program_version"], program.version);
+    assert_eq!(run.tags.get("git_commit"), program.commit.as_ref());
     assert!(
         entry.reason.contains(
             "append chosen without a comparison: no counts precede the selection days 2021-07-12 to 2021-07-18"

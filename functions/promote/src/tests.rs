@@ -99,6 +99,8 @@ async fn evaluated_in(
         fresh_coverage: None,
         fixed_test_set: None,
         fixed_test_uses: None,
+        started_at: None,
+        program: None,
         verdicts,
     };
     let path = Evaluation::path(week);

@@ -22,6 +22,7 @@ use shared::{
     event::{EventId, Input},
     ledger::{Claim, Lease, Ledger, RecordedOutcome},
     ports::Ports,
+    program::Program,
     retryability::Retryability,
     store::StoreError,
 };
@@ -275,7 +276,8 @@ impl<H: Handler> Service<H> {
         match handled.and_then(check_topics::<H>) {
             Ok(Outcome { entry, events }) => Ok(RecordedOutcome {
                 at,
-                entry,
+                // The event's time, not that of the delivery.
+                entry: entry.made_by(&Program::current(), context.published_at),
                 events,
                 is_failure: false,
             }),

@@ -23,6 +23,7 @@ pub use promotion::{
 use crate::{
     address::ObjectPath,
     baseline::{DataSet, DataSetName},
+    program::Program,
     store::Store,
 };
 
@@ -84,7 +85,7 @@ pub struct Run {
     pub name: RunName,
     /// The end of the run.
     pub ended_at: Timestamp,
-    /// The tags of the training strategy.
+    /// The tags of the training strategy, and those of the [program](crate::program).
     pub tags: BTreeMap<String, String>,
     /// The parameters of the training.
     pub params: BTreeMap<String, String>,
@@ -110,6 +111,13 @@ impl Run {
             metrics: BTreeMap::new(),
             inputs: Vec::new(),
         }
+    }
+
+    /// Adds the [tags](Program::tags) of the program that has made the run, and of its start.
+    #[must_use]
+    pub fn made_by(mut self, program: &Program, started_at: Timestamp) -> Self {
+        self.tags.extend(program.tags(started_at));
+        self
     }
 }
 

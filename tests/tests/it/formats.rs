@@ -15,7 +15,9 @@ use forecasting::{
     checksum::Checksum,
     counts::{Coordinates, Counter, Counts},
     coverage::Coverage,
-    drift::{ColumnDrift, DatasetDrift, EmptySide, ExcludedColumn, Method},
+    drift::{
+        Bin, Category, ColumnDrift, DatasetDrift, EmptySide, ExcludedColumn, Histogram, Method,
+    },
     metrics::Scores,
     policy::{LiveError, Policy},
     time::{Day, Hour},
@@ -28,6 +30,7 @@ use shared::{
     baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
     event::{DriftDetected, EventId, Function, Topic, encode},
     ledger::{Claim, Lease, Ledger, RecordedEvent, RecordedOutcome},
+    program::Program,
     registry::{
         AliasChange, EmbeddedRegistry, Operator, Promoted, Promotion, Registry, Run, RunInput,
         Version, promote,
@@ -276,6 +279,30 @@ async fn data_sets_and_the_baseline() {
     assert_snapshot("baseline", &stored(&store, baseline::PUBLISHED).await);
 }
 
+/// Returns the histograms of a numerical and of a categorical column.
+fn histograms() -> Vec<Histogram> {
+    let hour = Histogram {
+        column: "hour".to_owned(),
+        bins: vec![Bin {
+            from: -0.5,
+            to: 0.5,
+            reference: 0.041_667,
+            current: 0.041_667,
+        }],
+        categories: Vec::new(),
+    };
+    let counter = Histogram {
+        column: "counter".to_owned(),
+        bins: Vec::new(),
+        categories: vec![Category {
+            name: "Pont".to_owned(),
+            reference: 1.0,
+            current: 0.75,
+        }],
+    };
+    vec![hour, counter]
+}
+
 #[tokio::test]
 async fn drift_report() {
     let column = |(column, method, score, drifted): (&str, Method, f64, bool)| ColumnDrift {
@@ -336,11 +363,21 @@ async fn drift_report() {
             }),
         }),
         verdict: Policy::default().judge_week(Some(0.2), Some(error)),
+        started_at: Some(timestamp("2021-08-02T05:00:00Z")),
+        program: Some(Program {
+            version: "0.1.0".to_owned(),
+            commit: None,
+        }),
+        histograms: histograms(),
+        breakdown: Some(evaluation::breakdown(3_360, None)),
+        uncorrected_breakdown: Some(evaluation::breakdown(3_360, None)),
     };
     assert_snapshot("drift_report", &written(&report).await);
     let without_forecasts = WeekReport {
         live: None,
         accuracy: None,
+        breakdown: None,
+        uncorrected_breakdown: None,
         verdict: Policy::default().judge_week(Some(0.5), None),
         coverage: Some(Coverage {
             days: 5,

@@ -198,6 +198,9 @@ async fn drift_report_is_read() {
     let live = report.live.unwrap();
     assert_eq!((live.r2, live.rows), (0.5288666086747096, 3360));
     assert_eq!((live.bias, report.accuracy), (None, None));
+    // The program, the histograms and the breakdowns are newer.
+    assert_eq!((report.started_at, &report.program), (None, &None));
+    assert!(report.histograms.is_empty() && report.breakdown.is_none());
     let verdict = &report.verdict;
     assert_eq!(
         (verdict.dataset_drift, verdict.fine_tune, verdict.major),
@@ -235,6 +238,7 @@ async fn evaluation_is_read() {
         (evaluation.fixed_test_set, evaluation.fixed_test_uses),
         (None, None)
     );
+    assert_eq!((evaluation.started_at, evaluation.program), (None, None));
     assert_eq!(evaluation.verdicts.acting, PromotionRule::FixedTest);
     assert!(!evaluation.verdicts.guarded.promote);
     assert_eq!(

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use shared::{
     Timestamp,
     address::ObjectPath,
+    audit::AuditRow,
     bus::LoggedMessage,
     clock::{Clock, SimulatedClock},
     event::Topic,
@@ -149,6 +150,11 @@ impl Service {
     async fn audit_log(&self) -> Vec<(String, String)> {
         let rows = self.ports.warehouse.audit_log().await.unwrap();
         assert!(rows.iter().all(|row| row.env == "dev"), "{rows:?}");
+        let is_stamped = |row: &AuditRow| {
+            let detail = &row.entry.detail;
+            detail["program"]["version"].is_string() && detail["started_at"].is_string()
+        };
+        assert!(rows.iter().all(is_stamped), "{rows:?}");
         rows.into_iter()
             .map(|row| (row.event_id.to_string(), row.entry.decision))
             .collect()

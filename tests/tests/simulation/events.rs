@@ -116,6 +116,8 @@ fn evaluation(week: Week, evaluated: Evaluated) -> Evaluation {
         fresh_coverage: None,
         fixed_test_set: None,
         fixed_test_uses: None,
+        started_at: None,
+        program: None,
     }
 }
 

@@ -127,7 +127,7 @@ impl Data {
             data: data.test_data.clone(),
             frame: fixed_test::frame(&lags, &data.test.counts),
         };
-        let scored = train::fit_and_score(&data, recipe, fixed_test)?;
+        let scored = train::fit_and_score(&data, recipe, fixed_test, ports.clock.now())?;
         let trained = train::register(&ports, &data, recipe, "local", scored).await?;
         let report = ChampionReport {
             until,

@@ -138,6 +138,11 @@ mod tests {
             live,
             accuracy,
             verdict,
+            started_at: None,
+            program: None,
+            histograms: Vec::new(),
+            breakdown: None,
+            uncorrected_breakdown: None,
         })
         .to_string()
     }

@@ -92,6 +92,7 @@ pub(super) async fn train(
     merged: &Merged,
     folder: &Path,
 ) -> anyhow::Result<Fitted> {
+    let started_at = ports.clock.now();
     let (train, test) = (
         text(&merged.file),
         text(&fetch(ports, &plan.baseline.test, folder).await?),
@@ -105,7 +106,7 @@ pub(super) async fn train(
         true,
     )
     .await?;
-    let scored = fit(&data, &plan.recipe)?;
+    let scored = fit(&data, &plan.recipe, started_at)?;
     let trained = register(ports, &data, &plan.recipe, DATA_SOURCE, scored).await?;
     Ok(Fitted {
         version: trained.version,

@@ -23,6 +23,7 @@ use shared::{
     clock::SystemClock,
     fixed_test::FixedTest,
     ports::Ports,
+    program::Program,
     registry::{ChampionError, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
     store::Store,
 };
@@ -112,12 +113,13 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 ///
 /// [`publish_baseline`]: crate::commands::publish_baseline::publish_baseline
 pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Result<TrainReport> {
+    let started_at = ports.clock.now();
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
     let is_first = first::is_needed(&*ports.registry).await?;
     let rejects = state.folder().join("rejects");
     let data = TrainingData::load(paths, &rejects, &*ports.store, None, plan.allow.overlap).await?;
-    let scored = fit(&data, &plan.recipe)?;
+    let scored = fit(&data, &plan.recipe, started_at)?;
     if is_first && !plan.allow.worse_than_naive {
         first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
     }
@@ -167,23 +169,29 @@ pub(crate) struct Trained {
 
 /// A trained model with its scores on the fixed test set, not stored yet.
 pub(crate) struct Scored {
+    started_at: Timestamp,
     model: Model,
     scores: Scores,
     fixed_test: FixedTest,
     empty_columns: Vec<&'static str>,
 }
 
-/// Trains a model and scores it on the fixed test set.
-pub(crate) fn fit(data: &TrainingData, recipe: &TrainRecipe) -> anyhow::Result<Scored> {
-    fit_and_score(data, recipe, data.fixed_test())
+/// Trains a model and scores it on the fixed test set. The work has begun at `started_at`.
+pub(crate) fn fit(
+    data: &TrainingData,
+    recipe: &TrainRecipe,
+    started_at: Timestamp,
+) -> anyhow::Result<Scored> {
+    fit_and_score(data, recipe, data.fixed_test(), started_at)
 }
 
 /// Trains a model and scores it on a test set that may have other lags than those of the training
-/// data.
+/// data. The work has begun at `started_at`.
 pub(crate) fn fit_and_score(
     data: &TrainingData,
     recipe: &TrainRecipe,
     fixed_test: FixedTest,
+    started_at: Timestamp,
 ) -> anyhow::Result<Scored> {
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
     let frame = data.frame(&spec);
@@ -199,6 +207,7 @@ pub(crate) fn fit_and_score(
     drop(frame);
     let (model, scores) = model.scored_on(&fixed_test)?;
     Ok(Scored {
+        started_at,
         model,
         scores,
         fixed_test,
@@ -215,12 +224,14 @@ pub(crate) async fn register(
     scored: Scored,
 ) -> anyhow::Result<Trained> {
     let Scored {
+        started_at,
         model,
         scores,
         fixed_test,
         empty_columns,
     } = scored;
-    let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?;
+    let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?
+        .made_by(&Program::current(), started_at);
     model.save(&*ports.store, &run.artifacts).await?;
     let version = ports.registry.register(&run).await?;
     Ok(Trained {

@@ -64,7 +64,7 @@ fn both_models_are_scored_alone_on_the_fixed_test_set() {
     assert_eq!(seasonal_naive, None, "no count is known a week earlier");
     let breakdown = comparison.fixed_test_breakdown.unwrap();
     assert_eq!(breakdown.counters[0].name, "Quai");
-    assert_near(breakdown.counters[0].challenger.mae, 4.0);
+    assert_near(breakdown.counters[0].challenger.unwrap().mae, 4.0);
 }
 
 /// The counter counts nothing on the second of three days.

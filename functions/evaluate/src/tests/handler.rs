@@ -178,6 +178,8 @@ async fn evaluation_is_stored_and_published() {
         .name;
     assert_eq!(evaluation.fixed_test_set, Some(name));
     assert_eq!(evaluation.fixed_test_uses, Some(1));
+    assert_eq!(evaluation.started_at, Some(now()));
+    assert_eq!(evaluation.program, Some(Program::current()));
 
     assert_eq!(outcome.entry().decision.as_str(), "evaluated");
     assert_eq!(outcome.entry().mae, Some(fixed_test.challenger.mae));

@@ -27,6 +27,7 @@
 mod categories;
 mod counts;
 mod frame;
+mod histogram;
 mod kolmogorov_smirnov;
 mod wasserstein;
 
@@ -34,6 +35,7 @@ use counts::Counts;
 use serde::{Deserialize, Serialize};
 
 pub use frame::frame_columns;
+pub use histogram::{Bin, Category, Histogram, histograms};
 
 const SMALL_REFERENCE_ROWS: u64 = 1000;
 const FEW_VALUES: usize = 5;

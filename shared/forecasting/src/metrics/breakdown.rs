@@ -1,4 +1,4 @@
-//! The errors of two models by counter, hour of the day, kind of day, and level of the counts.
+//! The errors of one or two models by counter, hour, weekday, kind of day, and level of the counts.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +7,9 @@ use crate::{
     counts::Counter,
     time::Hour,
 };
+
+const HOURS: usize = 24;
+const WEEKDAYS: usize = 7;
 
 const DAYS: [&str; 2] = ["workday", "off"];
 /// The levels of a counter's mean count, each with its lowest mean in bicycles per hour. Fixed
@@ -32,7 +35,24 @@ pub struct ComparedRow {
     pub is_living: bool,
 }
 
-/// The errors of two models by group of rows. Groups without rows are absent.
+/// The count of one counter and hour, with its forecast.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ForecastRow {
+    /// The position of the counter in a list of counters.
+    pub counter: usize,
+    /// The hour.
+    pub hour: Hour,
+    /// The bicycles counted.
+    pub count: f64,
+    /// The forecast.
+    pub forecast: f64,
+    /// The count of the same hour, one week earlier, if known.
+    pub seasonal_naive: Option<f64>,
+    /// `false` if the count lies in a run of 24 or more zeros.
+    pub is_living: bool,
+}
+
+/// The errors of one or two models by group of rows. Groups without rows are absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Breakdown {
     /// One group per counter, those with most bicycles first.
@@ -44,9 +64,17 @@ pub struct Breakdown {
     /// One group per level of the counter's mean count in these rows: below 25 bicycles per hour,
     /// 25 to 75, and 75 or more.
     pub levels: Vec<Group>,
+    /// One group per local hour of the day, from `0 h` to `23 h`. A repeated local hour belongs to
+    /// its group with both instants. Breakdowns written before this field existed have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<Group>,
+    /// One cell per weekday and local hour, in this order, over all counters. Breakdowns written
+    /// before this field existed have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<Cell>,
 }
 
-/// The errors of two models on a group of rows.
+/// The errors of one or two models on a group of rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// The name of the group, for example that of the counter.
@@ -57,16 +85,41 @@ pub struct Group {
     pub mean_count: f64,
     /// The share of all counted bicycles that this group has, from 0 to 1.
     pub share_of_counts: f64,
-    /// The champion's errors.
+    /// The errors of the champion, or of the only model.
     pub champion: GroupScores,
-    /// The challenger's errors.
-    pub challenger: GroupScores,
+    /// The errors of the challenger; absent in a breakdown of one model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<GroupScores>,
+    /// The mean absolute error of the seasonal naive forecast, over the rows that have one.
+    pub seasonal_naive_mae: Option<f64>,
+    /// The number of rows in runs of 24 or more zeros. Breakdowns written before this field existed
+    /// have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_hours: Option<usize>,
+}
+
+/// The errors of one or two models in one hour of one weekday.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The weekday, from 0 for Monday to 6 for Sunday. A public holiday has its weekday.
+    pub weekday: u8,
+    /// The local hour, from 0 to 23.
+    pub hour: u8,
+    /// The number of rows.
+    pub rows: usize,
+    /// The mean count, in bicycles per hour.
+    pub mean_count: f64,
+    /// The errors of the champion, or of the only model.
+    pub champion: GroupScores,
+    /// The errors of the challenger; absent in a breakdown of one model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<GroupScores>,
     /// The mean absolute error of the seasonal naive forecast, over the rows that have one.
     pub seasonal_naive_mae: Option<f64>,
 }
 
 /// The errors of one model on a group of rows, in bicycles per hour.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupScores {
     /// The mean absolute error.
     pub mae: f64,
@@ -76,62 +129,94 @@ pub struct GroupScores {
 
 impl Group {
     /// Returns the relative excess of the challenger's error over the champion's: 0.15 if it is
-    /// 15 % higher, negative if it is lower.
+    /// 15 % higher, negative if it is lower. Returns infinity without a challenger.
     pub fn worsening(&self) -> f64 {
-        -super::improvement(self.champion.mae, self.challenger.mae)
+        self.challenger.map_or(f64::INFINITY, |challenger| {
+            -super::improvement(self.champion.mae, challenger.mae)
+        })
     }
 }
 
 impl Breakdown {
-    /// Groups rows. `counters` are those that [`ComparedRow::counter`] refers to.
+    /// Groups the rows of two models. `counters` are those that [`ComparedRow::counter`] refers to.
     pub fn of(rows: &[ComparedRow], counters: &[Counter]) -> Self {
+        Self::of_rows(rows.iter().map(Row::from), counters)
+    }
+
+    /// Groups the rows of one model. `counters` are those that [`ForecastRow::counter`] refers to.
+    pub fn of_forecasts(rows: &[ForecastRow], counters: &[Counter]) -> Self {
+        Self::of_rows(rows.iter().map(Row::from), counters)
+    }
+
+    fn of_rows(rows: impl Iterator<Item = Row>, counters: &[Counter]) -> Self {
         let mut of_counter = vec![Sums::default(); counters.len()];
         let mut of_band = [Sums::default(); BANDS.len()];
         let mut of_day = [Sums::default(); DAYS.len()];
+        let mut of_cell = [Sums::default(); WEEKDAYS * HOURS];
         let mut all = Sums::default();
         // Local time costs more than the sums, and rows of one hour are neighbours.
-        let mut last: Option<(Hour, (usize, usize))> = None;
+        let mut last: Option<(Hour, Position)> = None;
         for row in rows {
             let known = last.filter(|(hour, _)| *hour == row.hour);
-            let (band, day) = known.map_or_else(|| band_and_day(row.hour), |(_, groups)| groups);
-            last = Some((row.hour, (band, day)));
+            let position = known.map_or_else(|| Position::of(row.hour), |(_, position)| position);
+            last = Some((row.hour, position));
             for sums in [
                 &mut of_counter[row.counter],
-                &mut of_band[band],
-                &mut of_day[day],
+                &mut of_band[position.band],
+                &mut of_day[position.day],
+                &mut of_cell[position.weekday * HOURS + position.hour],
                 &mut all,
             ] {
-                sums.add(row);
+                sums.add(&row);
             }
         }
         let mut of_level = [Sums::default(); LEVELS.len()];
         for sums in of_counter.iter().filter(|sums| sums.rows > 0) {
             of_level[level(sums.mean_count())].merge(sums);
         }
+        let mut of_hour = [Sums::default(); HOURS];
+        for (number, sums) in of_cell.iter().enumerate() {
+            of_hour[number % HOURS].merge(sums);
+        }
         let names = counters.iter().map(|counter| counter.name.clone());
         let mut by_counter = groups(names, &of_counter, &all);
         by_counter.sort_by(|left, right| right.share_of_counts.total_cmp(&left.share_of_counts));
         let bands = BANDS.map(|(first, last)| format!("{first}-{last} h"));
+        let levels = LEVELS.map(|(name, _)| name.to_owned());
+        let hours = (0..HOURS).map(|hour| format!("{hour} h"));
         Self {
             counters: by_counter,
             bands: groups(bands.into_iter(), &of_band, &all),
             days: groups(DAYS.into_iter().map(str::to_owned), &of_day, &all),
-            levels: groups(
-                LEVELS.into_iter().map(|(name, _)| name.to_owned()),
-                &of_level,
-                &all,
-            ),
+            levels: groups(levels.into_iter(), &of_level, &all),
+            hours: groups(hours, &of_hour, &all),
+            cells: cells(&of_cell),
         }
     }
 }
 
-/// Returns the positions of an hour's band in [`BANDS`] and of its day in [`DAYS`].
-fn band_and_day(hour: Hour) -> (usize, usize) {
-    let day = match DayKind::of(hour.day()) {
-        DayKind::Workday => 0,
-        DayKind::Off => 1,
-    };
-    (band(hour), day)
+/// The groups of an hour, as positions in their lists.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    band: usize,
+    day: usize,
+    weekday: usize,
+    hour: usize,
+}
+
+impl Position {
+    fn of(hour: Hour) -> Self {
+        let local = hour.local();
+        Self {
+            band: band(hour),
+            day: match DayKind::of(hour.day()) {
+                DayKind::Workday => 0,
+                DayKind::Off => 1,
+            },
+            weekday: local.weekday().unsigned_abs().into(),
+            hour: local.hour.unsigned_abs().into(),
+        }
+    }
 }
 
 /// Returns the position of a mean count in [`LEVELS`].
@@ -148,42 +233,103 @@ fn groups(names: impl Iterator<Item = String>, sums: &[Sums], all: &Sums) -> Vec
         .collect()
 }
 
+/// Returns the cells of sums by weekday and hour.
+fn cells(sums: &[Sums; WEEKDAYS * HOURS]) -> Vec<Cell> {
+    let positions = (0..).flat_map(|weekday| (0..).take(HOURS).map(move |hour| (weekday, hour)));
+    positions
+        .zip(sums)
+        .filter(|(_, sums)| sums.rows > 0)
+        .map(|((weekday, hour), sums)| Cell {
+            weekday,
+            hour,
+            rows: sums.rows,
+            mean_count: sums.mean_count(),
+            champion: sums.champion.scores().unwrap_or_default(),
+            challenger: sums.challenger.scores(),
+            seasonal_naive_mae: sums.seasonal_naive.scores().map(|scores| scores.mae),
+        })
+        .collect()
+}
+
+/// A row of one or two models.
+struct Row {
+    counter: usize,
+    hour: Hour,
+    count: f64,
+    champion: f64,
+    challenger: Option<f64>,
+    seasonal_naive: Option<f64>,
+    is_living: bool,
+}
+
+impl From<&ComparedRow> for Row {
+    fn from(row: &ComparedRow) -> Self {
+        Self {
+            counter: row.counter,
+            hour: row.hour,
+            count: row.count,
+            champion: row.champion,
+            challenger: Some(row.challenger),
+            seasonal_naive: row.seasonal_naive,
+            is_living: row.is_living,
+        }
+    }
+}
+
+impl From<&ForecastRow> for Row {
+    fn from(row: &ForecastRow) -> Self {
+        Self {
+            counter: row.counter,
+            hour: row.hour,
+            count: row.count,
+            champion: row.forecast,
+            challenger: None,
+            seasonal_naive: row.seasonal_naive,
+            is_living: row.is_living,
+        }
+    }
+}
+
 /// The sums over the rows of a group.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
     rows: usize,
     counts: f64,
+    silent_hours: usize,
     champion: ErrorSums,
     challenger: ErrorSums,
     seasonal_naive: ErrorSums,
-    seasonal_naive_rows: usize,
 }
 
+/// The sums over the rows of a group that have a forecast.
 #[derive(Debug, Clone, Copy, Default)]
 struct ErrorSums {
+    rows: usize,
     errors: f64,
     absolute_errors: f64,
 }
 
 impl Sums {
-    fn add(&mut self, row: &ComparedRow) {
+    fn add(&mut self, row: &Row) {
         self.rows += 1;
         self.counts += row.count;
+        self.silent_hours += usize::from(!row.is_living);
         self.champion.add(row.champion - row.count);
-        self.challenger.add(row.challenger - row.count);
+        if let Some(challenger) = row.challenger {
+            self.challenger.add(challenger - row.count);
+        }
         if let Some(seasonal_naive) = row.seasonal_naive {
             self.seasonal_naive.add(seasonal_naive - row.count);
-            self.seasonal_naive_rows += 1;
         }
     }
 
     fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.counts += other.counts;
+        self.silent_hours += other.silent_hours;
         self.champion.merge(other.champion);
         self.challenger.merge(other.challenger);
         self.seasonal_naive.merge(other.seasonal_naive);
-        self.seasonal_naive_rows += other.seasonal_naive_rows;
     }
 
     fn mean_count(&self) -> f64 {
@@ -191,7 +337,6 @@ impl Sums {
     }
 
     fn group(&self, name: String, all: &Self) -> Group {
-        let naive = self.seasonal_naive.scores(self.seasonal_naive_rows).mae;
         Group {
             name,
             rows: self.rows,
@@ -201,28 +346,32 @@ impl Sums {
             } else {
                 0.0
             },
-            champion: self.champion.scores(self.rows),
-            challenger: self.challenger.scores(self.rows),
-            seasonal_naive_mae: (self.seasonal_naive_rows > 0).then_some(naive),
+            champion: self.champion.scores().unwrap_or_default(),
+            challenger: self.challenger.scores(),
+            seasonal_naive_mae: self.seasonal_naive.scores().map(|scores| scores.mae),
+            silent_hours: Some(self.silent_hours),
         }
     }
 }
 
 impl ErrorSums {
     fn add(&mut self, error: f64) {
+        self.rows += 1;
         self.errors += error;
         self.absolute_errors += error.abs();
     }
 
     fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
         self.errors += other.errors;
         self.absolute_errors += other.absolute_errors;
     }
 
-    fn scores(self, rows: usize) -> GroupScores {
-        GroupScores {
-            mae: self.absolute_errors / rows as f64,
-            bias: self.errors / rows as f64,
-        }
+    /// Returns the scores, or `None` without rows.
+    fn scores(self) -> Option<GroupScores> {
+        (self.rows > 0).then(|| GroupScores {
+            mae: self.absolute_errors / self.rows as f64,
+            bias: self.errors / self.rows as f64,
+        })
     }
 }

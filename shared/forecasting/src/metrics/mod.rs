@@ -8,7 +8,7 @@ mod breakdown;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{DifferenceBound, PairedErrors, day_block_bootstrap};
-pub use breakdown::{Breakdown, ComparedRow, Group, GroupScores};
+pub use breakdown::{Breakdown, Cell, ComparedRow, ForecastRow, Group, GroupScores};
 
 /// The scores of forecasts against actual counts, computed as by scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

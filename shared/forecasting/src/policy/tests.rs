@@ -63,8 +63,9 @@ fn counter(name: &str, share_of_counts: f64, [champion, challenger]: [f64; 2]) -
         mean_count: 50.0,
         share_of_counts,
         champion: scores(champion),
-        challenger: scores(challenger),
+        challenger: Some(scores(challenger)),
         seasonal_naive_mae: None,
+        silent_hours: None,
     }
 }
 

@@ -6,6 +6,7 @@ use forecasting::drift::{
 use proptest::prelude::*;
 use serde::Deserialize;
 
+mod histogram;
 mod paris;
 
 const DISTANCE_TOLERANCE: f64 = 1e-9;

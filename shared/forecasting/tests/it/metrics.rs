@@ -1,13 +1,9 @@
-//! Scores compared with scikit-learn, the bootstrap compared with enumeration and simulation, and
-//! the breakdown compared with numpy.
+//! Scores compared with scikit-learn, and the bootstrap compared with enumeration and simulation.
 
-use forecasting::{
-    counts::Counter,
-    metrics::{
-        Breakdown, ComparedRow, Error, Group, PairedErrors, Scores, day_block_bootstrap,
-        improvement, standard_deviation,
-    },
-    time::Hour,
+mod breakdown;
+
+use forecasting::metrics::{
+    Error, PairedErrors, Scores, day_block_bootstrap, improvement, standard_deviation,
 };
 use jiff::civil::{Date, date};
 use serde::Deserialize;
@@ -51,96 +47,6 @@ fn scores_of_earlier_versions_have_no_bias_and_are_written_without() {
     let scores: Scores = serde_json::from_str(text).unwrap();
     assert_eq!((scores.bias, scores.share), (None, None));
     assert_eq!(serde_json::to_string(&scores).unwrap(), text);
-}
-
-#[test]
-fn breakdown_agrees_with_numpy() {
-    let BreakdownCase {
-        counters,
-        expected,
-        rows,
-    } = serde_json::from_str(include_str!("../fixtures/metrics/breakdown.json")).unwrap();
-    let counters: Vec<_> = counters
-        .into_iter()
-        .map(|name| Counter {
-            id: None,
-            name,
-            coordinates: None,
-        })
-        .collect();
-    let row = |(counter, hour, count, champion, challenger, seasonal_naive)| ComparedRow {
-        counter,
-        hour: Hour::from_number(hour),
-        count,
-        champion,
-        challenger,
-        seasonal_naive,
-        is_living: true,
-    };
-    let rows: Vec<_> = rows.into_iter().map(row).collect();
-
-    let breakdown = Breakdown::of(&rows, &counters);
-
-    let names =
-        |groups: &[Group]| -> Vec<_> { groups.iter().map(|group| group.name.clone()).collect() };
-    for (found, expected) in [
-        (&breakdown.counters, &expected.counters),
-        (&breakdown.bands, &expected.bands),
-        (&breakdown.days, &expected.days),
-        (&breakdown.levels, &expected.levels),
-    ] {
-        assert_eq!(names(found), names(expected));
-        found
-            .iter()
-            .zip(expected)
-            .for_each(|(found, expected)| assert_group(found, expected));
-    }
-}
-
-fn assert_group(found: &Group, expected: &Group) {
-    let name = &expected.name;
-    assert_eq!(found.rows, expected.rows, "{name}");
-    let values = |group: &Group| {
-        [
-            group.mean_count,
-            group.share_of_counts,
-            group.champion.mae,
-            group.champion.bias,
-            group.challenger.mae,
-            group.challenger.bias,
-            group.seasonal_naive_mae.unwrap(),
-        ]
-    };
-    for (found, expected) in values(found).into_iter().zip(values(expected)) {
-        assert_close(found, expected, name);
-    }
-}
-
-#[test]
-fn breakdown_without_rows_or_bicycles_has_finite_values() {
-    assert_eq!(Breakdown::of(&[], &[]), Breakdown::default());
-
-    let counter = Counter {
-        id: None,
-        name: "Quai".to_owned(),
-        coordinates: None,
-    };
-    let row = ComparedRow {
-        counter: 0,
-        hour: Hour::from_number(0),
-        count: 0.0,
-        champion: 0.0,
-        challenger: 2.0,
-        seasonal_naive: None,
-        is_living: false,
-    };
-    let breakdown = Breakdown::of(&[row], &[counter]);
-    let group = &breakdown.counters[0];
-    assert_eq!(
-        (group.share_of_counts, group.seasonal_naive_mae),
-        (0.0, None)
-    );
-    assert_eq!(group.worsening(), f64::INFINITY);
 }
 
 #[test]
@@ -290,16 +196,6 @@ struct ScoreCase {
     bias: f64,
     share: Option<f64>,
 }
-
-#[derive(Deserialize)]
-struct BreakdownCase {
-    counters: Vec<String>,
-    expected: Breakdown,
-    rows: Vec<CaseRow>,
-}
-
-/// The counter, hour, count, both forecasts and the seasonal naive forecast of a row.
-type CaseRow = (usize, i32, f64, f64, f64, Option<f64>);
 
 #[derive(Deserialize)]
 struct BootstrapCase {

@@ -6,6 +6,7 @@ use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
     ledger::{Claim, RecordedOutcome},
+    program::Program,
     store::Condition,
 };
 
@@ -133,6 +134,7 @@ impl<H: Handler> Service<H> {
             let store = &self.ports.store;
             store.write(&path, contents, Condition::Always).await?;
         }
+        let entry = entry.made_by(&Program::current(), published_at.unwrap_or(now));
         let environment = &self.settings.environment;
         let row = entry.into_row(at, H::FUNCTION, event_id.clone(), environment);
         self.ports.warehouse.record(&row).await?;

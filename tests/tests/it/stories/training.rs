@@ -8,9 +8,11 @@ use cli::{
 };
 use model::TrainRecipe;
 use shared::{
+    Timestamp,
     address::ObjectPath,
     clock::SystemClock,
     ports::Ports,
+    program::Program,
     registry::{Alias, Run, Version},
     store::{Condition, FileStore, read_json, write_json},
 };
@@ -65,6 +67,8 @@ async fn repeated_training_is_one_version() {
         (tag("dataset"), tag("training_type"), tag("data_source")),
         ("baseline", "champion", "local")
     );
+    assert_eq!(tag("program_version"), Program::current().version);
+    assert!(tag("started_at").parse::<Timestamp>().is_ok());
     assert_eq!(
         (tag("train_size"), tag("test_size")),
         (
