@@ -4,6 +4,7 @@
 //! between any two steps.
 
 mod dead_letter;
+mod notify;
 
 use std::{pin::pin, sync::Arc};
 
@@ -281,7 +282,11 @@ impl<H: Handler> Service<H> {
     async fn finish(&self, context: &Context, outcome: Outcome) -> Reply {
         let fence = &context.fence;
         let now = self.ports.clock.now();
-        let Outcome { entry, events } = outcome;
+        let Outcome {
+            entry,
+            events,
+            notification,
+        } = outcome;
         let (decision, reason) = (entry.decision.clone(), entry.reason.clone());
         let row = entry.into_row(
             now,
@@ -300,7 +305,9 @@ impl<H: Handler> Service<H> {
             return retry("cannot complete the event in the ledger", error);
         }
         tracing::info!(decision, reason, "event handled");
-        self.publish(&events).await.unwrap_or(Reply::Done)
+        // At the same time, so that a slow chat does not delay the events.
+        let (published, ()) = tokio::join!(self.publish(&events), self.notify(notification));
+        published.unwrap_or(Reply::Done)
     }
 
     /// Writes an audit row, if the delivery still holds its lease.

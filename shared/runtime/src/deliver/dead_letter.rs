@@ -5,6 +5,7 @@ use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
     ledger::Claim,
+    notifier::Notification,
     store::Condition,
 };
 
@@ -69,7 +70,14 @@ impl<H: Handler> Service<H> {
         let fence = rejection.fence;
         let work = self.record_dead_letter(rejection, envelope, error);
         match self.while_renewing(fence, work).await {
-            Ok(()) => Reply::DeadLettered,
+            Ok(reason) => {
+                if !rejection.is_dead_letter {
+                    let event_id = rejection.event_id;
+                    let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason);
+                    self.notify(Some(new)).await;
+                }
+                Reply::DeadLettered
+            }
             Err(error) => {
                 fence.release(&error.chain()).await;
                 retry("cannot record the dead letter", error)
@@ -77,12 +85,13 @@ impl<H: Handler> Service<H> {
         }
     }
 
+    /// Returns the reason in the dead letter.
     async fn record_dead_letter(
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
         error: Error,
-    ) -> Result<(), Error> {
+    ) -> Result<String, Error> {
         let Rejection {
             event_id, fence, ..
         } = rejection;
@@ -123,6 +132,7 @@ impl<H: Handler> Service<H> {
             let publisher = &self.ports.publisher;
             publisher.publish(topic, dead_letter.message).await?;
         }
-        fence.dead_letter(&reason, &checksum).await
+        fence.dead_letter(&reason, &checksum).await?;
+        Ok(reason)
     }
 }
