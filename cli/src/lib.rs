@@ -9,7 +9,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use support::{env_file, exit, interrupt};
+use support::{env_file, exit, interrupt, table};
 
 pub use command_line::{Arguments, Command};
 pub use support::{exit::Failure, state::State};
@@ -24,6 +24,7 @@ pub fn main() -> ExitCode {
 fn run_process() -> anyhow::Result<()> {
     let set_by_file = env_file::load(Path::new(env_file::NAME))?;
     let arguments = Arguments::parse();
+    table::use_terminal_width();
     runtime::init_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
