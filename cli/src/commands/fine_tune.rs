@@ -23,9 +23,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic fine-tune --cloud --reason \"la rentrée: schools and offices are open again\"
-  bike-traffic fine-tune --cloud --week 2021-W30 --reason \"new bike lane in rue de Rivoli\"
-  bike-traffic fine-tune --strategy sliding-window --reason \"level has changed since June\"
+  bike-traffic fine-tune --cloud --reason \"la rentrée: schools are open again\"
+  bike-traffic fine-tune --cloud --week 2021-W30 --reason \"a new bike lane\"
+  bike-traffic fine-tune --strategy sliding-window --reason \"a new level\"
   bike-traffic fine-tune --recipe '{\"epochs\":60}' --json
 
 The command publishes a message; the function fine-tune trains a challenger from the present \

@@ -18,7 +18,12 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{embedded_bus, progress::Progress, state::State, stdout},
+    support::{
+        embedded_bus,
+        progress::{self, Progress},
+        state::State,
+        stdout,
+    },
 };
 
 /// The largest number of days in a range. The city's service has the last 13 months.
@@ -205,7 +210,8 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
             from.plus(MAXIMUM_DAYS - 1)
         );
     }
-    let mut asked = days_to_request(ports, from, to, options.force).await?;
+    let asked = days_to_request(ports, from, to, options.force);
+    let mut asked = progress::noting("reading the daily tables", asked).await?;
     for RequestedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
     }

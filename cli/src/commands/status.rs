@@ -26,7 +26,7 @@ use crate::{
     args::{Since, StateArguments, TargetArguments},
     support::{
         dead_letters::{DeadLetter, DeadLetters},
-        stdout,
+        progress, stdout,
     },
 };
 use unreadable::{LEDGER, readable};
@@ -183,7 +183,12 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
         stdout::print_line(&chosen.to_string(), arguments.json);
     }
     let since = start_of_period(&ports, arguments.since, target.cloud).await;
-    let status = read_status(&ports, &dead_letters, Some(since)).await;
+    let status = read_status(&ports, &dead_letters, Some(since));
+    let status = progress::noting(
+        "reading registry, audit log, ledger and dead letters",
+        status,
+    )
+    .await;
     stdout::print(&status, arguments.json)?;
     match &status.unreadable[..] {
         [] => Ok(()),
