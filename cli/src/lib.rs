@@ -25,7 +25,7 @@ fn run_process() -> anyhow::Result<()> {
     let set_by_file = env_file::load(Path::new(env_file::NAME))?;
     let arguments = Arguments::parse();
     table::use_terminal_width();
-    runtime::init_logs(arguments.log_filter());
+    runtime::init_plain_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
         tracing::info!(file = env_file::NAME, variables, "variables set from file");

@@ -32,7 +32,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use error::Error;
 pub use fence::Fence;
 pub use http::{HttpLimits, serve};
-pub use logs::init as init_logs;
+pub use logs::{init as init_logs, init_plain as init_plain_logs};
 pub use oidc::PushAuthentication;
 pub use open::{open, open_store};
 pub use server::{router, run};

@@ -147,14 +147,12 @@ impl fmt::Display for Status {
         if self.unreadable.is_empty() {
             return Ok(());
         }
-        let mut unreadable = Table::new([
-            Column::text("unreadable"),
-            Column::text("reason").wrapped_to(30),
-        ]);
+        // Not a table: a path in a reason must stay whole.
+        writeln!(formatter)?;
         for Unreadable { part, reason } in &self.unreadable {
-            unreadable.add_row([part.clone(), reason.clone()]);
+            writeln!(formatter, "unreadable {part}: {reason}")?;
         }
-        writeln!(formatter, "\n{unreadable}")
+        Ok(())
     }
 }
 
