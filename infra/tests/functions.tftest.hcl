@@ -231,8 +231,12 @@ run "functions_with_notifications_reach_a_chat" {
   }
 
   assert {
-    condition     = alltrue([for function in module.function : length([for variable in function.service.template[0].containers[0].env : variable if variable.name == "NOTIFY_WEBHOOK" && variable.value == null && length(variable.value_source) == 1]) == 1])
-    error_message = "Each function must receive the webhook from Secret Manager."
+    condition     = alltrue([for function in module.function : contains([for variable in function.service.template[0].containers[0].env : variable.name], "NOTIFY_WEBHOOK")])
+    error_message = "Each function must receive the webhook."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : alltrue([for variable in function.service.template[0].containers[0].env : variable.value == null && length(variable.value_source) == 1 if variable.name == "NOTIFY_WEBHOOK"])])
+    error_message = "The webhook must come from Secret Manager."
   }
   assert {
     condition     = length(google_compute_router_nat.internet) == 1
