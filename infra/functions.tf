@@ -27,9 +27,12 @@ locals {
   }
   secrets = {
     MLFLOW_TRACKING_PASSWORD = google_secret_manager_secret.secret["mlflow-password"].secret_id
+    NOTIFY_WEBHOOK           = google_secret_manager_secret.secret["notify-webhook"].secret_id
   }
 
-  names = { for name, function in local.functions : name => toset(concat(local.map.environment, function.environment)) }
+  # Cloud Run starts no revision with a secret that has no version.
+  unset = var.notifications ? [] : ["NOTIFY_WEBHOOK"]
+  names = { for name, function in local.functions : name => setsubtract(concat(local.map.environment, function.environment), local.unset) }
 }
 
 data "google_project" "this" {

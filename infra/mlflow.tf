@@ -131,7 +131,7 @@ resource "google_storage_bucket_iam_member" "mlflow" {
 }
 
 resource "google_secret_manager_secret_iam_member" "mlflow" {
-  for_each = google_secret_manager_secret.secret
+  for_each = { for name, secret in google_secret_manager_secret.secret : name => secret if startswith(name, "mlflow-") }
 
   secret_id = each.value.secret_id
   role      = "roles/secretmanager.secretAccessor"

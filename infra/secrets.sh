@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Adds versions to the secrets, with generated values that nobody sees or types.
+# Adds versions to the secrets. Passwords are generated, so nobody sees or types them.
 #
-# Usage: infra/secrets.sh PROJECT database|password...
+# Usage: infra/secrets.sh PROJECT database|password|webhook...
 #   infra/secrets.sh bike-traffic-dev database password
 #
 #   database  sets a new password for MLflow's database user, which it creates if needed, and stores
 #             the URL of the database with this password
 #   password  stores a new password for the login of functions to MLflow
+#   webhook   reads the address of a chat's webhook from standard input and stores it
 #
 # Afterwards, raise `secret_generation` in environments/*.tfvars and deploy. The script needs gcloud,
 # logged in with roles/cloudsql.admin and roles/secretmanager.secretVersionAdder.
@@ -50,12 +51,22 @@ password() {
   new_password | add_version mlflow-password
 }
 
+webhook() {
+  local address
+  [ ! -t 0 ] || say "paste the address of the webhook, which is not shown, and press Enter" >&2
+  IFS= read -rs address || true
+  case $address in
+    https://*) printf '%s' "$address" | add_version notify-webhook ;;
+    *) say "the address of a webhook starts with https://" >&2; exit 1 ;;
+  esac
+}
+
 [ $# -ge 2 ] || usage
 readonly project=$1
 shift
 for secret in "$@"; do
   case $secret in
-    database | password) ;;
+    database | password | webhook) ;;
     *) usage ;;
   esac
 done

@@ -78,6 +78,13 @@ variable "mlflow_tier" {
   }
 }
 
+variable "notifications" {
+  description = "Whether functions post the verdict of each week and new dead letters to the chat in the secret notify-webhook. Add a version of the secret first, with `infra/secrets.sh PROJECT webhook`. The network of the functions then reaches the internet through a NAT."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "open_data_url" {
   description = "The open data service that publishes the counts: the value of the setting OPEN_DATA_URL."
   type        = string

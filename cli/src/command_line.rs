@@ -6,10 +6,11 @@ use crate::commands::{
     backtest::BacktestArguments, completions::CompletionsArguments, data::DataArguments,
     drift_check::DriftArguments, export::ExportArguments, fine_tune::FineTuneArguments,
     ingest::IngestArguments, man::ManArguments, merge_baseline::MergeArguments,
-    publish_baseline::PublishArguments, registry_unlock::UnlockArguments, replay::ReplayArguments,
-    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
-    sample_data::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
-    stack::StackArguments, status::StatusArguments, train::TrainArguments,
+    model_card::ModelCardArguments, publish_baseline::PublishArguments,
+    registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
+    rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
+    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
+    train::TrainArguments,
 };
 
 /// Train, run and replay the bicycle traffic forecast for Paris.
@@ -39,7 +40,8 @@ Exit codes:
   130  terminated by Ctrl-C (143 by SIGTERM); unfinished files are removed
 
 Colours and progress bars appear on terminals only, and NO_COLOR turns colours off. Elsewhere, \
-progress is a plain line on standard error for each quarter. A file .env in the working folder sets variables that the environment does not set.";
+progress is a plain line on standard error for each quarter. Tables fit the terminal, or 80 columns \
+without one: columns that do not fit are in the output of --json. A file .env in the working folder sets variables that the environment does not set.";
 
 impl Arguments {
     pub(crate) fn log_filter(&self) -> &str {
@@ -65,6 +67,8 @@ pub enum Command {
     /// Show the champion and the challengers, the last event of each function, unfinished events
     /// and dead letters.
     Status(StatusArguments),
+    /// Show the card of the champion, or of any other version: data, parameters, scores.
+    ModelCard(ModelCardArguments),
     /// Make the version before the last promotion, or any other version, champion again.
     Rollback(RollbackArguments),
     /// Break the lock of the model registry, if it does not expire by itself.
@@ -154,6 +158,19 @@ mod tests {
             // subcommands.
             let has_no_report = ["stack", "completions", "data"].contains(&command.get_name());
             assert_eq!(has_json, !has_no_report, "{words}");
+        }
+    }
+
+    /// A line that a terminal wraps cannot be copied.
+    #[test]
+    fn lists_in_the_help_fit_eighty_columns() {
+        for (words, command) in all_commands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            // Sentences are wrapped, indented lines are not.
+            for line in help.lines().filter(|line| line.starts_with("  ")) {
+                assert!(line.chars().count() <= 80, "{words}: {line}");
+            }
         }
     }
 

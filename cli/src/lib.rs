@@ -9,7 +9,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use support::{env_file, exit, interrupt};
+use support::{env_file, exit, interrupt, table};
 
 pub use command_line::{Arguments, Command};
 pub use support::{exit::Failure, state::State};
@@ -24,7 +24,8 @@ pub fn main() -> ExitCode {
 fn run_process() -> anyhow::Result<()> {
     let set_by_file = env_file::load(Path::new(env_file::NAME))?;
     let arguments = Arguments::parse();
-    runtime::init_logs(arguments.log_filter());
+    table::use_terminal_width();
+    runtime::init_plain_logs(arguments.log_filter());
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");
         tracing::info!(file = env_file::NAME, variables, "variables set from file");
@@ -48,6 +49,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Replay(arguments) => commands::replay::command(arguments).await,
         Command::Ingest(arguments) => commands::ingest::command(arguments).await,
         Command::Status(arguments) => commands::status::command(arguments).await,
+        Command::ModelCard(arguments) => commands::model_card::command(arguments).await,
         Command::Rollback(arguments) => commands::rollback::command(arguments).await,
         Command::RegistryUnlock(arguments) => commands::registry_unlock::command(arguments).await,
         Command::SetUp(arguments) => commands::set_up::command(arguments).await,

@@ -45,8 +45,8 @@ run "settings_match_functions_json" {
 
   assert {
     condition = alltrue([for name, function in module.function : toset([for variable in function.service.template[0].containers[0].env : variable.name]) ==
-    toset(concat(local.map.environment, local.functions[name].environment))])
-    error_message = "Each service must receive exactly the settings that functions.json names."
+    setsubtract(concat(local.map.environment, local.functions[name].environment), ["NOTIFY_WEBHOOK"])])
+    error_message = "Each service must receive exactly the settings that functions.json names, without a webhook."
   }
   assert {
     condition     = length(setintersection(toset(flatten(values(local.names))), keys(local.map.not_passed))) == 0
@@ -207,5 +207,39 @@ run "each_seasonal_adaptation_has_a_job" {
   assert {
     condition     = toset([for job in google_cloud_scheduler_job.adaptation : job.schedule]) == toset(["0 7 15 7 *", "first monday of nov 07:00"])
     error_message = "Each schedule must have a job."
+  }
+}
+
+run "functions_reach_no_chat_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(google_compute_router_nat.internet) == 0 && length(google_compute_router.internet) == 0
+    error_message = "The network must have no way to the internet."
+  }
+  assert {
+    condition     = !anytrue([for function in module.function : contains(keys(function.roles), "secret notify-webhook")])
+    error_message = "Functions must not read the webhook."
+  }
+}
+
+run "functions_with_notifications_reach_a_chat" {
+  command = plan
+
+  variables {
+    notifications = true
+  }
+
+  assert {
+    condition     = alltrue([for function in module.function : contains([for variable in function.service.template[0].containers[0].env : variable.name], "NOTIFY_WEBHOOK")])
+    error_message = "Each function must receive the webhook."
+  }
+  assert {
+    condition     = alltrue([for function in module.function : alltrue([for variable in function.service.template[0].containers[0].env : variable.value == null && length(variable.value_source) == 1 if variable.name == "NOTIFY_WEBHOOK"])])
+    error_message = "The webhook must come from Secret Manager."
+  }
+  assert {
+    condition     = length(google_compute_router_nat.internet) == 1
+    error_message = "Functions in the network need a NAT to reach a chat."
   }
 }

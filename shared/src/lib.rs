@@ -9,6 +9,7 @@ pub mod evaluation;
 pub mod event;
 pub mod fixed_test;
 pub mod ledger;
+pub mod notifier;
 pub mod open_data;
 pub mod ports;
 pub mod program;

@@ -6,6 +6,7 @@ use crate::{
     address::Address,
     bus::{LogPublisher, Publisher},
     clock::Clock,
+    notifier::{NoNotifier, Notifier},
     registry::{EmbeddedRegistry, Registry},
     settings::PortAddresses,
     store::{FileStore, MemoryStore, Store, StoreError},
@@ -23,6 +24,8 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     /// The publisher of events.
     pub publisher: Arc<dyn Publisher>,
+    /// The notifier of people. Only a function on Google Cloud has one that sends.
+    pub notifier: Arc<dyn Notifier>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -61,6 +64,7 @@ impl Ports {
             warehouse: Arc::new(EmbeddedWarehouse::new(warehouse)),
             registry: Arc::new(EmbeddedRegistry::new(registry)),
             publisher: Arc::new(LogPublisher::new(bus, Arc::clone(&clock))),
+            notifier: Arc::new(NoNotifier),
             clock,
         }
     }

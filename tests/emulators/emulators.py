@@ -65,6 +65,7 @@ def start(state):
         variables |= programs[name]["addresses"]
     shutil.rmtree(state, ignore_errors=True)
     state.mkdir(parents=True)
+    print(f"starting {', '.join(programs)}, which takes some seconds", file=sys.stderr, flush=True)
     processes = {}
     try:
         for name, program in programs.items():

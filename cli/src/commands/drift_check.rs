@@ -24,7 +24,10 @@ use shared::{
     registry,
 };
 
-use crate::{args::TargetArguments, support::stdout};
+use crate::{
+    args::TargetArguments,
+    support::{progress, stdout},
+};
 
 /// Options of `drift-check`.
 #[derive(Debug, Args)]
@@ -80,7 +83,8 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
         .get("test_mae")
         .with_context(|| format!("the run of version {version} has no metric test_mae"))?;
     let champion = ChampionRecord { version, test_mae };
-    let counts = WeekCounts::read(&*ports.warehouse, arguments.week).await?;
+    let counts = WeekCounts::read(&*ports.warehouse, arguments.week);
+    let counts = progress::noting("reading the counts of the week", counts).await?;
     let report = check_week(
         &ports.store,
         &*ports.warehouse,
@@ -88,8 +92,9 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
         champion,
         &counts,
         ports.clock.now(),
-    )
-    .await?;
+    );
+    let comparing = "comparing the week with the fixed test set";
+    let report = progress::noting(comparing, report).await?;
     stdout::print(&Printed(report), arguments.json)
 }
 

@@ -1,10 +1,11 @@
 //! `bike-traffic fine-tune`: requests the fine-tuning of the champion without drift.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, iter, sync::Arc};
 
 use anyhow::Context;
 use clap::Args;
 use forecasting::time::{Day, Week};
+use model::StrategyName;
 use serde::Serialize;
 use shared::{
     Timestamp,
@@ -23,9 +24,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  bike-traffic fine-tune --cloud --reason \"la rentrée: schools and offices are open again\"
-  bike-traffic fine-tune --cloud --week 2021-W30 --reason \"new bike lane in rue de Rivoli\"
-  bike-traffic fine-tune --strategy sliding-window --reason \"level has changed since June\"
+  bike-traffic fine-tune --cloud --reason \"la rentrée: schools are open again\"
+  bike-traffic fine-tune --cloud --week 2021-W30 --reason \"a new bike lane\"
+  bike-traffic fine-tune --strategy sliding-window --reason \"a new level\"
   bike-traffic fine-tune --recipe '{\"epochs\":60}' --json
 
 The command publishes a message; the function fine-tune trains a challenger from the present \
@@ -45,7 +46,7 @@ pub struct FineTuneArguments {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<Reason>,
     /// The training strategy [default: that of the function's recipe, FINE_TUNE].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = strategy)]
     pub strategy: Option<String>,
     /// The fields of the recipe that differ from the function's recipe, as JSON.
     #[arg(long, value_name = "JSON")]
@@ -86,6 +87,19 @@ fn default_reason() -> anyhow::Result<Reason> {
     let text = format!("requested by {}", decision::operator().name());
     text.parse()
         .context("cannot use the name in USER as the reason; pass another with --reason TEXT")
+}
+
+/// Checks the name of a strategy, so that a wrong one is no dead letter.
+fn strategy(text: &str) -> Result<String, String> {
+    let names = StrategyName::ALL.map(|name| name.to_string());
+    let names: Vec<_> = iter::once("auto".to_owned()).chain(names).collect();
+    if names.iter().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let names = names.join(", ");
+    Err(format!(
+        "there is no strategy `{text}`; the strategies are {names}"
+    ))
 }
 
 /// A fine-tuning to request.
@@ -211,6 +225,17 @@ mod tests {
         let event: FineTuneRequested = shared::event::decode(&data).unwrap();
         let delivered_at = "2021-09-02T05:00:00Z".parse().unwrap();
         assert_eq!(event.event_id(delivered_at), requested.event_id);
+    }
+
+    #[test]
+    fn unknown_strategy_is_answered_with_the_names() {
+        for name in ["auto", "append", "sliding-window", "leaf-refit"] {
+            assert_eq!(strategy(name), Ok(name.to_owned()));
+        }
+        assert_eq!(
+            strategy("best").unwrap_err(),
+            "there is no strategy `best`; the strategies are auto, append, sliding-window, leaf-refit"
+        );
     }
 
     #[tokio::test]

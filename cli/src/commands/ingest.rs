@@ -18,7 +18,12 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{progress::Progress, stdout},
+    support::{
+        embedded_bus,
+        progress::{self, Progress},
+        state::State,
+        stdout,
+    },
 };
 
 /// The largest number of days in a range. The city's service has the last 13 months.
@@ -33,7 +38,8 @@ Examples:
   bike-traffic ingest --cloud --from 2021-07-19 --to 2021-07-19 --force
 
 The command publishes one message for each day on which a counter lacks an hour; the function \
-ingest fetches the counts. In a local state the messages wait until `bike-traffic stack` runs on it. Repeating a \
+ingest fetches the counts. In a local state the messages wait until `bike-traffic stack` runs on it, and the report \
+says how many there are. Repeating a \
 request before it is complete has no effect. A request has at most 400 days.
 
 A reply replaces the counts of a day only if it has all of their counters and hours; otherwise \
@@ -89,6 +95,9 @@ pub struct Backfill {
     pub published: usize,
     /// The requested days.
     pub asked: Vec<RequestedDay>,
+    /// The number of messages in a local state that wait for ingest; `None` on Google Cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<usize>,
 }
 
 /// A requested day.
@@ -128,13 +137,21 @@ impl fmt::Display for Backfill {
             skipped,
             published,
             asked,
+            waiting,
         } = self;
         let asked = asked.len();
         write!(
             formatter,
             "{from} to {to}: {days} days, {skipped} complete (skipped), {asked} requested, "
         )?;
-        write!(formatter, "{published} messages published")
+        write!(formatter, "{published} messages published")?;
+        match waiting {
+            None | Some(0) => Ok(()),
+            Some(waiting) => write!(
+                formatter,
+                "\n{waiting} messages wait for ingest; `bike-traffic stack` delivers them"
+            ),
+        }
     }
 }
 
@@ -142,26 +159,26 @@ impl fmt::Display for Backfill {
 pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
     let ports = arguments.target.open(Arc::new(SystemClock)).await?;
     let IngestArguments {
+        target,
         from,
         to,
         force,
         dry_run,
         json,
-        ..
     } = arguments;
-    stdout::print(
-        &request_days(
-            &ports,
-            Options {
-                from,
-                to,
-                force,
-                dry_run,
-            },
-        )
-        .await?,
-        json,
-    )
+    let options = Options {
+        from,
+        to,
+        force,
+        dry_run,
+    };
+    let mut report = request_days(&ports, options).await?;
+    if !target.cloud {
+        let bus = State::at(&target.state)?.open_bus_store()?;
+        let waiting = embedded_bus::waiting(&*bus, Function::Ingest).await;
+        report.waiting = Some(waiting.context("cannot count the messages that wait for ingest")?);
+    }
+    stdout::print(&report, json)
 }
 
 /// Publishes a request for each incomplete day, in the order of the days.
@@ -193,7 +210,8 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
             from.plus(MAXIMUM_DAYS - 1)
         );
     }
-    let mut asked = days_to_request(ports, from, to, options.force).await?;
+    let asked = days_to_request(ports, from, to, options.force);
+    let mut asked = progress::noting("reading the daily tables", asked).await?;
     for RequestedDay { day, again, .. } in &mut asked {
         *again = last_ingested(ports, *day).await?;
     }
@@ -214,6 +232,7 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
         skipped: days - asked.len(),
         published,
         asked,
+        waiting: None,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   bike-traffic status --cloud
-  bike-traffic registry-unlock --cloud --reason \"the clock of the holder was an hour ahead\"
+  bike-traffic registry-unlock --cloud --reason \"the holder's clock was wrong\"
 
 A lock expires by itself within minutes, unless its contents are invalid or come from a wrong clock. \
 `bike-traffic status` shows it. A process that still holds it changes nothing more, and must be \

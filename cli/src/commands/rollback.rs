@@ -18,7 +18,7 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{decision, stdout},
+    support::{decision, progress, stdout},
 };
 
 /// Options of `rollback`.
@@ -90,7 +90,8 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
         .open_existing(Arc::new(SystemClock))
         .await?;
     let to = arguments.to.map(Version::new);
-    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment).await?;
+    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment);
+    let rollback = progress::noting("changing the champion", rollback).await?;
     stdout::print(&rollback, arguments.json)
 }
 

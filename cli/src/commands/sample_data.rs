@@ -15,10 +15,10 @@ Examples:
   bike-traffic sample-data --out big --counters 120 --rows 900000 --seed 7
 
 The live data contain these events, with the default periods on these days:
-  2021-07-25 to 2021-08-15  a summer exodus: traffic falls by almost half, rush hours flatten
-  2021-07-28                a new bike lane: one counter has 2.5 times its traffic from then on
-  2021-08-03 to 2021-08-12  an outage: one counter reports zeros, so it is silent from the second day
-  2021-08-16                the return from the holidays: traffic is as before the exodus
+  2021-07-25 to 2021-08-15  a summer exodus: almost half the traffic, flat peaks
+  2021-07-28                a bike lane: 2.5 times the traffic at one counter
+  2021-08-03 to 2021-08-12  an outage: zeros, then no counts of one counter
+  2021-08-16                the return from the holidays: traffic as before
 Fewer than six counters have neither a new bike lane nor an outage. The report names the counters, \
 so that they can be compared with what the loop finds.")]
 pub struct SampleDataArguments {

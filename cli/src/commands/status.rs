@@ -23,10 +23,10 @@ use shared::{
 };
 
 use crate::{
-    args::{StateArguments, TargetArguments},
+    args::{Since, StateArguments, TargetArguments},
     support::{
         dead_letters::{DeadLetter, DeadLetters},
-        stdout,
+        progress, stdout,
     },
 };
 use unreadable::{LEDGER, readable};
@@ -45,12 +45,12 @@ const MESSAGE_PREFIX: &str = "message/";
 #[command(after_help = "\
 Examples:
   bike-traffic status
-  bike-traffic status --since 2021-07-19T00:00:00Z
+  bike-traffic status --since 2021-07-19
   bike-traffic status --cloud --json | jq .unfinished
-  bike-traffic status --cloud --since 2021-01-01T00:00:00Z
+  bike-traffic status --cloud --since 36h
 
-The first line names the local state. The dates of a simulated run lie in the past, so pass \
---since to see its events.
+The first line names the local state. A period such as 7d ends with the last event of a local \
+state, because the dates of a simulated run lie in the past, and now with --cloud.
 
 If a part cannot be read, the others are shown, the reason is named, and the exit code is 1.")]
 pub struct StatusArguments {
@@ -61,9 +61,10 @@ pub struct StatusArguments {
     /// GOOGLE_CLOUD_PROJECT, MLFLOW_TRACKING_URI and the others in docs/settings.md.
     #[arg(long)]
     pub cloud: bool,
-    /// Show events and audit rows since this time [default: 30 days ago].
+    /// Show events and audit rows since this day, this instant, or for this period, as in 7d or 36h
+    /// [default: 30d].
     #[arg(long, value_name = "TIME")]
-    pub since: Option<Timestamp>,
+    pub since: Option<Since>,
     /// Print the status as JSON.
     #[arg(long)]
     pub json: bool,
@@ -121,6 +122,10 @@ pub struct FunctionStatus {
     pub last: Option<Option<LastEvent>>,
     /// The number of dead letters; `None` if they cannot be read.
     pub dead_letters: Option<usize>,
+    /// The number of messages that the bus of a local state has not delivered; `None` if it cannot be
+    /// read, and on Pub/Sub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<usize>,
 }
 
 /// The last event of a function.
@@ -177,7 +182,13 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     if !target.cloud {
         stdout::print_line(&chosen.to_string(), arguments.json);
     }
-    let status = read_status(&ports, &dead_letters, arguments.since).await;
+    let since = start_of_period(&ports, arguments.since, target.cloud).await;
+    let status = read_status(&ports, &dead_letters, Some(since));
+    let status = progress::noting(
+        "reading registry, audit log, ledger and dead letters",
+        status,
+    )
+    .await;
     stdout::print(&status, arguments.json)?;
     match &status.unreadable[..] {
         [] => Ok(()),
@@ -191,6 +202,20 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
             }
         ),
     }
+}
+
+/// Returns the start of the period to show. It ends now or, in a local state, with the last audit
+/// row: the dates of a simulated run lie in the past.
+async fn start_of_period(ports: &Ports, since: Option<Since>, cloud: bool) -> Timestamp {
+    let now = ports.clock.now();
+    let mut last = None;
+    if !cloud {
+        // The status names a log that cannot be read.
+        let log = ports.warehouse.audit_log().await.unwrap_or_default();
+        last = log.iter().map(|row| row.timestamp).max();
+    }
+    let end = last.map_or(now, |last| last.min(now));
+    since.unwrap_or(Since::Before(DEFAULT_PERIOD)).start(end)
 }
 
 /// Reads the status, with the events and audit rows since `since`; of the last 30 days if `None`.
@@ -221,13 +246,18 @@ pub async fn read_status(
     };
     let mut known_dead_letters = BTreeMap::new();
     let mut functions = Vec::new();
-    for (function, dead_letters) in Function::ALL.into_iter().zip(dead_letters.of_each().await) {
+    let bus = dead_letters;
+    for (function, dead_letters) in Function::ALL.into_iter().zip(bus.of_each().await) {
         let part = format!("dead letters of {function}");
         let dead_letters = readable(&part, dead_letters, &mut unreadable);
+        let part = format!("waiting messages of {function}");
+        let waiting = bus.waiting(function).await;
+        let waiting = readable(&part, waiting, &mut unreadable).flatten();
         functions.push(FunctionStatus {
             function,
             last: last(function),
             dead_letters: dead_letters.as_ref().map(Vec::len),
+            waiting,
         });
         known_dead_letters.extend(dead_letters.map(|dead_letters| (function, dead_letters)));
     }

@@ -15,4 +15,5 @@ pub mod sample_data;
 pub mod state;
 pub(crate) mod stdout;
 pub mod subscriptions;
+pub mod table;
 pub mod tracks;

@@ -1,13 +1,36 @@
 //! Progress of long operations: a bar on a terminal, a few plain lines otherwise.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{io::IsTerminal, pin::pin, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::stdout;
 
+/// The time after which a silent operation says what it does.
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
+
 /// The number of lines of an operation without a terminal.
 const LINES: u64 = 4;
+
+/// Runs an operation that has no steps to count. If it takes longer than a second, says on standard
+/// error what it does: with a spinner on a terminal, and with a plain line otherwise.
+///
+/// `operation` is a phrase such as `registering the model`.
+pub(crate) async fn noting<T>(operation: &str, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    if let Ok(done) = tokio::time::timeout(LONGEST_SILENCE, &mut work).await {
+        return done;
+    }
+    if !std::io::stderr().is_terminal() {
+        stdout::print_line(&format!("{operation} …"), true);
+        return work.await;
+    }
+    let spinner = ProgressBar::new_spinner().with_message(operation.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    let done = work.await;
+    spinner.finish_and_clear();
+    done
+}
 
 /// The progress of an operation.
 pub(crate) struct Progress {
@@ -117,6 +140,16 @@ mod tests {
                 "training: 2 of 2 rounds, MAE 15.4"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn noted_operation_returns_its_value_fast_or_slow() {
+        assert_eq!(noting("waiting", async { 1 }).await, 1);
+        let slow = async {
+            tokio::time::sleep(LONGEST_SILENCE + Duration::from_millis(50)).await;
+            2
+        };
+        assert_eq!(noting("waiting", slow).await, 2);
     }
 
     #[test]

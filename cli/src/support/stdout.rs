@@ -1,4 +1,4 @@
-//! Output of command reports, as text or JSON.
+//! Output of command reports, as text or JSON. On a terminal, long lines of text are wrapped.
 
 use std::{
     borrow::Cow,
@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context;
 use serde::Serialize;
+
+use super::table;
 
 /// Prints the report of a command to standard output.
 ///
@@ -22,7 +24,18 @@ pub(crate) fn print<R: Serialize + fmt::Display>(report: &R, as_json: bool) -> a
     } else {
         report.to_string()
     };
-    write(format!("{}\n", escaped(text.trim_end())).as_bytes())
+    let text = escaped(text.trim_end());
+    let text = if as_json { text } else { fitted(text) };
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Wraps the lines of a text at the width of the terminal. Without a terminal, a line stays whole, so
+/// that a program finds a sentence on one line.
+fn fitted(text: Cow<'_, str>) -> Cow<'_, str> {
+    match table::terminal_width() {
+        Some(width) => table::wrapped(&text, width).into(),
+        None => text,
+    }
 }
 
 /// Escapes control characters other than line feeds and tabs, with which a text from outside could
@@ -60,7 +73,7 @@ pub(crate) fn print_line(line: &str, as_json: bool) {
     let _ = if as_json {
         writeln!(io::stderr(), "{line}")
     } else {
-        writeln!(io::stdout(), "{line}")
+        writeln!(io::stdout(), "{}", fitted(line))
     };
 }
 

@@ -50,6 +50,9 @@ fn finished_run_is_found_by_status_and_served_by_stack() {
         "{status}"
     );
     assert!(status.contains("champion"), "{status}");
+    // The last day of the run, although it lies in the past.
+    assert!(status.contains("ingest/2021-02-21"), "{status}");
+    assert!(status.contains("no messages wait"), "{status}");
     let given = text_of(&run(folder.path(), &["status", "--state", &state]));
     assert!(given.lines().next().unwrap().ends_with(&state), "{given}");
 

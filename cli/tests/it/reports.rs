@@ -16,6 +16,7 @@ use cli::commands::{
     rollback::Rollback,
     status::{FunctionStatus, LastEvent, Status, UnfinishedState, UnfinishedStatus, VersionStatus},
 };
+use cli::support::table::wrapped;
 use forecasting::{checksum::Checksum, time::Day};
 use shared::{
     Timestamp,
@@ -24,9 +25,17 @@ use shared::{
     registry::{Alias, Version},
 };
 
-/// Asserts that a report is printed as in a snapshot.
+/// The width of a terminal in columns.
+const WIDTH: usize = 80;
+
+/// Asserts that a report is printed as in a snapshot on a terminal with 80 columns, whose width it
+/// does not exceed.
 fn assert_printed(name: &str, report: &impl fmt::Display) {
-    insta::assert_snapshot!(name, report);
+    let text = wrapped(&report.to_string(), WIDTH);
+    for line in text.lines() {
+        assert!(line.chars().count() <= WIDTH, "{name}: {line}");
+    }
+    insta::assert_snapshot!(name, text);
 }
 
 fn timestamp(text: &str) -> Timestamp {
@@ -54,6 +63,7 @@ fn status() {
         function,
         last: Some(None),
         dead_letters: Some(dead_letters),
+        waiting: Some(dead_letters % 2),
     };
     let mut functions: Vec<_> = Function::ALL.into_iter().zip(0..).map(function).collect();
     functions[2].last = Some(Some(LastEvent {
@@ -114,10 +124,13 @@ fn status() {
         unreadable: Vec::new(),
     };
     assert_printed("status", &status);
-    let finished = Status {
+    let mut finished = Status {
         unfinished: Some(Vec::new()),
         ..status
     };
+    for function in &mut finished.functions {
+        function.waiting = Some(0);
+    }
     assert_printed("status_without_unfinished_events", &finished);
 }
 
@@ -280,6 +293,7 @@ fn backfill() {
         days: 5,
         skipped: 3,
         published: 2,
+        waiting: Some(3),
         asked: vec![
             RequestedDay {
                 day: day("2021-07-02"),

@@ -24,6 +24,7 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
         &["status"][..],
+        &["model-card"],
         &["drift-check", "--week", "2021-W30"],
         &["data", "verify"],
         &["data", "history"],

@@ -12,6 +12,7 @@ use shared::{
     address::ObjectPath,
     audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
+    notifier::Notification,
     ports::Ports,
     registry,
     registry::Registry,
@@ -109,11 +110,15 @@ impl Handler for DriftCheck {
             major: report.verdict.major,
         };
         let outcome = Outcome::new(entry(&report, &path));
-        Ok(if report.verdict.fine_tune {
-            outcome.publish(&detected)
-        } else {
-            outcome
-        })
+        if report.verdict.fine_tune {
+            return Ok(outcome.publish(&detected));
+        }
+        // Nothing follows, so the verdict is that of the week.
+        let AuditEntry {
+            decision, reason, ..
+        } = outcome.entry();
+        let notification = Notification::of_week(week, decision, reason, &*self.store);
+        Ok(outcome.notify(notification))
     }
 
     /// Checks that the registry answers and has a champion.

@@ -186,6 +186,9 @@ async fn week_without_drift_publishes_nothing() {
         ("no-drift", Some(false))
     );
     assert!(outcome.events().is_empty());
+    let notification = outcome.notification().unwrap();
+    assert_eq!(notification.title, "2021-W29: no-drift");
+    assert_eq!(notification.reason, outcome.entry().reason);
     assert!(ports.store.read(&report_path("2021-W29")).await.is_ok());
 }
 
@@ -201,6 +204,8 @@ async fn drifted_week_publishes_drift_detected() {
         ),
         ("drift", Some(true))
     );
+    // The verdict of the week follows from `promote`.
+    assert!(outcome.notification().is_none());
     assert_eq!(
         outcome.events()[0].data,
         r#"{"type":"drift-detected","event_id":"drift-check/2021-W30","week":"2021-W30","champion":1,"report":"reports/drift-check/2021-W30.json","major":false}"#

@@ -18,6 +18,7 @@ use shared::{
     audit::AuditEntry,
     event::{ChallengerTrained, EventId, Function, Topic},
     fixed_test,
+    notifier::Notification,
     ports::Ports,
     registry::{self, Alias, AliasChange, Registry, Run, Version},
     settings::{SettingsError, Variables, optional},
@@ -125,7 +126,9 @@ impl Handler for FineTune {
         if coverage.days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
             let entry = too_little_data(&job, window, &coverage, minimum);
-            return Ok(Outcome::new(entry));
+            let (decision, reason) = (&entry.decision, &entry.reason);
+            let notification = Notification::of_week(job.week, decision, reason, &*self.store);
+            return Ok(Outcome::new(entry).notify(notification));
         }
         let training = self.prepare(&job, window, rows, context).await?;
         let name = run::name(&job, &training)?;

@@ -162,6 +162,8 @@ async fn six_days_of_data_are_too_little() {
         entry.reason
     );
     assert!(outcome.events().is_empty());
+    let notification = outcome.notification().unwrap();
+    assert_eq!(notification.title, "2021-W29: too-little-data");
     assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
     assert_eq!(challenger(&ports).await, None);
     let models = ports.store.list("models/").await.unwrap();

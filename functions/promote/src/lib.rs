@@ -9,6 +9,7 @@ use shared::{
     audit::{AuditEntry, ChampionDecision, Compared},
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
+    notifier::Notification,
     ports::Ports,
     registry::{Kept, Promoted, Promotion, Registry, Version, champion, promote},
     settings::{SettingsError, Variables, optional},
@@ -127,6 +128,8 @@ impl Handler for Promote {
             promoted: decision.champion == event.challenger,
             reason: decision.reason.clone(),
         };
+        let (name, reason) = (decision.name, &decision.reason);
+        let notification = Notification::of_week(event.week, name, reason, &*self.store);
         let fixed_test = &evaluation.comparison.fixed_test;
         let entry = AuditEntry::from(ChampionDecision {
             decision: decision.name,
@@ -140,7 +143,7 @@ impl Handler for Promote {
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
         });
-        Ok(Outcome::new(entry).publish(&decided))
+        Ok(Outcome::new(entry).publish(&decided).notify(notification))
     }
 
     /// Checks that the registry answers and has a champion.

@@ -147,6 +147,9 @@ async fn better_challenger_is_promoted() {
     let event = evaluated(&ports, 10.0, 9.0).await;
     let outcome = handle(&ports, &event).await.unwrap();
     assert_eq!(outcome.entry().decision.as_str(), "promoted");
+    let notification = outcome.notification().unwrap();
+    assert_eq!(notification.title, "2021-W30: promoted");
+    assert_eq!(notification.reason, outcome.entry().reason);
     assert_eq!(maes(&outcome), (Some(9.0), Some(9.0)));
     assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
     assert!(

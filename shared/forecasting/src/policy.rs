@@ -115,7 +115,9 @@ impl Policy {
         };
         if let Some(column) = self.drift_columns.iter().find(|column| !is_known(column)) {
             return Err(PolicyError::Invalid(format!(
-                "drift_columns has the unknown column `{column}`"
+                "there is no column `{column}` in drift_columns; the columns are {}, {}",
+                features::TARGET,
+                features::COLUMNS.join(", ")
             )));
         }
         if let Some((name, share)) = self

@@ -9,6 +9,7 @@ mod open_data;
 mod pubsub;
 mod retry;
 mod settings;
+mod webhook;
 
 use retry::{
     ATTEMPT_TIME_LIMIT, Attempts, MAX_ATTEMPTS, TIME_LIMIT, client_backoff, client_policy, retried,
@@ -24,3 +25,4 @@ pub use open_data::{DATASET, ExploreClient, export_path};
 pub use pubsub::PubSubPublisher;
 pub use retry::{http_client, send, send_while};
 pub use settings::{CloudSettings, EmulatorHost, MlflowLogin};
+pub use webhook::{InvalidWebhook, Webhook, WebhookAddress};

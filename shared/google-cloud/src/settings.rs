@@ -1,4 +1,4 @@
-//! The settings of the Google Cloud and MLflow adapters.
+//! The settings of the adapters: Google Cloud, MLflow, and the webhook of notifications.
 
 use std::str::FromStr;
 
@@ -6,7 +6,10 @@ use reqwest::Url;
 use secrecy::SecretString;
 use shared::settings::{SettingsError, Variables, optional, required};
 
-/// The endpoints of emulators, the location of BigQuery, and the login to MLflow.
+use crate::WebhookAddress;
+
+/// The endpoints of emulators, the location of BigQuery, the login to MLflow, and the webhook of
+/// notifications.
 #[derive(Clone, Debug, Default)]
 pub struct CloudSettings {
     /// `BQ_LOCATION`: the location of BigQuery jobs, for example `europe-west1`. Defaults to the
@@ -23,6 +26,8 @@ pub struct CloudSettings {
     /// `MLFLOW_MODEL_NAME`: the registered model. Defaults to `bike-traffic-champion`. Its runs are
     /// in the experiment with the same name.
     pub mlflow_model: Option<String>,
+    /// `NOTIFY_WEBHOOK`: the webhook of notifications. Without it, none are sent.
+    pub notify_webhook: Option<WebhookAddress>,
 }
 
 /// The login to an MLflow server.
@@ -56,6 +61,7 @@ impl CloudSettings {
             storage_emulator: optional(variables, "STORAGE_EMULATOR_HOST")?,
             mlflow_login: MlflowLogin::read(variables)?,
             mlflow_model: optional(variables, "MLFLOW_MODEL_NAME")?,
+            notify_webhook: optional(variables, "NOTIFY_WEBHOOK")?,
         })
     }
 }
@@ -130,6 +136,23 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("STORAGE_EMULATOR_HOST"), "{error}");
+    }
+
+    #[test]
+    fn invalid_webhook_is_named_without_its_address() {
+        let error = read(&[("NOTIFY_WEBHOOK", "http://chat.example/geheim")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("NOTIFY_WEBHOOK") && !error.contains("geheim"),
+            "{error}"
+        );
+        assert!(
+            read(&[("NOTIFY_WEBHOOK", "")])
+                .unwrap()
+                .notify_webhook
+                .is_none()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod dead_letter;
 mod finish;
+mod notify;
 
 use std::{pin::pin, sync::Arc};
 
@@ -274,11 +275,16 @@ impl<H: Handler> Service<H> {
         let handled = self.handle(event, context.clone()).await;
         let at = self.ports.clock.now();
         match handled.and_then(check_topics::<H>) {
-            Ok(Outcome { entry, events }) => Ok(RecordedOutcome {
+            Ok(Outcome {
+                entry,
+                events,
+                notification,
+            }) => Ok(RecordedOutcome {
                 at,
                 // The event's time, not that of the delivery.
                 entry: entry.made_by(&Program::current(), context.published_at),
                 events,
+                notification,
                 is_failure: false,
             }),
             Err(error) if error.retryability() == Retryability::Permanent => Ok(failure(error, at)),

@@ -23,6 +23,7 @@ use shared::{
     audit::AuditEntry,
     event::{Event, EventId, Function, Input, Topic, encode},
     ledger::RecordedEvent,
+    notifier::Notification,
 };
 
 #[doc(hidden)]
@@ -31,7 +32,7 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use error::Error;
 pub use fence::Fence;
 pub use http::{HttpLimits, serve};
-pub use logs::init as init_logs;
+pub use logs::{init as init_logs, init_plain as init_plain_logs};
 pub use oidc::PushAuthentication;
 pub use open::{open, open_store};
 pub use server::{router, run};
@@ -92,12 +93,13 @@ pub struct Context {
     pub fence: Fence,
 }
 
-/// The result of handling an event: an audit entry, and the events to publish.
+/// The result of handling an event: an audit entry, the events to publish, and a message to people.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Outcome {
     entry: AuditEntry,
     events: Vec<RecordedEvent>,
+    notification: Option<Notification>,
 }
 
 impl Outcome {
@@ -106,6 +108,7 @@ impl Outcome {
         Self {
             entry,
             events: Vec::new(),
+            notification: None,
         }
     }
 
@@ -119,6 +122,13 @@ impl Outcome {
         self
     }
 
+    /// Adds a message to people, which is sent once the event is complete. A failure to send it is
+    /// logged and changes nothing.
+    pub fn notify(mut self, notification: Notification) -> Self {
+        self.notification = Some(notification);
+        self
+    }
+
     /// Returns the audit entry.
     pub fn entry(&self) -> &AuditEntry {
         &self.entry
@@ -127,5 +137,10 @@ impl Outcome {
     /// Returns the events to publish.
     pub fn events(&self) -> &[RecordedEvent] {
         &self.events
+    }
+
+    /// Returns the message to people, if there is one.
+    pub fn notification(&self) -> Option<&Notification> {
+        self.notification.as_ref()
     }
 }

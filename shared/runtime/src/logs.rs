@@ -1,6 +1,6 @@
-//! Logging as JSON in the format of Cloud Logging, or as plain lines on a terminal.
+//! Logging as JSON in the format of Cloud Logging, or as plain lines for people.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Map, Value, json};
 use tracing::{
@@ -17,7 +17,7 @@ use tracing_subscriber::{
 
 use crate::redact::redact;
 
-/// Initializes logging to standard error.
+/// Initializes the logging of a service to standard error.
 ///
 /// On a terminal, events are plain lines; otherwise one JSON object per line, see
 /// <https://cloud.google.com/logging/docs/structured-logging>. `filter` has the syntax of
@@ -25,20 +25,46 @@ use crate::redact::redact;
 ///
 /// Does nothing if logging is already initialized.
 pub fn init(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = if std::io::stderr().is_terminal() {
-        registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_writer(std::io::stderr)
-                    .with_target(false),
-            )
-            .try_init()
+    if io::stderr().is_terminal() {
+        return init_plain(filter);
+    }
+    let registry = tracing_subscriber::registry().with(parsed(filter));
+    drop(registry.with(CloudLogging).try_init());
+}
+
+/// Initializes the logging of a command to standard error, as plain lines also without a terminal.
+///
+/// Does nothing if logging is already initialized. `filter` is that of [`init`].
+pub fn init_plain(filter: &str) {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| Redacted)
+        .with_target(false);
+    let lines = if io::stderr().is_terminal() {
+        lines
     } else {
-        registry.with(CloudLogging).try_init()
+        lines.with_ansi(false)
     };
-    drop(started);
+    let registry = tracing_subscriber::registry().with(parsed(filter));
+    drop(registry.with(lines).try_init());
+}
+
+fn parsed(filter: &str) -> EnvFilter {
+    EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// Standard error, for whole lines without credentials.
+struct Redacted;
+
+impl Write for Redacted {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().lock().write_all(redact(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// Writes each event as one line of JSON that includes the fields of its spans.

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use google_cloud::{BigQueryWarehouse, CloudSettings, GcsStore, MlflowRegistry, PubSubPublisher};
+use google_cloud::{
+    BigQueryWarehouse, CloudSettings, GcsStore, MlflowRegistry, PubSubPublisher, Webhook,
+};
 use shared::{
     address::{Address, OpenError},
     bus::LogPublisher,
     clock::Clock,
+    notifier::{NoNotifier, Notifier},
     ports::Ports,
     registry::EmbeddedRegistry,
     settings::PortAddresses,
@@ -45,9 +48,25 @@ pub async fn open(
                 Arc::clone(&clock),
             )),
         },
+        notifier: open_notifier(cloud),
         store,
         clock,
     })
+}
+
+/// Returns the notifier of the webhook, or one that sends nothing without a webhook. No function
+/// depends on it, so an error is only logged.
+fn open_notifier(cloud: &CloudSettings) -> Arc<dyn Notifier> {
+    let Some(address) = cloud.notify_webhook.clone() else {
+        return Arc::new(NoNotifier);
+    };
+    match Webhook::new(address) {
+        Ok(webhook) => Arc::new(webhook),
+        Err(error) => {
+            tracing::warn!(error = %error, "cannot open the webhook, sending no notifications");
+            Arc::new(NoNotifier)
+        }
+    }
 }
 
 /// Opens the store at an address.

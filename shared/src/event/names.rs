@@ -1,6 +1,6 @@
 //! The names of functions and topics.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use strum::{Display, EnumString, IntoStaticStr};
@@ -142,16 +142,18 @@ impl FromStr for Topic {
         found.ok_or_else(|| UnknownName {
             what: "topic",
             text: text.to_owned(),
+            known: names(Self::all()),
         })
     }
 }
 
-/// The error returned when a text is not the name of a [`Function`] or [`Topic`].
+/// The error returned when a text is not the name of a [`Function`] or [`Topic`]. It lists the names.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} `{text}`")]
+#[error("there is no {what} `{text}`; the {what}s are {known}")]
 pub struct UnknownName {
     what: &'static str,
     text: String,
+    known: String,
 }
 
 impl UnknownName {
@@ -159,6 +161,34 @@ impl UnknownName {
         Self {
             what: "function",
             text: text.to_owned(),
+            known: names(Function::ALL),
         }
+    }
+}
+
+/// Returns the names, separated by commas, the last one by `and`.
+fn names<T: fmt::Display>(all: impl IntoIterator<Item = T>) -> String {
+    let mut names: Vec<_> = all.into_iter().map(|name| name.to_string()).collect();
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_name_is_answered_with_the_names() {
+        let error = "drift".parse::<Function>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there is no function `drift`; the functions are ingest, predict, drift-check, \
+             fine-tune, evaluate and promote"
+        );
+        let error = "ingested".parse::<Topic>().unwrap_err().to_string();
+        let expected =
+            "there is no topic `ingested`; the topics are ingest-requested, day-ingested, ";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(error.ends_with(" and promote-dead-letter"), "{error}");
     }
 }

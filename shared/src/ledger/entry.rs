@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{audit::AuditEntry, event::Topic};
+use crate::{audit::AuditEntry, event::Topic, notifier::Notification};
 
 /// An entry of the ledger, stored at `ledger/FUNCTION/EVENT_ID.json`.
 ///
@@ -80,6 +80,9 @@ pub struct RecordedOutcome {
     /// The events to publish.
     #[serde(default)]
     pub events: Vec<RecordedEvent>,
+    /// The message to people, which is sent once the event is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification>,
     /// `true` if the event failed permanently, so its message becomes a dead letter.
     #[serde(default)]
     pub is_failure: bool,

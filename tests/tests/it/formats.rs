@@ -159,6 +159,7 @@ async fn ledger_entries() {
         at: failed_at,
         entry: AuditEntry::new("drift", "2 of 4 columns drifted"),
         events: vec![event.clone()],
+        notification: None,
         is_failure: false,
     };
     ledger

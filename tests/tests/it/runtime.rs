@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod envelopes;
+mod notifications;
 mod oidc;
 mod once;
 mod probe;
@@ -23,6 +24,7 @@ use shared::{
     clock::{Clock, SimulatedClock},
     event::Topic,
     ledger::Entry,
+    notifier::{NoNotifier, Notifier},
     ports::Ports,
     store::{StoreError, read_json},
 };
@@ -64,12 +66,21 @@ impl Service {
     }
 
     async fn with_settings(actions: &[Action], settings: ServiceSettings) -> Self {
+        Self::with_notifier(actions, settings, Arc::new(NoNotifier)).await
+    }
+
+    async fn with_notifier(
+        actions: &[Action],
+        settings: ServiceSettings,
+        notifier: Arc<dyn Notifier>,
+    ) -> Self {
         let clock = SimulatedClock::new("2021-07-21T04:00:00Z".parse().unwrap());
         // The publisher writes to the store, where the tests read the messages.
         let mut ports = Ports::in_memory(Arc::new(clock.clone()));
         let publisher =
             shared::bus::LogPublisher::new(Arc::clone(&ports.store), Arc::new(clock.clone()));
         ports.publisher = Arc::new(publisher);
+        ports.notifier = notifier;
         let faults = Arc::new(Faults::default());
         let failing = faults.wrap(&ports);
         let probe = Arc::new(Probe::new(Arc::clone(&failing.store), actions));

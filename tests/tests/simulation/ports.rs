@@ -14,6 +14,7 @@ use shared::{
     bus::{BusError, Message, MessageId, Publisher},
     clock::{Clock, SimulatedClock},
     event::Topic,
+    notifier::NoNotifier,
     open_data::{OpenData, OpenDataError},
     ports::Ports,
     registry::EmbeddedRegistry,
@@ -92,6 +93,7 @@ impl Services {
                 bus: Arc::clone(&self.bus),
                 clock: self.clock.clone(),
             }),
+            notifier: Arc::new(NoNotifier),
             clock: Arc::new(self.clock.clone()),
         }
     }

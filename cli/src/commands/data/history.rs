@@ -3,12 +3,14 @@
 use std::fmt;
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use forecasting::time::Day;
 use serde::Serialize;
 use shared::{
     baseline::{self, Manifest},
     store::Store,
 };
+
+use crate::support::table::{Column, Table};
 
 /// The data sets in use and their history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,14 +23,13 @@ pub struct History {
 
 impl fmt::Display for History {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-            "training data",
-            "rows",
-            "counters",
-            "from",
-            "to",
-            "made of",
+        let mut table = Table::new([
+            Column::text("training data"),
+            Column::number("rows"),
+            Column::number("counters").dropped_at(1),
+            Column::text("from"),
+            Column::text("to"),
+            Column::text("made of").wrapped_to(16),
         ]);
         for manifest in self.train.iter().chain([&self.test]) {
             let sources: Vec<_> = manifest
@@ -40,13 +41,10 @@ impl fmt::Display for History {
                 manifest.name.to_string(),
                 manifest.rows.to_string(),
                 manifest.counters.len().to_string(),
-                manifest.first_hour.to_string(),
-                manifest.last_hour.to_string(),
+                Day::of(manifest.first_hour).to_string(),
+                Day::of(manifest.last_hour).to_string(),
                 shorten(&sources),
             ]);
-        }
-        for column in table.column_iter_mut().skip(1).take(2) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         write!(formatter, "{table}")
     }

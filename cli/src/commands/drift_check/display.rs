@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use drift_check::WeekReport;
 use forecasting::metrics::Scores;
 use serde::Serialize;
+
+use crate::support::table::{Column, Table};
 
 /// A drift report with tables for the terminal.
 #[derive(Serialize)]
@@ -14,8 +15,14 @@ pub(super) struct Printed(pub(super) WeekReport);
 
 impl Printed {
     /// Returns the tests of the columns.
-    fn columns(&self) -> Result<Table, fmt::Error> {
-        let mut table = table(["column", "test", "threshold", "score", "drifted"], 2);
+    fn columns(&self) -> Result<Table<5>, fmt::Error> {
+        let mut table = Table::new([
+            Column::text("column").wrapped_to(20),
+            Column::text("test").dropped_at(1),
+            Column::number("threshold"),
+            Column::number("score"),
+            Column::text("drifted"),
+        ]);
         for column in &self.0.drift.columns {
             let method = serde_json::to_value(column.method).map_err(|_| fmt::Error)?;
             table.add_row([
@@ -30,7 +37,7 @@ impl Printed {
     }
 
     /// Returns the scores of the week's forecasts, or `None` if there are none.
-    fn scores(&self) -> Option<Table> {
+    fn scores(&self) -> Option<Table<5>> {
         let (live, accuracy) = (self.0.live?, self.0.accuracy?);
         let rows = [
             ("published", Some(live)),
@@ -38,7 +45,13 @@ impl Printed {
             ("without the daily correction", Some(accuracy.uncorrected)),
             ("seasonal naive", accuracy.seasonal_naive),
         ];
-        let mut table = table(["forecasts", "MAE", "bias", "of the counts", "rows"], 1);
+        let mut table = Table::new([
+            Column::text("forecasts"),
+            Column::number("MAE"),
+            Column::number("bias"),
+            Column::number("of the counts"),
+            Column::number("rows"),
+        ]);
         for (name, scores) in rows {
             let Some(Scores {
                 mae,
@@ -62,13 +75,18 @@ impl Printed {
     }
 
     /// Returns the coverage of the intervals, or `None` if the forecasts have none.
-    fn intervals(&self) -> Option<Table> {
+    fn intervals(&self) -> Option<Table<4>> {
         let accuracy = self.0.accuracy?;
         let intervals = [
             ("80 %", accuracy.interval_80),
             ("95 %", accuracy.interval_95),
         ];
-        let mut table = table(["interval", "contains", "mean width", "rows"], 1);
+        let mut table = Table::new([
+            Column::text("interval"),
+            Column::number("contains"),
+            Column::number("mean width"),
+            Column::number("rows"),
+        ]);
         for (name, interval) in intervals {
             if let Some(interval) = interval {
                 table.add_row([
@@ -79,32 +97,25 @@ impl Printed {
                 ]);
             }
         }
-        (table.row_count() > 0).then_some(table)
+        (!table.is_empty()).then_some(table)
     }
 }
 
 impl fmt::Display for Printed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(report) = self;
-        writeln!(formatter, "{}", self.columns()?)?;
-        for table in [self.scores(), self.intervals()].into_iter().flatten() {
-            writeln!(formatter, "{table}")?;
+        writeln!(formatter, "{}\n", self.columns()?)?;
+        if let Some(scores) = self.scores() {
+            writeln!(formatter, "{scores}\n")?;
+        }
+        if let Some(intervals) = self.intervals() {
+            writeln!(formatter, "{intervals}\n")?;
         }
         if let Some(coverage) = &report.coverage {
             writeln!(formatter, "{coverage}")?;
         }
         write!(formatter, "{}: {}", report.week, report.verdict.reason)
     }
-}
-
-/// Returns an empty table. Its columns from `first_number` on contain numbers.
-fn table<const N: usize>(header: [&str; N], first_number: usize) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    for column in table.column_iter_mut().skip(first_number) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 fn percent(share: f64) -> String {
@@ -114,12 +125,21 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy};
-    use forecasting::{drift::DatasetDrift, policy::Policy};
+    use forecasting::{
+        drift::{ColumnDrift, DatasetDrift, Method},
+        features::COLUMNS,
+        policy::Policy,
+    };
     use shared::registry::Version;
 
     use super::*;
+    use crate::support::table;
 
     fn report(live: Option<Scores>, accuracy: Option<LiveAccuracy>) -> String {
+        printed(live, accuracy).to_string()
+    }
+
+    fn printed(live: Option<Scores>, accuracy: Option<LiveAccuracy>) -> Printed {
         let verdict = Policy::default().judge_week(None, None);
         Printed(WeekReport {
             week: "2021-W30".parse().unwrap(),
@@ -144,7 +164,6 @@ mod tests {
             breakdown: None,
             uncorrected_breakdown: None,
         })
-        .to_string()
     }
 
     /// Returns the cells of the line that starts with a name.
@@ -187,6 +206,27 @@ mod tests {
             assert_eq!(line(&text, name).unwrap().join(" "), expected, "{text}");
         }
         assert_eq!(line(&text, "95 %"), None);
+    }
+
+    #[test]
+    fn report_fits_eighty_columns() {
+        let mut printed = printed(None, None);
+        printed.0.drift.columns = COLUMNS
+            .map(|column| ColumnDrift {
+                column: column.to_owned(),
+                method: Method::Wasserstein,
+                threshold: 0.1,
+                score: 12.345,
+                drifted: true,
+            })
+            .into();
+        let text = table::wrapped(&printed.to_string(), 80);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for column in ["test", "12.3450", "Wasserstein distance (normed)"] {
+            assert!(text.contains(column), "{text}");
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
+
+use crate::support::table::{Column, Table};
 
 /// The report of a merge.
 #[derive(Clone, Debug, Serialize)]
@@ -60,34 +61,28 @@ impl SourceReport {
 }
 
 impl MergeReport {
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-            "source",
-            "rows",
-            "new",
-            "replaced",
-            "unchanged",
-            "in the test period",
-            "duplicates",
-            "rejected",
+    fn table(&self) -> Table<8> {
+        let mut table = Table::new([
+            Column::text("source").wrapped_to(16),
+            Column::number("rows"),
+            Column::number("new"),
+            Column::number("replaced"),
+            Column::number("unchanged").dropped_at(1),
+            Column::number("in the\ntest period"),
+            Column::number("duplicates").dropped_at(2),
+            Column::number("rejected"),
         ]);
         for source in &self.sources {
-            let row_counts = [
-                source.rows,
-                source.new,
-                source.replaced,
-                source.unchanged,
-                source.in_test_period,
-                source.duplicates,
-                source.rejected_rows(),
-            ];
-            table.add_row(
-                std::iter::once(source.file.clone()).chain(row_counts.map(|rows| rows.to_string())),
-            );
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
+            table.add_row([
+                source.file.clone(),
+                source.rows.to_string(),
+                source.new.to_string(),
+                source.replaced.to_string(),
+                source.unchanged.to_string(),
+                source.in_test_period.to_string(),
+                source.duplicates.to_string(),
+                source.rejected_rows().to_string(),
+            ]);
         }
         table
     }

@@ -21,7 +21,7 @@ use shared::{
 
 pub use arguments::PublishArguments;
 
-use crate::support::{decision, predecessor::Predecessor, stdout};
+use crate::support::{decision, predecessor::Predecessor, progress, stdout};
 
 /// The outcome of a publication.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,10 +70,9 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    stdout::print(
-        &publish_baseline(&ports, &arguments.environment).await?,
-        arguments.json,
-    )
+    let published = publish_baseline(&ports, &arguments.environment);
+    let published = progress::noting("scoring the champion and its predecessor", published).await?;
+    stdout::print(&published, arguments.json)
 }
 
 /// Publishes the champion's training data as the baseline, if the champion is better than the best

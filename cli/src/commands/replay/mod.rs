@@ -14,7 +14,7 @@ pub use cloud::{CloudReplay, Span};
 pub use dead_letters::{Republished, republish};
 pub use report::{Delivered, Listed, ReplayReport};
 
-use crate::support::stdout;
+use crate::support::{progress, stdout};
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
@@ -31,8 +31,8 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
 pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     match arguments.target.cloud {
         _ if arguments.dead_letters => dead_letters::replay(arguments).await,
-        true => cloud::replay(arguments).await,
-        false => local::replay(arguments).await,
+        true => progress::noting("reading the topics", cloud::replay(arguments)).await,
+        false => progress::noting("delivering messages", local::replay(arguments)).await,
     }
 }
 

@@ -3,12 +3,14 @@
 use std::{fmt, path::PathBuf};
 
 use anyhow::bail;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{Timestamp, event::Function};
 
 use super::Republished;
-use crate::support::exit::Failure;
+use crate::support::{
+    exit::Failure,
+    table::{Column, Table},
+};
 
 /// The number of characters at which payloads are truncated.
 const MAX_PAYLOAD_CHARACTERS: usize = 160;
@@ -176,18 +178,17 @@ impl fmt::Display for Delivered {
     }
 }
 
-fn table(messages: &[Listed]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-        "published",
-        "function",
-        "message",
-        "payload",
+fn table(messages: &[Listed]) -> Table<4> {
+    let mut table = Table::new([
+        Column::text("published (UTC)"),
+        Column::text("function"),
+        Column::text("message").dropped_at(1),
+        Column::text("payload").wrapped_to(20),
     ]);
     for message in messages {
         let time = message
             .published_at
-            .strftime("%Y-%m-%d %H:%M:%S%.3fZ")
+            .strftime("%Y-%m-%d %H:%M:%S%.3f")
             .to_string();
         table.add_row([
             time,

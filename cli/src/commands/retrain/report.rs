@@ -2,7 +2,6 @@
 
 use std::{fmt, path::PathBuf};
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::event::EventId;
 
@@ -11,6 +10,7 @@ use super::{
     compare::CounterComparison,
     journal::{Exported, Fitted, Merged},
 };
+use crate::support::table::{Column, Table};
 
 /// The number of counters to list with the greatest gains, and with the greatest losses.
 const LISTED_COUNTERS: usize = 3;
@@ -151,20 +151,19 @@ impl RetrainReport {
         Ok(())
     }
 
-    fn table(&self) -> Table {
+    fn table(&self) -> Table<5> {
         let Comparison {
             champion,
             before,
             after,
             ..
         } = &self.comparison;
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-            "on the fixed test set",
-            "MAE",
-            "RMSE",
-            "R2",
-            "rows",
+        let mut table = Table::new([
+            Column::text("on the fixed test set"),
+            Column::number("MAE"),
+            Column::number("RMSE"),
+            Column::number("R2"),
+            Column::number("rows"),
         ]);
         let rows = [
             (format!("version {champion}, champion"), before),
@@ -178,9 +177,6 @@ impl RetrainReport {
                 format!("{:.3}", scores.r2),
                 scores.rows.to_string(),
             ]);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         table
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use shared::{
     event::Function,
@@ -10,10 +9,15 @@ use shared::{
 };
 
 use super::{tracks::Tracks, week::WeekEntry};
-use crate::commands::train::TrainReport;
+use crate::{
+    commands::train::TrainReport,
+    support::table::{Column, Table, break_at_hyphens},
+};
 
 const JSON: &str = "reports/run/summary.json";
 const MARKDOWN: &str = "reports/run/summary.md";
+/// The width of decisions in the table, in characters.
+const DECISION_WIDTH: usize = 11;
 
 /// The outcome of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -54,19 +58,6 @@ impl Summary {
         Ok(summary)
     }
 
-    /// Returns the weeks as a table for a terminal.
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-        for week in &self.weeks {
-            table.add_row(row(week));
-        }
-        for column in table.column_iter_mut().skip(5) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        table
-    }
-
     fn markdown(&self) -> String {
         let line = |cells: [String; 8]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|{}\n", "---|".repeat(HEADER.len()));
@@ -91,8 +82,8 @@ impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}\n{}\nsummary: {}",
-            self.table(),
+            "{}\n\n{}\nsummary: {}",
+            table(&self.weeks),
             self.tracks,
             self.address
         )
@@ -123,4 +114,73 @@ fn row(week: &WeekEntry) -> [String; 8] {
         error(week.live_mae),
         error(week.frozen_mae),
     ]
+}
+
+/// Returns the weeks as a table for a terminal.
+fn table(weeks: &[WeekEntry]) -> Table<8> {
+    let mut table = Table::new([
+        Column::text("week"),
+        Column::number("drifted").dropped_at(1),
+        Column::text("check"),
+        Column::text("fine-tune"),
+        Column::text("promote"),
+        Column::number("version\nafter"),
+        Column::number("live\nMAE"),
+        Column::number("MAE of\nthe first").dropped_at(2),
+    ]);
+    for week in weeks {
+        let [name, drifted, check, fine_tune, promote, _, live, frozen] = row(week);
+        let [check, fine_tune] =
+            [check, fine_tune].map(|decision| break_at_hyphens(&decision, DECISION_WIDTH));
+        let version = week.champion.to_string();
+        table.add_row([
+            name, drifted, check, fine_tune, promote, version, live, frozen,
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::registry::Version;
+
+    use super::*;
+    use crate::commands::run::week::Decision;
+
+    #[test]
+    fn weeks_fit_eighty_columns_with_all_their_numbers() {
+        let decision = |function, decision: &str| Decision {
+            function,
+            decision: decision.to_owned(),
+            reason: String::new(),
+            verdicts: None,
+        };
+        let week = WeekEntry {
+            week: "2021-W30".parse().unwrap(),
+            drifted_share: Some(1.0),
+            decisions: vec![
+                decision(Function::DriftCheck, "live-error-too-high"),
+                decision(Function::FineTune, "challenger-trained"),
+                decision(Function::Promote, "promoted"),
+            ],
+            live_mae: Some(123.4),
+            frozen_mae: Some(234.5),
+            champion: Version::new(12),
+        };
+        let text = table(&[week]).to_string();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for cell in [
+            "100 %",
+            "12",
+            "123.4",
+            "234.5",
+            "live-error-",
+            "too-high",
+            "trained",
+        ] {
+            assert!(text.contains(cell), "{cell}: {text}");
+        }
+    }
 }

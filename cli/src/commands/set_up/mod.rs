@@ -22,7 +22,7 @@ pub use pubsub::{Delivery, subscriptions};
 pub use storage::bucket;
 pub use tables::tables;
 
-use crate::support::stdout;
+use crate::support::{progress, stdout};
 
 /// Options of `set-up`.
 #[derive(Debug, Args)]
@@ -126,9 +126,10 @@ pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
     }
     let url_of = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
     let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(url_of).collect();
-    bucket(bus, name, &cloud).await?;
-    tables(warehouse, &cloud).await?;
-    subscriptions(bus, &endpoints, &cloud, Delivery::default()).await?;
+    progress::noting("creating the bucket", bucket(bus, name, &cloud)).await?;
+    progress::noting("creating the tables", tables(warehouse, &cloud)).await?;
+    let created = subscriptions(bus, &endpoints, &cloud, Delivery::default());
+    progress::noting("creating topics and subscriptions", created).await?;
     let (bucket, datasets_of, topics_of) =
         (name.to_string(), warehouse.to_string(), bus.to_string());
     stdout::print(

@@ -2,21 +2,28 @@
 
 use std::fmt;
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use shared::Timestamp;
 
 use super::{
     LastEvent, Status, UnfinishedState,
     unreadable::{LEDGER, Unreadable},
 };
+use crate::support::table::{Column, Table};
 
 /// The text of a part that cannot be read.
 pub(super) const UNKNOWN: &str = "unknown";
 
 impl Status {
-    fn versions(&self) -> Table {
-        let mut versions = table(["version", "aliases", "run", "trained as", "test MAE"]);
+    fn versions(&self) -> Table<5> {
+        let mut versions = Table::new([
+            Column::text("version"),
+            Column::text("aliases").wrapped_to(11),
+            Column::text("run"),
+            Column::text("trained as"),
+            Column::number("test MAE"),
+        ]);
         let Some(known) = &self.versions else {
-            versions.add_row([UNKNOWN]);
+            versions.add_text(UNKNOWN);
             return versions;
         };
         for version in known {
@@ -39,8 +46,14 @@ impl Status {
         versions
     }
 
-    fn functions(&self) -> Table {
-        let mut functions = table(["function", "last event", "decision", "at", "dead letters"]);
+    fn functions(&self) -> Table<5> {
+        let mut functions = Table::new([
+            Column::text("function"),
+            Column::text("last event"),
+            Column::text("decision"),
+            Column::text("at (UTC)").wrapped_to(10),
+            Column::number("dead\nletters"),
+        ]);
         for status in &self.functions {
             let last = |text: fn(&LastEvent) -> String| match &status.last {
                 None => UNKNOWN.to_owned(),
@@ -50,7 +63,7 @@ impl Status {
                 status.function.to_string(),
                 last(|last| last.event_id.to_string()),
                 last(|last| last.decision.clone()),
-                last(|last| last.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+                last(|last| minute(last.at)),
                 status
                     .dead_letters
                     .map_or_else(|| UNKNOWN.to_owned(), |number| number.to_string()),
@@ -59,18 +72,46 @@ impl Status {
         functions
     }
 
-    fn unfinished(&self) -> Table {
-        let mut unfinished = table(["function", "unfinished event", "state", "since", "reason"]);
+    fn unfinished(&self) -> Table<4> {
+        let mut unfinished = Table::new([
+            Column::text("function"),
+            Column::text("unfinished event"),
+            Column::text("state\nsince (UTC)"),
+            Column::text("reason").wrapped_to(20),
+        ]);
         for event in self.unfinished.iter().flatten() {
             unfinished.add_row([
                 event.function.to_string(),
                 event.event_id.to_string(),
-                event.state.to_string(),
-                event.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+                format!("{}\n{}", event.state, minute(event.since)),
                 event.reason.clone().unwrap_or_default(),
             ]);
         }
         unfinished
+    }
+
+    /// Writes the numbers of messages that wait in a local state, in one line.
+    fn write_waiting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.functions.iter().filter_map(|status| {
+            let waiting = status.waiting?;
+            Some((status.function, waiting))
+        });
+        let known: Vec<_> = known.collect();
+        if known.is_empty() {
+            return Ok(());
+        }
+        let waiting = known.iter().filter(|(_, waiting)| *waiting > 0);
+        let waiting: Vec<_> = waiting
+            .map(|(function, waiting)| format!("{waiting} for {function}"))
+            .collect();
+        if waiting.is_empty() {
+            return writeln!(formatter, "no messages wait");
+        }
+        let waiting = waiting.join(", ");
+        writeln!(
+            formatter,
+            "waiting messages: {waiting}; `bike-traffic stack` delivers them"
+        )
     }
 
     /// Returns `true` if the ledger was read completely.
@@ -91,9 +132,13 @@ impl fmt::Display for Status {
         if let Some(problem) = &self.champion_problem {
             writeln!(formatter, "{problem}")?;
         }
-        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
+        writeln!(
+            formatter,
+            "{versions}\n\nevents since {since}\n{functions}\n"
+        )?;
+        self.write_waiting(formatter)?;
         if self.unfinished.iter().flatten().next().is_some() {
-            writeln!(formatter, "{}", self.unfinished())?;
+            writeln!(formatter, "\n{}", self.unfinished())?;
         } else if self.has_whole_ledger() {
             writeln!(formatter, "no unfinished events")?;
         } else {
@@ -102,11 +147,12 @@ impl fmt::Display for Status {
         if self.unreadable.is_empty() {
             return Ok(());
         }
-        let mut unreadable = table(["unreadable", "reason"]);
+        // Not a table: a path in a reason must stay whole.
+        writeln!(formatter)?;
         for Unreadable { part, reason } in &self.unreadable {
-            unreadable.add_row([part, reason]);
+            writeln!(formatter, "unreadable {part}: {reason}")?;
         }
-        writeln!(formatter, "{unreadable}")
+        Ok(())
     }
 }
 
@@ -121,8 +167,7 @@ impl fmt::Display for UnfinishedState {
     }
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    table
+/// Returns an instant to the minute.
+fn minute(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M").to_string()
 }

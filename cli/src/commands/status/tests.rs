@@ -1,4 +1,5 @@
 mod champion;
+mod period;
 
 use std::{fs, path::Path};
 

@@ -13,7 +13,10 @@ use shared::{
     store::Store,
 };
 
-use crate::support::data_file::{self, Loaded};
+use crate::support::{
+    data_file::{self, Loaded},
+    progress,
+};
 
 /// Training data and a fixed test set, loaded and stored as data sets.
 pub(crate) struct TrainingData {
@@ -70,8 +73,10 @@ impl TrainingData {
         };
         let train_set = pack(Role::Train, &train, sources, parent)?;
         let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
-        baseline::store_data_set(store, train_set).await?;
-        baseline::store_data_set(store, test_set).await?;
+        let stored = baseline::store_data_set(store, train_set);
+        progress::noting("uploading the training data", stored).await?;
+        let stored = baseline::store_data_set(store, test_set);
+        progress::noting("uploading the fixed test set", stored).await?;
         Ok(Self {
             train,
             test,

@@ -34,7 +34,11 @@ pub use first::Allowances;
 pub use report::{PromotionOutcome, TrainReport};
 
 use crate::support::{
-    decision, exit, predecessor::Predecessor, progress::Progress, state::State, stdout,
+    decision, exit,
+    predecessor::Predecessor,
+    progress::{self, Progress},
+    state::State,
+    stdout,
 };
 
 /// The parameters of a training.
@@ -232,8 +236,10 @@ pub(crate) async fn register(
     } = scored;
     let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?
         .made_by(&Program::current(), started_at);
-    model.save(&*ports.store, &run.artifacts).await?;
-    let version = ports.registry.register(&run).await?;
+    let saved = model.save(&*ports.store, &run.artifacts);
+    progress::noting("uploading the model", saved).await?;
+    let registered = ports.registry.register(&run);
+    let version = progress::noting("registering the model", registered).await?;
     Ok(Trained {
         version,
         run,

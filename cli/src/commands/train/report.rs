@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use forecasting::metrics::{Scores, standard_deviation};
 use serde::Serialize;
 use shared::{
@@ -14,7 +13,10 @@ use super::{
     Trained, TrainingData,
     served::{IntervalReport, ServedScores},
 };
-use crate::support::data_file::Loaded;
+use crate::support::{
+    data_file::Loaded,
+    table::{Column, Table},
+};
 
 /// The outcome of a training.
 #[derive(Clone, Debug, Serialize)]
@@ -278,14 +280,13 @@ impl fmt::Display for TrainReport {
 }
 
 impl TrainReport {
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-            "on the fixed test set",
-            "MAE",
-            "RMSE",
-            "R2",
-            "rows",
+    fn table(&self) -> Table<5> {
+        let mut table = Table::new([
+            Column::text("on the fixed test set"),
+            Column::number("MAE"),
+            Column::number("RMSE"),
+            Column::number("R2"),
+            Column::number("rows"),
         ]);
         for (name, scores) in [
             ("model alone", &self.scores),
@@ -301,9 +302,6 @@ impl TrainReport {
                 format!("{:.3}", scores.r2),
                 scores.rows.to_string(),
             ]);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         table
     }

@@ -11,11 +11,11 @@ use shared::{
     bus::{LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
     clock::{Clock, SystemClock},
     event::{Function, Topic},
-    store::{Condition, FileStore, Store, read_json},
+    store::{Condition, FileStore, Store, StoreError, read_json},
 };
 
 use super::DeadLetter;
-use crate::support::state::State;
+use crate::support::{embedded_bus, state::State};
 
 /// The log of the embedded bus.
 pub(super) struct Log {
@@ -68,6 +68,10 @@ impl Log {
             });
         }
         Ok(dead_letters)
+    }
+
+    pub(super) async fn waiting(&self, function: Function) -> Result<usize, StoreError> {
+        embedded_bus::waiting(&*self.store, function).await
     }
 
     pub(super) async fn republish(

@@ -158,6 +158,18 @@ impl DeadLetters {
         }
     }
 
+    /// Returns the number of messages that wait for a function, or `None` for Pub/Sub, whose API does
+    /// not count them.
+    ///
+    /// # Errors
+    /// Returns an error if the log cannot be read.
+    pub async fn waiting(&self, function: Function) -> anyhow::Result<Option<usize>> {
+        match &self.bus {
+            Bus::Local(log) => Ok(Some(log.waiting(function).await?)),
+            Bus::PubSub(_) => Ok(None),
+        }
+    }
+
     /// Releases leased dead letters, all of the same function.
     ///
     /// # Errors

@@ -18,10 +18,10 @@ use parking_lot::Mutex;
 use shared::{
     bus::LogPublisher,
     event::Function,
-    store::{StoreError, read_json},
+    store::{Store, StoreError},
 };
 use tokio::{sync::Notify, task::JoinSet};
-use worker::{State, SubscriptionWorker, state_path};
+use worker::{State, SubscriptionWorker};
 
 pub use delivery::{Delivery, DeliveryPolicy};
 
@@ -43,6 +43,26 @@ pub struct Replay {
     pub from: Timestamp,
     /// The end of the publish times, exclusive.
     pub to: Timestamp,
+}
+
+/// Returns the number of messages in a log that wait for a function: published, and neither
+/// acknowledged nor dead-lettered.
+///
+/// # Errors
+/// Returns an error if the log or the state of a subscription cannot be read.
+pub async fn waiting(store: &dyn Store, function: Function) -> Result<usize, StoreError> {
+    let mut waiting = 0;
+    for topic in function.inputs() {
+        let state = State::read(store, &function.subscription(*topic)).await?;
+        let folder = format!("bus/topics/{topic}/");
+        let paths = store.list(&folder).await?;
+        let numbers = paths.iter().filter_map(|path| -> Option<u64> {
+            let name = path.as_str().strip_prefix(&folder)?;
+            name.strip_suffix(".json")?.parse().ok()
+        });
+        waiting += numbers.filter(|number| state.is_waiting(*number)).count();
+    }
+    Ok(waiting)
 }
 
 /// A bus that delivers the messages of a log to subscriptions, with one task per function and input
@@ -78,11 +98,7 @@ impl EmbeddedBus {
         for (subscription, topic) in inputs {
             let log = publisher.log();
             let name = subscription.function.subscription(topic);
-            let mut state = match read_json::<State>(log.store(), &state_path(&name)).await {
-                Ok((state, _)) => state,
-                Err(StoreError::NotFound { .. }) => State::default(),
-                Err(error) => return Err(error),
-            };
+            let mut state = State::read(log.store(), &name).await?;
             state.read_to(log.end(topic).await?);
             let worker = Arc::new(SubscriptionWorker {
                 subscription,

@@ -15,7 +15,7 @@ use shared::{
     address::ObjectPath,
     bus::{Log, LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
     event::Topic,
-    store::{Condition, StoreError, write_json},
+    store::{Condition, Store, StoreError, read_json, write_json},
 };
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -35,6 +35,20 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Reads the state of a subscription. Without one, no message was read yet.
+    pub(super) async fn read(store: &dyn Store, name: &str) -> Result<Self, StoreError> {
+        match read_json(store, &state_path(name)).await {
+            Ok((state, _)) => Ok(state),
+            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns `true` if the message with this number is not settled.
+    pub(super) fn is_waiting(&self, number: u64) -> bool {
+        number >= self.next || self.pending.contains_key(&number)
+    }
+
     /// Adds the messages before `end` to the pending ones.
     ///
     /// A message that a person has deleted is pending until its first attempt, and does not hold up
@@ -277,6 +291,6 @@ impl SubscriptionWorker {
     }
 }
 
-pub(super) fn state_path(name: &str) -> ObjectPath {
+fn state_path(name: &str) -> ObjectPath {
     ObjectPath::new(format_args!("bus/subscriptions/{name}.json"))
 }

@@ -6,6 +6,7 @@ use shared::{
     bus::{Message, dead_letter::DeadLetter},
     event::{EventId, Topic},
     ledger::{Claim, RecordedOutcome},
+    notifier::Notification,
     program::Program,
     store::Condition,
 };
@@ -28,6 +29,7 @@ pub(super) fn failure(error: Error, at: Timestamp) -> RecordedOutcome {
         at,
         entry: error.into_dead_letter(),
         events: Vec::new(),
+        notification: None,
         is_failure: true,
     }
 }
@@ -88,7 +90,14 @@ impl<H: Handler> Service<H> {
         let fence = rejection.fence;
         let work = self.record_dead_letter(rejection, envelope, outcome);
         match self.while_renewing(fence, work).await {
-            Ok(()) => Reply::DeadLettered,
+            Ok(reason) => {
+                if !rejection.is_dead_letter {
+                    let event_id = rejection.event_id;
+                    let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason);
+                    self.notify(Some(new)).await;
+                }
+                Reply::DeadLettered
+            }
             Err(error) => {
                 fence.release(&error.chain()).await;
                 retry("cannot record the dead letter", error)
@@ -96,12 +105,13 @@ impl<H: Handler> Service<H> {
         }
     }
 
+    /// Returns the reason in the dead letter.
     async fn record_dead_letter(
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
         outcome: RecordedOutcome,
-    ) -> Result<(), Error> {
+    ) -> Result<String, Error> {
         let Rejection {
             event_id, fence, ..
         } = rejection;
@@ -143,6 +153,7 @@ impl<H: Handler> Service<H> {
             let publisher = &self.ports.publisher;
             publisher.publish(topic, dead_letter.message).await?;
         }
-        fence.dead_letter(&reason, &checksum).await
+        fence.dead_letter(&reason, &checksum).await?;
+        Ok(reason)
     }
 }

@@ -20,7 +20,12 @@ impl<H: Handler> Service<H> {
             fence.release("cannot record the outcome").await;
             return retry("cannot record the outcome", error);
         }
-        let RecordedOutcome { entry, events, .. } = outcome;
+        let RecordedOutcome {
+            entry,
+            events,
+            notification,
+            ..
+        } = outcome;
         if let Err(error) = fence.complete(&entry.decision, &events).await {
             fence
                 .release("cannot complete the event in the ledger")
@@ -29,7 +34,9 @@ impl<H: Handler> Service<H> {
         }
         let (decision, reason) = (entry.decision, entry.reason);
         tracing::info!(decision, reason, "event handled");
-        self.publish(&events).await.unwrap_or(Reply::Done)
+        // At the same time, so that a slow chat does not delay the events.
+        let (published, ()) = tokio::join!(self.publish(&events), self.notify(notification));
+        published.unwrap_or(Reply::Done)
     }
 
     /// Records an outcome in the ledger, then in the audit log.

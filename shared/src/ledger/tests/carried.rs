@@ -76,6 +76,7 @@ fn outcome(at: Timestamp, decision: &str) -> RecordedOutcome {
             topic: Topic::ChallengerTrained,
             data: "{}".to_owned(),
         }],
+        notification: None,
         is_failure: false,
     }
 }
@@ -140,6 +141,7 @@ async fn dead_letter_claimed_again_has_no_outcome() {
     let (ledger, id, now) = ledger();
     let mut first = lease(&ledger, &id, now).await;
     let failed = RecordedOutcome {
+        notification: None,
         is_failure: true,
         ..outcome(now, "dead-lettered")
     };

@@ -14,6 +14,7 @@ use shared::{
     address::ObjectPath,
     audit::AuditEntry,
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested, Topic},
+    notifier::Notification,
     store::{Condition, Store},
 };
 use tests::eventually::eventually;
@@ -111,7 +112,16 @@ impl Probe {
                 rows: 24,
             });
         }
-        Ok(outcome)
+        Ok(outcome.notify(announcement(context)))
+    }
+}
+
+/// Returns the message of a handled event.
+fn announcement(context: &Context) -> Notification {
+    Notification {
+        title: format!("{}: ingested", context.event_id),
+        reason: "scripted success".to_owned(),
+        page: None,
     }
 }
 
