@@ -23,6 +23,7 @@ async fn status(quarter: &str) -> PlanStatus {
         to: None,
         recipe: TrainRecipe {
             rounds: 5,
+            min_child_weight: 50.0,
             ..TrainRecipe::default()
         },
         restart: false,
