@@ -26,7 +26,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use listing::{
-    Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
+    Unfinished, UnfinishedState, UnfinishedStatus, each_unfinished_since, last_completed,
+    unfinished, unfinished_since,
 };
 
 use crate::{

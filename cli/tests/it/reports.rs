@@ -90,6 +90,7 @@ fn status() {
                 None,
             ),
         ]),
+        page: Some("file:///work/state/local/objects/reports/index.html".to_owned()),
         functions,
         unfinished: Some(vec![
             unfinished(
@@ -115,6 +116,7 @@ fn status() {
     };
     assert_printed("status", &status);
     let finished = Status {
+        page: None,
         unfinished: Some(Vec::new()),
         ..status
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 
 use super::{
-    LastEvent, Status, UnfinishedState,
+    LastEvent, Status,
     unreadable::{LEDGER, Unreadable},
 };
 
@@ -99,6 +99,9 @@ impl fmt::Display for Status {
         } else {
             writeln!(formatter, "unfinished events: {UNKNOWN}")?;
         }
+        if let Some(page) = &self.page {
+            writeln!(formatter, "page: {page}")?;
+        }
         if self.unreadable.is_empty() {
             return Ok(());
         }
@@ -107,17 +110,6 @@ impl fmt::Display for Status {
             unreadable.add_row([part, reason]);
         }
         writeln!(formatter, "{unreadable}")
-    }
-}
-
-impl fmt::Display for UnfinishedState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::InProgress => "in progress",
-            Self::Overdue => "overdue",
-            Self::Failed => "failed",
-            Self::DeadLettered => "dead-lettered",
-        })
     }
 }
 
