@@ -3,7 +3,7 @@
 mod check;
 mod live;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use runtime::{Context, Error, Handler, Outcome, check_is_over};
@@ -18,10 +18,11 @@ use shared::{
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
     warehouse::Warehouse,
+    week_report,
 };
 
-pub use check::{ChampionRecord, WeekCounts, WeekReport, check_week};
-pub use live::{IntervalCoverage, LiveAccuracy};
+pub use check::{WeekCounts, check_week};
+pub use shared::week_report::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
 
 /// The handler of drift check requests.
 pub struct DriftCheck {
@@ -90,7 +91,7 @@ impl Handler for DriftCheck {
             context.now,
         )
         .await?;
-        let path = report_path(context.event_id.subject_of_week(week));
+        let path = week_report::path(context.event_id.subject_of_week(week));
         context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
@@ -146,11 +147,6 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
-}
-
-/// Returns the path of the report about a week, or about a repeated check of a week.
-fn report_path(subject: impl fmt::Display) -> ObjectPath {
-    ObjectPath::new(format_args!("reports/drift-check/{subject}.json"))
 }
 
 #[cfg(test)]
