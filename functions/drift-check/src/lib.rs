@@ -6,11 +6,12 @@ mod live;
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
+use report::publish::{PageAddress, publish, week_of};
 use runtime::{Context, Error, Handler, Outcome, check_is_over};
 use serde_json::json;
 use shared::{
     address::ObjectPath,
-    audit::AuditEntry,
+    audit::{AuditEntry, AuditRow},
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
     ports::Ports,
     registry,
@@ -30,17 +31,17 @@ pub struct DriftCheck {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
+    /// The ports that the pages are made from; `None` for a handler without pages.
+    pages: Option<Ports>,
 }
 
-/// Creates the handler from the variable `POLICY`.
+/// Creates the handler from the variable `POLICY`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, SettingsError> {
-    Ok(DriftCheck::new(
-        optional(variables, "POLICY")?.unwrap_or_default(),
-        ports,
-    ))
+    let policy = optional(variables, "POLICY")?.unwrap_or_default();
+    Ok(DriftCheck::new(policy, ports).with_pages(ports))
 }
 
 impl DriftCheck {
@@ -51,6 +52,16 @@ impl DriftCheck {
             store: Arc::clone(&ports.store),
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each judgement.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(ports.clone()),
+            ..self
         }
     }
 
@@ -104,12 +115,23 @@ impl Handler for DriftCheck {
             report: path.clone(),
             major: report.verdict.major,
         };
-        let outcome = Outcome::new(entry(&report, &path));
+        let ports = self.pages.as_ref();
+        let page = ports.map(|ports| PageAddress::of_week(&*ports.store, week));
+        let outcome = Outcome::new(entry(&report, &path, page));
         Ok(if report.verdict.fine_tune {
             outcome.publish(&detected)
         } else {
             outcome
         })
+    }
+
+    async fn show(&self, context: &Context, row: &AuditRow) {
+        let Some(ports) = &self.pages else { return };
+        let fence = &context.fence;
+        let failures = publish(ports, week_of(row), move || fence.check()).await;
+        for failure in failures {
+            tracing::warn!(error = %failure, "cannot write page");
+        }
     }
 
     /// Checks that the registry answers and has a champion.
@@ -119,7 +141,7 @@ impl Handler for DriftCheck {
     }
 }
 
-fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
+fn entry(report: &WeekReport, path: &ObjectPath, page: Option<PageAddress>) -> AuditEntry {
     let decision = match &report.verdict {
         verdict if verdict.major => "major-drift",
         verdict if verdict.dataset_drift => "drift",
@@ -135,7 +157,9 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         fine_tune_triggered: Some(report.verdict.fine_tune),
         champion_version: Some(report.champion.version),
         detail: json!({
+            "week": report.week,
             "report": path,
+            "page": page,
             "drifted_share": report.drift.share(),
             "drifted_columns": report.drifted_columns(),
             "count_columns": report.count_columns(),

@@ -20,7 +20,7 @@ use std::{future::Future, sync::Arc};
 use axum::Router;
 use jiff::Timestamp;
 use shared::{
-    audit::AuditEntry,
+    audit::{AuditEntry, AuditRow},
     event::{Event, EventId, Function, Input, Topic, encode},
     ledger::RecordedEvent,
 };
@@ -64,6 +64,15 @@ pub trait Handler: Send + Sync + 'static {
         event: Self::Event,
         context: &Context,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
+
+    /// Shows a handled event, for example on a page. Its audit row is written by now, and the delivery
+    /// still holds its lease.
+    ///
+    /// Cannot fail the event: the runtime ends it after a minute, and logs a panic. A repeated
+    /// delivery of a complete event does not call it.
+    fn show(&self, _context: &Context, _row: &AuditRow) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Checks that the handler can process events; the readiness probe calls it.
     ///

@@ -101,7 +101,7 @@ impl LocalStack {
         host.serve(ingest::Ingest::new(settings.open_data, &ports))
             .await?;
         host.serve(predict::Predict::new(&ports)).await?;
-        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports))
+        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
         host.serve(fine_tune::FineTune::new(
             policy.clone(),
@@ -111,7 +111,8 @@ impl LocalStack {
         .await?;
         host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
             .await?;
-        host.serve(promote::Promote::new(policy, &ports)).await?;
+        host.serve(promote::Promote::new(policy, &ports).with_pages(&ports))
+            .await?;
         let subscription = |(function, address): (&Function, &SocketAddr)| Subscription {
             function: *function,
             endpoint: format!("http://{address}/"),
