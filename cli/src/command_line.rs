@@ -6,10 +6,10 @@ use crate::commands::{
     completions::CompletionsArguments, data::DataArguments, drift_check::DriftArguments,
     export::ExportArguments, fine_tune::FineTuneArguments, ingest::IngestArguments,
     man::ManArguments, merge_baseline::MergeArguments, publish_baseline::PublishArguments,
-    registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
-    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
-    train::TrainArguments,
+    registry_unlock::UnlockArguments, replay::ReplayArguments, report::ReportArguments,
+    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
+    sample_data::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
+    stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Train, run and replay the bicycle traffic forecast for Paris.
@@ -63,6 +63,8 @@ pub enum Command {
     /// Show the champion and the challengers, the last event of each function, unfinished events
     /// and dead letters.
     Status(StatusArguments),
+    /// Make the on-call page, or the page of a week or month.
+    Report(ReportArguments),
     /// Make the version before the last promotion, or any other version, champion again.
     Rollback(RollbackArguments),
     /// Break the lock of the model registry, if it does not expire by itself.

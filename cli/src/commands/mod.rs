@@ -11,6 +11,7 @@ pub mod merge_baseline;
 pub mod publish_baseline;
 pub mod registry_unlock;
 pub mod replay;
+pub mod report;
 pub mod retrain;
 pub mod rollback;
 pub mod run;

@@ -249,8 +249,8 @@ fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLe
 
 /// Returns the address of the on-call page, or `None` if no function has written it yet.
 async fn find_page(ports: &Ports) -> Result<Option<String>, StoreError> {
-    let path = report::index::path();
-    let address = report::publish::web_address(&ports.store.address_of(&path));
+    let path = ::report::index::path();
+    let address = ::report::publish::web_address(&ports.store.address_of(&path));
     Ok(ports.store.generation(&path).await?.map(|_| address))
 }
 

@@ -161,7 +161,8 @@ impl Handler for Promote {
         let fence = &context.fence;
         let failures = publish(ports, week_of(row), move || fence.check()).await;
         for failure in failures {
-            tracing::warn!(error = %failure, "cannot write page");
+            let error = Error::transient("cannot update the pages").caused_by(failure);
+            tracing::warn!(error = %error.chain(), "cannot write page");
         }
     }
 

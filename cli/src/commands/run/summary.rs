@@ -26,6 +26,8 @@ pub struct Summary {
     pub dead_letters: usize,
     /// The address of the summary in Markdown.
     pub address: String,
+    /// The address of the on-call page, which links those of the weeks.
+    pub page: String,
 }
 
 impl Summary {
@@ -42,6 +44,7 @@ impl Summary {
             weeks,
             dead_letters,
             address: store.address_of(&path),
+            page: store.address_of(&::report::index::path()),
         };
         store
             .write(&path, summary.markdown().into(), Condition::Always)
@@ -84,7 +87,13 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}\nsummary: {}", self.table(), self.address)
+        write!(
+            formatter,
+            "{}\nsummary: {}\npage: {}",
+            self.table(),
+            self.address,
+            self.page
+        )
     }
 }
 
