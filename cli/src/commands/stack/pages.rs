@@ -11,7 +11,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::get,
 };
-use shared::{address::ObjectPath, ports::Ports, store::StoreError, week_report};
+use shared::{address::ObjectPath, evaluation, ports::Ports, store::StoreError, week_report};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::support::exit;
@@ -65,12 +65,22 @@ fn router(ports: Ports) -> Router {
     let redirect = || async move { Redirect::temporary(&index) };
     Router::new()
         .route("/", get(redirect))
-        .route("/reports/{*name}", get(object))
+        .route("/reports/{*name}", get(report))
+        // The page of a week links its evaluation.
+        .route("/evaluations/{*name}", get(evaluation))
         .with_state(ports)
 }
 
+/// Responds with the evaluation of a challenger.
+async fn evaluation(State(ports): State<Ports>, Path(name): Path<String>) -> Response {
+    match format!("{}{name}", evaluation::FOLDER).parse() {
+        Ok(path) => stored(&ports, &path).await,
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 /// Responds with a page, or with another stored object in its folder, such as the report of a week.
-async fn object(State(ports): State<Ports>, Path(name): Path<String>) -> Response {
+async fn report(State(ports): State<Ports>, Path(name): Path<String>) -> Response {
     let Ok(path) = format!("reports/{name}").parse::<ObjectPath>() else {
         return StatusCode::NOT_FOUND.into_response();
     };
