@@ -23,8 +23,8 @@ use crate::{
 pub const FOLDER: &str = "reports/";
 /// The host at which a signed-in person opens objects of Cloud Storage.
 const CLOUD_STORAGE: &str = "https://storage.cloud.google.com";
-/// A state whose last decision is older than this is shown as it was then. It is that of a simulated
-/// run, whose time lies in the past.
+/// A state whose last decision is older than this is shown as it was then. It is that of a
+/// simulated run, whose time lies in the past.
 const OLD_STATE: SignedDuration = SignedDuration::from_hours(24 * 35);
 
 /// A page.

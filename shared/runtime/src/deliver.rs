@@ -1,7 +1,7 @@
 //! One delivery, from the request to the response.
 //!
-//! The order is artifact, audit row, pages, ledger, events, response. The next delivery repairs a crash
-//! between any two steps.
+//! The order is artifact, audit row, pages, ledger, events, response. The next delivery repairs a
+//! crash between any two steps.
 
 mod dead_letter;
 

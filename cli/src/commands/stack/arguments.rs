@@ -15,9 +15,9 @@ Examples:
   bike-traffic stack --now 2021-08-23 --port 8500
   bike-traffic stack --open-data-url https://opendata.paris.fr
 
-The stack runs until Ctrl-C, and serves the on-call page and those of weeks and months on a port \
-of 127.0.0.1. Messages that were not delivered by then are delivered after the \
-next start.
+The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the \
+next start. It serves the on-call page at http://127.0.0.1:8400/, and the pages of weeks and months \
+below it.
 
 A simulated run ends in the past, and the forecasts of /v1/predict need the counts of the last \
 weeks. With --now, the stack's clock begins on the day after the last counts, and that day can be \

@@ -1,4 +1,4 @@
-//! Instants, and the commands of the runbook.
+//! Instants in words.
 
 use forecasting::time::paris;
 use jiff::Timestamp;

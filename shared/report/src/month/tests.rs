@@ -58,7 +58,8 @@ fn forecast(hour: Hour, prediction: f64, version: u32, predicted_at: Timestamp) 
 }
 
 /// Returns a state at noon on 2021-08-03. On the first day, version 1 was in time and 2 bicycles
-/// off; on the second, version 2 was late and 5 bicycles off. The seasonal naive was 10 off on both.
+/// off; on the second, version 2 was late and 5 bicycles off. The seasonal naive was 10 off on
+/// both.
 async fn state() -> Ports {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(day("2021-08-03").at(12))));
     let days = [

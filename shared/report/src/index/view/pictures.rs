@@ -62,8 +62,15 @@ pub(super) fn calendar(calendar: &Calendar) -> Markup {
     }
     for (position, day) in days(calendar).enumerate() {
         if day.date().weekday() == Weekday::Monday {
-            let x = position as f64 / f64::from(DAYS);
-            chart.add(label("tick", (x, top + 12.0), short(day)));
+            // The last labels end with their day, so that they stay within the page.
+            let is_last = position + 4 > DAYS as usize;
+            let (class, place) = if is_last {
+                ("tick end", position + 1)
+            } else {
+                ("tick", position)
+            };
+            let x = place as f64 / f64::from(DAYS);
+            chart.add(label(class, (x, top + 12.0), short(day)));
         }
     }
     let figure = chart.figure(table(calendar));
@@ -206,7 +213,7 @@ pub(super) fn next_day(next_day: Option<&NextDay>) -> Markup {
             "The function predict makes it after the next ingested day.",
         );
         return section(
-            "next_day",
+            "next-day",
             "There is no forecast of today or tomorrow",
             "",
             note,
@@ -226,13 +233,18 @@ pub(super) fn next_day(next_day: Option<&NextDay>) -> Markup {
             ),
         }
     );
+    let chart = Chart::new("hours", heading.clone(), how.clone(), HEIGHT);
+    section("next-day", &heading, how, hours(chart, next_day))
+}
+
+/// Draws the hours of the forecast and those of the week before.
+fn hours(mut chart: Chart, next_day: &NextDay) -> Markup {
     let hours = next_day.forecast.iter().zip(&next_day.week_earlier);
     let high = hours
         .clone()
         .flat_map(|(one, other)| [*one, *other])
         .flatten();
     let scale = Scale::from_zero(high.fold(0.0, f64::max), PLOT);
-    let mut chart = Chart::new("hours", heading.clone(), how.clone(), HEIGHT);
     chart.grid(&scale);
     let mut curves = Curves::new(next_day.forecast.len() as f64, HEIGHT);
     let points = |values: &[Option<f64>]| -> Vec<(f64, Option<f64>)> {
@@ -259,7 +271,7 @@ pub(super) fn next_day(next_day: Option<&NextDay>) -> Markup {
         }
     }
     chart.add(curves.markup());
-    section("next_day", &heading, how, chart.figure(table))
+    chart.figure(table)
 }
 
 fn next_day_heading(next_day: &NextDay) -> String {

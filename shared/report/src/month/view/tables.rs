@@ -80,10 +80,12 @@ pub(super) fn latency(page: &MonthPage) -> Markup {
 /// Formats a duration by its largest unit: `12 s`, `3.5 min`, `2.1 h`.
 fn duration(time: SignedDuration) -> String {
     let seconds = time.as_secs_f64();
-    match seconds {
-        _ if seconds < 90.0 => format!("{seconds:.0} s"),
-        _ if seconds < 5_400.0 => format!("{:.1} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3_600.0),
+    if seconds < 90.0 {
+        format!("{seconds:.0} s")
+    } else if seconds < 5_400.0 {
+        format!("{:.1} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3_600.0)
     }
 }
 
