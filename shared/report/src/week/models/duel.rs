@@ -1,7 +1,7 @@
 //! The errors of both models on both sets, and the interval of their difference.
 
 use forecasting::{metrics::DifferenceBound, policy::ScorePair};
-use shared::evaluation::Evaluation;
+use shared::{evaluation::Evaluation, registry::Version};
 
 use crate::{
     html::{Element, Markup, Table},
@@ -90,7 +90,7 @@ fn add_pair(chart: &mut Chart, y: f64, pair: &ScorePair, x: impl Fn(f64) -> f64)
 fn names(evaluation: &Evaluation, y: f64, pair: &ScorePair, x: impl Fn(f64) -> f64) -> Markup {
     let (champion, challenger) = (pair.champion.mae, pair.challenger.mae);
     let is_left = champion <= challenger;
-    let name = |class: &str, version, mae: f64, is_left: bool| {
+    let name = |class: &str, version: Version, mae: f64, is_left: bool| {
         let text = format!("v{version} {}", two_decimals(mae));
         // Names at the left border would leave the page.
         let (anchor, offset) = match is_left && x(mae) > 0.2 {

@@ -220,11 +220,13 @@ fn strategies(training: &Training) -> Markup {
         return Markup::default();
     }
     let chosen = training.strategy.as_deref().unwrap_or("no strategy");
-    let heading = format!(
-        "{} made the challenger, of {} tried",
-        text::sentence(chosen),
-        text::plural(training.trials.len(), "strategy").replace("strategys", "strategies")
-    );
+    let heading = match training.trials.len() {
+        1 => format!("{} made the challenger", text::sentence(chosen)),
+        tried => format!(
+            "{} made the challenger, of {tried} strategies tried",
+            text::sentence(chosen)
+        ),
+    };
     let mut table = Table::new(&["Strategy", "#MAE on the selection days", "Error"]);
     let mut rows = Vec::new();
     for trial in &training.trials {
