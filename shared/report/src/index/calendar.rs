@@ -103,7 +103,17 @@ impl Calendar {
         };
         let of_functions = || rows.iter().filter(|row| row.actor != Some(Actor::Operator));
         for row in of_functions() {
-            calendar.add_row(row);
+            // A replay handles a dead letter after all.
+            let is_answered = is_dead_letter(row)
+                && of_functions().any(|later| {
+                    later.function == row.function
+                        && later.event_id == row.event_id
+                        && later.timestamp >= row.timestamp
+                        && !is_dead_letter(later)
+                });
+            if !is_answered {
+                calendar.add_row(row);
+            }
         }
         for status in unfinished {
             calendar.add_unfinished(status);
@@ -139,6 +149,11 @@ impl Calendar {
             days if days <= 0 => (done, CellState::Done),
             days if days <= LATE_DAYS => (due, CellState::Late),
             _ => (done, CellState::Done),
+        };
+        let state = if is_dead_letter(row) {
+            CellState::DeadLettered
+        } else {
+            state
         };
         let reason = format!(
             "{}, {}: {}: {}",
@@ -198,9 +213,14 @@ impl Calendar {
     }
 }
 
+/// Returns `true` for the row that the runtime writes about a dead letter.
+pub(crate) fn is_dead_letter(row: &AuditRow) -> bool {
+    row.entry.decision == "dead-lettered"
+}
+
 /// Returns the day on which the work of an event is due: the day after the day or week that its id
 /// names. `None` for requests to repeat work, and for ids without a day or week.
-pub(crate) fn due_day(event_id: &EventId) -> Option<Day> {
+fn due_day(event_id: &EventId) -> Option<Day> {
     let subject = event_id.subject();
     let day = subject.parse::<Day>().ok();
     let last = day.or_else(|| subject.parse::<Week>().ok().map(Week::last_day));

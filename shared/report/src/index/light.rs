@@ -8,7 +8,7 @@ use shared::{
     ledger::{UnfinishedState, UnfinishedStatus},
 };
 
-use super::{champions::Champions, counters::OddCounter, words::instant};
+use super::{calendar::is_dead_letter, champions::Champions, counters::OddCounter, words::instant};
 use crate::text;
 
 /// The time without an ingested day from which on the forecast becomes stale, as in the alert.
@@ -293,7 +293,7 @@ impl Facts<'_> {
 
     fn last_of(&self, function: Function) -> Option<&AuditRow> {
         let rows = self.rows.iter();
-        rows.filter(|row| row.function == function)
+        rows.filter(|row| row.function == function && !is_dead_letter(row))
             .max_by_key(|row| row.timestamp)
     }
 }

@@ -219,6 +219,7 @@ fn week_links(rows: &[AuditRow], pages: Vec<Week>) -> Vec<WeekLink> {
     let last = |week: Week, function: Function| {
         rows.iter()
             .filter(|row| row.function == function && week_of(row) == Some(week))
+            .filter(|row| !calendar::is_dead_letter(row))
             .max_by_key(|row| row.timestamp)
     };
     let link = |week: Week| {

@@ -228,6 +228,27 @@ async fn calendar_shows_done_late_and_dead_lettered_work_on_its_day() {
 }
 
 #[tokio::test]
+async fn replayed_dead_letter_is_done() {
+    let ports = Ports::in_memory(Arc::new(SimulatedClock::new(today().at(12))));
+    for (hour, decision, state) in [
+        (6, "dead-lettered", CellState::DeadLettered),
+        (10, "forecast", CellState::Done),
+    ] {
+        let entry = AuditEntry::new(decision, "a reason");
+        let row = row(
+            Function::Predict,
+            "ingest/2021-08-29",
+            today().at(hour),
+            entry,
+        );
+        ports.warehouse.record(&row).await.unwrap();
+        let page = IndexPage::gather(&ports).await.unwrap();
+        let cell = page.calendar.cell(Function::Predict, today()).unwrap();
+        assert_eq!(cell.state, state, "{:?}", cell.reasons);
+    }
+}
+
+#[tokio::test]
 async fn silent_counter_has_the_hour_of_its_first_zero() {
     let page = IndexPage::gather(&state().await).await.unwrap();
     let expected = OddCounter {
