@@ -11,7 +11,7 @@ use runtime::{Context, Error, Handler, Outcome, check_is_over};
 use serde_json::json;
 use shared::{
     address::ObjectPath,
-    audit::{AuditEntry, AuditRow},
+    audit::AuditEntry,
     event::{DriftCheckRequested, DriftDetected, Function, Topic},
     ports::Ports,
     registry,
@@ -125,10 +125,11 @@ impl Handler for DriftCheck {
         })
     }
 
-    async fn show(&self, context: &Context, row: &AuditRow) {
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
         let Some(ports) = &self.pages else { return };
         let fence = &context.fence;
-        let failures = publish(ports, week_of(row), move || fence.check()).await;
+        let week = week_of(&context.event_id, entry);
+        let failures = publish(ports, week, move || fence.check()).await;
         for failure in failures {
             let error = Error::transient("cannot update the pages").caused_by(failure);
             tracing::warn!(error = %error.chain(), "cannot write page");

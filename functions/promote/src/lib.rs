@@ -7,7 +7,7 @@ use report::publish::{PageAddress, publish, week_of};
 use runtime::{Context, Error, Fence, Handler, Outcome};
 use serde_json::json;
 use shared::{
-    audit::{AuditEntry, AuditRow, ChampionDecision, Compared},
+    audit::{AuditEntry, ChampionDecision, Compared},
     evaluation::Evaluation,
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     ports::Ports,
@@ -156,10 +156,11 @@ impl Handler for Promote {
         Ok(Outcome::new(entry).publish(&decided))
     }
 
-    async fn show(&self, context: &Context, row: &AuditRow) {
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
         let Some(ports) = &self.pages else { return };
         let fence = &context.fence;
-        let failures = publish(ports, week_of(row), move || fence.check()).await;
+        let week = week_of(&context.event_id, entry);
+        let failures = publish(ports, week, move || fence.check()).await;
         for failure in failures {
             let error = Error::transient("cannot update the pages").caused_by(failure);
             tracing::warn!(error = %error.chain(), "cannot write page");

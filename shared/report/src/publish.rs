@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{
     address::ObjectPath,
-    audit::AuditRow,
+    audit::{AuditEntry, AuditRow},
+    event::EventId,
     ports::Ports,
     store::{Condition, Store, StoreError},
     week_report,
@@ -179,10 +180,10 @@ pub(crate) fn time_of(ports: &Ports, rows: &[AuditRow]) -> Timestamp {
         .unwrap_or(now)
 }
 
-/// Returns the week that a decision is about, if it is about one.
-pub fn week_of(row: &AuditRow) -> Option<Week> {
-    let stored = row.entry.detail.get("week").and_then(|week| week.as_str());
-    let subject = row.event_id.subject();
+/// Returns the week that the decision about an event is about, if it is about one.
+pub fn week_of(event_id: &EventId, entry: &AuditEntry) -> Option<Week> {
+    let stored = entry.detail.get("week").and_then(|week| week.as_str());
+    let subject = event_id.subject();
     let named = subject.split('@').next().unwrap_or(subject);
     stored
         .and_then(|week| week.parse().ok())
@@ -254,11 +255,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use shared::{
-        audit::AuditEntry,
-        clock::SimulatedClock,
-        event::{EventId, Function},
-    };
+    use shared::{clock::SimulatedClock, event::Function};
 
     use super::*;
 
@@ -337,7 +334,12 @@ mod tests {
             ),
             (row("promote/rollback-1", null), None),
         ] {
-            assert_eq!(week_of(&row), expected, "{}", row.event_id);
+            assert_eq!(
+                week_of(&row.event_id, &row.entry),
+                expected,
+                "{}",
+                row.event_id
+            );
         }
     }
 

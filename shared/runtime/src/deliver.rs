@@ -4,8 +4,9 @@
 //! crash between any two steps.
 
 mod dead_letter;
+mod show;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     Router,
@@ -35,9 +36,6 @@ use super::{
     settings::ServiceSettings,
     status::{MAXIMUM_BODY_BYTES, Reply},
 };
-
-/// The time after which [`Handler::show`] is ended.
-const SHOW_LIMIT: Duration = Duration::from_secs(60);
 
 /// A handler with its ports, ledger, and authentication.
 pub(super) struct Service<H> {
@@ -296,7 +294,8 @@ impl<H: Handler> Service<H> {
             fence.release("cannot write the audit row").await;
             return retry("cannot write the audit row", error);
         }
-        self.while_renewing(fence, self.show(context, row)).await;
+        self.while_renewing(fence, self.show(context, row.entry))
+            .await;
         if let Err(error) = fence.complete(&decision, &events).await {
             fence
                 .release("cannot complete the event in the ledger")
@@ -305,25 +304,6 @@ impl<H: Handler> Service<H> {
         }
         tracing::info!(decision, reason, "event handled");
         self.publish(&events).await.unwrap_or(Reply::Done)
-    }
-
-    /// Runs [`Handler::show`] in its own task, so that a panic does not affect the event.
-    async fn show(&self, context: &Context, row: AuditRow) {
-        let (handler, context) = (Arc::clone(&self.handler), context.clone());
-        let work =
-            tokio::spawn(async move { handler.show(&context, &row).await }.in_current_span());
-        let abort = work.abort_handle();
-        match tokio::time::timeout(SHOW_LIMIT, work).await {
-            Ok(Ok(())) => {}
-            Ok(Err(panic)) => tracing::warn!(error = %panic, "cannot show the event"),
-            Err(_) => {
-                abort.abort();
-                tracing::warn!(
-                    limit_seconds = SHOW_LIMIT.as_secs(),
-                    "ended showing the event"
-                );
-            }
-        }
     }
 
     /// Writes an audit row, if the delivery still holds its lease.

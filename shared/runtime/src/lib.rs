@@ -20,7 +20,7 @@ use std::{future::Future, sync::Arc};
 use axum::Router;
 use jiff::Timestamp;
 use shared::{
-    audit::{AuditEntry, AuditRow},
+    audit::AuditEntry,
     event::{Event, EventId, Function, Input, Topic, encode},
     ledger::RecordedEvent,
 };
@@ -70,7 +70,7 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// Cannot fail the event: the runtime ends it after a minute, and logs a panic. A repeated
     /// delivery of a complete event does not call it.
-    fn show(&self, _context: &Context, _row: &AuditRow) -> impl Future<Output = ()> + Send {
+    fn show(&self, _context: &Context, _entry: &AuditEntry) -> impl Future<Output = ()> + Send {
         async {}
     }
 

@@ -61,11 +61,11 @@ impl UnfinishedStatus {
             entry,
         } = unfinished;
         let (state, since, reason) = match entry {
-            Entry::InProgress { since, expires } if expires > now => {
+            Entry::InProgress { since, expires, .. } if expires > now => {
                 (UnfinishedState::InProgress, since, None)
             }
             Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
-            Entry::Released { at, reason } => (UnfinishedState::Failed, at, Some(reason)),
+            Entry::Released { at, reason, .. } => (UnfinishedState::Failed, at, Some(reason)),
             Entry::DeadLettered { at, reason, .. } => {
                 (UnfinishedState::DeadLettered, at, Some(reason))
             }

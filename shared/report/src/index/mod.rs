@@ -206,7 +206,7 @@ fn decisions(rows: &[AuditRow], pages: &[Week]) -> Vec<Decision> {
         event: row.event_id.to_string(),
         decision: row.entry.decision.clone(),
         reason: row.entry.reason.clone(),
-        week: week_of(row).filter(|week| pages.contains(week)),
+        week: week_of(&row.event_id, &row.entry).filter(|week| pages.contains(week)),
     };
     decisions
         .into_iter()
@@ -218,7 +218,9 @@ fn decisions(rows: &[AuditRow], pages: &[Week]) -> Vec<Decision> {
 fn week_links(rows: &[AuditRow], pages: Vec<Week>) -> Vec<WeekLink> {
     let last = |week: Week, function: Function| {
         rows.iter()
-            .filter(|row| row.function == function && week_of(row) == Some(week))
+            .filter(|row| {
+                row.function == function && week_of(&row.event_id, &row.entry) == Some(week)
+            })
             .filter(|row| !calendar::is_dead_letter(row))
             .max_by_key(|row| row.timestamp)
     };

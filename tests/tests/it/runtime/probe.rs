@@ -12,7 +12,7 @@ use axum::{Router, routing::get};
 use runtime::{Context, Error, Handler, Outcome};
 use shared::{
     address::ObjectPath,
-    audit::{AuditEntry, AuditRow},
+    audit::AuditEntry,
     event::{DayIngested, DriftCheckRequested, EventId, Function, IngestRequested, Topic},
     store::{Condition, Store},
 };
@@ -174,13 +174,13 @@ impl Handler for Probe {
         }
     }
 
-    async fn show(&self, context: &Context, row: &AuditRow) {
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
         let show = *self.show.lock().unwrap();
         if show == Show::Nothing {
             return;
         }
         let holds_lease = context.fence.check().await.is_ok();
-        let shown = (row.entry.decision.clone(), holds_lease);
+        let shown = (entry.decision.clone(), holds_lease);
         self.shown.lock().unwrap().push(shown);
         assert!(show != Show::Panic, "scripted panic");
     }
