@@ -1,7 +1,7 @@
 //! Elements of a page, escaped and well-formed by construction.
 //!
-//! Text becomes [`Markup`] by `into()`, which escapes it. There is no other way from text to markup,
-//! so a counter with the name `<b>` cannot break a page.
+//! Text becomes [`Markup`] by `into()`, which escapes it. There is no other way from text to
+//! markup, so a counter with the name `<b>` cannot break a page.
 
 use std::fmt::{self, Display, Write};
 
@@ -172,13 +172,26 @@ pub struct Table {
 }
 
 impl Table {
-    /// Creates a table with the names of its columns. Columns whose name begins with `#` hold
-    /// numbers: they are aligned to the right, and the `#` is dropped.
+    /// Creates a table with the names of its columns.
+    ///
+    /// Columns whose name begins with `#` hold numbers: they are aligned to the right. A `~` before
+    /// it hides the head of the column on narrow screens; its cells need the class `wide`. Both
+    /// characters are dropped.
     pub fn new(columns: &[&str]) -> Self {
         let head = columns.iter().map(|column| {
-            let (class, name) = match column.strip_prefix('#') {
-                Some(name) => ("n", name),
-                None => ("", *column),
+            let (is_wide, name) = match column.strip_prefix('~') {
+                Some(name) => (true, name),
+                None => (false, *column),
+            };
+            let (is_number, name) = match name.strip_prefix('#') {
+                Some(name) => (true, name),
+                None => (false, name),
+            };
+            let class = match (is_number, is_wide) {
+                (true, true) => "n wide",
+                (true, false) => "n",
+                (false, true) => "wide",
+                (false, false) => "",
             };
             element("th", class, name).attr("scope", "col")
         });
@@ -243,9 +256,12 @@ impl Table {
         .into()
     }
 
-    /// Returns the table folded behind the word `Table`, as the alternative to a chart.
+    /// Returns the table folded behind the word `Table`, as the alternative to a chart. It is not
+    /// printed.
     pub fn folded(self) -> Markup {
-        folded("Table", self.markup())
+        element("details", "data", plain("summary", "Table"))
+            .child(self.markup())
+            .into()
     }
 }
 

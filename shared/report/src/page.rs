@@ -87,7 +87,7 @@ pub fn section(
 pub fn part(heading: &str, how: impl Into<Markup>, content: impl Into<Markup>) -> Markup {
     let how = how.into();
     let how = (!how.is_empty()).then(|| element("p", "how", how));
-    element("div", "keep", plain("h3", heading))
+    element("div", "part", plain("h3", heading))
         .child(how)
         .child(content)
         .into()

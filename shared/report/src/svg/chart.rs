@@ -244,6 +244,9 @@ mod tests {
         assert!(text.contains(
             "role=\"img\" aria-labelledby=\"c-title c-desc\"><title id=\"c-title\">It rises</title>"
         ));
-        assert!(text.contains("<details><summary>Table</summary>"), "{text}");
+        assert!(
+            text.contains("<details class=\"data\"><summary>Table</summary>"),
+            "{text}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const HEIGHT: f64 = 310.0;
-const TOP: f64 = 18.0;
+const TOP: f64 = 26.0;
 const BOTTOM: f64 = 280.0;
 /// The width of an hour in the nested picture of the curves.
 const HOUR: f64 = 10.0;
@@ -259,15 +259,17 @@ fn add_days(chart: &mut Chart, hours: usize, days: &[DayHours<'_>]) {
     for day in days {
         let middle = x(day.start as f64 + day.hours.len() as f64 / 2.0);
         chart.add(label(
-            "tick mid",
+            "tick mid wide",
             (middle, BOTTOM + 20.0),
             text::short_day(day.day),
         ));
+        let weekday = text::short_weekday(text::weekday(day.day));
+        chart.add(label("tick mid narrow", (middle, BOTTOM + 20.0), weekday));
         if day.start > 0 {
             chart.add(upright("day", x(day.start as f64), (TOP, BOTTOM + 6.0)));
         }
         if day.is_holiday() {
-            chart.add(label("tick mid", (middle, TOP + 8.0), "holiday"));
+            chart.add(label("tick mid", (middle, TOP - 12.0), "holiday"));
         }
     }
 }
@@ -306,8 +308,8 @@ fn largest_miss(hours: &[CityHour], scale: &Scale) -> Option<Markup> {
     let top = (scale.y(high) - 34.0).max(TOP + 22.0);
     let direction = if miss < 0.0 { "fewer" } else { "more" };
     let anchor = match x {
-        x if x < 0.12 => "t-ink",
-        x if x > 0.88 => "t-ink end",
+        x if x < 0.25 => "t-ink",
+        x if x > 0.75 => "t-ink end",
         _ => "t-ink mid",
     };
     let lines = [

@@ -122,13 +122,13 @@ fn table(counters: &[&CounterWeek], highest: f64) -> Table {
     let mut table = Table::new(&[
         "Counter",
         "28 days",
-        "#Mean",
-        "#Change",
+        "~#Mean",
+        "~#Change",
         "#MAE",
-        "Forecast and last week",
+        "~Forecast and last week",
         "#Bias",
         "#Silent hours",
-        "#Missing hours",
+        "~#Missing hours",
     ])
     .class("counters");
     for counter in counters {
@@ -160,13 +160,13 @@ fn row(counter: &CounterWeek, highest: f64) -> Markup {
     [
         plain("th", counter.name.as_str()).attr("scope", "row"),
         element("td", "pic", line(counter)),
-        element("td", "n", number(counter.mean, text::number)),
-        element("td", "n", number(change, text::signed_percent)),
+        element("td", "n wide", number(counter.mean, text::number)),
+        element("td", "n wide", number(change, text::signed_percent)),
         element("td", "n", number(counter.mae, text::number)),
-        element("td", "dotcell", pair(counter, highest)),
+        element("td", "dotcell wide", pair(counter, highest)),
         element("td", "n", number(counter.bias, text::signed)),
         element("td", class, hours(counter.silent_hours)),
-        element("td", "n", hours(counter.missing_hours)),
+        element("td", "n wide", hours(counter.missing_hours)),
     ]
     .into()
 }

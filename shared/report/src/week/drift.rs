@@ -37,8 +37,8 @@ pub(super) fn section(page: &WeekPage) -> Markup {
         "Column",
         "Distance, the line is the threshold",
         "#Score",
-        "#Week before",
-        "12 weeks",
+        "~#Week before",
+        "~12 weeks",
     ];
     if !page.histograms.is_empty() {
         names.push("Distribution");
@@ -149,10 +149,10 @@ fn row(page: &WeekPage, column: &ColumnDrift) -> Markup {
         ),
         element(
             "td",
-            "n",
+            "n wide",
             before.map_or_else(|| "–".to_owned(), text::score),
         ),
-        element("td", "pic", sparkline(&scores, 1, threshold, &title)),
+        element("td", "pic wide", sparkline(&scores, 1, threshold, &title)),
     ]);
     if !page.histograms.is_empty() {
         let found = page

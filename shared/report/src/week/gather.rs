@@ -238,7 +238,7 @@ fn steps(log: &[AuditRow], week: Week) -> Vec<&AuditRow> {
 
 fn marks(log: &[AuditRow], week: Week) -> Vec<Mark> {
     let mark = |row: &AuditRow| {
-        // The decisions of operators are about no week. They belong to that in which they were made.
+        // Operators decide about no week. Their decisions belong to the week of the decision.
         let about =
             week_of(row.event_id.subject()).unwrap_or_else(|| Day::of(row.timestamp).week());
         Mark::of(about, &Step::of(row)).filter(|_| about <= week)

@@ -93,7 +93,7 @@ fn footer(page: &WeekPage) -> Markup {
     [plain("p", notes), plain("p", line)].into()
 }
 
-/// Returns `forecast` or another noun with the verb of a number, as in `1 hour has`, `3 hours have`.
+/// Returns a number of things with a verb, as in `1 hour has` and `3 hours have`.
 fn have(number: usize, noun: &str) -> String {
     let verb = if number == 1 { "has" } else { "have" };
     format!("{} {verb}", text::plural(number, noun))

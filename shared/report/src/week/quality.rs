@@ -83,10 +83,12 @@ fn add_day(chart: &mut Chart, (x, width): (f64, f64), day: &Day<'_>, scale: &Sca
     };
     chart.add(label(class, (middle, y - 6.0), percent(share)));
     chart.add(label(
-        "tick mid",
+        "tick mid wide",
         (middle, BOTTOM + 18.0),
         text::short_day(day.coverage.day),
     ));
+    let weekday = text::short_weekday(text::weekday(day.coverage.day));
+    chart.add(label("tick mid narrow", (middle, BOTTOM + 18.0), weekday));
     if day.is_late() {
         chart.add(label("t-orange mid", (middle, BOTTOM + 34.0), "late"));
     }

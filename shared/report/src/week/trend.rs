@@ -103,7 +103,7 @@ pub(super) fn section(page: &WeekPage) -> Markup {
     .into();
     let content: Markup = [
         main_chart(page, &points, &heading),
-        element("div", "even", smaller).into(),
+        element("div", "three", smaller).into(),
     ]
     .into();
     page::section("trend", &heading, how, content)
@@ -288,7 +288,7 @@ fn small(
     );
     let title = format!("{name}: {} in the last week", format(last));
     let description = "Line chart of twelve weeks.";
-    let mut chart = Chart::new(id, title.as_str(), description, 106.0).margins(Margins::Both);
+    let mut chart = Chart::new(id, title.as_str(), description, 106.0);
     let ticks = scale.ticks();
     let ends = ticks.first().into_iter().chain(ticks.last()).copied();
     let mut labelled: Vec<_> = ends.chain([0.0]).collect();
@@ -320,7 +320,6 @@ fn small(
             );
         }
     }
-    chart.name("t-blue", scale.y(last), format(last));
     let table = small_table(&title, points, &values, format);
     Element::new("div")
         .child(element("p", "how", title))

@@ -171,21 +171,7 @@ impl Sample {
                 .await
                 .unwrap();
         }
-        let detail = json!({ "days": [{
-            "day": day, "rows": counts.len(), "records": counts.len() + 5, "duplicates": 3, "rejected": 2,
-        }] });
-        let entry = AuditEntry {
-            detail,
-            ..AuditEntry::new("ingested", "counts of a day")
-        };
-        record(
-            ports,
-            Function::Ingest,
-            EventId::of(Function::Ingest, day),
-            entry,
-            at,
-        )
-        .await;
+        record_day(ports, day, counts.len()).await;
     }
 
     async fn store_report(self, ports: &Ports, week: Week, mae: f64) {
@@ -289,6 +275,19 @@ impl Sample {
         )
         .await;
     }
+}
+
+/// Records the ingestion of a day, on the morning after it.
+async fn record_day(ports: &Ports, day: Day, rows: usize) {
+    let detail = json!({ "days": [{
+        "day": day, "rows": rows, "records": rows + 5, "duplicates": 3, "rejected": 2,
+    }] });
+    let entry = AuditEntry {
+        detail,
+        ..AuditEntry::new("ingested", "counts of a day")
+    };
+    let id = EventId::of(Function::Ingest, day);
+    record(ports, Function::Ingest, id, entry, day.plus(1).at(6)).await;
 }
 
 /// Records an audit row.
