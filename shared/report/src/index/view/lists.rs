@@ -90,12 +90,16 @@ pub(super) fn champions(page: &IndexPage) -> Markup {
     };
     let mut content = Markup::default();
     if !champions.changes.is_empty() {
-        let mut table = Table::new(&["Since", "Version", "#Test MAE", "Decision", "Reason"]);
+        let mut table = Table::new(&["Since", "Version", "~#Test MAE", "Decision", "Reason"]);
         for change in champions.changes.iter().take(CHANGES) {
             let mut row = Markup::from(plain("th", instant(change.at)).attr("scope", "row"));
             row.push(plain("td", change.version.to_string()));
             let mae = change.test_mae.map(|mae| format!("{mae:.2}"));
-            row.push(element("td", "n", mae.unwrap_or_else(|| "–".to_owned())));
+            row.push(element(
+                "td",
+                "n wide",
+                mae.unwrap_or_else(|| "–".to_owned()),
+            ));
             row.push(plain("td", change.decision.as_str()));
             row.push(element("td", "reason", change.reason.as_str()));
             table.cells(row);
@@ -121,14 +125,14 @@ pub(super) fn decisions(page: &IndexPage) -> Markup {
     if page.decisions.is_empty() {
         return section("decisions", &heading, "", Markup::default());
     }
-    let mut table = Table::new(&["Time", "By", "About", "Decision", "Reason"]);
+    let mut table = Table::new(&["Time", "~By", "About", "Decision", "Reason"]);
     for decision in &page.decisions {
         let about: Markup = match decision.week {
             Some(week) => link(&week_link(week), &decision.event).into(),
             None => decision.event.as_str().into(),
         };
         let mut row = Markup::from(plain("th", instant(decision.at)).attr("scope", "row"));
-        row.push(plain("td", author(decision)));
+        row.push(element("td", "wide", author(decision)));
         row.push(plain("td", about));
         row.push(plain("td", plain("b", decision.decision.as_str())));
         row.push(element("td", "reason", decision.reason.as_str()));
@@ -173,12 +177,12 @@ fn week_table(weeks: &[WeekLink]) -> Markup {
     if weeks.is_empty() {
         return Markup::default();
     }
-    let mut table = Table::new(&["Week", "Days", "#MAE", "Judged", "Champion"]);
+    let mut table = Table::new(&["Week", "~Days", "#MAE", "Judged", "Champion"]);
     for week in weeks {
         let name = link(&week_link(week.week), &week.week.to_string());
         let text_of = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
         let mut row = Markup::from(plain("th", name).attr("scope", "row"));
-        row.push(plain("td", text::days(week.week)));
+        row.push(element("td", "wide", text::days(week.week)));
         let mae = week.mae.map(text::number);
         row.push(element("td", "n", mae.unwrap_or_else(|| "–".to_owned())));
         row.push(plain("td", text_of(&week.judged)));

@@ -14,9 +14,9 @@ use crate::{
 pub(super) fn days(page: &MonthPage) -> Table {
     let mut table = Table::new(&[
         "Day",
-        "Forecast at",
+        "~Forecast at",
         "In time",
-        "Version",
+        "~Version",
         "#MAE",
         "#Naive MAE",
         "#Saved bicycles",
@@ -24,13 +24,15 @@ pub(super) fn days(page: &MonthPage) -> Table {
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), text::number);
     for day in &page.days {
         let mut row = Markup::from(plain("th", day.day.to_string()).attr("scope", "row"));
-        row.push(plain(
+        row.push(element(
             "td",
+            "wide",
             day.predicted_at.map_or_else(|| "–".to_owned(), instant),
         ));
         row.push(plain("td", if day.is_in_time() { "yes" } else { "no" }));
         let version = day.version.map(|version| version.to_string());
-        row.push(plain("td", version.unwrap_or_else(|| "–".to_owned())));
+        let version = version.unwrap_or_else(|| "–".to_owned());
+        row.push(element("td", "wide", version));
         let saved = (day.gain.rows > 0).then(|| day.gain.saved());
         for value in [
             number(day.gain.mae()),
@@ -161,10 +163,10 @@ fn trained_on(record: &VersionRecord) -> String {
 }
 
 fn versions(records: &[&VersionRecord]) -> Markup {
-    let mut table = Table::new(&["Version", "Run", "From", "#Test MAE", "#Days", "Decision"]);
+    let mut table = Table::new(&["Version", "~Run", "From", "#Test MAE", "#Days", "Decision"]);
     for record in records {
         let mut row = Markup::from(plain("th", record.version.to_string()).attr("scope", "row"));
-        row.push(plain("td", record.run.as_str()));
+        row.push(element("td", "wide", record.run.as_str()));
         let base = match (record.base, &record.baseline) {
             (Some(base), _) => format!("version {base}, {}", record.trained_as),
             (None, Some(baseline)) => baseline.clone(),
