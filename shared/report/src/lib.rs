@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod html;
+pub mod index;
+pub mod month;
 pub mod page;
+pub mod publish;
 pub mod svg;
 pub mod text;
 pub mod week;

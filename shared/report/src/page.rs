@@ -3,7 +3,7 @@
 use crate::html::{Element, Markup, element, plain};
 
 /// The style sheet of all pages, with the colours of light and dark screens as variables.
-pub const STYLE: &str = include_str!("style.css");
+pub const STYLE: &str = concat!(include_str!("style.css"), include_str!("index/style.css"));
 
 /// The icon of a page. Without one, browsers request `favicon.ico`.
 const NO_ICON: &str = "data:,";

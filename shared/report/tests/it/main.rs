@@ -2,6 +2,7 @@
 //!
 //! The test `pages_are_written_for_a_browser` writes them to `target/pages/`.
 
+mod index;
 mod markup;
 mod sample;
 mod week;

@@ -96,7 +96,7 @@ fn rules(verdicts: &Verdicts) -> Markup {
 /// Returns both errors of a group, if the challenger has one.
 fn errors(group: &Group) -> Option<(f64, f64)> {
     // The challenger is optional in breakdowns of a single model.
-    let challenger: Option<forecasting::metrics::GroupScores> = group.challenger.into();
+    let challenger: Option<forecasting::metrics::GroupScores> = group.challenger;
     Some((group.champion.mae, challenger?.mae))
 }
 
