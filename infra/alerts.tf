@@ -2,6 +2,9 @@
 
 locals {
   runbook = "What to do: docs/deploy.md, section"
+  # Drift-check and promote write the page, so it shows the state after the last judgement or
+  # decision. `bike-traffic report --cloud` writes it again.
+  page = "\n\nThe on-call page, with the commands filled in: https://storage.cloud.google.com/${google_storage_bucket.artifacts.name}/reports/index.html. Make it again with `bike-traffic report --cloud`."
 
   # Functions with equal limits share one condition, because Google bills alerting by condition.
   overdue = { for name, function in local.functions : tostring(function.overdue_after_seconds) => name... }
@@ -77,7 +80,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
   }
 
   documentation {
-    content = "${local.runbook} \"Dead letters\". To list the dead letters: `bike-traffic status --cloud`."
+    content = "${local.runbook} \"Dead letters\". To list the dead letters: `bike-traffic status --cloud`.${local.page}"
   }
 }
 
@@ -101,7 +104,7 @@ resource "google_monitoring_alert_policy" "no_ingest" {
   }
 
   documentation {
-    content = "${local.runbook} \"No ingest for 36 hours\"."
+    content = "${local.runbook} \"No ingest for 36 hours\".${local.page}"
   }
 }
 
@@ -127,7 +130,7 @@ resource "google_monitoring_alert_policy" "major_drift" {
   }
 
   documentation {
-    content = "${local.runbook} \"Major drift\"."
+    content = "${local.runbook} \"Major drift\".${local.page}"
   }
 }
 
@@ -159,7 +162,7 @@ resource "google_monitoring_alert_policy" "ledger_overdue" {
   }
 
   documentation {
-    content = "${local.runbook} \"Event overdue in the ledger\". To list overdue events: `bike-traffic status --cloud`."
+    content = "${local.runbook} \"Event overdue in the ledger\". To list overdue events: `bike-traffic status --cloud`.${local.page}"
   }
 }
 
@@ -189,7 +192,7 @@ resource "google_monitoring_alert_policy" "slow" {
   }
 
   documentation {
-    content = "${local.runbook} \"P95 latency\"."
+    content = "${local.runbook} \"P95 latency\".${local.page}"
   }
 }
 
@@ -228,6 +231,6 @@ resource "google_monitoring_alert_policy" "errors" {
   }
 
   documentation {
-    content = "${local.runbook} \"Error ratio\"."
+    content = "${local.runbook} \"Error ratio\".${local.page}"
   }
 }

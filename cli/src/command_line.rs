@@ -7,10 +7,10 @@ use crate::commands::{
     drift_check::DriftArguments, export::ExportArguments, fine_tune::FineTuneArguments,
     ingest::IngestArguments, man::ManArguments, merge_baseline::MergeArguments,
     model_card::ModelCardArguments, publish_baseline::PublishArguments,
-    registry_unlock::UnlockArguments, replay::ReplayArguments, retrain::RetrainArguments,
-    rollback::RollbackArguments, run::RunArguments, sample_data::SampleDataArguments,
-    set_up::SetUpArguments, split::SplitArguments, stack::StackArguments, status::StatusArguments,
-    train::TrainArguments,
+    registry_unlock::UnlockArguments, replay::ReplayArguments, report::ReportArguments,
+    retrain::RetrainArguments, rollback::RollbackArguments, run::RunArguments,
+    sample_data::SampleDataArguments, set_up::SetUpArguments, split::SplitArguments,
+    stack::StackArguments, status::StatusArguments, train::TrainArguments,
 };
 
 /// Train, run and replay the bicycle traffic forecast for Paris.
@@ -69,6 +69,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Show the card of the champion, or of any other version: data, parameters, scores.
     ModelCard(ModelCardArguments),
+    /// Make the on-call page, or the page of a week or month.
+    Report(ReportArguments),
     /// Make the version before the last promotion, or any other version, champion again.
     Rollback(RollbackArguments),
     /// Break the lock of the model registry, if it does not expire by itself.

@@ -50,6 +50,7 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Ingest(arguments) => commands::ingest::command(arguments).await,
         Command::Status(arguments) => commands::status::command(arguments).await,
         Command::ModelCard(arguments) => commands::model_card::command(arguments).await,
+        Command::Report(arguments) => commands::report::command(arguments).await,
         Command::Rollback(arguments) => commands::rollback::command(arguments).await,
         Command::RegistryUnlock(arguments) => commands::registry_unlock::command(arguments).await,
         Command::SetUp(arguments) => commands::set_up::command(arguments).await,

@@ -28,7 +28,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use entry::{Entry, RecordedEvent, RecordedOutcome};
 pub use listing::{
-    Unfinished, each_unfinished_since, last_completed, unfinished, unfinished_since,
+    Unfinished, UnfinishedState, UnfinishedStatus, each_unfinished_since, last_completed,
+    unfinished, unfinished_since,
 };
 
 use crate::{

@@ -19,6 +19,7 @@ pub mod settings;
 pub mod store;
 pub mod training_baseline;
 pub mod warehouse;
+pub mod week_report;
 
 /// The type of instants in all ports and events.
 pub use jiff::Timestamp;

@@ -13,6 +13,7 @@ pub mod model_card;
 pub mod publish_baseline;
 pub mod registry_unlock;
 pub mod replay;
+pub mod report;
 pub mod retrain;
 pub mod rollback;
 pub mod run;

@@ -17,9 +17,8 @@ use shared::{
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
     ports::Ports,
-    registry::{
-        self, Alias, ChampionError, ModelVersion, Registry, RegistryError, RunName, Version,
-    },
+    registry::{self, Alias, ModelVersion, RunName, Version},
+    store::StoreError,
 };
 
 use crate::{
@@ -31,6 +30,7 @@ use crate::{
 };
 use unreadable::{LEDGER, readable};
 
+pub use shared::ledger::{UnfinishedState, UnfinishedStatus};
 pub use unreadable::Unreadable;
 
 /// The number of most recent versions in the report.
@@ -87,6 +87,9 @@ pub struct Status {
     /// The most recent versions and all versions with an alias, newest first; `None` if the registry
     /// cannot be read.
     pub versions: Option<Vec<VersionStatus>>,
+    /// The address of the on-call page, if it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// The functions in the order of the event flow.
     pub functions: Vec<FunctionStatus>,
     /// The events that were started and are not complete, with those that are dead letters; `None`
@@ -139,35 +142,6 @@ pub struct LastEvent {
     pub decision: String,
     /// The reason of the decision.
     pub reason: String,
-}
-
-/// An event that was started and is not complete.
-#[derive(Clone, Debug, Serialize)]
-pub struct UnfinishedStatus {
-    /// The function that handles the event.
-    pub function: Function,
-    /// The event id.
-    pub event_id: EventId,
-    /// The state of the last delivery.
-    pub state: UnfinishedState,
-    /// The start of the state.
-    pub since: Timestamp,
-    /// The error of the last delivery if it failed.
-    pub reason: Option<String>,
-}
-
-/// The state of an unfinished event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UnfinishedState {
-    /// A delivery is in progress.
-    InProgress,
-    /// The lease of the last delivery expired; the next delivery takes over.
-    Overdue,
-    /// The last delivery failed; the next delivery retries.
-    Failed,
-    /// The message is a dead letter; nothing happens before it is replayed or requested again.
-    DeadLettered,
 }
 
 /// Runs the command.
@@ -235,9 +209,10 @@ pub async fn read_status(
     let versions = readable("versions", versions(ports).await, &mut unreadable);
     let mut champion_problem = None;
     if versions.is_some() {
-        let problem = find_champion_problem(&*ports.registry).await;
+        let problem = registry::find_champion_problem(&*ports.registry).await;
         champion_problem = readable("champion", problem, &mut unreadable).flatten();
     }
+    let page = readable("on-call page", find_page(ports).await, &mut unreadable).flatten();
     let log = ports.warehouse.audit_log_since(since).await;
     let log = readable("audit log", log, &mut unreadable);
     let last = |function: Function| {
@@ -277,6 +252,7 @@ pub async fn read_status(
         registry_lock,
         champion_problem,
         versions,
+        page,
         functions,
         unfinished,
         unreadable,
@@ -301,23 +277,11 @@ fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLe
     !is_message || dead_letters.iter().any(is_of_message)
 }
 
-/// Returns the reason why the functions cannot use the champion, or `None` if they can.
-async fn find_champion_problem(registry: &dyn Registry) -> Result<Option<String>, RegistryError> {
-    let version = match registry::champion(registry).await {
-        Ok(version) => version,
-        Err(ChampionError::Registry(error)) => return Err(error),
-        Err(error) => return Ok(Some(error.to_string())),
-    };
-    let reason = match registry.version(version).await {
-        Ok(_) => return Ok(None),
-        Err(RegistryError::Unusable { source, .. }) => source.to_string(),
-        Err(error @ RegistryError::NotFound { .. }) => error.to_string(),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(format!(
-        "the champion is version {version}, which the functions cannot use: {reason}; choose another one with \
-         `bike-traffic rollback --to VERSION`"
-    )))
+/// Returns the address of the on-call page, or `None` if no function has written it yet.
+async fn find_page(ports: &Ports) -> Result<Option<String>, StoreError> {
+    let path = ::report::index::path();
+    let address = ::report::publish::web_address(&ports.store.address_of(&path));
+    Ok(ports.store.generation(&path).await?.map(|_| address))
 }
 
 async fn versions(ports: &Ports) -> anyhow::Result<Vec<VersionStatus>> {
@@ -355,34 +319,6 @@ impl LastEvent {
             decision: row.entry.decision.clone(),
             reason: row.entry.reason.clone(),
         }
-    }
-}
-
-impl UnfinishedStatus {
-    fn of(unfinished: Unfinished, now: Timestamp) -> Option<Self> {
-        let Unfinished {
-            function,
-            event_id,
-            entry,
-        } = unfinished;
-        let (state, since, reason) = match entry {
-            Entry::InProgress { since, expires, .. } if expires > now => {
-                (UnfinishedState::InProgress, since, None)
-            }
-            Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
-            Entry::Released { at, reason, .. } => (UnfinishedState::Failed, at, Some(reason)),
-            Entry::DeadLettered { at, reason, .. } => {
-                (UnfinishedState::DeadLettered, at, Some(reason))
-            }
-            Entry::Complete { .. } => return None,
-        };
-        Some(Self {
-            function,
-            event_id,
-            state,
-            since,
-            reason,
-        })
     }
 }
 

@@ -56,7 +56,7 @@ fn finished_run_is_found_by_status_and_served_by_stack() {
     let given = text_of(&run(folder.path(), &["status", "--state", &state]));
     assert!(given.lines().next().unwrap().ends_with(&state), "{given}");
 
-    let reply = forecast(folder.path(), &["stack", "--now", TOMORROW]);
+    let reply = forecast(folder.path(), &["stack", "--now", TOMORROW, "--port", "0"]);
     assert!(reply["predictions"][0]["prediction"].is_number(), "{reply}");
 }
 

@@ -100,6 +100,7 @@ fn status() {
                 None,
             ),
         ]),
+        page: Some("file:///work/state/local/objects/reports/index.html".to_owned()),
         functions,
         unfinished: Some(vec![
             unfinished(
@@ -125,6 +126,7 @@ fn status() {
     };
     assert_printed("status", &status);
     let mut finished = Status {
+        page: None,
         unfinished: Some(Vec::new()),
         ..status
     };

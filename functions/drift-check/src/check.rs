@@ -6,102 +6,20 @@ use forecasting::{
     counts::Counts,
     coverage::Coverage,
     drift::{self, Column, DatasetDrift, EmptySide, Histogram, frame_columns, histograms},
-    features::{FeatureSpec, Frame, HISTORY_DAYS, TARGET},
-    metrics::{Breakdown, Scores},
-    policy::{LiveError, Policy, WeekVerdict},
+    features::{FeatureSpec, Frame, HISTORY_DAYS},
+    policy::{LiveError, Policy},
     time::Week,
 };
 use runtime::Error;
-use serde::{Deserialize, Serialize};
 use shared::{
-    Timestamp, fixed_test, program::Program, registry::Version, store::Store, warehouse::Warehouse,
+    Timestamp, fixed_test,
+    program::Program,
+    store::Store,
+    warehouse::Warehouse,
+    week_report::{ChampionRecord, WeekReport, count_columns},
 };
 
-use crate::live::{Live, LiveAccuracy};
-
-/// The prefixes of the names of all columns that are made of counts, besides the count itself.
-const OF_COUNTS: [&str; 3] = ["count_", "weekly_", "mean_of_"];
-
-/// The champion and its error on the fixed test set.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChampionRecord {
-    /// The version in the registry.
-    pub version: Version,
-    /// The mean absolute error, in bicycles an hour.
-    pub test_mae: f64,
-}
-
-/// The result of a drift check, as stored in `reports/drift-check/WEEK.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WeekReport {
-    /// The checked week.
-    pub week: Week,
-    /// The champion at the time of the check.
-    pub champion: ChampionRecord,
-    /// The number of days with counts, up to 7.
-    pub days_with_counts: usize,
-    /// The days, hours and counters that the verdict is based on. Reports written before this field
-    /// existed have none.
-    #[serde(default)]
-    pub coverage: Option<Coverage>,
-    /// The drift of each column and of the data set as a whole.
-    pub drift: DatasetDrift,
-    /// The scores of the stored forecasts as published; `None` if no forecast has a count to compare
-    /// with.
-    pub live: Option<Scores>,
-    /// The accuracy of the stored forecasts in other respects. Reports written before this field
-    /// existed have none.
-    #[serde(default)]
-    pub accuracy: Option<LiveAccuracy>,
-    /// The decision of the policy. Its reason names missing counts and excluded columns.
-    pub verdict: WeekVerdict,
-    /// The publish time of the event that started the check; `None` for a check without an event.
-    /// Reports written before this field existed have none.
-    #[serde(default)]
-    pub started_at: Option<Timestamp>,
-    /// The program that made the report. Reports written before this field existed have none.
-    #[serde(default)]
-    pub program: Option<Program>,
-    /// The distribution of each compared column in the fixed test set and in the week. Reports
-    /// written before this field existed have none.
-    #[serde(default)]
-    pub histograms: Vec<Histogram>,
-    /// The errors of the published forecasts by counter, hour and weekday. The champion's errors
-    /// are those of the forecasts. `None` if no forecast has a count, and for reports written before
-    /// this field existed.
-    #[serde(default)]
-    pub breakdown: Option<Breakdown>,
-    /// The errors of the model alone, without the daily correction.
-    #[serde(default)]
-    pub uncorrected_breakdown: Option<Breakdown>,
-}
-
-impl WeekReport {
-    /// Returns the names of the drifted columns.
-    pub fn drifted_columns(&self) -> Vec<&str> {
-        self.drift
-            .columns
-            .iter()
-            .filter(|column| column.drifted)
-            .map(|column| column.column.as_str())
-            .collect()
-    }
-
-    /// Returns the number of compared columns that are made of counts: the count itself, its lags and
-    /// its means. A change of the level of the counts shows in all of them.
-    pub fn count_columns(&self) -> usize {
-        count_columns(&self.drift)
-    }
-
-    /// Returns the names of the columns that could not be compared.
-    pub fn excluded_columns(&self) -> Vec<&str> {
-        self.drift
-            .excluded
-            .iter()
-            .map(|column| column.column.as_str())
-            .collect()
-    }
-}
+use crate::live::Live;
 
 /// The counts of a week, and those before it that its features need.
 pub struct WeekCounts {
@@ -251,15 +169,6 @@ fn compare_columns(
     let current = frame_columns(frame, names.iter().map(String::as_str));
     let drift = drift::dataset(&reference, &current)?;
     Ok((drift, histograms(&reference, &current)))
-}
-
-fn count_columns(drift: &DatasetDrift) -> usize {
-    let is_of_counts =
-        |name: &str| name == TARGET || OF_COUNTS.iter().any(|prefix| name.starts_with(prefix));
-    let columns = drift.columns.iter();
-    columns
-        .filter(|column| is_of_counts(&column.column))
-        .count()
 }
 
 /// Describes the accuracy of the forecasts, and then what the verdict does not cover: columns,

@@ -3,9 +3,10 @@
 mod check;
 mod live;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use forecasting::policy::Policy;
+use report::publish::{PageAddress, publish, week_of};
 use runtime::{Context, Error, Handler, Outcome, check_is_over};
 use serde_json::json;
 use shared::{
@@ -19,10 +20,11 @@ use shared::{
     settings::{SettingsError, Variables, optional},
     store::{Condition, Store, write_json},
     warehouse::Warehouse,
+    week_report,
 };
 
-pub use check::{ChampionRecord, WeekCounts, WeekReport, check_week};
-pub use live::{IntervalCoverage, LiveAccuracy};
+pub use check::{WeekCounts, check_week};
+pub use shared::week_report::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
 
 /// The handler of drift check requests.
 pub struct DriftCheck {
@@ -30,17 +32,17 @@ pub struct DriftCheck {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
+    /// The ports that the pages are made from; `None` for a handler without pages.
+    pages: Option<Ports>,
 }
 
-/// Creates the handler from the variable `POLICY`.
+/// Creates the handler from the variable `POLICY`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<DriftCheck, SettingsError> {
-    Ok(DriftCheck::new(
-        optional(variables, "POLICY")?.unwrap_or_default(),
-        ports,
-    ))
+    let policy = optional(variables, "POLICY")?.unwrap_or_default();
+    Ok(DriftCheck::new(policy, ports).with_pages(ports))
 }
 
 impl DriftCheck {
@@ -51,6 +53,16 @@ impl DriftCheck {
             store: Arc::clone(&ports.store),
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each judgement.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(ports.clone()),
+            ..self
         }
     }
 
@@ -96,7 +108,7 @@ impl Handler for DriftCheck {
             started_at: Some(context.published_at),
             ..report
         };
-        let path = report_path(context.event_id.subject_of_week(week));
+        let path = week_report::path(context.event_id.subject_of_week(week));
         context.fence.check().await?;
         write_json(&*self.store, &path, &report, Condition::Always).await?;
         if report.verdict.major {
@@ -109,7 +121,9 @@ impl Handler for DriftCheck {
             report: path.clone(),
             major: report.verdict.major,
         };
-        let outcome = Outcome::new(entry(&report, &path));
+        let ports = self.pages.as_ref();
+        let page = ports.map(|ports| PageAddress::of_week(&*ports.store, week));
+        let outcome = Outcome::new(entry(&report, &path, page));
         if report.verdict.fine_tune {
             return Ok(outcome.publish(&detected));
         }
@@ -121,6 +135,17 @@ impl Handler for DriftCheck {
         Ok(outcome.notify(notification))
     }
 
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(ports) = &self.pages else { return };
+        let fence = &context.fence;
+        let week = week_of(&context.event_id, entry);
+        let failures = publish(ports, week, move || fence.check()).await;
+        for failure in failures {
+            let error = Error::transient("cannot update the pages").caused_by(failure);
+            tracing::warn!(error = %error.chain(), "cannot write page");
+        }
+    }
+
     /// Checks that the registry answers and has a champion.
     async fn ready(&self) -> Result<(), Error> {
         registry::champion(&*self.registry).await?;
@@ -128,7 +153,7 @@ impl Handler for DriftCheck {
     }
 }
 
-fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
+fn entry(report: &WeekReport, path: &ObjectPath, page: Option<PageAddress>) -> AuditEntry {
     let decision = match &report.verdict {
         verdict if verdict.major => "major-drift",
         verdict if verdict.dataset_drift => "drift",
@@ -144,7 +169,9 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         fine_tune_triggered: Some(report.verdict.fine_tune),
         champion_version: Some(report.champion.version),
         detail: json!({
+            "week": report.week,
             "report": path,
+            "page": page,
             "drifted_share": report.drift.share(),
             "drifted_columns": report.drifted_columns(),
             "count_columns": report.count_columns(),
@@ -156,11 +183,6 @@ fn entry(report: &WeekReport, path: &ObjectPath) -> AuditEntry {
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }
-}
-
-/// Returns the path of the report about a week, or about a repeated check of a week.
-fn report_path(subject: impl fmt::Display) -> ObjectPath {
-    ObjectPath::new(format_args!("reports/drift-check/{subject}.json"))
 }
 
 #[cfg(test)]

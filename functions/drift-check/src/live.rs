@@ -8,41 +8,15 @@ use forecasting::{
     metrics::{self, Breakdown, ForecastRow, Scores},
 };
 use runtime::Error;
-use serde::{Deserialize, Serialize};
-use shared::warehouse::Forecast;
+use shared::{
+    warehouse::Forecast,
+    week_report::{IntervalCoverage, LiveAccuracy},
+};
 
 /// The lowest and the highest share of counts that the 80 % intervals may contain.
 const EXPECTED_80: (f64, f64) = (0.72, 0.90);
 /// The lowest and the highest share of counts that the 95 % intervals may contain.
 const EXPECTED_95: (f64, f64) = (0.90, 0.99);
-
-/// The accuracy of a week's stored forecasts in other respects than their MAE. None of it triggers
-/// fine-tuning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LiveAccuracy {
-    /// The scores of the model alone, without the daily correction.
-    pub uncorrected: Scores,
-    /// The scores of the published forecasts without the hours in runs of 24 or more zeros; `None`
-    /// if there are no others.
-    pub living: Option<Scores>,
-    /// The scores of the seasonal naive forecast, on the forecast hours that have one.
-    pub seasonal_naive: Option<Scores>,
-    /// The coverage of the 80 % intervals; `None` for forecasts without intervals.
-    pub interval_80: Option<IntervalCoverage>,
-    /// The coverage of the 95 % intervals.
-    pub interval_95: Option<IntervalCoverage>,
-}
-
-/// The share of counts within their forecast intervals, on living counters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct IntervalCoverage {
-    /// The number of counts with an interval.
-    pub rows: usize,
-    /// The share of them that lies within, ends included, from 0 to 1.
-    pub share: f64,
-    /// The mean width of the intervals, in bicycles per hour.
-    pub mean_width: f64,
-}
 
 /// The errors of a week's stored forecasts by counter, hour and weekday.
 pub(crate) struct Breakdowns {

@@ -20,6 +20,7 @@ use shared::{
     retryability::Retryability,
     store::MemoryStore,
     warehouse::{EmbeddedWarehouse, Forecast},
+    week_report::path as report_path,
 };
 
 use super::*;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
+use report::publish::{PageAddress, publish, week_of};
 use runtime::{Context, Error, Fence, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -21,17 +22,17 @@ pub struct Promote {
     policy: Policy,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
+    /// The ports that the pages are made from; `None` for a handler without pages.
+    pages: Option<Ports>,
 }
 
-/// Creates the handler from the variable `POLICY`.
+/// Creates the handler from the variable `POLICY`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Promote, SettingsError> {
-    Ok(Promote::new(
-        optional(variables, "POLICY")?.unwrap_or_default(),
-        ports,
-    ))
+    let policy = optional(variables, "POLICY")?.unwrap_or_default();
+    Ok(Promote::new(policy, ports).with_pages(ports))
 }
 
 impl Promote {
@@ -41,6 +42,16 @@ impl Promote {
             policy,
             store: Arc::clone(&ports.store),
             registry: Arc::clone(&ports.registry),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each decision.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(ports.clone()),
+            ..self
         }
     }
 
@@ -139,11 +150,24 @@ impl Handler for Promote {
             scores: Some(fixed_test.challenger),
             compared: Some(Compared::new(event.champion, &fixed_test.champion)),
             detail: json!({
+                "week": event.week,
+                "page": self.pages.as_ref().map(|ports| PageAddress::of_week(&*ports.store, event.week)),
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
         });
         Ok(Outcome::new(entry).publish(&decided).notify(notification))
+    }
+
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(ports) = &self.pages else { return };
+        let fence = &context.fence;
+        let week = week_of(&context.event_id, entry);
+        let failures = publish(ports, week, move || fence.check()).await;
+        for failure in failures {
+            let error = Error::transient("cannot update the pages").caused_by(failure);
+            tracing::warn!(error = %error.chain(), "cannot write page");
+        }
     }
 
     /// Checks that the registry answers and has a champion.

@@ -1,12 +1,13 @@
 //! One delivery, from the request to the response.
 //!
-//! The order is artifact, outcome in the ledger, audit row, ledger complete, events, response. The
-//! next delivery repairs a crash between any two steps. Once the outcome is in the ledger, it
+//! The order is artifact, outcome in the ledger, audit row, pages, ledger complete, events, response.
+//! The next delivery repairs a crash between any two steps. Once the outcome is in the ledger, it
 //! continues there and does not run the handler again.
 
 mod dead_letter;
 mod finish;
 mod notify;
+mod show;
 
 use std::{pin::pin, sync::Arc};
 

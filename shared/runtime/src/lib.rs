@@ -66,6 +66,15 @@ pub trait Handler: Send + Sync + 'static {
         context: &Context,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
+    /// Shows a handled event, for example on a page. Its audit row is written by now, and the delivery
+    /// still holds its lease.
+    ///
+    /// Cannot fail the event: the runtime ends it after a minute, and logs a panic. A repeated
+    /// delivery of a complete event does not call it.
+    fn show(&self, _context: &Context, _entry: &AuditEntry) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Checks that the handler can process events; the readiness probe calls it.
     ///
     /// # Errors

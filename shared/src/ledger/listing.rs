@@ -1,8 +1,9 @@
 //! Lists of ledger entries.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::Entry;
 use crate::{
@@ -20,6 +21,75 @@ pub struct Unfinished {
     pub event_id: EventId,
     /// The state of the event, never [`Entry::Complete`].
     pub entry: Entry,
+}
+
+/// The state of an unfinished event at some time, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnfinishedStatus {
+    /// The function that handles the event.
+    pub function: Function,
+    /// The event id.
+    pub event_id: EventId,
+    /// The state of the last delivery.
+    pub state: UnfinishedState,
+    /// The start of the state.
+    pub since: Timestamp,
+    /// The error of the last delivery if it failed.
+    pub reason: Option<String>,
+}
+
+/// The state of an unfinished event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnfinishedState {
+    /// A delivery is in progress.
+    InProgress,
+    /// The lease of the last delivery expired; the next delivery takes over.
+    Overdue,
+    /// The last delivery failed; the next delivery retries.
+    Failed,
+    /// The message is a dead letter; nothing happens before it is replayed or requested again.
+    DeadLettered,
+}
+
+impl UnfinishedStatus {
+    /// Returns the status of an event at `now`, or `None` if the event is complete.
+    pub fn of(unfinished: Unfinished, now: Timestamp) -> Option<Self> {
+        let Unfinished {
+            function,
+            event_id,
+            entry,
+        } = unfinished;
+        let (state, since, reason) = match entry {
+            Entry::InProgress { since, expires, .. } if expires > now => {
+                (UnfinishedState::InProgress, since, None)
+            }
+            Entry::InProgress { since, .. } => (UnfinishedState::Overdue, since, None),
+            Entry::Released { at, reason, .. } => (UnfinishedState::Failed, at, Some(reason)),
+            Entry::DeadLettered { at, reason, .. } => {
+                (UnfinishedState::DeadLettered, at, Some(reason))
+            }
+            Entry::Complete { .. } => return None,
+        };
+        Some(Self {
+            function,
+            event_id,
+            state,
+            since,
+            reason,
+        })
+    }
+}
+
+impl fmt::Display for UnfinishedState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::InProgress => "in progress",
+            Self::Overdue => "overdue",
+            Self::Failed => "failed",
+            Self::DeadLettered => "dead-lettered",
+        })
+    }
 }
 
 /// Returns the unfinished events of all functions, ordered by path.

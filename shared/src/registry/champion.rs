@@ -58,6 +58,31 @@ pub async fn champion(registry: &dyn Registry) -> Result<Version, ChampionError>
     registry.champion_state().await?.usable()
 }
 
+/// Returns the reason why the functions cannot use the champion, with the next command, or `None` if
+/// they can.
+///
+/// # Errors
+/// Returns an error if the registry fails.
+pub async fn find_champion_problem(
+    registry: &dyn Registry,
+) -> Result<Option<String>, RegistryError> {
+    let version = match champion(registry).await {
+        Ok(version) => version,
+        Err(ChampionError::Registry(error)) => return Err(error),
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let reason = match registry.version(version).await {
+        Ok(_) => return Ok(None),
+        Err(RegistryError::Unusable { source, .. }) => source.to_string(),
+        Err(error @ RegistryError::NotFound { .. }) => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(format!(
+        "the champion is version {version}, which the functions cannot use: {reason}; choose another one with \
+         `bike-traffic rollback --to VERSION`"
+    )))
+}
+
 /// The champion cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum ChampionError {

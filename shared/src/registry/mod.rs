@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-pub use champion::{ChampionChange, ChampionError, ChampionState, champion};
+pub use champion::{ChampionChange, ChampionError, ChampionState, champion, find_champion_problem};
 pub use embedded::EmbeddedRegistry;
 pub use promotion::{
     AliasChange, Kept, Operator, Promoted, Promotion, PromotionStep, complete_last_change, promote,

@@ -7,6 +7,7 @@ mod oidc;
 mod once;
 mod probe;
 mod repair;
+mod show;
 mod table;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -9,6 +9,7 @@ mod week;
 
 use std::sync::Arc;
 
+use ::report::publish::Page;
 use anyhow::bail;
 use google_cloud::ExploreClient;
 use model::{Device, TrainRecipe};
@@ -25,10 +26,16 @@ use self::tracks::Race;
 use crate::{
     args::StrategyArguments,
     commands::{
+        report,
         stack::{LocalStack, OpenDataServer, StackSettings},
         train::{self, Allowances, TrainPlan},
     },
-    support::{exit::Failure, last_run, state::State, stdout},
+    support::{
+        exit::{self, Failure},
+        last_run,
+        state::State,
+        stdout,
+    },
 };
 
 /// Runs the command.
@@ -94,6 +101,10 @@ pub async fn play(
     let mut drive = Drive::new(&stack, simulated, live, &trained, policy).await?;
     drive.seed_history().await?;
     let weeks = drive.run_live_data(print_line).await?;
+    // The functions wrote the page after the last decision. Days were ingested since.
+    if let Err(error) = report::write_page(&stack.ports, Page::Index).await {
+        tracing::warn!(error = %exit::text_of(&error), "cannot write page");
+    }
     let dead_letters = LocalStack::dead_letters(state).await?;
     let tracks = race.finish(&stack.ports).await?;
     Summary::store(&*stack.ports.store, trained, weeks, tracks, dead_letters).await

@@ -32,6 +32,8 @@ pub struct Summary {
     pub dead_letters: usize,
     /// The address of the summary in Markdown.
     pub address: String,
+    /// The address of the on-call page, which links those of the weeks.
+    pub page: String,
 }
 
 impl Summary {
@@ -50,6 +52,7 @@ impl Summary {
             tracks,
             dead_letters,
             address: store.address_of(&path),
+            page: store.address_of(&::report::index::path()),
         };
         store
             .write(&path, summary.markdown().into(), Condition::Always)
@@ -82,10 +85,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{}\n\n{}\nsummary: {}",
+            "{}\n\n{}\nsummary: {}\npage: {}",
             table(&self.weeks),
             self.tracks,
-            self.address
+            self.address,
+            self.page
         )
     }
 }

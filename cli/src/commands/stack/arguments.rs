@@ -4,6 +4,7 @@ use clap::Args;
 use forecasting::time::Day;
 use shared::Timestamp;
 
+use super::pages::DEFAULT_PORT;
 use crate::args::{OpenDataArguments, StateArguments, StrategyArguments};
 
 /// Options of `stack`.
@@ -11,11 +12,12 @@ use crate::args::{OpenDataArguments, StateArguments, StrategyArguments};
 #[command(after_help = "\
 Examples:
   bike-traffic stack --state state/run-1a2b3c4d --live-path live.csv.gz
-  bike-traffic stack --now 2021-08-23
+  bike-traffic stack --now 2021-08-23 --port 8500
   bike-traffic stack --open-data-url https://opendata.paris.fr
 
 The stack runs until Ctrl-C. Messages that were not delivered by then are delivered after the \
-next start.
+next start. It serves the on-call page at http://127.0.0.1:8400/, and the pages of weeks and months \
+below it.
 
 A simulated run ends in the past, and the forecasts of /v1/predict need the counts of the last \
 weeks. With --now, the stack's clock begins on the day after the last counts, and that day can be \
@@ -29,6 +31,9 @@ pub struct StackArguments {
     /// 2021-08-23T04:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = start_of_clock)]
     pub now: Option<Timestamp>,
+    /// The port of the pages on 127.0.0.1; 0 for a free one.
+    #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT")]
+    pub port: u16,
     /// The source of counts.
     #[command(flatten)]
     pub open_data: OpenDataArguments,

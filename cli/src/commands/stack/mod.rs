@@ -3,6 +3,7 @@
 
 mod arguments;
 mod open_data_server;
+mod pages;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -25,6 +26,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 pub use arguments::StackArguments;
 pub use open_data_server::OpenDataServer;
+pub use pages::PageServer;
 
 use crate::{
     args::{OpenDataArguments, StrategyArguments},
@@ -101,7 +103,7 @@ impl LocalStack {
         host.serve(ingest::Ingest::new(settings.open_data, &ports))
             .await?;
         host.serve(predict::Predict::new(&ports)).await?;
-        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports))
+        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
         host.serve(fine_tune::FineTune::new(
             policy.clone(),
@@ -111,7 +113,8 @@ impl LocalStack {
         .await?;
         host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
             .await?;
-        host.serve(promote::Promote::new(policy, &ports)).await?;
+        host.serve(promote::Promote::new(policy, &ports).with_pages(&ports))
+            .await?;
         let subscription = |(function, address): (&Function, &SocketAddr)| Subscription {
             function: *function,
             endpoint: format!("http://{address}/"),
@@ -197,7 +200,9 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     let source = open_data(arguments.open_data, &state, Arc::clone(&clock)).await?;
     let settings = StackSettings::new(arguments.strategy, Arc::clone(&source.client));
     let stack = LocalStack::start(&state, clock, settings).await?;
+    let pages = PageServer::start(stack.ports.clone(), arguments.port).await?;
     println!("{chosen}");
+    println!("{:<12} {}", "pages", pages.url());
     if let Some(start) = arguments.now {
         println!("{:<12} {start}", "clock from");
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use shared::Timestamp;
 
 use super::{
-    LastEvent, Status, UnfinishedState,
+    LastEvent, Status,
     unreadable::{LEDGER, Unreadable},
 };
 use crate::support::table::{Column, Table};
@@ -144,6 +144,9 @@ impl fmt::Display for Status {
         } else {
             writeln!(formatter, "unfinished events: {UNKNOWN}")?;
         }
+        if let Some(page) = &self.page {
+            writeln!(formatter, "page: {page}")?;
+        }
         if self.unreadable.is_empty() {
             return Ok(());
         }
@@ -153,17 +156,6 @@ impl fmt::Display for Status {
             writeln!(formatter, "unreadable {part}: {reason}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for UnfinishedState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::InProgress => "in progress",
-            Self::Overdue => "overdue",
-            Self::Failed => "failed",
-            Self::DeadLettered => "dead-lettered",
-        })
     }
 }
 

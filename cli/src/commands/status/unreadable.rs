@@ -10,8 +10,8 @@ pub(super) const LEDGER: &str = "ledger";
 /// A part of the status, or an object of it, that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// The part: `registry lock`, `versions`, `champion`, `audit log`, `dead letters of FUNCTION`,
-    /// `waiting messages of FUNCTION` or `ledger`.
+    /// The part: `registry lock`, `versions`, `champion`, `on-call page`, `audit log`, `dead letters
+    /// of FUNCTION`, `waiting messages of FUNCTION` or `ledger`.
     pub part: String,
     /// The error with all causes, which name the object.
     pub reason: String,

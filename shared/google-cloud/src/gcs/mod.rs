@@ -152,6 +152,12 @@ impl GcsStore {
             .set_metadata([(WRITE_ID, id)])
             // Repeating a write with the same contents is safe, even without a condition.
             .with_idempotency(true);
+        // Without this type, browsers save a page instead of showing it.
+        let request = if path.as_str().ends_with(".html") {
+            request.set_content_type("text/html; charset=utf-8")
+        } else {
+            request
+        };
         let request = match condition {
             Condition::Always => request,
             Condition::Absent => request.set_if_generation_match(0),

@@ -26,6 +26,8 @@ impl<H: Handler> Service<H> {
             notification,
             ..
         } = outcome;
+        self.while_renewing(fence, self.show(context, entry.clone()))
+            .await;
         if let Err(error) = fence.complete(&entry.decision, &events).await {
             fence
                 .release("cannot complete the event in the ledger")

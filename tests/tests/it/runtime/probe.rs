@@ -33,6 +33,16 @@ pub(super) enum Action {
     Panic,
 }
 
+/// The handler's reaction to a handled event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Show {
+    #[default]
+    Nothing,
+    /// Check the fence.
+    Check,
+    Panic,
+}
+
 /// A handler that writes one object per event and returns one event per day.
 pub(super) struct Probe {
     store: Arc<dyn Store>,
@@ -41,6 +51,9 @@ pub(super) struct Probe {
     gate: Semaphore,
     is_ready: AtomicBool,
     contexts: Mutex<Vec<Context>>,
+    show: Mutex<Show>,
+    /// The decision of each shown event, and `true` if the delivery held its lease.
+    shown: Mutex<Vec<(String, bool)>>,
 }
 
 impl Probe {
@@ -53,6 +66,8 @@ impl Probe {
             gate: Semaphore::new(0),
             is_ready: AtomicBool::new(true),
             contexts: Mutex::default(),
+            show: Mutex::default(),
+            shown: Mutex::default(),
         }
     }
 
@@ -64,6 +79,15 @@ impl Probe {
     /// Returns the context of each run.
     pub(super) fn contexts(&self) -> Vec<Context> {
         self.contexts.lock().unwrap().clone()
+    }
+
+    pub(super) fn set_show(&self, show: Show) {
+        *self.show.lock().unwrap() = show;
+    }
+
+    /// Returns the decision of each shown event, with `true` if the delivery held its lease.
+    pub(super) fn shown(&self) -> Vec<(String, bool)> {
+        self.shown.lock().unwrap().clone()
     }
 
     /// Waits until the handler has started `runs` times.
@@ -158,6 +182,17 @@ impl Handler for Probe {
             }
             Action::Panic => panic!("scripted panic"),
         }
+    }
+
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let show = *self.show.lock().unwrap();
+        if show == Show::Nothing {
+            return;
+        }
+        let holds_lease = context.fence.check().await.is_ok();
+        let shown = (entry.decision.clone(), holds_lease);
+        self.shown.lock().unwrap().push(shown);
+        assert!(show != Show::Panic, "scripted panic");
     }
 
     async fn ready(&self) -> Result<(), Error> {

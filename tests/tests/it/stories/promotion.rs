@@ -16,6 +16,7 @@ use forecasting::{
 };
 use google_cloud::ExploreClient;
 use model::{FineTuneRecipe, StrategyChoice, TrainRecipe};
+use report::{month::Month, publish::Page};
 use shared::{
     clock::{Clock, SimulatedClock},
     evaluation::Evaluation,
@@ -66,6 +67,7 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     stack.bus.idle().await;
 
     assert_promoted(&stack, &state, last.week()).await;
+    assert_pages(&stack, last.week()).await;
     let before = snapshot(&state);
     let all = Replay {
         function: None,
@@ -206,4 +208,28 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
         decided.contains(r#"\"champion\":2,\"challenger\":2,\"promoted\":true"#),
         "{decided}"
     );
+}
+
+/// The pages are written after the decision, so they show it. The audit rows link them.
+async fn assert_pages(stack: &LocalStack, week: Week) {
+    let store = &*stack.ports.store;
+    let read = async |page: Page| {
+        let bytes = store.read(&page.path()).await.unwrap().bytes;
+        String::from_utf8(bytes.into()).unwrap()
+    };
+    let index = read(Page::Index).await;
+    assert!(index.contains("Last decision: promoted by promote"));
+    assert!(index.contains(&format!("href=\"week/{week}.html\"")));
+    let week_page = read(Page::Week(week)).await;
+    assert!(week_page.contains("promoted"));
+    let month = Month::of(week.last_day());
+    assert!(read(Page::Month(month)).await.contains(&month.name()));
+    let address = store.address_of(&Page::Week(week).path());
+    let rows = stack.ports.warehouse.audit_log().await.unwrap();
+    for function in [Function::DriftCheck, Function::Promote] {
+        let row = rows.iter().find(|row| {
+            row.function == function && row.entry.detail["page"]["address"] == address.as_str()
+        });
+        assert!(row.is_some(), "{function}: {rows:?}");
+    }
 }

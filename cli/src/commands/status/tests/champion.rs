@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use shared::{
     clock::SimulatedClock,
-    registry::{AliasChange, ChampionState, EmbeddedRegistry, Operator, Promoted, Promotion, Run},
+    registry::{
+        AliasChange, ChampionState, EmbeddedRegistry, Operator, Promoted, Promotion, Registry,
+        RegistryError, Run,
+    },
     store::{Condition, MemoryStore, Store, read_json, write_json},
 };
 

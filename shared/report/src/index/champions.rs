@@ -1,0 +1,80 @@
+//! The history of the champion.
+
+use jiff::Timestamp;
+use shared::{
+    audit::AuditRow,
+    event::Function,
+    registry::{ChampionState, Version},
+};
+
+/// The decisions after which a version is champion that was not champion before.
+const CHANGES: [&str; 4] = ["trained", "promoted", "retrained", "rolled-back"];
+
+/// The champion, its predecessor, and the changes that led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Champions {
+    /// The present champion.
+    pub champion: Option<Version>,
+    /// The champion before.
+    pub previous: Option<Version>,
+    /// The command that makes the previous version champion again.
+    pub rollback: Option<String>,
+    /// The changes, newest first.
+    pub changes: Vec<Change>,
+}
+
+/// A change of the champion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The time of the change.
+    pub at: Timestamp,
+    /// The decision, as in the audit log.
+    pub decision: String,
+    /// The champion after it.
+    pub version: Version,
+    /// The mean absolute error of this version on the fixed test set, in bicycles per hour.
+    pub test_mae: Option<f64>,
+    /// The reason of the change.
+    pub reason: String,
+}
+
+impl Champions {
+    /// Returns the history in an audit log. `target` is the option that selects the deployment.
+    pub fn of(state: &ChampionState, rows: &[AuditRow], target: &str) -> Self {
+        let mut changes: Vec<_> = rows.iter().rev().filter_map(Change::of).collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.at));
+        let previous = state.previous;
+        let is_rolled_back = state.last_change.is_some_and(|change| change.is_rollback);
+        // A second rollback needs a version, so that it does not undo the first.
+        let rollback = previous.map(|previous| {
+            let to = if is_rolled_back {
+                format!(" --to {previous}")
+            } else {
+                String::new()
+            };
+            format!("bike-traffic rollback{target}{to} --reason \"WHY\"")
+        });
+        Self {
+            champion: state.champion,
+            previous,
+            rollback,
+            changes,
+        }
+    }
+}
+
+impl Change {
+    fn of(row: &AuditRow) -> Option<Self> {
+        let entry = &row.entry;
+        let is_change =
+            row.function == Function::Promote && CHANGES.contains(&entry.decision.as_str());
+        is_change.then_some(())?;
+        Some(Self {
+            at: row.timestamp,
+            decision: entry.decision.clone(),
+            version: entry.champion_version?,
+            test_mae: entry.mae,
+            reason: entry.reason.clone(),
+        })
+    }
+}

@@ -1,0 +1,393 @@
+//! The pages as objects of the store: their paths and addresses, and writing them.
+
+use std::error::Error;
+
+use forecasting::time::Week;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use shared::{
+    address::ObjectPath,
+    audit::{AuditEntry, AuditRow},
+    event::EventId,
+    ports::Ports,
+    store::{Condition, Store, StoreError},
+    week_report,
+};
+
+use crate::{
+    index::{self, IndexPage},
+    month::{self, Month, MonthPage},
+    week::{self, WeekPage},
+};
+
+/// The folder of all pages and reports.
+pub const FOLDER: &str = "reports/";
+/// The host at which a signed-in person opens objects of Cloud Storage.
+const CLOUD_STORAGE: &str = "https://storage.cloud.google.com";
+/// A state whose last decision is older than this is shown as it was then. It is that of a
+/// simulated run, whose time lies in the past.
+const OLD_STATE: SignedDuration = SignedDuration::from_hours(24 * 35);
+
+/// A page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The on-call page, with the links to all others.
+    Index,
+    /// The page of a week.
+    Week(Week),
+    /// The page of a month.
+    Month(Month),
+}
+
+impl Page {
+    /// Returns the path of the page in the store.
+    pub fn path(self) -> ObjectPath {
+        match self {
+            Self::Index => index::path(),
+            Self::Week(week) => week::path(week),
+            Self::Month(month) => month::path(month),
+        }
+    }
+
+    /// Returns the page at a path, or `None` if pages do not have this path.
+    pub fn at(path: &str) -> Option<Self> {
+        let name = path.strip_prefix(FOLDER)?.strip_suffix(".html")?;
+        match name.split_once('/') {
+            None if name == "index" => Some(Self::Index),
+            Some(("week", week)) => week.parse().ok().map(Self::Week),
+            Some(("month", month)) => month.parse().ok().map(Self::Month),
+            _ => None,
+        }
+    }
+
+    /// Makes the page from the stored objects and tables.
+    ///
+    /// # Errors
+    /// Returns an error if an object or a table cannot be read.
+    pub async fn make(self, ports: &Ports) -> Result<String, PageError> {
+        let made: Result<String, Box<dyn Error + Send + Sync>> = match self {
+            Self::Index => IndexPage::gather(ports)
+                .await
+                .map(|page| index::render(&page))
+                .map_err(Into::into),
+            Self::Week(week) => WeekPage::gather(ports, week)
+                .await
+                .map(|page| week::render(&page))
+                .map_err(Into::into),
+            Self::Month(month) => MonthPage::gather(ports, month)
+                .await
+                .map(|page| month::render(&page))
+                .map_err(Into::into),
+        };
+        made.map_err(|source| self.error("make", source))
+    }
+
+    /// Writes the page to its path.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn write(self, store: &dyn Store, html: String) -> Result<(), PageError> {
+        store
+            .write(&self.path(), html.into(), Condition::Always)
+            .await
+            .map(|_| ())
+            .map_err(|source| self.error("write", source.into()))
+    }
+
+    fn error(self, verb: &'static str, source: Box<dyn Error + Send + Sync>) -> PageError {
+        PageError {
+            verb,
+            path: self.path(),
+            source,
+        }
+    }
+}
+
+/// The error returned when a page cannot be made or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} the page {path}")]
+pub struct PageError {
+    verb: &'static str,
+    path: ObjectPath,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// The address of a page, for people and for the detail of audit rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PageAddress {
+    /// The address of the object, for example `gs://bucket/reports/week/2021-W31.html`.
+    pub address: String,
+    /// The address for a browser.
+    pub url: String,
+}
+
+impl PageAddress {
+    /// Returns the address of a page in a store.
+    pub fn of(store: &dyn Store, page: Page) -> Self {
+        let address = store.address_of(&page.path());
+        Self {
+            url: web_address(&address),
+            address,
+        }
+    }
+
+    /// Returns the address of the page of a week.
+    pub fn of_week(store: &dyn Store, week: Week) -> Self {
+        Self::of(store, Page::Week(week))
+    }
+}
+
+/// Returns the address at which a browser opens an object. Only objects in buckets have another
+/// address for browsers than for programs.
+pub fn web_address(address: &str) -> String {
+    match address.strip_prefix("gs://") {
+        Some(object) => format!("{CLOUD_STORAGE}/{object}"),
+        None => address.to_owned(),
+    }
+}
+
+/// Returns the option that selects the deployment or state of a store in a command of
+/// `bike-traffic`, with a leading space: ` --cloud` or ` --state FOLDER`. Empty for a store in
+/// memory.
+pub(crate) fn target_option(store: &dyn Store) -> String {
+    let address = store.address_of(&index::path());
+    if address.starts_with("gs://") {
+        return " --cloud".to_owned();
+    }
+    let folder = address
+        .strip_prefix("file://")
+        .and_then(|file| file.strip_suffix(&format!("/objects/{}", index::path())));
+    folder.map_or_else(String::new, |folder| format!(" --state {}", quoted(folder)))
+}
+
+/// Quotes a word for a shell, if it needs quotes.
+fn quoted(word: &str) -> String {
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "/._-+=:,@%".contains(character);
+    if word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Returns the time that the pages of a state show: the present, or the last decision in a local
+/// state of the past, such as that of a simulated run.
+pub(crate) fn time_of(ports: &Ports, rows: &[AuditRow]) -> Timestamp {
+    let now = ports.clock.now();
+    let is_cloud = ports.store.address_of(&index::path()).starts_with("gs://");
+    let last = rows.iter().map(|row| row.timestamp).max();
+    last.filter(|last| !is_cloud && now.duration_since(*last) > OLD_STATE)
+        .unwrap_or(now)
+}
+
+/// Returns the week that the decision about an event is about, if it is about one.
+pub fn week_of(event_id: &EventId, entry: &AuditEntry) -> Option<Week> {
+    let stored = entry.detail.get("week").and_then(|week| week.as_str());
+    let subject = event_id.subject();
+    let named = subject.split('@').next().unwrap_or(subject);
+    stored
+        .and_then(|week| week.parse().ok())
+        .or_else(|| named.parse().ok())
+}
+
+/// Returns the weeks that were judged and have no page, oldest first: those of earlier program
+/// versions, and those whose page could not be written.
+///
+/// # Errors
+/// Returns an error if the store cannot be listed.
+pub async fn missing_weeks(store: &dyn Store) -> Result<Vec<Week>, StoreError> {
+    let pages = store.list("reports/week/").await?;
+    let reports = store.list(week_report::FOLDER).await?;
+    let week = |path: &ObjectPath| -> Option<Week> {
+        let name = path.as_str().strip_prefix(week_report::FOLDER)?;
+        name.strip_suffix(".json")?.parse().ok()
+    };
+    let judged = reports.iter().filter_map(week);
+    Ok(judged
+        .filter(|week| !pages.contains(&week::path(*week)))
+        .collect())
+}
+
+/// Writes the pages that a decision about a week changes: that of the week, that of its month, and
+/// the on-call page. Returns the failures; one page does not keep the others from being written.
+///
+/// `check` runs before each write, and an error of it ends the writing: the caller may no longer
+/// write then.
+pub async fn publish<C, F, E>(ports: &Ports, week: Option<Week>, check: C) -> Vec<PageError>
+where
+    C: Fn() -> F,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut pages = Vec::new();
+    if let Some(week) = week {
+        // A challenger may be requested for a week that was not judged.
+        let report = ports.store.generation(&week_report::path(week)).await;
+        if !matches!(report, Ok(None)) {
+            pages.push(Page::Week(week));
+        }
+        pages.push(Page::Month(Month::of(week.last_day())));
+    }
+    // The last one, because it links the others.
+    pages.push(Page::Index);
+    let mut failures = Vec::new();
+    for page in pages {
+        let html = match page.make(ports).await {
+            Ok(html) => html,
+            Err(error) => {
+                failures.push(error);
+                continue;
+            }
+        };
+        if let Err(error) = check().await {
+            failures.push(page.error("write", error.into()));
+            return failures;
+        }
+        failures.extend(page.write(&*ports.store, html).await.err());
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use shared::{clock::SimulatedClock, event::Function};
+
+    use super::*;
+
+    fn ports() -> Ports {
+        let now = "2021-08-09T06:00:00Z".parse().unwrap();
+        Ports::in_memory(Arc::new(SimulatedClock::new(now)))
+    }
+
+    #[test]
+    fn paths_and_pages_match() {
+        for (page, path) in [
+            (Page::Index, "reports/index.html"),
+            (
+                Page::Week("2021-W31".parse().unwrap()),
+                "reports/week/2021-W31.html",
+            ),
+            (
+                Page::Month("2021-08".parse().unwrap()),
+                "reports/month/2021-08.html",
+            ),
+        ] {
+            assert_eq!(page.path().as_str(), path);
+            assert_eq!(Page::at(path), Some(page));
+        }
+        for path in [
+            "index.html",
+            "reports/drift-check/2021-W31.json",
+            "reports/week/2021-W60.html",
+            "reports/month/2021-13.html",
+            "reports/week/index.html",
+        ] {
+            assert_eq!(Page::at(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn objects_of_a_bucket_have_an_address_for_browsers() {
+        assert_eq!(
+            web_address("gs://a-bucket/reports/index.html"),
+            "https://storage.cloud.google.com/a-bucket/reports/index.html"
+        );
+        let local = "file:///srv/state/objects/reports/index.html";
+        assert_eq!(web_address(local), local);
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_need_it() {
+        assert_eq!(quoted("/srv/state-1"), "/srv/state-1");
+        assert_eq!(quoted("/srv/Ada's state"), r"'/srv/Ada'\''s state'");
+    }
+
+    #[test]
+    fn week_of_a_row_is_in_its_detail_or_its_subject() {
+        let row = |id: &str, detail| {
+            let entry = AuditEntry {
+                detail,
+                ..AuditEntry::new("kept", "a reason")
+            };
+            let id: EventId = id.parse().unwrap();
+            entry.into_row(Timestamp::UNIX_EPOCH, Function::Promote, id, "local")
+        };
+        let null = serde_json::Value::Null;
+        let week = |text: &str| text.parse().ok();
+        for (row, expected) in [
+            (row("evaluate/2021-W31", null.clone()), week("2021-W31")),
+            (
+                row("evaluate/2021-W31@2021-08-10T06-00-00Z", null.clone()),
+                week("2021-W31"),
+            ),
+            (
+                row(
+                    "evaluate/request-1",
+                    serde_json::json!({ "week": "2021-W30" }),
+                ),
+                week("2021-W30"),
+            ),
+            (row("promote/rollback-1", null), None),
+        ] {
+            assert_eq!(
+                week_of(&row.event_id, &row.entry),
+                expected,
+                "{}",
+                row.event_id
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_are_written_without_the_page_of_a_week_that_is_not_judged() {
+        let ports = ports();
+        let checks = AtomicUsize::new(0);
+        let check = || async {
+            checks.fetch_add(1, Ordering::SeqCst);
+            Ok::<(), StoreError>(())
+        };
+        let failures = publish(&ports, "2021-W31".parse().ok(), check).await;
+        assert!(failures.is_empty(), "{failures:?}");
+        let paths = ports.store.list(FOLDER).await.unwrap();
+        let names: Vec<_> = paths.iter().map(ObjectPath::as_str).collect();
+        assert_eq!(names, ["reports/index.html", "reports/month/2021-08.html"]);
+        assert_eq!(checks.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn lost_lease_ends_the_writing() {
+        let ports = ports();
+        let lost = || async { Err::<(), _>("the lease is lost") };
+        let failures = publish(&ports, "2021-W31".parse().ok(), lost).await;
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(ports.store.list(FOLDER).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn broken_report_keeps_no_other_page_from_being_written() {
+        let ports = ports();
+        let week: Week = "2021-W31".parse().unwrap();
+        let path = week_report::path(week);
+        ports
+            .store
+            .write(&path, "{".into(), Condition::Always)
+            .await
+            .unwrap();
+        let check = || async { Ok::<(), StoreError>(()) };
+        let failures = publish(&ports, Some(week), check).await;
+        let [failure] = &failures[..] else {
+            panic!("{failures:?}")
+        };
+        assert_eq!(
+            failure.to_string(),
+            "cannot make the page reports/week/2021-W31.html"
+        );
+        assert_eq!(ports.store.list("reports/month/").await.unwrap().len(), 1);
+        assert_eq!(missing_weeks(&*ports.store).await.unwrap(), [week]);
+    }
+}

@@ -1,0 +1,8 @@
+//! Pages of generated weeks: gathered from ports in memory, and checked without a browser.
+//!
+//! The test `pages_are_written_for_a_browser` writes them to `target/pages/`.
+
+mod index;
+mod markup;
+mod sample;
+mod week;

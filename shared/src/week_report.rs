@@ -1,0 +1,150 @@
+//! The stored report about a week: written by `drift-check`, read by the pages.
+
+use std::fmt;
+
+use forecasting::{
+    coverage::Coverage,
+    drift::{DatasetDrift, Histogram},
+    features::TARGET,
+    metrics::{Breakdown, Scores},
+    policy::WeekVerdict,
+    time::Week,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{address::ObjectPath, program::Program, registry::Version};
+
+/// The folder of the reports.
+pub const FOLDER: &str = "reports/drift-check/";
+
+/// The prefixes of the names of all columns that are made of counts, besides the count itself.
+const OF_COUNTS: [&str; 3] = ["count_", "weekly_", "mean_of_"];
+
+/// The champion and its error on the fixed test set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChampionRecord {
+    /// The version in the registry.
+    pub version: Version,
+    /// The mean absolute error, in bicycles an hour.
+    pub test_mae: f64,
+}
+
+/// The result of a drift check, as stored in `reports/drift-check/WEEK.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeekReport {
+    /// The checked week.
+    pub week: Week,
+    /// The champion at the time of the check.
+    pub champion: ChampionRecord,
+    /// The number of days with counts, up to 7.
+    pub days_with_counts: usize,
+    /// The days, hours and counters that the verdict is based on. Reports written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub coverage: Option<Coverage>,
+    /// The drift of each column and of the data set as a whole.
+    pub drift: DatasetDrift,
+    /// The scores of the stored forecasts as published; `None` if no forecast has a count to compare
+    /// with.
+    pub live: Option<Scores>,
+    /// The accuracy of the stored forecasts in other respects. Reports written before this field
+    /// existed have none.
+    #[serde(default)]
+    pub accuracy: Option<LiveAccuracy>,
+    /// The decision of the policy. Its reason names missing counts and excluded columns.
+    pub verdict: WeekVerdict,
+    /// The publish time of the event that started the check; `None` for a check without an event.
+    /// Reports written before this field existed have none.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// The program that made the report. Reports written before this field existed have none.
+    #[serde(default)]
+    pub program: Option<Program>,
+    /// The distribution of each compared column in the fixed test set and in the week. Reports
+    /// written before this field existed have none.
+    #[serde(default)]
+    pub histograms: Vec<Histogram>,
+    /// The errors of the published forecasts by counter, hour and weekday. The champion's errors
+    /// are those of the forecasts. `None` if no forecast has a count, and for reports written before
+    /// this field existed.
+    #[serde(default)]
+    pub breakdown: Option<Breakdown>,
+    /// The errors of the model alone, without the daily correction.
+    #[serde(default)]
+    pub uncorrected_breakdown: Option<Breakdown>,
+}
+
+impl WeekReport {
+    /// Returns the names of the drifted columns.
+    pub fn drifted_columns(&self) -> Vec<&str> {
+        self.drift
+            .columns
+            .iter()
+            .filter(|column| column.drifted)
+            .map(|column| column.column.as_str())
+            .collect()
+    }
+
+    /// Returns the number of compared columns that are made of counts: the count itself, its lags and
+    /// its means. A change of the level of the counts shows in all of them.
+    pub fn count_columns(&self) -> usize {
+        count_columns(&self.drift)
+    }
+
+    /// Returns the names of the columns that could not be compared.
+    pub fn excluded_columns(&self) -> Vec<&str> {
+        self.drift
+            .excluded
+            .iter()
+            .map(|column| column.column.as_str())
+            .collect()
+    }
+}
+
+/// The accuracy of a week's stored forecasts in other respects than their MAE. None of it triggers
+/// fine-tuning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveAccuracy {
+    /// The scores of the model alone, without the daily correction.
+    pub uncorrected: Scores,
+    /// The scores of the published forecasts without the hours in runs of 24 or more zeros; `None`
+    /// if there are no others.
+    pub living: Option<Scores>,
+    /// The scores of the seasonal naive forecast, on the forecast hours that have one.
+    pub seasonal_naive: Option<Scores>,
+    /// The coverage of the 80 % intervals; `None` for forecasts without intervals.
+    pub interval_80: Option<IntervalCoverage>,
+    /// The coverage of the 95 % intervals.
+    pub interval_95: Option<IntervalCoverage>,
+}
+
+/// The share of counts within their forecast intervals, on living counters.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntervalCoverage {
+    /// The number of counts with an interval.
+    pub rows: usize,
+    /// The share of them that lies within, ends included, from 0 to 1.
+    pub share: f64,
+    /// The mean width of the intervals, in bicycles per hour.
+    pub mean_width: f64,
+}
+
+/// Returns the number of compared columns that are made of counts.
+pub fn count_columns(drift: &DatasetDrift) -> usize {
+    let columns = drift.columns.iter();
+    columns
+        .filter(|column| is_made_of_counts(&column.column))
+        .count()
+}
+
+/// Returns `true` if a column is the count itself, one of its lags or one of its means.
+pub fn is_made_of_counts(column: &str) -> bool {
+    column == TARGET || OF_COUNTS.iter().any(|prefix| column.starts_with(prefix))
+}
+
+/// Returns the path of the report about a week, or about the
+/// [subject](crate::event::EventId::subject_of_week) of a repeated check.
+pub fn path(subject: impl fmt::Display) -> ObjectPath {
+    ObjectPath::new(format_args!("{FOLDER}{subject}.json"))
+}
