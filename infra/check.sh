@@ -21,6 +21,7 @@ else
   not_checked "scripts: shellcheck is missing; to install it: make setup-infra"
 fi
 tests/bootstrap.sh
+tests/make.sh
 
 # Alerts must name existing sections of the runbook and existing log messages.
 grep -ohE 'runbook\} \\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r section; do
@@ -29,6 +30,12 @@ done
 grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r message; do
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "no code logs \"$message\"" >&2; exit 1; }
 done
+
+grep -qxF '### A deployment stopped half way' ../docs/deploy.md || { say "docs/deploy.md lacks the section that verify.sh names" >&2; exit 1; }
+
+# The lock file must have the checksums of the archives for Linux and macOS, and satisfy versions.tf.
+[ "$(grep -c '"zh:' .terraform.lock.hcl)" -ge 4 ] || { say ".terraform.lock.hcl has no checksums for several platforms" >&2; exit 1; }
+grep -qF "constraints = \"$(sed -nE 's/^ +version = "(.*)"/\1/p' versions.tf)\"" .terraform.lock.hcl || { say ".terraform.lock.hcl and versions.tf differ: see docs/deploy.md, section \"Upgrade the provider\"" >&2; exit 1; }
 
 # Images must have all labels, and the Makefile must pass the build arguments for them.
 for label in title description version revision created source url licenses base.name base.digest; do

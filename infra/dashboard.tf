@@ -1,5 +1,6 @@
 locals {
-  # Two tiles per row, each 6 of the 12 columns wide.
+  # Two tiles per row, each 6 of the 12 columns wide. Monitoring leaves out positions of 0 in its
+  # answer, so a tile without them is what the provider compares with.
   charts = [
     {
       title  = "Decisions per day"
@@ -43,34 +44,33 @@ locals {
     },
   ]
 
-  chart_tiles = [for position, chart in local.charts : {
-    xPos   = 6 * (position % 2)
-    yPos   = 4 * floor(position / 2)
-    width  = 6
-    height = 4
-    widget = {
-      title = chart.title
-      xyChart = {
-        dataSets = [{
-          plotType = chart.type
-          timeSeriesQuery = {
-            timeSeriesFilter = {
-              filter = chart.filter
-              aggregation = {
-                alignmentPeriod    = chart.period
-                perSeriesAligner   = chart.aligner
-                crossSeriesReducer = chart.reducer
-                groupByFields      = chart.group
-              }
+  chart_tiles = [for position, chart in local.charts : merge(
+    position % 2 == 0 ? {} : { xPos = 6 },
+    position < 2 ? {} : { yPos = 4 * floor(position / 2) },
+    { width = 6, height = 4, widget = local.chart_widgets[position] },
+  )]
+
+  chart_widgets = [for chart in local.charts : {
+    title = chart.title
+    xyChart = {
+      dataSets = [{
+        plotType = chart.type
+        timeSeriesQuery = {
+          timeSeriesFilter = {
+            filter = chart.filter
+            aggregation = {
+              alignmentPeriod    = chart.period
+              perSeriesAligner   = chart.aligner
+              crossSeriesReducer = chart.reducer
+              groupByFields      = chart.group
             }
           }
-        }]
-      }
+        }
+      }]
     }
   }]
 
   logs_tile = {
-    xPos   = 0
     yPos   = 4 * ceil(length(local.charts) / 2)
     width  = 12
     height = 4
