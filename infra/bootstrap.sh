@@ -36,6 +36,7 @@ readonly roles=(
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor
+  roles/monitoring.servicesEditor
 )
 
 # Replaces run.admin, pubsub.admin, cloudsql.admin, storage.admin, bigquery.admin and

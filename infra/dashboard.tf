@@ -14,8 +14,13 @@ locals {
     },
     {
       title  = "Age of the oldest unacknowledged event (s)"
-      filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${join(", ", [for subscription in flatten(values(local.subscriptions)) : "\"${subscription}\""])})"
+      filter = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${local.all_subscriptions})"
       period = "300s", aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", group = ["resource.label.subscription_id"], type = "LINE"
+    },
+    {
+      title  = "Pushes by response class"
+      filter = "metric.type=\"pubsub.googleapis.com/subscription/push_request_count\" resource.type=\"pubsub_subscription\" resource.label.subscription_id=one_of(${local.all_subscriptions})"
+      period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.subscription_id", "metric.label.response_class"], type = "STACKED_BAR"
     },
     {
       title  = "Responses by status"
@@ -44,13 +49,26 @@ locals {
     },
   ]
 
-  chart_tiles = [for position, chart in local.charts : merge(
+  # The mean of each metric of quality.tf.
+  quality_charts = [for name, quality in local.qualities : {
+    title  = quality.description
+    filter = replace(local.quality[name], " AND ", " ")
+    period = "86400s", aligner = "ALIGN_DELTA", reducer = "REDUCE_MEAN", group = [for label in keys(quality.label) : "metric.label.${label}"], type = "STACKED_BAR"
+  }]
+  promotions_chart = {
+    title  = "Decisions about challengers"
+    filter = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.decisions.name}\" resource.type=\"cloud_run_revision\" metric.label.function=\"promote\""
+    period = "86400s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["metric.label.decision"], type = "STACKED_BAR"
+  }
+  all_charts = concat(local.charts, local.quality_charts, [local.promotions_chart])
+
+  chart_tiles = [for position, chart in local.all_charts : merge(
     position % 2 == 0 ? {} : { xPos = 6 },
     position < 2 ? {} : { yPos = 4 * floor(position / 2) },
     { width = 6, height = 4, widget = local.chart_widgets[position] },
   )]
 
-  chart_widgets = [for chart in local.charts : {
+  chart_widgets = [for chart in local.all_charts : {
     title = chart.title
     xyChart = {
       dataSets = [{
@@ -71,7 +89,7 @@ locals {
   }]
 
   logs_tile = {
-    yPos   = 4 * ceil(length(local.charts) / 2)
+    yPos   = 4 * ceil(length(local.all_charts) / 2)
     width  = 12
     height = 4
     widget = {

@@ -18,6 +18,7 @@ readonly roles="
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor
+  roles/monitoring.servicesEditor
   roles/resourcemanager.projectIamAdmin
 "
 
