@@ -21,7 +21,7 @@ readonly state_bucket=$project-terraform-state
 readonly account=terraform@$project.iam.gserviceaccount.com
 
 readonly apis=(
-  artifactregistry bigquery cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
+  artifactregistry bigquery billingbudgets cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
   pubsub run secretmanager sqladmin storage
 )
 
@@ -85,7 +85,7 @@ readonly replay_permissions=(
 )
 
 # For the same people: read access to the logs, metrics and services that the runbook refers to,
-# without access to data.
+# without access to data. Calls whose quota the project pays need serviceusage.services.use.
 readonly on_call_role=bikeTrafficOnCall
 readonly on_call_permissions=(
   cloudscheduler.jobs.get cloudscheduler.jobs.list cloudscheduler.locations.list
@@ -96,6 +96,7 @@ readonly on_call_permissions=(
   monitoring.monitoredResourceDescriptors.list monitoring.timeSeries.list
   resourcemanager.projects.get
   run.locations.list run.revisions.get run.revisions.list run.services.get run.services.list
+  serviceusage.services.use
 )
 
 # The roles that terraform may grant on the project; it may grant any role on single resources. This

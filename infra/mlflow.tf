@@ -57,7 +57,7 @@ resource "google_sql_database_instance" "mlflow" {
   settings {
     tier              = var.mlflow_tier
     edition           = "ENTERPRISE"
-    availability_type = "ZONAL"
+    availability_type = var.mlflow_availability
     disk_type         = "PD_SSD"
     # Grows from 10 GB. There is no fixed size, because a plan would shrink the disk after growing.
     disk_autoresize             = true

@@ -32,7 +32,7 @@ readonly replay="pubsub\.snapshots\.(create|delete|list|seek)|pubsub\.subscripti
 |pubsub\.topics\.(attachSubscription|get|list)"
 readonly on_call="(cloudscheduler\.(jobs|locations)|cloudsql\.(backupRuns|instances)|run\.(locations|revisions|services))\.(get|list)\
 |monitoring\.(alertPolicies|dashboards|metricDescriptors|monitoredResourceDescriptors|timeSeries)\.(get|list)\
-|logging\.(logEntries|logs)\.list|resourcemanager\.projects\.get"
+|logging\.(logEntries|logs)\.list|resourcemanager\.projects\.get|serviceusage\.services\.use"
 
 readonly condition="expression: api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/bigquery.jobUser', 'roles/cloudsql.client', 'projects/a-project/roles/bikeTrafficOnCall', 'projects/a-project/roles/bikeTrafficReplay'])"
 
