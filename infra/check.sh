@@ -22,6 +22,7 @@ else
 fi
 tests/bootstrap.sh
 tests/make.sh
+tests/follow_deploy_doc.sh
 
 # Alerts must name existing sections of the runbook and existing log messages.
 (
