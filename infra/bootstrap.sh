@@ -7,7 +7,8 @@
 #   infra/bootstrap.sh bike-traffic-dev europe-west1 group:bike-traffic-dev@example.com
 #
 # Each MEMBER may deploy, by impersonating terraform's service account. The script needs gcloud,
-# logged in as an owner of the project.
+# logged in as an owner of the project. It stops if a policy of the organisation forbids the
+# deployment, unless SKIP_POLICIES=1 is set.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then
@@ -22,7 +23,7 @@ readonly account=terraform@$project.iam.gserviceaccount.com
 
 readonly apis=(
   artifactregistry bigquery billingbudgets cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
-  pubsub run secretmanager sqladmin storage
+  orgpolicy pubsub run secretmanager sqladmin storage
 )
 
 # Granted on the project: the resources do not exist before terraform creates them.
@@ -133,10 +134,44 @@ make_role() { # ROLE TITLE DESCRIPTION PERMISSION...
   fi
 }
 
+# Prints the values of a field of the policy that applies to the project, or nothing if it cannot be
+# read or has none.
+policy() { # CONSTRAINT FIELD
+  gcloud org-policies describe "$1" --project="$project" --effective --format="value(spec.rules[].$2)" 2>/dev/null || true
+}
+
+# Prints a line for each policy that would make a step of the deployment fail.
+forbidden() {
+  local ingress
+  if [[ $(policy run.managed.requireInvokerIam enforce) == *True* ]]; then
+    say "run.managed.requireInvokerIam forbids the MLflow endpoint of the functions: section \"Invoker IAM\""
+  fi
+  ingress=$(policy run.allowedIngress values.allowedValues)
+  if [[ -n $ingress && (" ${ingress//[;,\[\]\']/ } " != *" all "* || " ${ingress//[;,\[\]\']/ } " != *" internal "*) ]]; then
+    say "run.allowedIngress allows $ingress; needed are all and internal: section \"Ingress\""
+  fi
+  if [[ $(policy sql.restrictPublicIp enforce) == *True* ]]; then
+    say "sql.restrictPublicIp forbids the address of the database: section \"Public address of the database\""
+  fi
+  if [[ -n $(policy run.allowedBinaryAuthorizationPolicies values.allowedValues) ]]; then
+    say "run.allowedBinaryAuthorizationPolicies requires a policy of each service: section \"Binary Authorization\""
+  fi
+}
+
 command -v gcloud >/dev/null || { say "gcloud is missing; to install it, see https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
 
 say "enabling the APIs of $project"
 gcloud services enable "${apis[@]/%/.googleapis.com}" --project="$project"
+
+say "reading the policies of the organisation"
+findings=$(forbidden)
+if [ -n "$findings" ]; then
+  say "$findings" >&2
+  if [ "${SKIP_POLICIES:-}" != 1 ]; then
+    say "stopped before anything was created; docs/organisations.md has the remedies; to go on in spite of it, set SKIP_POLICIES=1" >&2
+    exit 1
+  fi
+fi
 
 say "creating the service agent of Pub/Sub"
 gcloud beta services identity create --service=pubsub.googleapis.com --project="$project" --format=none
