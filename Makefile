@@ -43,6 +43,10 @@ BUILD = docker build --platform=linux/amd64 --build-arg VERSION=$(TAG) --build-a
 TERRAFORM = TF_DATA_DIR=$(CURDIR)/target/terraform/$(ENV) terraform -chdir=infra
 VERIFY = infra/verify.sh $(call setting,project_id) $(call setting,region) $(call setting,deployer) $(SERVICES)
 VARIABLES = -var-file=environments/$(ENV).tfvars -var=image_tag=$(TAG)
+# The digests of the images of TAG, for a plan and a deployment.
+DIGESTS = target/terraform/$(ENV)/images.tfvars.json
+READ_DIGESTS = infra/digests.sh $(REGISTRY) $(TAG) $(call setting,deployer) $(DIGESTS) $(FUNCTIONS) mlflow
+BY_DIGEST = -var-file=$(CURDIR)/$(DIGESTS) $(VARIABLES)
 
 # Stops if a program is missing. $(1): the program, $(2): how to install it.
 require = @command -v $(1) >/dev/null || { echo "$(1) is missing; to install it: $(2)" >&2; exit 1; }
@@ -197,12 +201,19 @@ foundation: terraform-init ## Create the registry, secrets, database, accounts a
 	$(TERRAFORM) apply $(VARIABLES) $(foreach address,$(FOUNDATION),-target='$(address)')
 
 .PHONY: plan
-plan: terraform-init ## Show the changes that `make deploy` would make in ENV
-	$(TERRAFORM) plan $(VARIABLES)
+plan: terraform-init require-gcloud ## Show the changes that `make deploy` would make in ENV, and save them for `make apply`
+	$(READ_DIGESTS)
+	$(TERRAFORM) plan -out=$(CURDIR)/target/terraform/$(ENV)/plan $(BY_DIGEST)
+
+.PHONY: apply
+apply: terraform-init require-gcloud ## Make the changes that `make plan` saved, without confirmation, and verify
+	$(TERRAFORM) apply -input=false $(CURDIR)/target/terraform/$(ENV)/plan
+	$(VERIFY)
 
 .PHONY: deploy
 deploy: terraform-init require-gcloud ## Deploy infra/ and the images of TAG to ENV, after confirmation, and verify
-	$(TERRAFORM) apply $(VARIABLES)
+	$(READ_DIGESTS)
+	$(TERRAFORM) apply $(BY_DIGEST)
 	$(VERIFY)
 
 .PHONY: verify

@@ -23,7 +23,7 @@ readonly account=terraform@$project.iam.gserviceaccount.com
 
 readonly apis=(
   artifactregistry bigquery billingbudgets cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
-  orgpolicy pubsub run secretmanager sqladmin storage
+  orgpolicy pubsub run secretmanager sqladmin storage sts
 )
 
 # Granted on the project: the resources do not exist before terraform creates them.
@@ -33,6 +33,7 @@ readonly roles=(
   roles/cloudscheduler.admin
   roles/compute.networkAdmin
   roles/iam.serviceAccountAdmin
+  roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor

@@ -22,7 +22,7 @@ locals {
   mlflow_server = {
     project_id      = var.project_id
     region          = var.region
-    image           = "${local.registry}/mlflow:${var.image_tag}"
+    image           = local.images["mlflow"]
     protected       = local.protected
     service_account = local.mlflow_email
     instance        = google_sql_database_instance.mlflow.connection_name

@@ -66,6 +66,41 @@ variable "fine_tune" {
   }
 }
 
+variable "github_ref" {
+  description = "The branch or tag on GitHub whose jobs may deploy."
+  type        = string
+  default     = "refs/heads/main"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^refs/(heads|tags)/[A-Za-z0-9._/-]+$", var.github_ref))
+    error_message = "github_ref must be a full name, for example refs/heads/main."
+  }
+}
+
+variable "github_repository" {
+  description = "The repository on GitHub whose jobs may deploy, OWNER/NAME. null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be OWNER/NAME."
+  }
+}
+
+variable "image_digests" {
+  description = "The digests of the images, by name, as written by digests.sh. An image without a digest is deployed by its tag."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "Each digest must be sha256: followed by 64 hexadecimal digits."
+  }
+}
+
 variable "image_tag" {
   description = "The tag of all images, as printed by `make push`: the commit that they were built from."
   type        = string

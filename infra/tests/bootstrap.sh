@@ -14,6 +14,7 @@ readonly roles="
   roles/cloudscheduler.admin
   roles/compute.networkAdmin
   roles/iam.serviceAccountAdmin
+  roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor

@@ -49,6 +49,13 @@ for service in $services; do
   [[ "$last " == *infra/verify.sh*" $service "* ]] || fail "deploy does not verify the service $service: $last"
 done
 
+# A tag may be pushed again in dev, so deployments name digests.
+for target in plan deploy; do
+  commands=$(dry_run $target)
+  grep -q '^infra/digests.sh .* 0123abc ' <<<"$commands" || fail "$target does not read the digests of the images"
+  grep -qE '^TF_DATA_DIR=.* (plan|apply) .*-var-file=.*/images.tfvars.json' <<<"$commands" || fail "$target does not use the digests of the images"
+done
+
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CALLS=$folder/calls
@@ -66,3 +73,14 @@ verify ingest mlflow >/dev/null || fail "verify rejects services whose latest re
 if message=$(NOT_READY="mlflow" verify ingest mlflow 2>&1 >/dev/null); then fail "verify accepts a service whose latest revision is not ready"; fi
 [[ $message == *mlflow-00002-b* && $message != *ingest* ]] || fail "verify does not name the revision that is not ready: $message"
 grep -q -- '--impersonate-service-account=terraform@a-project.iam.gserviceaccount.com' "$CALLS" || fail "verify needs rights that a deployer does not have"
+
+# digests.sh writes valid variables, and rejects an image that is not there.
+cat >"$folder/gcloud" <<'END'
+#!/usr/bin/env bash
+case $* in *absent*) ;; *) printf 'sha256:%064d\n' 1 ;; esac
+END
+digests() { PATH=$folder:$PATH ./digests.sh a-registry 0123abc terraform@a-project.iam.gserviceaccount.com "$folder/images.tfvars.json" "$@"; }
+digests ingest mlflow
+[ "$(tr -d ' \n' <"$folder/images.tfvars.json")" = "{\"image_digests\":{\"ingest\":\"sha256:$(printf '%064d' 1)\",\"mlflow\":\"sha256:$(printf '%064d' 1)\"}}" ] ||
+  fail "deploy writes invalid digests: $(cat "$folder/images.tfvars.json")"
+if digests ingest absent 2>/dev/null; then fail "deploy accepts an image without a digest"; fi
