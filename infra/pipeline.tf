@@ -25,12 +25,12 @@ resource "google_iam_workload_identity_pool_provider" "pipeline" {
     "google.subject"       = "assertion.sub"
     "attribute.repository" = "assertion.repository"
   }
-  # GitHub issues tokens to every repository. Only jobs of this one, on this branch, are accepted,
-  # and only after the approval that the environment of the job requires.
+  # GitHub issues tokens to every repository. Only jobs of this one, on this branch, are accepted, and
+  # only in two environments of GitHub: ENV-plan builds and plans, ENV applies after an approval.
   attribute_condition = join(" && ", [
     "assertion.repository == '${var.github_repository}'",
     "assertion.ref == '${var.github_ref}'",
-    "assertion.environment == '${var.environment}'",
+    "assertion.environment in ['${var.environment}', '${var.environment}-plan']",
   ])
 
   oidc {
@@ -44,4 +44,13 @@ resource "google_service_account_iam_member" "pipeline" {
   service_account_id = "projects/${var.project_id}/serviceAccounts/${var.deployer}"
   role               = "roles/iam.workloadIdentityUser"
   member             = "principalSet://iam.googleapis.com/projects/${data.google_project.this.number}/locations/global/workloadIdentityPools/${google_iam_workload_identity_pool.pipeline[each.key].workload_identity_pool_id}/attribute.repository/${var.github_repository}"
+}
+
+# Every command impersonates terraform's account, also in a job that acts as this account already.
+resource "google_service_account_iam_member" "pipeline_impersonates" {
+  for_each = local.pipelines
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${var.deployer}"
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = "serviceAccount:${var.deployer}"
 }

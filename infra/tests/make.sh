@@ -84,3 +84,49 @@ digests ingest mlflow
 [ "$(tr -d ' \n' <"$folder/images.tfvars.json")" = "{\"image_digests\":{\"ingest\":\"sha256:$(printf '%064d' 1)\",\"mlflow\":\"sha256:$(printf '%064d' 1)\"}}" ] ||
   fail "deploy writes invalid digests: $(cat "$folder/images.tfvars.json")"
 if digests ingest absent 2>/dev/null; then fail "deploy accepts an image without a digest"; fi
+
+# A canary gets traffic only after its test, and the way back is the revision before.
+cat >"$folder/gcloud" <<'END'
+#!/usr/bin/env bash
+printf '%s\n' "$*" >>"$CALLS"
+case $* in
+  *revisionName*) echo predict-00001-a ;;
+  *status.url*) echo https://predict.example ;;
+  *"revisions list"*) printf 'predict-00002-b\npredict-00001-a\n' ;;
+esac
+END
+cat >"$folder/curl" <<'END'
+#!/usr/bin/env bash
+printf 'curl %s\n' "$*" >>"$CALLS"
+exit "${READY:-0}"
+END
+chmod +x "$folder/curl"
+canary() { : >"$CALLS"; PATH=$folder:$PATH ./canary.sh a-project europe-west1 terraform@a-project.iam.gserviceaccount.com "$@"; }
+canary start an-image >/dev/null
+order=$(grep -noE -- '--no-traffic|^curl .* https://canary---predict.example/readyz|--to-latest' "$CALLS" | cut -d: -f2 | cut -c1-12 | xargs)
+[ "$order" = "--no-traffic curl --fail --to-latest" ] || fail "canary sends traffic before its test: $order"
+if READY=1 canary start an-image >/dev/null 2>&1; then fail "canary accepts a revision that is not ready"; fi
+! grep -q -- '--to-latest' "$CALLS" || fail "canary sends traffic to a revision that is not ready"
+canary back >/dev/null
+grep -q -- '--to-revisions=predict-00001-a=100' "$CALLS" || fail "canary-back does not send traffic to the revision before"
+
+# Every image of a file of digests is signed and gets a bill of materials.
+for program in cosign syft; do
+  cat >"$folder/$program" <<END
+#!/usr/bin/env bash
+printf '$program %s\\n' "\$*" >>"\$CALLS"
+END
+  chmod +x "$folder/$program"
+done
+cat >"$folder/gcloud" <<'END'
+#!/usr/bin/env bash
+printf 'sha256:%064d\n' 1
+END
+digests ingest mlflow
+: >"$CALLS"
+PATH=$folder:$PATH ./sign.sh "$folder/images.tfvars.json" a-registry "$folder/sbom"
+for image in ingest mlflow; do
+  for call in "syft scan registry:a-registry/$image@sha256" "cosign sign --yes a-registry/$image@sha256" "cosign attest .*$image.spdx.json a-registry/$image@sha256"; do
+    grep -q "^$call" "$CALLS" || fail "sign lacks the call $call"
+  done
+done

@@ -30,7 +30,7 @@ run "pipeline_accepts_one_repository_branch_and_environment" {
 
   assert {
     condition = google_iam_workload_identity_pool_provider.pipeline["github"].attribute_condition == (
-    "assertion.repository == 'an-owner/bike-traffic' && assertion.ref == 'refs/heads/main' && assertion.environment == 'prod'")
+    "assertion.repository == 'an-owner/bike-traffic' && assertion.ref == 'refs/heads/main' && assertion.environment in ['prod', 'prod-plan']")
     error_message = "Tokens of other repositories, branches and environments must be rejected."
   }
   assert {
@@ -44,6 +44,13 @@ run "pipeline_accepts_one_repository_branch_and_environment" {
       google_service_account_iam_member.pipeline["github"].member == "principalSet://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/pipeline/attribute.repository/an-owner/bike-traffic"
     )
     error_message = "Jobs of the repository must act as terraform's account only."
+  }
+  assert {
+    condition = (
+      google_service_account_iam_member.pipeline_impersonates["github"].service_account_id == "projects/a-project/serviceAccounts/terraform@a-project.iam.gserviceaccount.com" &&
+      google_service_account_iam_member.pipeline_impersonates["github"].member == "serviceAccount:terraform@a-project.iam.gserviceaccount.com"
+    )
+    error_message = "Terraform's account must impersonate itself only."
   }
 }
 
