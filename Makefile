@@ -23,19 +23,30 @@ TAG ?= $(shell git describe --always --abbrev=12 --dirty=-$$(git diff HEAD | git
 # The URL of the repository in the labels of images: https, without credentials.
 SOURCE ?= $(shell git config --get remote.origin.url | sed -E 's|^git@([^:]+):|https://\1/|; s|^ssh://|https://|; s|//[^/@]*@|//|; s|\.git$$||')
 FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
-# The resources that images and secrets need, and terraform's right to act as service accounts. IAM
-# takes minutes to apply a new right, so it is granted before the first deployment.
+SERVICES := $(FUNCTIONS) mlflow mlflow-operators
+# The resources that images and secrets need, terraform's right to act as service accounts, and the
+# rights without which Cloud Run refuses a revision. IAM takes minutes to apply a new right, so all
+# are granted before the first deployment. Metrics take minutes to become known, too.
 FOUNDATION = google_artifact_registry_repository.images google_secret_manager_secret.secret google_sql_database.mlflow \
-  google_service_account_iam_member.deployer $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_service_account_iam_member.deployer)
+  google_service_account_iam_member.deployer google_secret_manager_secret_iam_member.mlflow google_project_iam_member.mlflow_database \
+  google_logging_metric.decisions google_logging_metric.late_weeks google_logging_metric.quality \
+  $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_service_account_iam_member.deployer) \
+  $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_secret_manager_secret_iam_member.reads)
 # Values of infra/environments/ENV.tfvars.
 setting = $(shell sed -nE 's/^$(1) *= *"(.*)"/\1/p' infra/environments/$(ENV).tfvars)
 REGISTRY_HOST = $(call setting,region)-docker.pkg.dev
 REGISTRY = $(REGISTRY_HOST)/$(call setting,project_id)/bike-traffic
-# CREATED is the time of the commit, so that each commit has one image.
-BUILD = docker build --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+# CREATED is the time of the commit, so that each commit has one image. Cloud Run runs linux/amd64
+# only, and a Mac would build for itself.
+BUILD = docker build --platform=linux/amd64 --build-arg VERSION=$(TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
   --build-arg CREATED=$$(git show --no-patch --format=%cI HEAD) --build-arg SOURCE='$(SOURCE)'
 TERRAFORM = TF_DATA_DIR=$(CURDIR)/target/terraform/$(ENV) terraform -chdir=infra
+VERIFY = infra/verify.sh $(call setting,project_id) $(call setting,region) $(call setting,deployer) $(SERVICES)
 VARIABLES = -var-file=environments/$(ENV).tfvars -var=image_tag=$(TAG)
+# The digests of the images of TAG, for a plan and a deployment.
+DIGESTS = target/terraform/$(ENV)/images.tfvars.json
+READ_DIGESTS = infra/digests.sh $(REGISTRY) $(TAG) $(call setting,deployer) $(DIGESTS) $(FUNCTIONS) mlflow
+BY_DIGEST = -var-file=$(CURDIR)/$(DIGESTS) $(VARIABLES)
 
 # Stops if a program is missing. $(1): the program, $(2): how to install it.
 require = @command -v $(1) >/dev/null || { echo "$(1) is missing; to install it: $(2)" >&2; exit 1; }
@@ -53,7 +64,7 @@ setup-emulators: ## Install Python, Java and the emulators' Python packages if t
 	@.ci/setup emulators
 
 .PHONY: setup-infra
-setup-infra: ## Install shellcheck if it is missing
+setup-infra: ## Install shellcheck, hadolint, check-jsonschema and actionlint if they are missing
 	@.ci/setup infra
 
 .PHONY: setup-deny
@@ -185,17 +196,47 @@ push: images require-gcloud ## Build the images and push them to the registry of
 	for image in $(FUNCTIONS) mlflow; do docker push $(REGISTRY)/$$image:$(TAG); done
 	@echo "pushed with TAG=$(TAG)"
 
+.PHONY: digests
+digests: environment require-gcloud ## Write the digests of the images of TAG in ENV
+	$(READ_DIGESTS)
+
+.PHONY: registry
+registry: environment
+	@echo $(REGISTRY)
+
 .PHONY: foundation
-foundation: terraform-init ## Create the registry, the secrets and the database of ENV, before the first deployment
+foundation: terraform-init ## Create the registry, secrets, database, accounts and their rights in ENV, before the first deployment
 	$(TERRAFORM) apply $(VARIABLES) $(foreach address,$(FOUNDATION),-target='$(address)')
 
 .PHONY: plan
-plan: terraform-init ## Show the changes that `make deploy` would make in ENV
-	$(TERRAFORM) plan $(VARIABLES)
+plan: terraform-init require-gcloud ## Show the changes that `make deploy` would make in ENV, and save them for `make apply`
+	$(READ_DIGESTS)
+	$(TERRAFORM) plan -out=$(CURDIR)/target/terraform/$(ENV)/plan $(BY_DIGEST)
+
+.PHONY: apply
+apply: terraform-init require-gcloud ## Make the changes that `make plan` saved, without confirmation, and verify
+	$(TERRAFORM) apply -input=false $(CURDIR)/target/terraform/$(ENV)/plan
+	$(VERIFY)
 
 .PHONY: deploy
-deploy: terraform-init ## Deploy infra/ and the images of TAG to ENV, after confirmation
-	$(TERRAFORM) apply $(VARIABLES)
+deploy: terraform-init require-gcloud ## Deploy infra/ and the images of TAG to ENV, after confirmation, and verify
+	$(READ_DIGESTS)
+	$(TERRAFORM) apply $(BY_DIGEST)
+	$(VERIFY)
+
+.PHONY: verify
+verify: environment require-gcloud ## Check that the latest revision of every service in ENV is ready
+	$(VERIFY)
+
+CANARY = infra/canary.sh $(call setting,project_id) $(call setting,region) $(call setting,deployer)
+
+.PHONY: canary
+canary: environment require-gcloud ## Test the image of TAG in a revision of predict without traffic, then send it all traffic
+	$(CANARY) start $(REGISTRY)/predict:$(TAG)
+
+.PHONY: canary-back
+canary-back: environment require-gcloud ## Send all traffic of predict in ENV to the revision before
+	$(CANARY) back
 
 .PHONY: destroy
 destroy: terraform-init ## Delete everything in ENV=dev, including data, after confirmation

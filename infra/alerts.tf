@@ -10,9 +10,15 @@ locals {
   overdue = { for name, function in local.functions : tostring(function.overdue_after_seconds) => name... }
   slow    = { for name, function in local.functions : tostring(function.slow_after_seconds) => name... }
 
-  # Status codes that count as errors. 401 and 403: Pub/Sub cannot authenticate. 413: a message
-  # exceeds the request body limit. Other 4xx codes are errors of the callers of POST /v1/predict.
-  error_codes = "metric.labels.response_code=monitoring.regex.full_match(\"401|403|413|5[0-9][0-9]\")"
+  # Monitoring closes an incident by itself if its metric has no more data, after a week unless told
+  # otherwise. An open incident does not notify again, and metrics of rare events have no data for
+  # most of the time.
+  auto_close = "21600s"
+
+  # Status codes that count as errors. 413: a message exceeds the request body limit. Other 4xx codes
+  # are errors of the callers of POST /v1/predict. Requests that Cloud Run itself rejects, with 401 or
+  # 403, are not in its metric; the alert refused_pushes counts them.
+  error_codes = "metric.labels.response_code=monitoring.regex.full_match(\"413|5[0-9][0-9]\")"
   # Deliveries to ingest fail with 503 until the city has published the day, which is sometimes
   # late, and those to drift-check until the week has its days. These responses are expected, so the
   # error ratio of both functions ignores them.
@@ -26,6 +32,23 @@ locals {
   # Function names in quotes, as one_of() in a Monitoring filter expects them.
   quoted     = { for name in keys(local.functions) : name => "\"${name}\"" }
   all_quoted = join(", ", values(local.quoted))
+
+  all_subscriptions = join(", ", [for subscription in flatten(values(local.subscriptions)) : "\"${subscription}\""])
+
+  # Every policy, for the tests.
+  alert_policies = concat(values(google_monitoring_alert_policy.expectation), [
+    google_monitoring_alert_policy.database,
+    google_monitoring_alert_policy.dead_letters,
+    google_monitoring_alert_policy.errors,
+    google_monitoring_alert_policy.ledger_overdue,
+    google_monitoring_alert_policy.major_drift,
+    google_monitoring_alert_policy.mlflow_errors,
+    google_monitoring_alert_policy.mlflow_start,
+    google_monitoring_alert_policy.no_ingest,
+    google_monitoring_alert_policy.quality,
+    google_monitoring_alert_policy.refused_pushes,
+    google_monitoring_alert_policy.slow,
+  ])
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -38,7 +61,7 @@ resource "google_monitoring_notification_channel" "email" {
 resource "google_logging_metric" "decisions" {
   name        = "bike_traffic_decisions"
   description = "Events handled, by function and decision"
-  filter      = "resource.type=\"cloud_run_revision\" AND jsonPayload.message=\"event handled\""
+  filter      = local.handled
 
   label_extractors = {
     function = "EXTRACT(jsonPayload.function)"
@@ -79,6 +102,10 @@ resource "google_monitoring_alert_policy" "dead_letters" {
     }
   }
 
+  alert_strategy {
+    auto_close = local.auto_close
+  }
+
   documentation {
     content = "${local.runbook} \"Dead letters\". To list the dead letters: `bike-traffic status --cloud`.${local.page}"
   }
@@ -103,6 +130,10 @@ resource "google_monitoring_alert_policy" "no_ingest" {
     }
   }
 
+  alert_strategy {
+    auto_close = local.auto_close
+  }
+
   documentation {
     content = "${local.runbook} \"No ingest for 36 hours\".${local.page}"
   }
@@ -123,7 +154,7 @@ resource "google_monitoring_alert_policy" "major_drift" {
   }
 
   alert_strategy {
-    auto_close = "604800s"
+    auto_close = local.auto_close
     notification_rate_limit {
       period = "3600s"
     }
@@ -161,6 +192,10 @@ resource "google_monitoring_alert_policy" "ledger_overdue" {
     }
   }
 
+  alert_strategy {
+    auto_close = local.auto_close
+  }
+
   documentation {
     content = "${local.runbook} \"Event overdue in the ledger\". To list overdue events: `bike-traffic status --cloud`.${local.page}"
   }
@@ -189,6 +224,10 @@ resource "google_monitoring_alert_policy" "slow" {
         }
       }
     }
+  }
+
+  alert_strategy {
+    auto_close = local.auto_close
   }
 
   documentation {
@@ -230,7 +269,45 @@ resource "google_monitoring_alert_policy" "errors" {
     }
   }
 
+  alert_strategy {
+    auto_close = local.auto_close
+  }
+
   documentation {
     content = "${local.runbook} \"Error ratio\".${local.page}"
+  }
+}
+
+# Pushes that do not reach a function: the token is rejected, the service is closed to the sender or
+# absent. Cloud Run's own metric leaves such requests out, so this alert reads Pub/Sub's.
+resource "google_monitoring_alert_policy" "refused_pushes" {
+  display_name          = "bike-traffic ${var.environment}: refused pushes"
+  combiner              = "OR"
+  severity              = "ERROR"
+  notification_channels = [google_monitoring_notification_channel.email.name]
+
+  conditions {
+    display_name = "five pushes of a subscription in an hour were refused"
+    condition_threshold {
+      filter     = "resource.type=\"pubsub_subscription\" AND metric.type=\"pubsub.googleapis.com/subscription/push_request_count\" AND resource.labels.subscription_id=one_of(${local.all_subscriptions}) AND metric.labels.response_class=one_of(\"invalid\", \"remote_server_4xx\", \"unreachable\")"
+      comparison = "COMPARISON_GT"
+      # A refused message makes six attempts in 20 minutes. Fewer may be a lack of instances (429).
+      threshold_value = 4
+      duration        = "0s"
+      aggregations {
+        alignment_period     = "3600s"
+        per_series_aligner   = "ALIGN_DELTA"
+        cross_series_reducer = "REDUCE_SUM"
+        group_by_fields      = ["resource.labels.subscription_id"]
+      }
+    }
+  }
+
+  alert_strategy {
+    auto_close = local.auto_close
+  }
+
+  documentation {
+    content = "${local.runbook} \"Refused pushes\"."
   }
 }

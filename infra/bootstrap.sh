@@ -7,7 +7,8 @@
 #   infra/bootstrap.sh bike-traffic-dev europe-west1 group:bike-traffic-dev@example.com
 #
 # Each MEMBER may deploy, by impersonating terraform's service account. The script needs gcloud,
-# logged in as an owner of the project.
+# logged in as an owner of the project. It stops if a policy of the organisation forbids the
+# deployment, unless SKIP_POLICIES=1 is set.
 set -euo pipefail
 
 if [ $# -lt 3 ]; then
@@ -21,8 +22,8 @@ readonly state_bucket=$project-terraform-state
 readonly account=terraform@$project.iam.gserviceaccount.com
 
 readonly apis=(
-  artifactregistry bigquery cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
-  pubsub run secretmanager sqladmin storage
+  artifactregistry bigquery billingbudgets cloudresourcemanager cloudscheduler compute iam iamcredentials logging monitoring
+  orgpolicy pubsub run secretmanager sqladmin storage sts
 )
 
 # Granted on the project: the resources do not exist before terraform creates them.
@@ -32,10 +33,12 @@ readonly roles=(
   roles/cloudscheduler.admin
   roles/compute.networkAdmin
   roles/iam.serviceAccountAdmin
+  roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor
+  roles/monitoring.servicesEditor
 )
 
 # Replaces run.admin, pubsub.admin, cloudsql.admin, storage.admin, bigquery.admin and
@@ -84,7 +87,7 @@ readonly replay_permissions=(
 )
 
 # For the same people: read access to the logs, metrics and services that the runbook refers to,
-# without access to data.
+# without access to data. Calls whose quota the project pays need serviceusage.services.use.
 readonly on_call_role=bikeTrafficOnCall
 readonly on_call_permissions=(
   cloudscheduler.jobs.get cloudscheduler.jobs.list cloudscheduler.locations.list
@@ -95,6 +98,7 @@ readonly on_call_permissions=(
   monitoring.monitoredResourceDescriptors.list monitoring.timeSeries.list
   resourcemanager.projects.get
   run.locations.list run.revisions.get run.revisions.list run.services.get run.services.list
+  serviceusage.services.use
 )
 
 # The roles that terraform may grant on the project; it may grant any role on single resources. This
@@ -131,10 +135,44 @@ make_role() { # ROLE TITLE DESCRIPTION PERMISSION...
   fi
 }
 
+# Prints the values of a field of the policy that applies to the project, or nothing if it cannot be
+# read or has none.
+policy() { # CONSTRAINT FIELD
+  gcloud org-policies describe "$1" --project="$project" --effective --format="value(spec.rules[].$2)" 2>/dev/null || true
+}
+
+# Prints a line for each policy that would make a step of the deployment fail.
+forbidden() {
+  local ingress
+  if [[ $(policy run.managed.requireInvokerIam enforce) == *True* ]]; then
+    say "run.managed.requireInvokerIam forbids the MLflow endpoint of the functions: section \"Invoker IAM\""
+  fi
+  ingress=$(policy run.allowedIngress values.allowedValues)
+  if [[ -n $ingress && (" ${ingress//[;,\[\]\']/ } " != *" all "* || " ${ingress//[;,\[\]\']/ } " != *" internal "*) ]]; then
+    say "run.allowedIngress allows $ingress; needed are all and internal: section \"Ingress\""
+  fi
+  if [[ $(policy sql.restrictPublicIp enforce) == *True* ]]; then
+    say "sql.restrictPublicIp forbids the address of the database: section \"Public address of the database\""
+  fi
+  if [[ -n $(policy run.allowedBinaryAuthorizationPolicies values.allowedValues) ]]; then
+    say "run.allowedBinaryAuthorizationPolicies requires a policy of each service: section \"Binary Authorization\""
+  fi
+}
+
 command -v gcloud >/dev/null || { say "gcloud is missing; to install it, see https://cloud.google.com/sdk/docs/install" >&2; exit 1; }
 
 say "enabling the APIs of $project"
 gcloud services enable "${apis[@]/%/.googleapis.com}" --project="$project"
+
+say "reading the policies of the organisation"
+findings=$(forbidden)
+if [ -n "$findings" ]; then
+  say "$findings" >&2
+  if [ "${SKIP_POLICIES:-}" != 1 ]; then
+    say "stopped before anything was created; docs/organisations.md has the remedies; to go on in spite of it, set SKIP_POLICIES=1" >&2
+    exit 1
+  fi
+fi
 
 say "creating the service agent of Pub/Sub"
 gcloud beta services identity create --service=pubsub.googleapis.com --project="$project" --format=none

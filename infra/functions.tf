@@ -46,7 +46,7 @@ module "function" {
   name          = each.key
   project_id    = var.project_id
   region        = var.region
-  image         = "${local.registry}/${each.key}:${var.image_tag}"
+  image         = local.images[each.key]
   protected     = local.protected
   deployer      = var.deployer
   pubsub_agent  = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"

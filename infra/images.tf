@@ -1,5 +1,9 @@
 locals {
   registry = "${var.region}-docker.pkg.dev/${var.project_id}/${google_artifact_registry_repository.images.repository_id}"
+
+  # By digest, so that a tag that is pushed again changes no running service.
+  images = { for name in concat(keys(local.functions), ["mlflow"]) : name =>
+  try("${local.registry}/${name}@${var.image_digests[name]}", "${local.registry}/${name}:${var.image_tag}") }
 }
 
 resource "google_artifact_registry_repository" "images" {

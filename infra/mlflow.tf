@@ -22,7 +22,7 @@ locals {
   mlflow_server = {
     project_id      = var.project_id
     region          = var.region
-    image           = "${local.registry}/mlflow:${var.image_tag}"
+    image           = local.images["mlflow"]
     protected       = local.protected
     service_account = local.mlflow_email
     instance        = google_sql_database_instance.mlflow.connection_name
@@ -55,11 +55,11 @@ resource "google_sql_database_instance" "mlflow" {
   deletion_protection = local.protected
 
   settings {
-    tier                        = var.mlflow_tier
-    edition                     = "ENTERPRISE"
-    availability_type           = "ZONAL"
-    disk_size                   = 10
-    disk_type                   = "PD_SSD"
+    tier              = var.mlflow_tier
+    edition           = "ENTERPRISE"
+    availability_type = var.mlflow_availability
+    disk_type         = "PD_SSD"
+    # Grows from 10 GB. There is no fixed size, because a plan would shrink the disk after growing.
     disk_autoresize             = true
     disk_autoresize_limit       = 50
     deletion_protection_enabled = local.protected
@@ -94,6 +94,9 @@ resource "google_sql_database_instance" "mlflow" {
 resource "google_sql_database" "mlflow" {
   name     = "mlflow"
   instance = google_sql_database_instance.mlflow.name
+
+  # PostgreSQL does not drop a database while a user owns its tables. It goes with its instance.
+  deletion_policy = "ABANDON"
 }
 
 module "mlflow_for_functions" {

@@ -18,6 +18,11 @@ output "mlflow_instance" {
   value       = google_sql_database_instance.mlflow.connection_name
 }
 
+output "pipeline" {
+  description = "The provider of workload identity, which is the variable WORKLOAD_IDENTITY_PROVIDER of the workflows. null without a repository."
+  value       = one([for provider in google_iam_workload_identity_pool_provider.pipeline : provider.name])
+}
+
 output "registry" {
   description = "The image registry, without the image name."
   value       = local.registry

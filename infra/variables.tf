@@ -9,6 +9,29 @@ variable "alert_email" {
   }
 }
 
+variable "billing_account" {
+  description = "The billing account of the project, for a budget. null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.billing_account))
+    error_message = "billing_account must be the id of a billing account, for example 01ABCD-234567-89EF01."
+  }
+}
+
+variable "budget" {
+  description = "The budget of a month, in the currency of the billing account. Used if billing_account is set."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.budget >= 1 && floor(var.budget) == var.budget
+    error_message = "budget must be a whole number of at least 1."
+  }
+}
+
 variable "deployer" {
   description = "The service account that terraform impersonates, which bootstrap.sh creates. null to use your own credentials."
   type        = string
@@ -43,6 +66,41 @@ variable "fine_tune" {
   }
 }
 
+variable "github_ref" {
+  description = "The branch or tag on GitHub whose jobs may deploy."
+  type        = string
+  default     = "refs/heads/main"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^refs/(heads|tags)/[A-Za-z0-9._/-]+$", var.github_ref))
+    error_message = "github_ref must be a full name, for example refs/heads/main."
+  }
+}
+
+variable "github_repository" {
+  description = "The repository on GitHub whose jobs may deploy, OWNER/NAME. null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository must be OWNER/NAME."
+  }
+}
+
+variable "image_digests" {
+  description = "The digests of the images, by name, as written by digests.sh. An image without a digest is deployed by its tag."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "Each digest must be sha256: followed by 64 hexadecimal digits."
+  }
+}
+
 variable "image_tag" {
   description = "The tag of all images, as printed by `make push`: the commit that they were built from."
   type        = string
@@ -63,6 +121,22 @@ variable "log_level" {
   validation {
     condition     = can(regex("^[a-z_:=,]+$", var.log_level))
     error_message = "log_level must be a filter, for example `info` or `info,shared=debug`."
+  }
+}
+
+variable "mlflow_availability" {
+  description = "The availability of the MLflow database: ZONAL, or REGIONAL for a standby in a second zone, which costs twice as much."
+  type        = string
+  default     = "ZONAL"
+  nullable    = false
+
+  validation {
+    condition     = contains(["ZONAL", "REGIONAL"], var.mlflow_availability)
+    error_message = "mlflow_availability must be ZONAL or REGIONAL."
+  }
+  validation {
+    condition     = var.mlflow_availability == "ZONAL" || !contains(["db-f1-micro", "db-g1-small"], var.mlflow_tier)
+    error_message = "REGIONAL needs a tier with a processor of its own, for example db-custom-1-3840: the agreement of Cloud SQL on its availability leaves shared processors out."
   }
 }
 

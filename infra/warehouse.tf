@@ -16,6 +16,18 @@ resource "google_bigquery_dataset" "dataset" {
   description                = each.value
   location                   = var.region
   delete_contents_on_destroy = !local.protected
+
+  # Without this block, BigQuery makes terraform's account an owner, the editors of the project
+  # writers and its viewers readers. Grants are members of the dataset that this block would remove,
+  # so it applies to the creation only.
+  access {
+    role          = "OWNER"
+    special_group = "projectOwners"
+  }
+
+  lifecycle {
+    ignore_changes = [access]
+  }
 }
 
 resource "google_bigquery_table" "logs" {

@@ -14,10 +14,12 @@ readonly roles="
   roles/cloudscheduler.admin
   roles/compute.networkAdmin
   roles/iam.serviceAccountAdmin
+  roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor
+  roles/monitoring.servicesEditor
   roles/resourcemanager.projectIamAdmin
 "
 
@@ -31,7 +33,7 @@ readonly replay="pubsub\.snapshots\.(create|delete|list|seek)|pubsub\.subscripti
 |pubsub\.topics\.(attachSubscription|get|list)"
 readonly on_call="(cloudscheduler\.(jobs|locations)|cloudsql\.(backupRuns|instances)|run\.(locations|revisions|services))\.(get|list)\
 |monitoring\.(alertPolicies|dashboards|metricDescriptors|monitoredResourceDescriptors|timeSeries)\.(get|list)\
-|logging\.(logEntries|logs)\.list|resourcemanager\.projects\.get"
+|logging\.(logEntries|logs)\.list|resourcemanager\.projects\.get|serviceusage\.services\.use"
 
 readonly condition="expression: api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/bigquery.jobUser', 'roles/cloudsql.client', 'projects/a-project/roles/bikeTrafficOnCall', 'projects/a-project/roles/bikeTrafficReplay'])"
 
@@ -47,6 +49,7 @@ case $* in
   "projects get-iam-policy "*terraform@*) printf '%s\n' roles/browser roles/iam.roleAdmin ;;
   "projects get-iam-policy "*-compute@*) echo roles/editor ;;
   "projects describe "*projectNumber*) echo 123456789012 ;;
+  "org-policies describe ${POLICY:-none} "*) printf '%s\n' "$POLICY_VALUE" ;;
   *" describe "*) exit 1 ;;
   *--condition-from-file=*)
     all=$*
@@ -59,6 +62,30 @@ chmod +x "$folder/gcloud"
 PATH=$folder:$PATH ./bootstrap.sh a-project europe-west1 group:people@example.com >"$folder/output"
 
 fail() { printf 'infra-check: bootstrap.sh %s\n' "$*" >&2; exit 1; }
+
+# A policy that forbids the deployment stops the script before it creates anything.
+stops() { # POLICY VALUE SECTION
+  local message
+  : >"$CALLS.policy"
+  if message=$(CALLS=$CALLS.policy POLICY=$1 POLICY_VALUE=$2 PATH=$folder:$PATH ./bootstrap.sh a-project europe-west1 group:people@example.com 2>&1 >/dev/null); then
+    fail "goes on in spite of the policy $1 = $2"
+  fi
+  [[ $message == *"section \"$3\""* ]] || fail "does not name the section \"$3\" for the policy $1 = $2: $message"
+  grep -qxF "## $3" ../docs/organisations.md || fail "names a section that docs/organisations.md lacks: $3"
+  if grep -qE ' (create|add-iam-policy-binding) ' "$CALLS.policy"; then fail "creates something in spite of the policy $1 = $2"; fi
+}
+stops run.managed.requireInvokerIam True "Invoker IAM"
+stops run.allowedIngress internal "Ingress"
+stops run.allowedIngress 'internal-and-cloud-load-balancing;all' "Ingress"
+stops sql.restrictPublicIp True "Public address of the database"
+stops run.allowedBinaryAuthorizationPolicies default "Binary Authorization"
+goes_on() { # POLICY VALUE
+  POLICY=$1 POLICY_VALUE=$2 CALLS=$CALLS.policy PATH=$folder:$PATH ./bootstrap.sh a-project europe-west1 group:people@example.com >/dev/null 2>&1 ||
+    fail "stops because of the policy $1 = $2"
+}
+goes_on run.allowedIngress "['all', 'internal']"
+goes_on sql.restrictPublicIp False
+SKIP_POLICIES=1 goes_on sql.restrictPublicIp True
 
 option() { # NAME; prints the values of the option, one per line
   sed -nE "s/.*--$1=([^ ]+).*/\1/p"

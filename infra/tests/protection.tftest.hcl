@@ -151,8 +151,8 @@ run "audit_log_has_all_columns" {
   }
 
   assert {
-    condition     = [for column in jsondecode(google_bigquery_table.logs.schema) : column.name][17] == "recorded_at" && length(jsondecode(google_bigquery_table.logs.schema)) == 19
-    error_message = "The audit log must have the 19 columns that functions write."
+    condition     = [for column in jsondecode(google_bigquery_table.logs.schema) : column.name][17] == "recorded_at" && length(jsondecode(google_bigquery_table.logs.schema)) == 21
+    error_message = "The audit log must have the 21 columns that functions write."
   }
 }
 

@@ -37,6 +37,8 @@ run "variables_with_invalid_values_are_rejected" {
 
   variables {
     alert_email       = "nobody"
+    billing_account   = "billingAccounts/1"
+    budget            = 0.5
     deployer          = "terraform"
     environment       = "staging"
     fine_tune         = "[]"
@@ -58,6 +60,8 @@ run "variables_with_invalid_values_are_rejected" {
 
   expect_failures = [
     var.alert_email,
+    var.billing_account,
+    var.budget,
     var.deployer,
     var.environment,
     var.fine_tune,
@@ -85,4 +89,54 @@ run "seasonal_adaptations_without_a_reason_are_rejected" {
   }
 
   expect_failures = [var.seasonal_adaptations]
+}
+
+run "unknown_availability_is_rejected" {
+  command = plan
+
+  variables {
+    mlflow_availability = "GLOBAL"
+    mlflow_tier         = "db-custom-1-3840"
+  }
+
+  expect_failures = [var.mlflow_availability]
+}
+
+run "standby_of_a_shared_processor_is_rejected" {
+  command = plan
+
+  variables {
+    mlflow_availability = "REGIONAL"
+  }
+
+  expect_failures = [var.mlflow_availability]
+}
+
+run "budget_is_off_without_a_billing_account" {
+  command = plan
+
+  assert {
+    condition     = length(google_billing_budget.project) == 0
+    error_message = "Without a billing account there must be no budget."
+  }
+}
+
+run "budget_covers_the_project_and_reaches_the_address" {
+  variables {
+    billing_account = "01ABCD-234567-89EF01"
+    budget          = 40
+  }
+
+  assert {
+    condition = (
+      toset(google_billing_budget.project[0].budget_filter[0].projects) == toset(["projects/123456789012"]) &&
+      google_billing_budget.project[0].amount[0].specified_amount[0].units == "40" &&
+      google_billing_budget.project[0].all_updates_rule[0].monitoring_notification_channels == tolist([google_monitoring_notification_channel.email.name])
+    )
+    error_message = "The budget must cover this project only and notify the channel of the alerts."
+  }
+  assert {
+    condition     = anytrue([for rule in google_billing_budget.project[0].threshold_rules : rule.spend_basis == "FORECASTED_SPEND"])
+    error_message = "The budget must notify before it is spent."
+  }
 }

@@ -27,6 +27,12 @@ resource "google_cloud_run_v2_service" "function" {
   # Requests of Pub/Sub in the same project count as internal.
   ingress = length(var.callers) == 0 ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
 
+  # The default of Cloud Run, which returns it for every service. Without it, every plan removes it.
+  # The limits of instances are those of the revision, below.
+  scaling {
+    min_instance_count = 0
+  }
+
   template {
     labels                           = { secret-generation = tostring(var.generation) }
     service_account                  = local.emails.function

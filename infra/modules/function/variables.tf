@@ -78,13 +78,13 @@ variable "generation" {
 }
 
 variable "image" {
-  description = "The image, with its tag."
+  description = "The image, with its tag or digest."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image)) && !endswith(var.image, ":latest")
-    error_message = "image must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG. The tag latest is not allowed, because it does not identify the deployed image."
+    condition     = can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.image)) && !endswith(var.image, ":latest")
+    error_message = "image must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG or NAME@DIGEST. The tag latest is not allowed, because it does not identify the deployed image."
   }
 }
 

@@ -32,6 +32,11 @@ resource "google_cloud_run_v2_service" "endpoint" {
   invoker_iam_disabled = var.login != null
   ingress              = var.login != null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
 
+  # The default of Cloud Run, which returns it for every service. Without it, every plan removes it.
+  scaling {
+    min_instance_count = 0
+  }
+
   template {
     labels                           = { secret-generation = tostring(var.server.generation) }
     service_account                  = var.server.service_account

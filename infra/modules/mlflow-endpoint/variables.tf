@@ -38,7 +38,7 @@ variable "server" {
   description = <<-E
     Settings that both endpoints share:
     - project_id, region: location of the service
-    - image: image of the MLflow server, with its tag
+    - image: image of the MLflow server, with its tag or digest
     - protected: protects the service from deletion by terraform
     - service_account: account that the server runs as
     - instance: connection name of the database instance
@@ -64,8 +64,8 @@ variable "server" {
     error_message = "project_id must be a project id, and region a region, for example europe-west1."
   }
   validation {
-    condition     = can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.server.image)) && !endswith(var.server.image, ":latest")
-    error_message = "image must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG. The tag latest is not allowed."
+    condition     = can(regex("^[a-z0-9-]+-docker\\.pkg\\.dev/[a-z0-9-]+/[a-z0-9-]+/[a-z0-9-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.server.image)) && !endswith(var.server.image, ":latest")
+    error_message = "image must be REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME:TAG or NAME@DIGEST. The tag latest is not allowed."
   }
   validation {
     condition     = can(regex("^[a-z0-9-]+@[a-z0-9-]+\\.iam\\.gserviceaccount\\.com$", var.server.service_account))
