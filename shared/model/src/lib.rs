@@ -4,6 +4,7 @@ mod card;
 mod error;
 mod mlflow;
 mod recipe;
+mod run;
 mod strategy;
 mod target;
 mod training;

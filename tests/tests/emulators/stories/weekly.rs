@@ -71,7 +71,7 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
             tag("data_source"),
             tag("base_model")
         ),
-        ("last_30_days", "fine_tune", "bigquery", "1")
+        ("last_30_days", "fine_tune", "bigquery", "champion_v1")
     );
     let expected = [
         (Function::Ingest, "ingested"),
