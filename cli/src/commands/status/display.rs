@@ -91,7 +91,11 @@ impl fmt::Display for Status {
         if let Some(problem) = &self.champion_problem {
             writeln!(formatter, "{problem}")?;
         }
-        writeln!(formatter, "{versions}\nevents since {since}\n{functions}")?;
+        writeln!(formatter, "{versions}")?;
+        if let Some(page) = &self.runs_page {
+            writeln!(formatter, "runs and models: {page}")?;
+        }
+        writeln!(formatter, "events since {since}\n{functions}")?;
         if self.unfinished.iter().flatten().next().is_some() {
             writeln!(formatter, "{}", self.unfinished())?;
         } else if self.has_whole_ledger() {

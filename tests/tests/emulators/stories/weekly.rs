@@ -6,7 +6,8 @@ use shared::{
 };
 
 use crate::{
-    predictions::assert_python_agrees,
+    predictions::{assert_python_agrees, assert_python_publishes_the_same},
+    registry::runs_of,
     test_system::{Options, TestSystem},
 };
 
@@ -34,6 +35,14 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
         .await
         .unwrap();
     assert_eq!(forecasts.len(), system.known.counters().len() * 24);
+    let next = day.plus(1);
+    assert_python_publishes_the_same(
+        &system.ports,
+        &system.cloud,
+        &system.known,
+        (next, &forecasts),
+    )
+    .await;
     let raw = system
         .ports
         .store
@@ -85,5 +94,14 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
         system.decisions().await,
         expected.map(|(function, decision)| (function, decision.to_owned()))
     );
-    assert_python_agrees(&system.ports, &system.cloud, second).await;
+    assert_python_agrees(&system.ports, &system.cloud, &system.known, (next, second)).await;
+    let decision = registry.version(second).await.unwrap().decision.unwrap();
+    assert_eq!(decision.decision, "promoted");
+    let today = jiff::Timestamp::now().as_millisecond();
+    for run in runs_of(&system.cloud.mlflow_model.clone().unwrap()).await {
+        for time in ["start_time", "end_time"] {
+            let age = today - run["info"][time].as_i64().unwrap();
+            assert!((0..86_400_000).contains(&age), "{time}: {run}");
+        }
+    }
 }
