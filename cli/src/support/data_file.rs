@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Cursor,
+    io::{self, Cursor, Read},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,9 @@ use shared::{
 
 use crate::support::output::OutputFile;
 
+/// The first bytes of a Parquet file.
+const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
+
 /// The counts of a file, and a summary of its rows.
 pub(crate) struct Loaded {
     /// The sorted counts, one per counter and hour.
@@ -33,13 +36,19 @@ pub(crate) struct Loaded {
     pub(crate) source: Source,
 }
 
-/// Reads a local file or an object `gs://BUCKET/OBJECT`.
+/// Reads a local file or an object `gs://BUCKET/OBJECT`: CSV, gzipped CSV or Parquet.
 ///
 /// Invalid rows are written to `rejects`; without invalid rows, an existing file is removed.
 pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
+        if bytes.starts_with(PARQUET_MAGIC) {
+            return load_with(path, checksum, rejects, |writer| {
+                let csv = tables::parquet_as_csv(Cursor::new(bytes))?;
+                Ok(counts::read_export(&csv[..], SystemClock.now(), writer)?)
+            });
+        }
         let unpacked = counts::decompress(Cursor::new(bytes))
             .with_context(|| format!("cannot read {path}"))?;
         return load_with(path, checksum, rejects, |writer| {
@@ -60,11 +69,32 @@ pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     })
 }
 
-/// Reads counts from a file and rejects hours in the future.
+/// Reads counts from a file, CSV or Parquet, and rejects hours in the future.
 ///
 /// The present time is that of the system, also in simulated runs: they replay files of the past.
 pub(crate) fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Export, ReadError> {
-    counts::read_export_file(path, SystemClock.now(), rejects)
+    if !is_parquet(path) {
+        return counts::read_export_file(path, SystemClock.now(), rejects);
+    }
+    let in_file = |source| ReadError::File {
+        path: path.to_owned(),
+        source: Box::new(source),
+    };
+    let file = fs::File::open(path).map_err(|source| ReadError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    let csv = tables::parquet_as_csv(file)
+        .map_err(|error| in_file(ReadError::Io(io::Error::other(error))))?;
+    counts::read_export(&csv[..], SystemClock.now(), rejects).map_err(in_file)
+}
+
+/// Returns `true` for a Parquet file. A file that cannot be read is not one, so that the reader of
+/// CSV reports the error.
+fn is_parquet(path: &Path) -> bool {
+    let mut start = [0; PARQUET_MAGIC.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *PARQUET_MAGIC
 }
 
 /// Reads counts with `read` and writes the reject file.
