@@ -8,6 +8,7 @@ pub(crate) mod fine_tune;
 pub mod ingest;
 pub(crate) mod man;
 pub mod merge_baseline;
+pub(crate) mod notebook;
 pub mod publish_baseline;
 pub mod registry_unlock;
 pub mod replay;

@@ -173,3 +173,50 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tables::Values;
+
+    use super::*;
+
+    /// A daily table in Parquet has the same counts and the same rejected row as in CSV.
+    #[test]
+    fn parquet_is_read_like_csv() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let csv = "nom_du_compteur,date_et_heure_de_comptage,comptage_horaire\n\
+                   Quai,2021-07-19T00:00:00Z,12\n\
+                   Quai,2021-07-19T01:00:00Z,\n\
+                   Pont,2021-07-19T01:00:00Z,3\n";
+        fs::write(path("counts.csv"), csv).unwrap();
+        let names = ["Quai", "Quai", "Pont"].map(|name| Some(name.to_owned()));
+        let hour = 1_626_652_800_000;
+        let columns = vec![
+            ("nom_du_compteur".to_owned(), Values::Text(names.to_vec())),
+            (
+                "date_et_heure_de_comptage".to_owned(),
+                Values::Instant(
+                    [0, 1, 1]
+                        .map(|hours| Some(hour + hours * 3_600_000))
+                        .to_vec(),
+                ),
+            ),
+            (
+                "comptage_horaire".to_owned(),
+                Values::Number(vec![Some(12.0), None, Some(3.0)]),
+            ),
+        ];
+        let mut file = fs::File::create(path("counts.parquet")).unwrap();
+        tables::write_parquet(columns, &mut file).unwrap();
+        let [csv, parquet] = ["counts.csv", "counts.parquet"]
+            .map(|name| load_file(&path(name), &path("rejects.csv")).unwrap());
+        assert_eq!(parquet.counts.rows(), csv.counts.rows());
+        assert_eq!(parquet.counts.counters(), csv.counts.counters());
+        assert_eq!(
+            (parquet.summary.rows, parquet.summary.rejected),
+            (csv.summary.rows, csv.summary.rejected)
+        );
+        assert_eq!((csv.counts.len(), csv.summary.rejected), (2, 1));
+    }
+}

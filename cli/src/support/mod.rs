@@ -15,3 +15,4 @@ pub mod sample_data;
 pub mod state;
 pub(crate) mod stdout;
 pub mod subscriptions;
+pub(crate) mod table_file;

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, Write};
 
 use jiff::{Timestamp, tz::TimeZone as Zone};
-use polars::prelude::*;
+use polars_core::prelude::*;
 use polars_io::{
     SerReader,
     mmap::MmapBytesReader,

@@ -1,6 +1,6 @@
 //! The Python client of MLflow loads the champion and reads the registered metadata.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
 
 use forecasting::{
     counts::{Counter, Counts},
@@ -140,6 +140,22 @@ fn input(counts: &Counts) -> RunInput {
         profile: BTreeMap::new(),
     };
     input.with_profile(counts)
+}
+
+/// The examples of `docs/notebook.md` have the output that the page shows.
+#[test]
+fn notebook_page_is_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(root.join(".venv-emulators/bin/python"))
+        .arg("-B")
+        .arg(root.join("tests/reference/check_notebook.py"))
+        .output()
+        .unwrap();
+    let (shown, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{shown}{errors}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The whole loop: ingest and forecast a day, check a week for drift, promote a better challenger.
 
 use shared::{
+    clock::{Clock, SystemClock},
     event::{DriftCheckRequested, Function, IngestRequested},
     registry::{Alias, Version},
 };
@@ -97,7 +98,7 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
     assert_python_agrees(&system.ports, &system.cloud, &system.known, (next, second)).await;
     let decision = registry.version(second).await.unwrap().decision.unwrap();
     assert_eq!(decision.decision, "promoted");
-    let today = jiff::Timestamp::now().as_millisecond();
+    let today = SystemClock.now().as_millisecond();
     for run in runs_of(&system.cloud.mlflow_model.clone().unwrap()).await {
         for time in ["start_time", "end_time"] {
             let age = today - run["info"][time].as_i64().unwrap();
