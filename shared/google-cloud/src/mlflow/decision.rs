@@ -1,6 +1,6 @@
 //! Decisions about versions, shown on the version, its run and its logged model.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::registry::VersionDecision;
 
 use super::{MlflowError, MlflowRegistry, Version, lock::Held, notes, wire};
@@ -19,33 +19,30 @@ impl MlflowRegistry {
         let Some(found) = self.read_version(version).await? else {
             return Ok(false);
         };
-        let (run, model) = (found.run_id.as_str(), found.logged_model());
-        let card = match self.read_run(version, run).await {
-            Ok(details) => details.description.clone(),
-            // The version still has its tags, and they are what people look for.
-            Err(MlflowError::RunDeleted { .. }) => String::new(),
+        let (run_id, tags) = (found.run_id.as_str(), notes::decision(decision));
+        let run = match self.read_run(version, run_id).await {
+            Ok(run) => Some(run),
+            // People can still read the decision on the version.
+            Err(MlflowError::RunDeleted { .. }) => None,
             Err(error) => return Err(error),
         };
-        let number = version.to_string();
-        for tag in notes::decision(decision) {
-            held.check().await?;
-            let body = json!({ "name": self.model, "version": number, "key": tag.key, "value": tag.value });
-            self.send_note("mlflow/model-versions/set-tag", body)
+        for tag in &tags {
+            let body = json!({ "name": self.model, "version": version.to_string(), "key": tag.key, "value": tag.value });
+            self.set_tag(held, "mlflow/model-versions/set-tag", &body)
                 .await?;
         }
-        let description = notes::description(Some(decision), &card);
-        let body = json!({ "name": self.model, "version": number, "description": description });
+        let card = run.as_ref().map_or("", |run| run.description.as_str());
+        let description = notes::description(Some(decision), card);
+        let body = json!({ "name": self.model, "version": version.to_string(), "description": description });
         held.check().await?;
         self.api
             .patch("mlflow/model-versions/update", &body)
             .await?;
-        let tags = notes::decision(decision);
-        if let Some(tag) = tags.first() {
-            held.check().await?;
-            let body = json!({ "run_id": run, "key": tag.key, "value": tag.value });
-            self.send_note("mlflow/runs/set-tag", body).await?;
+        if let (Some(_), Some(tag)) = (&run, tags.first()) {
+            let body = json!({ "run_id": run_id, "key": tag.key, "value": tag.value });
+            self.set_tag(held, "mlflow/runs/set-tag", &body).await?;
         }
-        if let Some(model) = model {
+        if let Some(model) = found.logged_model() {
             held.check().await?;
             let call = format!("mlflow/logged-models/{model}/tags");
             self.api.patch(&call, &json!({ "tags": tags })).await?;
@@ -53,8 +50,9 @@ impl MlflowRegistry {
         Ok(true)
     }
 
-    async fn send_note(&self, call: &str, body: serde_json::Value) -> Result<(), MlflowError> {
-        let sent = self.api.post(call, &body).await;
+    async fn set_tag(&self, held: &Held, call: &str, body: &Value) -> Result<(), MlflowError> {
+        held.check().await?;
+        let sent = self.api.post(call, body).await;
         sent.map(|_: wire::Nothing| ())
     }
 }

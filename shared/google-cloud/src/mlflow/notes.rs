@@ -166,3 +166,81 @@ pub(super) fn remove_decision(tags: &mut BTreeMap<String, String>) -> Option<Ver
         fresh_mae: fresh_mae.and_then(|mae| mae.parse().ok()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::registry::CurvePoint;
+
+    use super::*;
+
+    fn run(tags: &[(&str, &str)]) -> Run {
+        let tags = tags.iter();
+        Run {
+            tags: tags
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Run::new(
+                "a-run".parse().unwrap(),
+                "2026-11-26T12:00:00Z".parse().unwrap(),
+            )
+        }
+    }
+
+    #[test]
+    fn run_starts_at_its_tag_and_not_after_its_end() {
+        let end = "2026-11-26T12:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .as_millisecond();
+        let start = |text: &str| start_time(&run(&[("started_at", text)]));
+        assert_eq!(start("2026-11-26T11:58:30Z"), end - 90_000);
+        for text in ["2026-11-27T00:00:00Z", "yesterday"] {
+            assert_eq!(start(text), end, "{text}");
+        }
+        assert_eq!(start_time(&run(&[])), end);
+    }
+
+    #[test]
+    fn metrics_belong_to_the_model_and_curves_to_the_run() {
+        let mut run = run(&[]);
+        run.metrics = [("test_mae".to_owned(), 12.5)].into();
+        let points = [(1, 2.0), (2, f64::NAN)].map(|(step, value)| CurvePoint { step, value });
+        run.notes.curves = [("boosted".to_owned(), points.to_vec())].into();
+        let expected = [
+            json!({ "key": "test_mae", "value": 12.5, "timestamp": 7, "model_id": "m-1" }),
+            json!({ "key": "training/boosted", "value": 2.0, "timestamp": 7, "step": 1 }),
+        ];
+        assert_eq!(metrics(&run, "m-1", 7), expected);
+    }
+
+    #[test]
+    fn description_begins_with_the_decision_and_has_the_card() {
+        let kept = VersionDecision {
+            decision: "rolled-back".to_owned(),
+            reason: "night forecasts are too high.".to_owned(),
+            fresh_mae: None,
+        };
+        let expected = "Rolled back: night forecasts are too high.\n\nThe card.";
+        assert_eq!(description(Some(&kept), "The card.\n"), expected);
+        assert_eq!(description(None, ""), "Not decided yet.");
+        let long = description(None, &"é".repeat(9_000));
+        assert_eq!(long.chars().count(), DESCRIPTION_CHARACTERS);
+    }
+
+    #[test]
+    fn decision_is_read_from_its_tags() {
+        let kept = VersionDecision {
+            decision: "kept".to_owned(),
+            reason: "higher MAE".to_owned(),
+            fresh_mae: Some(0.1 + 0.2),
+        };
+        let mut tags: BTreeMap<_, _> = decision(&kept)
+            .into_iter()
+            .map(|tag| (tag.key, tag.value))
+            .collect();
+        tags.insert("strategy".to_owned(), "append".to_owned());
+        assert_eq!(remove_decision(&mut tags), Some(kept));
+        assert_eq!(tags.len(), 1);
+        assert_eq!(remove_decision(&mut tags), None);
+    }
+}
