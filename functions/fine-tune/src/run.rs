@@ -104,11 +104,11 @@ fn freeze_layers(frozen: FreezeLayers) -> String {
 /// Returns the scores on the fixed test set, and the MAE of each strategy on the selection days.
 fn metrics(trained: &Trained) -> BTreeMap<String, f64> {
     let Trained {
-        test_metrics,
+        run_metrics,
         choice,
         ..
     } = trained;
-    let mut metrics = test_metrics.clone();
+    let mut metrics = run_metrics.clone();
     if let Choice {
         trials: Some(trials),
         ..

@@ -8,11 +8,13 @@
 //! random. So saving a model again writes identical files.
 
 mod example;
+mod importance;
 
 use forecasting::{checksum::Checksum, features::TARGET};
 
 use crate::{BOOSTER_FILE, ModelCard};
 use example::EXAMPLE_FILE;
+use importance::IMPORTANCE_FILE;
 
 pub(crate) use example::Example;
 
@@ -41,13 +43,20 @@ const PYTHON_VERSION: &str = "3.11";
 const REQUIREMENTS: [&str; 4] = ["mlflow>=3", "numpy>=1.26", "pandas>=2.2", "xgboost>=3.2"];
 
 /// Returns the names and contents of the files.
-pub(crate) fn files(card: &ModelCard, example: &Example) -> [(String, String); 6] {
+///
+/// `shares` are the importance of the features.
+pub(crate) fn files(
+    card: &ModelCard,
+    example: &Example,
+    shares: &[(&str, f64)],
+) -> [(String, String); 7] {
     let module = module();
     let requirements = REQUIREMENTS.map(|requirement| format!("{requirement}\n"));
     [
         (format!("code/{module}.py"), CODE.to_owned()),
         ("MLmodel".to_owned(), description(card, &module)),
         (EXAMPLE_FILE.to_owned(), example.to_json()),
+        (IMPORTANCE_FILE.to_owned(), importance::plot(shares)),
         ("requirements.txt".to_owned(), requirements.concat()),
         ("python_env.yaml".to_owned(), python_environment()),
         ("conda.yaml".to_owned(), conda_environment()),

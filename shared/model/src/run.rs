@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use forecasting::{
     correction::{BANDS, band},
-    features::{Frame, Outage},
+    features::{COLUMNS, Frame, Outage},
     metrics::{self, Scores},
 };
 
@@ -27,7 +27,27 @@ impl ModelCard {
 }
 
 impl Model {
-    /// Returns the metrics of the model on the fixed test set, named for a run.
+    /// Returns the share of each feature in the total gain of all splits, in the order of
+    /// [`COLUMNS`]. Features without splits have 0.
+    ///
+    /// # Errors
+    /// Returns an error if XGBoost fails.
+    pub fn importance(&self) -> Result<Vec<(&'static str, f64)>, ModelError> {
+        let gains = self.booster.total_gains().map_err(ModelError::Predict)?;
+        let sum: f64 = gains.iter().map(|(_, gain)| f64::from(*gain)).sum();
+        let share = |(position, column): (usize, &'static str)| {
+            // A booster without names has numbers.
+            let number = format!("f{position}");
+            let found = gains
+                .iter()
+                .find(|(name, _)| name == column || *name == number);
+            let gain = found.map_or(0.0, |(_, gain)| f64::from(*gain));
+            (column, if sum > 0.0 { gain / sum } else { 0.0 })
+        };
+        Ok(COLUMNS.into_iter().enumerate().map(share).collect())
+    }
+
+    /// Returns the metrics of a run: those on the fixed test set, and the importance of features.
     ///
     /// | metric | rows |
     /// |---|---|
@@ -35,10 +55,11 @@ impl Model {
     /// | `test_mae_living` | living counters |
     /// | `test_mae_hours_06_09` and others | a part of the day |
     /// | `test_mae_naive` | those with a seasonal naive forecast, whose MAE this is |
+    /// | `importance_hour` and others | none: the share of a feature in the gain of all splits |
     ///
     /// # Errors
     /// Returns an error if XGBoost fails or the frame has no rows.
-    pub fn test_metrics(&self, frame: &Frame) -> Result<BTreeMap<String, f64>, ModelError> {
+    pub fn run_metrics(&self, frame: &Frame) -> Result<BTreeMap<String, f64>, ModelError> {
         let forecasts = self.predict(frame)?;
         let naive = frame.seasonal_naive();
         let of = |forecasts: &[f32], is_selected: &dyn Fn(usize) -> bool| {
@@ -74,6 +95,8 @@ impl Model {
             let name = format!("test_mae_hours_{first:02}_{last:02}");
             add(&name, of(&forecasts, &is_in_band)?);
         }
+        let importance = self.importance()?.into_iter();
+        metrics.extend(importance.map(|(column, share)| (format!("importance_{column}"), share)));
         Ok(metrics)
     }
 }

@@ -168,6 +168,7 @@ async fn saving_a_loaded_model_writes_identical_files() {
         "MLmodel",
         "card.json",
         "conda.yaml",
+        "importance.svg",
         "input_example.json",
         "model.ubj",
         "python_env.yaml",
@@ -347,4 +348,20 @@ async fn mlflow_metadata_have_the_formula_of_a_forecast() {
     );
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains(&expected), "{text}");
+}
+
+#[test]
+fn importance_is_a_share_of_each_column() {
+    let model = trained(&counts(60, 10));
+    let importance = model.importance().unwrap();
+    let columns: Vec<_> = importance.iter().map(|(column, _)| *column).collect();
+    assert_eq!(columns, COLUMNS);
+    let sum: f64 = importance.iter().map(|(_, share)| share).sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{importance:?}");
+    assert!(
+        importance
+            .iter()
+            .all(|(_, share)| (0.0..=1.0).contains(share)),
+        "{importance:?}"
+    );
 }

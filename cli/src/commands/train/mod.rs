@@ -302,7 +302,7 @@ fn describe(
     Ok(Run {
         tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
         params: card.run_params(card.rounds),
-        metrics: model.test_metrics(&scored.fixed_test.frame)?,
+        metrics: model.run_metrics(&scored.fixed_test.frame)?,
         inputs: inputs
             .map(|(data, counts)| RunInput::new(data, &*ports.store).with_profile(counts))
             .into(),

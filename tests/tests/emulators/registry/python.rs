@@ -176,7 +176,7 @@ async fn run_artifacts_are_the_model_files() {
     let logged = post("logged-models/search", body).await["models"][0]["info"].clone();
     let uri = logged["artifact_uri"].as_str().unwrap();
     let files = store.list(&format!("{}/", run.artifacts)).await.unwrap();
-    assert_eq!(files.len(), 9);
+    assert_eq!(files.len(), 10);
     for file in files {
         let name = file.as_str().strip_prefix(run.artifacts.as_str()).unwrap();
         let path = format!(
