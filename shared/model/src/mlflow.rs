@@ -1,7 +1,7 @@
 //! The files with which Python's MLflow loads a model folder.
 //!
-//! The folder has two flavors. `python_function` forecasts from raw counts, by [`CODE`]. `xgboost` is
-//! the booster alone, which predicts the square root of a count from the matrix of features. The
+//! The folder has two flavors. `python_function` forecasts from raw counts, by [`CODE`]. `xgboost`
+//! is the booster alone, which predicts the square root of a count from the matrix of features. The
 //! metadata of the model have the formula and the bias factor that make it a forecast.
 //!
 //! The files have the format of MLflow 3.17, except that the time is omitted and the id is not

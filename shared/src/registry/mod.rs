@@ -78,7 +78,7 @@ pub trait Registry: Send + Sync {
         decision: &VersionDecision,
     ) -> Result<(), RegistryError>;
 
-    /// Returns the address of the page that shows the runs to people, or `None` if there is no page.
+    /// Returns the address of the page that shows the runs to people, or `None` if there is none.
     async fn runs_page(&self) -> Result<Option<String>, RegistryError> {
         Ok(None)
     }
@@ -120,8 +120,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Creates a run without tags, parameters, metrics, inputs and notes. Its artifacts are in the folder
-    /// of its name.
+    /// Creates a run without tags, parameters, metrics, inputs and notes. Its artifacts are in the
+    /// folder of its name.
     pub fn new(name: RunName, ended_at: Timestamp) -> Self {
         Self {
             artifacts: name.artifacts(),

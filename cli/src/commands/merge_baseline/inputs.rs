@@ -20,8 +20,8 @@ pub(super) struct Source {
 /// Returns the baseline and all files of the exports.
 ///
 /// # Errors
-/// Returns an error if a folder cannot be read or has no file of counts. Also returns an error if an
-/// export folder contains the output, or if the reject file is the output or an input.
+/// Returns an error if a folder cannot be read or has no file of counts. Also returns an error if
+/// an export folder contains the output, or if the reject file is the output or an input.
 pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
     let mut sources = vec![Source {
         path: plan.baseline.clone(),

@@ -33,8 +33,8 @@ use crate::{
     support::{decision, output::OutputFile, predecessor::Predecessor},
 };
 
-/// The tag `data_source` of the run, and the command. The merged data are neither the baseline nor a
-/// table.
+/// The tag `data_source` of the run, and the command. The merged data are neither the baseline nor
+/// a table.
 const ORIGIN: (&str, &str) = ("custom", "bike-traffic retrain");
 
 /// Exports the counts of the daily tables into local files.

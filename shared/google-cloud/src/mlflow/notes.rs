@@ -28,8 +28,8 @@ const SOURCE_COMMIT_TAG: &str = "mlflow.source.git.commit";
 /// The beginning of the names of curves, which are not metrics of the model.
 pub(super) const CURVE_PREFIX: &str = "training/";
 
-/// Returns the time at which a run started, in milliseconds since 1970: that of its tag, or else its
-/// end.
+/// Returns the time at which a run started, in milliseconds since 1970: that of its tag, or else
+/// its end.
 pub(super) fn start_time(run: &Run) -> i64 {
     let tag = run.tags.get(STARTED_AT_TAG);
     let started_at = tag.and_then(|text| text.parse::<jiff::Timestamp>().ok());

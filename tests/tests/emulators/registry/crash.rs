@@ -171,8 +171,8 @@ async fn run_created_late_is_closed_by_the_next_registration() {
 }
 
 /// A registration was interrupted after it had created a logged model and logged a metric. A server
-/// that handled a call late created a second logged model. The registration is repeated with a later
-/// end.
+/// that handled a call late created a second logged model. The registration is repeated with a
+/// later end.
 #[tokio::test]
 async fn logged_model_of_an_interrupted_registration_is_completed() {
     let (model, store) = (place::unique("model"), model_files().await);
