@@ -32,13 +32,14 @@ async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
     let (model, counts) = trained();
     let now = SystemClock.now();
     let started_at = now - SignedDuration::from_secs(90);
+    let started_at_text = started_at.to_string();
     let run = Run {
         ended_at: now,
         tags: texts(&[
             ("dataset", "baseline"),
             ("training_type", "champion"),
             ("data_source", "local"),
-            ("started_at", &started_at.to_string()),
+            ("started_at", started_at_text.as_str()),
             ("git_commit", "06a065b"),
         ]),
         params: texts(&[("learning_rate", "0.2"), ("rounds", "40")]),
