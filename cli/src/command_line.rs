@@ -2,6 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::notebook::{
+    AuditArguments, FeaturesArguments, ForecastsArguments, ReportsArguments,
+};
 use crate::commands::{
     backtest::BacktestArguments, completions::CompletionsArguments, data::DataArguments,
     drift_check::DriftArguments, export::ExportArguments, fine_tune::FineTuneArguments,
@@ -92,6 +95,14 @@ pub enum Command {
     Split(SplitArguments),
     /// Export the counts of the daily tables into files, month by month.
     Export(ExportArguments),
+    /// Write the features of counts as a Parquet file for a notebook.
+    Features(FeaturesArguments),
+    /// Write the stored forecasts as a Parquet file for a notebook.
+    Forecasts(ForecastsArguments),
+    /// Write the audit log as a Parquet file for a notebook.
+    Audit(AuditArguments),
+    /// Write the drift reports as a Parquet file for a notebook.
+    Reports(ReportsArguments),
     /// Merge a baseline with newer exports, leaving out the fixed test set.
     MergeBaseline(MergeArguments),
     /// Generate data of invented counters in the schema of the public export.

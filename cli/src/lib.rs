@@ -61,6 +61,10 @@ async fn run_command(command: Command) -> anyhow::Result<()> {
         Command::FineTune(arguments) => commands::fine_tune::command(arguments).await,
         Command::Split(arguments) => commands::split::command(&arguments),
         Command::Export(arguments) => commands::export::command(arguments).await,
+        Command::Features(arguments) => commands::notebook::features(&arguments),
+        Command::Forecasts(arguments) => commands::notebook::forecasts(arguments).await,
+        Command::Audit(arguments) => commands::notebook::audit(arguments).await,
+        Command::Reports(arguments) => commands::notebook::reports(arguments).await,
         Command::MergeBaseline(arguments) => commands::merge_baseline::command(arguments).await,
         Command::SampleData(arguments) => commands::sample_data::command(&arguments),
         Command::Completions(arguments) => {

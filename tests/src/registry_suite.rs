@@ -1,5 +1,6 @@
 //! Tests that every `Registry` passes.
 
+mod decisions;
 mod promotions;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -9,6 +10,7 @@ use shared::registry::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
+pub use decisions::{decision_about_unknown_version_is_not_found, last_decision_is_read_back};
 pub use promotions::{
     previous_follows_an_unrecorded_move, promotion_decided_before_a_rollback_is_stale,
     promotion_moves_both_aliases_and_is_recorded, promotion_to_unknown_version_changes_nothing,
@@ -40,6 +42,8 @@ macro_rules! registry_suite {
                 promotion_decided_before_a_rollback_is_stale,
                 promotion_to_unknown_version_changes_nothing,
                 previous_follows_an_unrecorded_move,
+                last_decision_is_read_back,
+                decision_about_unknown_version_is_not_found,
             ]
         );
     };
@@ -104,13 +108,21 @@ pub async fn registered_run_is_read_back(target: &Setup) {
             ("r2".to_owned(), -0.5),
             ("rows".to_owned(), 1e6),
         ]),
-        inputs: ["test-2021-07-18-cd4328d2", "train-2021-05-15-0a1b2c3d"]
-            .map(input)
-            .into(),
+        inputs: vec![
+            input("test-2021-07-18-cd4328d2"),
+            RunInput {
+                profile: [("num_rows".to_owned(), "26340".to_owned())].into(),
+                ..input("train-2021-05-15-0a1b2c3d")
+            },
+        ],
         ..run("fine-tune-2021-W30")
     };
     let version = target.registry.register(&run).await.unwrap();
-    let expected = ModelVersion { version, run };
+    let expected = ModelVersion {
+        version,
+        run,
+        decision: None,
+    };
     assert_eq!(target.registry.version(version).await.unwrap(), expected);
     assert_eq!(target.registry.versions().await.unwrap(), [expected]);
 }
@@ -317,6 +329,7 @@ fn input(name: &str) -> RunInput {
         name: name.parse().unwrap(),
         digest,
         source: format!("gs://bucket/data/baselines/{name}.csv"),
+        profile: BTreeMap::new(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod ingest;
 pub(crate) mod man;
 pub mod merge_baseline;
 pub mod model_card;
+pub(crate) mod notebook;
 pub mod publish_baseline;
 pub mod registry_unlock;
 pub mod replay;

@@ -84,6 +84,9 @@ pub struct Status {
     /// deleted, or its version has no run of bike-traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub champion_problem: Option<String>,
+    /// The address of the page that shows the training runs, if the registry has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_page: Option<String>,
     /// The most recent versions and all versions with an alias, newest first; `None` if the registry
     /// cannot be read.
     pub versions: Option<Vec<VersionStatus>>,
@@ -213,6 +216,8 @@ pub async fn read_status(
         champion_problem = readable("champion", problem, &mut unreadable).flatten();
     }
     let page = readable("on-call page", find_page(ports).await, &mut unreadable).flatten();
+    // A registry that cannot be read is named above.
+    let runs_page = ports.registry.runs_page().await.unwrap_or_default();
     let log = ports.warehouse.audit_log_since(since).await;
     let log = readable("audit log", log, &mut unreadable);
     let last = |function: Function| {
@@ -251,6 +256,7 @@ pub async fn read_status(
         since,
         registry_lock,
         champion_problem,
+        runs_page,
         versions,
         page,
         functions,

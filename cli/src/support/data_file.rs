@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Cursor,
+    io::{self, Cursor, Read},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,9 @@ use shared::{
 
 use crate::support::output::OutputFile;
 
+/// The first bytes of a Parquet file.
+const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
+
 /// The counts of a file, and a summary of its rows.
 pub(crate) struct Loaded {
     /// The sorted counts, one per counter and hour.
@@ -33,13 +36,19 @@ pub(crate) struct Loaded {
     pub(crate) source: Source,
 }
 
-/// Reads a local file or an object `gs://BUCKET/OBJECT`.
+/// Reads a local file or an object `gs://BUCKET/OBJECT`: CSV, gzipped CSV or Parquet.
 ///
 /// Invalid rows are written to `rejects`; without invalid rows, an existing file is removed.
 pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
+        if bytes.starts_with(PARQUET_MAGIC) {
+            return load_with(path, checksum, rejects, |writer| {
+                let csv = tables::parquet_as_csv(Cursor::new(bytes))?;
+                Ok(counts::read_export(&csv[..], SystemClock.now(), writer)?)
+            });
+        }
         let unpacked = counts::decompress(Cursor::new(bytes))
             .with_context(|| format!("cannot read {path}"))?;
         return load_with(path, checksum, rejects, |writer| {
@@ -60,11 +69,32 @@ pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     })
 }
 
-/// Reads counts from a file and rejects hours in the future.
+/// Reads counts from a file, CSV or Parquet, and rejects hours in the future.
 ///
 /// The present time is that of the system, also in simulated runs: they replay files of the past.
 pub(crate) fn read_file(path: &Path, rejects: &mut dyn Rejects) -> Result<Export, ReadError> {
-    counts::read_export_file(path, SystemClock.now(), rejects)
+    if !is_parquet(path) {
+        return counts::read_export_file(path, SystemClock.now(), rejects);
+    }
+    let in_file = |source| ReadError::File {
+        path: path.to_owned(),
+        source: Box::new(source),
+    };
+    let file = fs::File::open(path).map_err(|source| ReadError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    let csv = tables::parquet_as_csv(file)
+        .map_err(|error| in_file(ReadError::Io(io::Error::other(error))))?;
+    counts::read_export(&csv[..], SystemClock.now(), rejects).map_err(in_file)
+}
+
+/// Returns `true` for a Parquet file. A file that cannot be read is not one, so that the reader of
+/// CSV reports the error.
+fn is_parquet(path: &Path) -> bool {
+    let mut start = [0; PARQUET_MAGIC.len()];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *PARQUET_MAGIC
 }
 
 /// Reads counts with `read` and writes the reject file.
@@ -141,5 +171,52 @@ fn local(path: &str) -> anyhow::Result<PathBuf> {
                 "cannot read {path}: unsupported scheme {scheme}://; use a file path or gs://BUCKET/OBJECT"
             )
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tables::Values;
+
+    use super::*;
+
+    /// A daily table in Parquet has the same counts and the same rejected row as in CSV.
+    #[test]
+    fn parquet_is_read_like_csv() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let csv = "nom_du_compteur,date_et_heure_de_comptage,comptage_horaire\n\
+                   Quai,2021-07-19T00:00:00Z,12\n\
+                   Quai,2021-07-19T01:00:00Z,\n\
+                   Pont,2021-07-19T01:00:00Z,3\n";
+        fs::write(path("counts.csv"), csv).unwrap();
+        let names = ["Quai", "Quai", "Pont"].map(|name| Some(name.to_owned()));
+        let hour = 1_626_652_800_000;
+        let columns = vec![
+            ("nom_du_compteur".to_owned(), Values::Text(names.to_vec())),
+            (
+                "date_et_heure_de_comptage".to_owned(),
+                Values::Instant(
+                    [0, 1, 1]
+                        .map(|hours| Some(hour + hours * 3_600_000))
+                        .to_vec(),
+                ),
+            ),
+            (
+                "comptage_horaire".to_owned(),
+                Values::Number(vec![Some(12.0), None, Some(3.0)]),
+            ),
+        ];
+        let mut file = fs::File::create(path("counts.parquet")).unwrap();
+        tables::write_parquet(columns, &mut file).unwrap();
+        let [csv, parquet] = ["counts.csv", "counts.parquet"]
+            .map(|name| load_file(&path(name), &path("rejects.csv")).unwrap());
+        assert_eq!(parquet.counts.rows(), csv.counts.rows());
+        assert_eq!(parquet.counts.counters(), csv.counts.counters());
+        assert_eq!(
+            (parquet.summary.rows, parquet.summary.rejected),
+            (csv.summary.rows, csv.summary.rejected)
+        );
+        assert_eq!((csv.counts.len(), csv.summary.rejected), (2, 1));
     }
 }

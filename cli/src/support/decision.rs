@@ -8,11 +8,13 @@ use shared::{
     event::{EventId, Function},
     ports::Ports,
     program::Program,
-    registry::Operator,
+    registry::{Operator, VersionDecision},
     retryability::{Classify, Retryability},
     settings::{ProcessVariables, Variables},
     warehouse::WarehouseError,
 };
+
+use crate::support::exit;
 
 /// The delays between the attempts to record a decision. They follow the retries of the warehouse
 /// itself.
@@ -28,7 +30,8 @@ pub(crate) fn event_id(subject: impl fmt::Display) -> EventId {
     EventId::of(Function::Promote, subject)
 }
 
-/// Records an operator's decision in the audit log, with retries of transient errors.
+/// Records an operator's decision in the audit log, with retries of transient errors. Also shows it
+/// beside the version that it is about.
 ///
 /// # Errors
 /// Returns an error if the row cannot be written; the decision has taken effect nevertheless.
@@ -68,7 +71,28 @@ pub(crate) async fn try_record(
             Some(delay) if recorded.as_ref().is_err_and(is_transient) => {
                 tokio::time::sleep(delay).await;
             }
-            _ => return recorded,
+            _ => {
+                recorded?;
+                show(ports, &row.entry).await;
+                return Ok(());
+            }
         }
+    }
+}
+
+/// Shows a decision beside the version that it is about, in the registry. The audit log has the
+/// decision, so a failure is only logged.
+async fn show(ports: &Ports, entry: &AuditEntry) {
+    let Some(version) = entry.challenger_version else {
+        return;
+    };
+    let decision = VersionDecision {
+        decision: entry.decision.clone(),
+        reason: entry.reason.clone(),
+        fresh_mae: None,
+    };
+    if let Err(error) = ports.registry.record_decision(version, &decision).await {
+        let error = exit::text_of(&error.into());
+        tracing::warn!(%version, error, "cannot show the decision in the registry");
     }
 }

@@ -16,4 +16,5 @@ pub mod state;
 pub(crate) mod stdout;
 pub mod subscriptions;
 pub mod table;
+pub(crate) mod table_file;
 pub mod tracks;

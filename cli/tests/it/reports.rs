@@ -84,6 +84,7 @@ fn status() {
         since: timestamp("2021-07-03T05:02:00Z"),
         registry_lock: None,
         champion_problem: None,
+        runs_page: None,
         versions: Some(vec![
             version(
                 2,

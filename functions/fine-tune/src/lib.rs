@@ -16,6 +16,7 @@ use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
+    clock::Clock,
     event::{ChallengerTrained, EventId, Function, Topic},
     fixed_test,
     notifier::Notification,
@@ -39,6 +40,7 @@ pub struct FineTune {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Creates the handler from the variables `POLICY` and `FINE_TUNE`.
@@ -60,6 +62,7 @@ impl FineTune {
             store: Arc::clone(&ports.store),
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
+            clock: Arc::clone(&ports.clock),
         }
     }
 
@@ -133,9 +136,7 @@ impl Handler for FineTune {
         let training = self.prepare(&job, window, rows, context).await?;
         let name = run::name(&job, &training)?;
         let trained = training.run_on_worker().await?;
-        // The event's time, not that of the delivery, so that a redelivery writes an identical run.
-        let ended_at = context.published_at;
-        let run = run::of(&job, name, &trained, &*self.store, ended_at);
+        let run = run::of(&job, name, &trained, &*self.store, self.clock.now());
         context.fence.check().await?;
         let version = self.register(&trained.challenger, &run).await?;
         let entry = entry(&job, window, &coverage, &trained, &run, version);
@@ -194,6 +195,7 @@ fn entry(
         choice,
         baseline,
         remark,
+        ..
     } = trained;
     let (rows, strategy) = (challenger.card().training.rows, choice.strategy);
     let mut reason = format!(

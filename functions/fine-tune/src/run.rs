@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use forecasting::checksum::Checksum;
-use model::{FineTuneRecipe, FreezeLayers, StrategyName};
+use model::{BaseModel, FineTuneRecipe, FreezeLayers, StrategyName};
 use runtime::Error;
 use shared::{
     Timestamp,
+    event::Function,
     program::Program,
-    registry::{Run, RunInput, RunName, RunNameError, Version},
+    registry::{Run, RunInput, RunName, RunNameError, RunNotes, RunSource, Version},
     store::Store,
 };
 
@@ -66,6 +67,12 @@ pub(crate) fn of(
         tags: tags(job.champion, trained.choice.strategy, rows),
         params: params(trained, &job.recipe),
         metrics: metrics(trained),
+        notes: RunNotes {
+            description: card.to_markdown(),
+            user: Some(Function::FineTune.to_string()),
+            source: Some(RunSource::Job(Function::FineTune.to_string())),
+            ..RunNotes::default()
+        },
     }
     .made_by(&Program::current(), ended_at)
 }
@@ -74,25 +81,17 @@ pub(crate) fn of(
 fn params(trained: &Trained, recipe: &FineTuneRecipe) -> BTreeMap<String, String> {
     let card = trained.challenger.card();
     let strategy = trained.choice.strategy;
-    let own = match strategy {
-        StrategyName::Append => vec![
-            ("learning_rate", recipe.learning_rate.to_string()),
-            ("epochs", recipe.epochs.to_string()),
+    let (epochs, own) = match strategy {
+        StrategyName::Append => (
+            recipe.epochs,
             ("freeze_layers", freeze_layers(recipe.freeze_layers)),
-        ],
-        StrategyName::SlidingWindow => vec![
-            ("learning_rate", card.recipe.learning_rate.to_string()),
-            ("epochs", card.rounds.to_string()),
-            ("freeze_layers", "none".to_owned()),
-        ],
-        StrategyName::LeafRefit => vec![("decay", recipe.decay.to_string())],
+        ),
+        StrategyName::SlidingWindow => (card.rounds, ("freeze_layers", "none".to_owned())),
+        StrategyName::LeafRefit => (0, ("decay", recipe.decay.to_string())),
     };
-    let mut params = card.params.clone();
-    params.insert("strategy".to_owned(), strategy.to_string());
-    params.extend(
-        own.into_iter()
-            .map(|(name, value)| (name.to_owned(), value)),
-    );
+    let own = [("strategy", strategy.to_string()), own];
+    let mut params = card.run_params(epochs);
+    params.extend(own.map(|(name, value)| (name.to_owned(), value)));
     params
 }
 
@@ -106,13 +105,12 @@ fn freeze_layers(frozen: FreezeLayers) -> String {
 
 /// Returns the scores on the fixed test set, and the MAE of each strategy on the selection days.
 fn metrics(trained: &Trained) -> BTreeMap<String, f64> {
-    let Trained { scores, choice, .. } = trained;
-    let test = [
-        ("test_mae", scores.mae),
-        ("test_rmse", scores.rmse),
-        ("test_r2", scores.r2),
-    ];
-    let mut metrics: BTreeMap<_, _> = test.map(|(name, value)| (name.to_owned(), value)).into();
+    let Trained {
+        run_metrics,
+        choice,
+        ..
+    } = trained;
+    let mut metrics = run_metrics.clone();
     if let Choice {
         trials: Some(trials),
         ..
@@ -143,7 +141,7 @@ fn tags(
         ("dataset", dataset.to_owned()),
         ("training_type", "fine_tune".to_owned()),
         ("data_source", "bigquery".to_owned()),
-        ("base_model", base.to_string()),
+        ("base_model", BaseModel::Version(base).to_string()),
         ("strategy", strategy.to_string()),
         ("train_size", train_rows.to_string()),
         ("test_size", test_rows.to_string()),

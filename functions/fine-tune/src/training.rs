@@ -1,6 +1,6 @@
 //! The training of a challenger by the chosen strategy.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 use forecasting::{features::Frame, metrics::Scores};
 use model::{FineTuneRecipe, Model, ModelError, Rows, StrategyName};
@@ -25,6 +25,8 @@ pub(crate) struct Training {
 pub(crate) struct Trained {
     pub(crate) challenger: Model,
     pub(crate) scores: Scores,
+    /// The metrics of the run.
+    pub(crate) run_metrics: BTreeMap<String, f64>,
     pub(crate) choice: Choice,
     /// The baseline that was read for `sliding-window`, for the audit log.
     pub(crate) baseline: Option<Value>,
@@ -66,11 +68,13 @@ impl Training {
         let (challenger, scores) = challenger
             .with_strategy(choice.strategy, choice.trials.as_ref())
             .scored_on(&self.fixed_test)?;
+        let run_metrics = challenger.run_metrics(&self.fixed_test.frame)?;
         let is_tried = choice.trials.is_some() || choice.strategy == StrategyName::SlidingWindow;
         let sliding = self.sliding.as_ref().ok().filter(|_| is_tried);
         Ok(Trained {
             challenger,
             scores,
+            run_metrics,
             choice,
             baseline: sliding.map(SlidingRows::detail),
             remark: sliding.and_then(SlidingRows::remark),

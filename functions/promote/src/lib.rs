@@ -12,7 +12,10 @@ use shared::{
     event::{ChallengerEvaluated, ChampionDecided, EventId, Function, Topic},
     notifier::Notification,
     ports::Ports,
-    registry::{Kept, Promoted, Promotion, Registry, Version, champion, promote},
+    registry::{
+        Kept, Promoted, Promotion, Registry, RegistryError, Version, VersionDecision, champion,
+        promote,
+    },
     settings::{SettingsError, Variables, optional},
     store::{Store, read_json},
 };
@@ -103,6 +106,26 @@ impl Promote {
             }
         }
     }
+
+    /// Shows the decision beside the challenger in the registry.
+    ///
+    /// A challenger that was deleted since the comparison is no longer shown.
+    async fn show(&self, decision: &Decision, evaluation: &Evaluation) -> Result<(), Error> {
+        let challenger = evaluation.challenger;
+        let fresh = evaluation.comparison.fresh.as_ref();
+        let shown = VersionDecision {
+            decision: decision.name.to_owned(),
+            reason: decision.reason.clone(),
+            fresh_mae: fresh.map(|fresh| fresh.scores.challenger.mae),
+        };
+        match self.registry.record_decision(challenger, &shown).await {
+            Err(RegistryError::NotFound { version }) => {
+                tracing::warn!(%version, "the challenger was deleted; its decision is not shown");
+                Ok(())
+            }
+            recorded => Ok(recorded?),
+        }
+    }
 }
 
 /// Returns the reason for a stale evaluation.
@@ -129,6 +152,8 @@ impl Handler for Promote {
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
         let decision = self.decide(&evaluation, &context.fence).await?;
+        context.fence.check().await?;
+        self.show(&decision, &evaluation).await?;
         let decided = ChampionDecided {
             event_id: EventId::of(
                 Function::Promote,

@@ -340,6 +340,25 @@ async fn assert_idempotent(ports: &Ports, event: &ChallengerEvaluated, decision:
 }
 
 #[tokio::test]
+async fn decision_is_shown_beside_the_challenger() {
+    for (challenger_mae, decision) in [(9.0, "promoted"), (9.6, "kept")] {
+        let ports = ports().await;
+        let event = evaluated(&ports, 10.0, challenger_mae).await;
+        let outcome = handle(&ports, &event).await.unwrap();
+        let decisions = async |number| {
+            let found = ports.registry.version(version(number)).await;
+            found.unwrap().decision
+        };
+        let shown = decisions(2).await.unwrap();
+        assert_eq!(
+            (shown.decision.as_str(), &shown.reason),
+            (decision, &outcome.entry().reason)
+        );
+        assert_eq!(decisions(1).await, None);
+    }
+}
+
+#[tokio::test]
 async fn second_delivery_changes_nothing() {
     for (challenger_mae, decision) in [(9.0, "promoted"), (9.6, "kept")] {
         let ports = ports().await;

@@ -1,5 +1,7 @@
 //! The model card, stored next to the model.
 
+mod markdown;
+
 use std::{collections::BTreeMap, iter};
 
 use forecasting::{checksum::Checksum, features::FeatureSpec, metrics::Scores, time::Hour};

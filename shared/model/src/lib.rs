@@ -4,6 +4,7 @@ mod card;
 mod error;
 mod mlflow;
 mod recipe;
+mod run;
 mod strategy;
 mod target;
 mod training;
@@ -108,7 +109,8 @@ impl Model {
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
         create(store, &folder.join(BOOSTER_FILE), bytes).await?;
-        for (name, text) in mlflow::files(&self.card, &self.example) {
+        let importance = self.importance()?;
+        for (name, text) in mlflow::files(&self.card, &self.example, &importance) {
             create(store, &folder.join(name), text.into_bytes()).await?;
         }
         let path = folder.join(CARD_FILE);

@@ -1,108 +1,89 @@
-//! The files with which Python's MLflow loads a model folder as a model of the `xgboost` flavor.
+//! The files with which Python's MLflow loads a model folder.
 //!
-//! The files equal those of `mlflow.xgboost.save_model` of MLflow 3.17, except that the time is
-//! omitted and the id is not random. So saving a model again writes identical files.
+//! The folder has two flavors. `python_function` forecasts from raw counts, by [`CODE`]. `xgboost`
+//! is the booster alone, which predicts the square root of a count from the matrix of features. The
+//! metadata of the model have the formula and the bias factor that make it a forecast.
 //!
-//! The booster predicts the square root of a count. The metadata of the model have the formula and
-//! the bias factor that make it a forecast.
+//! The files have the format of MLflow 3.17, except that the time is omitted and the id is not
+//! random. So saving a model again writes identical files.
 
-use forecasting::features::{COLUMNS, Frame, TARGET};
-use serde::{Deserialize, Serialize};
-use shared::{
-    address::ObjectPath,
-    store::{Store, StoreError, read_json},
-};
+mod example;
+mod importance;
+
+use forecasting::{checksum::Checksum, features::TARGET};
 
 use crate::{BOOSTER_FILE, ModelCard};
+use example::EXAMPLE_FILE;
+use importance::IMPORTANCE_FILE;
 
-/// The maximum number of rows of the input example.
-const EXAMPLE_ROWS: usize = 10;
-const EXAMPLE_FILE: &str = "input_example.json";
+pub(crate) use example::Example;
+
+/// The Python module that forecasts from raw counts.
+const CODE: &str = include_str!("mlflow/forecast.py");
+/// The columns of the input, named like those of the daily tables.
+const INPUT_COLUMNS: [&str; 4] = [
+    "nom_du_compteur",
+    "date_et_heure_de_comptage",
+    "comptage_horaire",
+    "coordonnees_geographiques",
+];
+/// The columns of the input, named as in the public export.
+const FRENCH_COLUMNS: [&str; 4] = [
+    "Nom du compteur",
+    "Date et heure de comptage",
+    "Comptage horaire",
+    "Coordonnées géographiques",
+];
 /// The MLflow release whose format the files have.
 const MLFLOW_VERSION: &str = "3.17.2";
 /// A Python version that XGBoost 3.2 and later supports.
 const PYTHON_VERSION: &str = "3.11";
 
 /// The Python requirements. XGBoost before 3.2 silently ignores the base score of the booster.
-const REQUIREMENTS: [&str; 2] = ["mlflow>=3", "xgboost>=3.2"];
-
-/// Training rows, stored as MLflow's input example. Includes the counter's category code, and `NaN`
-/// for unknown values.
-#[derive(Debug, Default)]
-pub(crate) struct Example(Vec<f32>);
-
-/// Rows in the `split` format of pandas, with `null` for `NaN`.
-#[derive(Serialize, Deserialize)]
-struct Split {
-    columns: Vec<String>,
-    data: Vec<Vec<Option<f64>>>,
-}
-
-impl Example {
-    /// Takes rows at equal intervals from a frame, because the first rows have no history.
-    pub(crate) fn of(frame: &Frame) -> Self {
-        let step = frame.len().div_ceil(EXAMPLE_ROWS).max(1);
-        Self(
-            frame
-                .values()
-                .chunks(COLUMNS.len())
-                .step_by(step)
-                .flatten()
-                .copied()
-                .collect(),
-        )
-    }
-
-    /// Reads the example of a saved model. Returns an empty example if there is none.
-    pub(crate) async fn load(store: &dyn Store, folder: &ObjectPath) -> Result<Self, StoreError> {
-        match read_json::<Split>(store, &folder.join(EXAMPLE_FILE)).await {
-            Ok((split, _)) => {
-                // Every number was written from an `f32`.
-                let value = |value: Option<f64>| value.map_or(f32::NAN, |value| value as f32);
-                Ok(Self(split.data.into_iter().flatten().map(value).collect()))
-            }
-            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn to_json(&self) -> String {
-        let value = |value: &f32| (!value.is_nan()).then(|| f64::from(*value));
-        let split = Split {
-            columns: COLUMNS.map(str::to_owned).to_vec(),
-            data: self
-                .0
-                .chunks(COLUMNS.len())
-                .map(|row| row.iter().map(value).collect())
-                .collect(),
-        };
-        // Serialization cannot fail: the value consists of numbers and strings.
-        serde_json::to_string(&split).unwrap_or_default()
-    }
-}
+const REQUIREMENTS: [&str; 4] = ["mlflow>=3", "numpy>=1.26", "pandas>=2.2", "xgboost>=3.2"];
 
 /// Returns the names and contents of the files.
-pub(crate) fn files(card: &ModelCard, example: &Example) -> [(&'static str, String); 5] {
+///
+/// `shares` are the importance of the features.
+pub(crate) fn files(
+    card: &ModelCard,
+    example: &Example,
+    shares: &[(&str, f64)],
+) -> [(String, String); 7] {
+    let module = module();
+    let requirements = REQUIREMENTS.map(|requirement| format!("{requirement}\n"));
     [
-        ("MLmodel", description(card)),
-        (EXAMPLE_FILE, example.to_json()),
-        (
-            "requirements.txt",
-            REQUIREMENTS
-                .map(|requirement| format!("{requirement}\n"))
-                .concat(),
-        ),
-        ("python_env.yaml", python_environment()),
-        ("conda.yaml", conda_environment()),
+        (format!("code/{module}.py"), CODE.to_owned()),
+        ("MLmodel".to_owned(), description(card, &module)),
+        (EXAMPLE_FILE.to_owned(), example.to_json()),
+        (IMPORTANCE_FILE.to_owned(), importance::plot(shares)),
+        ("requirements.txt".to_owned(), requirements.concat()),
+        ("python_env.yaml".to_owned(), python_environment()),
+        ("conda.yaml".to_owned(), conda_environment()),
     ]
 }
 
-/// Returns the contents of the file `MLmodel`. Its columns have the type `double`, as in pandas;
-/// XGBoost converts them to `f32`. Its output is the square root of a count.
-fn description(card: &ModelCard) -> String {
-    let column =
-        |name: &str| format!(r#"{{"type": "double", "name": "{name}", "required": true}}"#);
-    let inputs = COLUMNS.map(column).join(", ");
+/// Returns the name of the module of [`CODE`].
+///
+/// It has the start of the checksum, because a Python process imports a module name once: a second
+/// model with other code of the same name would run the code of the first.
+fn module() -> String {
+    format!("bike_traffic_{}", Checksum::of(CODE.as_bytes()).short(8))
+}
+
+/// Returns the contents of the file `MLmodel`.
+///
+/// All columns are optional, so that tables with either header pass the schema of MLflow. The code
+/// names the missing ones. They have the type `any`, because the others refuse integers, missing
+/// values, datetimes or categories.
+fn description(card: &ModelCard, module: &str) -> String {
+    let column = |name: &str| format!(r#"{{"type": "any", "name": "{name}", "required": false}}"#);
+    let inputs = [INPUT_COLUMNS, FRENCH_COLUMNS]
+        .concat()
+        .into_iter()
+        .map(column)
+        .collect::<Vec<_>>()
+        .join(", ");
     // Half of the checksum has the length of MLflow's random id and is unique to this booster.
     let id: String = card.sha256.short(32).to_owned();
     let (xgboost_version, bias_factor) = (&card.xgboost_version, card.bias_factor);
@@ -110,11 +91,11 @@ fn description(card: &ModelCard) -> String {
         "\
 flavors:
   python_function:
-    data: {BOOSTER_FILE}
+    code: code
     env:
       conda: conda.yaml
       virtualenv: python_env.yaml
-    loader_module: mlflow.xgboost
+    loader_module: {module}
     python_version: '{PYTHON_VERSION}'
   xgboost:
     code: null
@@ -134,8 +115,8 @@ saved_input_example_info:
   type: dataframe
 signature:
   inputs: '[{inputs}]'
-  outputs: '[{{\"type\": \"tensor\", \"tensor-spec\": {{\"dtype\": \"float32\", \"shape\": [-1]}}}}]'
-  params: null
+  outputs: '[{{\"type\": \"double\", \"name\": \"prediction\", \"required\": true}}]'
+  params: '[{{\"name\": \"correct\", \"type\": \"boolean\", \"default\": true, \"shape\": null}}]'
 "
     )
 }

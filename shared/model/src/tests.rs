@@ -5,7 +5,7 @@ mod target;
 
 use forecasting::{
     counts::{Counter, Counts},
-    time::Day,
+    time::{Day, Hour},
 };
 use shared::store::{MemoryStore, StoreError, read_json, write_json};
 
@@ -162,11 +162,13 @@ async fn saving_a_loaded_model_writes_identical_files() {
     let names: Vec<_> = files
         .iter()
         .map(|path| path.as_str().rsplit('/').next().unwrap())
+        .filter(|name| !name.ends_with(".py"))
         .collect();
     let expected = [
         "MLmodel",
         "card.json",
         "conda.yaml",
+        "importance.svg",
         "input_example.json",
         "model.ubj",
         "python_env.yaml",
@@ -196,33 +198,73 @@ async fn saved_files_are_never_overwritten() {
     assert_eq!(loaded.card(), model.card());
 }
 
+/// The example has the last 192 hours of the counter that was counted last.
 #[tokio::test]
-async fn input_example_has_training_rows_with_null_for_nan() {
+async fn input_example_has_a_week_of_counts_and_a_day_to_forecast() {
     let counts = counts(40, 10);
     let (store, folder) = saved(&trained(&counts)).await;
     let path = folder.join("input_example.json");
     let (example, _) = read_json::<serde_json::Value>(&*store, &path)
         .await
         .unwrap();
-    let spec = FeatureSpec::for_counters(counts.counters());
-    let frame = Frame::from_counts(&spec, &[], &counts);
-    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(example["data"].clone()).unwrap();
-    // There are 1,918 rows, because one of the forty days has 23 hours.
-    let first_of_each_tenth =
-        (0..10).map(|tenth| &frame.values()[tenth * 192 * COLUMNS.len()..][..COLUMNS.len()]);
-    for (row, expected) in rows.iter().zip(first_of_each_tenth) {
-        assert_eq!(
-            *row,
-            expected
-                .iter()
-                .map(|value| (!value.is_nan()).then_some(*value))
-                .collect::<Vec<_>>()
-        );
+    let columns = [
+        "nom_du_compteur",
+        "date_et_heure_de_comptage",
+        "comptage_horaire",
+        "coordonnees_geographiques",
+    ];
+    assert_eq!(example["columns"], serde_json::json!(columns));
+    let rows: Vec<(String, Hour, Option<u32>, Option<String>)> = example["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let timestamp = row[1].as_str().unwrap().parse().unwrap();
+            (
+                serde_json::from_value(row[0].clone()).unwrap(),
+                Hour::starting_at(timestamp).unwrap(),
+                serde_json::from_value(row[2].clone()).unwrap(),
+                serde_json::from_value(row[3].clone()).unwrap(),
+            )
+        })
+        .collect();
+    let (_, last) = counts.period().unwrap();
+    let hours: Vec<_> = rows.iter().map(|row| row.1).collect();
+    let expected: Vec<_> = (0..192).map(|hour| last.plus(hour - 191)).collect();
+    assert_eq!(hours, expected);
+    assert!(rows.iter().all(|row| row.0 == rows[0].0));
+    for (position, (name, hour, count, _)) in rows.iter().enumerate() {
+        let known = counts
+            .rows()
+            .iter()
+            .find(|row| {
+                row.hour == *hour && counts.counters()[row.counter.position()].name == *name
+            })
+            .unwrap();
+        let expected = (position < 168).then_some(known.count);
+        assert_eq!(*count, expected, "{hour}");
     }
-    assert_eq!(example["columns"], serde_json::json!(COLUMNS));
-    assert_eq!(
-        (rows.len(), rows[0][8].is_none(), rows[9][8].is_none()),
-        (10, true, false)
+}
+
+/// A Python process imports a module name once, so the name follows the code.
+#[tokio::test]
+async fn forecasting_code_is_named_by_its_checksum() {
+    let (store, folder) = saved(&trained(&counts(10, 1))).await;
+    let files = store.list(&format!("{folder}/code/")).await.unwrap();
+    let [path] = &files[..] else {
+        panic!("{files:?}")
+    };
+    let code = store.read(path).await.unwrap().bytes;
+    let module = format!("bike_traffic_{}", Checksum::of(&code).short(8));
+    assert!(
+        path.as_str().ends_with(&format!("/code/{module}.py")),
+        "{path}"
+    );
+    let bytes = store.read(&folder.join("MLmodel")).await.unwrap().bytes;
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(
+        text.contains(&format!("    loader_module: {module}\n")),
+        "{text}"
     );
 }
 
@@ -306,4 +348,20 @@ async fn mlflow_metadata_have_the_formula_of_a_forecast() {
     );
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains(&expected), "{text}");
+}
+
+#[test]
+fn importance_is_a_share_of_each_column() {
+    let model = trained(&counts(60, 10));
+    let importance = model.importance().unwrap();
+    let columns: Vec<_> = importance.iter().map(|(column, _)| *column).collect();
+    assert_eq!(columns, COLUMNS);
+    let sum: f64 = importance.iter().map(|(_, share)| share).sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{importance:?}");
+    assert!(
+        importance
+            .iter()
+            .all(|(_, share)| (0.0..=1.0).contains(share)),
+        "{importance:?}"
+    );
 }

@@ -27,9 +27,12 @@ pub struct Round {
     pub done: u32,
     /// The number of planned rounds.
     pub planned: u32,
-    /// The mean absolute error of the square roots of the counts on the held-out rows, which the
-    /// trees are boosted on. `None` without early stopping.
+    /// The mean absolute error of the square roots of the counts on the held-out rows. `None`
+    /// without early stopping.
     pub sqrt_mae: Option<f64>,
+    /// The mean absolute error of the square roots of the counts on the rows that the trees are
+    /// boosted on.
+    pub boosted_sqrt_mae: Option<f64>,
 }
 
 /// Trains a model on the rows of a frame and calls `on_round` after each round.
@@ -62,7 +65,10 @@ pub fn train(
     let held_out = held_out
         .map(|late| self::matrix(&late, Some(&matrix)))
         .transpose()?;
-    let evaluated: Vec<_> = held_out.iter().map(|late| ("holdout", late)).collect();
+    // Early stopping follows the last one.
+    let evaluated: Vec<_> = std::iter::once(("boosted", &matrix))
+        .chain(held_out.iter().map(|late| ("holdout", late)))
+        .collect();
     let mut progress = |round: RoundProgress<'_>| report(round, on_round);
     let trained = xgboost::train(
         &borrow(&params),
@@ -234,11 +240,12 @@ fn holdout_start(training: Training) -> Hour {
 }
 
 fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
-    let sqrt_mae = round.scores.last().map(|score| score.value);
+    let score = |position: usize| round.scores.get(position).map(|score| score.value);
     on_round(Round {
         done: round.done,
         planned: round.planned,
-        sqrt_mae,
+        sqrt_mae: score(1),
+        boosted_sqrt_mae: score(0),
     });
     ControlFlow::Continue(())
 }

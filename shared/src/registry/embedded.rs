@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alias, AliasChange, ChampionChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion,
-    PromotionStep, Registry, RegistryError, Run, Version,
+    PromotionStep, Registry, RegistryError, Run, Version, VersionDecision,
 };
 use crate::{
     address::ObjectPath,
@@ -149,6 +149,7 @@ impl Registry for EmbeddedRegistry {
             contents.versions.push(ModelVersion {
                 version,
                 run: run.clone(),
+                decision: None,
             });
             Ok(version)
         })
@@ -206,6 +207,20 @@ impl Registry for EmbeddedRegistry {
     async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
         self.change("promote a version", |contents| contents.promote(promotion))
             .await
+    }
+
+    async fn record_decision(
+        &self,
+        version: Version,
+        decision: &VersionDecision,
+    ) -> Result<(), RegistryError> {
+        self.change("record a decision", |contents| {
+            let mut versions = contents.versions.iter_mut();
+            let found = versions.find(|known| known.version == version);
+            found.ok_or(RegistryError::NotFound { version })?.decision = Some(decision.clone());
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -5,17 +5,20 @@
 
 mod champion;
 mod embedded;
+mod notes;
 mod promotion;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
+use forecasting::counts::Counts;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 pub use champion::{ChampionChange, ChampionError, ChampionState, champion, find_champion_problem};
 pub use embedded::EmbeddedRegistry;
+pub use notes::{CurvePoint, RunNotes, RunSource, VersionDecision};
 pub use promotion::{
     AliasChange, Kept, Operator, Promoted, Promotion, PromotionStep, complete_last_change, promote,
 };
@@ -65,6 +68,22 @@ pub trait Registry: Send + Sync {
     /// not available. A missing or unreadable version never becomes champion: nothing is changed.
     async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError>;
 
+    /// Records the decision about a version for people who look at the version. The last decision
+    /// counts, so a repeated call changes nothing.
+    ///
+    /// # Errors
+    /// Returns an error if the version does not exist or the registry is not available.
+    async fn record_decision(
+        &self,
+        version: Version,
+        decision: &VersionDecision,
+    ) -> Result<(), RegistryError>;
+
+    /// Returns the address of the page that shows the runs to people, or `None` if there is none.
+    async fn runs_page(&self) -> Result<Option<String>, RegistryError> {
+        Ok(None)
+    }
+
     /// Describes the lock that keeps changes waiting, or returns `None` if there is none. A registry
     /// without locks never has one.
     async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {
@@ -83,7 +102,7 @@ pub trait Registry: Send + Sync {
 pub struct Run {
     /// The name, derived from the cause of the run.
     pub name: RunName,
-    /// The end of the run.
+    /// The time at which the training ended.
     pub ended_at: Timestamp,
     /// The tags of the training strategy, and those of the [program](crate::program).
     pub tags: BTreeMap<String, String>,
@@ -96,11 +115,14 @@ pub struct Run {
     /// The data sets of training and scoring, sorted by name.
     #[serde(default)]
     pub inputs: Vec<RunInput>,
+    /// Facts for people, which are written and not read.
+    #[serde(skip)]
+    pub notes: RunNotes,
 }
 
 impl Run {
-    /// Creates a run without tags, parameters, metrics and inputs. Its artifacts are in the folder
-    /// of its name.
+    /// Creates a run without tags, parameters, metrics, inputs and notes. Its artifacts are in the
+    /// folder of its name.
     pub fn new(name: RunName, ended_at: Timestamp) -> Self {
         Self {
             artifacts: name.artifacts(),
@@ -110,6 +132,7 @@ impl Run {
             params: BTreeMap::new(),
             metrics: BTreeMap::new(),
             inputs: Vec::new(),
+            notes: RunNotes::default(),
         }
     }
 
@@ -130,6 +153,10 @@ pub struct RunInput {
     pub digest: String,
     /// The address of the counts.
     pub source: String,
+    /// Facts about the counts by name, for example `num_rows`. Runs of earlier program versions
+    /// have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, String>,
 }
 
 impl RunInput {
@@ -139,7 +166,31 @@ impl RunInput {
             name: data.name.clone(),
             digest: data.sha256.short(32).to_owned(),
             source: store.address_of(&data.name.object()),
+            profile: BTreeMap::new(),
         }
+    }
+
+    /// Adds facts about the counts: the numbers of rows and counters, and the period.
+    #[must_use]
+    pub fn with_profile(mut self, counts: &Counts) -> Self {
+        let period = counts.period();
+        let facts = [
+            ("num_rows", Some(counts.len().to_string())),
+            ("num_counters", Some(counts.counters().len().to_string())),
+            (
+                "first_hour",
+                period.map(|(first, _)| first.timestamp().to_string()),
+            ),
+            (
+                "last_hour",
+                period.map(|(_, last)| last.timestamp().to_string()),
+            ),
+        ];
+        let known = facts
+            .into_iter()
+            .filter_map(|(name, fact)| Some((name.to_owned(), fact?)));
+        self.profile.extend(known);
+        self
     }
 }
 
@@ -150,6 +201,10 @@ pub struct ModelVersion {
     pub version: Version,
     /// The run that produced the version.
     pub run: Run,
+    /// The last decision about the version. `None` before the first one, and for versions of
+    /// earlier program versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<VersionDecision>,
 }
 
 /// The number of a version of the model.

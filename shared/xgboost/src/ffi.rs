@@ -78,6 +78,15 @@ unsafe extern "C" {
         step: c_int,
         slice: *mut Handle,
     ) -> c_int;
+    pub(crate) fn XGBoosterFeatureScore(
+        booster: Handle,
+        config: *const c_char,
+        count: *mut u64,
+        features: *mut *const *const c_char,
+        dimensions: *mut u64,
+        shape: *mut *const u64,
+        scores: *mut *const f32,
+    ) -> c_int;
     pub(crate) fn XGBoosterPredictFromDMatrix(
         booster: Handle,
         matrix: Handle,

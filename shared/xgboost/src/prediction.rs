@@ -1,6 +1,6 @@
 //! Predictions and their explanations.
 
-use std::{ptr, slice};
+use std::{ffi::CStr, ptr, slice};
 
 use crate::{
     booster::Booster,
@@ -65,6 +65,46 @@ impl Booster {
     /// Returns [`Error::Shape`] if the number of columns differs from the number of features.
     pub fn contributions(&self, data: &DMatrix) -> Result<Vec<f32>> {
         self.predict_kind("explain predictions", data, PredictionKind::Contributions)
+    }
+
+    /// Returns the total gain of the splits on each feature, by name. Features without splits are
+    /// absent.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Xgboost`] if XGBoost fails.
+    pub fn total_gains(&self) -> Result<Vec<(String, f32)>> {
+        let config = c"{\"importance_type\":\"total_gain\"}";
+        let mut count = 0;
+        let mut names = ptr::null();
+        let mut output = Predictions::default();
+        // SAFETY: the handle is a booster; the text ends with NUL; the other pointers are valid for
+        // writes.
+        call("score the features of a booster", || unsafe {
+            ffi::XGBoosterFeatureScore(
+                self.handle(),
+                config.as_ptr(),
+                &mut count,
+                &mut names,
+                &mut output.dimensions,
+                &mut output.shape,
+                &mut output.values,
+            )
+        })?;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        // SAFETY: on success these are the thread's own names, as many as counted, and valid until
+        // the thread's next call.
+        let names = unsafe { slice::from_raw_parts(names, count as usize) };
+        let names = names.iter().map(|name| {
+            // SAFETY: every name is a text that ends with NUL.
+            let name = unsafe { CStr::from_ptr(*name) };
+            name.to_string_lossy().into_owned()
+        });
+        // SAFETY: XGBoost has just filled the output.
+        let gains = unsafe { output.copy() };
+        Ok(names.zip(gains).collect())
     }
 
     fn predict_kind(

@@ -14,6 +14,7 @@ mod gate;
 mod place;
 mod predictions;
 mod process;
+mod python_client;
 mod registry;
 mod sample;
 mod snapshot;

@@ -3,7 +3,7 @@
 mod crash;
 mod fidelity;
 pub(crate) mod proxy;
-pub(crate) mod python;
+mod python;
 mod trouble;
 
 use std::{collections::BTreeMap, sync::Arc};

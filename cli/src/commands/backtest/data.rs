@@ -128,7 +128,7 @@ impl Data {
             frame: fixed_test::frame(&lags, &data.test.counts),
         };
         let scored = train::fit_and_score(&data, recipe, fixed_test, ports.clock.now())?;
-        let trained = train::register(&ports, &data, recipe, "local", scored).await?;
+        let trained = train::register(&ports, &data, recipe, ("local", "backtest"), scored).await?;
         let report = ChampionReport {
             until,
             rows: trained.model.card().training.rows,

@@ -20,8 +20,8 @@ pub(super) struct Source {
 /// Returns the baseline and all files of the exports.
 ///
 /// # Errors
-/// Returns an error if a folder cannot be read or has no CSV file. Also returns an error if an
-/// export folder contains the output, or if the reject file is the output or an input.
+/// Returns an error if a folder cannot be read or has no file of counts. Also returns an error if
+/// an export folder contains the output, or if the reject file is the output or an input.
 pub(super) fn sources(plan: &MergePlan) -> anyhow::Result<Vec<Source>> {
     let mut sources = vec![Source {
         path: plan.baseline.clone(),
@@ -86,7 +86,7 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     find_csv(folder, &mut files)?;
     if files.is_empty() {
         bail!(
-            "the export folder {} contains no *.csv or *.csv.gz file",
+            "the export folder {} contains no *.csv, *.csv.gz or *.parquet file",
             folder.display()
         );
     }
@@ -125,7 +125,10 @@ fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
         if path.is_dir() {
             find_csv(&path, files)?;
-        } else if name.ends_with(".csv") || name.ends_with(".csv.gz") {
+        } else if [".csv", ".csv.gz", ".parquet"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
             files.push(path);
         }
     }

@@ -33,8 +33,9 @@ use crate::{
     support::{decision, output::OutputFile, predecessor::Predecessor},
 };
 
-/// The tag `data_source` of the run. The merged data are neither the baseline nor a table.
-const DATA_SOURCE: &str = "custom";
+/// The tag `data_source` of the run, and the command. The merged data are neither the baseline nor
+/// a table.
+const ORIGIN: (&str, &str) = ("custom", "bike-traffic retrain");
 
 /// Exports the counts of the daily tables into local files.
 pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow::Result<Exported> {
@@ -107,7 +108,7 @@ pub(super) async fn train(
     )
     .await?;
     let scored = fit(&data, &plan.recipe, started_at)?;
-    let trained = register(ports, &data, &plan.recipe, DATA_SOURCE, scored).await?;
+    let trained = register(ports, &data, &plan.recipe, ORIGIN, scored).await?;
     Ok(Fitted {
         version: trained.version,
         run: trained.run.name,

@@ -132,10 +132,11 @@ impl fmt::Display for Status {
         if let Some(problem) = &self.champion_problem {
             writeln!(formatter, "{problem}")?;
         }
-        writeln!(
-            formatter,
-            "{versions}\n\nevents since {since}\n{functions}\n"
-        )?;
+        writeln!(formatter, "{versions}\n")?;
+        if let Some(page) = &self.runs_page {
+            writeln!(formatter, "runs and models: {page}\n")?;
+        }
+        writeln!(formatter, "events since {since}\n{functions}\n")?;
         self.write_waiting(formatter)?;
         if self.unfinished.iter().flatten().next().is_some() {
             writeln!(formatter, "\n{}", self.unfinished())?;

@@ -1,16 +1,18 @@
 //! `bike-traffic train`: trains a champion from the baseline.
 
 mod arguments;
+mod curves;
 mod data;
 mod first;
 mod record;
 mod report;
 mod served;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use arguments::DataSource;
+use curves::Curves;
 use forecasting::{
     checksum::Checksum,
     features::{COLUMNS, FeatureSpec, Frame},
@@ -24,8 +26,10 @@ use shared::{
     fixed_test::FixedTest,
     ports::Ports,
     program::Program,
-    registry::{ChampionError, Promoted, Promotion, Run, RunInput, RunName, Version, promote},
-    store::Store,
+    registry::{
+        ChampionError, Promoted, Promotion, Run, RunInput, RunName, RunNotes, RunSource, Version,
+        promote,
+    },
 };
 
 pub use arguments::TrainArguments;
@@ -127,7 +131,8 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     if is_first && !plan.allow.worse_than_naive {
         first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
     }
-    let trained = register(ports, &data, &plan.recipe, plan.data_source, scored).await?;
+    let origin = (plan.data_source, "bike-traffic train");
+    let trained = register(ports, &data, &plan.recipe, origin, scored).await?;
     let is_in_use = match baseline::published(&*ports.store).await? {
         None => {
             baseline::publish(&*ports.store, None, &data.baseline()).await?;
@@ -178,6 +183,7 @@ pub(crate) struct Scored {
     scores: Scores,
     fixed_test: FixedTest,
     empty_columns: Vec<&'static str>,
+    curves: Curves,
 }
 
 /// Trains a model and scores it on the fixed test set. The work has begun at `started_at`.
@@ -206,7 +212,8 @@ pub(crate) fn fit_and_score(
             "feature columns without values in the training data"
         );
     }
-    let model = boost(&frame, spec, recipe)?.with_baseline(Some(data.train_data.clone()));
+    let (model, curves) = boost(&frame, spec, recipe)?;
+    let model = model.with_baseline(Some(data.train_data.clone()));
     // The frame is large, and the scores do not need it.
     drop(frame);
     let (model, scores) = model.scored_on(&fixed_test)?;
@@ -216,26 +223,36 @@ pub(crate) fn fit_and_score(
         scores,
         fixed_test,
         empty_columns,
+        curves,
     })
 }
 
-/// Stores a model and registers it.
+/// Stores a model and registers it. `origin` is the tag `data_source` and the command.
 pub(crate) async fn register(
     ports: &Ports,
     data: &TrainingData,
     recipe: &TrainRecipe,
-    data_source: &str,
+    (data_source, command): (&str, &str),
     scored: Scored,
 ) -> anyhow::Result<Trained> {
+    let run = Run {
+        notes: RunNotes {
+            description: scored.model.card().to_markdown(),
+            user: Some(decision::operator().name().to_owned()),
+            source: Some(RunSource::Command(command.to_owned())),
+            curves: scored.curves.by_name(),
+        },
+        ..describe(ports, data, recipe, data_source, &scored)?
+    };
     let Scored {
         started_at,
         model,
         scores,
         fixed_test,
         empty_columns,
+        curves: _,
     } = scored;
-    let run = describe(data, recipe, data_source, &model, scores, &*ports.store)?
-        .made_by(&Program::current(), started_at);
+    let run = run.made_by(&Program::current(), started_at);
     let saved = model.save(&*ports.store, &run.artifacts);
     progress::noting("uploading the model", saved).await?;
     let registered = ports.registry.register(&run);
@@ -259,9 +276,15 @@ fn empty_columns(frame: &Frame) -> Vec<&'static str> {
     COLUMNS.into_iter().filter(is_empty).collect()
 }
 
-fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<Model> {
+fn boost(
+    frame: &Frame,
+    spec: FeatureSpec,
+    recipe: &TrainRecipe,
+) -> anyhow::Result<(Model, Curves)> {
+    let mut curves = Curves::default();
     let mut progress = Progress::new("training", "rounds", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {
+        curves.add(round);
         let text = round
             .sqrt_mae
             .map(|mae| format!("holdout MAE {mae:.3} of the square root"))
@@ -271,17 +294,18 @@ fn boost(frame: &Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Resu
     let model =
         model::train(frame, spec, recipe, &mut show).context("cannot train the champion")?;
     progress.finish();
-    Ok(model)
+    Ok((model, curves))
 }
 
+/// Returns the run of a training that has ended, without its notes.
 fn describe(
+    ports: &Ports,
     data: &TrainingData,
     recipe: &TrainRecipe,
     data_source: &str,
-    model: &Model,
-    scores: Scores,
-    store: &dyn Store,
+    scored: &Scored,
 ) -> anyhow::Result<Run> {
+    let Scored { model, scores, .. } = scored;
     let card = model.card();
     let last_hour = card.training.last_hour;
     let (recipe, features) = (
@@ -297,29 +321,21 @@ fn describe(
         ("data_source", data_source.to_owned()),
         ("train_size", card.training.rows.to_string()),
         ("test_size", scores.rows.to_string()),
+        ("last_hour", last_hour.timestamp().to_string()),
     ];
-    let mut params = card.params.clone();
-    params.insert("rounds".to_owned(), card.rounds.to_string());
-    let metrics = [
-        ("test_mae", scores.mae),
-        ("test_rmse", scores.rmse),
-        ("test_r2", scores.r2),
+    let inputs = [
+        (&data.test_data, &data.test.counts),
+        (&data.train_data, &data.train.counts),
     ];
-    // The run must not depend on the clock, so its time is the end of the last hour trained on.
-    let ended_at = last_hour.plus(1).timestamp().max(Timestamp::UNIX_EPOCH);
     Ok(Run {
-        tags: named(tags),
-        params,
-        metrics: named(metrics),
-        inputs: [&data.test_data, &data.train_data]
-            .map(|data| RunInput::new(data, store))
+        tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
+        params: card.run_params(card.rounds),
+        metrics: model.run_metrics(&scored.fixed_test.frame)?,
+        inputs: inputs
+            .map(|(data, counts)| RunInput::new(data, &*ports.store).with_profile(counts))
             .into(),
-        ..Run::new(name, ended_at)
+        ..Run::new(name, ports.clock.now())
     })
-}
-
-fn named<T, const N: usize>(pairs: [(&str, T); N]) -> BTreeMap<String, T> {
-    pairs.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Promotes the version if there is no champion, or if the champion is worse.

@@ -54,6 +54,14 @@ impl Api {
         response.map_err(|source| self.refused(call, source))
     }
 
+    /// Sends an idempotent PATCH request, with retries.
+    pub(super) async fn patch(&self, call: &str, body: &Value) -> Result<(), MlflowError> {
+        let response = crate::send(self.request(Method::PATCH, call).json(body)).await;
+        response
+            .map(drop)
+            .map_err(|source| self.refused(call, source))
+    }
+
     /// Sends a POST request that is not idempotent, without retries. If it fails, the server may
     /// still have processed it.
     pub(super) async fn post_once<T: DeserializeOwned>(
@@ -119,7 +127,8 @@ impl Api {
         }
     }
 
-    fn server_name(&self) -> String {
+    /// Returns the address of the server, without credentials and with a slash at the end.
+    pub(super) fn server_name(&self) -> String {
         without_credentials(&self.server).to_string()
     }
 }

@@ -1,4 +1,5 @@
-//! Copies model files to the artifacts of their run, where Python's MLflow client loads them.
+//! Copies model files to the artifacts of their logged model, where Python's MLflow client loads
+//! them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,13 +10,13 @@ use shared::{
 };
 use tokio::sync::Mutex;
 
-use super::{MlflowError, api::Api};
+use super::{MlflowError, api::Api, wire::LoggedModelInfo};
 use crate::{CloudSettings, GcsStore};
 
-/// The folder of the model among a run's artifacts.
-const FOLDER: &str = "model";
+/// The file with the flavors of a model.
+const DESCRIPTION_FILE: &str = "MLmodel";
 
-/// The location of a run's artifacts.
+/// The location of a model's artifacts.
 #[derive(Debug, PartialEq)]
 enum Location {
     /// On the MLflow server, which proxies uploads.
@@ -57,16 +58,18 @@ impl Buckets {
     }
 }
 
-/// Copies all objects below `folder` and returns the URI of the copy.
+/// Copies all objects below `folder` to the artifacts of a logged model.
 ///
-/// A second copy overwrites the first. `artifact_uri` is the artifact location of the MLflow run.
+/// A second copy overwrites the first. The copy of `MLmodel` also has the ids of the logged model
+/// and of its run, without which a loaded model has none.
 pub(super) async fn copy(
     api: &Api,
     buckets: &Buckets,
     store: &dyn Store,
     folder: &ObjectPath,
-    artifact_uri: &str,
-) -> Result<String, MlflowError> {
+    (model, run_id): (&LoggedModelInfo, &str),
+) -> Result<(), MlflowError> {
+    let artifact_uri = &model.artifact_uri;
     let location = Location::of(artifact_uri)?;
     let prefix = format!("{folder}/");
     let files = store.list(&prefix).await?;
@@ -75,20 +78,24 @@ pub(super) async fn copy(
         Location::Server { .. } => None,
     };
     for file in files {
-        let bytes = store.read(&file).await?.bytes;
+        let mut bytes = store.read(&file).await?.bytes;
         let name = file.as_str().strip_prefix(&prefix).unwrap_or_default();
-        let path = format!("{}/{FOLDER}/{name}", location.path());
+        if name == DESCRIPTION_FILE {
+            let ids = format!("model_id: {}\nrun_id: {run_id}\n", model.model_id);
+            bytes = [&bytes[..], ids.as_bytes()].concat().into();
+        }
+        let path = format!("{}/{name}", location.path());
         match &bucket {
             None => api.put_artifact(&path, bytes).await?,
             Some(bucket) => {
                 let path = path.parse().map_err(|_| MlflowError::Artifacts {
-                    uri: artifact_uri.to_owned(),
+                    uri: artifact_uri.clone(),
                 })?;
                 bucket.write(&path, bytes, Condition::Always).await?;
             }
         }
     }
-    Ok(format!("{artifact_uri}/{FOLDER}"))
+    Ok(())
 }
 
 impl Location {

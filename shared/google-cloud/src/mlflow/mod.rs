@@ -10,8 +10,11 @@
 mod api;
 mod artifacts;
 mod champion;
+mod decision;
 mod error;
 mod lock;
+mod logged_model;
+mod notes;
 mod record;
 mod register;
 mod runs;
@@ -32,7 +35,7 @@ use shared::{
     clock::Clock,
     registry::{
         Alias, AliasChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion, Registry,
-        RegistryError, Run, RunName, Version,
+        RegistryError, Run, RunName, Version, VersionDecision,
     },
     store::Store,
 };
@@ -300,6 +303,39 @@ impl Registry for MlflowRegistry {
         let purpose = format!("move the alias `champion` to version {}", promotion.to());
         let promoted = self.lock.hold(&purpose, work).await;
         promoted.map_err(|error| unavailable("promote a version", error))?
+    }
+
+    async fn record_decision(
+        &self,
+        version: Version,
+        decision: &VersionDecision,
+    ) -> Result<(), RegistryError> {
+        let verb = "record a decision";
+        let work =
+            |held: Held| async move { self.record_decision_alone(&held, version, decision).await };
+        let purpose = format!("record the decision about version {version}");
+        let recorded = self.lock.hold(&purpose, work).await;
+        let recorded = recorded
+            .map_err(|error| unavailable(verb, error))?
+            .map_err(|error| unavailable(verb, error))?;
+        if recorded {
+            Ok(())
+        } else {
+            Err(RegistryError::NotFound { version })
+        }
+    }
+
+    async fn runs_page(&self) -> Result<Option<String>, RegistryError> {
+        let experiment = self.experiment().await;
+        let experiment = experiment.map_err(|error| unavailable("find the runs", error))?;
+        let server = self.api.server_name();
+        Ok(experiment.map(|id| {
+            format!(
+                "{}/#/experiments/{id}/runs?workflowType=machine_learning&viewStateShareKey={}",
+                server.trim_end_matches('/'),
+                wire::SHARED_VIEW
+            )
+        }))
     }
 
     async fn describe_lock(&self) -> Result<Option<String>, RegistryError> {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::{Value, json};
 
-use super::{MlflowError, MlflowRegistry, Run, Version, artifacts, lock::Held, record, wire};
+use super::{MlflowError, MlflowRegistry, Run, Version, lock::Held, notes, record, wire};
 use crate::Attempts;
 
 /// The maximum number of runs in one search.
@@ -14,6 +14,8 @@ const RUNS_PER_SEARCH: u32 = 100;
 const PARAMS_PER_CALL: usize = 50;
 const TAGS_PER_CALL: usize = 50;
 const METRICS_PER_CALL: usize = 400;
+const EXPERIMENT_DESCRIPTION: &str =
+    "The trainings of the bicycle forecast: champions and fine-tuned challengers.";
 
 impl MlflowRegistry {
     /// Registers a run, or completes its unfinished registration. The caller must hold the lock,
@@ -28,6 +30,7 @@ impl MlflowRegistry {
         }
         held.check().await?;
         let experiment = self.create_experiment().await?;
+        self.share_view(&experiment).await?;
         let started = match self.find_run(&experiment, run).await? {
             Some(started) => started,
             None => {
@@ -45,23 +48,19 @@ impl MlflowRegistry {
         held.check().await?;
         self.close_abandoned_runs(&experiment, &started.run_id)
             .await?;
-        self.log(&started.run_id, run).await?;
+        // Metrics name data sets, so these come first.
         self.log_inputs(&started.run_id, run).await?;
-        held.check().await?;
-        let source = artifacts::copy(
-            &self.api,
-            &self.buckets,
-            &*self.store,
-            &run.artifacts,
-            &started.artifact_uri,
-        )
-        .await?;
+        let model = self
+            .log_model(held, &experiment, &started.run_id, run)
+            .await?;
+        self.log(&started, &model.model_id, run).await?;
         held.check().await?;
         self.end_run(&started.run_id, run).await?;
         self.create_model().await?;
         let create_version = || async {
             held.check().await?;
-            self.create_version(&started.run_id, &source, run).await
+            self.create_version(&started.run_id, &model.model_id, run)
+                .await
         };
         create("mlflow/model-versions/create", create_version, || {
             self.version_of(&run.name)
@@ -73,7 +72,12 @@ impl MlflowRegistry {
         if let Some(existing) = self.experiment().await? {
             return Ok(existing);
         }
-        self.create_once("mlflow/experiments/create").await?;
+        let description = wire::Text {
+            key: notes::DESCRIPTION_TAG.to_owned(),
+            value: EXPERIMENT_DESCRIPTION.to_owned(),
+        };
+        let body = json!({ "name": self.model, "tags": [description] });
+        self.create_once("mlflow/experiments/create", &body).await?;
         let query = [("experiment_name", self.model.as_str())];
         let reply: wire::ExperimentResponse = self
             .api
@@ -82,13 +86,27 @@ impl MlflowRegistry {
         Ok(reply.experiment.experiment_id)
     }
 
+    /// Stores the view of the runs that [`Registry::runs_page`] opens.
+    ///
+    /// [`Registry::runs_page`]: shared::registry::Registry::runs_page
+    async fn share_view(&self, experiment: &str) -> Result<(), MlflowError> {
+        let (key, value) = shared_view();
+        let body = json!({ "experiment_id": experiment, "key": key, "value": value });
+        self.api
+            .post("mlflow/experiments/set-experiment-tag", &body)
+            .await
+            .map(|_: wire::Nothing| ())
+    }
+
     async fn create_model(&self) -> Result<(), MlflowError> {
-        self.create_once("mlflow/registered-models/create").await
+        let body = json!({ "name": self.model });
+        self.create_once("mlflow/registered-models/create", &body)
+            .await
     }
 
     /// Creates an entity with the model's name, unless it exists.
-    async fn create_once(&self, call: &str) -> Result<(), MlflowError> {
-        match self.api.post(call, &json!({ "name": self.model })).await {
+    async fn create_once(&self, call: &str, body: &Value) -> Result<(), MlflowError> {
+        match self.api.post(call, body).await {
             Ok(wire::Nothing {}) => Ok(()),
             Err(error) if error.is(wire::EXISTS) => Ok(()),
             Err(error) => Err(error),
@@ -116,7 +134,7 @@ impl MlflowRegistry {
     }
 
     async fn start_run(&self, experiment: &str, run: &Run) -> Result<wire::RunInfo, MlflowError> {
-        let start_time = run.ended_at.as_millisecond();
+        let start_time = notes::start_time(run);
         // The tag identifies the run if the server creates it late.
         let tag = wire::Text {
             key: wire::RUN_TAG.to_owned(),
@@ -153,11 +171,22 @@ impl MlflowRegistry {
         Ok(())
     }
 
-    async fn log(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
-        let (params, tags): (Vec<_>, _) = (record::pairs(&run.params).collect(), record::tags(run));
-        let timestamp = run.ended_at.as_millisecond();
-        let metric = |(key, value): (&String, &f64)| json!({ "key": key, "value": value, "timestamp": timestamp });
-        let metrics: Vec<Value> = run.metrics.iter().map(metric).collect();
+    /// Logs parameters, tags, metrics and curves.
+    ///
+    /// The time of the metrics is the start of the MLflow run, so a repeated registration does not
+    /// log them a second time.
+    async fn log(
+        &self,
+        started: &wire::RunInfo,
+        model_id: &str,
+        run: &Run,
+    ) -> Result<(), MlflowError> {
+        let params: Vec<_> = record::pairs(&run.params).collect();
+        let tags: Vec<_> = record::tags(run)
+            .into_iter()
+            .chain(notes::notes(run))
+            .collect();
+        let metrics = notes::metrics(run, model_id, started.start_time);
         let (mut params, mut tags) = (params.chunks(PARAMS_PER_CALL), tags.chunks(TAGS_PER_CALL));
         let mut metrics = metrics.chunks(METRICS_PER_CALL);
         loop {
@@ -166,7 +195,7 @@ impl MlflowRegistry {
                 return Ok(());
             }
             let body = json!({
-                "run_id": run_id,
+                "run_id": started.run_id,
                 "params": params.unwrap_or_default(),
                 "tags": tags.unwrap_or_default(),
                 "metrics": metrics.unwrap_or_default(),
@@ -198,10 +227,17 @@ impl MlflowRegistry {
     async fn create_version(
         &self,
         run_id: &str,
-        source: &str,
+        model_id: &str,
         run: &Run,
     ) -> Result<Version, MlflowError> {
-        let body = json!({ "name": self.model, "source": source, "run_id": run_id, "tags": record::tags(run) });
+        let body = json!({
+            "name": self.model,
+            "source": format!("models:/{model_id}"),
+            "model_id": model_id,
+            "run_id": run_id,
+            "description": notes::description(None, &run.notes.description),
+            "tags": record::tags(run),
+        });
         let reply: wire::VersionResponse = self
             .api
             .post_once("mlflow/model-versions/create", &body)
@@ -210,9 +246,25 @@ impl MlflowRegistry {
     }
 }
 
+/// Returns the tag of the experiment with the columns of the shared view.
+fn shared_view() -> (String, String) {
+    let columns = [
+        "attributes.`Models`",
+        "attributes.`Source`",
+        "attributes.`User`",
+        "metrics.`test_mae`",
+        "tags.`decision`",
+    ];
+    let view = json!({
+        "selectedColumns": columns, "orderByKey": "attributes.start_time", "orderByAsc": false,
+    });
+    let key = format!("mlflow.sharedViewState.{}", wire::SHARED_VIEW);
+    (key, view.to_string())
+}
+
 /// Creates something that must not exist twice. After a transient error, checks whether it was
 /// created before trying again.
-async fn create<T, Create, Find>(
+pub(super) async fn create<T, Create, Find>(
     call: &str,
     create: impl Fn() -> Create + Send,
     find: impl Fn() -> Find + Send,

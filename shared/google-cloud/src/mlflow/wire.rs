@@ -7,6 +7,8 @@ use super::{Alias, MlflowError, Version};
 
 /// The tag with the run's name; versions are searched by it.
 pub(super) const RUN_TAG: &str = "bike_traffic.run";
+/// The name of the view of the runs with the columns that matter.
+pub(super) const SHARED_VIEW: &str = "weeks";
 /// The error code if an entity does not exist.
 pub(super) const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
 /// The error code if an entity already exists.
@@ -85,10 +87,17 @@ pub(super) struct ModelVersion {
     #[serde(default)]
     pub(super) run_id: String,
     #[serde(default)]
+    pub(super) source: String,
+    #[serde(default)]
     pub(super) tags: Vec<Text>,
 }
 
 impl ModelVersion {
+    /// Returns the id of the logged model. Versions of earlier program versions have none.
+    pub(super) fn logged_model(&self) -> Option<&str> {
+        self.source.strip_prefix("models:/")
+    }
+
     /// Returns the version number.
     ///
     /// # Errors
@@ -129,12 +138,16 @@ pub(super) struct Run {
     pub(super) data: RunData,
     #[serde(default)]
     pub(super) inputs: RunInputs,
+    #[serde(default)]
+    pub(super) outputs: RunOutputs,
 }
 
 #[derive(Deserialize)]
 pub(super) struct RunInfo {
     pub(super) run_id: String,
-    pub(super) artifact_uri: String,
+    /// The start in milliseconds since 1970.
+    #[serde(default)]
+    pub(super) start_time: i64,
 }
 
 #[derive(Default, Deserialize)]
@@ -153,6 +166,39 @@ pub(super) struct RunInputs {
     pub(super) dataset_inputs: Vec<DatasetInput>,
 }
 
+#[derive(Default, Deserialize)]
+pub(super) struct RunOutputs {
+    #[serde(default)]
+    pub(super) model_outputs: Vec<ModelOutput>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ModelOutput {
+    pub(super) model_id: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoggedModelResponse {
+    pub(super) model: LoggedModel,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoggedModelPage {
+    #[serde(default)]
+    pub(super) models: Vec<LoggedModel>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoggedModel {
+    pub(super) info: LoggedModelInfo,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoggedModelInfo {
+    pub(super) model_id: String,
+    pub(super) artifact_uri: String,
+}
+
 /// A data set of a run, with its role in the tags.
 #[derive(Deserialize, Serialize)]
 pub(super) struct DatasetInput {
@@ -166,6 +212,11 @@ pub(super) struct Dataset {
     pub(super) digest: String,
     pub(super) source_type: String,
     pub(super) source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) schema: Option<String>,
+    /// A flat JSON object, of which the user interface shows each key in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<String>,
 }
 
 /// A tag or a parameter.

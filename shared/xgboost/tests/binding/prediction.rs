@@ -162,3 +162,19 @@ fn wrong_number_of_columns_is_rejected() {
         assert!(matches!(error, Error::Shape { .. }), "{error}");
     }
 }
+
+/// The expected values are those of `Booster.get_score(importance_type="total_gain")` in Python's
+/// XGBoost 3.2.0.
+#[test]
+fn total_gains_equal_python() {
+    let booster = Booster::load(&model_bytes("squared_error")).unwrap();
+    let gains = booster.total_gains().unwrap();
+    let names: Vec<_> = gains.iter().map(|(name, _)| name.as_str()).collect();
+    let expected: Vec<_> = (0..6).map(|column| format!("feature_{column}")).collect();
+    assert_eq!(names, expected);
+    let gains: Vec<_> = gains.iter().map(|(_, gain)| *gain).collect();
+    let expected = [
+        258.953_6, 79.486_465, 9.297_391, 11.260_93, 35.593_018, 2.802_283,
+    ];
+    assert_close(&gains, &expected);
+}

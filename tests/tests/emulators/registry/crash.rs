@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use shared::{
     address::ObjectPath,
     registry::{Alias, Operator, Registry, RegistryError, Version},
@@ -11,7 +12,7 @@ use shared::{
 use tokio::{sync::Barrier, task::JoinSet};
 
 use super::{
-    memory, open, open_at, post,
+    call, memory, open, open_at, post,
     proxy::{Fate, Proxy},
     run, runs_of,
 };
@@ -167,6 +168,52 @@ async fn run_created_late_is_closed_by_the_next_registration() {
         .collect();
     states.sort();
     assert_eq!(states, ["FINISHED", "FINISHED", "KILLED"]);
+}
+
+/// A registration was interrupted after it had created a logged model and logged a metric. A server
+/// that handled a call late created a second logged model. The registration is repeated with a
+/// later end.
+#[tokio::test]
+async fn logged_model_of_an_interrupted_registration_is_completed() {
+    let (model, store) = (place::unique("model"), model_files().await);
+    let experiment =
+        post("experiments/create", json!({ "name": model })).await["experiment_id"].clone();
+    let (start, run) = (1_627_880_400_000_u64, run("the-run"));
+    let tags = json!([
+        { "key": "bike_traffic.run", "value": "the-run" },
+        { "key": "bike_traffic.ended_at", "value": "2021-08-02T04:00:00Z" },
+    ]);
+    let request = json!({ "experiment_id": experiment, "run_name": "the-run", "start_time": start, "tags": tags });
+    let run_id = post("runs/create", request).await["run"]["info"]["run_id"].clone();
+    let logged = json!({ "experiment_id": experiment, "name": "the-run", "source_run_id": run_id });
+    let first = post("logged-models", logged.clone()).await["model"]["info"]["model_id"].clone();
+    post("logged-models", logged).await;
+    let metric = json!({ "key": "test_mae", "value": 15.4, "timestamp": start, "step": 0 });
+    post(
+        "runs/log-batch",
+        json!({ "run_id": run_id, "metrics": [metric] }),
+    )
+    .await;
+
+    let registry = open(&model, &store);
+    assert_eq!(registry.register(&run).await.unwrap(), FIRST);
+    assert_eq!(registry.version(FIRST).await.unwrap().run, run);
+    let runs = runs_of(&model).await;
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let outputs = &runs[0]["outputs"]["model_outputs"];
+    assert_eq!(outputs[0]["model_id"], first, "{outputs}");
+    let query = format!(
+        "metrics/get-history?run_id={}&metric_key=test_mae",
+        run_id.as_str().unwrap()
+    );
+    let history = call(Method::GET, &query, Value::Null).await;
+    assert_eq!(history["metrics"].as_array().unwrap().len(), 1, "{history}");
+    let query = format!("model-versions/get?name={model}&version=1");
+    let version = call(Method::GET, &query, Value::Null).await;
+    assert_eq!(
+        version["model_version"]["source"],
+        format!("models:/{}", first.as_str().unwrap())
+    );
 }
 
 /// The two handles share only the server and the store.

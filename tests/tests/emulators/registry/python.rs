@@ -1,11 +1,6 @@
 //! The Python client of MLflow loads the champion and reads the registered metadata.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
 
 use forecasting::{
     counts::{Counter, Counts},
@@ -13,33 +8,48 @@ use forecasting::{
     time::Day,
 };
 use google_cloud::{CloudSettings, GcsStore, MlflowRegistry};
+use jiff::{SignedDuration, Timestamp};
 use model::{Model, TrainRecipe};
 use serde_json::{Value, json};
 use shared::{
-    clock::SystemClock,
-    registry::{Operator, Registry, Run, Version},
+    clock::{Clock, SystemClock},
+    registry::{
+        CurvePoint, Operator, Registry, Run, RunInput, RunNotes, RunSource, Version,
+        VersionDecision,
+    },
     store::{Condition, Store},
 };
 
 use super::{memory, open, post, run, runs_of};
-use crate::place;
+use crate::{
+    place,
+    python_client::{download, matrix, python, table},
+};
 
 #[tokio::test]
-async fn python_loads_the_champion_and_predicts_the_same() {
+async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
     let (name, store) = (place::unique("model"), memory());
-    let (model, frame) = trained();
+    let (model, counts) = trained();
+    let now = SystemClock.now();
+    let started_at = now - SignedDuration::from_secs(90);
+    let started_at_text = started_at.to_string();
     let run = Run {
+        ended_at: now,
         tags: texts(&[
             ("dataset", "baseline"),
             ("training_type", "champion"),
             ("data_source", "local"),
+            ("started_at", started_at_text.as_str()),
+            ("git_commit", "06a065b"),
         ]),
-        params: texts(&[("eta", "0.2"), ("rounds", "40")]),
+        params: texts(&[("learning_rate", "0.2"), ("rounds", "40")]),
         metrics: [
             ("test_mae".to_owned(), 0.1 + 0.2),
             ("test_r2".to_owned(), -0.5),
         ]
         .into(),
+        inputs: vec![input(&counts)],
+        notes: notes(&model),
         ..run("champion-2021-05-15")
     };
     model.save(&*store, &run.artifacts).await.unwrap();
@@ -49,15 +59,104 @@ async fn python_loads_the_champion_and_predicts_the_same() {
         .move_alias(Operator::named("tests").champion_change(None, version))
         .await
         .unwrap();
+    let decision = VersionDecision {
+        decision: "trained".to_owned(),
+        reason: "version 1 is the first champion".to_owned(),
+        fresh_mae: Some(12.5),
+    };
+    registry.record_decision(version, &decision).await.unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     download(&*store, &run, folder.path()).await;
-    let output = tokio::task::spawn_blocking(move || python(&name, folder.path()))
-        .await
-        .unwrap();
+    let frame = Frame::from_counts(model.features(), &[], &counts);
+    let (table, features) = (table(&counts, None), matrix(&model, &frame));
+    let output =
+        tokio::task::spawn_blocking(move || python(&name, folder.path(), &table, Some(&features)))
+            .await
+            .unwrap();
     assert_forecasts(&output, &model, &frame);
     assert_metadata(&output, &model);
     assert_registered(&output, &run, version);
+    assert_shown(&output, started_at, &decision);
+}
+
+/// Asserts that the server has the facts that its user interface shows.
+fn assert_shown(output: &Value, started_at: Timestamp, decision: &VersionDecision) {
+    let (run, version) = (&output["run"], &output["version"]);
+    assert_eq!(run["start_time"], started_at.as_millisecond());
+    let tags = &run["tags"];
+    for (tag, expected) in [
+        ("mlflow.user", "zoe"),
+        ("mlflow.source.type", "LOCAL"),
+        ("mlflow.source.name", "bike-traffic train"),
+        ("mlflow.source.git.commit", "06a065b"),
+        ("decision", "trained"),
+    ] {
+        assert_eq!(tags[tag], expected, "{tag}");
+    }
+    assert_eq!(
+        run["curves"]["training/boosted_sqrt_mae"],
+        json!([[1, 3.5], [20, 2.5], [40, 1.25]])
+    );
+    let description = version["description"].as_str().unwrap();
+    let card = tags["mlflow.note.content"].as_str().unwrap();
+    assert_eq!(
+        description,
+        format!("Trained: {}.\n\n{}", decision.reason, card.trim_end())
+    );
+    assert_eq!(version["tags"]["fresh_mae"], "12.5");
+    let model = &output["logged_model"];
+    assert_eq!(run["outputs"], json!([model["id"]]));
+    assert_eq!(
+        (&model["status"], &model["tags"]["decision"]),
+        (&json!("READY"), &json!("trained"))
+    );
+    assert_eq!(model["metrics"], run["metrics"]);
+    let input = &run["inputs"][0];
+    let profile: Value = serde_json::from_str(input["profile"].as_str().unwrap()).unwrap();
+    assert_eq!(profile["num_rows"], "2878");
+    assert!(
+        input["schema"].as_str().unwrap().contains("mlflow_colspec"),
+        "{input}"
+    );
+}
+
+/// Returns notes with a curve of three points.
+fn notes(model: &Model) -> RunNotes {
+    let points = [(1, 3.5), (20, 2.5), (40, 1.25)];
+    let points = points.map(|(step, value)| CurvePoint { step, value });
+    RunNotes {
+        description: model.card().to_markdown(),
+        user: Some("zoe".to_owned()),
+        source: Some(RunSource::Command("bike-traffic train".to_owned())),
+        curves: [("boosted_sqrt_mae".to_owned(), points.to_vec())].into(),
+    }
+}
+
+fn input(counts: &Counts) -> RunInput {
+    let input = RunInput {
+        name: "train-2021-04-29-0a1b2c3d".parse().unwrap(),
+        digest: "2cf24dba5fb0a30e26e83b2ac5b9e29e".to_owned(),
+        source: "gs://bucket/data/baselines/train-2021-04-29-0a1b2c3d.csv".to_owned(),
+        profile: BTreeMap::new(),
+    };
+    input.with_profile(counts)
+}
+
+/// The examples of `docs/notebook.md` have the output that the page shows.
+#[test]
+fn notebook_page_is_up_to_date() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(root.join(".venv-emulators/bin/python"))
+        .arg("-B")
+        .arg(root.join("tests/reference/check_notebook.py"))
+        .output()
+        .unwrap();
+    let (shown, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{shown}{errors}");
 }
 
 #[tokio::test]
@@ -73,16 +172,16 @@ async fn run_artifacts_are_the_model_files() {
         .await
         .unwrap();
     open(&name, &store).register(&run).await.unwrap();
-    let uri = runs_of(&name).await[0]["info"]["artifact_uri"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let run_info = runs_of(&name).await[0]["info"].clone();
+    let body = json!({ "experiment_ids": [run_info["experiment_id"]] });
+    let logged = post("logged-models/search", body).await["models"][0]["info"].clone();
+    let uri = logged["artifact_uri"].as_str().unwrap();
     let files = store.list(&format!("{}/", run.artifacts)).await.unwrap();
-    assert_eq!(files.len(), 8);
+    assert_eq!(files.len(), 10);
     for file in files {
         let name = file.as_str().strip_prefix(run.artifacts.as_str()).unwrap();
         let path = format!(
-            "../mlflow-artifacts/artifacts/{}/model{name}",
+            "../mlflow-artifacts/artifacts/{}{name}",
             uri.trim_start_matches("mlflow-artifacts:/")
         );
         let url = place::mlflow()
@@ -98,7 +197,13 @@ async fn run_artifacts_are_the_model_files() {
             .bytes()
             .await
             .unwrap();
-        assert_eq!(copy, store.read(&file).await.unwrap().bytes, "{file}");
+        let mut expected = store.read(&file).await.unwrap().bytes.to_vec();
+        if name == "/MLmodel" {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let ids = (text(&logged["model_id"]), text(&run_info["run_id"]));
+            expected.extend(format!("model_id: {}\nrun_id: {}\n", ids.0, ids.1).into_bytes());
+        }
+        assert_eq!(copy, expected, "{file}");
     }
 }
 
@@ -141,64 +246,44 @@ async fn artifacts_are_written_to_the_servers_bucket() {
     let registry =
         MlflowRegistry::open(&place::mlflow(), &settings, store, Arc::new(SystemClock)).unwrap();
     registry.register(&run).await.unwrap();
-    let id = runs_of(&name).await[0]["info"]["run_id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let experiment = runs_of(&name).await[0]["info"]["experiment_id"].clone();
+    let body = json!({ "experiment_ids": [experiment] });
+    let logged = post("logged-models/search", body).await["models"][0]["info"].clone();
+    let uri = logged["artifact_uri"].as_str().unwrap();
+    let folder = uri.strip_prefix(&format!("gs://{bucket}/")).unwrap();
     let written = GcsStore::open(&bucket, &cloud)
         .await
         .unwrap()
         .list("")
         .await
         .unwrap();
-    assert_eq!(
-        written,
-        [format!("runs/{id}/artifacts/model/card.json")
-            .parse()
-            .unwrap()]
-    );
+    assert_eq!(written, [format!("{folder}/card.json").parse().unwrap()]);
 }
 
-/// Asserts equal rows and forecasts in Python and in Rust.
-///
-/// The input example has the first row of each tenth of the frame.
+/// Asserts equal forecasts in Python and in Rust, for all rows of the frame.
 fn assert_forecasts(output: &Value, model: &Model, frame: &Frame) {
-    let rows: Vec<Vec<Option<f32>>> = serde_json::from_value(output["rows"].clone()).unwrap();
-    let step = frame.len().div_ceil(rows.len());
-    let ours: Vec<f32> = model
-        .predict(frame)
-        .unwrap()
-        .into_iter()
-        .step_by(step)
-        .collect();
-    let values = frame.clone().encode_counters(model.features());
-    let values = values
-        .values()
-        .chunks(frame.values().len() / frame.len())
-        .step_by(step);
-    for (row, expected) in rows.iter().zip(values) {
-        assert_eq!(
-            *row,
-            expected
-                .iter()
-                .map(|value| (!value.is_nan()).then_some(*value))
-                .collect::<Vec<_>>()
-        );
-    }
-    assert!(
-        rows.iter().flatten().any(Option::is_none),
-        "the example must include missing values"
-    );
-    for loader in ["registry", "folder", "function"] {
-        let theirs: Vec<f64> = serde_json::from_value(output["forecasts"][loader].clone()).unwrap();
-        assert_eq!((ours.len(), theirs.len()), (10, 10), "{loader}");
+    let ours = model.predict(frame).unwrap();
+    assert!(frame.values().iter().any(|value| value.is_nan()));
+    let assert_close = |theirs: Vec<f64>, context: &str| {
+        assert_eq!(ours.len(), theirs.len(), "{context}");
         for (ours, theirs) in ours.iter().map(|value| f64::from(*value)).zip(theirs) {
             assert!(
                 (ours - theirs).abs() <= 1e-6 * theirs.max(1.0),
-                "{loader}: {ours} {theirs}"
+                "{context}: {ours} {theirs}"
             );
         }
+    };
+    for loader in ["registry", "folder"] {
+        let forecasts = output["forecasts"][loader]["uncorrected"].clone();
+        assert_close(serde_json::from_value(forecasts).unwrap(), loader);
+        let roots: Vec<f64> =
+            serde_json::from_value(output["predictions"][loader].clone()).unwrap();
+        let factor = model.card().bias_factor;
+        let forecasts = roots.into_iter().map(|root| root.max(0.0).powi(2) * factor);
+        assert_close(forecasts.collect(), &format!("booster of {loader}"));
     }
+    let example: Vec<f64> = serde_json::from_value(output["example"].clone()).unwrap();
+    assert_eq!(example.len(), 192);
 }
 
 /// Asserts that the metadata of MLflow have the bias factor, for users without the model card.
@@ -226,6 +311,7 @@ fn assert_registered(output: &Value, run: &Run, version: Version) {
             .clone()
             .into_iter()
             .filter(|(name, _)| !name.starts_with("bike_traffic.") && !name.starts_with("mlflow."))
+            .filter(|(name, _)| !["decision", "reason", "fresh_mae"].contains(&name.as_str()))
             .collect();
         assert_eq!(Value::from(own_tags), json!(run.tags), "{part}");
     }
@@ -238,8 +324,8 @@ fn assert_registered(output: &Value, run: &Run, version: Version) {
     }
 }
 
-/// Trains a model on sixty days of two counters with a daily pattern.
-fn trained() -> (Model, Frame) {
+/// Trains a model on sixty days of two counters with a daily pattern. Returns it with the counts.
+fn trained() -> (Model, Counts) {
     let mut counts = Counts::default();
     let counter = |name: &str| Counter {
         id: None,
@@ -266,32 +352,8 @@ fn trained() -> (Model, Frame) {
     };
     (
         model::train(&frame, spec, &recipe, &mut |_| {}).unwrap(),
-        frame,
+        counts,
     )
-}
-
-/// Downloads the files of a run's model into a local folder.
-pub(crate) async fn download(store: &dyn Store, run: &Run, folder: &Path) {
-    for file in store.list(&format!("{}/", run.artifacts)).await.unwrap() {
-        let name = file.as_str().rsplit('/').next().unwrap();
-        std::fs::write(folder.join(name), store.read(&file).await.unwrap().bytes).unwrap();
-    }
-}
-
-/// Runs `predict_champion.py` and returns its JSON output.
-pub(crate) fn python(model: &str, folder: &Path) -> Value {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-    let process = Command::new(root.join(".venv-emulators/bin/python"))
-        .arg(root.join("tests/emulators/predict_champion.py"))
-        .arg(model)
-        .arg(folder)
-        .env("MLFLOW_TRACKING_URI", place::mlflow().as_str())
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&process.stderr);
-    assert!(process.status.success(), "{errors}");
-    assert!(!errors.contains("WARNING"), "{errors}");
-    serde_json::from_slice(&process.stdout).unwrap()
 }
 
 fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

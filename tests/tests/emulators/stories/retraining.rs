@@ -94,7 +94,8 @@ async fn retraining_killed_after_each_step_ends_with_a_new_champion_and_baseline
         system.decisions().await,
         [(Function::Promote, "retrained".to_owned())]
     );
-    assert_python_agrees(&system.ports, &system.cloud, second).await;
+    let last = system.known.period().unwrap().1.day();
+    assert_python_agrees(&system.ports, &system.cloud, &system.known, (last, second)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

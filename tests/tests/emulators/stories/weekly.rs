@@ -1,12 +1,14 @@
 //! The whole loop: ingest and forecast a day, check a week for drift, promote a better challenger.
 
 use shared::{
+    clock::{Clock, SystemClock},
     event::{DriftCheckRequested, Function, IngestRequested},
     registry::{Alias, Version},
 };
 
 use crate::{
-    predictions::assert_python_agrees,
+    predictions::{assert_python_agrees, assert_python_publishes_the_same},
+    registry::runs_of,
     test_system::{Options, TestSystem},
 };
 
@@ -34,6 +36,14 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
         .await
         .unwrap();
     assert_eq!(forecasts.len(), system.known.counters().len() * 24);
+    let next = day.plus(1);
+    assert_python_publishes_the_same(
+        &system.ports,
+        &system.cloud,
+        &system.known,
+        (next, &forecasts),
+    )
+    .await;
     let raw = system
         .ports
         .store
@@ -71,7 +81,7 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
             tag("data_source"),
             tag("base_model")
         ),
-        ("last_30_days", "fine_tune", "bigquery", "1")
+        ("last_30_days", "fine_tune", "bigquery", "champion_v1")
     );
     let expected = [
         (Function::Ingest, "ingested"),
@@ -85,5 +95,14 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
         system.decisions().await,
         expected.map(|(function, decision)| (function, decision.to_owned()))
     );
-    assert_python_agrees(&system.ports, &system.cloud, second).await;
+    assert_python_agrees(&system.ports, &system.cloud, &system.known, (next, second)).await;
+    let decision = registry.version(second).await.unwrap().decision.unwrap();
+    assert_eq!(decision.decision, "promoted");
+    let today = SystemClock.now().as_millisecond();
+    for run in runs_of(&system.cloud.mlflow_model.clone().unwrap()).await {
+        for time in ["start_time", "end_time"] {
+            let age = today - run["info"][time].as_i64().unwrap();
+            assert!((0..86_400_000).contains(&age), "{time}: {run}");
+        }
+    }
 }

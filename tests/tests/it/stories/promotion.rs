@@ -171,7 +171,7 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
             tag("data_source"),
             tag("base_model")
         ),
-        ("last_30_days", "fine_tune", "bigquery", "1")
+        ("last_30_days", "fine_tune", "bigquery", "champion_v1")
     );
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
     let rows: Vec<_> = audit_log

@@ -5,7 +5,7 @@ use shared::{
     clock::SimulatedClock,
     registry::{
         AliasChange, ChampionState, EmbeddedRegistry, Operator, Promoted, Promotion, Registry,
-        RegistryError, Run,
+        RegistryError, Run, VersionDecision,
     },
     store::{Condition, MemoryStore, Store, read_json, write_json},
 };
@@ -46,6 +46,14 @@ impl Registry for Handmade {
 
     async fn promote(&self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
         self.0.promote(promotion).await
+    }
+
+    async fn record_decision(
+        &self,
+        version: Version,
+        decision: &VersionDecision,
+    ) -> Result<(), RegistryError> {
+        self.0.record_decision(version, decision).await
     }
 }
 
