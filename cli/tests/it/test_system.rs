@@ -202,12 +202,16 @@ fn without_time(log: &Path) -> Vec<u8> {
     without_starts(&rows.collect::<Vec<_>>().join("\n"))
 }
 
-/// Removes the times at which the commands started.
+/// Removes the times at which the commands started and ended.
 fn without_starts(text: &str) -> Vec<u8> {
-    let mut parts = text.split("started_at");
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        kept.push_str(part.split_once('Z').map_or(part, |(_, rest)| rest));
+    let mut kept = text.to_owned();
+    for field in ["started_at", "ended_at"] {
+        let text = std::mem::take(&mut kept);
+        let mut parts = text.split(field);
+        kept.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            kept.push_str(part.split_once('Z').map_or(part, |(_, rest)| rest));
+        }
     }
     kept.into_bytes()
 }

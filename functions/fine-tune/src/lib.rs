@@ -136,7 +136,9 @@ impl Handler for FineTune {
         let training = self.prepare(&job, window, rows, context).await?;
         let name = run::name(&job, &training)?;
         let trained = training.run_on_worker().await?;
-        let run = run::of(&job, name, &trained, &*self.store, self.clock.now());
+        // The start is that of the event, not of the delivery.
+        let times = (context.published_at, self.clock.now());
+        let run = run::of(&job, name, &trained, &*self.store, times);
         context.fence.check().await?;
         let version = self.register(&trained.challenger, &run).await?;
         let entry = entry(&job, window, &coverage, &trained, &run, version);

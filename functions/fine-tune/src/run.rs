@@ -43,13 +43,13 @@ pub(crate) fn name(job: &Job, training: &Training) -> Result<RunName, Error> {
         .map_err(|error: RunNameError| attempt().caused_by(error))
 }
 
-/// Returns the run of a challenger. It starts and ends at the time of its event.
+/// Returns the run of a challenger. It starts at the time of its event.
 pub(crate) fn of(
     job: &Job,
     name: RunName,
     trained: &Trained,
     store: &dyn Store,
-    ended_at: Timestamp,
+    (started_at, ended_at): (Timestamp, Timestamp),
 ) -> Run {
     let card = trained.challenger.card();
     let data = card.fixed_test.iter();
@@ -74,7 +74,7 @@ pub(crate) fn of(
             ..RunNotes::default()
         },
     }
-    .made_by(&Program::current(), ended_at)
+    .made_by(&Program::current(), started_at)
 }
 
 /// Returns the parameters of the strategy, named as in the training strategy.

@@ -17,7 +17,8 @@ use crate::args::RecipeArguments;
 #[command(after_help = "\
 Examples:
   bike-traffic backtest --from 2021-02-01 --to 2021-05-15 \\
-    --champion-until 2021-01-31 --train-path train.csv.gz --test-path test.csv.gz
+    --champion-until 2021-01-31 --train-path train.csv.gz \\
+    --test-path test.csv.gz
   bike-traffic backtest --from 2021-07-19 --to 2021-08-22 --policy guarded \\
     --strategy append --strategy sliding-window --train-path train.csv.gz \\
     --test-path test.csv.gz --live-path live.csv.gz --svg tracks.svg --json

@@ -221,7 +221,7 @@ async fn assert_pages(stack: &LocalStack, week: Week) {
     assert!(index.contains("Last decision: promoted by promote"));
     assert!(index.contains(&format!("href=\"week/{week}.html\"")));
     let week_page = read(Page::Week(week)).await;
-    assert!(week_page.contains("promoted"));
+    assert!(week_page.contains("Version 2 replaced version 1."));
     let month = Month::of(week.last_day());
     assert!(read(Page::Month(month)).await.contains(&month.name()));
     let address = store.address_of(&Page::Week(week).path());
