@@ -1,6 +1,6 @@
 //! Parquet files.
 
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 
 use jiff::{Timestamp, tz::TimeZone as Zone};
 use polars_core::prelude::*;
@@ -62,7 +62,7 @@ fn column(name: PlSmallStr, values: Values) -> PolarsResult<Column> {
 ///
 /// # Errors
 /// Returns an error if the file is malformed.
-pub fn parquet_as_csv(file: impl Read + Seek + MmapBytesReader) -> Result<Vec<u8>, Error> {
+pub fn parquet_as_csv(file: impl MmapBytesReader) -> Result<Vec<u8>, Error> {
     let table = ParquetReader::new(file).finish()?;
     let columns = table.columns();
     let mut csv = Vec::new();

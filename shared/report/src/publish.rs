@@ -68,16 +68,14 @@ impl Page {
         let made: Result<String, Box<dyn Error + Send + Sync>> = match self {
             Self::Index => IndexPage::gather(ports)
                 .await
-                .map(|page| index::render(&page))
-                .map_err(Into::into),
+                .map(|page| index::render(&page)),
             Self::Week(week) => WeekPage::gather(ports, week)
                 .await
                 .map(|page| week::render(&page))
                 .map_err(Into::into),
             Self::Month(month) => MonthPage::gather(ports, month)
                 .await
-                .map(|page| month::render(&page))
-                .map_err(Into::into),
+                .map(|page| month::render(&page)),
         };
         made.map_err(|source| self.error("make", source))
     }

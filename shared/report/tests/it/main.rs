@@ -2,6 +2,13 @@
 //!
 //! The test `pages_are_written_for_a_browser` writes them to `target/pages/`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failing helper should fail its test"
+)]
+
 mod index;
 mod markup;
 mod sample;
