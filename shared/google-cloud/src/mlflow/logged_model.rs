@@ -75,7 +75,8 @@ impl MlflowRegistry {
             .collect();
         let body = json!({
             "experiment_id": experiment,
-            "name": run.name,
+            // MLflow refuses a dot, which an instant in the name of a run has.
+            "name": run.name.to_string().replace('.', "-"),
             "model_type": "xgboost",
             "source_run_id": run_id,
             "tags": tags,

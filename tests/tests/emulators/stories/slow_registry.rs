@@ -19,8 +19,8 @@ use crate::{
     test_system::{CHAIN, Options, TestSystem},
 };
 
-/// The delay of each call. A registration takes more than ten calls, one after the other.
-const DELAY: Duration = Duration::from_secs(8);
+/// The delay of each call. A registration takes about twenty calls, one after the other.
+const DELAY: Duration = Duration::from_secs(4);
 /// The number of renewals within the 60 s after which the work under an unrenewed lock ends. The
 /// lock is renewed every 20 s. No setting shortens that, so this story takes more than a minute.
 const RENEWALS: usize = 3;
