@@ -29,7 +29,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinError,
     time::Sleep,
 };
@@ -94,6 +94,7 @@ pub async fn serve(
                         requests: requests.clone(),
                         limits,
                         is_busy,
+                        is_used: Arc::default(),
                     };
                     connection.serve(stream, draining.clone())
                 }),
@@ -146,6 +147,8 @@ struct Connection {
     limits: HttpLimits,
     /// `true` from the end of a request's body to its response.
     is_busy: Arc<AtomicBool>,
+    /// Has a permit from the first request on.
+    is_used: Arc<Notify>,
 }
 
 impl Connection {
@@ -156,13 +159,21 @@ impl Connection {
         server
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header);
+        let is_used = Arc::clone(&self.is_used);
         let service = service_fn(move |request| self.respond(request));
         let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
         let served = tokio::select! {
             served = connection.as_mut() => served,
             _ = draining.changed() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                // A connection without a request would be closed at once. Its request may be on
+                // the way.
+                tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = is_used.notified() => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
         };
         if let Err(error) = served {
@@ -175,6 +186,7 @@ impl Connection {
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response, JoinError>> + use<> {
+        self.is_used.notify_one();
         let is_busy = Arc::clone(&self.is_busy);
         let limit = self.limits.body;
         let request =

@@ -185,6 +185,23 @@ async fn shutdown_finishes_requests_in_flight() {
 }
 
 #[tokio::test]
+async fn shutdown_answers_the_request_of_a_new_connection() {
+    let mut server = Server::start(PATIENT).await;
+    let mut client = connect(server.address, "");
+    // The server accepts connections in order.
+    assert_eq!(server.echo().await.as_deref(), Some("hello"));
+    server.stop();
+    while std::net::TcpStream::connect(server.address).is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let request = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
+    client.write_all(request.as_bytes()).unwrap();
+    let received = read_to_end(client).await;
+    assert!(received.starts_with(b"HTTP/1.1 200"), "{received:?}");
+    assert!(server.served.await.unwrap());
+}
+
+#[tokio::test]
 async fn shutdown_finishes_a_request_whose_client_is_gone() {
     let mut server = Server::start(PATIENT).await;
     let request = server.request_in_flight().await;
