@@ -47,7 +47,8 @@ pub struct FeaturesArguments {
 #[command(after_help = "\
 Examples:
   bike-traffic forecasts --out forecasts.parquet
-  bike-traffic forecasts --cloud --from 2021-07-01 --to 2021-07-31 --out forecasts.parquet")]
+  bike-traffic forecasts --cloud --from 2021-07-01 --to 2021-07-31 \\
+    --out forecasts.parquet")]
 pub struct ForecastsArguments {
     /// The target to read from.
     #[command(flatten)]
