@@ -81,12 +81,12 @@ impl Cell {
     }
 }
 
-/// The calendar of the last [`DAYS`] days.
+/// The calendar of the last 35 days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     /// The first day.
     pub first: Day,
-    /// The cells of each function, in the order of the flow. Each row has [`DAYS`] cells.
+    /// The cells of each function, in the order of the flow. Each row has 35 cells.
     pub rows: Vec<(Function, Vec<Cell>)>,
 }
 
