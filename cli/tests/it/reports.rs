@@ -101,7 +101,7 @@ fn status() {
                 None,
             ),
         ]),
-        page: Some("file:///work/state/local/objects/reports/index.html".to_owned()),
+        page: Some("file:///srv/state/local/objects/reports/index.html".to_owned()),
         functions,
         unfinished: Some(vec![
             unfinished(
