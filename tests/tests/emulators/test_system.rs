@@ -224,10 +224,20 @@ impl TestSystem {
 
     /// Waits until a function has logged `message` at least `times` times since its start.
     pub(crate) async fn wait_for_log(&self, function: Function, message: &str, times: usize) {
+        self.wait_for_logs(function, &[message], times).await;
+    }
+
+    /// Waits until a function has logged any of `messages` at least `times` times in all since its
+    /// start.
+    pub(crate) async fn wait_for_logs(&self, function: Function, messages: &[&str], times: usize) {
         let process = &self.processes[&function];
-        let condition = format!("{function} to log `{message}` {times} times");
+        let condition = format!(
+            "{function} to log `{}` {times} times",
+            messages.join("` or `")
+        );
         eventually(&condition, async || {
-            (process.count(message) >= times).then_some(())
+            let logged: usize = messages.iter().map(|message| process.count(message)).sum();
+            (logged >= times).then_some(())
         })
         .await;
     }
