@@ -74,6 +74,7 @@ pub enum Claim {
 pub struct Lease {
     path: ObjectPath,
     since: Timestamp,
+    first: Option<Timestamp>,
     expires: Timestamp,
     generation: Generation,
     dead_letter: Option<String>,
@@ -81,6 +82,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Returns the start of the first handling of the event: whatever this event has written, it
+    /// has written since. `None` if a version that did not record it began the event.
+    pub const fn first(&self) -> Option<Timestamp> {
+        self.first
+    }
+
     /// Returns the checksum of the message that is a dead letter of the event, if there is one.
     pub fn dead_letter(&self) -> Option<&str> {
         self.dead_letter.as_deref()
@@ -101,6 +108,7 @@ impl Lease {
     fn entry(&self, expires: Timestamp) -> Entry {
         Entry::InProgress {
             since: self.since,
+            first: self.first,
             expires,
             dead_letter: self.dead_letter.clone(),
             outcome: self.outcome.clone(),
@@ -150,8 +158,8 @@ impl Ledger {
         with_dead_letters: bool,
     ) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
-        let (condition, dead_letter, outcome) = match read_json(&*self.store, &path).await {
-            Err(StoreError::NotFound { .. }) => (Condition::Absent, None, None),
+        let (condition, first, dead_letter, outcome) = match read_json(&*self.store, &path).await {
+            Err(StoreError::NotFound { .. }) => (Condition::Absent, Some(now), None, None),
             Err(error) => return Err(error),
             Ok((Entry::Complete { events, .. }, _)) => return Ok(Claim::Completed(events)),
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
@@ -162,24 +170,35 @@ impl Ledger {
             }
             Ok((
                 Entry::InProgress {
+                    first,
                     dead_letter,
                     outcome,
                     ..
                 }
                 | Entry::Released {
+                    first,
                     dead_letter,
                     outcome,
                     ..
                 },
                 generation,
-            )) => (Condition::Unchanged(generation), dead_letter, outcome),
-            Ok((Entry::DeadLettered { message, .. }, generation)) => {
-                (Condition::Unchanged(generation), Some(message), None)
-            }
+            )) => (
+                Condition::Unchanged(generation),
+                first,
+                dead_letter,
+                outcome,
+            ),
+            Ok((Entry::DeadLettered { message, .. }, generation)) => (
+                Condition::Unchanged(generation),
+                Some(now),
+                Some(message),
+                None,
+            ),
         };
         let expires = self.expiry(now);
         let entry = Entry::InProgress {
             since: now,
+            first,
             expires,
             dead_letter: dead_letter.clone(),
             outcome: outcome.clone(),
@@ -188,6 +207,7 @@ impl Ledger {
             Ok(generation) => Ok(Claim::Acquired(Lease {
                 path,
                 since: now,
+                first,
                 expires,
                 generation,
                 dead_letter,
@@ -309,6 +329,7 @@ impl Ledger {
         let entry = Entry::Released {
             at: now,
             reason: reason.to_owned(),
+            first: lease.first,
             dead_letter: lease.dead_letter,
             outcome: lease.outcome,
         };

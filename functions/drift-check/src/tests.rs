@@ -165,6 +165,7 @@ async fn check_with(
     let context = Context {
         event_id: event.event_id(published_at),
         published_at,
+        first_started_at: published_at,
         now: published_at,
         fence: runtime::Fence::default(),
     };

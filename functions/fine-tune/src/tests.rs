@@ -129,6 +129,7 @@ async fn try_handle(
     let context = Context {
         event_id: event.event_id.clone(),
         published_at: monday.at(7),
+        first_started_at: monday.at(hour),
         now: monday.at(hour),
         fence: runtime::Fence::default(),
     };

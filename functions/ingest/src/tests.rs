@@ -65,6 +65,7 @@ async fn handle(
     let context = Context {
         event_id: event.event_id(now),
         published_at: now,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

@@ -166,11 +166,11 @@ impl Predict {
 
 /// Returns `true` if an earlier delivery of the event made these forecasts.
 ///
-/// They are not older than the event then, so the event must not be judged late, although the day
-/// of the forecasts may be over by now. Tables store microseconds.
+/// They are not older than its first delivery then, so the event must not be judged late, although
+/// the day of the forecasts may be over by now. Tables store microseconds.
 fn is_forecast_by(stored: &[Forecast], context: &Context) -> bool {
-    let published_at = context.published_at.as_microsecond();
-    let is_later = |forecast: &Forecast| forecast.predicted_at.as_microsecond() >= published_at;
+    let first = context.first_started_at.as_microsecond();
+    let is_later = |forecast: &Forecast| forecast.predicted_at.as_microsecond() >= first;
     !stored.is_empty() && stored.iter().all(is_later)
 }
 

@@ -154,6 +154,7 @@ async fn delivered(
             &Context {
                 event_id,
                 published_at,
+                first_started_at: published_at,
                 now,
                 fence: runtime::Fence::default(),
             },

@@ -121,6 +121,7 @@ async fn handle(ports: &Ports, event: &ChallengerEvaluated) -> Result<Outcome, E
     let context = Context {
         event_id: event.event_id.clone(),
         published_at: now,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

@@ -21,6 +21,7 @@ use axum::{
 };
 use bytes::Bytes;
 use shared::{
+    Timestamp,
     event::{EventId, Input},
     ledger::{Claim, Lease, Ledger, RecordedOutcome},
     ports::Ports,
@@ -179,7 +180,7 @@ impl<H: Handler> Service<H> {
         };
         let event_id = event.id(published_at);
         tracing::Span::current().record("event_id", event_id.to_string());
-        let lease = match self.claim(&event_id, &envelope).await {
+        let lease = match self.claim(&event_id, &envelope, now).await {
             Ok(Claim::Acquired(lease)) => lease,
             Ok(Claim::Completed(events)) => {
                 tracing::info!("event already handled");
@@ -197,10 +198,12 @@ impl<H: Handler> Service<H> {
         };
         let is_dead_letter = lease.dead_letter().is_some();
         let recorded = lease.outcome().cloned();
+        let first_started_at = lease.first().unwrap_or(published_at);
         let context = Context {
             fence: self.fence(&event_id, lease),
             event_id,
             published_at,
+            first_started_at,
             now,
         };
         let outcome = match self.decide(event, &context, recorded).await {
@@ -226,8 +229,12 @@ impl<H: Handler> Service<H> {
     ///
     /// A message that was republished from the dead letters, or published after the failure, is a
     /// new request: it claims the entry of a dead letter again. Any other message is a repetition.
-    async fn claim(&self, event_id: &EventId, envelope: &Envelope) -> Result<Claim, StoreError> {
-        let now = self.ports.clock.now();
+    async fn claim(
+        &self,
+        event_id: &EventId,
+        envelope: &Envelope,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
         let message = envelope.checksum().to_string();
         let is_republished = envelope.is_republished();
         let mut claim = self.ledger.claim(event_id, now).await?;

@@ -94,8 +94,12 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Context {
     /// The id of the event, and the key of all its effects.
     pub event_id: EventId,
-    /// The publish time of the event; identical on every delivery.
+    /// The publish time of the message; identical on every delivery of it. An event that was
+    /// published again has another.
     pub published_at: Timestamp,
+    /// The start of the first delivery of the event: its earlier deliveries have written nothing
+    /// before.
+    pub first_started_at: Timestamp,
     /// The start time of this delivery.
     pub now: Timestamp,
     /// The right to write. Check it right before every write that replaces something.

@@ -7,8 +7,8 @@ use crate::{audit::AuditEntry, event::Topic, notifier::Notification};
 
 /// An entry of the ledger, stored at `ledger/FUNCTION/EVENT_ID.json`.
 ///
-/// An entry that is not complete carries two facts through all changes of its state: the dead
-/// letter of the event, and the outcome that a delivery has decided.
+/// An entry that is not complete carries three facts through all changes of its state: the start of
+/// the first handling, the dead letter of the event, and the outcome that a delivery has decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Entry {
@@ -16,6 +16,9 @@ pub enum Entry {
     InProgress {
         /// The start of the handling.
         since: Timestamp,
+        /// The start of the first handling of the event; `None` in entries of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<Timestamp>,
         /// The end of the lease.
         expires: Timestamp,
         /// The checksum of the message that is a dead letter of the event, if there is one.
@@ -29,6 +32,9 @@ pub enum Entry {
     Released {
         /// The time of the failure.
         at: Timestamp,
+        /// The start of the first handling of the event; `None` in entries of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        first: Option<Timestamp>,
         /// The error, with all causes.
         reason: String,
         /// The checksum of the message that is a dead letter of the event, if there is one.

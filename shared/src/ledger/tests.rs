@@ -230,6 +230,7 @@ async fn unfinished_omits_complete_events_and_other_objects() {
             Entry::Released {
                 at: now,
                 reason: "the store was unavailable".to_owned(),
+                first: Some(now),
                 dead_letter: None,
                 outcome: None,
             },
@@ -238,6 +239,7 @@ async fn unfinished_omits_complete_events_and_other_objects() {
             &ids[2],
             Entry::InProgress {
                 since: now,
+                first: Some(now),
                 expires: after(now, 1),
                 dead_letter: None,
                 outcome: None,

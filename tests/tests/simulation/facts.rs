@@ -147,6 +147,8 @@ pub(crate) struct Facts {
     pub(crate) newest_counts: BTreeMap<Day, u32>,
     /// The forecasts after their last write.
     pub(crate) forecasts: BTreeMap<Day, Vec<Forecast>>,
+    /// The event that made the present forecasts for a day.
+    pub(crate) forecast_by: BTreeMap<Day, EventId>,
     /// The run names of registered versions.
     pub(crate) runs: BTreeSet<String>,
     /// The first broken invariant.

@@ -242,6 +242,7 @@ impl Simulation {
         let context = runtime::Context {
             event_id: event_id.clone(),
             published_at: now,
+            first_started_at: now,
             now,
             fence: Fence::default(),
         };

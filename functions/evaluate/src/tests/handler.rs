@@ -85,6 +85,7 @@ async fn handle_subject(ports: &Ports, policy: &str, subject: &str) -> Outcome {
     let context = Context {
         event_id: event.event_id.clone(),
         published_at: now(),
+        first_started_at: now(),
         now: now(),
         fence: runtime::Fence::default(),
     };

@@ -10,6 +10,7 @@ async fn request(ports: &Ports, fields: &str, now: Timestamp) -> Result<Outcome,
     let context = Context {
         event_id: input.id(published_at),
         published_at,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

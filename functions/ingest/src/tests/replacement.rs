@@ -203,6 +203,7 @@ async fn reply_is_not_accepted_after_that_of_another_event() {
     let context = Context {
         event_id: event.event_id(now),
         published_at: now,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

@@ -47,6 +47,21 @@ async fn dead_letter_is_remembered_until_the_event_is_complete() {
 }
 
 #[tokio::test]
+async fn start_of_the_first_handling_is_remembered() {
+    for interruption in INTERRUPTIONS {
+        let (ledger, id, start) = ledger();
+        let first = lease(&ledger, &id, start).await;
+        assert_eq!(first.first(), Some(start));
+        let (name, minutes) = interruption;
+        let second = interrupted(&ledger, &id, first, interruption, start).await;
+        assert_eq!(second.first(), Some(start), "{name}");
+        let now = after(start, minutes);
+        let third = interrupted(&ledger, &id, second, interruption, now).await;
+        assert_eq!(third.first(), Some(start), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn forgotten_dead_letter_is_not_remembered_by_the_entry() {
     for interruption in [INTERRUPTIONS[0], INTERRUPTIONS[2]] {
         let (ledger, id, now) = ledger();

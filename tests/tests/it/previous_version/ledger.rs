@@ -83,6 +83,7 @@ async fn unfinished_ledger_entries_are_listed() {
             event_id: event_id.clone(),
             entry: Entry::InProgress {
                 since: timestamp("2021-08-24T04:00:00Z"),
+                first: None,
                 expires: timestamp("2021-08-24T04:01:00Z"),
                 dead_letter: None,
                 outcome: None,
@@ -95,6 +96,7 @@ async fn unfinished_ledger_entries_are_listed() {
                 at: timestamp("2021-08-24T04:00:05Z"),
                 reason: "cannot read the object objects/data/baseline.json: permission denied"
                     .to_owned(),
+                first: None,
                 dead_letter: None,
                 outcome: None,
             },

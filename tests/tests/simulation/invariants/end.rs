@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use shared::warehouse::{EmbeddedWarehouse, Warehouse};
 
-use super::{champion::decision_says_what_the_event_moved, tables::table_is_of_one_reply};
+use super::{
+    champion::decision_says_what_the_event_moved,
+    tables::{decision_says_that_the_event_forecast, table_is_of_one_reply},
+};
 use crate::{
     bus::Bus,
     facts::{Check, Facts, ensure},
@@ -22,6 +25,7 @@ pub(crate) async fn at_the_end(services: &Services) -> Check {
         event_is_either_complete_or_a_dead_letter(&facts, &bus)?;
         recorded_events_are_published(&facts, &bus)?;
         decision_says_what_the_event_moved(&facts)?;
+        decision_says_that_the_event_forecast(&facts)?;
     }
     table_has_the_newest_accepted_reply(services).await?;
     forecasts_have_their_counts(services).await

@@ -1,7 +1,7 @@
 //! Rules of the daily tables and of the files of a model.
 
 use forecasting::time::Day;
-use shared::warehouse::Forecast;
+use shared::{event::Function, warehouse::Forecast};
 
 use super::leases::delivery_without_lease_replaces_nothing;
 use crate::{
@@ -45,7 +45,38 @@ pub(super) fn after_forecasts_write(
 ) -> Check {
     delivery_without_lease_replaces_nothing(facts, write)?;
     forecasts_of_a_past_day_stay(facts, write, day, &forecasts)?;
+    record_author(facts, write, day, &forecasts);
     facts.forecasts.insert(day, forecasts);
+    Ok(())
+}
+
+/// Records the event whose delivery made the forecasts, unless it added only counts to them.
+fn record_author(facts: &mut Facts, write: &Write<'_>, day: Day, forecasts: &[Forecast]) {
+    let before = facts.forecasts.get(&day).map(|known| without_counts(known));
+    if before == Some(without_counts(forecasts)) {
+        return;
+    }
+    if let Some((_, (_, event_id))) = facts.delivery(write.process) {
+        let event_id = event_id.clone();
+        facts.forecast_by.insert(day, event_id);
+    }
+}
+
+/// The decision of an event that made the forecasts for a day is `forecast`, although a repeated
+/// delivery may find that the day is over.
+pub(super) fn decision_says_that_the_event_forecast(facts: &Facts) -> Check {
+    let rule = "decision_says_that_the_event_forecast";
+    for (day, event_id) in &facts.forecast_by {
+        let key = (Function::Predict, event_id.clone());
+        let completed = facts
+            .progress
+            .get(&key)
+            .and_then(|known| known.completed.as_ref());
+        let decision = completed.map(|completed| completed.decision.as_str());
+        ensure(decision == Some("forecast"), rule, || {
+            format!("{event_id} made the forecasts for {day}, but is {decision:?}")
+        })?;
+    }
     Ok(())
 }
 
