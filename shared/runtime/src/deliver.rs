@@ -199,6 +199,8 @@ impl<H: Handler> Service<H> {
         let is_dead_letter = lease.dead_letter().is_some();
         let recorded = lease.outcome().cloned();
         let first_started_at = lease.first().unwrap_or(published_at);
+        // The clock of this instance may be behind that of the first delivery.
+        let now = lease.first().map_or(now, |first| first.max(now));
         let context = Context {
             fence: self.fence(&event_id, lease),
             event_id,
