@@ -136,11 +136,12 @@ test-emulators: setup setup-emulators ## Run all tests that need emulators, on e
 # The folder of the pictures. `make test-browser PICTURES=docs/pictures` renews those of the documents.
 PICTURES ?= target/pictures
 
-# The same build as that of test-emulators, so the gate builds once.
+# The build is that of `make test`. The tests of the report write pages with 56 counters and each kind
+# of gap.
 .PHONY: test-browser
 test-browser: setup setup-browser ## Open the pages of a run on sample data in Chromium, check them, and write pictures to PICTURES
-	cargo build --locked --workspace --features tests/emulators --bins --tests
-	python3 tests/browser/pages.py sample target/debug/bike-traffic --pictures $(PICTURES)
+	cargo nextest run --locked --workspace --filterset 'package(report) & test(pages_are_written_for_a_browser)'
+	python3 tests/browser/pages.py sample target/debug/bike-traffic target/pages --pictures $(PICTURES)
 
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation

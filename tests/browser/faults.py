@@ -12,6 +12,7 @@ FAULTS = [
     ("an element wider than the window", "overflow", "", '<div style="width:1400px">wide</div>'),
     ("an element left of the window", "overflow", "", '<div style="position:absolute;left:-40px">left</div>'),
     ("text that is cut", "cut", "", '<p style="width:60px;overflow:hidden;white-space:nowrap">a long line of text</p>'),
+    ("a table that scrolls", "scroll", "", '<div style="width:90px;overflow-x:auto"><p style="width:200px">wide</p></div>'),
     ("labels that cover each other", "overlap", "", SVG.format('<text x="9" y="20">first</text><text x="19" y="20">second</text>')),
     ("a label below its chart", "outside", "", f'<figure style="margin:0">{SVG.format("<text x=9 y=80>low</text>")}</figure>'),
     ("grey text", "contrast", "", '<p style="color:#8d8d8d">grey</p>'),
@@ -38,7 +39,8 @@ def missed_faults(faults_of):
     """Returns the faults that `faults_of`, which takes a page's path, does not report."""
     missed = []
     with tempfile.TemporaryDirectory() as folder:
-        page = pathlib.Path(folder, "page.html")
+        page = pathlib.Path(folder, "reports", "page.html")
+        page.parent.mkdir()
         page.write_text(PAGE.format(style="@media screen{:root{color-scheme:light dark}}", body="<p>Text</p>"))
         missed += [f"a page without faults to be one: {fault}" for fault in faults_of(page)]
         for fault, words, style, body in FAULTS:

@@ -1,7 +1,7 @@
 """Opens pages of bike-traffic in headless Chromium: checks them, and takes pictures.
 
-    pages.py sample PROGRAM [--state DIR] [--pictures DIR]
-        run the loop of PROGRAM on sample data in DIR, and check the pages of the run
+    pages.py sample PROGRAM [PAGE...] [--state DIR] [--pictures DIR]
+        run the loop of PROGRAM on sample data in DIR, and check the pages of the run and other pages
     pages.py check PAGE... [--pictures DIR]
         check pages, or all pages in folders
     pages.py screenshot PAGE --out FILE [--width 1280] [--scheme light] [--height PX] [--scale 1]
@@ -49,6 +49,7 @@ def main():
     actions = parser.add_subparsers(dest="action", required=True)
     sample = actions.add_parser("sample")
     sample.add_argument("program", type=pathlib.Path)
+    sample.add_argument("pages", type=pathlib.Path, nargs="*")
     sample.add_argument("--state", type=pathlib.Path, default=pathlib.Path("target/browser"))
     sample.add_argument("--pictures", type=pathlib.Path)
     check = actions.add_parser("check")
@@ -86,10 +87,15 @@ def write_picture(browser, path, **options):
 
 
 def given_pages(arguments):
-    pages = [page for path in arguments.pages for page in (sorted(path.rglob("*.html")) if path.is_dir() else [path])]
+    pages = pages_in(arguments.pages)
     names = {page: page.stem if page.parent.name == "reports" else f"{page.parent.name}-{page.stem}" for page in pages}
     pictures = {page: arguments.pictures / name for page, name in names.items()} if arguments.pictures else {}
     return checked(pages, pictures)
+
+
+def pages_in(paths):
+    """Returns files, and the pages in folders."""
+    return [page for path in paths for page in (sorted(path.rglob("*.html")) if path.is_dir() else [path])]
 
 
 def sample_pages(arguments):
@@ -110,7 +116,7 @@ def sample_pages(arguments):
     for outcome in missing:
         print(f"browser: no page of a week shows {outcome}", file=sys.stderr)
     pictures = {page: arguments.pictures / name for name, page in pictured(reports).items()} if arguments.pictures else {}
-    failed = checked(sorted(reports.rglob("*.html")), pictures, f"{state}/run-")
+    failed = checked(pages_in([reports, *arguments.pages]), pictures, f"{state}/run-")
     return max(failed, int(bool(missing)))
 
 
@@ -198,7 +204,9 @@ def faults_of_file(page):
     size, faults = page.stat().st_size, []
     if size >= BYTES:
         faults.append(f"size: {size} bytes instead of less than {BYTES}")
-    for link in re.findall(r'<a [^>]*?href="([^"#]+)', page.read_text()):
+    # Other pages than those of a state are single files.
+    links = re.findall(r'<a [^>]*?href="([^"#]+)', page.read_text()) if "reports" in page.parts else []
+    for link in links:
         if not re.match("[a-z]+:", link) and not (page.parent / urllib.parse.unquote(link)).exists():
             faults.append(f"link: {link} does not exist")
     return faults

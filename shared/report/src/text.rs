@@ -188,6 +188,16 @@ pub fn sentence(text: &str) -> String {
     })
 }
 
+/// Shortens a text to about `most` characters, at the end of a word, with an ellipsis.
+pub fn shortened(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    let start = &text[..end];
+    let words = start.rsplit_once(' ').map_or(start, |(words, _)| words);
+    format!("{}…", words.trim_end_matches([',', ';', ':']))
+}
+
 fn month(number: i8) -> &'static str {
     let position = usize::try_from(number - 1).unwrap_or_default();
     MONTHS.get(position).copied().unwrap_or_default()
@@ -278,6 +288,11 @@ mod tests {
         assert_eq!(list(&["a"]), "a");
         assert_eq!(short_list(&["a", "b", "c"], 2), "a, b and 1 more");
         assert_eq!(sentence("élan"), "Élan");
+        assert_eq!(shortened("one two, three", 9), "one two…");
+        assert_eq!(
+            [shortened("a é", 3), shortened("abcdef", 3)],
+            ["a é", "abc…"]
+        );
         assert_eq!(
             (plural(1, "hour"), plural(1_204, "hour")),
             ("1 hour".to_owned(), "1,204 hours".to_owned())

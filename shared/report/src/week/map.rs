@@ -16,7 +16,7 @@ const SPACE: f64 = 26.0;
 const RADIUS: f64 = 13.0;
 /// The number of counters with a name.
 const NAMED: usize = 3;
-/// The largest number of characters of a name on the map.
+/// The number of characters from which on a name is shortened on the map.
 const NAME: usize = 24;
 
 /// The approximate course of the Seine in Paris, as latitude and longitude, from upstream.
@@ -126,7 +126,8 @@ pub(super) fn figure(counters: &[&CounterWeek]) -> Markup {
         .iter()
         .filter_map(|(counter, _)| counter.mae)
         .fold(0.0, f64::max);
-    for (counter, place) in places.iter().rev() {
+    // The smaller circle is above the larger, so that both directions of a street show.
+    for (counter, place) in &places {
         map = map.child(circle(
             counter,
             projection.project(place.latitude, place.longitude),
@@ -193,6 +194,18 @@ fn circle(counter: &CounterWeek, (x, y): (f64, f64), highest: f64) -> Element {
         .hover(text)
 }
 
+/// Returns the name of a counter without its direction, shortened.
+fn place_name(counter: &str) -> String {
+    let is_direction = |word: &str| {
+        word.contains('-') && word.chars().all(|character| "NSEO-".contains(character))
+    };
+    let place = match counter.rsplit_once(' ') {
+        Some((place, last)) if is_direction(last) => place,
+        _ => counter,
+    };
+    text::shortened(place, NAME)
+}
+
 /// Returns the names of the counters with the largest errors, each only if it does not overlap
 /// another.
 fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Markup {
@@ -207,7 +220,7 @@ fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Mar
             continue;
         }
         rows.push(y);
-        let name: String = counter.name.chars().take(NAME).collect();
+        let name = place_name(&counter.name);
         let is_right = x > WIDTH / 2.0;
         let offset = if is_right { -15.0 } else { 15.0 };
         markup.push(
@@ -219,4 +232,20 @@ fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Mar
         );
     }
     markup
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_on_the_map_has_no_direction_and_whole_words() {
+        for (counter, expected) in [
+            ("16 rue du Garde-Boue NE-SO", "16 rue du Garde-Boue"),
+            ("28 boulevard des Trois-Plateaux S-N", "28 boulevard des…"),
+            ("Pont National", "Pont National"),
+        ] {
+            assert_eq!(place_name(counter), expected);
+        }
+    }
 }
