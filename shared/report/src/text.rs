@@ -180,6 +180,13 @@ pub fn short_weekday(weekday: usize) -> &'static str {
     WEEKDAYS.get(weekday).map_or("", |name| &name[..3])
 }
 
+/// Splits the name of a counter into its street and its direction: `1 rue A` and `NE-SO`.
+pub fn direction(counter: &str) -> Option<(&str, &str)> {
+    let (street, word) = counter.rsplit_once(' ')?;
+    let is_direction = word.contains('-') && word.chars().all(|letter| "NSEO-".contains(letter));
+    is_direction.then_some((street, word))
+}
+
 /// Capitalizes the first character of a sentence.
 pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();
@@ -288,6 +295,8 @@ mod tests {
         assert_eq!(list(&["a"]), "a");
         assert_eq!(short_list(&["a", "b", "c"], 2), "a, b and 1 more");
         assert_eq!(sentence("élan"), "Élan");
+        assert_eq!(direction("1 rue A NE-SO"), Some(("1 rue A", "NE-SO")));
+        assert_eq!([direction("1 rue A"), direction("Pont-Neuf")], [None; 2]);
         assert_eq!(shortened("one two, three", 9), "one two…");
         assert_eq!(
             [shortened("a é", 3), shortened("abcdef", 3)],

@@ -14,6 +14,8 @@ use crate::{
 /// The largest number of weeks, and the smallest if fewer were judged.
 const WEEKS: i32 = 12;
 const LEAST_WEEKS: usize = 4;
+/// The largest number of weeks of which narrow screens have space for each name.
+const NARROW_WEEKS: usize = 6;
 const HEIGHT: f64 = 262.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 214.0;
@@ -216,7 +218,7 @@ fn add_week(
                 .hover(format!("{week}: {}", sentences.join(", "))),
         );
     }
-    let class = if (weeks - at).is_multiple_of(2) {
+    let class = if weeks > NARROW_WEEKS && (weeks - at).is_multiple_of(2) {
         "tick mid wide"
     } else {
         "tick mid"
