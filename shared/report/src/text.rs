@@ -183,7 +183,7 @@ pub fn short_weekday(weekday: usize) -> &'static str {
 /// Splits the name of a counter into its street and its direction: `1 rue A` and `NE-SO`.
 pub fn direction(counter: &str) -> Option<(&str, &str)> {
     let (street, word) = counter.rsplit_once(' ')?;
-    let is_direction = word.contains('-') && word.chars().all(|letter| "NSEO-".contains(letter));
+    let is_direction = word.contains('-') && word.chars().all(|sign| "NSEO-".contains(sign));
     is_direction.then_some((street, word))
 }
 
