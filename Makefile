@@ -63,6 +63,10 @@ setup: ## Install g++, curl, Rust and cargo-nextest if they are missing
 setup-emulators: ## Install Python, Java and the emulators' Python packages if they are missing
 	@.ci/setup emulators
 
+.PHONY: setup-browser
+setup-browser: ## Install Python, Chromium and a font if they are missing
+	@.ci/setup browser
+
 .PHONY: setup-infra
 setup-infra: ## Install shellcheck, hadolint, check-jsonschema and actionlint if they are missing
 	@.ci/setup infra
@@ -128,6 +132,16 @@ test-emulators: setup setup-emulators ## Run all tests that need emulators, on e
 	cargo build --locked --workspace --features tests/emulators --bins --tests
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo nextest run --locked --package tests --features emulators --test emulators
+
+# The folder of the pictures. `make test-browser PICTURES=docs/pictures` renews those of the documents.
+PICTURES ?= target/pictures
+
+# The build is that of `make test`. The tests of the report write pages with 56 counters and each kind
+# of gap.
+.PHONY: test-browser
+test-browser: setup setup-browser ## Open the pages of a run on sample data in Chromium, check them, and write pictures to PICTURES
+	cargo nextest run --locked --workspace --filterset 'package(report) & test(pages_are_written_for_a_browser)'
+	python3 tests/browser/pages.py sample target/debug/bike-traffic target/pages --pictures $(PICTURES)
 
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation

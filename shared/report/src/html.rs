@@ -15,10 +15,10 @@ const EMPTY: [&str; 10] = [
 pub struct Markup(String);
 
 impl Markup {
-    /// Returns a text, escaped.
+    /// Returns a text, escaped. A number and its percent sign stay on one line.
     pub fn text(text: impl Display) -> Self {
         let mut markup = String::new();
-        escape(&mut markup, &text);
+        escape(&mut markup, &text.to_string().replace(" %", "\u{a0}%"));
         Self(markup)
     }
 
@@ -311,6 +311,11 @@ mod tests {
             markup.as_str(),
             "<p title=\"&quot;a&quot; &amp; &#39;b&#39;\">&lt;script&gt;alert(1)&lt;/script&gt; </p>"
         );
+    }
+
+    #[test]
+    fn number_and_percent_sign_stay_on_one_line() {
+        assert_eq!(Markup::from("13 % more").as_str(), "13\u{a0}% more");
     }
 
     #[test]

@@ -180,12 +180,29 @@ pub fn short_weekday(weekday: usize) -> &'static str {
     WEEKDAYS.get(weekday).map_or("", |name| &name[..3])
 }
 
+/// Splits the name of a counter into its street and its direction: `1 rue A` and `NE-SO`.
+pub fn direction(counter: &str) -> Option<(&str, &str)> {
+    let (street, word) = counter.rsplit_once(' ')?;
+    let is_direction = word.contains('-') && word.chars().all(|sign| "NSEO-".contains(sign));
+    is_direction.then_some((street, word))
+}
+
 /// Capitalizes the first character of a sentence.
 pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| {
         first.to_uppercase().collect::<String>() + characters.as_str()
     })
+}
+
+/// Shortens a text to about `most` characters, at the end of a word, with an ellipsis.
+pub fn shortened(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    let start = &text[..end];
+    let words = start.rsplit_once(' ').map_or(start, |(words, _)| words);
+    format!("{}…", words.trim_end_matches([',', ';', ':']))
 }
 
 fn month(number: i8) -> &'static str {
@@ -278,6 +295,13 @@ mod tests {
         assert_eq!(list(&["a"]), "a");
         assert_eq!(short_list(&["a", "b", "c"], 2), "a, b and 1 more");
         assert_eq!(sentence("élan"), "Élan");
+        assert_eq!(direction("1 rue A NE-SO"), Some(("1 rue A", "NE-SO")));
+        assert_eq!([direction("1 rue A"), direction("Pont-Neuf")], [None; 2]);
+        assert_eq!(shortened("one two, three", 9), "one two…");
+        assert_eq!(
+            [shortened("a é", 3), shortened("abcdef", 3)],
+            ["a é", "abc…"]
+        );
         assert_eq!(
             (plural(1, "hour"), plural(1_204, "hour")),
             ("1 hour".to_owned(), "1,204 hours".to_owned())

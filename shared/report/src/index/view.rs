@@ -7,7 +7,7 @@ use super::{Action, IndexPage, Light, words::instant};
 use crate::{
     html::{Element, Markup, element, plain},
     page::{Page, section},
-    text,
+    reason, text,
 };
 
 /// The document that holds the runbook.
@@ -88,7 +88,7 @@ fn action(action: &Action) -> Element {
     let head = plain("p", plain("b", finding.as_str()))
         .child(" ")
         .child(name);
-    let reasons = reasons.iter().map(|reason| plain("li", reason));
+    let reasons = reasons.iter().map(|reason| reason::items(reason));
     let reasons = plain("ul", reasons.collect::<Markup>()).class("reasons");
     let section = section.map(|section| {
         element("p", "note", "Runbook: ")

@@ -17,7 +17,7 @@ const BYTES_OF_TIB: f64 = 1_099_511_627_776.0;
 
 /// The parts that do not depend on the number of events, in US dollars a month.
 const FIXED: [(&str, f64); 4] = [
-    ("Cloud SQL, `db-f1-micro`", 7.67),
+    ("Cloud SQL, db-f1-micro", 7.67),
     ("its disk and backups", 1.78),
     ("Monitoring", 1.57),
     ("Artifact Registry and Cloud Storage", 0.17),

@@ -215,7 +215,7 @@ async fn page_is_one_file_that_names_the_month() {
     let html = render(&MonthPage::gather(&state().await, month()).await.unwrap());
     for text in [
         "<title>August 2021: bike-traffic</title>",
-        "1 of 3 days forecast in time, 65 % nearer to the counts",
+        "1 of 3 days forecast in time, 65\u{a0}% nearer to the counts",
         "Version 2 descends from version 1",
         "version 3, challenger",
         "href=\"../index.html\"",

@@ -2,18 +2,22 @@
 
 mod tables;
 
-use super::MonthPage;
+use super::{Gain, MonthPage};
 use crate::{
     html::{Markup, plain},
     index::words::instant,
     page::{Page, key_number, link, section},
-    svg::{Chart, Curves, Margins, Scale, label},
+    svg::{Chart, Curves, Margins, Scale, key, label},
     text,
 };
 
 /// The height of the chart of the days, and its plotting area.
 const HEIGHT: f64 = 232.0;
 const PLOT: (f64, f64) = (12.0, 204.0);
+
+/// The terms of the page.
+const WORDS: &str = "MAE is the mean absolute error. The baseline is the data set that a champion was trained on. The \
+                     champion is the model in use; a challenger is a model that was fine-tuned to replace it.";
 
 /// Returns the page as the text of an HTML file.
 pub fn render(page: &MonthPage) -> String {
@@ -30,11 +34,11 @@ pub fn render(page: &MonthPage) -> String {
         tables::cost(page),
     ];
     let again = format!("bike-traffic report{} --month {}", page.target, page.month);
-    let footer = plain(
-        "p",
-        "Made from the daily tables, the audit log and the registry. To make it again: ",
-    )
-    .child(plain("code", again));
+    let sources = "Made from the daily tables, the audit log and the registry. To make it again: ";
+    let footer = [
+        plain("p", WORDS),
+        plain("p", sources).child(plain("code", again)),
+    ];
     Page {
         title: format!("{}: bike-traffic", page.month.name()),
         eyebrow: Markup::from_iter(eyebrow),
@@ -86,12 +90,12 @@ fn key_numbers(page: &MonthPage) -> Markup {
             vec![Markup::from("before noon of the day")],
         ),
         key_number(
-            "Gain over the seasonal naive",
+            "Gain over repeating last week",
             (&saved, "bicycles"),
             gain.saved() < 0.0,
             vec![
                 Markup::from(format!(
-                    "MAE {} against {}",
+                    "mean absolute error {} against {}",
                     number(gain.mae()),
                     number(gain.naive_mae())
                 )),
@@ -120,13 +124,15 @@ fn key_numbers(page: &MonthPage) -> Markup {
 /// Returns the chart of the gain of each day.
 fn days(page: &MonthPage) -> Markup {
     let heading = days_heading(page);
-    let how = "Mean absolute error of each day, in bicycles an hour: forecast, and seasonal naive (dashed).";
+    let how = "Mean absolute error of each day, in bicycles an hour. Seasonal naive: the count of the same hour, one \
+               week earlier.";
     let maes = page
         .days
         .iter()
         .flat_map(|day| [day.gain.mae(), day.gain.naive_mae()]);
     let scale = Scale::from_zero(maes.flatten().fold(0.0, f64::max), PLOT);
-    let mut chart = Chart::new("month-days", heading.clone(), how, HEIGHT).margins(Margins::Left);
+    let mut chart =
+        Chart::new("month-days", heading.clone(), how, HEIGHT).margins(Margins::BothIfWide);
     chart.grid(&scale);
     let width = page.days.len().max(1) as f64;
     let mut curves = Curves::new(width, HEIGHT);
@@ -160,7 +166,25 @@ fn days(page: &MonthPage) -> Markup {
         }
     }
     chart.add(curves.markup());
+    chart.names(&scale, names(page));
+    let keys = [
+        key("forecast", "forecast"),
+        key("earlier", "seasonal naive"),
+    ];
+    let how = Markup::from_iter([Markup::from(how), " ".into(), keys.into()]);
     section("days", &heading, how, chart.figure(tables::days(page)))
+}
+
+/// Returns the names of both curves, with their last values.
+fn names(page: &MonthPage) -> [(&'static str, &'static str, Option<f64>); 2] {
+    let last = |value: fn(&Gain) -> Option<f64>| {
+        let mut gains = page.days.iter().rev().map(|day| &day.gain);
+        gains.find_map(value)
+    };
+    [
+        ("t-blue wide", "forecast", last(Gain::mae)),
+        ("t-muted wide", "seasonal naive", last(Gain::naive_mae)),
+    ]
 }
 
 fn days_heading(page: &MonthPage) -> String {

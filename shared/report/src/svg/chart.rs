@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{Pixels, Scale, Share, label, rule};
+use super::{Pixels, Scale, Share, label, rule, spread};
 use crate::html::{Element, Markup, Table, element, plain};
+
+/// The height of a label.
+const LABEL: f64 = 15.0;
 
 /// The margins beside a chart, in which labels stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,24 @@ impl Chart {
     /// Adds a label in the right margin.
     pub fn name(&mut self, class: &str, y: f64, text: impl Into<Markup>) {
         self.add(label(class, (1.0, y + 4.0), text).attr("dx", Pixels(8.0)));
+    }
+
+    /// Adds the names of curves in the right margin: class, name and last value of each. A curve
+    /// without values has no name.
+    pub fn names<'a>(
+        &mut self,
+        scale: &Scale,
+        names: impl IntoIterator<Item = (&'a str, &'a str, Option<f64>)>,
+    ) {
+        let known: Vec<_> = names
+            .into_iter()
+            .filter_map(|(class, name, value)| Some((class, name, scale.y(value?))))
+            .collect();
+        let positions: Vec<_> = known.iter().map(|(_, _, y)| *y).collect();
+        let (_, bottom) = scale.range();
+        for ((class, name, _), y) in known.iter().zip(spread(&positions, LABEL, bottom)) {
+            self.name(class, y, *name);
+        }
     }
 
     /// Returns the chart as a figure, followed by its table.

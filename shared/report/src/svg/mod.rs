@@ -12,7 +12,7 @@ pub use chart::{Chart, Curves, Margins};
 pub use scale::{Pixels, Scale, Share, spread};
 pub use small::{histogram, sparkline, step_path};
 
-use crate::html::Element;
+use crate::html::{Element, element};
 
 /// Creates a horizontal line across a chart.
 pub fn rule(class: &str, y: f64) -> Element {
@@ -50,6 +50,13 @@ pub fn bar(class: &str, (x, width): (f64, f64), (y, height): (f64, f64)) -> Elem
         .attr("width", Share(width.max(0.0)))
         .attr("y", Pixels(y))
         .attr("height", Pixels(height.max(0.0)))
+}
+
+/// Creates the key of a curve, for narrow screens, which have no space for the names of curves.
+pub fn key(class: &str, name: &str) -> Element {
+    let line = Element::new("path").class(class).attr("d", "M0,5H22");
+    let swatch = Element::new("svg").attr("aria-hidden", "true").child(line);
+    element("span", "key narrow", swatch).child(name)
 }
 
 /// Creates a text whose baseline is at `y`.

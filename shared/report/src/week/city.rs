@@ -6,7 +6,7 @@ use super::{BandSource, CityHour, WeekPage};
 use crate::{
     html::{Element, Markup, Table, element},
     page,
-    svg::{Chart, Curves, Margins, Scale, label, spread, upright},
+    svg::{Chart, Curves, Margins, Scale, key, label, upright},
     text,
 };
 
@@ -15,6 +15,8 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = 280.0;
 /// The width of an hour in the nested picture of the curves.
 const HOUR: f64 = 10.0;
+/// Half of the width of a note on narrow screens, in hours.
+const NOTE: usize = 30;
 /// The deviation of a day's sum from its forecast below which the forecast followed the city.
 const CLOSE: f64 = 0.05;
 
@@ -57,7 +59,7 @@ pub(super) fn section(page: &WeekPage) -> Markup {
     let scale = Scale::from_zero(high.flatten().fold(0.0, f64::max), (TOP, BOTTOM));
     chart.add(curves(hours, &scale));
     chart.grid(&scale);
-    chart.add(label("tick", (0.0, 10.0), "bicycles an hour").attr("dx", -46));
+    chart.add(label("tick", (0.0, 10.0), "bicycles an hour").attr("dx", -50));
     add_days(&mut chart, hours.len(), &days);
     add_names(&mut chart, hours, &scale);
     if let Some(note) = largest_miss(hours, &scale) {
@@ -186,10 +188,8 @@ fn how(page: &WeekPage) -> Markup {
         ("forecast", "forecast"),
         ("earlier", "a week earlier"),
     ] {
-        let line = Element::new("path").class(class).attr("d", "M0,5H22");
-        let swatch = Element::new("svg").attr("aria-hidden", "true").child(line);
         markup.push(" ");
-        markup.push(element("span", "key narrow", swatch).child(name));
+        markup.push(key(class, name));
     }
     markup
 }
@@ -278,19 +278,20 @@ fn add_days(chart: &mut Chart, hours: usize, days: &[DayHours<'_>]) {
 fn add_names(chart: &mut Chart, hours: &[CityHour], scale: &Scale) {
     let last = |value: fn(&CityHour) -> Option<f64>| hours.iter().rev().find_map(value);
     let ends = [
-        ("t-ink", "counted", last(|hour| hour.counted)),
-        ("t-blue", "forecast", last(|hour| hour.forecast)),
-        ("t-muted", "a week earlier", last(|hour| hour.week_earlier)),
-        ("t-muted", "80 % band", last(|hour| Some(hour.interval?.1))),
+        ("t-ink wide", "counted", last(|hour| hour.counted)),
+        ("t-blue wide", "forecast", last(|hour| hour.forecast)),
+        (
+            "t-muted wide",
+            "a week earlier",
+            last(|hour| hour.week_earlier),
+        ),
+        (
+            "t-muted wide",
+            "80 % band",
+            last(|hour| Some(hour.interval?.1)),
+        ),
     ];
-    let known: Vec<_> = ends
-        .into_iter()
-        .filter_map(|(class, name, value)| Some((class, name, scale.y(value?))))
-        .collect();
-    let positions: Vec<_> = known.iter().map(|(_, _, y)| *y).collect();
-    for ((class, name, _), y) in known.iter().zip(spread(&positions, 15.0, BOTTOM)) {
-        chart.name(&format!("{class} wide"), y, *name);
-    }
+    chart.names(scale, ends);
 }
 
 /// Returns a note at the hour with the largest difference between forecast and count.
@@ -305,7 +306,11 @@ fn largest_miss(hours: &[CityHour], scale: &Scale) -> Option<Markup> {
         return None;
     }
     let x = (at as f64 + 0.5) / hours.len() as f64;
-    let top = (scale.y(high) - 34.0).max(TOP + 22.0);
+    // The note is above all curves near it.
+    let near = hours.iter().skip(at.saturating_sub(NOTE)).take(2 * NOTE);
+    let near = near.flat_map(|hour| [hour.counted, hour.forecast, hour.week_earlier]);
+    let highest = near.flatten().fold(high, f64::max);
+    let top = (scale.y(highest) - 12.0).max(TOP + 22.0);
     let direction = if miss < 0.0 { "fewer" } else { "more" };
     let anchor = match x {
         x if x < 0.25 => "t-ink",

@@ -158,7 +158,7 @@ fn row(counter: &CounterWeek, highest: f64) -> Markup {
         "n"
     };
     [
-        plain("th", counter.name.as_str()).attr("scope", "row"),
+        plain("th", name(&counter.name)).attr("scope", "row"),
         element("td", "pic", line(counter)),
         element("td", "n wide", number(counter.mean, text::number)),
         element("td", "n wide", number(change, text::signed_percent)),
@@ -169,6 +169,18 @@ fn row(counter: &CounterWeek, highest: f64) -> Markup {
         element("td", "n wide", hours(counter.missing_hours)),
     ]
     .into()
+}
+
+/// Returns the name of a counter, without a line break in its direction.
+fn name(counter: &str) -> Markup {
+    match text::direction(counter) {
+        Some((street, direction)) => [
+            Markup::from(format!("{street} ")),
+            element("span", "whole", direction).into(),
+        ]
+        .into(),
+        None => counter.into(),
+    }
 }
 
 fn line(counter: &CounterWeek) -> Element {

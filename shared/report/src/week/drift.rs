@@ -14,8 +14,8 @@ use crate::{
     text,
 };
 
-/// The multiple of the threshold at which a bar ends.
-const LONGEST: f64 = 4.0;
+/// The multiple of the threshold at which the axis of the bars ends at least.
+const LEAST_END: f64 = 4.0;
 const BAR: f64 = 30.0;
 /// The number of bins with the largest differences that the table of a column has.
 const BINS: usize = 3;
@@ -44,9 +44,11 @@ pub(super) fn section(page: &WeekPage) -> Markup {
         names.push("Distribution");
     }
     let mut table = Table::new(&names).class("drift");
+    let strengths = columns.iter().map(|column| strength(column));
+    let end = strengths.fold(LEAST_END, f64::max);
     for column in &columns {
         let class = if column.drifted { "" } else { "calm" };
-        table.cells_of(class, row(page, column));
+        table.cells_of(class, row(page, column, end));
     }
     let mut content = table.markup();
     let distributions = distributions(page, &columns);
@@ -118,7 +120,8 @@ fn excluded(report: &WeekReport) -> Markup {
     sentences.collect::<Vec<_>>().join(" ").into()
 }
 
-fn row(page: &WeekPage, column: &ColumnDrift) -> Markup {
+/// Returns the row of a column. `end` is the multiple of the threshold at the end of the bars.
+fn row(page: &WeekPage, column: &ColumnDrift, end: f64) -> Markup {
     let before = page
         .week_before()
         .and_then(|report| score_of(report, &column.column));
@@ -141,7 +144,7 @@ fn row(page: &WeekPage, column: &ColumnDrift) -> Markup {
         plain("th", name(&column.column))
             .attr("scope", "row")
             .attr("title", &column.column),
-        element("td", "barcell", distance(column)),
+        element("td", "barcell", distance(column, end)),
         element(
             "td",
             if column.drifted { "n alarm" } else { "n" },
@@ -165,8 +168,8 @@ fn row(page: &WeekPage, column: &ColumnDrift) -> Markup {
 }
 
 /// Returns the bar of a distance, with the threshold as a line.
-fn distance(column: &ColumnDrift) -> Element {
-    let length = (strength(column) / LONGEST).clamp(0.0, 1.0);
+fn distance(column: &ColumnDrift, end: f64) -> Element {
+    let length = (strength(column) / end).clamp(0.0, 1.0);
     let class = if column.drifted { "b worse" } else { "b mute" };
     Element::new("svg")
         .class("fluid")
@@ -179,7 +182,7 @@ fn distance(column: &ColumnDrift) -> Element {
             column.threshold
         ))
         .child(bar(class, (0.0, length), (10.0, 10.0)))
-        .child(upright("limit", 1.0 / LONGEST, (0.0, BAR)))
+        .child(upright("limit", 1.0 / end, (0.0, BAR)))
 }
 
 /// Returns the distance in units of the threshold: above 1 for a drifted column. For a p-value, it

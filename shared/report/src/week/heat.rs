@@ -2,7 +2,7 @@
 
 use super::{Cell, WeekPage};
 use crate::{
-    html::{Element, Markup, Table, element},
+    html::{Element, Markup, Table, element, plain},
     page,
     svg::{Chart, bar, label},
     text,
@@ -154,7 +154,8 @@ fn ramp() -> Markup {
         .child(cells.collect::<Markup>());
     element("p", "ramp", "too high")
         .child(picture)
-        .child("too low; steps at 2, 5, 10 and 20 bicycles an hour")
+        .child(plain("span", "too low"))
+        .child(plain("span", "steps at 2, 5, 10 and 20 bicycles an hour"))
         .into()
 }
 

@@ -16,7 +16,10 @@ const SPACE: f64 = 26.0;
 const RADIUS: f64 = 13.0;
 /// The number of counters with a name.
 const NAMED: usize = 3;
-/// The largest number of characters of a name on the map.
+/// The distance of a name from the middle of its circle, and the width of a character.
+const DISTANCE: f64 = 15.0;
+const CHARACTER: f64 = 6.2;
+/// The number of characters from which on a name is shortened on the map.
 const NAME: usize = 24;
 
 /// The approximate course of the Seine in Paris, as latitude and longitude, from upstream.
@@ -126,7 +129,8 @@ pub(super) fn figure(counters: &[&CounterWeek]) -> Markup {
         .iter()
         .filter_map(|(counter, _)| counter.mae)
         .fold(0.0, f64::max);
-    for (counter, place) in places.iter().rev() {
+    // The smaller circle is above the larger, so that both directions of a street show.
+    for (counter, place) in &places {
         map = map.child(circle(
             counter,
             projection.project(place.latitude, place.longitude),
@@ -193,6 +197,12 @@ fn circle(counter: &CounterWeek, (x, y): (f64, f64), highest: f64) -> Element {
         .hover(text)
 }
 
+/// Returns the name of a counter without its direction, shortened.
+fn place_name(counter: &str) -> String {
+    let street = text::direction(counter).map_or(counter, |(street, _)| street);
+    text::shortened(street, NAME)
+}
+
 /// Returns the names of the counters with the largest errors, each only if it does not overlap
 /// another.
 fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Markup {
@@ -207,16 +217,56 @@ fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Mar
             continue;
         }
         rows.push(y);
-        let name: String = counter.name.chars().take(NAME).collect();
-        let is_right = x > WIDTH / 2.0;
-        let offset = if is_right { -15.0 } else { 15.0 };
+        let name = place_name(&counter.name);
+        let is_left = is_left(places, projection, (x, y), &name);
+        let offset = if is_left { -DISTANCE } else { DISTANCE };
         markup.push(
             Element::new("text")
-                .class(if is_right { "end" } else { "" })
+                .class(if is_left { "end" } else { "" })
                 .attr("x", Pixels(x + offset))
                 .attr("y", Pixels(y + 4.0))
                 .child(name),
         );
     }
     markup
+}
+
+/// Returns `true` if the name of a place fits better on its left: it stays within the map, and
+/// covers fewer places.
+fn is_left(
+    places: &[(&CounterWeek, Coordinates)],
+    projection: &Projection,
+    (x, y): (f64, f64),
+    name: &str,
+) -> bool {
+    let length = name.chars().count() as f64 * CHARACTER;
+    let (left, right) = (x - DISTANCE - length, x + DISTANCE);
+    let covered = |from: f64| {
+        let is_covered = |(_, place): &&(&CounterWeek, Coordinates)| {
+            let (other_x, other_y) = projection.project(place.latitude, place.longitude);
+            (from..from + length).contains(&other_x) && (other_y - y).abs() < RADIUS
+        };
+        places.iter().filter(is_covered).count()
+    };
+    match (left >= 0.0, right + length <= WIDTH) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => (covered(left), WIDTH / 2.0) < (covered(right), x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_on_the_map_has_no_direction_and_whole_words() {
+        for (counter, expected) in [
+            ("16 rue du Garde-Boue NE-SO", "16 rue du Garde-Boue"),
+            ("28 boulevard des Trois-Plateaux S-N", "28 boulevard des…"),
+            ("Pont National", "Pont National"),
+        ] {
+            assert_eq!(place_name(counter), expected);
+        }
+    }
 }

@@ -90,7 +90,11 @@ fn footer(page: &WeekPage) -> Markup {
     let notes = "Times are local (Europe/Paris). MAE is the mean absolute error; bias is the mean of the \
                  forecasts minus the mean of the counts; the seasonal naive forecast repeats the count of \
                  the same hour, one week earlier.";
-    [plain("p", notes), plain("p", line)].into()
+    let words = "The champion is the model in use; a challenger is a model that was fine-tuned to replace it. Both are \
+                 compared on the fixed test set, which no model is trained on, and on the fresh holdout, the seven \
+                 days before the check. A column is an input of the model, or the count itself; it drifts if its \
+                 distribution in the week differs from that in the fixed test set by more than its threshold.";
+    [plain("p", notes), plain("p", words), plain("p", line)].into()
 }
 
 /// Returns a number of things with a verb, as in `1 hour has` and `3 hours have`.

@@ -11,8 +11,11 @@ use crate::{
     text,
 };
 
-/// The number of weeks.
+/// The largest number of weeks, and the smallest if fewer were judged.
 const WEEKS: i32 = 12;
+const LEAST_WEEKS: usize = 4;
+/// The largest number of weeks of which narrow screens have space for each name.
+const NARROW_WEEKS: usize = 6;
 const HEIGHT: f64 = 262.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 214.0;
@@ -55,12 +58,16 @@ fn points(page: &WeekPage) -> Vec<Point<'_>> {
         let all = page.earlier.iter().chain([&page.report]);
         all.rev().find(|report| report.week == week)
     };
-    weeks
-        .map(|week| Point {
-            week,
-            report: report(week),
-        })
-        .collect()
+    let point = |week| Point {
+        week,
+        report: report(week),
+    };
+    let mut points: Vec<_> = weeks.map(point).collect();
+    // Weeks before the first report would leave most of the chart empty.
+    let unknown = points.iter().position(|point| point.report.is_some());
+    let dropped = unknown.unwrap_or_default();
+    points.drain(..dropped.min(points.len().saturating_sub(LEAST_WEEKS)));
+    points
 }
 
 pub(super) fn section(page: &WeekPage) -> Markup {
@@ -146,7 +153,7 @@ fn main_chart(page: &WeekPage, points: &[Point<'_>], heading: &str) -> Markup {
     let mut chart = Chart::new(
         "trend",
         heading,
-        "Line chart of twelve weeks: the mean absolute error of the forecasts and of repeating the week before, \
+        "Line chart of the last weeks: the mean absolute error of the forecasts and of repeating the week before, \
          with the limits and the error on the fixed test set.",
         HEIGHT,
     )
@@ -211,7 +218,7 @@ fn add_week(
                 .hover(format!("{week}: {}", sentences.join(", "))),
         );
     }
-    let class = if (weeks - at).is_multiple_of(2) {
+    let class = if weeks > NARROW_WEEKS && (weeks - at).is_multiple_of(2) {
         "tick mid wide"
     } else {
         "tick mid"
@@ -287,8 +294,7 @@ fn small(
         SMALL,
     );
     let title = format!("{name}: {} in the last week", format(last));
-    let description = "Line chart of twelve weeks.";
-    let mut chart = Chart::new(id, title.as_str(), description, 106.0);
+    let mut chart = Chart::new(id, title.as_str(), "Line chart of the last weeks.", 106.0);
     let ticks = scale.ticks();
     let ends = ticks.first().into_iter().chain(ticks.last()).copied();
     let mut labelled: Vec<_> = ends.chain([0.0]).collect();
@@ -308,16 +314,14 @@ fn small(
     curves.line("forecast", line);
     chart.add(curves.markup());
     for (at, (value, point)) in values.iter().zip(points).enumerate() {
+        let week = text::short_week(point.week);
+        let x = x(at) / points.len() as f64;
+        if at == 0 || at + 1 == points.len() {
+            chart.add(label("tick mid", (x, SMALL.1 + 18.0), week.as_str()));
+        }
         if let Some(value) = value {
-            let week = text::short_week(point.week);
-            chart.add(
-                dot(
-                    "d-blue",
-                    (x(at) / points.len() as f64, scale.y(*value)),
-                    3.0,
-                )
-                .hover(format!("{week}: {}", format(*value))),
-            );
+            let hover = format!("{week}: {}", format(*value));
+            chart.add(dot("d-blue", (x, scale.y(*value)), 3.0).hover(hover));
         }
     }
     let table = small_table(&title, points, &values, format);
@@ -352,7 +356,7 @@ fn table(page: &WeekPage, points: &[Point<'_>]) -> Table {
         "#Gain",
         "Decisions",
     ])
-    .caption("Twelve weeks");
+    .caption("The last weeks");
     for point in points {
         let cell = |value: Option<f64>, format: fn(f64) -> String| {
             value.map_or_else(|| "–".to_owned(), format)

@@ -5,11 +5,13 @@ use shared::event::Function;
 use super::{BandSource, Step, WeekPage};
 use crate::{
     html::{Element, Markup, element, folded, plain},
-    text,
+    reason, text,
 };
 
 /// The share of the counts from which on a bias is named in the heading.
 pub(super) const NOTABLE_BIAS: f64 = 0.1;
+/// The gain below which a forecast is as good as repeating the week before.
+const EQUAL: f64 = 0.005;
 /// The largest number of names in a sentence.
 const NAMES: usize = 4;
 
@@ -70,20 +72,29 @@ pub(super) fn heading(page: &WeekPage) -> String {
 }
 
 fn forecast(page: &WeekPage) -> String {
-    let start = match Standing::of(page) {
+    let standing = Standing::of(page);
+    let start = match standing {
         Standing::Unknown => return "No forecast can be compared with a count.".to_owned(),
         Standing::Good => "The forecast was good",
-        Standing::Worse => "The forecast got worse than allowed",
-        Standing::Major => "The forecast is no longer usable",
+        Standing::Worse => "The forecast was worse than allowed",
+        Standing::Major => "The forecast was far worse than allowed",
     };
+    let is_good = standing == Standing::Good;
     let mut sentence = start.to_owned();
-    if let Some(gain) = gain(page) {
-        sentence.push_str(&format!(", {}", relation(gain)));
+    if let Some(gain) = super::numbers::gain(&page.report) {
+        let link = match gain {
+            gain if gain.abs() < EQUAL => "",
+            gain if gain > 0.0 && is_good => "",
+            gain if gain > 0.0 => "though ",
+            _ if is_good => "but ",
+            _ => "and ",
+        };
+        sentence.push_str(&format!(", {link}{}", relation(gain)));
     }
     let bias = page.report.live.and_then(|live| live.relative_bias());
     if let Some(bias) = bias.filter(|bias| bias.abs() >= NOTABLE_BIAS) {
         let direction = if bias < 0.0 { "low" } else { "high" };
-        let link = if Standing::of(page) == Standing::Good {
+        let link = if is_good && !sentence.contains(", but ") {
             "but"
         } else {
             "and"
@@ -96,14 +107,9 @@ fn forecast(page: &WeekPage) -> String {
     sentence + "."
 }
 
-/// Returns the gain over the seasonal naive forecast: 0.35 if the MAE is 35 % lower.
-fn gain(page: &WeekPage) -> Option<f64> {
-    super::numbers::gain(&page.report)
-}
-
 /// Describes a gain: `35 % better than repeating last week`.
 fn relation(gain: f64) -> String {
-    if gain.abs() < 0.005 {
+    if gain.abs() < EQUAL {
         return "as good as repeating last week".to_owned();
     }
     let word = if gain > 0.0 { "better" } else { "worse" };
@@ -131,7 +137,7 @@ fn followed(page: &WeekPage) -> String {
             format!("{} replaced {replaced}.", text::sentence(&challenger))
         }
         (Function::Promote, _) => format!(
-            "{} was no better, so {} stays champion.",
+            "{} was not good enough, so {} stays champion.",
             text::sentence(&challenger),
             version("the champion", step.champion)
         ),
@@ -162,15 +168,10 @@ pub(super) fn answers(page: &WeekPage) -> Markup {
             .map(|sentence| plain("p", sentence))
             .collect()
     };
-    let mut decided = paragraphs(decided(page));
-    decided.push(folded(
-        "The reason in full",
-        plain("p", page.report.verdict.reason.as_str()),
-    ));
     let answers = [
         ("Is the forecast good?", paragraphs(quality(page))),
         ("What changed?", paragraphs(changed(page))),
-        ("What was decided, and why?", decided),
+        ("What was decided, and why?", decided(page)),
         ("What must I do?", tasks(page)),
     ];
     let items: Markup = answers
@@ -268,25 +269,32 @@ fn changed(page: &WeekPage) -> Vec<String> {
     sentences
 }
 
-fn decided(page: &WeekPage) -> Vec<String> {
+fn decided(page: &WeekPage) -> Markup {
     let verdict = &page.report.verdict;
-    let mut sentences = vec![
-        match (verdict.major, verdict.dataset_drift, verdict.fine_tune) {
-            (true, _, _) => {
-                "Major drift: the error is so high that a person must retrain. Fine-tuning runs as a stopgap."
-            }
-            (false, true, _) => "Drift: the champion is fine-tuned, and the result is compared with it.",
-            (false, false, true) => "The error is too high: the champion is fine-tuned.",
-            (false, false, false) => "No drift and no error above its limit: the champion stays as it is.",
+    let drift = match (verdict.major, verdict.dataset_drift, verdict.fine_tune) {
+        (true, _, _) => {
+            "Major drift: the error is so high that a person must retrain. Fine-tuning runs as a stopgap."
         }
-        .to_owned(),
-    ];
+        (false, true, _) => {
+            "Drift: the champion is fine-tuned, and the result is compared with it."
+        }
+        (false, false, true) => "The error is too high: the champion is fine-tuned.",
+        (false, false, false) => {
+            "No drift and no error above its limit: the champion stays as it is."
+        }
+    };
+    let mut markup = Markup::from(plain("p", drift));
+    markup.push(folded(
+        "The reason of the drift check in full",
+        element("ul", "reasons", reason::items(&verdict.reason)),
+    ));
     if let Some(Step { reason, .. }) = &page.last_step {
-        sentences.push(format!("{} {}.", followed(page), text::sentence(reason)));
+        markup.push(plain("p", followed(page)));
+        markup.push(reason::markup(reason));
     } else if verdict.fine_tune {
-        sentences.push(followed(page));
+        markup.push(plain("p", followed(page)));
     }
-    sentences
+    markup
 }
 
 /// Returns the tasks of the reader, with commands that can be copied.

@@ -124,6 +124,7 @@ fn unescaped(text: &str) -> String {
         ("&gt;", ">"),
         ("&quot;", "\""),
         ("&#39;", "'"),
+        ("\u{a0}", " "),
         ("&amp;", "&"),
     ]
     .iter()

@@ -189,12 +189,12 @@ async fn verdict_says_what_happened() {
         (
             SAMPLES[1].1,
             "The forecast was good, 33 % better than repeating last week. 4 of 8 columns drifted. \
-             Version 2 was no better, so version 1 stays champion.",
+             Version 2 was not good enough, so version 1 stays champion.",
         ),
         (
             SAMPLES[2].1,
-            "The forecast is no longer usable, 33 % better than repeating last week. 4 of 8 columns drifted. \
-             A challenger is about to be trained.",
+            "The forecast was far worse than allowed, though 33 % better than repeating last week. 4 of 8 \
+             columns drifted. A challenger is about to be trained.",
         ),
         (
             SAMPLES[3].1,

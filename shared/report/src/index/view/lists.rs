@@ -7,7 +7,7 @@ use crate::{
         Decision, IndexPage, OddCounter, Oddity, WeekLink, month_link, week_link, words::instant,
     },
     page::{link, section},
-    text,
+    reason, text,
 };
 
 /// The number of counters that are shown unfolded.
@@ -90,10 +90,11 @@ pub(super) fn champions(page: &IndexPage) -> Markup {
     };
     let mut content = Markup::default();
     if !champions.changes.is_empty() {
-        let mut table = Table::new(&["Since", "Version", "~#Test MAE", "Decision", "Reason"]);
+        let mut table =
+            Table::new(&["Since", "Version", "~#Test MAE", "Decision", "Reason"]).class("log");
         for change in champions.changes.iter().take(CHANGES) {
             let mut row = Markup::from(plain("th", instant(change.at)).attr("scope", "row"));
-            row.push(plain("td", change.version.to_string()));
+            row.push(plain("td", format!("version {}", change.version)));
             let mae = change.test_mae.map(|mae| format!("{mae:.2}"));
             row.push(element(
                 "td",
@@ -101,7 +102,7 @@ pub(super) fn champions(page: &IndexPage) -> Markup {
                 mae.unwrap_or_else(|| "–".to_owned()),
             ));
             row.push(plain("td", change.decision.as_str()));
-            row.push(element("td", "reason", change.reason.as_str()));
+            row.push(element("td", "reason", reason::short(&change.reason)));
             table.cells(row);
         }
         content.push(table.markup());
@@ -125,7 +126,7 @@ pub(super) fn decisions(page: &IndexPage) -> Markup {
     if page.decisions.is_empty() {
         return section("decisions", &heading, "", Markup::default());
     }
-    let mut table = Table::new(&["Time", "~By", "About", "Decision", "Reason"]);
+    let mut table = Table::new(&["Time", "~By", "About", "Decision", "Reason"]).class("log");
     for decision in &page.decisions {
         let about: Markup = match decision.week {
             Some(week) => link(&week_link(week), &decision.event).into(),
@@ -135,7 +136,7 @@ pub(super) fn decisions(page: &IndexPage) -> Markup {
         row.push(element("td", "wide", author(decision)));
         row.push(plain("td", about));
         row.push(plain("td", plain("b", decision.decision.as_str())));
-        row.push(element("td", "reason", decision.reason.as_str()));
+        row.push(element("td", "reason", reason::short(&decision.reason)));
         table.cells(row);
     }
     let how = "The last ten rows of the audit log about weeks and models, newest first.";

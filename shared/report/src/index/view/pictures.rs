@@ -7,7 +7,7 @@ use crate::{
     html::{Markup, Table, element, folded, plain},
     index::{Calendar, Cell, CellState, NextDay, calendar::DAYS, words::instant},
     page::section,
-    svg::{Chart, Curves, Margins, Scale, bar, label},
+    svg::{Chart, Curves, Margins, Scale, bar, key, label},
     text,
 };
 
@@ -62,12 +62,13 @@ pub(super) fn calendar(calendar: &Calendar) -> Markup {
     }
     for (position, day) in days(calendar).enumerate() {
         if day.date().weekday() == Weekday::Monday {
-            // The last labels end with their day, so that they stay within the page.
-            let is_last = position + 4 > DAYS as usize;
-            let (class, place) = if is_last {
-                ("tick end", position + 1)
-            } else {
-                ("tick", position)
+            // The last label ends with its day, so that it stays within the page. On narrow screens
+            // there is then no space for the one before.
+            let left = DAYS as usize - position;
+            let (class, place) = match left {
+                0..=3 => ("tick end", position + 1),
+                8..=10 => ("tick wide", position),
+                _ => ("tick", position),
             };
             let x = place as f64 / f64::from(DAYS);
             chart.add(label(class, (x, top + 12.0), short(day)));
@@ -78,7 +79,7 @@ pub(super) fn calendar(calendar: &Calendar) -> Markup {
         "calendar",
         &heading,
         how,
-        Markup::from_iter([key(), figure, troubles(calendar)]),
+        Markup::from_iter([state_key(), figure, troubles(calendar)]),
     )
 }
 
@@ -144,7 +145,7 @@ fn calendar_heading(calendar: &Calendar) -> String {
 }
 
 /// Returns the key of the symbols.
-fn key() -> Markup {
+fn state_key() -> Markup {
     let items = STATES.into_iter().map(|state| {
         let symbol = element("b", &format!("keycell {}", class(state)), state.symbol());
         element("span", "key", symbol).child(state.name())
@@ -221,7 +222,7 @@ pub(super) fn next_day(next_day: Option<&NextDay>) -> Markup {
     };
     let heading = next_day_heading(next_day);
     let how = format!(
-        "Bicycles an hour at {}: forecast by version {}, {}, and counted one week earlier (dashed).{}",
+        "Bicycles an hour at {}: forecast by version {}, {}, and counted one week earlier.{}",
         text::plural(next_day.counters, "counter"),
         next_day.version,
         instant(next_day.predicted_at),
@@ -234,7 +235,13 @@ pub(super) fn next_day(next_day: Option<&NextDay>) -> Markup {
         }
     );
     let chart = Chart::new("hours", heading.clone(), how.clone(), HEIGHT);
-    section("next-day", &heading, how, hours(chart, next_day))
+    let keys = [
+        key("forecast", "forecast"),
+        key("earlier", "a week earlier"),
+    ];
+    let how = Markup::from_iter([Markup::from(how), " ".into(), keys.into()]);
+    let chart = hours(chart.margins(Margins::BothIfWide), next_day);
+    section("next-day", &heading, how, chart)
 }
 
 /// Draws the hours of the forecast and those of the week before.
@@ -271,6 +278,15 @@ fn hours(mut chart: Chart, next_day: &NextDay) -> Markup {
         }
     }
     chart.add(curves.markup());
+    let last = |values: &[Option<f64>]| values.iter().rev().find_map(|value| *value);
+    let (forecast, earlier) = (last(&next_day.forecast), last(&next_day.week_earlier));
+    chart.names(
+        &scale,
+        [
+            ("t-blue wide", "forecast", forecast),
+            ("t-muted wide", "a week earlier", earlier),
+        ],
+    );
     chart.figure(table)
 }
 

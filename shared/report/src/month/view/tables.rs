@@ -54,6 +54,9 @@ pub(super) fn latency(page: &MonthPage) -> Markup {
         .filter_map(|latency| Some((latency.quantile(1.0)?, latency.function)))
         .max();
     let heading = match slowest {
+        Some((time, _)) if time < SignedDuration::from_secs(1) => {
+            "No event took longer than a second".to_owned()
+        }
         Some((time, function)) => {
             format!("The slowest event took {}, in {function}", duration(time))
         }
@@ -82,7 +85,9 @@ pub(super) fn latency(page: &MonthPage) -> Markup {
 /// Formats a duration by its largest unit: `12 s`, `3.5 min`, `2.1 h`.
 fn duration(time: SignedDuration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 90.0 {
+    if seconds < 1.0 {
+        "under 1 s".to_owned()
+    } else if seconds < 90.0 {
         format!("{seconds:.0} s")
     } else if seconds < 5_400.0 {
         format!("{:.1} min", seconds / 60.0)
@@ -194,10 +199,17 @@ pub(super) fn cost(page: &MonthPage) -> Markup {
     );
     let how = "An estimate: the events of this month, each delivered twice, by the durations and list prices of the \
                table “What does it cost?” in docs/deploy.md. A local state costs nothing.";
-    let mut table = Table::new(&["Service", "#Quantity", "#US dollars"]);
+    let mut table = Table::new(&["Service", "Quantity", "#US dollars"]);
+    let mut row = |service: &str, quantity: &str, price: f64| {
+        table.cells([
+            plain("th", service).attr("scope", "row"),
+            plain("td", quantity),
+            element("td", "n", format!("{price:.2}")),
+        ]);
+    };
     for (service, quantity, price) in &cost.parts {
-        table.row(service.as_str(), [quantity.clone(), format!("{price:.2}")]);
+        row(service, quantity, *price);
     }
-    table.row("Sum", [String::new(), format!("{:.2}", cost.total())]);
+    row("Sum", "", cost.total());
     section("cost", &heading, how, table.markup())
 }

@@ -50,24 +50,17 @@ pub(super) fn bars(
     };
     let x = |value: f64| left + (value - low) / width * span;
     let zero = x(0.0);
+    let y = |at: usize| top + at as f64 * ROW;
     for (at, row) in rows.iter().enumerate() {
-        let y = top + at as f64 * ROW;
         let end = x(row.value);
-        chart.add(label("", (0.0, y + 12.0), row.name.as_str()));
         chart.add(
             bar(
                 row.class,
                 (zero.min(end), (end - zero).abs()),
-                (y + 17.0, 9.0),
+                (y(at) + 17.0, 9.0),
             )
             .hover(format!("{}: {}", row.name, row.label)),
         );
-        let (anchor, offset) = if row.value < 0.0 {
-            ("tick end", -6)
-        } else {
-            ("tick", 6)
-        };
-        chart.add(label(anchor, (end, y + 26.0), row.label.as_str()).attr("dx", offset));
     }
     if low < 0.0 {
         chart.add(upright("base", zero, (0.0, height)));
@@ -76,5 +69,23 @@ pub(super) fn bars(
         chart.add(upright("limit", x(*value), (top, height)));
         chart.add(label("t-orange end", (x(*value), 12.0), name.as_str()));
     }
+    // Labels come last, so that no line crosses them.
+    for (at, row) in rows.iter().enumerate() {
+        chart.add(labels(row, x(row.value), y(at)));
+    }
     chart.figure(table)
+}
+
+/// Returns the name of a bar, above it, and its label at its end.
+fn labels(row: &Bar, end: f64, y: f64) -> Markup {
+    let (anchor, offset) = if row.value < 0.0 {
+        ("tick end", -6)
+    } else {
+        ("tick", 6)
+    };
+    [
+        label("", (0.0, y + 12.0), row.name.as_str()),
+        label(anchor, (end, y + 26.0), row.label.as_str()).attr("dx", offset),
+    ]
+    .into()
 }

@@ -78,9 +78,15 @@ fn add_pair(chart: &mut Chart, y: f64, pair: &ScorePair, x: impl Fn(f64) -> f64)
             .attr("y2", Pixels(y)),
     );
     if let Some(naive) = pair.seasonal_naive {
-        chart.add(upright("tickmark", x(naive.mae), (y - 7.0, y + 7.0)));
+        let x = x(naive.mae);
+        chart.add(upright("tickmark", x, (y + 8.0, y + 24.0)));
         let text = format!("last week's counts {}", text::number(naive.mae));
-        chart.add(label("tick end", (x(naive.mae), y + 22.0), text).attr("dx", 4));
+        let (anchor, offset) = if x < 0.5 {
+            ("tick", 6)
+        } else {
+            ("tick end", -6)
+        };
+        chart.add(label(anchor, (x, y + 21.0), text).attr("dx", offset));
     }
     chart.add(dot("d-blue", (x(champion), y), 6.0));
     chart.add(dot("d-ring", (x(challenger), y), 6.0));
@@ -92,17 +98,20 @@ fn names(evaluation: &Evaluation, y: f64, pair: &ScorePair, x: impl Fn(f64) -> f
     let is_left = champion <= challenger;
     let name = |class: &str, version: Version, mae: f64, is_left: bool| {
         let text = format!("v{version} {}", two_decimals(mae));
-        // Names at the left border would leave the page.
-        let (anchor, offset) = match is_left && x(mae) > 0.2 {
-            true => (format!("{class} end"), -10),
-            false => (class.to_owned(), if is_left { -4 } else { 10 }),
+        // Names at the borders would leave the page, so they are above their dots.
+        let is_at_border = if is_left { x(mae) < 0.2 } else { x(mae) > 0.8 };
+        let (is_end, offset, y) = match (is_left, is_at_border) {
+            (true, false) => (true, -10, y + 4.0),
+            (false, false) => (false, 10, y + 4.0),
+            (true, true) => (false, -4, y - 12.0),
+            (false, true) => (true, 4, y - 12.0),
         };
-        let y = if is_left && x(mae) <= 0.2 {
-            y - 12.0
+        let class = if is_end {
+            format!("{class} end")
         } else {
-            y + 4.0
+            class.to_owned()
         };
-        label(&anchor, (x(mae), y), text).attr("dx", offset)
+        label(&class, (x(mae), y), text).attr("dx", offset)
     };
     [
         name("t-blue", evaluation.champion, champion, is_left),
@@ -149,8 +158,8 @@ pub(super) fn difference(evaluation: &Evaluation) -> Markup {
         return Markup::default();
     };
     let heading = format!(
-        "The challenger is better with a probability of {:.0} %",
-        found.probability * 100.0
+        "The challenger is better with a probability of {}",
+        probability(found.probability)
     );
     let mut chart = Chart::new(
         "models-difference",
@@ -190,6 +199,15 @@ pub(super) fn difference(evaluation: &Evaluation) -> Markup {
         "Champion minus challenger in bicycles an hour, right of 0 if the challenger is better; 90 % interval.",
         chart.figure(difference_table(&found)),
     )
+}
+
+/// Formats a probability of a sample, which is never certain.
+fn probability(probability: f64) -> String {
+    match probability {
+        probability if probability >= 0.995 => "over 99 %".to_owned(),
+        probability if probability < 0.005 => "under 1 %".to_owned(),
+        probability => format!("{:.0} %", probability * 100.0),
+    }
 }
 
 fn difference_table(found: &DifferenceBound) -> Table {

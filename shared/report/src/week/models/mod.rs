@@ -11,7 +11,7 @@ use super::{Training, WeekPage};
 use crate::{
     html::{Markup, Table, element, folded, plain},
     page::{self, part},
-    text,
+    reason, text,
 };
 
 use bars::{Bar, bars};
@@ -73,7 +73,7 @@ fn heading(evaluation: &Evaluation) -> String {
 
 /// Returns the verdicts of both rules, the acting one first.
 fn rules(verdicts: &Verdicts) -> Markup {
-    let mut table = Table::new(&["Rule", "Verdict", "Reason"]);
+    let mut table = Table::new(&["Rule", "Verdict", "Reason"]).class("log");
     for (rule, note) in [
         (verdicts.acting, "acts"),
         (verdicts.acting.other(), "for comparison"),
@@ -87,7 +87,7 @@ fn rules(verdicts: &Verdicts) -> Markup {
         table.cells([
             plain("th", format!("{rule} ({note})")).attr("scope", "row"),
             element("td", class, word),
-            plain("td", verdict.reason.as_str()),
+            element("td", "reason", reason::markup(&verdict.reason)),
         ]);
     }
     table.markup()
@@ -267,7 +267,7 @@ fn importance(training: &Training) -> Markup {
     };
     let heading = format!(
         "{} is the most important feature of the challenger, with {}",
-        first.replace('_', " "),
+        text::sentence(&feature_name(first)),
         text::percent(*share)
     );
     let rows: Vec<_> = training
@@ -275,7 +275,7 @@ fn importance(training: &Training) -> Markup {
         .iter()
         .take(FEATURES)
         .map(|(feature, share)| Bar {
-            name: feature.replace('_', " "),
+            name: feature_name(feature),
             value: *share,
             label: text::percent(*share),
             class: "b now",
@@ -287,4 +287,9 @@ fn importance(training: &Training) -> Markup {
     }
     let chart = bars("models-importance", &heading, &rows, None, table);
     part(&heading, "Share of the gain in all splits.", chart)
+}
+
+/// Returns the name of a feature in plain English: `count 24 h earlier`.
+fn feature_name(feature: &str) -> String {
+    feature.replace("h_earlier", " h earlier").replace('_', " ")
 }
