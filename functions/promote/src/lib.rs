@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use report::publish::{PageAddress, publish, week_of};
-use runtime::{Context, Error, Fence, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision, Compared},
@@ -74,35 +74,37 @@ impl Promote {
         )))
     }
 
-    async fn decide(&self, evaluation: &Evaluation, fence: &Fence) -> Result<Decision, Error> {
+    async fn decide(&self, evaluation: &Evaluation, context: &Context) -> Result<Decision, Error> {
         let promotion = match Promotion::judge(&self.policy, evaluation) {
-            Ok(promotion) => promotion,
+            Ok(promotion) => promotion.decided_by(&context.event_id),
             Err(Kept { reason }) => {
-                return Ok(Decision {
-                    name: "kept",
-                    champion: champion(&*self.registry).await?,
-                    reason,
-                });
+                return Ok(Decision::kept(champion(&*self.registry).await?, reason));
             }
         };
-        fence.check().await?;
+        context.fence.check().await?;
         match promote(&*self.registry, &promotion).await? {
             Promoted::Done => Ok(Decision {
                 name: "promoted",
                 champion: evaluation.challenger,
                 reason: promotion.reason().to_owned(),
+                is_repetition: false,
             }),
+            Promoted::Already => {
+                let champion = evaluation.challenger;
+                let reason = format!("version {champion} is the champion already");
+                Ok(Decision {
+                    is_repetition: true,
+                    ..Decision::kept(champion, reason)
+                })
+            }
             Promoted::Stale { champion: found } => {
                 let present = match found {
                     Some(present) => present,
                     // The error names a champion that was deleted.
                     None => champion(&*self.registry).await?,
                 };
-                Ok(Decision {
-                    name: "kept",
-                    champion: present,
-                    reason: stale(present, evaluation.champion),
-                })
+                let reason = stale(present, evaluation.champion);
+                Ok(Decision::kept(present, reason))
             }
         }
     }
@@ -151,9 +153,12 @@ impl Handler for Promote {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
-        let decision = self.decide(&evaluation, &context.fence).await?;
-        context.fence.check().await?;
-        self.show(&decision, &evaluation).await?;
+        let decision = self.decide(&evaluation, context).await?;
+        // The decision about the event that made the challenger champion is shown already.
+        if !decision.is_repetition {
+            context.fence.check().await?;
+            self.show(&decision, &evaluation).await?;
+        }
         let decided = ChampionDecided {
             event_id: EventId::of(
                 Function::Promote,
@@ -161,11 +166,12 @@ impl Handler for Promote {
             ),
             champion: decision.champion,
             challenger: event.challenger,
-            promoted: decision.champion == event.challenger,
+            promoted: decision.name == "promoted",
             reason: decision.reason.clone(),
         };
         let (name, reason) = (decision.name, &decision.reason);
         let notification = Notification::of_week(event.week, name, reason, &*self.store);
+        let is_repetition = decision.is_repetition;
         let fixed_test = &evaluation.comparison.fixed_test;
         let entry = AuditEntry::from(ChampionDecision {
             decision: decision.name,
@@ -181,7 +187,12 @@ impl Handler for Promote {
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
         });
-        Ok(Outcome::new(entry).publish(&decided).notify(notification))
+        let outcome = Outcome::new(entry).publish(&decided);
+        Ok(if is_repetition {
+            outcome
+        } else {
+            outcome.notify(notification)
+        })
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
@@ -207,6 +218,19 @@ struct Decision {
     name: &'static str,
     champion: Version,
     reason: String,
+    /// `true` if another event has made the challenger champion.
+    is_repetition: bool,
+}
+
+impl Decision {
+    fn kept(champion: Version, reason: String) -> Self {
+        Self {
+            name: "kept",
+            champion,
+            reason,
+            is_repetition: false,
+        }
+    }
 }
 
 #[cfg(test)]

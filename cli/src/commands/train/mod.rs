@@ -367,7 +367,7 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
     }
     let better = Promotion::by_operator(&decision::operator(), Some(champion), version);
     match promote(registry, &better).await? {
-        Promoted::Done => Ok(PromotionOutcome::Better {
+        Promoted::Done | Promoted::Already => Ok(PromotionOutcome::Better {
             champion,
             champion_mae: before.mae,
         }),
@@ -380,7 +380,7 @@ async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<Promot
     first::refuse_with_history(registry, version).await?;
     let first = Promotion::by_operator(&decision::operator(), None, version);
     match promote(registry, &first).await? {
-        Promoted::Done => Ok(PromotionOutcome::First),
+        Promoted::Done | Promoted::Already => Ok(PromotionOutcome::First),
         Promoted::Stale { .. } => Err(champion_changed(version)),
     }
 }

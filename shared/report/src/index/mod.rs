@@ -221,7 +221,7 @@ fn week_links(rows: &[AuditRow], pages: Vec<Week>) -> Vec<WeekLink> {
             .filter(|row| {
                 row.function == function && week_of(&row.event_id, &row.entry) == Some(week)
             })
-            .filter(|row| !calendar::is_dead_letter(row))
+            .filter(|row| !calendar::is_dead_letter(row) && !row.entry.is_repetition())
             .max_by_key(|row| row.timestamp)
     };
     let link = |week: Week| {
