@@ -1,7 +1,8 @@
 //! Decisions of operators: their author and their rows in the audit log.
 
-use std::{fmt, time::Duration};
+use std::{fmt, future::ready, time::Duration};
 
+use ::report::publish::{PageError, publish};
 use anyhow::Context;
 use shared::{
     audit::AuditEntry,
@@ -31,7 +32,7 @@ pub(crate) fn event_id(subject: impl fmt::Display) -> EventId {
 }
 
 /// Records an operator's decision in the audit log, with retries of transient errors. Also shows it
-/// beside the version that it is about.
+/// beside the version that it is about, and on the on-call page.
 ///
 /// # Errors
 /// Returns an error if the row cannot be written; the decision has taken effect nevertheless.
@@ -74,6 +75,7 @@ pub(crate) async fn try_record(
             _ => {
                 recorded?;
                 show(ports, &row.entry).await;
+                write_page(ports).await;
                 return Ok(());
             }
         }
@@ -94,5 +96,15 @@ async fn show(ports: &Ports, entry: &AuditEntry) {
     if let Err(error) = ports.registry.record_decision(version, &decision).await {
         let error = exit::text_of(&error.into());
         tracing::warn!(%version, error, "cannot show the decision in the registry");
+    }
+}
+
+/// Writes the on-call page, which has the decision. The audit log has it as well, so a failure is
+/// only logged.
+async fn write_page(ports: &Ports) {
+    let always = || ready(Ok::<(), PageError>(()));
+    for failure in publish(ports, None, always).await {
+        let error = exit::text_of(&failure.into());
+        tracing::warn!(error, "cannot write page");
     }
 }

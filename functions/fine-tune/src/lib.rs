@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use forecasting::{coverage::Coverage, policy::Policy};
 use model::{FineTuneRecipe, Model, StrategyName, Threads};
+use report::publish::{Pages, week_of};
 use request::Job;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
@@ -41,16 +42,21 @@ pub struct FineTune {
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
-/// Creates the handler from the variables `POLICY` and `FINE_TUNE`.
+/// The decision if a challenger was trained.
+const TRAINED: &str = "challenger-trained";
+
+/// Creates the handler from the variables `POLICY` and `FINE_TUNE`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` or `FINE_TUNE` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<FineTune, SettingsError> {
     let policy = optional(variables, "POLICY")?.unwrap_or_default();
     let recipe = optional(variables, "FINE_TUNE")?.unwrap_or_default();
-    Ok(FineTune::new(policy, recipe, ports))
+    Ok(FineTune::new(policy, recipe, ports).with_pages(ports))
 }
 
 impl FineTune {
@@ -63,6 +69,17 @@ impl FineTune {
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
             clock: Arc::clone(&ports.clock),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each event that
+    /// trains no challenger. After a training, `promote` writes them.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(Pages::of(ports)),
+            ..self
         }
     }
 
@@ -149,6 +166,15 @@ impl Handler for FineTune {
             challenger: version,
         };
         Ok(Outcome::new(entry).publish(&trained))
+    }
+
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(pages) = self.pages.as_ref().filter(|_| entry.decision != TRAINED) else {
+            return;
+        };
+        let week = week_of(&context.event_id, entry);
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.
@@ -240,7 +266,7 @@ fn entry(
             "champion_selection_scores": trials.map(|trials| trials.champion),
             "baseline": baseline,
         }),
-        ..AuditEntry::new("challenger-trained", job.explain(reason))
+        ..AuditEntry::new(TRAINED, job.explain(reason))
     }
 }
 

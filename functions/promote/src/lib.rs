@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use report::publish::{PageAddress, publish, week_of};
+use report::publish::{Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -25,8 +25,8 @@ pub struct Promote {
     policy: Policy,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
-    /// The ports that the pages are made from; `None` for a handler without pages.
-    pages: Option<Ports>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
 /// Creates the handler from the variable `POLICY`. It writes pages.
@@ -53,7 +53,7 @@ impl Promote {
     #[must_use]
     pub fn with_pages(self, ports: &Ports) -> Self {
         Self {
-            pages: Some(ports.clone()),
+            pages: Some(Pages::of(ports)),
             ..self
         }
     }
@@ -182,7 +182,7 @@ impl Handler for Promote {
             compared: Some(Compared::new(event.champion, &fixed_test.champion)),
             detail: json!({
                 "week": event.week,
-                "page": self.pages.as_ref().map(|ports| PageAddress::of_week(&*ports.store, event.week)),
+                "page": self.pages.as_ref().map(|pages| pages.address_of_week(event.week)),
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
@@ -196,14 +196,10 @@ impl Handler for Promote {
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
-        let Some(ports) = &self.pages else { return };
-        let fence = &context.fence;
+        let Some(pages) = &self.pages else { return };
         let week = week_of(&context.event_id, entry);
-        let failures = publish(ports, week, move || fence.check()).await;
-        for failure in failures {
-            let error = Error::transient("cannot update the pages").caused_by(failure);
-            tracing::warn!(error = %error.chain(), "cannot write page");
-        }
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.

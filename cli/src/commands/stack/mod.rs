@@ -100,18 +100,15 @@ impl LocalStack {
             endpoints: BTreeMap::new(),
         };
         let policy = settings.policy;
+        // These two write no page: `run` makes the on-call page at its end, `stack` on request.
         host.serve(ingest::Ingest::new(settings.open_data, &ports))
             .await?;
         host.serve(predict::Predict::new(&ports)).await?;
         host.serve(drift_check::DriftCheck::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
-        host.serve(fine_tune::FineTune::new(
-            policy.clone(),
-            settings.fine_tune,
-            &ports,
-        ))
-        .await?;
-        host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
+        let fine_tune = fine_tune::FineTune::new(policy.clone(), settings.fine_tune, &ports);
+        host.serve(fine_tune.with_pages(&ports)).await?;
+        host.serve(evaluate::Evaluate::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
         host.serve(promote::Promote::new(policy, &ports).with_pages(&ports))
             .await?;

@@ -299,6 +299,20 @@ async fn promotion_is_in_the_history_and_refusal_is_the_last_decision() {
 }
 
 #[tokio::test]
+async fn champion_of_the_audit_log_is_that_of_the_registry() {
+    let ports = state().await;
+    let of_registry = IndexPage::gather(&ports).await.unwrap().champions;
+    // The registry of a function that cannot reach it.
+    let unreachable = Ports {
+        registry: Ports::in_memory(Arc::clone(&ports.clock)).registry,
+        ..ports
+    };
+    let page = IndexPage::gather_from(&unreachable, ChampionSource::AuditLog).await;
+    assert_eq!(page.unwrap().champions, of_registry);
+    assert_eq!(of_registry.champion, Some(Version::new(2)));
+}
+
+#[tokio::test]
 async fn repeated_event_about_the_champion_keeps_the_decision_of_its_week() {
     let ports = state().await;
     let repeated = AuditEntry {
