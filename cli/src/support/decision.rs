@@ -2,8 +2,9 @@
 
 use std::{fmt, future::ready, time::Duration};
 
-use ::report::publish::{PageError, publish};
+use ::report::publish::{Page, PageAddress, PageError, publish};
 use anyhow::Context;
+use serde_json::{Value, json};
 use shared::{
     audit::AuditEntry,
     event::{EventId, Function},
@@ -60,7 +61,8 @@ pub(crate) async fn try_record(
     env: &str,
 ) -> Result<(), WarehouseError> {
     let now = ports.clock.now();
-    let row = entry
+    let page = PageAddress::of(&*ports.store, Page::Index);
+    let row = with_page(entry, &page)
         .made_by(&Program::current(), now)
         .into_row(now, Function::Promote, event_id.clone(), env)
         .by_operator();
@@ -74,7 +76,7 @@ pub(crate) async fn try_record(
             }
             _ => {
                 recorded?;
-                show(ports, &row.entry).await;
+                show(ports, &row.entry, page).await;
                 write_page(ports).await;
                 return Ok(());
             }
@@ -82,9 +84,17 @@ pub(crate) async fn try_record(
     }
 }
 
+/// Adds the address of the on-call page to the details of a decision, which are a JSON object.
+fn with_page(mut entry: AuditEntry, page: &PageAddress) -> AuditEntry {
+    if let Value::Object(detail) = &mut entry.detail {
+        detail.insert("page".to_owned(), json!(page));
+    }
+    entry
+}
+
 /// Shows a decision beside the version that it is about, in the registry. The audit log has the
 /// decision, so a failure is only logged.
-async fn show(ports: &Ports, entry: &AuditEntry) {
+async fn show(ports: &Ports, entry: &AuditEntry, page: PageAddress) {
     let Some(version) = entry.challenger_version else {
         return;
     };
@@ -92,6 +102,7 @@ async fn show(ports: &Ports, entry: &AuditEntry) {
         decision: entry.decision.clone(),
         reason: entry.reason.clone(),
         fresh_mae: None,
+        page: Some(page.url),
     };
     if let Err(error) = ports.registry.record_decision(version, &decision).await {
         let error = exit::text_of(&error.into());

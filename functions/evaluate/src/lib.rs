@@ -14,7 +14,7 @@ use forecasting::{
     time::Week,
 };
 use model::{Model, ModelCard, Threads};
-use report::publish::{Pages, week_of};
+use report::publish::{PageAddress, Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -185,7 +185,9 @@ impl Handler for Evaluate {
             challenger: event.challenger,
             evaluation: path,
         };
-        Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(event.week));
+        Ok(Outcome::new(entry(&evaluation, page)).publish(&evaluated))
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
@@ -223,7 +225,7 @@ fn check_test_set(version: Version, card: &ModelCard, current: &DataSet) -> Resu
     }
 }
 
-fn entry(evaluation: &Evaluation) -> AuditEntry {
+fn entry(evaluation: &Evaluation, page: Option<PageAddress>) -> AuditEntry {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
     let mut reason = verdicts.to_string();
@@ -242,6 +244,8 @@ fn entry(evaluation: &Evaluation) -> AuditEntry {
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
         detail: json!({
+            "week": evaluation.week,
+            "page": page,
             // The evaluation has the breakdowns. An audit row stays small.
             "comparison": comparison.without_breakdowns(),
             "coverage": coverage,

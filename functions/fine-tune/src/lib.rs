@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use forecasting::{coverage::Coverage, policy::Policy};
 use model::{FineTuneRecipe, Model, StrategyName, Threads};
-use report::publish::{Pages, week_of};
+use report::publish::{PageAddress, Pages, week_of};
 use request::Job;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
@@ -143,9 +143,11 @@ impl Handler for FineTune {
         let window = Window::before(&self.policy, job.week);
         let rows = training_rows(&self.store, &*self.warehouse, window, context.now).await?;
         let coverage = rows.coverage.clone();
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(job.week));
         if coverage.days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
-            let entry = too_little_data(&job, window, &coverage, minimum);
+            let entry = too_little_data(&job, window, &coverage, minimum, page);
             let (decision, reason) = (&entry.decision, &entry.reason);
             let notification = Notification::of_week(job.week, decision, reason, &*self.store);
             return Ok(Outcome::new(entry).notify(notification));
@@ -158,7 +160,7 @@ impl Handler for FineTune {
         let run = run::of(&job, name, &trained, &*self.store, times);
         context.fence.check().await?;
         let version = self.register(&trained.challenger, &run).await?;
-        let entry = entry(&job, window, &coverage, &trained, &run, version);
+        let entry = entry(&job, window, &coverage, &trained, (&run, version), page);
         let trained = ChallengerTrained {
             event_id: EventId::of(Function::FineTune, &job.subject),
             week: job.week,
@@ -184,7 +186,13 @@ impl Handler for FineTune {
     }
 }
 
-fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usize) -> AuditEntry {
+fn too_little_data(
+    job: &Job,
+    window: Window,
+    coverage: &Coverage,
+    minimum: usize,
+    page: Option<PageAddress>,
+) -> AuditEntry {
     let reason = job.explain(format!(
         "nothing trained: {} days from {} to {} have counts outside the fixed test set, but {minimum} are required; {coverage}",
         coverage.days, window.first, window.last_training
@@ -193,7 +201,13 @@ fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usiz
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),
         champion_version: Some(job.champion),
-        detail: json!({ "window": window, "days": coverage.days, "coverage": coverage }),
+        detail: json!({
+            "week": job.week,
+            "page": page,
+            "window": window,
+            "days": coverage.days,
+            "coverage": coverage,
+        }),
         ..AuditEntry::new("too-little-data", reason)
     }
 }
@@ -214,8 +228,8 @@ fn entry(
     window: Window,
     coverage: &Coverage,
     trained: &Trained,
-    run: &Run,
-    version: Version,
+    (run, version): (&Run, Version),
+    page: Option<PageAddress>,
 ) -> AuditEntry {
     let Trained {
         challenger,
@@ -254,6 +268,8 @@ fn entry(
         champion_version: Some(job.champion),
         challenger_version: Some(version),
         detail: json!({
+            "week": job.week,
+            "page": page,
             "window": window,
             "days": coverage.days,
             "coverage": coverage,

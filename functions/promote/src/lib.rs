@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use report::publish::{Pages, week_of};
+use report::publish::{PageAddress, Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -112,13 +112,19 @@ impl Promote {
     /// Shows the decision beside the challenger in the registry.
     ///
     /// A challenger that was deleted since the comparison is no longer shown.
-    async fn show(&self, decision: &Decision, evaluation: &Evaluation) -> Result<(), Error> {
+    async fn show(
+        &self,
+        decision: &Decision,
+        evaluation: &Evaluation,
+        page: Option<&PageAddress>,
+    ) -> Result<(), Error> {
         let challenger = evaluation.challenger;
         let fresh = evaluation.comparison.fresh.as_ref();
         let shown = VersionDecision {
             decision: decision.name.to_owned(),
             reason: decision.reason.clone(),
             fresh_mae: fresh.map(|fresh| fresh.scores.challenger.mae),
+            page: page.map(|page| page.url.clone()),
         };
         match self.registry.record_decision(challenger, &shown).await {
             Err(RegistryError::NotFound { version }) => {
@@ -154,10 +160,12 @@ impl Handler for Promote {
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
         let decision = self.decide(&evaluation, context).await?;
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(event.week));
         // The decision about the event that made the challenger champion is shown already.
         if !decision.is_repetition {
             context.fence.check().await?;
-            self.show(&decision, &evaluation).await?;
+            self.show(&decision, &evaluation, page.as_ref()).await?;
         }
         let decided = ChampionDecided {
             event_id: EventId::of(
@@ -182,7 +190,7 @@ impl Handler for Promote {
             compared: Some(Compared::new(event.champion, &fixed_test.champion)),
             detail: json!({
                 "week": event.week,
-                "page": self.pages.as_ref().map(|pages| pages.address_of_week(event.week)),
+                "page": page,
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
