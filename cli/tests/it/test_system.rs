@@ -168,7 +168,8 @@ fn text(path: &Path) -> String {
 /// Returns the contents of every object, table and registered version by path.
 ///
 /// Leaves out generations, the times of audit rows and of the start of commands, the on-call page,
-/// which has the same times, and exports, because an interrupted export stays beside the one in use.
+/// which has the same times, and exports, because an interrupted export stays beside the one in
+/// use.
 pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = ["objects", "warehouse", "registry"]

@@ -68,8 +68,9 @@ impl Ingest {
         }
     }
 
-    /// Writes the on-call page after each event that brings no counts: a dead letter, or a reply that
-    /// was not accepted. An ingested day leads to forecasts, after which `predict` writes the page.
+    /// Writes the on-call page after each event that brings no counts: a dead letter, or a reply
+    /// that was not accepted. An ingested day leads to forecasts, after which `predict` writes the
+    /// page.
     ///
     /// In the cloud, `ingest` reaches the internet and not the registry.
     #[must_use]

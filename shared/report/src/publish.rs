@@ -215,15 +215,15 @@ pub async fn missing_weeks(store: &dyn Store) -> Result<Vec<Week>, StoreError> {
         .collect())
 }
 
-/// Writes the pages that a decision changes: that of its week and of the week's month, if it is about
-/// a week, and the on-call page. Returns the failures; one page does not keep the others from being
-/// written.
+/// Writes the pages that a decision changes: that of its week and of the week's month, if it is
+/// about a week, and the on-call page. Returns the failures; one page does not keep the others from
+/// being written.
 ///
 /// `check` runs before each write, and an error of it ends the writing: the caller may no longer
 /// write then.
 ///
-/// Two processes may write the on-call page at the same time. Each makes it from the stored objects,
-/// and the last writer wins. Its page may lack the other's decision until the next one.
+/// Two processes may write the on-call page at the same time. Each makes it from the stored
+/// objects, and the last writer wins. Its page may lack the other's decision until the next one.
 pub async fn publish<C, F, E>(ports: &Ports, week: Option<Week>, check: C) -> Vec<PageError>
 where
     C: Fn() -> F,

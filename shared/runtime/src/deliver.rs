@@ -1,9 +1,9 @@
 //! One delivery, from the request to the response.
 //!
-//! The order is artifact, outcome in the ledger, audit row, pages, ledger complete, events, response.
-//! The next delivery repairs a crash between any two steps. Once the outcome is in the ledger, it
-//! continues there and does not run the handler again. The pages after a dead letter follow its ledger
-//! entry, because they show it.
+//! The order is artifact, outcome in the ledger, audit row, pages, ledger complete, events,
+//! response. The next delivery repairs a crash between any two steps. Once the outcome is in the
+//! ledger, it continues there and does not run the handler again. The pages after a dead letter
+//! follow its ledger entry, because they show it.
 
 mod dead_letter;
 mod finish;

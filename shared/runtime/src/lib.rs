@@ -66,7 +66,8 @@ pub trait Handler: Send + Sync + 'static {
         context: &Context,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
-    /// Shows a handled event or a dead letter, for example on a page. Its audit row is written by now.
+    /// Shows a handled event or a dead letter, for example on a page. Its audit row is written by
+    /// now.
     ///
     /// The delivery of a handled event still holds its lease. That of a dead letter does not: its
     /// ledger entry is final, and the fence in the context allows writing.

@@ -118,8 +118,8 @@ impl Promotion {
         self.event.as_ref()
     }
 
-    /// Returns `true` if the version is champion in the state `present`, but not by the event of this
-    /// promotion: another event promoted it, or an operator rolled back to it.
+    /// Returns `true` if the version is champion in the state `present`, but not by the event of
+    /// this promotion: another event promoted it, or an operator rolled back to it.
     ///
     /// A change that an earlier program version recorded, without its event, counts as that of this
     /// event.

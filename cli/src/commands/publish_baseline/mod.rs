@@ -79,8 +79,8 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
 /// Publishes the champion's training data as the baseline, if the champion is better than the best
 /// version that was trained on the current baseline.
 ///
-/// Both versions are scored on the same rows. A repeated call completes an interrupted one, audit row
-/// included.
+/// Both versions are scored on the same rows. A repeated call completes an interrupted one, audit
+/// row included.
 ///
 /// # Errors
 /// Returns an error if:
@@ -141,8 +141,8 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
 /// Returns the baseline before the published one if no audit row records the publication: the
 /// process that published it ended before it wrote the row.
 ///
-/// Returns `None` for the first baseline, and for the data of a retraining, which have rows of their
-/// own.
+/// Returns `None` for the first baseline, and for the data of a retraining, which have rows of
+/// their own.
 async fn unrecorded_predecessor(
     ports: &Ports,
     published: &Baseline,

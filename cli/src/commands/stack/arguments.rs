@@ -33,8 +33,8 @@ pub struct StackArguments {
     #[command(flatten)]
     pub state: StateArguments,
     /// Run the functions as processes on the emulators that the environment variables name:
-    /// GCS_BUCKET, GOOGLE_CLOUD_PROJECT, MLFLOW_TRACKING_URI and those of the emulators. The folder of
-    /// --state has only data and logs then [default: state/stack-cloud].
+    /// GCS_BUCKET, GOOGLE_CLOUD_PROJECT, MLFLOW_TRACKING_URI and those of the emulators. The folder
+    /// of --state has only data and logs then [default: state/stack-cloud].
     #[arg(long, conflicts_with = "now")]
     pub cloud: bool,
     /// Begin the stack's clock at this time, from which it advances with real time: a day, for 06:00

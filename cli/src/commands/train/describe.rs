@@ -51,9 +51,9 @@ pub(super) fn run(
     })
 }
 
-/// Returns the digest of all that the files of a model depend on: the data, the recipe, the features
-/// and the format of models. The files are never changed, so a training that would write others has
-/// another name.
+/// Returns the digest of all that the files of a model depend on: the data, the recipe, the
+/// features and the format of models. The files are never changed, so a training that would write
+/// others has another name.
 fn digest(parts: &[String]) -> Checksum {
     Checksum::of(parts.join(" ").as_bytes())
 }

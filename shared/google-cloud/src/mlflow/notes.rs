@@ -119,8 +119,8 @@ pub(super) fn is_of_run(tag: &wire::Text) -> bool {
     [DECISION_TAG, PAGE_TAG].contains(&tag.key.as_str())
 }
 
-/// Returns the description of a version: a sentence with the decision, the link to its page, and the
-/// model card.
+/// Returns the description of a version: a sentence with the decision, the link to its page, and
+/// the model card.
 pub(super) fn description(decision: Option<&VersionDecision>, card: &str) -> String {
     let sentence = match decision {
         None => "Not decided yet.".to_owned(),

@@ -10,8 +10,8 @@ use crate::index::ChampionSource;
 
 /// The pages of a deployment, for a function that writes them after its decisions.
 ///
-/// Pages are a convenience: a page that cannot be made or written is a warning in the log, and fails
-/// no event. `bike-traffic report` makes it again.
+/// Pages are a convenience: a page that cannot be made or written is a warning in the log, and
+/// fails no event. `bike-traffic report` makes it again.
 pub struct Pages {
     ports: Ports,
     source: ChampionSource,

@@ -64,8 +64,8 @@ macro_rules! python_model {
     };
 }
 
-/// If a file changes, raise [`FORMAT`] as well: a training on known data would find files with other
-/// contents, which are never changed.
+/// If a file changes, raise [`FORMAT`] as well: a training on known data would find files with
+/// other contents, which are never changed.
 #[tokio::test]
 async fn files_of_a_model_change_only_with_the_number_of_their_format() {
     let store = store();

@@ -186,8 +186,8 @@ impl Drop for Children {
     }
 }
 
-/// Copies the log of a process to a file, keeps its last lines, and sends the address as soon as the
-/// process listens. Returns the exit status at the end.
+/// Copies the log of a process to a file, keeps its last lines, and sends the address as soon as
+/// the process listens. Returns the exit status at the end.
 fn follow(
     mut child: Child,
     stderr: ChildStderr,

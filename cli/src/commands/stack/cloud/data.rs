@@ -34,8 +34,8 @@ impl Data {
     /// Reads the given files, or generates sample data.
     ///
     /// # Errors
-    /// Returns an error if only some of the files are given, if a file cannot be read, or if the live
-    /// data contain no whole week.
+    /// Returns an error if only some of the files are given, if a file cannot be read, or if the
+    /// live data contain no whole week.
     pub(super) async fn load(
         arguments: &StackArguments,
         state: &State,
@@ -73,8 +73,8 @@ impl Data {
         })
     }
 
-    /// Returns the days whose tables are written before the first week: two months that end two days
-    /// before it. The day before it is ingested, which leads to the first forecast.
+    /// Returns the days whose tables are written before the first week: two months that end two
+    /// days before it. The day before it is ingested, which leads to the first forecast.
     pub(super) fn days_before(&self) -> Vec<Day> {
         let Some(first) = self.weeks.first().map(|week| week.first_day()) else {
             return Vec::new();

@@ -136,8 +136,8 @@ impl<'a> Player<'a> {
     /// Publishes an event, unless it is done, and waits until it is. Returns the audit log.
     ///
     /// The emulator of Pub/Sub does not always deliver a refused message again, so the event is
-    /// published again after a while. A repetition changes nothing that is done: a function that has
-    /// handled its event publishes the events that follow from it again.
+    /// published again after a while. A repetition changes nothing that is done: a function that
+    /// has handled its event publishes the events that follow from it again.
     async fn publish_until<E: Event>(
         &self,
         event: &E,
@@ -173,8 +173,8 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Returns `true` once a day was ingested and the next one forecast, or nothing more follows from the
-/// request.
+/// Returns `true` once a day was ingested and the next one forecast, or nothing more follows from
+/// the request.
 fn is_ingested(log: &[AuditRow], day: Day) -> bool {
     let subject = day.to_string();
     log.iter()
