@@ -165,10 +165,9 @@ impl<const N: usize> Table<N> {
 
     /// Returns a table of the columns with these indices.
     fn with_columns(&self, shown: &[usize]) -> comfy_table::Table {
-        let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
         let mut table = comfy_table::Table::new();
         let titles = shown.iter().map(|index| self.columns[*index].title);
-        table.load_style(style).set_header(titles);
+        table.load_style(style()).set_header(titles);
         for row in &self.rows {
             table.add_row(shown.iter().map(|index| row[*index].as_str()));
         }
@@ -180,6 +179,25 @@ impl<const N: usize> fmt::Display for Table<N> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.fitted(terminal_width().unwrap_or(DEFAULT_WIDTH)))
     }
+}
+
+/// Returns the style of all tables: one rule, below the titles.
+fn style() -> TableStyle {
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
+}
+
+/// Returns a table without rows, whose columns after the first one have numbers. It is not fitted
+/// to a width: its titles are known at run time only. [`comfy_table::Table::trim_fmt`] formats it.
+pub(crate) fn of_numbers(titles: &[String]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(style()).set_header(titles);
+    for (position, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(position + 1 < titles.len())));
+        if position > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 /// Returns the width of a table.

@@ -35,7 +35,8 @@ use shared::{
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use first::Allowances;
-pub use report::{PromotionOutcome, TrainReport};
+pub use report::{DataReport, PromotionOutcome, TrainReport};
+pub use served::{IntervalReport, ServedScores};
 
 use crate::support::{
     decision, exit,
