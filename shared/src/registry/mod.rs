@@ -8,10 +8,14 @@ mod embedded;
 mod notes;
 mod promotion;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use async_trait::async_trait;
-use forecasting::counts::Counts;
+use forecasting::{counts::Counts, features::Frame, time::Hour};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
@@ -172,11 +176,24 @@ impl RunInput {
 
     /// Adds facts about the counts: the numbers of rows and counters, and the period.
     #[must_use]
-    pub fn with_profile(mut self, counts: &Counts) -> Self {
-        let period = counts.period();
+    pub fn with_profile(self, counts: &Counts) -> Self {
+        self.profiled(counts.len(), counts.counters().len(), counts.period())
+    }
+
+    /// Adds the facts of [`RunInput::with_profile`] about the counts that a frame was built from.
+    #[must_use]
+    pub fn with_frame_profile(self, frame: &Frame) -> Self {
+        let rows = frame.rows();
+        // The frame also knows the counters that have only lags.
+        let counters: BTreeSet<_> = rows.iter().map(|row| row.counter).collect();
+        let hours = || rows.iter().map(|row| row.hour);
+        self.profiled(rows.len(), counters.len(), hours().min().zip(hours().max()))
+    }
+
+    fn profiled(mut self, rows: usize, counters: usize, period: Option<(Hour, Hour)>) -> Self {
         let facts = [
-            ("num_rows", Some(counts.len().to_string())),
-            ("num_counters", Some(counts.counters().len().to_string())),
+            ("num_rows", Some(rows.to_string())),
+            ("num_counters", Some(counters.to_string())),
             (
                 "first_hour",
                 period.map(|(first, _)| first.timestamp().to_string()),
@@ -330,4 +347,44 @@ fn describe(version: Option<Version>) -> String {
         || "no version".to_owned(),
         |version| format!("version {version}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use forecasting::{counts::Counter, features::FeatureSpec, time::Day};
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn frame_has_the_profile_of_its_counts() {
+        let (first, last): (Day, Day) =
+            ("2021-06-01".parse().unwrap(), "2021-06-02".parse().unwrap());
+        let counts = |names: &[&str], first: Day| {
+            let mut counts = Counts::default();
+            for name in names {
+                let counter = counts.intern(Counter {
+                    id: None,
+                    name: (*name).to_owned(),
+                    coordinates: None,
+                });
+                let hours = first.through(last).flat_map(Day::hours);
+                hours.for_each(|hour| counts.push(counter, hour, 7));
+            }
+            counts
+        };
+        let before = counts(&["Quai", "Pont", "Rue"], first.plus(-30));
+        let test = counts(&["Quai", "Pont"], first);
+        let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[&before], &test);
+        let name = "test-2021-06-02-0a1b2c3d".parse().unwrap();
+        let sha256 = forecasting::checksum::Checksum::of(b"the counts");
+        let input = RunInput::new(&DataSet { name, sha256 }, &MemoryStore::default());
+        let profile = input.clone().with_frame_profile(&frame).profile;
+        assert_eq!(profile, input.with_profile(&test).profile);
+        assert_eq!(
+            (&*profile["num_rows"], &*profile["num_counters"]),
+            ("96", "2")
+        );
+        assert_eq!(profile["first_hour"], "2021-05-31T22:00:00Z");
+    }
 }

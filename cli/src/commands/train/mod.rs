@@ -1,7 +1,6 @@
 //! `bike-traffic train`: trains a champion from the baseline.
 
 mod arguments;
-mod curves;
 mod data;
 mod first;
 mod record;
@@ -12,14 +11,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arguments::DataSource;
-use curves::Curves;
 use forecasting::{
     checksum::Checksum,
     features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
 };
 use jiff::Timestamp;
-use model::{Model, TrainRecipe};
+use model::{Curves, Model, TrainRecipe};
 use shared::{
     baseline,
     clock::SystemClock,
