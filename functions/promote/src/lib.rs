@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod page;
+
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
@@ -192,6 +194,11 @@ impl Handler for Promote {
         for failure in failures {
             let error = Error::transient("cannot update the pages").caused_by(failure);
             tracing::warn!(error = %error.chain(), "cannot write page");
+        }
+        if let (Some(week), Some(challenger)) = (week, entry.challenger_version)
+            && let Err(error) = page::attach(ports, fence, week, challenger).await
+        {
+            tracing::warn!(error = %error.chain(), "cannot attach page to the challenger's run");
         }
     }
 

@@ -145,6 +145,8 @@ pub(super) struct Run {
 #[derive(Deserialize)]
 pub(super) struct RunInfo {
     pub(super) run_id: String,
+    #[serde(default)]
+    pub(super) artifact_uri: String,
     /// The start in milliseconds since 1970.
     #[serde(default)]
     pub(super) start_time: i64,
