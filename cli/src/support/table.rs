@@ -233,8 +233,9 @@ pub(crate) fn break_at_hyphens(name: &str, width: usize) -> String {
     text
 }
 
-/// Wraps each line that is wider than `width` between words, with indented continuation lines. A
-/// word that is wider than a line, such as a path, stays whole.
+/// Wraps each line that is wider than `width` between words, with indented continuation lines. An
+/// entry of an indented list, such as `  promote      kept: …`, goes on below its text. A word that
+/// is wider than a line, such as a path, stays whole.
 pub fn wrapped(text: &str, width: usize) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -268,8 +269,26 @@ fn wrap_line(line: &str, width: usize, lines: &mut Vec<String>) {
         if rest.is_empty() {
             return;
         }
-        prefix = " ".repeat((indent + HANGING).min(width / 2));
+        let hanging = (indent + HANGING).min(width / 2);
+        prefix = " ".repeat(text_column(line, indent, width).unwrap_or(hanging));
     }
+}
+
+/// Returns the column of the text in an indented line that begins with names and gaps of two spaces
+/// or more. Returns `None` if there is no gap in the first third of the line.
+fn text_column(line: &str, indent: usize, width: usize) -> Option<usize> {
+    let (mut column, mut spaces) = (None, 0);
+    for (position, character) in line.chars().enumerate().skip(indent).take(width / 3) {
+        if character == ' ' {
+            spaces += 1;
+        } else {
+            if spaces >= 2 && indent > 0 {
+                column = Some(position);
+            }
+            spaces = 0;
+        }
+    }
+    column
 }
 
 #[cfg(test)]
@@ -344,6 +363,10 @@ predict   1234             é";
         assert_eq!(
             wrapped(text, 30),
             "short\n  promote      kept: the error\n      is not lower\n/a/very/long/path"
+        );
+        assert_eq!(
+            wrapped("  promote      kept: the error is not lower at all", 45),
+            "  promote      kept: the error is not lower\n               at all"
         );
         assert_eq!(
             wrapped("state: /a/path/that/is/long (the last run)", 20),
