@@ -5,6 +5,7 @@ pub mod index;
 pub mod month;
 pub mod page;
 pub mod publish;
+mod state;
 pub mod svg;
 pub mod text;
 pub mod week;
