@@ -1,7 +1,7 @@
 # Alerts on the registry: MLflow's services and their database.
 
 resource "google_monitoring_alert_policy" "mlflow_errors" {
-  display_name          = "bike-traffic ${var.environment}: errors of MLflow"
+  display_name          = "${local.title}: errors of MLflow"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -28,14 +28,14 @@ resource "google_monitoring_alert_policy" "mlflow_errors" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 
 # A server that does not start answers nothing, so no response counts as an error. Cloud Run logs
 # failed probes and exits of the container in its system log.
 resource "google_monitoring_alert_policy" "mlflow_start" {
-  display_name          = "bike-traffic ${var.environment}: MLflow does not start"
+  display_name          = "${local.title}: MLflow does not start"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -55,12 +55,12 @@ resource "google_monitoring_alert_policy" "mlflow_start" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 
 resource "google_monitoring_alert_policy" "database" {
-  display_name          = "bike-traffic ${var.environment}: database of MLflow"
+  display_name          = "${local.title}: database of MLflow"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -97,7 +97,7 @@ resource "google_monitoring_alert_policy" "database" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 
