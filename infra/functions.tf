@@ -20,11 +20,10 @@ locals {
     MLFLOW_TRACKING_USERNAME = local.mlflow_username
     OPEN_DATA_URL            = var.open_data_url
     POLICY                   = var.policy
-    # Cloud Run checks the token of each push and forwards it without its signature, so a function
-    # cannot check it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
-    PUSH_AUDIENCE = "off"
-    RUST_LOG      = var.log_level
+    RUST_LOG                 = var.log_level
   }
+  # The module sets these itself, so that they agree with its push subscription.
+  push_settings = ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"]
   secrets = {
     MLFLOW_TRACKING_PASSWORD = google_secret_manager_secret.secret["mlflow-password"].secret_id
     NOTIFY_WEBHOOK           = google_secret_manager_secret.secret["notify-webhook"].secret_id
@@ -59,7 +58,7 @@ module "function" {
   generation    = var.secret_generation
   callers       = each.key == "predict" ? var.predict_callers : []
 
-  environment = { for name in local.names[each.key] : name => local.settings[name] if !contains(keys(local.secrets), name) }
+  environment = { for name in setsubtract(local.names[each.key], local.push_settings) : name => local.settings[name] if !contains(keys(local.secrets), name) }
   secrets     = { for name in local.names[each.key] : name => local.secrets[name] if contains(keys(local.secrets), name) }
 
   # Functions that log in to MLflow reach it through the network. ingest needs the internet instead.

@@ -83,7 +83,15 @@ run "push_requests_are_authenticated" {
   }
   assert {
     condition     = alltrue([for function in module.function : function.service.invoker_iam_disabled == false])
-    error_message = "Cloud Run must authenticate callers, because the functions do not: PUSH_AUDIENCE is off."
+    error_message = "Cloud Run must authenticate callers, because it removes the signatures that functions could verify."
+  }
+  assert {
+    condition = alltrue([for function in module.function : alltrue([for subscription in function.pushes :
+      { for variable in function.service.template[0].containers[0].env : variable.name => variable.value if startswith(variable.name, "PUSH_") } == {
+        PUSH_AUDIENCE        = "cloud-run:${subscription.push_config[0].oidc_token[0].audience}"
+        PUSH_SERVICE_ACCOUNT = subscription.push_config[0].oidc_token[0].service_account_email
+    }])])
+    error_message = "A function must accept events from the account of its push subscriptions only, because a caller of predict could forge them."
   }
   assert {
     condition     = alltrue([for name, function in module.function : toset(function.invokers) == toset(["serviceAccount:push-${name}@a-project.iam.gserviceaccount.com"]) && function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY" if name != "predict"])

@@ -83,7 +83,8 @@ pub trait Handler: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Returns additional routes of the service. They require the same token as deliveries.
+    /// Returns additional routes of the service. They require the same token as deliveries, except
+    /// behind Cloud Run's check of callers ([`PushAuthentication::CloudRun`]).
     fn routes(self: Arc<Self>) -> Router {
         Router::new()
     }
