@@ -14,7 +14,7 @@ use forecasting::{
     time::Week,
 };
 use model::{Model, ModelCard, Threads};
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     Timestamp,
@@ -173,8 +173,10 @@ impl Handler for Evaluate {
         Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that there is a champion.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
         registry::champion(&*self.registry).await?;
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use forecasting::{coverage::Coverage, policy::Policy};
 use model::{FineTuneRecipe, Model, StrategyName, Threads};
 use request::Job;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
@@ -151,8 +151,10 @@ impl Handler for FineTune {
         Ok(Outcome::new(entry).publish(&trained))
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that there is a champion.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
         registry::champion(&*self.registry).await?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use forecasting::time::Day;
 use google_cloud::ExploreClient;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
@@ -104,6 +104,12 @@ impl Handler for Ingest {
             .fold(Outcome::new(entry), |outcome, event| {
                 outcome.publish(&event)
             }))
+    }
+
+    /// Checks that store and warehouse answer. The open data service is not ours, and may be late.
+    async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await
     }
 }
 
