@@ -23,7 +23,7 @@ TAG ?= $(shell git describe --always --abbrev=12 --dirty=-$$(git diff HEAD | git
 # The URL of the repository in the labels of images: https, without credentials.
 SOURCE ?= $(shell git config --get remote.origin.url | sed -E 's|^git@([^:]+):|https://\1/|; s|^ssh://|https://|; s|//[^/@]*@|//|; s|\.git$$||')
 FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
-SERVICES := $(FUNCTIONS) mlflow mlflow-operators
+SERVICES := $(FUNCTIONS) mlflow
 # The resources that images and secrets need, terraform's right to act as service accounts, and the
 # rights without which Cloud Run refuses a revision. IAM takes minutes to apply a new right, so all
 # are granted before the first deployment. Metrics take minutes to become known, too.
@@ -62,6 +62,10 @@ setup: ## Install g++, curl, Rust and cargo-nextest if they are missing
 .PHONY: setup-emulators
 setup-emulators: ## Install Python, Java and the emulators' Python packages if they are missing
 	@.ci/setup emulators
+
+.PHONY: setup-mlflow
+setup-mlflow: ## Install PostgreSQL, and MLflow with the emulators' Python packages, if they are missing
+	@.ci/setup mlflow
 
 .PHONY: setup-infra
 setup-infra: ## Install shellcheck, hadolint, check-jsonschema and actionlint if they are missing
@@ -128,6 +132,10 @@ test-emulators: setup setup-emulators ## Run all tests that need emulators, on e
 	cargo build --locked --workspace --features tests/emulators --bins --tests
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo nextest run --locked --package tests --features emulators --test emulators
+
+.PHONY: test-mlflow
+test-mlflow: setup-mlflow ## Start infra/mlflow/start.py with PostgreSQL, and count its connections
+	.venv-emulators/bin/python infra/tests/mlflow_start.py
 
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation

@@ -66,10 +66,11 @@ resource "google_cloud_run_v2_service" "function" {
       }
 
       # Not /readyz: it needs a champion, and the functions are deployed before the first training.
+      # A function listens within a second, so the period is the delay of a cold start.
       startup_probe {
         period_seconds    = 1
         timeout_seconds   = 1
-        failure_threshold = 30
+        failure_threshold = 120
         http_get {
           path = "/livez"
         }
