@@ -1,8 +1,8 @@
 //! Authentication of push deliveries by the OIDC token of the subscription, see
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 //!
-//! [`signed`] verifies signature and claims of a token; [`forwarded`] compares the claims of a token
-//! that Cloud Run has verified.
+//! [`signed`] verifies signature and claims of a token; [`forwarded`] compares the claims of a
+//! token that Cloud Run has verified.
 
 mod forwarded;
 mod signed;
@@ -34,11 +34,11 @@ pub enum PushAuthentication {
     /// `PUSH_AUDIENCE=off`: deliveries are not authenticated. Intended for local use.
     #[default]
     Off,
-    /// `PUSH_AUDIENCE=cloud-run`: Cloud Run has verified the bearer token and removed its signature.
-    /// Deliveries must have the claims of the push account. Other routes are open to all callers
-    /// that Cloud Run admits.
+    /// `PUSH_AUDIENCE=cloud-run`: Cloud Run has verified the bearer token and removed its
+    /// signature. Deliveries must have the claims of the push account. Other routes are open to
+    /// all callers that Cloud Run admits.
     CloudRun {
-        /// `PUSH_AUDIENCE=cloud-run:AUDIENCE`: the audience of the token, if it is compared as well.
+        /// `PUSH_AUDIENCE=cloud-run:AUDIENCE`: the audience of the token, if it is compared too.
         audience: Option<String>,
         /// `PUSH_SERVICE_ACCOUNT`: the email address of the service account of the push
         /// subscription.
@@ -153,8 +153,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Returns `true` if the handler's own routes require the same token as deliveries. Behind Cloud
-    /// Run's check, they are open to all callers that it admits.
+    /// Returns `true` if the handler's own routes require the same token as deliveries. Behind
+    /// Cloud Run's check, they are open to all callers that it admits.
     pub(super) const fn covers_routes(&self) -> bool {
         matches!(self, Self::Signed(_))
     }

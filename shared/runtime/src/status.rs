@@ -23,7 +23,7 @@ pub enum Reply {
     Retry,
     /// The request is not authenticated as a push of the subscription; its body was not read.
     Unauthorized,
-    /// The caller is authenticated, but it is not the push account; the request's body was not read.
+    /// The caller is authenticated, but is not the push account; the request's body was not read.
     Forbidden,
     /// The body exceeds [`MAXIMUM_BODY_BYTES`] and was not read.
     TooLarge,

@@ -1,7 +1,7 @@
 //! The credentials of calls to an MLflow server.
 //!
-//! The audience of a Google ID token is the origin of the server, so the token is useless elsewhere.
-//! No token is sent over plain HTTP to another machine, and no redirect is followed with credentials.
+//! The audience of a Google ID token is the origin of the server, so other servers reject it. No
+//! token is sent over plain HTTP to another machine. No redirect is followed with credentials.
 
 use std::net::IpAddr;
 

@@ -75,8 +75,8 @@ impl MlflowRegistry {
     /// `store` has the model files and the lock, and `clock` determines when the lock expires.
     ///
     /// # Errors
-    /// Returns an error if TLS cannot be initialized, the model's name is invalid, or tokens would be
-    /// sent over plain HTTP to another machine.
+    /// Returns an error if TLS cannot be initialized, the model's name is invalid, or tokens would
+    /// be sent over plain HTTP to another machine.
     pub fn open(
         url: &Url,
         cloud: &CloudSettings,

@@ -46,8 +46,8 @@ impl SignedToken {
         }
     }
 
-    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, validity, and
-    /// email address.
+    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, validity,
+    /// and email address.
     pub(super) async fn verify(
         &self,
         headers: &HeaderMap,

@@ -72,8 +72,8 @@ async fn other_callers_are_forbidden_without_effect() {
     assert_untouched(&service).await;
 }
 
-/// Cloud Run verifies the token in `X-Serverless-Authorization` and passes on the text that a caller has
-/// written into `Authorization`.
+/// Cloud Run verifies the token in `X-Serverless-Authorization`, and passes `Authorization` on as
+/// the caller has written it.
 #[tokio::test]
 async fn claims_beside_the_verified_token_are_forbidden() {
     let service = service(None).await;
