@@ -19,7 +19,9 @@ locals {
     MLFLOW_TRACKING_URI      = module.mlflow_for_functions.uri
     MLFLOW_TRACKING_USERNAME = local.mlflow_username
     OPEN_DATA_URL            = var.open_data_url
-    POLICY                   = var.policy
+    # Traces: docs/deploy.md, section "Follow an event through the functions".
+    OTEL_EXPORTER_OTLP_ENDPOINT = var.otel_endpoint
+    POLICY                      = var.policy
     # Cloud Run checks the token of each push and forwards it without its signature, so a function
     # cannot check it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
     PUSH_AUDIENCE = "off"
@@ -30,8 +32,9 @@ locals {
     NOTIFY_WEBHOOK           = google_secret_manager_secret.secret["notify-webhook"].secret_id
   }
 
-  # Cloud Run starts no revision with a secret that has no version.
-  unset = var.notifications ? [] : ["NOTIFY_WEBHOOK"]
+  # Cloud Run starts no revision with a secret that has no version. Without a collector, a function
+  # exports nothing.
+  unset = concat(var.notifications ? [] : ["NOTIFY_WEBHOOK"], var.otel_endpoint == null ? ["OTEL_EXPORTER_OTLP_ENDPOINT"] : [])
   names = { for name, function in local.functions : name => setsubtract(concat(local.map.environment, function.environment), local.unset) }
 }
 
