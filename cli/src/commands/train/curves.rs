@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::Round;
+use model::{Round, points_every};
 use shared::registry::CurvePoint;
-
-/// The maximum number of points of a curve, apart from the last one.
-const POINTS: u32 = 50;
 
 /// The errors after each round.
 #[derive(Debug, Default)]
@@ -20,7 +17,8 @@ impl Curves {
         self.rounds.push(round);
     }
 
-    /// Returns the curves by name, with points at equal intervals and the last round.
+    /// Returns the curves by name, with at most [`model::CURVE_POINTS`] points at equal intervals and
+    /// the last round.
     pub(super) fn by_name(&self) -> BTreeMap<String, Vec<CurvePoint>> {
         let curves = [
             (
@@ -38,10 +36,10 @@ impl Curves {
 
     fn points(&self, value: impl Fn(&Round) -> Option<f64>) -> Vec<CurvePoint> {
         let last = self.rounds.last().map_or(0, |round| round.done);
-        let step = last.div_ceil(POINTS).max(1);
+        let step = points_every(last).get();
         self.rounds
             .iter()
-            .filter(|round| round.done % step == 0 || round.done == last)
+            .filter(|round| round.done.is_multiple_of(step) || round.done == last)
             .filter_map(|round| {
                 Some(CurvePoint {
                     step: round.done,

@@ -19,7 +19,7 @@ use forecasting::{
     metrics::Scores,
 };
 use jiff::Timestamp;
-use model::{Model, TrainRecipe};
+use model::{Model, Tested, TrainRecipe};
 use shared::{
     baseline,
     clock::SystemClock,
@@ -129,7 +129,7 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     let data = TrainingData::load(paths, &rejects, &*ports.store, None, plan.allow.overlap).await?;
     let scored = fit(&data, &plan.recipe, started_at)?;
     if is_first && !plan.allow.worse_than_naive {
-        first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
+        first::refuse_worse_than_naive(&scored.tested.forecasts, &scored.fixed_test)?;
     }
     let origin = (plan.data_source, "bike-traffic train");
     let trained = register(ports, &data, &plan.recipe, origin, scored).await?;
@@ -171,6 +171,8 @@ pub(crate) struct Trained {
     pub(crate) run: Run,
     pub(crate) model: Model,
     pub(crate) scores: Scores,
+    /// The forecasts of the fixed test set.
+    pub(crate) forecasts: Vec<f32>,
     pub(crate) fixed_test: FixedTest,
     /// The feature columns without values in the training data.
     pub(crate) empty_columns: Vec<&'static str>,
@@ -180,7 +182,7 @@ pub(crate) struct Trained {
 pub(crate) struct Scored {
     started_at: Timestamp,
     model: Model,
-    scores: Scores,
+    tested: Tested,
     fixed_test: FixedTest,
     empty_columns: Vec<&'static str>,
     curves: Curves,
@@ -216,11 +218,11 @@ pub(crate) fn fit_and_score(
     let model = model.with_baseline(Some(data.train_data.clone()));
     // The frame is large, and the scores do not need it.
     drop(frame);
-    let (model, scores) = model.scored_on(&fixed_test)?;
+    let (model, tested) = model.scored_on(&fixed_test)?;
     Ok(Scored {
         started_at,
         model,
-        scores,
+        tested,
         fixed_test,
         empty_columns,
         curves,
@@ -247,7 +249,7 @@ pub(crate) async fn register(
     let Scored {
         started_at,
         model,
-        scores,
+        tested: Tested { forecasts, scores },
         fixed_test,
         empty_columns,
         curves: _,
@@ -262,6 +264,7 @@ pub(crate) async fn register(
         run,
         model,
         scores,
+        forecasts,
         fixed_test,
         empty_columns,
     })
@@ -305,7 +308,7 @@ fn describe(
     data_source: &str,
     scored: &Scored,
 ) -> anyhow::Result<Run> {
-    let Scored { model, scores, .. } = scored;
+    let Scored { model, tested, .. } = scored;
     let card = model.card();
     let last_hour = card.training.last_hour;
     let (recipe, features) = (
@@ -320,7 +323,7 @@ fn describe(
         ("training_type", "champion".to_owned()),
         ("data_source", data_source.to_owned()),
         ("train_size", card.training.rows.to_string()),
-        ("test_size", scores.rows.to_string()),
+        ("test_size", tested.scores.rows.to_string()),
         ("last_hour", last_hour.timestamp().to_string()),
     ];
     let inputs = [
@@ -330,7 +333,7 @@ fn describe(
     Ok(Run {
         tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
         params: card.run_params(card.rounds),
-        metrics: model.run_metrics(&scored.fixed_test.frame)?,
+        metrics: model.run_metrics(&scored.fixed_test.frame, &tested.forecasts)?,
         inputs: inputs
             .map(|(data, counts)| RunInput::new(data, &*ports.store).with_profile(counts))
             .into(),
