@@ -202,11 +202,17 @@ impl Frame {
     }
 
     fn select(&self, is_selected: impl Fn(usize) -> bool) -> Self {
+        let positions = || (0..self.len()).filter(|position| is_selected(*position));
+        let rows = positions().count();
         let mut frame = Self {
             counters: self.counters.clone(),
-            ..Self::default()
+            rows: Vec::with_capacity(rows),
+            values: Vec::with_capacity(rows * COLUMNS.len()),
+            targets: Vec::with_capacity(rows),
+            silent: Vec::with_capacity(rows),
+            outages: Vec::with_capacity(rows),
         };
-        for position in (0..self.len()).filter(|position| is_selected(*position)) {
+        for position in positions() {
             frame.rows.push(self.rows[position]);
             frame.targets.push(self.targets[position]);
             frame.silent.push(self.silent[position]);
