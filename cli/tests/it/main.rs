@@ -15,3 +15,4 @@ mod reports;
 mod retrain;
 mod state_folder;
 mod test_system;
+mod threads;
