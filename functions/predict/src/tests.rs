@@ -2,6 +2,7 @@
 
 mod published;
 mod python;
+mod records;
 
 use std::collections::BTreeMap;
 
