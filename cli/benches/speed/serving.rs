@@ -54,7 +54,8 @@ pub(crate) async fn bench(data: &Data) {
     many_connections(Request::of(&url, &live, 100)).await;
 }
 
-/// Stores the live counts, trains a champion, and returns the ports of the day after the last count.
+/// Stores the live counts, trains a champion, and returns the ports of the day after the last
+/// count.
 async fn ports_with_champion(data: &Data, state: &State, live: &Counts) -> Ports {
     let (first, last) = live.period().expect("the live data are not empty");
     let clock = Arc::new(SimulatedClock::new(last.day().plus(1).at(6)));

@@ -15,8 +15,8 @@ const MAXIMUM_STALE_SECONDS: i64 = 1200;
 
 /// A value with the time at which it was read.
 ///
-/// A request locks it only to copy a pointer. When the value is old, one request reads it again, and
-/// the others are served with the old one.
+/// A request locks it only to copy a pointer. When the value is old, one request reads it again,
+/// and the others are served with the old one.
 #[derive(Debug)]
 pub(crate) struct Cached<T> {
     value: RwLock<Option<(Timestamp, Arc<T>)>>,

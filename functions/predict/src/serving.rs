@@ -22,8 +22,8 @@ pub(crate) struct ServingState {
     history: History,
     /// The codes of the counters of the history in the champion.
     codes: CategoryCodes,
-    /// The positions of the counters by their names. Other spellings are folded, which takes as long
-    /// as a forecast.
+    /// The positions of the counters by their names. Other spellings are folded, which takes as
+    /// long as a forecast.
     by_name: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
     /// For each counter, `true` if it has a count in the last [`HISTORY_DAYS`] days.

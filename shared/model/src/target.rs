@@ -15,8 +15,8 @@ pub(crate) fn count(prediction: f32, bias_factor: f64) -> f32 {
     (square(prediction) * bias_factor) as f32
 }
 
-/// Returns the factor that makes the sum of the forecasts equal to the sum of the counts; 1 if there
-/// is none. `predictions` are those of the booster for the rows of the counts.
+/// Returns the factor that makes the sum of the forecasts equal to the sum of the counts; 1 if
+/// there is none. `predictions` are those of the booster for the rows of the counts.
 pub(crate) fn bias_factor(predictions: &[f32], counts: &[f32]) -> f64 {
     let forecasts: f64 = predictions.iter().copied().map(square).sum();
     let counts: f64 = counts.iter().copied().map(f64::from).sum();

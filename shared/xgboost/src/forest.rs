@@ -1,8 +1,8 @@
 //! Fast predictions by the trees of a model, laid out as flat arrays.
 //!
 //! XGBoost prepares every prediction: it measures the depth of each tree, and copies its nodes for
-//! every 64 rows. A [`Forest`] is prepared once. It predicts a few hundred rows several times as fast,
-//! and its predictions are equal to the last bit.
+//! every 64 rows. A [`Forest`] is prepared once. It predicts a few hundred rows several times as
+//! fast, and its predictions are equal to the last bit.
 //!
 //! Three decisions make a walk from a root to a leaf free of branches:
 //!
@@ -49,8 +49,8 @@ struct Tree {
 struct Node {
     /// The integer of the threshold. Smaller ones go left. In a leaf, the bits of its value.
     key: u32,
-    /// The position of the left child in the tree; the right one follows it. In a leaf, the position
-    /// before its own.
+    /// The position of the left child in the tree; the right one follows it. In a leaf, the
+    /// position before its own.
     left: u16,
     /// The position in a row's integers.
     column: u16,
@@ -59,9 +59,9 @@ struct Node {
 impl Forest {
     /// Predicts the rows of a row-major slice with `columns` values per row, NaN for missing.
     ///
-    /// The predictions equal those of [`Booster::predict_in_place`](crate::Booster::predict_in_place)
-    /// to the last bit. At most `threads` threads share the rows; a few rows are predicted by the
-    /// calling thread.
+    /// The predictions equal those of
+    /// [`Booster::predict_in_place`](crate::Booster::predict_in_place) to the last bit. At most
+    /// `threads` threads share the rows; a few rows are predicted by the calling thread.
     ///
     /// # Errors
     ///

@@ -6,8 +6,8 @@ use xgboost::{Forest, check_model};
 
 /// Checks bytes as a model in UBJSON or JSON.
 ///
-/// Asserts that a complete document is not complete without its last byte, nor with another one, and
-/// that the trees of any bytes can be read.
+/// Asserts that a complete document is not complete without its last byte, nor with another one,
+/// and that the trees of any bytes can be read.
 pub fn ubj(data: &[u8]) {
     if let Some(forest) = Forest::read(data) {
         // A row of another width is an error.

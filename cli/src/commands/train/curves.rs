@@ -17,8 +17,8 @@ impl Curves {
         self.rounds.push(round);
     }
 
-    /// Returns the curves by name, with at most [`model::CURVE_POINTS`] points at equal intervals and
-    /// the last round.
+    /// Returns the curves by name, with at most [`model::CURVE_POINTS`] points at equal intervals
+    /// and the last round.
     pub(super) fn by_name(&self) -> BTreeMap<String, Vec<CurvePoint>> {
         let curves = [
             (

@@ -86,8 +86,8 @@ fn coordinates(counts: &Counts) -> Vec<String> {
         .collect()
 }
 
-/// The text of the last hour. Rows are ordered by hour as a rule, so most hours are those of the row
-/// before.
+/// The text of the last hour. Rows are ordered by hour as a rule, so most hours are those of the
+/// row before.
 #[derive(Default)]
 struct HourTexts {
     last: Option<(Hour, String)>,

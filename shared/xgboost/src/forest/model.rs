@@ -97,8 +97,8 @@ struct Arrays<'a> {
 }
 
 impl<'a> Arrays<'a> {
-    /// Reads the arrays. Returns `None` for a tree with several values per leaf, or with categorical
-    /// splits, and for arrays of different lengths.
+    /// Reads the arrays. Returns `None` for a tree with several values per leaf, or with
+    /// categorical splits, and for arrays of different lengths.
     fn of(tree: Value<'a>) -> Option<Self> {
         let arrays = Self {
             left: tree.field("left_children")?.integers()?,
