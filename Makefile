@@ -158,6 +158,11 @@ bench: require-cargo ## Measure the performance figures of the README (real data
 	cargo build --release --locked --workspace
 	cargo bench --locked --package cli --bench speed
 
+.PHONY: bench-fine-tune
+bench-fine-tune: require-cargo ## Measure the strategies of fine-tuning on 724,000 rows (real data if the data paths are set)
+	cargo build --release --locked --package fine-tune
+	cargo bench --locked --package cli --bench speed -- fine-tune
+
 .PHONY: bench-memory
 bench-memory: require-cargo setup-emulators ## Measure the memory of functions with hostile input, and with 900,000 rows on emulators
 	cargo build --locked --workspace --features tests/emulators --bins --tests --benches
