@@ -83,6 +83,10 @@ setup-fuzz: setup ## Install cargo-fuzz if the pinned version is missing
 setup-pandas: ## Install pandas in .venv
 	@.ci/setup pandas
 
+.PHONY: setup-peers
+setup-peers: ## Install the Python packages of `make bench-peers` in .venv-peers
+	@.ci/setup peers
+
 .PHONY: run
 run: setup ## Build, train, and process the weeks of the live data (sample data, unless TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH are set)
 	cargo build --release --locked --package cli
@@ -169,6 +173,12 @@ bench-memory: require-cargo setup-emulators ## Measure the memory of functions w
 	cargo test --locked --workspace --features tests/emulators --bench speed -- memory-hostile
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
+
+.PHONY: bench-peers
+bench-peers: require-cargo setup-peers ## Compare speed and memory with Python (Evidently, pandas, XGBoost, FastAPI), and write the table into the documents
+	cargo build --release --locked --workspace
+	cargo bench --locked --package cli --bench speed --no-run
+	.venv-peers/bin/python tests/peers/bench.py --write
 
 .PHONY: bench-pandas
 bench-pandas: setup-pandas ## Measure pandas with the file of `make bench` (TRAIN_DATA_PATH must be set)
