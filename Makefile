@@ -180,6 +180,11 @@ bench-peers: require-cargo setup-peers ## Compare speed and memory with Python (
 	cargo bench --locked --package cli --bench speed --no-run
 	.venv-peers/bin/python tests/peers/bench.py --write
 
+.PHONY: bench-scale
+bench-scale: require-cargo ## Measure the work of a city of 56 counters and of one of 560, and write the tables into docs/scale.md (takes an hour)
+	cargo build --release --locked --workspace
+	python3 tests/scale/bench.py --write
+
 .PHONY: bench-pandas
 bench-pandas: setup-pandas ## Measure pandas with the file of `make bench` (TRAIN_DATA_PATH must be set)
 	.venv/bin/python cli/benches/speed/pandas_features.py "$${TRAIN_DATA_PATH:?set it to the path of the training file}"

@@ -30,7 +30,7 @@ class Row:
         return self.ratio() >= self.goal if self.kind == "faster" else self.ratio() <= self.goal
 
     def cells(self):
-        ratio = f"{digits(self.ratio())} times faster" if self.kind == "faster" else f"{self.ratio():.2f} of it"
+        ratio = f"{self.ratio():.2f} of it" if self.kind == "share" else speed(self.ratio())
         sign = "≥" if self.kind == "faster" else "≤"
         goal = "" if self.goal is None else f"{sign} {self.goal:g}: {'met' if self.is_met() else 'missed'}"
         return [self.label, self.text(self.ours), self.text(self.theirs), ratio, goal]
@@ -49,6 +49,11 @@ def both(ours, theirs, name, factor=1):
 
 
 HEADER = ["measured", "bike-traffic", "Python", "ratio", "goal"]
+
+
+def speed(ratio):
+    """Returns a ratio of speeds in words."""
+    return f"{digits(ratio)} times faster" if ratio >= 1 else f"{digits(1 / ratio)} times slower"
 
 
 def digits(value):
