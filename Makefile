@@ -157,6 +157,29 @@ advisories: setup-deny ## Check the dependencies for security advisories (downlo
 machete: setup-machete ## Check for unused dependencies
 	cargo machete --skip-target-dir
 
+# These builds link XGBoost's library of the CUDA wheel. Their folder is separate, so that neither they
+# nor other builds start over. The binary finds the library by its own location.
+CUDA_WHEEL := target/cuda/wheel
+CUDA_CARGO = XGBOOST_LIB_DIR=$(CURDIR)/$(CUDA_WHEEL)/xgboost/lib cargo
+
+.PHONY: setup-cuda
+setup-cuda: setup ## Download XGBoost's library with CUDA into target/cuda/wheel
+	@.ci/setup cuda
+
+.PHONY: cuda
+cuda: setup-cuda ## Build bike-traffic for --device cuda into target/cuda/release
+	$(CUDA_CARGO) rustc --release --locked --target-dir target/cuda --package cli --bin bike-traffic -- \
+	  -C 'link-arg=-Wl,-rpath,$$ORIGIN/../wheel/xgboost/lib'
+	target/cuda/release/bike-traffic --version
+
+.PHONY: test-cuda
+test-cuda: setup-cuda ## Run the tests of training with XGBoost's CUDA library; fails without an NVIDIA GPU
+	REQUIRE_CUDA=1 $(CUDA_CARGO) test --locked --target-dir target/cuda --package xgboost --package model
+
+.PHONY: bench-cuda
+bench-cuda: cuda ## Time training on 0.7 and 7 million rows on the CPU and on an NVIDIA GPU, and write the table into docs/training.md
+	python3 tests/scale/cuda.py --write
+
 .PHONY: bench
 bench: require-cargo ## Measure the performance figures of the README (real data if the data paths are set)
 	cargo build --release --locked --workspace

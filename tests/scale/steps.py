@@ -55,11 +55,11 @@ class Steps:
         self.output = finished.output
         return Measured(finished.seconds, finished.peak_mib)
 
-    def train(self):
+    def train(self, device="cpu"):
         shutil.rmtree(self.city.state, ignore_errors=True)
         measured = self.command(
             "train", "--state", self.city.state, "--train-path", self.city.train, "--test-path", self.city.test,
-            "--allow-worse-than-naive", "--json",
+            "--device", device, "--allow-worse-than-naive", "--json",
         )
         self.sizes["training rows"] = rows_of(self.city.train)
         return measured
