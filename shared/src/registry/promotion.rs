@@ -269,7 +269,7 @@ pub async fn promote(
 }
 
 /// Completes the last promotion if it was interrupted between the moves of the two aliases. Changes
-/// nothing otherwise.
+/// nothing otherwise, nor if the champion has changed since `state` was read.
 ///
 /// # Errors
 /// Returns the errors of [`Registry::promote`].
@@ -288,9 +288,10 @@ pub async fn complete_last_change(
     let repeated = Promotion {
         from,
         to,
-        changes: None,
+        // A change since `state` was read, such as a rollback, must not be undone.
+        changes: Some(state.changes),
         is_rollback,
-        event: None,
+        event: state.promoted_by.clone(),
         reason: String::new(),
     };
     registry.promote(&repeated).await.map(|_| ())

@@ -59,6 +59,21 @@ pub async fn repeated_promotion_changes_nothing(target: &Setup) {
     assert_eq!(registry.champion_state().await.unwrap(), before);
 }
 
+/// A completion that read the state before a rollback does not undo the rollback.
+pub async fn late_completion_changes_nothing(target: &Setup) {
+    let registry = &*target.registry;
+    let [first, second] = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let change = promotion(Some(first), second);
+    let _ = promote(registry, &change).await.unwrap();
+    let seen = registry.champion_state().await.unwrap();
+    let back = Promotion::rollback(&Operator::named("tests"), &seen, first);
+    let _ = promote(registry, &back).await.unwrap();
+    let after = registry.champion_state().await.unwrap();
+    complete_last_change(registry, &seen).await.unwrap();
+    assert_eq!(registry.champion_state().await.unwrap(), after);
+}
+
 /// A promotion by another event is told apart from a repetition of the event that moved the alias.
 pub async fn promotion_by_another_event_is_told_apart(target: &Setup) {
     let registry = &*target.registry;
