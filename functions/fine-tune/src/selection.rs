@@ -57,7 +57,7 @@ pub fn choose(
         return Ok(Choice {
             strategy,
             trials: None,
-            reason: format!("{strategy} is the strategy of FINE_TUNE"),
+            reason: format!("{strategy} is the strategy of the recipe"),
         });
     }
     let days = SelectionDays::of(window);
