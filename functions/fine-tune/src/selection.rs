@@ -1,7 +1,9 @@
 //! The choice of a strategy on the selection days.
 
 use forecasting::{features::Frame, time::Day};
-use model::{FineTuneRecipe, ModelError, Rows, Strategy, StrategyName, Trials, try_strategies};
+use model::{
+    FineTuneRecipe, ModelError, Rows, Strategy, StrategyName, Trial, Trials, try_strategies,
+};
 use serde::Serialize;
 
 use crate::Window;
@@ -55,7 +57,7 @@ pub fn choose(
         return Ok(Choice {
             strategy,
             trials: None,
-            reason: format!("{strategy} is the strategy of FINE_TUNE"),
+            reason: format!("{strategy} is the strategy of the recipe"),
         });
     }
     let days = SelectionDays::of(window);
@@ -125,9 +127,64 @@ fn describe(strategy: StrategyName, mae: f64, days: SelectionDays, trials: &Tria
         }
     }
     reason.push_str(&format!(", champion {:.1}", trials.champion.mae));
+    let mut tried = trials.strategies.iter();
+    let is_lower = |trial: &Trial| {
+        trial
+            .selection_scores
+            .is_some_and(|scores| scores.mae < mae)
+    };
+    if tried.any(is_lower) {
+        reason.push_str("; an error that is less than 1 % lower does not count");
+    }
     let failures = trials.failures();
     if !failures.is_empty() {
         reason.push_str(&format!("; left out: {}", failures.join("; ")));
     }
     reason
+}
+
+#[cfg(test)]
+mod tests {
+    use forecasting::metrics::Scores;
+
+    use super::*;
+
+    fn scores(mae: f64) -> Scores {
+        Scores::new(&[mae], &[0.0]).unwrap()
+    }
+
+    #[test]
+    fn reason_has_the_errors_of_all_strategies_and_says_why_the_lowest_did_not_win() {
+        let trial = |(strategy, mae)| Trial {
+            strategy,
+            selection_scores: Some(scores(mae)),
+            error: None,
+        };
+        let days = SelectionDays {
+            first: "2021-07-19".parse().unwrap(),
+            last: "2021-07-25".parse().unwrap(),
+        };
+        let reason = |of_window: f64| {
+            let strategies = [
+                (StrategyName::Append, 11.92),
+                (StrategyName::SlidingWindow, of_window),
+                (StrategyName::LeafRefit, 12.5),
+            ];
+            let trials = Trials {
+                champion: scores(13.0),
+                strategies: strategies.map(trial).into(),
+            };
+            let (strategy, scores) = trials.best().unwrap();
+            describe(strategy, scores.mae, days, &trials)
+        };
+        assert_eq!(
+            reason(11.0),
+            "sliding-window chosen: MAE 11.0 on 2021-07-19 to 2021-07-25, append 11.9, leaf-refit 12.5, champion 13.0"
+        );
+        assert!(
+            reason(12.0)
+                .ends_with(", champion 13.0; an error that is less than 1 % lower does not count")
+        );
+        assert!(reason(13.0).starts_with("append chosen: MAE 11.9 on "));
+    }
 }

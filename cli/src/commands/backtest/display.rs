@@ -173,7 +173,8 @@ fn best(best: Best) -> String {
 }
 
 fn summary_row(name: String, summary: &SeriesSummary) -> [String; 5] {
-    let change = |change: f64| format!("{:+.1} %", change * 100.0);
+    // Adding zero removes the sign of a change that rounds to zero.
+    let change = |change: f64| format!("{:+.1} %", (change * 1000.0).round() / 10.0 + 0.0);
     let worst = summary
         .worst
         .map(|worst| format!("{} {}", change(worst.change), worst.week));

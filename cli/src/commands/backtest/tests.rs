@@ -148,6 +148,8 @@ async fn report_has_all_parts_as_json_and_fits_into_80_columns() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     assert!(!text.contains("not judged"), "{text}");
+    let frozen = text.lines().find(|line| line.contains("frozen: "));
+    assert!(frozen.is_some_and(|line| line.contains("+0.0 %")), "{text}");
     let svg = plot::svg(&report);
     for label in ["first champion (", "corrected daily (", "loop, guarded ("] {
         assert!(svg.contains(label), "{svg}");

@@ -19,7 +19,7 @@ pub use arguments::RunArguments;
 pub use drive::{Drive, Live};
 pub use inputs::Inputs;
 pub use summary::Summary;
-pub use tracks::{Tracks, TracksErrors, TracksWeek};
+pub use tracks::{Promotions, Tracks, TracksErrors, TracksWeek};
 pub use week::{Decision, WeekEntry};
 
 use self::tracks::Race;
@@ -113,6 +113,6 @@ pub async fn play(
         tracing::warn!(error = %exit::text_of(&error), "cannot write page");
     }
     let dead_letters = LocalStack::dead_letters(state).await?;
-    let tracks = race.finish(&stack.ports).await?;
+    let tracks = race.finish(&stack.ports, &weeks).await?;
     Summary::store(&*stack.ports.store, trained, weeks, tracks, dead_letters).await
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared::{
     event::Function,
     store::{Condition, Store, write_json},
+    week_report::{IntervalCoverage, LiveAccuracy},
 };
 
 use super::{tracks::Tracks, week::WeekEntry};
@@ -70,8 +71,12 @@ impl Summary {
             .iter()
             .map(|week| format!("```text\n{week}\n```\n"))
             .collect();
+        let intervals: String = intervals(&self.weeks)
+            .iter()
+            .map(|line| format!("{line}\n\n"))
+            .collect();
         format!(
-            "# The first champion\n\n```text\n{}\n```\n\n# The weeks\n\n{}{rule}{rows}\n# The tracks\n\n{}\n# The decisions\n\n{}\n{} dead letters\n",
+            "# The first champion\n\n```text\n{}\n```\n\n# The weeks\n\n{}{rule}{rows}\n{intervals}# The tracks\n\n{}\n# The decisions\n\n{}\n{} dead letters\n",
             self.trained,
             line(HEADER.map(str::to_owned)),
             self.tracks.markdown(),
@@ -83,15 +88,40 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}\n\n{}\nsummary: {}\npage: {}",
-            table(&self.weeks),
-            self.tracks,
-            self.address,
-            self.page
-        )
+        writeln!(formatter, "{}\n\n{}", table(&self.weeks), self.tracks)?;
+        for line in intervals(&self.weeks) {
+            writeln!(formatter, "{line}")?;
+        }
+        write!(formatter, "summary: {}\npage: {}", self.address, self.page)
     }
+}
+
+/// Describes the intervals of all weeks, on living counters. Without intervals, there are no lines.
+fn intervals(weeks: &[WeekEntry]) -> Vec<String> {
+    let of_level = |(level, of): (&str, fn(LiveAccuracy) -> Option<IntervalCoverage>)| {
+        let of_week = |week: &WeekEntry| week.accuracy.and_then(of);
+        let weeks: Vec<_> = weeks.iter().filter_map(of_week).collect();
+        let rows: usize = weeks.iter().map(|week| week.rows).sum();
+        let mean = |value: fn(&IntervalCoverage) -> f64| {
+            let sum: f64 = weeks
+                .iter()
+                .map(|week| week.rows as f64 * value(week))
+                .sum();
+            sum / rows as f64
+        };
+        (rows > 0).then(|| {
+            format!(
+                "{level} intervals of all weeks: {:.1} % of {rows} counts inside, mean width {:.1}",
+                mean(|week| week.share) * 100.0,
+                mean(|week| week.mean_width)
+            )
+        })
+    };
+    let levels: [(&str, fn(LiveAccuracy) -> Option<IntervalCoverage>); 2] = [
+        ("80 %", |accuracy| accuracy.interval_80),
+        ("95 %", |accuracy| accuracy.interval_95),
+    ];
+    levels.into_iter().filter_map(of_level).collect()
 }
 
 const HEADER: [&str; 8] = [
@@ -146,6 +176,8 @@ fn table(weeks: &[WeekEntry]) -> Table<8> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use shared::registry::Version;
 
     use super::*;
@@ -168,6 +200,8 @@ mod tests {
                 decision(Function::Promote, "promoted"),
             ],
             live_mae: Some(123.4),
+            accuracy: None,
+            silent_counters: BTreeSet::new(),
             frozen_mae: Some(234.5),
             champion: Version::new(12),
         };

@@ -10,10 +10,10 @@ use forecasting::{
 };
 use model::{FineTuneRecipe, Model, Threads};
 use serde::Serialize;
-use shared::{ports::Ports, registry::Version};
+use shared::{event::Function, ports::Ports, registry::Version};
 use tokio::task::JoinHandle;
 
-use super::drive::Live;
+use super::{drive::Live, week::WeekEntry};
 use crate::{
     commands::train::TrainReport,
     support::{
@@ -32,6 +32,36 @@ pub struct Tracks {
     pub weeks: Vec<TracksWeek>,
     /// The means of the weekly errors.
     pub mean: TracksErrors,
+    /// The weeks after which each policy has promoted a challenger.
+    pub promotions: Promotions,
+}
+
+/// The weeks after which each policy has promoted a challenger, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Promotions {
+    /// The weeks under the policy `fixed-test`.
+    pub fixed_test: Vec<Week>,
+    /// The weeks under the policy `guarded`.
+    pub guarded: Vec<Week>,
+}
+
+impl Promotions {
+    /// Describes the promotions of each policy.
+    fn lines(&self) -> [String; 2] {
+        let line = |(rule, weeks): (PromotionRule, &[Week])| {
+            let weeks: Vec<_> = weeks.iter().map(ToString::to_string).collect();
+            let weeks = match &weeks[..] {
+                [] => "none".to_owned(),
+                weeks => format!("after {}", weeks.join(", ")),
+            };
+            format!("promotions under {}: {weeks}", rule_name(rule))
+        };
+        [
+            (PromotionRule::FixedTest, &self.fixed_test[..]),
+            (PromotionRule::Guarded, &self.guarded[..]),
+        ]
+        .map(line)
+    }
 }
 
 /// The live errors of one week.
@@ -122,10 +152,11 @@ impl Race {
     }
 
     /// Waits for the other policy, and compares all tracks with the forecasts that the run has
-    /// published.
-    pub(super) async fn finish(self, ports: &Ports) -> anyhow::Result<Tracks> {
+    /// published. `acted` are the weeks of the run.
+    pub(super) async fn finish(self, ports: &Ports, acted: &[WeekEntry]) -> anyhow::Result<Tracks> {
         let played = self.other.await.context("cannot finish a track")??;
         let other = played.first().context("the other policy has no track")?;
+        let promotions = promotions(self.acting, acted, other);
         let (first, last) = self.days;
         let acted = ports.warehouse.forecasts(first, last).await?;
         let model = Model::load_version(
@@ -158,12 +189,33 @@ impl Race {
                 }
             },
         );
-        Ok(Tracks::new(self.acting, weeks.collect()))
+        Ok(Tracks::new(self.acting, weeks.collect(), promotions))
+    }
+}
+
+/// Returns the promotions of the run and of the policy that was played beside it.
+fn promotions(acting: PromotionRule, acted: &[WeekEntry], other: &Played) -> Promotions {
+    let acted = acted
+        .iter()
+        .filter(|week| week.decision_of(Function::Promote) == "promoted")
+        .map(|week| week.week)
+        .collect();
+    let weeks = other.weeks.iter().filter(|week| week.promoted);
+    let other = weeks.map(|week| week.week).collect();
+    match acting {
+        PromotionRule::FixedTest => Promotions {
+            fixed_test: acted,
+            guarded: other,
+        },
+        PromotionRule::Guarded => Promotions {
+            fixed_test: other,
+            guarded: acted,
+        },
     }
 }
 
 impl Tracks {
-    fn new(acting: PromotionRule, weeks: Vec<TracksWeek>) -> Self {
+    fn new(acting: PromotionRule, weeks: Vec<TracksWeek>, promotions: Promotions) -> Self {
         let mean = |track: usize| {
             let errors = weeks.iter().filter_map(|week| week.errors.all()[track]);
             let known: Vec<_> = errors.collect();
@@ -173,6 +225,7 @@ impl Tracks {
             acting,
             mean: TracksErrors::from_all([0, 1, 2, 3].map(mean)),
             weeks,
+            promotions,
         }
     }
 
@@ -199,15 +252,15 @@ impl Tracks {
         format!(
             "{}|---|---|---|---|---|\n{rows}\n{}\n",
             line(&HEADER.map(str::to_owned)),
-            self.legend()
+            self.legend().join("; ")
         )
     }
 
-    fn legend(&self) -> String {
-        format!(
-            "live MAE on the same rows; this run acted under {}",
-            rule_name(self.acting)
-        )
+    fn legend(&self) -> [String; 3] {
+        let acting = rule_name(self.acting);
+        let errors = format!("live MAE on the same rows; this run acted under {acting}");
+        let [fixed_test, guarded] = self.promotions.lines();
+        [errors, fixed_test, guarded]
     }
 }
 
@@ -232,7 +285,7 @@ impl fmt::Display for Tracks {
         for row in self.rows() {
             table.add_row(row);
         }
-        write!(formatter, "{table}\n{}", self.legend())
+        write!(formatter, "{table}\n{}", self.legend().join("\n"))
     }
 }
 
@@ -256,6 +309,12 @@ mod tests {
                 week("2021-W30", [Some(12.0), Some(11.0), Some(11.0), Some(10.0)]),
                 week("2021-W31", [Some(10.0), Some(9.5), Some(9.5), None]),
             ],
+            Promotions {
+                guarded: ["2021-W30", "2021-W31"]
+                    .map(|week| week.parse().unwrap())
+                    .into(),
+                ..Promotions::default()
+            },
         );
         let markdown = tracks.markdown();
         assert!(
@@ -267,12 +326,15 @@ mod tests {
             "{markdown}"
         );
         let text = tracks.to_string();
-        assert!(text.ends_with("this run acted under fixed-test"), "{text}");
+        let legend = "this run acted under fixed-test\npromotions under fixed-test: none\n\
+                      promotions under guarded: after 2021-W30, 2021-W31";
+        assert!(text.ends_with(legend), "{text}");
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
         let json = serde_json::to_value(&tracks).unwrap();
         assert_eq!(json["weeks"][0]["guarded"], 10.0);
         assert_eq!(json["acting"], "fixed-test");
+        assert_eq!(json["promotions"]["guarded"][1], "2021-W31");
     }
 }

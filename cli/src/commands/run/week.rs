@@ -1,10 +1,13 @@
 //! The entries of the timeline, one per week, read from the audit log.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use forecasting::{policy::Verdicts, time::Week};
+use forecasting::{
+    policy::Verdicts,
+    time::{Day, Week},
+};
 use serde::{Deserialize, Serialize};
-use shared::{audit::AuditRow, event::Function, registry::Version};
+use shared::{audit::AuditRow, event::Function, registry::Version, week_report::LiveAccuracy};
 
 /// The width of the names of functions in the timeline.
 const WIDTH: usize = 12;
@@ -20,6 +23,10 @@ pub struct WeekEntry {
     pub decisions: Vec<Decision>,
     /// The mean absolute error of the stored forecasts, in bicycles an hour.
     pub live_mae: Option<f64>,
+    /// The accuracy of the stored forecasts in other respects, and the coverage of their intervals.
+    pub accuracy: Option<LiveAccuracy>,
+    /// The counters that were forecast as 0 on at least one day, because they were silent.
+    pub silent_counters: BTreeSet<String>,
     /// The mean absolute error of the first champion's forecasts, in bicycles an hour.
     pub frozen_mae: Option<f64>,
     /// The champion after the week's decisions.
@@ -89,6 +96,9 @@ impl WeekEntry {
             week,
             drifted_share: check.and_then(|row| row.entry.detail.get("drifted_share")?.as_f64()),
             live_mae: check.and_then(|row| row.entry.mae),
+            accuracy: check
+                .and_then(|row| LiveAccuracy::deserialize(row.entry.detail.get("accuracy")?).ok()),
+            silent_counters: silent_counters(week, audit_log),
             decisions: rows.iter().map(|row| Decision::of_row(row)).collect(),
             frozen_mae,
             champion,
@@ -105,6 +115,18 @@ impl WeekEntry {
     }
 }
 
+/// Returns the names of the silent counters in the forecasts of a week.
+fn silent_counters(week: Week, audit_log: &[AuditRow]) -> BTreeSet<String> {
+    let of_row = |row: &AuditRow| {
+        let detail = &row.entry.detail;
+        let day: Day = detail.get("day")?.as_str()?.parse().ok()?;
+        let names = detail.get("silent_counter_names")?;
+        let names = Vec::<String>::deserialize(names).ok()?;
+        (row.function == Function::Predict && day.week() == week).then_some(names)
+    };
+    audit_log.iter().filter_map(of_row).flatten().collect()
+}
+
 impl fmt::Display for WeekEntry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error =
@@ -118,6 +140,14 @@ impl fmt::Display for WeekEntry {
             error(self.live_mae),
             error(self.frozen_mae)
         )?;
+        if !self.silent_counters.is_empty() {
+            let names: Vec<_> = self.silent_counters.iter().map(String::as_str).collect();
+            let (function, names) = (Function::Predict.name(), names.join(", "));
+            write!(
+                formatter,
+                "\n  {function:<WIDTH$} silent counters, forecast as 0: {names}"
+            )?;
+        }
         for decision in &self.decisions {
             write!(formatter, "\n  {decision}")?;
         }
@@ -136,6 +166,38 @@ mod tests {
     fn row(function: Function, entry: AuditEntry) -> AuditRow {
         let event_id = EventId::of(Function::DriftCheck, "2021-W30");
         entry.into_row(Timestamp::UNIX_EPOCH, function, event_id, "local")
+    }
+
+    /// Names of other weeks and of other functions are left out.
+    #[test]
+    fn silent_counters_and_coverage_are_those_of_the_week() {
+        let forecast = |day: &str, names: &[&str]| AuditEntry {
+            detail: json!({ "day": day, "silent_counter_names": names }),
+            ..AuditEntry::new("forecast", "48 forecasts")
+        };
+        let scores = json!({ "mae": 9.0, "rmse": 18.0, "r2": 0.9, "rows": 336 });
+        let coverage = json!({ "rows": 336, "share": 0.75, "mean_width": 30.0 });
+        let checked = AuditEntry {
+            detail: json!({ "accuracy": {
+                "uncorrected": scores, "living": null, "seasonal_naive": null,
+                "interval_80": coverage, "interval_95": null,
+            } }),
+            ..AuditEntry::new("no-drift", "a reason")
+        };
+        let log = [
+            row(Function::Predict, forecast("2021-07-25", &["Rue"])),
+            row(Function::Predict, forecast("2021-07-26", &["Quai"])),
+            row(Function::Predict, forecast("2021-08-01", &["Quai", "Pont"])),
+            row(Function::Predict, forecast("2021-08-02", &["Rue"])),
+            row(Function::Ingest, forecast("2021-07-27", &["Rue"])),
+            row(Function::DriftCheck, checked),
+        ];
+        let week = "2021-W30".parse().unwrap();
+        let entry = WeekEntry::of_audit_log(week, &log, Version::new(1), None);
+        assert_eq!(entry.accuracy.unwrap().interval_80.unwrap().share, 0.75);
+        let text = entry.to_string();
+        let expected = "predict      silent counters, forecast as 0: Pont, Quai";
+        assert_eq!(text.lines().nth(1), Some(format!("  {expected}").as_str()));
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! The lines of a run: the training of the first champion, the weeks and the summary.
 
+use std::collections::BTreeSet;
+
 use cli::commands::{
-    run::{Decision, Summary, Tracks, TracksErrors, TracksWeek, WeekEntry},
+    run::{Decision, Promotions, Summary, Tracks, TracksErrors, TracksWeek, WeekEntry},
     train::{DataReport, IntervalReport, PromotionOutcome, ServedScores, TrainReport},
 };
 use forecasting::{
     metrics::Scores,
     policy::{PromotionRule, Verdict, Verdicts},
 };
-use shared::{event::Function, registry::Version};
+use shared::{
+    event::Function,
+    registry::Version,
+    week_report::{IntervalCoverage, LiveAccuracy},
+};
 
 use super::{assert_printed, name};
 
@@ -101,6 +107,8 @@ fn weeks() -> Vec<WeekEntry> {
         drifted_share: Some(0.75),
         decisions,
         live_mae: Some(live_mae),
+        accuracy: None,
+        silent_counters: BTreeSet::new(),
         frozen_mae: Some(frozen_mae),
         champion: Version::new(12),
     };
@@ -117,9 +125,31 @@ fn weeks() -> Vec<WeekEntry> {
     ];
     let quiet = vec![decision(Function::DriftCheck, "no-drift", "live MAE 15.0")];
     vec![
-        of_week("2021-W29", quiet, 15.0, 114.7),
-        of_week("2021-W33", decisions, 7.3, 7.4),
+        WeekEntry {
+            accuracy: Some(accuracy(3_000, 0.75, 30.0)),
+            silent_counters: ["Pont", "Quai"].map(str::to_owned).into(),
+            ..of_week("2021-W29", quiet, 15.0, 114.7)
+        },
+        WeekEntry {
+            accuracy: Some(accuracy(1_000, 0.95, 50.0)),
+            ..of_week("2021-W33", decisions, 7.3, 7.4)
+        },
     ]
+}
+
+/// Returns an accuracy whose 80 % intervals have this coverage and mean width.
+fn accuracy(rows: usize, share: f64, mean_width: f64) -> LiveAccuracy {
+    LiveAccuracy {
+        uncorrected: scores(9.0, 18.0, 0.9, rows),
+        living: None,
+        seasonal_naive: None,
+        interval_80: Some(IntervalCoverage {
+            rows,
+            share,
+            mean_width,
+        }),
+        interval_95: None,
+    }
 }
 
 fn tracks() -> Tracks {
@@ -144,6 +174,10 @@ fn tracks() -> Tracks {
             of_week("2021-W33", [7.44, 7.32, 7.31, 7.3]),
         ],
         mean: errors([61.09, 11.15, 11.14, 11.13]),
+        promotions: Promotions {
+            guarded: vec!["2021-W33".parse().unwrap()],
+            ..Promotions::default()
+        },
     }
 }
 

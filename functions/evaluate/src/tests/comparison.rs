@@ -64,7 +64,14 @@ fn both_models_are_scored_alone_on_the_fixed_test_set() {
     assert_eq!(seasonal_naive, None, "no count is known a week earlier");
     let breakdown = comparison.fixed_test_breakdown.unwrap();
     assert_eq!(breakdown.counters[0].name, "Quai");
-    assert_near(breakdown.counters[0].challenger.unwrap().mae, 4.0);
+    let of_counter = breakdown.counters[0].challenger.unwrap();
+    assert_near(of_counter.mae, 4.0);
+    assert_near(of_counter.rmse.unwrap(), 5.0);
+    assert_near(of_counter.r2.unwrap(), 1.0 - 25.0 / 9.0);
+    assert_near(of_counter.share.unwrap(), 0.8);
+    // The bands have an equal share of both days.
+    let of_band = breakdown.bands[0].challenger.unwrap();
+    assert_near(of_band.rmse.unwrap(), 5.0);
 }
 
 /// The counter counts nothing on the second of three days.

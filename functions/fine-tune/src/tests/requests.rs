@@ -103,6 +103,18 @@ async fn requested_fields_replace_those_of_the_recipe() {
         (&recipe["learning_rate"], &recipe["epochs"]),
         (&json!(0.5), &json!(2))
     );
+    // The values of the training strategy.
+    let fields = r#""reason":"a new lane","strategy":"append","recipe":{"learning_rate":0.001,"epochs":5,"freeze_layers":true}"#;
+    let literal = request(&ports, fields, now).await.unwrap();
+    let reason = &literal.entry().reason;
+    assert!(
+        reason.contains("; append is the strategy of the recipe"),
+        "{reason}"
+    );
+    let version = literal.entry().challenger_version.unwrap();
+    let params = ports.registry.version(version).await.unwrap().run.params;
+    let values = ["learning_rate", "epochs", "freeze_layers"].map(|name| params[name].as_str());
+    assert_eq!(values, ["0.001", "5", "all"]);
     for (fields, expected) in [
         (r#"{"epochs":"many"}"#, "invalid `epochs` in the recipe"),
         (

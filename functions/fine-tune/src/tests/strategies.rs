@@ -92,7 +92,7 @@ async fn sliding_window_learns_from_baseline_and_later_days() {
     assert!(
         entry
             .reason
-            .contains("rows since 2021-04-20; sliding-window is the strategy of FINE_TUNE"),
+            .contains("rows since 2021-04-20; sliding-window is the strategy of the recipe"),
         "{}",
         entry.reason
     );

@@ -1,5 +1,7 @@
 //! The errors of one or two models by counter, hour, weekday, kind of day, and level of the counts.
 
+mod sums;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -7,6 +9,8 @@ use crate::{
     counts::Counter,
     time::Hour,
 };
+
+use self::sums::{Row, Sums};
 
 const HOURS: usize = 24;
 const WEEKDAYS: usize = 7;
@@ -119,12 +123,24 @@ pub struct Cell {
 }
 
 /// The errors of one model on a group of rows, in bicycles per hour.
+///
+/// Only the groups of two models have all scores. The cells, the groups of one model and those of
+/// earlier versions have `mae` and `bias`, because a page reads the reports of many weeks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct GroupScores {
     /// The mean absolute error.
     pub mae: f64,
     /// The mean of the forecasts minus the mean of the counts.
     pub bias: f64,
+    /// The root mean squared error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rmse: Option<f64>,
+    /// The coefficient of determination, as in [`Scores`](super::Scores).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r2: Option<f64>,
+    /// The sum of the absolute errors divided by the sum of the counts; absent without bicycles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }
 
 impl Group {
@@ -249,129 +265,4 @@ fn cells(sums: &[Sums; WEEKDAYS * HOURS]) -> Vec<Cell> {
             seasonal_naive_mae: sums.seasonal_naive.scores().map(|scores| scores.mae),
         })
         .collect()
-}
-
-/// A row of one or two models.
-struct Row {
-    counter: usize,
-    hour: Hour,
-    count: f64,
-    champion: f64,
-    challenger: Option<f64>,
-    seasonal_naive: Option<f64>,
-    is_living: bool,
-}
-
-impl From<&ComparedRow> for Row {
-    fn from(row: &ComparedRow) -> Self {
-        Self {
-            counter: row.counter,
-            hour: row.hour,
-            count: row.count,
-            champion: row.champion,
-            challenger: Some(row.challenger),
-            seasonal_naive: row.seasonal_naive,
-            is_living: row.is_living,
-        }
-    }
-}
-
-impl From<&ForecastRow> for Row {
-    fn from(row: &ForecastRow) -> Self {
-        Self {
-            counter: row.counter,
-            hour: row.hour,
-            count: row.count,
-            champion: row.forecast,
-            challenger: None,
-            seasonal_naive: row.seasonal_naive,
-            is_living: row.is_living,
-        }
-    }
-}
-
-/// The sums over the rows of a group.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    rows: usize,
-    counts: f64,
-    silent_hours: usize,
-    champion: ErrorSums,
-    challenger: ErrorSums,
-    seasonal_naive: ErrorSums,
-}
-
-/// The sums over the rows of a group that have a forecast.
-#[derive(Debug, Clone, Copy, Default)]
-struct ErrorSums {
-    rows: usize,
-    errors: f64,
-    absolute_errors: f64,
-}
-
-impl Sums {
-    fn add(&mut self, row: &Row) {
-        self.rows += 1;
-        self.counts += row.count;
-        self.silent_hours += usize::from(!row.is_living);
-        self.champion.add(row.champion - row.count);
-        if let Some(challenger) = row.challenger {
-            self.challenger.add(challenger - row.count);
-        }
-        if let Some(seasonal_naive) = row.seasonal_naive {
-            self.seasonal_naive.add(seasonal_naive - row.count);
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.counts += other.counts;
-        self.silent_hours += other.silent_hours;
-        self.champion.merge(other.champion);
-        self.challenger.merge(other.challenger);
-        self.seasonal_naive.merge(other.seasonal_naive);
-    }
-
-    fn mean_count(&self) -> f64 {
-        self.counts / self.rows as f64
-    }
-
-    fn group(&self, name: String, all: &Self) -> Group {
-        Group {
-            name,
-            rows: self.rows,
-            mean_count: self.mean_count(),
-            share_of_counts: if all.counts > 0.0 {
-                self.counts / all.counts
-            } else {
-                0.0
-            },
-            champion: self.champion.scores().unwrap_or_default(),
-            challenger: self.challenger.scores(),
-            seasonal_naive_mae: self.seasonal_naive.scores().map(|scores| scores.mae),
-            silent_hours: Some(self.silent_hours),
-        }
-    }
-}
-
-impl ErrorSums {
-    fn add(&mut self, error: f64) {
-        self.rows += 1;
-        self.errors += error;
-        self.absolute_errors += error.abs();
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.errors += other.errors;
-        self.absolute_errors += other.absolute_errors;
-    }
-
-    /// Returns the scores, or `None` without rows.
-    fn scores(self) -> Option<GroupScores> {
-        (self.rows > 0).then(|| GroupScores {
-            mae: self.absolute_errors / self.rows as f64,
-            bias: self.errors / self.rows as f64,
-        })
-    }
 }

@@ -56,7 +56,10 @@ fn fresh() -> FreshComparison {
 }
 
 fn counter(name: &str, share_of_counts: f64, [champion, challenger]: [f64; 2]) -> Group {
-    let scores = |mae| GroupScores { mae, bias: 0.0 };
+    let scores = |mae| GroupScores {
+        mae,
+        ..GroupScores::default()
+    };
     Group {
         name: name.to_owned(),
         rows: 168,

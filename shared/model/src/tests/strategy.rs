@@ -219,6 +219,37 @@ fn best_strategy_has_the_lowest_error_on_the_selection_days() {
 }
 
 #[test]
+fn sliding_window_wins_unless_another_error_is_one_percent_lower() {
+    let scores = |mae: f64| Scores::new(&[mae], &[0.0]).unwrap();
+    for (append, leaf_refit, expected) in [
+        (9.91, 10.5, StrategyName::SlidingWindow),
+        (9.89, 10.5, StrategyName::Append),
+        (9.81, 9.8, StrategyName::LeafRefit),
+        (9.8, 9.8, StrategyName::Append),
+    ] {
+        let trials = Trials {
+            champion: scores(9.0),
+            strategies: StrategyName::ALL
+                .into_iter()
+                .zip([append, 10.0, leaf_refit])
+                .map(|(strategy, mae)| Trial {
+                    strategy,
+                    selection_scores: Some(scores(mae)),
+                    error: None,
+                })
+                .collect(),
+        };
+        let (best, scores) = trials.best().unwrap();
+        assert_eq!(best, expected, "{append} {leaf_refit}");
+        let own = trials
+            .strategies
+            .iter()
+            .find(|trial| trial.strategy == best);
+        assert_eq!(own.unwrap().selection_scores, Some(scores));
+    }
+}
+
+#[test]
 fn failed_strategy_is_named_and_left_out() {
     let champion = trained(&counts(40, 10));
     let new = frame(&counts(40, 6));

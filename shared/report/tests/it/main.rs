@@ -9,6 +9,7 @@
     reason = "a failing helper should fail its test"
 )]
 
+mod evaluation;
 mod index;
 mod markup;
 mod sample;

@@ -21,6 +21,8 @@ use shared::{
     week_report,
 };
 
+use crate::evaluation::evaluation;
+
 /// The columns of the drift check, with their scores.
 const COLUMNS: [(&str, f64); 8] = [
     ("mean_of_day", 0.363),
@@ -322,7 +324,8 @@ fn forecast(name: &str, hour: Hour, prediction: f64) -> Forecast {
     }
 }
 
-fn scores(mae: f64, bias: f64) -> Value {
+/// Returns the scores of forecasts as JSON.
+pub(crate) fn scores(mae: f64, bias: f64) -> Value {
     json!({ "mae": mae, "rmse": mae * 1.8, "r2": 0.9, "rows": 9_408, "bias": bias, "share": mae / 48.0 })
 }
 
@@ -348,50 +351,4 @@ fn histograms() -> Value {
         .iter()
         .map(|(column, _)| json!({ "column": column, "bins": bins }));
     numerical.collect()
-}
-
-fn evaluation(challenger_mae: f64, counters: usize) -> Value {
-    let group = |name: String, change: f64| {
-        json!({
-            "name": name, "rows": 168, "mean_count": 40.5, "share_of_counts": 0.02,
-            "champion": { "mae": 12.0, "bias": -1.0 },
-            "challenger": { "mae": 12.0 * (1.0 + change), "bias": -0.5 },
-            "seasonal_naive_mae": 17.0,
-        })
-    };
-    let of_counters: Vec<_> = (0..counters)
-        .map(|counter| group(format!("{counter} rue"), (counter as f64 - 20.0) / 200.0))
-        .collect();
-    let bands: Vec<_> = [("0-5 h", -0.01), ("6-9 h", -0.08), ("10-15 h", 0.02)]
-        .map(|(name, change)| group(name.to_owned(), change))
-        .into();
-    let pair = |champion: f64, challenger: f64| {
-        json!({
-            "champion": scores(champion, 0.3), "challenger": scores(challenger, 0.2),
-            "seasonal_naive": scores(champion * 1.4, 0.5),
-        })
-    };
-    let is_better = challenger_mae < 14.63;
-    json!({
-        "week": week(),
-        "champion": 1,
-        "challenger": 2,
-        "comparison": {
-            "fixed_test": pair(15.4, challenger_mae),
-            "fresh": {
-                "scores": pair(11.0, 10.2),
-                "bootstrap_lower_bound": 0.2,
-                "bootstrap": {
-                    "difference": 0.8, "probability": 0.97, "lower_bound_90": 0.35, "lower_bound": 0.2,
-                    "upper_bound": 1.4, "days": 7,
-                },
-                "breakdown": { "counters": of_counters, "bands": bands, "days": [], "levels": [] },
-            },
-        },
-        "verdicts": {
-            "fixed_test": { "promote": is_better, "reason": "more than 5 % lower is required" },
-            "guarded": { "promote": true, "reason": "all four conditions are met" },
-            "acting": "fixed-test",
-        },
-    })
 }

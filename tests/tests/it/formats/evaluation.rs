@@ -11,9 +11,19 @@ use super::{assert_snapshot, scores, timestamp, written};
 
 /// Returns a breakdown with one group of each kind, with or without a challenger.
 pub(super) fn breakdown(rows: usize, challenger: Option<GroupScores>) -> Breakdown {
+    // Only the groups of two models have all scores.
+    let of_two = |value: f64| challenger.map(|_| value);
     let champion = GroupScores {
         mae: 18.0,
         bias: -0.5,
+        rmse: of_two(36.0),
+        r2: of_two(0.75),
+        share: of_two(0.25),
+    };
+    let of_cell = |GroupScores { mae, bias, .. }| GroupScores {
+        mae,
+        bias,
+        ..GroupScores::default()
     };
     let group = |name: &str| Group {
         name: name.to_owned(),
@@ -30,8 +40,8 @@ pub(super) fn breakdown(rows: usize, challenger: Option<GroupScores>) -> Breakdo
         hour: 7,
         rows,
         mean_count: 62.5,
-        champion,
-        challenger,
+        champion: of_cell(champion),
+        challenger: challenger.map(of_cell),
         seasonal_naive_mae: Some(20.5),
     };
     Breakdown {
@@ -49,6 +59,9 @@ async fn evaluation() {
     let challenger = Some(GroupScores {
         mae: 16.5,
         bias: 0.25,
+        rmse: Some(33.0),
+        r2: Some(0.75),
+        share: Some(0.25),
     });
     let pair = |champion, challenger, rows| ScorePair {
         champion: scores(champion, rows),

@@ -5,6 +5,7 @@ mod one_trace;
 mod paris;
 mod poison;
 mod promotion;
+mod requested;
 mod restart;
 mod retraining;
 mod sample_events;

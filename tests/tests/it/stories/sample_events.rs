@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cli::{
-    commands::run::play,
+    commands::run::{WeekEntry, play},
     support::{
         sample_data::{self, EventKind, LiveEvent, Settings},
         state::State,
@@ -15,7 +15,7 @@ use shared::{Timestamp, clock::SimulatedClock, event::Function};
 use super::{inputs, strategy};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_weeks_of_sample_data_drift_after_the_first_and_have_a_silent_counter() {
+async fn five_weeks_of_sample_data_have_a_promotion_refusals_and_a_silent_counter() {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings {
         counters: 6,
@@ -40,8 +40,23 @@ async fn five_weeks_of_sample_data_drift_after_the_first_and_have_a_silent_count
     let has_drifted = |check: &&str| matches!(*check, "drift" | "major-drift");
     assert!(checks[2..].iter().all(has_drifted), "{checks:?}");
 
+    // The policy that acts refuses each challenger. The other one promotes.
+    let is_refused = |week: &&WeekEntry| week.decision_of(Function::Promote) == "kept";
+    assert!(summary.weeks.iter().filter(is_refused).count() >= 3);
+    let promotions = &summary.tracks.promotions;
+    assert_eq!(promotions.fixed_test, []);
+    assert!(!promotions.guarded.is_empty(), "{promotions:?}");
+
     let outage = |event: &&LiveEvent| event.event == EventKind::Outage;
-    assert_silent(&state, written.events.iter().find(outage).unwrap()).await;
+    let outage = written.events.iter().find(outage).unwrap();
+    let name = outage.counter.as_ref().unwrap();
+    let silent: Vec<_> = summary
+        .weeks
+        .iter()
+        .map(|week| week.silent_counters.contains(name))
+        .collect();
+    assert_eq!(silent, [false, false, true, true, false]);
+    assert_silent(&state, outage).await;
 }
 
 /// Asserts that the forecasts are 0 from the second day of the outage to the day after it.

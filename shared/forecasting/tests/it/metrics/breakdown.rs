@@ -2,7 +2,7 @@
 
 use forecasting::{
     counts::Counter,
-    metrics::{Breakdown, Cell, ComparedRow, ForecastRow, Group},
+    metrics::{Breakdown, Cell, ComparedRow, ForecastRow, Group, GroupScores},
     time::Hour,
 };
 use serde::Deserialize;
@@ -31,6 +31,12 @@ fn breakdown_of_one_model_has_no_challenger() {
     ];
     for group in groups.into_iter().flatten() {
         group.challenger = None;
+        let GroupScores { mae, bias, .. } = group.champion;
+        group.champion = GroupScores {
+            mae,
+            bias,
+            ..GroupScores::default()
+        };
     }
     for cell in &mut expected.cells {
         cell.challenger = None;
@@ -141,19 +147,38 @@ fn assert_group(found: &Group, expected: &Group) {
     assert_eq!(found.silent_hours, expected.silent_hours, "{name}");
     assert_eq!(found.challenger.is_some(), expected.challenger.is_some());
     let values = |group: &Group| {
-        let challenger = group.challenger.unwrap_or_default();
         [
             group.mean_count,
             group.share_of_counts,
-            group.champion.mae,
-            group.champion.bias,
-            challenger.mae,
-            challenger.bias,
             group.seasonal_naive_mae.unwrap(),
         ]
     };
     for (found, expected) in values(found).into_iter().zip(values(expected)) {
         assert_close(found, expected, name);
+    }
+    assert_scores(found.champion, expected.champion, name);
+    let challengers = found.challenger.zip(expected.challenger);
+    if let Some((found, expected)) = challengers {
+        assert_scores(found, expected, name);
+    }
+}
+
+fn assert_scores(found: GroupScores, expected: GroupScores, name: &str) {
+    let values = |scores: GroupScores| {
+        let GroupScores {
+            mae,
+            bias,
+            rmse,
+            r2,
+            share,
+        } = scores;
+        [Some(mae), Some(bias), rmse, r2, share]
+    };
+    for (found, expected) in values(found).into_iter().zip(values(expected)) {
+        assert_eq!(found.is_some(), expected.is_some(), "{name}");
+        if let Some((found, expected)) = found.zip(expected) {
+            assert_close(found, expected, name);
+        }
     }
 }
 
@@ -182,6 +207,9 @@ fn breakdown_without_rows_or_bicycles_has_finite_values() {
         (0.0, None)
     );
     assert_eq!(group.worsening(), f64::INFINITY);
+    let challenger = group.challenger.unwrap();
+    assert_eq!((challenger.rmse, challenger.r2), (Some(2.0), Some(0.0)));
+    assert_eq!((group.champion.r2, challenger.share), (Some(1.0), None));
 }
 
 #[derive(Deserialize)]

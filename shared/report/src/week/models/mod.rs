@@ -3,6 +3,7 @@
 
 mod bars;
 mod duel;
+mod scores;
 
 use forecasting::{metrics::Group, policy::Verdicts};
 use shared::evaluation::Evaluation;
@@ -37,6 +38,7 @@ pub(super) fn section(page: &WeekPage) -> Markup {
         parts.push(importance(training));
     }
     content.push(element("div", "even", parts));
+    content.push(scores::scores(evaluation));
     let how = format!(
         "Version {} is the champion, version {} the challenger. Mean absolute error, in bicycles an hour. On the \
          fresh holdout the models are compared as served, with the daily correction.",
@@ -192,8 +194,10 @@ fn table(groups: &[&Group]) -> Table {
         "#Challenger",
         "#Change",
         "#Last week's counts",
+        "#Champion's bias",
+        "#Challenger's bias",
     ])
-    .caption("Mean absolute errors, in bicycles an hour");
+    .caption("Mean absolute errors and biases, in bicycles an hour");
     for group in groups {
         let number = |value: Option<f64>, format: fn(f64) -> String| {
             value.map_or_else(|| "–".to_owned(), format)
@@ -209,6 +213,11 @@ fn table(groups: &[&Group]) -> Table {
                 ),
                 number(change(group), text::signed_percent),
                 number(group.seasonal_naive_mae, text::number),
+                text::signed(group.champion.bias),
+                number(
+                    group.challenger.map(|challenger| challenger.bias),
+                    text::signed,
+                ),
             ],
         );
     }
