@@ -11,5 +11,6 @@
 
 mod index;
 mod markup;
+mod parts;
 mod sample;
 mod week;

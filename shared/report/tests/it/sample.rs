@@ -365,6 +365,9 @@ fn evaluation(challenger_mae: f64, counters: usize) -> Value {
     let bands: Vec<_> = [("0-5 h", -0.01), ("6-9 h", -0.08), ("10-15 h", 0.02)]
         .map(|(name, change)| group(name.to_owned(), change))
         .into();
+    let hours: Vec<_> = (0..24)
+        .map(|hour| group(format!("{hour} h"), f64::from(hour - 9) / 100.0))
+        .collect();
     let pair = |champion: f64, challenger: f64| {
         json!({
             "champion": scores(champion, 0.3), "challenger": scores(challenger, 0.2),
@@ -385,7 +388,7 @@ fn evaluation(challenger_mae: f64, counters: usize) -> Value {
                     "difference": 0.8, "probability": 0.97, "lower_bound_90": 0.35, "lower_bound": 0.2,
                     "upper_bound": 1.4, "days": 7,
                 },
-                "breakdown": { "counters": of_counters, "bands": bands, "days": [], "levels": [] },
+                "breakdown": { "counters": of_counters, "bands": bands, "hours": hours, "days": [], "levels": [] },
             },
         },
         "verdicts": {
