@@ -1,6 +1,9 @@
 //! `bike-traffic features`, `forecasts`, `audit` and `reports`: tables for notebooks.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use forecasting::{
@@ -14,7 +17,7 @@ use tables::Values;
 use crate::{
     args::TargetArguments,
     support::{
-        data_file, stdout,
+        data_file, progress, stdout,
         table_file::{self, TableReport},
     },
 };
@@ -104,16 +107,22 @@ pub struct ReportsArguments {
 }
 
 /// Runs `features`.
-pub(crate) fn features(arguments: &FeaturesArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
-    let rejects = arguments.table.out.with_extension("rejects.csv");
-    let counts = data_file::load_file(&arguments.input, &rejects)?
-        .counts
-        .normalized();
+pub(crate) async fn features(arguments: FeaturesArguments) -> anyhow::Result<()> {
+    let FeaturesArguments { input, table } = arguments;
+    let TableArguments { out, json } = table;
+    table_file::check_ending(&out)?;
+    let write = move || write_features(&input, &out);
+    let report = progress::noting_blocking("building the features", write).await?;
+    stdout::print(&report, json)
+}
+
+/// Writes the features of a file of counts, one row for each count.
+fn write_features(input: &Path, out: &Path) -> anyhow::Result<TableReport> {
+    let rejects = out.with_extension("rejects.csv");
+    let counts = data_file::load_file(input, &rejects)?.counts.normalized();
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::from_counts(&spec, &[], &counts);
-    let report = table_file::save(feature_columns(&frame), frame.len(), &arguments.table.out)?;
-    stdout::print(&report, arguments.table.json)
+    table_file::save(feature_columns(&frame), frame.len(), out)
 }
 
 fn feature_columns(frame: &Frame) -> Vec<(String, Values)> {
@@ -153,7 +162,8 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
     let tomorrow = Day::of(ports.clock.now()).plus(1);
     let last = arguments.to.unwrap_or(tomorrow);
     let first = arguments.from.unwrap_or_else(|| last.plus(-30));
-    let rows = ports.warehouse.forecasts(first, last).await?;
+    let read = ports.warehouse.forecasts(first, last);
+    let rows = progress::noting("reading the forecasts", read).await?;
     let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
     stdout::print(&report, arguments.table.json)
 }
@@ -165,7 +175,8 @@ pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let rows = ports.warehouse.audit_log().await?;
+    let read = ports.warehouse.audit_log();
+    let rows = progress::noting("reading the audit log", read).await?;
     let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
     stdout::print(&report, arguments.table.json)
 }
@@ -177,12 +188,13 @@ pub(crate) async fn reports(arguments: ReportsArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let report = write_reports(&ports, &arguments.table.out).await?;
+    let write = write_reports(&ports, &arguments.table.out);
+    let report = progress::noting("reading the drift reports", write).await?;
     stdout::print(&report, arguments.table.json)
 }
 
 /// Writes the drift reports, one row each.
-async fn write_reports(ports: &Ports, out: &std::path::Path) -> anyhow::Result<TableReport> {
+async fn write_reports(ports: &Ports, out: &Path) -> anyhow::Result<TableReport> {
     let mut rows = Vec::new();
     for path in ports.store.list(REPORTS).await? {
         if path.as_str().ends_with(".json") {
