@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use shared::{
     clock::{Clock, SystemClock},
     registry::{
-        CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource, Version,
-        VersionDecision,
+        CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource,
+        TrainingTables, Version, VersionDecision,
     },
     store::{Condition, Store},
 };
@@ -54,7 +54,7 @@ async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
         ]
         .into(),
         inputs: vec![input(&counts)],
-        notes: notes(&model),
+        notes: notes(&model, &counts),
         ..run("champion-2021-05-15")
     };
     model.save(&*store, &run.artifacts).await.unwrap();
@@ -123,17 +123,24 @@ fn assert_shown(output: &Value, started_at: Timestamp, decision: &VersionDecisio
         (&json!("READY"), &json!("trained"))
     );
     assert_eq!(model["metrics"], run["metrics"]);
-    let input = &run["inputs"][0];
-    let profile: Value = serde_json::from_str(input["profile"].as_str().unwrap()).unwrap();
-    assert_eq!(profile["num_rows"], "2878");
-    assert!(
-        input["schema"].as_str().unwrap().contains("mlflow_colspec"),
-        "{input}"
-    );
+    for (start, rows, column) in [
+        ("train-2021-04-29-", "2878", "Comptage horaire"),
+        ("daily-tables-2021-04-29", "96", "comptage_horaire"),
+    ] {
+        let mut inputs = run["inputs"].as_array().unwrap().iter();
+        let is_named = |input: &&Value| input["name"].as_str().unwrap().starts_with(start);
+        let input = inputs.find(is_named).unwrap();
+        let profile: Value = serde_json::from_str(input["profile"].as_str().unwrap()).unwrap();
+        assert_eq!(profile["num_rows"], rows, "{input}");
+        let schema = input["schema"].as_str().unwrap();
+        assert!(schema.contains("mlflow_colspec") && schema.contains(column));
+    }
 }
 
-/// Returns notes with a curve of three points.
-fn notes(model: &Model) -> RunNotes {
+/// Returns notes with a curve of three points, and the tables of the last two days.
+fn notes(model: &Model, counts: &Counts) -> RunNotes {
+    let frame = Frame::from_counts(model.features(), &[], counts);
+    let last = counts.period().unwrap().1.day();
     let points = [(1, 3.5), (20, 2.5), (40, 1.25)];
     let points = points.map(|(step, value)| CurvePoint { step, value });
     RunNotes {
@@ -141,6 +148,7 @@ fn notes(model: &Model) -> RunNotes {
         user: Some("zoe".to_owned()),
         source: Some(RunSource::Command("bike-traffic train".to_owned())),
         curves: [("boosted_sqrt_mae".to_owned(), points.to_vec())].into(),
+        tables: TrainingTables::of(&frame, (last.plus(-1), last)),
     }
 }
 
