@@ -99,7 +99,7 @@ pub fn link(path: &str, text: &str) -> Element {
 }
 
 /// The longest word of a command that fits a narrow screen, in characters.
-const LONGEST_WORD: usize = 32;
+const LONGEST_WORD: usize = 36;
 
 /// Returns a command for a shell.
 ///
