@@ -209,3 +209,67 @@ fn objects<T: serde::Serialize>(rows: &[T]) -> anyhow::Result<Vec<Value>> {
         .map(|row| Ok(serde_json::to_value(row)?))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use serde_json::json;
+    use shared::{
+        clock::SimulatedClock,
+        store::{Condition, write_json},
+    };
+
+    use super::*;
+
+    /// Returns the lines of a table as CSV, without its header.
+    fn lines(path: &Path) -> Vec<String> {
+        let csv = tables::parquet_as_csv(File::open(path).unwrap()).unwrap();
+        let text = String::from_utf8(csv).unwrap();
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn features_have_a_row_with_all_columns_for_each_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let [input, out] = ["counts.csv", "features.parquet"].map(|name| folder.path().join(name));
+        let csv = "nom_du_compteur,date_et_heure_de_comptage,comptage_horaire\n\
+                   Quai,2021-07-19T00:00:00Z,12\n\
+                   Quai,2021-07-20T00:00:00Z,3\n";
+        std::fs::write(&input, csv).unwrap();
+        let report = write_features(&input, &out).unwrap();
+        let names = ["nom_du_compteur", "date_et_heure_de_comptage"];
+        let names = names.into_iter().chain(COLUMNS).chain([TARGET, "silent"]);
+        assert_eq!(report.columns, names.collect::<Vec<_>>());
+        let rows = lines(&out);
+        assert_eq!((report.rows, rows.len()), (2, 2));
+        // Counter, hour, category code, local hour and weekday.
+        let start = "\"Quai\",\"2021-07-20T00:00:00Z\",\"0\",\"2\",\"1\",";
+        assert!(rows[1].starts_with(start), "{rows:?}");
+        // The count 24 hours earlier, and the count itself.
+        assert!(
+            rows[1].contains(",\"12\",") && rows[1].ends_with(",\"3\",\"\""),
+            "{rows:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn reports_have_a_row_for_each_week() {
+        let now = "2021-08-09T06:00:00Z".parse().unwrap();
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(now)));
+        for week in ["2021-W30", "2021-W31"] {
+            let path = format!("{REPORTS}{week}.json").parse().unwrap();
+            let report = json!({ "week": week, "live": { "mae": 11.5 } });
+            let written = write_json(&*ports.store, &path, &report, Condition::Always);
+            written.await.unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("reports.parquet");
+        let report = write_reports(&ports, &out).await.unwrap();
+        assert_eq!(report.columns, ["live.mae", "week"]);
+        assert_eq!(
+            lines(&out),
+            ["\"11.5\",\"2021-W30\"", "\"11.5\",\"2021-W31\""]
+        );
+    }
+}
