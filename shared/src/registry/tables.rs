@@ -21,8 +21,8 @@ pub struct TrainingTables {
 }
 
 impl TrainingTables {
-    /// Describes the rows of a frame that are in the tables from `first` to `last` inclusive. Returns
-    /// `None` if there are none.
+    /// Describes the rows of a frame that are in the tables from `first` to `last` inclusive.
+    /// Returns `None` if there are none.
     pub fn of(frame: &Frame, (first, last): (Day, Day)) -> Option<Self> {
         let days = first.first_hour()..last.plus(1).first_hour();
         let rows = || {

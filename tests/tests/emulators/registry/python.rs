@@ -1,13 +1,12 @@
 //! The Python client of MLflow loads the champion and reads the registered metadata.
 
-use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use forecasting::{
     counts::{Counter, Counts},
     features::{FeatureSpec, Frame},
     time::Day,
 };
-use google_cloud::{CloudSettings, GcsStore, MlflowRegistry};
 use jiff::{SignedDuration, Timestamp};
 use model::{Model, TrainRecipe};
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use shared::{
         CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource,
         TrainingTables, Version, VersionDecision,
     },
-    store::{Condition, Store},
+    store::Condition,
 };
 
 use super::{memory, open, post, run, runs_of};
@@ -252,59 +251,6 @@ async fn attached_file_is_an_artifact_of_the_run_and_replaced_by_the_next() {
         attached.await,
         Err(RegistryError::NotFound { version }) if version == missing
     ));
-}
-
-/// Some servers store artifacts in a bucket and do not proxy them.
-#[tokio::test]
-async fn artifacts_are_written_to_the_servers_bucket() {
-    let (name, store, cloud, bucket) = (
-        place::unique("model"),
-        memory(),
-        place::cloud(),
-        place::bucket(),
-    );
-    let buckets = format!(
-        "{}/storage/v1/b?project=p",
-        cloud.storage_emulator.as_ref().unwrap().origin()
-    );
-    let created = reqwest::Client::new()
-        .post(buckets)
-        .json(&json!({ "name": bucket.as_str() }))
-        .send()
-        .await
-        .unwrap();
-    created.error_for_status().unwrap();
-    post(
-        "experiments/create",
-        json!({ "name": name, "artifact_location": format!("gs://{bucket}/runs") }),
-    )
-    .await;
-
-    let run = run("the-run");
-    let path = format!("{}/card.json", run.artifacts).parse().unwrap();
-    store
-        .write(&path, "{}".into(), Condition::Absent)
-        .await
-        .unwrap();
-    let settings = CloudSettings {
-        mlflow_model: Some(name.clone()),
-        ..cloud.clone()
-    };
-    let registry =
-        MlflowRegistry::open(&place::mlflow(), &settings, store, Arc::new(SystemClock)).unwrap();
-    registry.register(&run).await.unwrap();
-    let experiment = runs_of(&name).await[0]["info"]["experiment_id"].clone();
-    let body = json!({ "experiment_ids": [experiment] });
-    let logged = post("logged-models/search", body).await["models"][0]["info"].clone();
-    let uri = logged["artifact_uri"].as_str().unwrap();
-    let folder = uri.strip_prefix(&format!("gs://{bucket}/")).unwrap();
-    let written = GcsStore::open(&bucket, &cloud)
-        .await
-        .unwrap()
-        .list("")
-        .await
-        .unwrap();
-    assert_eq!(written, [format!("{folder}/card.json").parse().unwrap()]);
 }
 
 /// Asserts equal forecasts in Python and in Rust, for all rows of the frame.

@@ -21,8 +21,8 @@ const HOUR: f64 = 10.0;
 /// A number of each local hour, if it is known.
 type ByHour = [Option<f64>; HOURS];
 
-/// Returns the chart of both errors by local hour. `groups` are those of the hours, and `place` says
-/// on which rows the models are compared.
+/// Returns the chart of both errors by local hour. `groups` are those of the hours, and `place`
+/// says on which rows the models are compared.
 pub(super) fn figure(evaluation: &Evaluation, groups: &[Group], place: &str) -> Markup {
     let groups: Vec<_> = groups
         .iter()
