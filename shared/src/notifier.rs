@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    address::{ObjectPath, web_address},
+    address::ObjectPath,
     bus::dead_letter::truncate,
     event::{EventId, Function},
     store::Store,
@@ -45,7 +45,7 @@ impl Notification {
         Self {
             title: format!("{week}: {verdict}"),
             reason: truncate(reason, LONGEST_REASON_BYTES),
-            page: Some(web_address(&store.address_of(&page))),
+            page: Some(store.web_address_of(&page)),
         }
     }
 

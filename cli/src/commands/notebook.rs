@@ -1,6 +1,9 @@
 //! `bike-traffic features`, `forecasts`, `audit` and `reports`: tables for notebooks.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use forecasting::{
@@ -14,7 +17,7 @@ use tables::Values;
 use crate::{
     args::TargetArguments,
     support::{
-        data_file, stdout,
+        data_file, progress, stdout,
         table_file::{self, TableReport},
     },
 };
@@ -104,16 +107,22 @@ pub struct ReportsArguments {
 }
 
 /// Runs `features`.
-pub(crate) fn features(arguments: &FeaturesArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
-    let rejects = arguments.table.out.with_extension("rejects.csv");
-    let counts = data_file::load_file(&arguments.input, &rejects)?
-        .counts
-        .normalized();
+pub(crate) async fn features(arguments: FeaturesArguments) -> anyhow::Result<()> {
+    let FeaturesArguments { input, table } = arguments;
+    let TableArguments { out, json } = table;
+    table_file::check_ending(&out)?;
+    let write = move || write_features(&input, &out);
+    let report = progress::noting_blocking("building the features", write).await?;
+    stdout::print(&report, json)
+}
+
+/// Writes the features of a file of counts, one row for each count.
+fn write_features(input: &Path, out: &Path) -> anyhow::Result<TableReport> {
+    let rejects = out.with_extension("rejects.csv");
+    let counts = data_file::load_file(input, &rejects)?.counts.normalized();
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::from_counts(&spec, &[], &counts);
-    let report = table_file::save(feature_columns(&frame), frame.len(), &arguments.table.out)?;
-    stdout::print(&report, arguments.table.json)
+    table_file::save(feature_columns(&frame), frame.len(), out)
 }
 
 fn feature_columns(frame: &Frame) -> Vec<(String, Values)> {
@@ -153,7 +162,8 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
     let tomorrow = Day::of(ports.clock.now()).plus(1);
     let last = arguments.to.unwrap_or(tomorrow);
     let first = arguments.from.unwrap_or_else(|| last.plus(-30));
-    let rows = ports.warehouse.forecasts(first, last).await?;
+    let read = ports.warehouse.forecasts(first, last);
+    let rows = progress::noting("reading the forecasts", read).await?;
     let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
     stdout::print(&report, arguments.table.json)
 }
@@ -165,7 +175,8 @@ pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let rows = ports.warehouse.audit_log().await?;
+    let read = ports.warehouse.audit_log();
+    let rows = progress::noting("reading the audit log", read).await?;
     let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
     stdout::print(&report, arguments.table.json)
 }
@@ -177,12 +188,13 @@ pub(crate) async fn reports(arguments: ReportsArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let report = write_reports(&ports, &arguments.table.out).await?;
+    let write = write_reports(&ports, &arguments.table.out);
+    let report = progress::noting("reading the drift reports", write).await?;
     stdout::print(&report, arguments.table.json)
 }
 
 /// Writes the drift reports, one row each.
-async fn write_reports(ports: &Ports, out: &std::path::Path) -> anyhow::Result<TableReport> {
+async fn write_reports(ports: &Ports, out: &Path) -> anyhow::Result<TableReport> {
     let mut rows = Vec::new();
     for path in ports.store.list(REPORTS).await? {
         if path.as_str().ends_with(".json") {
@@ -196,4 +208,68 @@ fn objects<T: serde::Serialize>(rows: &[T]) -> anyhow::Result<Vec<Value>> {
     rows.iter()
         .map(|row| Ok(serde_json::to_value(row)?))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use serde_json::json;
+    use shared::{
+        clock::SimulatedClock,
+        store::{Condition, write_json},
+    };
+
+    use super::*;
+
+    /// Returns the lines of a table as CSV, without its header.
+    fn lines(path: &Path) -> Vec<String> {
+        let csv = tables::parquet_as_csv(File::open(path).unwrap()).unwrap();
+        let text = String::from_utf8(csv).unwrap();
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn features_have_a_row_with_all_columns_for_each_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let [input, out] = ["counts.csv", "features.parquet"].map(|name| folder.path().join(name));
+        let csv = "nom_du_compteur,date_et_heure_de_comptage,comptage_horaire\n\
+                   Quai,2021-07-19T00:00:00Z,12\n\
+                   Quai,2021-07-20T00:00:00Z,3\n";
+        std::fs::write(&input, csv).unwrap();
+        let report = write_features(&input, &out).unwrap();
+        let names = ["nom_du_compteur", "date_et_heure_de_comptage"];
+        let names = names.into_iter().chain(COLUMNS).chain([TARGET, "silent"]);
+        assert_eq!(report.columns, names.collect::<Vec<_>>());
+        let rows = lines(&out);
+        assert_eq!((report.rows, rows.len()), (2, 2));
+        // Counter, hour, category code, local hour and weekday.
+        let start = "\"Quai\",\"2021-07-20T00:00:00Z\",\"0\",\"2\",\"1\",";
+        assert!(rows[1].starts_with(start), "{rows:?}");
+        // The count 24 hours earlier, and the count itself.
+        assert!(
+            rows[1].contains(",\"12\",") && rows[1].ends_with(",\"3\",\"\""),
+            "{rows:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn reports_have_a_row_for_each_week() {
+        let now = "2021-08-09T06:00:00Z".parse().unwrap();
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(now)));
+        for week in ["2021-W30", "2021-W31"] {
+            let path = format!("{REPORTS}{week}.json").parse().unwrap();
+            let report = json!({ "week": week, "live": { "mae": 11.5 } });
+            let written = write_json(&*ports.store, &path, &report, Condition::Always);
+            written.await.unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("reports.parquet");
+        let report = write_reports(&ports, &out).await.unwrap();
+        assert_eq!(report.columns, ["live.mae", "week"]);
+        assert_eq!(
+            lines(&out),
+            ["\"11.5\",\"2021-W30\"", "\"11.5\",\"2021-W31\""]
+        );
+    }
 }

@@ -20,7 +20,7 @@ use shared::{clock::SystemClock, ports::Ports};
 
 use crate::{
     args::{StateArguments, TargetArguments},
-    support::{output::OutputFile, stdout},
+    support::{output::OutputFile, progress, stdout},
 };
 
 /// Options of `report`.
@@ -98,10 +98,13 @@ pub(crate) async fn command(arguments: ReportArguments) -> anyhow::Result<()> {
         (None, Some(month)) => Page::Month(month),
         (None, None) => Page::Index,
     };
-    let made = match &arguments.out {
-        Some(file) => write_file(&ports, page, file).await?,
-        None => write_page(&ports, page).await?,
+    let making = async {
+        match &arguments.out {
+            Some(file) => write_file(&ports, page, file).await,
+            None => write_page(&ports, page).await,
+        }
     };
+    let made = progress::noting("making the page", making).await?;
     stdout::print(&made, arguments.json)?;
     if arguments.open {
         open(&made.page.url)?;

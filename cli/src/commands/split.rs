@@ -13,7 +13,7 @@ use forecasting::{
 };
 use serde::Serialize;
 
-use crate::support::{data_file, stdout};
+use crate::support::{data_file, progress, stdout};
 
 /// Options of `split`.
 #[derive(Debug, Args)]
@@ -107,14 +107,18 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Runs the command.
-pub(crate) fn command(arguments: &SplitArguments) -> anyhow::Result<()> {
-    let split_point = arguments
-        .at
-        .map_or(SplitPoint::Share(arguments.train_share), SplitPoint::Day);
-    stdout::print(
-        &split_file(&arguments.input, &arguments.out, split_point)?,
-        arguments.json,
-    )
+pub(crate) async fn command(arguments: SplitArguments) -> anyhow::Result<()> {
+    let SplitArguments {
+        input,
+        out,
+        train_share,
+        at,
+        json,
+    } = arguments;
+    let split_point = at.map_or(SplitPoint::Share(train_share), SplitPoint::Day);
+    let split = move || split_file(&input, &out, split_point);
+    let report = progress::noting_blocking("splitting the export", split).await?;
+    stdout::print(&report, json)
 }
 
 /// The point at which an export is split.

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, pin::pin, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::stdout;
+use super::{background::joined, stdout};
 
 /// The time after which a silent operation says what it does.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
@@ -30,6 +30,14 @@ pub(crate) async fn noting<T>(operation: &str, work: impl Future<Output = T>) ->
     let done = work.await;
     spinner.finish_and_clear();
     done
+}
+
+/// Runs work that blocks its thread on another one, and says what it does as [`noting`] does.
+pub(crate) async fn noting_blocking<T: Send + 'static>(
+    operation: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    noting(operation, joined(tokio::task::spawn_blocking(work))).await
 }
 
 /// The progress of an operation.
@@ -150,6 +158,7 @@ mod tests {
             2
         };
         assert_eq!(noting("waiting", slow).await, 2);
+        assert_eq!(noting_blocking("waiting", || 3).await, 3);
     }
 
     #[test]

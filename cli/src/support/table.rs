@@ -256,7 +256,11 @@ fn wrap_line(line: &str, width: usize, lines: &mut Vec<String>) {
         // The indentation of the first line is no place for a break.
         let start = rest.len() - rest.trim_start_matches(' ').len();
         let spaces = rest[start..].match_indices(' ');
-        let spaces: Vec<_> = spaces.map(|(position, _)| start + position).collect();
+        let spaces = spaces.map(|(position, _)| start + position);
+        // A number and its percent sign stay on one line.
+        let spaces: Vec<_> = spaces
+            .filter(|position| !rest[position + 1..].starts_with('%'))
+            .collect();
         let fitting = spaces.partition_point(|position| *position <= limit);
         // Without a fitting space, the first word is too long, and the line ends after it.
         let position = match fitting {
@@ -373,6 +377,15 @@ predict   1234             é";
             "state:\n    /a/path/that/is/long\n    (the last run)"
         );
         assert_eq!(wrapped("é é é", 3), "é é\n é");
+    }
+
+    #[test]
+    fn percent_sign_stays_with_its_number() {
+        assert_eq!(
+            wrapped("the error is 46.4 % lower", 18),
+            "the error is\n    46.4 % lower"
+        );
+        assert_eq!(wrapped("46.4 %", 5), "46.4 %");
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub(crate) fn of(
             user: Some(Function::FineTune.to_string()),
             source: Some(RunSource::Job(Function::FineTune.to_string())),
             curves: trained.curves.by_name(),
+            tables: trained.tables.clone(),
         },
     }
     .made_by(&Program::current(), started_at)

@@ -6,7 +6,7 @@ use forecasting::{
     checksum::Checksum,
     counts::Counts,
     features::{FeatureSpec, Frame},
-    time::Hour,
+    time::{Day, Hour},
 };
 use model::ModelCard;
 use runtime::Error;
@@ -34,6 +34,8 @@ pub(crate) struct SlidingRows {
     sha256: Checksum,
     is_champions: bool,
     counts: Counts,
+    /// The first day after the baseline, and the last day of training.
+    later_days: (Day, Day),
     test_hours: RangeInclusive<Hour>,
 }
 
@@ -83,6 +85,7 @@ impl SlidingRows {
             object: baseline.object,
             sha256: baseline.sha256,
             counts,
+            later_days: (baseline_end.plus(1).day(), window.last_training),
             test_hours,
         }))
     }
@@ -98,6 +101,11 @@ impl SlidingRows {
         let mut rows = self.counts.between(first, before_test);
         rows.extend(&self.counts.between(self.test_hours.end().plus(1), last));
         Frame::from_counts(&spec, &[&self.counts], &rows)
+    }
+
+    /// Returns the days of the daily tables: the first after the baseline, and the last of training.
+    pub(crate) const fn later_days(&self) -> (Day, Day) {
+        self.later_days
     }
 
     /// Describes the baseline for the audit log.

@@ -6,7 +6,7 @@ use forecasting::{features::Frame, metrics::Scores};
 use model::{Curves, FineTuneRecipe, Model, ModelError, Rows, StrategyName};
 use runtime::Error;
 use serde_json::Value;
-use shared::fixed_test::FixedTest;
+use shared::{fixed_test::FixedTest, registry::TrainingTables};
 
 use crate::{Choice, Window, choose, sliding::SlidingRows};
 
@@ -31,6 +31,8 @@ pub(crate) struct Trained {
     pub(crate) test_rows: Frame,
     /// The errors after each boosted round.
     pub(crate) curves: Curves,
+    /// The daily tables with the rows of the training.
+    pub(crate) tables: Option<TrainingTables>,
     pub(crate) choice: Choice,
     /// The baseline that was read for `sliding-window`, for the audit log.
     pub(crate) baseline: Option<Value>,
@@ -75,6 +77,12 @@ impl Training {
             .with_strategy(choice.strategy, choice.trials.as_ref())
             .scored_on(&self.fixed_test)?;
         let run_metrics = challenger.run_metrics(&self.fixed_test.frame, &tested.forecasts)?;
+        let tables = match (choice.strategy, &self.sliding, features.get()) {
+            (StrategyName::SlidingWindow, Ok(sliding), Some(frame)) => {
+                TrainingTables::of(frame, sliding.later_days())
+            }
+            _ => TrainingTables::of(&self.fresh, self.window.training_days()),
+        };
         let is_tried = choice.trials.is_some() || choice.strategy == StrategyName::SlidingWindow;
         let sliding = self.sliding.as_ref().ok().filter(|_| is_tried);
         Ok(Trained {
@@ -83,6 +91,7 @@ impl Training {
             run_metrics,
             test_rows: self.fixed_test.frame,
             curves,
+            tables,
             choice,
             baseline: sliding.map(SlidingRows::detail),
             remark: sliding.and_then(SlidingRows::remark),

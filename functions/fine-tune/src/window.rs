@@ -34,6 +34,11 @@ impl Window {
         }
     }
 
+    /// Returns the first and the last day of training.
+    pub(crate) const fn training_days(self) -> (Day, Day) {
+        (self.first, self.last_training)
+    }
+
     /// Returns the last hour of training.
     pub fn last_training_hour(self) -> Hour {
         self.last_training.plus(1).first_hour().plus(-1)

@@ -8,7 +8,7 @@ use forecasting::{
     metrics::{self, Scores},
 };
 
-use crate::{Model, ModelCard, ModelError};
+use crate::{Device, Model, ModelCard, ModelError};
 
 impl ModelCard {
     /// Returns the parameters of a run that trains this model, with the names of the training
@@ -20,6 +20,9 @@ impl ModelCard {
         if let Some(rate) = params.remove("eta") {
             params.insert("learning_rate".to_owned(), rate);
         }
+        // Only the recipe of a champion names its device, which is the CPU by default.
+        let device = params.entry("device".to_owned());
+        device.or_insert_with(|| Device::default().name().to_owned());
         params.insert("rounds".to_owned(), self.rounds.to_string());
         params.insert("epochs".to_owned(), epochs.to_string());
         params

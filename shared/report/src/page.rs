@@ -98,6 +98,28 @@ pub fn link(path: &str, text: &str) -> Element {
     plain("a", text).attr("href", path)
 }
 
+/// The longest word of a command that fits a narrow screen, in characters.
+const LONGEST_WORD: usize = 36;
+
+/// Returns a command for a shell.
+///
+/// Browsers break lines after hyphens, so that `--` would stand alone. A word that fits a narrow
+/// screen stays whole.
+pub fn command(command: &str) -> Element {
+    let mut words = Markup::default();
+    for (at, word) in command.split(' ').enumerate() {
+        if at > 0 {
+            words.push(" ");
+        }
+        if word.contains('-') && word.chars().count() <= LONGEST_WORD {
+            words.push(element("span", "whole", word));
+        } else {
+            words.push(word);
+        }
+    }
+    plain("code", words)
+}
+
 /// Returns a number in large type, with its name and the numbers it is compared with.
 pub fn key_number(
     name: &str,

@@ -7,7 +7,7 @@ use std::error::Error;
 use forecasting::time::Week;
 use serde::Serialize;
 use shared::{
-    address::{ObjectPath, web_address},
+    address::ObjectPath,
     ports::Ports,
     store::{Condition, Store, StoreError},
     week_report,
@@ -121,10 +121,10 @@ pub struct PageAddress {
 impl PageAddress {
     /// Returns the address of a page in a store.
     pub fn of(store: &dyn Store, page: Page) -> Self {
-        let address = store.address_of(&page.path());
+        let path = page.path();
         Self {
-            url: web_address(&address),
-            address,
+            address: store.address_of(&path),
+            url: store.web_address_of(&path),
         }
     }
 

@@ -53,24 +53,33 @@ impl RunInput {
     }
 
     fn profiled(mut self, rows: usize, counters: usize, period: Option<(Hour, Hour)>) -> Self {
-        let facts = [
-            ("num_rows", Some(rows.to_string())),
-            ("num_counters", Some(counters.to_string())),
-            (
-                "first_hour",
-                period.map(|(first, _)| first.timestamp().to_string()),
-            ),
-            (
-                "last_hour",
-                period.map(|(_, last)| last.timestamp().to_string()),
-            ),
-        ];
-        let known = facts
-            .into_iter()
-            .filter_map(|(name, fact)| Some((name.to_owned(), fact?)));
-        self.profile.extend(known);
+        self.profile.extend(facts(rows, counters, period));
         self
     }
+}
+
+/// Returns facts about counts by name: the numbers of rows and counters, and the period.
+pub(super) fn facts(
+    rows: usize,
+    counters: usize,
+    period: Option<(Hour, Hour)>,
+) -> BTreeMap<String, String> {
+    let facts = [
+        ("num_rows", Some(rows.to_string())),
+        ("num_counters", Some(counters.to_string())),
+        (
+            "first_hour",
+            period.map(|(first, _)| first.timestamp().to_string()),
+        ),
+        (
+            "last_hour",
+            period.map(|(_, last)| last.timestamp().to_string()),
+        ),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(name, fact)| Some((name.to_owned(), fact?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod embedded;
 mod input;
 mod notes;
 mod promotion;
+mod tables;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -24,6 +25,7 @@ pub use notes::{CurvePoint, RunNotes, RunSource, VersionDecision};
 pub use promotion::{
     AliasChange, Kept, Operator, Promoted, Promotion, PromotionStep, complete_last_change, promote,
 };
+pub use tables::TrainingTables;
 
 use crate::{address::ObjectPath, program::Program};
 

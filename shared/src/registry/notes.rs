@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::TrainingTables;
+
 /// Facts about a run for people. A registry that shows runs to people shows them; no registry
 /// returns them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +18,8 @@ pub struct RunNotes {
     pub source: Option<RunSource>,
     /// The curves of the training by name, for example `holdout_sqrt_mae`.
     pub curves: BTreeMap<String, Vec<CurvePoint>>,
+    /// The daily tables that the model was trained on. A champion of a file has none.
+    pub tables: Option<TrainingTables>,
 }
 
 /// The program that has trained a model.

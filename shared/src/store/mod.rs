@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
-use crate::address::{Address, ObjectPath, OpenError};
+use crate::address::{Address, ObjectPath, OpenError, web_address};
 
 /// A store of objects, modelled on Cloud Storage.
 ///
@@ -58,6 +58,11 @@ pub trait Store: Send + Sync {
 
     /// Returns the address of an object, for messages and links.
     fn address_of(&self, path: &ObjectPath) -> String;
+
+    /// Returns the address at which a browser opens an object.
+    fn web_address_of(&self, path: &ObjectPath) -> String {
+        web_address(&self.address_of(path))
+    }
 }
 
 /// Opens the store at a `memory://` or `file://` address. The other embedded ports use such a store

@@ -1,5 +1,6 @@
 //! The registry suite on an MLflow server, and tests specific to MLflow.
 
+mod artifacts;
 mod crash;
 mod fidelity;
 pub(crate) mod proxy;

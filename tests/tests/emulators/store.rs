@@ -89,6 +89,21 @@ async fn twenty_megabytes_are_read_back() {
     assert_eq!(object.generation, generation);
 }
 
+/// A person opens the pages on emulators in a browser.
+#[tokio::test]
+async fn page_is_served_at_its_address_for_browsers() {
+    let store = open(&new_bucket().await, &place::cloud()).await;
+    let path = path("reports/week/2021-W31.html");
+    store
+        .write(&path, "a page".into(), Condition::Always)
+        .await
+        .unwrap();
+    let reply = reqwest::get(store.web_address_of(&path)).await.unwrap();
+    let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "text/html; charset=utf-8");
+    assert_eq!(reply.text().await.unwrap(), "a page");
+}
+
 /// Creates a new bucket for the suite, with three handles used in turn.
 async fn suite_setup(prefix: &str) -> store_suite::Setup {
     let (bucket, cloud) = (new_bucket().await, place::cloud());

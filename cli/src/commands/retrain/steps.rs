@@ -31,7 +31,7 @@ use crate::{
         publish_baseline::refuse_unless_better,
         train::{Origin, TrainingData, fit_while_storing, register},
     },
-    support::{decision, output::OutputFile, predecessor::Predecessor},
+    support::{decision, output::OutputFile, predecessor::Predecessor, progress},
 };
 
 /// The tag `data_source` of the run, and the command. The merged data are neither the baseline nor
@@ -299,7 +299,8 @@ fn next(plan: &Plan, fitted: &Fitted) -> Baseline {
 async fn fetch(ports: &Ports, name: &DataSetName, folder: &Path) -> anyhow::Result<PathBuf> {
     let path = folder.join(format!("{name}.csv"));
     let manifest = baseline::manifest(&*ports.store, name).await?;
-    let bytes = baseline::read(&*ports.store, &manifest).await?;
+    let reading = baseline::read(&*ports.store, &manifest);
+    let bytes = progress::noting("downloading the baseline", reading).await?;
     let mut file = OutputFile::create(&path)?;
     file.write_all(&bytes)
         .with_context(|| format!("cannot write {}", path.display()))?;

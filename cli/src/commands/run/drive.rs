@@ -20,7 +20,7 @@ use super::{inputs::Inputs, week::WeekEntry};
 use crate::{
     commands::{stack::LocalStack, train::TrainReport},
     support::{
-        data_file,
+        data_file, progress,
         state::State,
         tracks::{DRIFT_CHECK_HOUR, INGEST_HOUR, SEED_DAYS},
     },
@@ -154,28 +154,49 @@ impl<'a> Drive<'a> {
         print_line: &mut dyn FnMut(String),
     ) -> anyhow::Result<Vec<WeekEntry>> {
         let (mut weeks, mut unchecked) = (Vec::new(), None);
-        for day in self.live.first_day.through(self.live.last_day) {
+        let mut days = self.live.first_day.through(self.live.last_day);
+        loop {
+            let next = self.play_until_judged(&mut days, &mut unchecked);
+            let Some(entry) = progress::noting("playing a week", next).await? else {
+                break;
+            };
+            print_line(entry.to_string());
+            weeks.push(entry);
+        }
+        if let Some(week) = unchecked {
+            let deadline = Day::of(self.policy.deadline(week));
+            self.clock.set(deadline.at(DRIFT_CHECK_HOUR));
+            let entry = progress::noting("judging the last week", self.check(week)).await?;
+            print_line(entry.to_string());
+            weeks.push(entry);
+        }
+        Ok(weeks)
+    }
+
+    /// Ingests days until a week is judged. `unchecked` is a week that is over and not judged.
+    /// Returns `None` after the last day.
+    async fn play_until_judged(
+        &self,
+        days: &mut impl Iterator<Item = Day>,
+        unchecked: &mut Option<Week>,
+    ) -> anyhow::Result<Option<WeekEntry>> {
+        for day in days {
             let morning = day.plus(1);
             self.clock.set(morning.at(INGEST_HOUR));
             self.stack.publish(&IngestRequested::default()).await?;
             self.stack.bus.idle().await;
             if morning.date().weekday() == Weekday::Monday {
-                unchecked = Some(day.week());
+                *unchecked = Some(day.week());
             }
-            if let Some(week) = unchecked {
+            if let Some(week) = *unchecked {
                 self.clock.set(morning.at(DRIFT_CHECK_HOUR));
                 if self.is_due(week).await? {
-                    weeks.push(self.check(week, print_line).await?);
-                    unchecked = None;
+                    *unchecked = None;
+                    return self.check(week).await.map(Some);
                 }
             }
         }
-        if let Some(week) = unchecked {
-            let deadline = Day::of(self.policy.deadline(week));
-            self.clock.set(deadline.at(DRIFT_CHECK_HOUR));
-            weeks.push(self.check(week, print_line).await?);
-        }
-        Ok(weeks)
+        Ok(None)
     }
 
     async fn is_due(&self, week: Week) -> anyhow::Result<bool> {
@@ -183,20 +204,14 @@ impl<'a> Drive<'a> {
         Ok(counts.is_due(&self.policy, self.clock.now()))
     }
 
-    async fn check(
-        &self,
-        week: Week,
-        print_line: &mut dyn FnMut(String),
-    ) -> anyhow::Result<WeekEntry> {
+    async fn check(&self, week: Week) -> anyhow::Result<WeekEntry> {
         let request = DriftCheckRequested {
             week: Some(week),
             again: None,
         };
         self.stack.publish(&request).await?;
         self.stack.bus.idle().await;
-        let entry = self.entry(week).await?;
-        print_line(entry.to_string());
-        Ok(entry)
+        self.entry(week).await
     }
 
     async fn entry(&self, week: Week) -> anyhow::Result<WeekEntry> {

@@ -198,6 +198,7 @@ pub(crate) async fn register(
             user: Some(decision::operator().name().to_owned()),
             source: Some(RunSource::Command(command.to_owned())),
             curves: scored.curves.by_name(),
+            tables: None,
         },
         ..describe::run(ports, data, recipe, data_source, &scored)?
     };

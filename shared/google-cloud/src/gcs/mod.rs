@@ -25,7 +25,7 @@ use google_cloud_storage::{
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use shared::{
-    address::{Address, BucketName, ObjectPath, OpenError},
+    address::{Address, BucketName, ObjectPath, OpenError, web_address},
     store::{Condition, Generation, Object, Store, StoreError},
 };
 
@@ -57,6 +57,8 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
 /// only if they have changed; rewriting identical contents causes no download.
 pub struct GcsStore {
     bucket: BucketName,
+    /// The origin of the emulator, if any.
+    emulator: Option<String>,
     contents: Storage,
     catalogue: Catalogue,
     cache: ObjectCache,
@@ -102,6 +104,7 @@ impl GcsStore {
         );
         Ok(Self {
             bucket: bucket.clone(),
+            emulator: emulator.map(EmulatorHost::origin),
             contents,
             catalogue,
             cache: ObjectCache::default(),
@@ -291,6 +294,13 @@ impl Store for GcsStore {
 
     fn address_of(&self, path: &ObjectPath) -> String {
         format!("gs://{}/{path}", self.bucket)
+    }
+
+    fn web_address_of(&self, path: &ObjectPath) -> String {
+        match &self.emulator {
+            Some(origin) => format!("{origin}/{}/{path}", self.bucket),
+            None => web_address(&self.address_of(path)),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::{
     baseline::Role,
-    registry::{RunInput, RunNotes},
+    registry::{RunInput, RunNotes, TrainingTables},
+    warehouse::schema::{self, ColumnMode, ColumnType},
 };
 
 use super::{MlflowError, ModelVersion, Run, Version, notes, wire};
@@ -21,7 +22,7 @@ const ENDED_AT_TAG: &str = "bike_traffic.ended_at";
 const ARTIFACTS_TAG: &str = "bike_traffic.artifacts";
 /// Prefixes that tags of the training strategy must not have.
 const RESERVED_PREFIXES: [&str; 2] = ["bike_traffic.", "mlflow."];
-/// The type of each column of a data set.
+/// The type of each column of a data set, its name, and whether it is required.
 const COLUMNS: [(&str, &str, bool); 5] = [
     ("string", "Identifiant du compteur", false),
     ("string", "Nom du compteur", true),
@@ -72,11 +73,44 @@ pub(super) fn inputs(run: &Run) -> Vec<wire::DatasetInput> {
             digest: input.digest.clone(),
             source_type: source_type(&input.source).to_owned(),
             source: json!({ "uri": input.source }).to_string(),
-            schema: Some(schema()),
+            schema: Some(colspec(&COLUMNS)),
             profile: (!input.profile.is_empty()).then(|| json!(input.profile).to_string()),
         },
     };
-    run.inputs.iter().map(input).collect()
+    let tables = run.notes.tables.iter().map(daily_tables);
+    run.inputs.iter().map(input).chain(tables).collect()
+}
+
+/// Returns daily tables as a data set in MLflow's format. Its name is not that of a data set in the
+/// store, so a run is read without it.
+fn daily_tables(tables: &TrainingTables) -> wire::DatasetInput {
+    wire::DatasetInput {
+        tags: vec![wire::Text {
+            key: CONTEXT_TAG.to_owned(),
+            value: context(Role::Train).to_owned(),
+        }],
+        dataset: wire::Dataset {
+            name: format!("daily-tables-{}", tables.last),
+            digest: tables.digest.clone(),
+            // The user interface shows nothing of types that it does not know.
+            source_type: "local".to_owned(),
+            source: json!({ "uri": tables.names() }).to_string(),
+            schema: Some(colspec(&schema::COUNTS.map(table_column))),
+            profile: Some(json!(tables.profile).to_string()),
+        },
+    }
+}
+
+/// Returns the type, the name and the mode of a table's column in MLflow's words.
+fn table_column(column: schema::Column) -> (&'static str, &'static str, bool) {
+    let kind = match column.kind {
+        ColumnType::Int64 => "long",
+        ColumnType::Timestamp => "datetime",
+        ColumnType::Bool => "boolean",
+        ColumnType::Float64 => "double",
+        ColumnType::Json | ColumnType::String => "string",
+    };
+    (kind, column.name, column.mode == ColumnMode::Required)
 }
 
 fn source_type(address: &str) -> &'static str {
@@ -87,10 +121,11 @@ fn source_type(address: &str) -> &'static str {
     }
 }
 
-/// Returns the columns of a data set in MLflow's format.
-fn schema() -> String {
-    let column = |(kind, name, required): (&str, &str, bool)| json!({ "type": kind, "name": name, "required": required });
-    json!({ "mlflow_colspec": COLUMNS.map(column) }).to_string()
+/// Returns columns, given as type, name and whether they are required, in MLflow's format.
+fn colspec(columns: &[(&str, &str, bool)]) -> String {
+    let column = |(kind, name, required): &(&str, &str, bool)| json!({ "type": kind, "name": name, "required": required });
+    let columns: Vec<_> = columns.iter().map(column).collect();
+    json!({ "mlflow_colspec": columns }).to_string()
 }
 
 /// Reads the data sets of a run and skips malformed ones, which users may have added by hand.

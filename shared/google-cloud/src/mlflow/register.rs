@@ -208,10 +208,11 @@ impl MlflowRegistry {
 
     /// Logs the data sets of a run. MLflow ignores data sets that are already logged.
     async fn log_inputs(&self, run_id: &str, run: &Run) -> Result<(), MlflowError> {
-        if run.inputs.is_empty() {
+        let inputs = record::inputs(run);
+        if inputs.is_empty() {
             return Ok(());
         }
-        let body = json!({ "run_id": run_id, "datasets": record::inputs(run) });
+        let body = json!({ "run_id": run_id, "datasets": inputs });
         self.api
             .post("mlflow/runs/log-inputs", &body)
             .await

@@ -358,7 +358,7 @@ async fn page_is_one_file_with_a_text_alternative_for_each_chart() {
         "1 dead letter of predict",
         "href=\"week/2021-W33.html\"",
         "href=\"month/2021-08.html\"",
-        "bike-traffic rollback --reason &quot;WHY&quot;",
+        "rollback <span class=\"whole\">--reason</span> &quot;WHY&quot;",
         "zeros only",
     ] {
         assert!(html.contains(text), "{text}");

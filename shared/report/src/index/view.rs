@@ -6,7 +6,7 @@ mod pictures;
 use super::{Action, IndexPage, Light, words::instant};
 use crate::{
     html::{Element, Markup, element, plain},
-    page::{Page, section},
+    page::{self, Page, section},
     reason, text,
 };
 
@@ -105,7 +105,7 @@ fn action(action: &Action) -> Element {
 
 /// Returns a command to copy.
 pub(super) fn command(command: &str) -> Markup {
-    element("pre", "command", plain("code", command))
+    element("pre", "command", page::command(command))
         .attr("tabindex", 0)
         .into()
 }
@@ -119,7 +119,7 @@ fn footer(page: &IndexPage) -> Markup {
             "Made from the ledger, the audit log, the daily tables and the registry, after each forecast, judgement, \
              dead letter and decision about the champion. To make it again: ",
         )
-        .child(plain("code", again)),
+        .child(page::command(&again)),
     ];
     Markup::from_iter(sentences)
 }

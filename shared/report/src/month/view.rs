@@ -6,7 +6,7 @@ use super::{Gain, MonthPage};
 use crate::{
     html::{Markup, plain},
     index::words::instant,
-    page::{Page, key_number, link, section},
+    page::{self, Page, key_number, link, section},
     svg::{Chart, Curves, Margins, Scale, key, label},
     text,
 };
@@ -37,7 +37,7 @@ pub fn render(page: &MonthPage) -> String {
     let sources = "Made from the daily tables, the audit log and the registry. To make it again: ";
     let footer = [
         plain("p", WORDS),
-        plain("p", sources).child(plain("code", again)),
+        plain("p", sources).child(page::command(&again)),
     ];
     Page {
         title: format!("{}: bike-traffic", page.month.name()),

@@ -74,6 +74,19 @@ fn both_schemes_have_the_same_variables() {
 }
 
 #[test]
+fn word_of_a_command_stays_whole_if_it_fits_a_narrow_screen() {
+    let folder = "/srv/a-folder-with-a-name/of-a-long-state";
+    let text = format!("bike-traffic retrain --quarterly --state {folder}");
+    assert_eq!(
+        Markup::from(command(&text)).as_str(),
+        format!(
+            "<code><span class=\"whole\">bike-traffic</span> retrain \
+             <span class=\"whole\">--quarterly</span> <span class=\"whole\">--state</span> {folder}</code>"
+        )
+    );
+}
+
+#[test]
 fn page_is_one_file_without_network() {
     let page = Page {
         title: "A <week>".to_owned(),

@@ -41,16 +41,6 @@ fn paths_and_pages_match() {
     }
 }
 
-#[test]
-fn objects_of_a_bucket_have_an_address_for_browsers() {
-    assert_eq!(
-        web_address("gs://a-bucket/reports/index.html"),
-        "https://storage.cloud.google.com/a-bucket/reports/index.html"
-    );
-    let local = "file:///srv/state/objects/reports/index.html";
-    assert_eq!(web_address(local), local);
-}
-
 #[tokio::test]
 async fn pages_are_written_without_the_page_of_a_week_that_is_not_judged() {
     let ports = ports();

@@ -45,8 +45,8 @@ pub struct WeekPage {
     pub last_step: Option<Step>,
     /// The ingestion of each day, as far as it is recorded.
     pub days: Vec<DayOfData>,
-    /// `true` if the pages lie in a bucket, so that commands need `--cloud`.
-    pub is_cloud: bool,
+    /// The option that selects the deployment in commands, with a leading space.
+    pub target: String,
 }
 
 impl WeekPage {
@@ -68,11 +68,6 @@ impl WeekPage {
     pub fn week_before(&self) -> Option<&WeekReport> {
         let before = self.week.first_day().plus(-7).week();
         self.earlier.iter().find(|report| report.week == before)
-    }
-
-    /// Returns the option that makes commands work on the deployment of this page.
-    pub(super) const fn target(&self) -> &'static str {
-        if self.is_cloud { " --cloud" } else { "" }
     }
 }
 

@@ -33,9 +33,10 @@ pub(super) fn section(page: &WeekPage) -> Markup {
     if columns.is_empty() {
         return page::section("drift", &heading, excluded(&page.report), "");
     }
+    let distance = distance_head(&columns);
     let mut names = vec![
         "Column",
-        "Distance, the line is the threshold",
+        distance.as_str(),
         "#Score",
         "~#Week before",
         "~12 weeks",
@@ -51,6 +52,7 @@ pub(super) fn section(page: &WeekPage) -> Markup {
         table.cells_of(class, row(page, column, end));
     }
     let mut content = table.markup();
+    content.push(scores(page, &columns).folded());
     let distributions = distributions(page, &columns);
     if !distributions.is_empty() {
         content.push(folded(
@@ -59,6 +61,47 @@ pub(super) fn section(page: &WeekPage) -> Markup {
         ));
     }
     page::section("drift", &heading, how(page), content)
+}
+
+/// Returns the name of the bars, with the threshold if all columns have the same.
+fn distance_head(columns: &[&ColumnDrift]) -> String {
+    let mut thresholds = columns.iter().map(|column| column.threshold);
+    let first = thresholds.next();
+    let common = first.filter(|first| thresholds.all(|threshold| threshold == *first));
+    let threshold = common.map_or_else(String::new, |threshold| format!(" of {threshold}"));
+    format!("Distance, the line is the threshold{threshold}")
+}
+
+/// Returns the table behind the bars and the sparklines.
+fn scores(page: &WeekPage, columns: &[&ColumnDrift]) -> Table {
+    let reports: Vec<_> = page.earlier.iter().chain([&page.report]).collect();
+    let weeks = reports
+        .iter()
+        .map(|report| format!("#{}", text::short_week(report.week)));
+    let names: Vec<_> = ["Column", "Method", "#Threshold"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(weeks)
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut table = Table::new(&names).caption("The scores of the last weeks");
+    for column in columns {
+        let mut cells = Markup::from([
+            plain("th", name(&column.column)).attr("scope", "row"),
+            plain("td", method(column.method)),
+            element("td", "n", column.threshold.to_string()),
+        ]);
+        for report in &reports {
+            let score = score_of(report, &column.column);
+            cells.push(element(
+                "td",
+                "n",
+                score.map_or_else(|| "–".to_owned(), text::score),
+            ));
+        }
+        table.cells(cells);
+    }
+    table
 }
 
 fn heading(report: &WeekReport) -> String {

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::{
-    address::ObjectPath,
     audit::AuditRow,
     evaluation::{self, Evaluation},
     event::Function,
@@ -22,6 +21,7 @@ use super::{
     data::{DayOfData, Histogram, Mark, Step, TestScores, Traffic, Training, Trial, WeekPage},
     traffic::DAYS_BEFORE,
 };
+use crate::state::target_option;
 
 /// The number of weeks that the page shows, the week included.
 const WEEKS: i32 = 12;
@@ -109,9 +109,7 @@ impl WeekPage {
             last_step: steps(&log, week).last().map(|row| Step::of(row)),
             days: days(&log, (first, last)),
             traffic: Traffic::of(week, &counts, &forecasts),
-            is_cloud: store
-                .address_of(&ObjectPath::new("reports"))
-                .starts_with("gs://"),
+            target: target_option(store),
             subject,
             report,
             histograms,

@@ -5,7 +5,7 @@ use shared::event::Function;
 use super::{BandSource, Step, WeekPage};
 use crate::{
     html::{Element, Markup, element, folded, plain},
-    reason, text,
+    page, reason, text,
 };
 
 /// The share of the counts from which on a bias is named in the heading.
@@ -212,6 +212,12 @@ fn quality(page: &WeekPage) -> Vec<String> {
             text::number(naive.mae)
         ));
     }
+    if let Some(accuracy) = report.accuracy.filter(|known| known.uncorrected != live) {
+        sentences.push(format!(
+            "Without the daily correction it would have missed by {}.",
+            text::number(accuracy.uncorrected.mae)
+        ));
+    }
     if let Some((bias, relative)) = live.bias.zip(live.relative_bias()) {
         sentences.push(match bias {
             bias if bias.abs() < 0.05 => {
@@ -299,13 +305,13 @@ fn decided(page: &WeekPage) -> Markup {
 
 /// Returns the tasks of the reader, with commands that can be copied.
 fn tasks(page: &WeekPage) -> Markup {
-    let target = page.target();
+    let target = &page.target;
     let mut tasks: Vec<Markup> = Vec::new();
     let mut task = |text: &str, command: Option<String>| {
         let mut task = Markup::from(text);
         if let Some(command) = command {
             task.push(": ");
-            task.push(plain("code", command));
+            task.push(page::command(&command));
         }
         tasks.push(task);
     };

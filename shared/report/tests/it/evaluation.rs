@@ -26,9 +26,12 @@ pub(crate) fn evaluation(challenger_mae: f64, counters: usize) -> Value {
     let bands: Vec<_> = [("0-5 h", -0.01), ("6-9 h", -0.08), ("10-15 h", 0.02)]
         .map(|(name, change)| group(name.to_owned(), change))
         .into();
+    let hours: Vec<_> = (0..24)
+        .map(|hour| group(format!("{hour} h"), f64::from(hour - 9) / 100.0))
+        .collect();
     let of_all = |name: &str| [group(name.to_owned(), -0.03)];
     let breakdown = json!({
-        "counters": of_counters, "bands": bands, "days": of_all("workday"), "levels": of_all("25 to 75"),
+        "counters": of_counters, "bands": bands, "hours": hours, "days": of_all("workday"), "levels": of_all("25 to 75"),
     });
     let pair = |champion: f64, challenger: f64| {
         json!({

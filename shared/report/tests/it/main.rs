@@ -12,5 +12,6 @@
 mod evaluation;
 mod index;
 mod markup;
+mod parts;
 mod sample;
 mod week;

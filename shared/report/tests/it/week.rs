@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The samples, with the names of their pages.
-const SAMPLES: [(&str, Sample); 6] = [
+pub(crate) const SAMPLES: [(&str, Sample); 6] = [
     ("promoted", FULL),
     (
         "refused",
@@ -65,7 +65,7 @@ const SAMPLES: [(&str, Sample); 6] = [
     ),
 ];
 
-async fn gathered(ports: &Ports) -> WeekPage {
+pub(crate) async fn gathered(ports: &Ports) -> WeekPage {
     WeekPage::gather(ports, week()).await.unwrap()
 }
 
@@ -74,7 +74,7 @@ async fn rendered(sample: Sample) -> String {
 }
 
 /// Returns a sample with fewer counters, which is faster. It has as many sections.
-fn small(sample: Sample) -> Sample {
+pub(crate) fn small(sample: Sample) -> Sample {
     Sample {
         counters: sample.counters.min(17),
         ..sample
@@ -231,8 +231,9 @@ async fn faults_are_shown_with_what_to_do() {
     // The counter is silent for the week, of which six hours are missing.
     assert_eq!(silent, [(162, 6)]);
     let page = render(&gathered);
+    let retrain = "bike-traffic retrain --quarterly --dry-run";
+    assert!(parse(&page).text().contains(retrain), "{page}");
     for text in [
-        "bike-traffic retrain --quarterly --dry-run",
         "2 rue &lt;de&gt; l&#39;Exemple &amp; Fils S-N has counted nothing but zeros",
         "6 hours without counts of most counters",
         ">holiday</text>",

@@ -128,6 +128,10 @@ impl Store for Traced<dyn Store> {
     fn address_of(&self, path: &ObjectPath) -> String {
         self.0.address_of(path)
     }
+
+    fn web_address_of(&self, path: &ObjectPath) -> String {
+        self.0.web_address_of(path)
+    }
 }
 
 #[async_trait]

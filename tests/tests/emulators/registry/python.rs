@@ -1,23 +1,22 @@
 //! The Python client of MLflow loads the champion and reads the registered metadata.
 
-use std::{collections::BTreeMap, path::Path, process::Command, sync::Arc};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use forecasting::{
     counts::{Counter, Counts},
     features::{FeatureSpec, Frame},
     time::Day,
 };
-use google_cloud::{CloudSettings, GcsStore, MlflowRegistry};
 use jiff::{SignedDuration, Timestamp};
 use model::{Model, TrainRecipe};
 use serde_json::{Value, json};
 use shared::{
     clock::{Clock, SystemClock},
     registry::{
-        CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource, Version,
-        VersionDecision,
+        CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource,
+        TrainingTables, Version, VersionDecision,
     },
-    store::{Condition, Store},
+    store::Condition,
 };
 
 use super::{memory, open, post, run, runs_of};
@@ -54,7 +53,7 @@ async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
         ]
         .into(),
         inputs: vec![input(&counts)],
-        notes: notes(&model),
+        notes: notes(&model, &counts),
         ..run("champion-2021-05-15")
     };
     model.save(&*store, &run.artifacts).await.unwrap();
@@ -123,17 +122,24 @@ fn assert_shown(output: &Value, started_at: Timestamp, decision: &VersionDecisio
         (&json!("READY"), &json!("trained"))
     );
     assert_eq!(model["metrics"], run["metrics"]);
-    let input = &run["inputs"][0];
-    let profile: Value = serde_json::from_str(input["profile"].as_str().unwrap()).unwrap();
-    assert_eq!(profile["num_rows"], "2878");
-    assert!(
-        input["schema"].as_str().unwrap().contains("mlflow_colspec"),
-        "{input}"
-    );
+    for (start, rows, column) in [
+        ("train-2021-04-29-", "2878", "Comptage horaire"),
+        ("daily-tables-2021-04-29", "96", "comptage_horaire"),
+    ] {
+        let mut inputs = run["inputs"].as_array().unwrap().iter();
+        let is_named = |input: &&Value| input["name"].as_str().unwrap().starts_with(start);
+        let input = inputs.find(is_named).unwrap();
+        let profile: Value = serde_json::from_str(input["profile"].as_str().unwrap()).unwrap();
+        assert_eq!(profile["num_rows"], rows, "{input}");
+        let schema = input["schema"].as_str().unwrap();
+        assert!(schema.contains("mlflow_colspec") && schema.contains(column));
+    }
 }
 
-/// Returns notes with a curve of three points.
-fn notes(model: &Model) -> RunNotes {
+/// Returns notes with a curve of three points, and the tables of the last two days.
+fn notes(model: &Model, counts: &Counts) -> RunNotes {
+    let frame = Frame::from_counts(model.features(), &[], counts);
+    let last = counts.period().unwrap().1.day();
     let points = [(1, 3.5), (20, 2.5), (40, 1.25)];
     let points = points.map(|(step, value)| CurvePoint { step, value });
     RunNotes {
@@ -141,6 +147,7 @@ fn notes(model: &Model) -> RunNotes {
         user: Some("zoe".to_owned()),
         source: Some(RunSource::Command("bike-traffic train".to_owned())),
         curves: [("boosted_sqrt_mae".to_owned(), points.to_vec())].into(),
+        tables: TrainingTables::of(&frame, (last.plus(-1), last)),
     }
 }
 
@@ -244,59 +251,6 @@ async fn attached_file_is_an_artifact_of_the_run_and_replaced_by_the_next() {
         attached.await,
         Err(RegistryError::NotFound { version }) if version == missing
     ));
-}
-
-/// Some servers store artifacts in a bucket and do not proxy them.
-#[tokio::test]
-async fn artifacts_are_written_to_the_servers_bucket() {
-    let (name, store, cloud, bucket) = (
-        place::unique("model"),
-        memory(),
-        place::cloud(),
-        place::bucket(),
-    );
-    let buckets = format!(
-        "{}/storage/v1/b?project=p",
-        cloud.storage_emulator.as_ref().unwrap().origin()
-    );
-    let created = reqwest::Client::new()
-        .post(buckets)
-        .json(&json!({ "name": bucket.as_str() }))
-        .send()
-        .await
-        .unwrap();
-    created.error_for_status().unwrap();
-    post(
-        "experiments/create",
-        json!({ "name": name, "artifact_location": format!("gs://{bucket}/runs") }),
-    )
-    .await;
-
-    let run = run("the-run");
-    let path = format!("{}/card.json", run.artifacts).parse().unwrap();
-    store
-        .write(&path, "{}".into(), Condition::Absent)
-        .await
-        .unwrap();
-    let settings = CloudSettings {
-        mlflow_model: Some(name.clone()),
-        ..cloud.clone()
-    };
-    let registry =
-        MlflowRegistry::open(&place::mlflow(), &settings, store, Arc::new(SystemClock)).unwrap();
-    registry.register(&run).await.unwrap();
-    let experiment = runs_of(&name).await[0]["info"]["experiment_id"].clone();
-    let body = json!({ "experiment_ids": [experiment] });
-    let logged = post("logged-models/search", body).await["models"][0]["info"].clone();
-    let uri = logged["artifact_uri"].as_str().unwrap();
-    let folder = uri.strip_prefix(&format!("gs://{bucket}/")).unwrap();
-    let written = GcsStore::open(&bucket, &cloud)
-        .await
-        .unwrap()
-        .list("")
-        .await
-        .unwrap();
-    assert_eq!(written, [format!("{folder}/card.json").parse().unwrap()]);
 }
 
 /// Asserts equal forecasts in Python and in Rust, for all rows of the frame.

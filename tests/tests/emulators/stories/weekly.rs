@@ -1,5 +1,6 @@
 //! The whole loop: ingest and forecast a day, check a week for drift, promote a better challenger.
 
+use serde_json::Value;
 use shared::{
     clock::{Clock, SystemClock},
     event::{DriftCheckRequested, Function, IngestRequested},
@@ -106,7 +107,13 @@ pub(super) async fn assert_week(system: &TestSystem) {
     assert_eq!(decision.decision, "promoted");
     let today = SystemClock.now().as_millisecond();
     let model = system.cloud.mlflow_model.clone().unwrap();
-    for run in runs_of(&model).await {
+    let runs = runs_of(&model).await;
+    assert_eq!(
+        runs.iter().filter(|run| has_tables(run)).count(),
+        1,
+        "{runs:?}"
+    );
+    for run in runs {
         for time in ["start_time", "end_time"] {
             let age = today - run["info"][time].as_i64().unwrap();
             assert!((0..86_400_000).contains(&age), "{time}: {run}");
@@ -124,4 +131,14 @@ pub(super) async fn assert_week(system: &TestSystem) {
         None
     })
     .await;
+}
+
+/// Returns `true` if a run lists daily tables as a data set.
+fn has_tables(run: &Value) -> bool {
+    let inputs = run["inputs"]["dataset_inputs"].as_array();
+    let mut names = inputs
+        .into_iter()
+        .flatten()
+        .filter_map(|input| input["dataset"]["name"].as_str());
+    names.any(|name| name.starts_with("daily-tables-"))
 }

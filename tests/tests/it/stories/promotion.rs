@@ -22,7 +22,7 @@ use shared::{
     clock::{Clock, SimulatedClock},
     evaluation::Evaluation,
     event::{DriftCheckRequested, Function, Topic},
-    registry::{Alias, Version},
+    registry::{Alias, Run, Version},
     store::read_json,
 };
 
@@ -182,6 +182,7 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
         ),
         ("last_30_days", "fine_tune", "bigquery", "champion_v1")
     );
+    assert_one_vocabulary(&registry.version(first).await.unwrap().run, &run);
     let audit_log = stack.ports.warehouse.audit_log().await.unwrap();
     let rows: Vec<_> = audit_log
         .iter()
@@ -219,6 +220,16 @@ async fn assert_promoted(stack: &LocalStack, state: &State, week: Week) {
     );
 }
 
+/// The run of a challenger has all parameters and metrics of a champion's by the same names.
+fn assert_one_vocabulary(champion: &Run, challenger: &Run) {
+    for name in champion.params.keys() {
+        assert!(challenger.params.contains_key(name), "{name}");
+    }
+    for name in champion.metrics.keys() {
+        assert!(challenger.metrics.contains_key(name), "{name}");
+    }
+}
+
 /// The pages are written after the decision, so they show it. The audit rows link them.
 async fn assert_pages(stack: &LocalStack, week: Week) {
     let store = &*stack.ports.store;
@@ -231,6 +242,8 @@ async fn assert_pages(stack: &LocalStack, week: Week) {
     assert!(index.contains(&format!("href=\"week/{week}.html\"")));
     let week_page = read(Page::Week(week)).await;
     assert!(week_page.contains("Version 2 replaced version 1."));
+    let made_again = Page::Week(week).make(&stack.ports).await.unwrap();
+    assert!(made_again == week_page, "the page made again differs");
     let month = Month::of(week.last_day());
     assert!(read(Page::Month(month)).await.contains(&month.name()));
     let address = store.address_of(&Page::Week(week).path());

@@ -3,6 +3,7 @@
 
 mod bars;
 mod duel;
+mod hours;
 mod scores;
 
 use forecasting::{metrics::Group, policy::Verdicts};
@@ -128,6 +129,10 @@ fn hours(evaluation: &Evaluation) -> Markup {
     let Some((breakdown, place)) = breakdown_of(evaluation) else {
         return Markup::default();
     };
+    if !breakdown.hours.is_empty() {
+        return hours::figure(evaluation, &breakdown.hours, place);
+    }
+    // Evaluations of earlier program versions have the parts of the day only.
     let groups: Vec<_> = breakdown.bands.iter().collect();
     let better = groups
         .iter()
