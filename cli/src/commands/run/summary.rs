@@ -96,9 +96,12 @@ impl fmt::Display for Summary {
     }
 }
 
+/// Returns the coverage of one level of intervals.
+type CoverageOf = fn(LiveAccuracy) -> Option<IntervalCoverage>;
+
 /// Describes the intervals of all weeks, on living counters. Without intervals, there are no lines.
 fn intervals(weeks: &[WeekEntry]) -> Vec<String> {
-    let of_level = |(level, of): (&str, fn(LiveAccuracy) -> Option<IntervalCoverage>)| {
+    let of_level = |(level, of): (&str, CoverageOf)| {
         let of_week = |week: &WeekEntry| week.accuracy.and_then(of);
         let weeks: Vec<_> = weeks.iter().filter_map(of_week).collect();
         let rows: usize = weeks.iter().map(|week| week.rows).sum();
@@ -117,7 +120,7 @@ fn intervals(weeks: &[WeekEntry]) -> Vec<String> {
             )
         })
     };
-    let levels: [(&str, fn(LiveAccuracy) -> Option<IntervalCoverage>); 2] = [
+    let levels: [(&str, CoverageOf); 2] = [
         ("80 %", |accuracy| accuracy.interval_80),
         ("95 %", |accuracy| accuracy.interval_95),
     ];
