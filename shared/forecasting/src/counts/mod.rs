@@ -141,6 +141,20 @@ impl Counter {
         CounterKey::of_name(&self.name)
     }
 
+    /// Returns the counter under the name `NAME (ID)`, or unchanged if it has no id. Counters that
+    /// share a name in the same hours are named so.
+    #[must_use]
+    pub fn separated(&self) -> Self {
+        let name = match &self.id {
+            Some(id) if self.shared_name().is_none() => separate_name(&self.name, id),
+            _ => self.name.clone(),
+        };
+        Self {
+            name,
+            ..self.clone()
+        }
+    }
+
     /// Returns the name without the id that [`separate_name`] appends, or `None` if it has none.
     fn shared_name(&self) -> Option<&str> {
         let id = self.id.as_deref()?;
