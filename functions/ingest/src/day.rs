@@ -209,6 +209,8 @@ impl Ingestion<'_> {
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
         self.fence.check().await?;
         let generation = write_json(self.store, &record, &accepted, seen).await?;
+        // A process that stalls here must not replace the reply of a newer record.
+        self.fence.check().await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
             .await?;
