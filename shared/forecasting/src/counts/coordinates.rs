@@ -78,7 +78,7 @@ impl Coordinates {
     }
 }
 
-/// Returns `true` for locations in metropolitan France. None of them is in France with swapped axes.
+/// Returns `true` for locations in metropolitan France. With swapped axes, none of them is there.
 fn is_in_france(latitude: f64, longitude: f64) -> bool {
     (41.0..=52.0).contains(&latitude) && (-6.0..=10.0).contains(&longitude)
 }

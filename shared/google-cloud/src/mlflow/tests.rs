@@ -319,8 +319,8 @@ async fn deleted_champion_is_named() {
     assert_eq!(fake.aliases(), texts(["3", "1"]));
 }
 
-/// A proxy, or a server without this call, responds with status 404 as well. The champion must not be
-/// replaced by a "first" one then.
+/// A proxy, or a server without this call, responds with status 404 as well. Then, no "first"
+/// champion may replace the present one.
 #[tokio::test]
 async fn only_mlflow_says_that_there_is_no_champion() {
     let (fake, registry) = registry().await;

@@ -47,8 +47,8 @@ impl<'a> Fields<'a> {
         self.text(field).or_else(number)
     }
 
-    /// Returns the coordinates, in each form that files have, and `true` if the record has some that
-    /// cannot be parsed.
+    /// Returns the coordinates, in each form that files have, and `true` if they are there and cannot
+    /// be parsed.
     pub(super) fn coordinates(&self) -> (Option<Coordinates>, bool) {
         let name = "coordinates";
         if let Some(Point { lat, lon }) = self.parsed(name) {
