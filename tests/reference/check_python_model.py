@@ -5,7 +5,8 @@ published forecasts of functions/predict/src/fixtures, and prints the greatest d
 
 Requires the packages of functions/predict/src/fixtures/make_fixtures.py. The features of all hours,
 the silent rows, and the published forecasts of a day must be equal, with French and with snake-case
-columns, in any order of the rows. The reference shares no code with the model.
+columns, in any order of the rows. The reference shares no code with the model. Names and hours
+without an offset are read as the program reads them.
 """
 
 import importlib.util
@@ -32,6 +33,8 @@ SNAKE_CASE = ["nom_du_compteur", "date_et_heure_de_comptage", "comptage_horaire"
 
 def main():
     code = load()
+    check_names(code)
+    check_repeated_hours(code)
     for name in ["counts.csv", "spring_counts.csv"]:
         check_features(code, COUNTS / name)
     check_published(code)
@@ -42,6 +45,25 @@ def load():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def check_names(code):
+    for name in ["Quai d'Orsay E-O", "Quai d\u2019Orsay E\u2013O", "QUAI D`ORSAY  E\u2212O", "Quai\u00a0d\u00b4Or\u00adsay E-O"]:
+        assert code.fold(name) == "quai d'orsay e-o", name
+    assert code.fold("E\u0301glise") == code.fold("\u00c9glise") == "eglise"
+    print("spellings of a name are one counter")
+
+
+def check_repeated_hours(code):
+    """The counter 0 has the repeated hour twice, the counter 1 once."""
+    hours = ["2020-10-25 01:00", "2020-10-25 02:00", "2020-10-25 02:00", "2020-10-25 02:00", "2020-10-25T02:00:00+02:00"]
+    counters = np.array([0, 0, 1, 0, 2])
+    expected = ["2020-10-24T23:00Z", "2020-10-25T00:00Z", "2020-10-25T01:00Z", "2020-10-25T01:00Z", "2020-10-25T00:00Z"]
+    expected = pd.to_datetime(expected, utc=True)
+    assert list(code.instants(pd.Series(hours), counters)) == list(expected)
+    local = pd.to_datetime(pd.Series(hours[:4]))
+    assert list(code.instants(local, counters[:4])) == list(expected[:4])
+    print("hours without an offset are those of the program")
 
 
 def check_features(code, path):

@@ -66,15 +66,14 @@ pub struct DriftArguments {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
-    if arguments.request {
-        let ports = arguments.target.open(Arc::new(SystemClock)).await?;
-        let request = request_week(&ports, arguments.week, arguments.again).await?;
-        return stdout::print(&request, arguments.json);
-    }
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
+    if arguments.request {
+        let request = request_week(&ports, arguments.week, arguments.again).await?;
+        return stdout::print(&request, arguments.json);
+    }
     let version = registry::champion(&*ports.registry)
         .await
         .with_context(|| format!("cannot check {}", arguments.target.describe()))?;

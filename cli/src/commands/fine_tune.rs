@@ -58,7 +58,10 @@ pub struct FineTuneArguments {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: FineTuneArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let FineTuneArguments {
         target,
         week,

@@ -43,16 +43,17 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     if path.starts_with("gs://") {
         let bytes = download(path).await?;
         let checksum = Checksum::of(&bytes);
+        // The errors of local files name their file.
+        let cannot_read = || format!("cannot read counts from {path}");
         if bytes.starts_with(PARQUET_MAGIC) {
             return load_with(path, checksum, rejects, |writer| {
-                let csv = tables::parquet_as_csv(Cursor::new(bytes))?;
-                Ok(counts::read_export(&csv[..], SystemClock.now(), writer)?)
+                let csv = tables::parquet_as_csv(Cursor::new(bytes)).with_context(cannot_read)?;
+                counts::read_export(&csv[..], SystemClock.now(), writer).with_context(cannot_read)
             });
         }
-        let unpacked = counts::decompress(Cursor::new(bytes))
-            .with_context(|| format!("cannot read {path}"))?;
+        let unpacked = counts::decompress(Cursor::new(bytes)).with_context(cannot_read)?;
         return load_with(path, checksum, rejects, |writer| {
-            Ok(counts::read_export(unpacked, SystemClock.now(), writer)?)
+            counts::read_export(unpacked, SystemClock.now(), writer).with_context(cannot_read)
         });
     }
     load_file(&local(path)?, rejects)
@@ -115,7 +116,7 @@ fn load_with(
         // An earlier run may have left a reject file.
         fs::remove_file(rejects).with_context(|| format!("cannot remove {}", rejects.display()))?;
     }
-    let Export { counts, summary } = export.with_context(|| format!("cannot read {path}"))?;
+    let Export { counts, summary } = export?;
     if counts.is_empty() {
         bail!(
             "{path} has no valid rows ({rejected} rejected, see {})",
@@ -179,6 +180,20 @@ mod tests {
     use tables::Values;
 
     use super::*;
+
+    #[test]
+    fn error_names_its_file_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.zip");
+        fs::write(&path, b"PK\x03\x04").unwrap();
+        let error = load_file(&path, &folder.path().join("rejects.csv")).err();
+        let error = format!("{:#}", error.unwrap());
+        assert_eq!(error.matches("export.zip").count(), 1, "{error}");
+        assert!(
+            error.ends_with("pass the CSV file or the folder"),
+            "{error}"
+        );
+    }
 
     /// A daily table in Parquet has the same counts and the same rejected row as in CSV.
     #[test]

@@ -7,6 +7,8 @@ pub(crate) mod decision;
 pub mod embedded_bus;
 pub(crate) mod env_file;
 pub mod exit;
+#[cfg(test)]
+pub(crate) mod handmade;
 pub(crate) mod interrupt;
 pub(crate) mod last_run;
 pub(crate) mod output;

@@ -2,6 +2,7 @@
 
 mod columns;
 mod parquet;
+mod shared_names;
 mod union;
 
 pub use columns::Overlap;

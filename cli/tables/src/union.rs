@@ -10,6 +10,7 @@ use forecasting::{
 use crate::{
     Error,
     columns::{Columns, Overlap},
+    shared_names::SharedNames,
 };
 
 /// The role of a source in a merge.
@@ -34,7 +35,7 @@ pub struct Union {
 }
 
 /// The counts of a source by category; each count is in exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// The number of counts with a key that no earlier source has.
     pub new: usize,
@@ -42,6 +43,9 @@ pub struct Changes {
     pub in_test_period: usize,
     /// The counts with a key that an earlier source has.
     pub overlap: Overlap,
+    /// The counters that share their name with another id of the earlier sources, which has other
+    /// counts in most of the same hours. Both are named `NAME (ID)`.
+    pub separated: Vec<String>,
 }
 
 impl Union {
@@ -57,11 +61,23 @@ impl Union {
     }
 
     /// Adds a source without duplicates. The baseline must be added first.
+    ///
+    /// A name is a counter, also if its id changes. But if the source has another id than the
+    /// earlier ones, and other counts in most of the hours that both have, it is another counter.
     pub fn add(&mut self, source: Counts, role: Role) -> Result<Changes, Error> {
-        let counters = source.counters().iter();
-        let positions: Vec<_> = counters
-            .map(|counter| self.counters.intern(counter.clone()).position())
-            .collect();
+        let other = self.other_counters(&source)?;
+        let mut separated = Vec::new();
+        let mut positions = Vec::new();
+        for (at, counter) in source.counters().iter().enumerate() {
+            let counter = if other.contains(&at) {
+                let counter = counter.separated();
+                separated.push(counter.name.clone());
+                counter
+            } else {
+                counter.clone()
+            };
+            positions.push(self.counters.intern(counter).position());
+        }
         match role {
             Role::Baseline => self.baseline_counters = positions.len(),
             Role::Export => {}
@@ -83,7 +99,38 @@ impl Union {
             new: included - overlap.replaced - overlap.unchanged,
             in_test_period: all - included,
             overlap,
+            separated,
         })
+    }
+
+    /// Returns the positions of the counters of a source that are other counters of known names,
+    /// and appends the id to these known names.
+    fn other_counters(&mut self, source: &Counts) -> Result<BTreeSet<usize>, Error> {
+        let mut names = SharedNames::of(&self.counters, source);
+        // Nearly no source has another id for a known name.
+        if names.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        for (key, count) in self.columns.rows()? {
+            let (hour, position) = hour_and_position(key);
+            names.add(position, hour, count);
+        }
+        let (known, other) = names.conflicts(source);
+        if !known.is_empty() {
+            let mut counters = Counts::default();
+            for (position, counter) in self.counters.counters().iter().enumerate() {
+                let separated = counter.separated();
+                // Two counters must not become one, which would change the positions of others.
+                let is_free = self.counters.find(&separated.key()).is_none();
+                let _ = counters.intern(if known.contains(&position) && is_free {
+                    separated
+                } else {
+                    counter.clone()
+                });
+            }
+            self.counters = counters;
+        }
+        Ok(other)
     }
 
     /// Returns the names of the counters that occur in exports only.

@@ -26,6 +26,8 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         &["status"][..],
         &["model-card"],
         &["drift-check", "--week", "2021-W30"],
+        &["drift-check", "--week", "2021-W30", "--request"],
+        &["fine-tune", "--week", "2021-W30"],
         &["data", "verify"],
         &["data", "history"],
         &["replay", "--from", "2021-07-26T00:00:00Z", "--dry-run"],

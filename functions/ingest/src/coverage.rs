@@ -51,15 +51,16 @@ impl Loss {
             .iter()
             .map(|row| (row.counter, row.hour))
             .collect();
+        // A counter whose name has its id in one of the two is the same counter.
+        let mut known = reply.clone();
         let in_reply: Vec<_> = stored
             .counters()
             .iter()
-            .map(|counter| reply.find(&counter.key()))
+            .map(|counter| known.intern(counter.clone()))
             .collect();
         let mut counters = BTreeMap::<CounterIndex, (u64, u64)>::new();
         for row in stored.rows() {
-            let has_count = in_reply[row.counter.position()]
-                .is_some_and(|counter| replied.contains(&(counter, row.hour)));
+            let has_count = replied.contains(&(in_reply[row.counter.position()], row.hour));
             let (lost, hours) = counters.entry(row.counter).or_default();
             *lost += u64::from(!has_count);
             *hours += 1;

@@ -42,6 +42,9 @@ pub struct DayReport {
     /// The fields that no record of the reply has, although some usually do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub absent_fields: Vec<&'static str>,
+    /// The number of counts in the reply whose coordinates cannot be parsed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable_coordinates: u64,
     /// The first 100 counters of the reply that have their id in their name, `NAME (ID)`, because
     /// another id reports different counts under that name in the same hours.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -206,6 +209,8 @@ impl Ingestion<'_> {
         let (record, reply_path) = (raw(day, "accepted.json"), raw(day, "reply.json"));
         self.fence.check().await?;
         let generation = write_json(self.store, &record, &accepted, seen).await?;
+        // A process that stalls here must not replace the reply of a newer record.
+        self.fence.check().await?;
         self.store
             .write(&reply_path, reply, Condition::Always)
             .await?;
@@ -226,6 +231,7 @@ impl Ingestion<'_> {
     ) -> Result<DayReport, Error> {
         if parsed.rejects.total() > 0 {
             let file = parsed.rejects.file()?;
+            self.fence.check().await?;
             self.store
                 .write(&raw(day, "rejects.csv"), file.into(), Condition::Always)
                 .await?;
@@ -276,6 +282,7 @@ fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> Da
         duplicates: parsed.duplicates,
         rejected: parsed.rejects.total(),
         absent_fields: parsed.absent_fields.clone(),
+        unreadable_coordinates: parsed.unreadable_coordinates,
         separated_counters: parsed
             .separated
             .iter()
@@ -286,6 +293,10 @@ fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> Da
         loss,
         kept_reply: None,
     }
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn raw(day: Day, name: &str) -> ObjectPath {

@@ -64,6 +64,12 @@ fn remarks(report: &DayReport) -> Vec<String> {
         let fields = report.absent_fields.join(", ");
         remarks.push(format!("no record of {day} has the field {fields}"));
     }
+    if report.unreadable_coordinates > 0 {
+        remarks.push(format!(
+            "{} counts of {day} have coordinates that cannot be parsed",
+            report.unreadable_coordinates
+        ));
+    }
     remarks
 }
 

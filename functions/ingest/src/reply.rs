@@ -27,6 +27,8 @@ pub(crate) struct Parsed {
     pub(crate) rejects: FirstRejects,
     /// The optional fields that no record has.
     pub(crate) absent_fields: Vec<&'static str>,
+    /// The number of counts whose coordinates cannot be parsed.
+    pub(crate) unreadable_coordinates: u64,
 }
 
 /// The reason for which a reply has no counts to store.
@@ -46,6 +48,7 @@ impl Parsed {
             separated,
             records,
             absent_fields,
+            unreadable_coordinates,
         } = parse_response(reply, day, &mut rejects).map_err(|error| unreadable(day, error))?;
         let duplicates = counts.deduplicate() as u64;
         if counts.is_empty() {
@@ -58,6 +61,7 @@ impl Parsed {
             duplicates,
             rejects,
             absent_fields,
+            unreadable_coordinates,
         })
     }
 }

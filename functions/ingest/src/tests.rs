@@ -157,6 +157,19 @@ async fn counters_told_apart_by_their_id_are_named_in_reason_and_detail() {
 }
 
 #[tokio::test]
+async fn unreadable_coordinates_are_named_in_the_reason() {
+    let reply = r#"[{"nom_compteur":"Quai","sum_counts":7,"date":"2021-07-19T06:00:00Z",
+        "coordinates":"near the river","id_compteur":"1"}]"#;
+    let request = r#"{"type":"ingest-requested"}"#;
+    let outcome = handle(Ok(reply), &ports(), request).await.0.unwrap();
+    let entry = outcome.entry();
+    let named = "1 counts of 2021-07-19 have coordinates that cannot be parsed";
+    assert!(entry.reason.ends_with(named), "{}", entry.reason);
+    let number = &entry.detail["days"][0]["unreadable_coordinates"];
+    assert_eq!(number, &json!(1));
+}
+
+#[tokio::test]
 async fn repeated_ingestion_publishes_an_event_with_a_new_id() {
     let request =
         r#"{"type":"ingest-requested","from":"2021-07-19","again":"2021-07-20T03:00:00Z"}"#;

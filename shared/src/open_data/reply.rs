@@ -1,22 +1,23 @@
 //! The parser of the open data service's responses.
 
+mod fields;
+
 use std::{fmt, ops::Range};
 
 use forecasting::{
     counts::{
-        Collected, Coordinates, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject,
-        RejectReason, Rejects, parse_hour,
+        Collected, Counter, Counts, CountsBuilder, MAXIMUM_COUNT, Reject, RejectReason, Rejects,
+        parse_hour,
     },
     time::{Day, Hour},
 };
 use serde::{
-    Deserialize, Deserializer,
-    de::{
-        DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-    },
+    Deserializer,
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+use self::fields::Fields;
 use crate::retryability::{Classify, Retryability};
 
 /// The largest accepted number of records in a response. A day of 100 counters has 2,400.
@@ -37,6 +38,8 @@ const LISTED_FIELDS: usize = 20;
 /// The maximum number of characters of a rejected record, and of a name or value in an error.
 const TEXT_CHARACTERS: usize = 500;
 const VALUE_CHARACTERS: usize = 80;
+/// The maximum length of coordinates. Longer ones are not parsed.
+const COORDINATES_BYTES: usize = 256;
 
 /// The counts in a response, and facts about all its records.
 #[derive(Clone, Debug)]
@@ -50,6 +53,8 @@ pub struct Response {
     pub records: u64,
     /// The optional fields that no record has. Empty if there are no records.
     pub absent_fields: Vec<&'static str>,
+    /// The number of counts whose coordinates cannot be parsed.
+    pub unreadable_coordinates: u64,
 }
 
 /// Parses the counts of `day` from a response: the array of `exports`, or the object of `records`.
@@ -141,6 +146,7 @@ struct Records<'a> {
     present: [bool; FIELDS.len()],
     /// Names of other fields, at most [`LISTED_FIELDS`].
     unknown: Vec<String>,
+    unreadable_coordinates: u64,
 }
 
 impl<'a> Records<'a> {
@@ -152,6 +158,7 @@ impl<'a> Records<'a> {
             number: 0,
             present: [false; FIELDS.len()],
             unknown: Vec::new(),
+            unreadable_coordinates: 0,
         }
     }
 
@@ -185,11 +192,10 @@ impl<'a> Records<'a> {
         if !self.hours.contains(&hour) {
             return Err(RejectReason::UnrequestedDay(hour.to_string()));
         }
-        let coordinates = fields
-            .parsed::<Point>("coordinates")
-            .and_then(|point| Coordinates::new(point.lat, point.lon));
+        let (coordinates, is_unreadable) = fields.coordinates();
+        self.unreadable_coordinates += u64::from(is_unreadable);
         let counter = self.counts.intern(Counter {
-            id: fields.text("id_compteur"),
+            id: fields.identifier("id_compteur"),
             name,
             coordinates,
         });
@@ -224,6 +230,7 @@ impl<'a> Records<'a> {
             separated,
             records: self.number,
             absent_fields,
+            unreadable_coordinates: self.unreadable_coordinates,
         })
     }
 }
@@ -270,71 +277,6 @@ impl<'de> DeserializeSeed<'de> for &mut Records<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_seq(self)
     }
-}
-
-/// The values of [`FIELDS`] in a record, as JSON, and the names of other fields.
-#[derive(Default)]
-struct Fields<'a> {
-    values: [Option<&'a RawValue>; FIELDS.len()],
-    unknown: Vec<String>,
-}
-
-impl<'a> Fields<'a> {
-    /// Returns the JSON text of a field.
-    fn value(&self, field: &str) -> Option<&'a str> {
-        let at = FIELDS.iter().position(|name| *name == field)?;
-        self.values[at].map(RawValue::get)
-    }
-
-    /// Parses a field. Returns `None` if it is absent or has another type.
-    fn parsed<T: DeserializeOwned>(&self, field: &str) -> Option<T> {
-        serde_json::from_str(self.value(field)?).ok()
-    }
-
-    /// Returns a field as text with single spaces between its words, because a field of a daily
-    /// table has no line break. Returns `None` if it is absent, empty or not a string.
-    fn text(&self, field: &str) -> Option<String> {
-        let text: String = self.parsed(field)?;
-        let words: Vec<_> = text.split_whitespace().collect();
-        (!words.is_empty()).then(|| words.join(" "))
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
-
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut record: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::default();
-        while let Some(name) = record.next_key::<String>()? {
-            if let Some(at) = FIELDS.iter().position(|field| *field == name) {
-                fields.values[at] = Some(record.next_value()?);
-                continue;
-            }
-            record.next_value::<IgnoredAny>()?;
-            if fields.unknown.len() < LISTED_FIELDS {
-                fields.unknown.push(shortened(&name, VALUE_CHARACTERS));
-            }
-        }
-        Ok(fields)
-    }
-}
-
-#[derive(Deserialize)]
-struct Point {
-    lat: f64,
-    lon: f64,
 }
 
 fn read_count(value: &str) -> Result<u32, RejectReason> {

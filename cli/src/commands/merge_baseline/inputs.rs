@@ -110,6 +110,8 @@ fn is_within(file: &Path, folder: &Path) -> bool {
         .is_some_and(|(existing, folder)| existing.starts_with(folder))
 }
 
+/// Finds the files of counts in a folder and its subfolders. Warns of archives and workbooks, whose
+/// counts would be missing without a word.
 fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let cannot_list = || format!("cannot list the export folder {}", folder.display());
     for entry in fs::read_dir(folder).with_context(cannot_list)? {
@@ -130,7 +132,20 @@ fn find_csv(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
             .any(|ending| name.ends_with(ending))
         {
             files.push(path);
+        } else if is_packed(&name) {
+            tracing::warn!(
+                file = %path.display(),
+                "ignoring archive or workbook in the export folder; unpack it, or export it as CSV, to read its counts"
+            );
         }
     }
     Ok(())
+}
+
+/// Returns `true` for the name, in lowercase, of an archive or a workbook.
+fn is_packed(name: &str) -> bool {
+    let endings = [
+        ".zip", ".7z", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".xls", ".xlsx", ".ods",
+    ];
+    endings.iter().any(|ending| name.ends_with(ending))
 }

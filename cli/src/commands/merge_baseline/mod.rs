@@ -180,6 +180,15 @@ fn add(
     let changes = union
         .add(counts, source.role)
         .with_context(|| format!("cannot merge {path}"))?;
+    let mut notes = summary.notes();
+    if !changes.separated.is_empty() {
+        notes.push(format!(
+            "{} counters share a name with another id of the earlier files, which has other counts in the same \
+             hours; both are named with their id: {}",
+            changes.separated.len(),
+            changes.separated.join("; ")
+        ));
+    }
     Ok(SourceReport {
         file: path,
         rows: summary.rows,
@@ -189,6 +198,6 @@ fn add(
         in_test_period: changes.in_test_period as u64,
         duplicates: summary.duplicates,
         rejected,
-        notes: summary.notes(),
+        notes,
     })
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use shared::{
     fixed_test::FixedTest,
-    registry::{ChampionError, Registry, Version},
+    registry::{ChampionError, Registry, Version, find_champion_problem},
 };
 
 /// Refusals of `train` that an operator may override.
@@ -22,15 +22,17 @@ pub struct Allowances {
 /// Returns `true` if the registry never had a champion.
 ///
 /// # Errors
-/// Returns an error if the registry lost its champion: a new version would not be compared with
-/// anything.
+/// Returns an error if the registry lost its champion, or if its champion has no run of
+/// bike-traffic: a new version would not be compared with anything.
 pub(super) async fn is_needed(registry: &dyn Registry) -> anyhow::Result<bool> {
+    let cannot_train = "cannot train: there is no champion to compare the new version with";
     match registry.champion_state().await?.usable() {
-        Ok(_) => Ok(false),
+        Ok(_) => match find_champion_problem(registry).await? {
+            Some(problem) => bail!("{cannot_train}: {problem}"),
+            None => Ok(false),
+        },
         Err(ChampionError::Missing) => Ok(true),
-        Err(lost) => {
-            Err(lost).context("cannot train: there is no champion to compare the new version with")
-        }
+        Err(lost) => Err(lost).context(cannot_train),
     }
 }
 
@@ -81,4 +83,41 @@ pub(super) fn refuse_worse_than_naive(forecasts: &[f32], test: &FixedTest) -> an
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shared::{
+        clock::{Clock, SimulatedClock},
+        ports::Ports,
+        registry::{Operator, Run},
+    };
+
+    use super::*;
+    use crate::support::handmade::Handmade;
+
+    #[tokio::test]
+    async fn champion_without_a_run_is_refused_before_the_training() {
+        let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+        let registry = Ports::in_memory(Arc::new(clock.clone())).registry;
+        assert!(is_needed(&*registry).await.unwrap());
+        let run = Run::new("first".parse().unwrap(), clock.now());
+        let version = registry.register(&run).await.unwrap();
+        let change = Operator::named("tests").champion_change(None, version);
+        registry.move_alias(change).await.unwrap();
+        assert!(!is_needed(&*registry).await.unwrap());
+
+        let error = is_needed(&Handmade(registry))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("cannot train:")
+                && error.contains("version 1, which the functions cannot use")
+                && error.contains("`bike-traffic rollback --to VERSION`"),
+            "{error}"
+        );
+    }
 }

@@ -119,6 +119,40 @@ async fn lost_counter_is_noticed_although_every_hour_has_a_count() {
     );
 }
 
+/// The first reply has one of two counters under one name. The second has both, so their names have
+/// the ids.
+#[tokio::test]
+async fn second_counter_of_a_name_replaces_the_table() {
+    let ports = ports_at("2026-11-24T06:00:00Z");
+    let mut both = records();
+    for record in &mut both {
+        record["nom_compteur"] = json!("Quai");
+    }
+    let first: Vec<_> = both.iter().step_by(2).cloned().collect();
+    assert!(handle(Ok(&reply(&first)), &ports, FIRST).await.0.is_ok());
+    let outcome = handle(Ok(&reply(&both)), &ports, AGAIN).await.0.unwrap();
+    let entry = outcome.entry();
+    assert_eq!(
+        (entry.decision.as_str(), rows(&ports).await),
+        ("ingested", 48),
+        "{}",
+        entry.reason
+    );
+
+    // Without the first counter, its counts would be lost.
+    let second: Vec<_> = both.iter().skip(1).step_by(2).cloned().collect();
+    let request = AGAIN.replace("05:00", "06:00");
+    let outcome = handle(Ok(&reply(&second)), &ports, &request)
+        .await
+        .0
+        .unwrap();
+    let reason = &outcome.entry().reason;
+    assert!(
+        reason.contains("lacks 24 of 48 counts (Quai (1) 24 of 24 hours)"),
+        "{reason}"
+    );
+}
+
 #[tokio::test]
 async fn corrected_and_additional_counts_replace_the_table() {
     let ports = ports_at("2026-11-24T06:00:00Z");

@@ -38,9 +38,17 @@ impl Coordinates {
     }
 
     /// Creates coordinates in degrees. Returns `None` if latitude or longitude is out of range.
+    ///
+    /// Programs disagree about the order of the axes. A location that is in France only with
+    /// swapped axes has swapped axes.
     pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
         let is_in_range =
             (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
+        let (latitude, longitude) = if is_in_france(longitude, latitude) {
+            (longitude, latitude)
+        } else {
+            (latitude, longitude)
+        };
         is_in_range.then_some(Self {
             latitude,
             longitude,
@@ -68,6 +76,11 @@ impl Coordinates {
         let (longitude, latitude) = (axes.next()?, axes.next()?);
         Self::new(latitude.parse().ok()?, longitude.parse().ok()?)
     }
+}
+
+/// Returns `true` for locations in metropolitan France. With swapped axes, none of them is there.
+fn is_in_france(latitude: f64, longitude: f64) -> bool {
+    (41.0..=52.0).contains(&latitude) && (-6.0..=10.0).contains(&longitude)
 }
 
 fn without_brackets(text: &str) -> &str {
@@ -117,6 +130,10 @@ mod tests {
             "POINT (2.35 48.85)",
             "point(2.35 48.85)",
             "POINT Z (2.35 48.85 35)",
+            "2.35,48.85",
+            "[2.35, 48.85]",
+            "POINT (48.85 2.35)",
+            r#"{"lon": 48.85, "lat": 2.35}"#,
         ];
         for text in forms {
             assert_eq!(
@@ -124,6 +141,17 @@ mod tests {
                 Coordinates::new(48.85, 2.35),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn location_abroad_keeps_its_axes() {
+        for (latitude, longitude) in [(2.35, 35.0), (35.0, 2.35), (-33.9, 151.2), (12.0, 11.0)] {
+            let expected = Coordinates {
+                latitude,
+                longitude,
+            };
+            assert_eq!(Coordinates::new(latitude, longitude), Some(expected));
         }
     }
 

@@ -44,7 +44,7 @@ use crate::time::{Day, Hour};
 pub const MAXIMUM_COUNT: u32 = 50_000;
 
 /// The identity of a counter: its name with case, accents, whitespace, apostrophes and dashes
-/// folded.
+/// folded, and without invisible characters.
 ///
 /// In the public data, the id of a counter changes, one name has several spellings, and some rows
 /// have no id. Only the name is present in every row.
@@ -57,10 +57,12 @@ impl CounterKey {
     pub fn of_name(name: &str) -> Self {
         // Most names are ASCII. This fast path avoids Unicode normalization for them.
         if name.is_ascii() {
-            return Self(single_spaces(&name.to_ascii_lowercase()));
+            let name = name.to_ascii_lowercase().replace('`', "'");
+            return Self(single_spaces(&name));
         }
         let characters = name
             .chars()
+            .filter(|character| !is_invisible(*character))
             .map(plain_punctuation)
             .nfkd()
             // Some characters have a typographic dash or apostrophe as their decomposition.
@@ -79,10 +81,24 @@ impl CounterKey {
 /// Returns the ASCII character for a typographic apostrophe or dash, which word processors insert.
 const fn plain_punctuation(character: char) -> char {
     match character {
-        '\u{b4}' | '\u{2bc}' | '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' => '\'',
+        '`'
+        | '\u{b4}'
+        | '\u{2b9}'
+        | '\u{2bb}'..='\u{2bd}'
+        | '\u{2018}'..='\u{201b}'
+        | '\u{2032}'
+        | '\u{2035}' => '\'',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         other => other,
     }
+}
+
+/// Returns `true` for soft hyphens, and for spaces and marks without a width.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+    )
 }
 
 fn single_spaces(text: &str) -> String {
@@ -123,6 +139,20 @@ impl Counter {
     /// Returns the folded name, which identifies the counter.
     pub fn key(&self) -> CounterKey {
         CounterKey::of_name(&self.name)
+    }
+
+    /// Returns the counter under the name `NAME (ID)`, or unchanged if it has no id. Counters that
+    /// share a name in the same hours are named so.
+    #[must_use]
+    pub fn separated(&self) -> Self {
+        let name = match &self.id {
+            Some(id) if self.shared_name().is_none() => separate_name(&self.name, id),
+            _ => self.name.clone(),
+        };
+        Self {
+            name,
+            ..self.clone()
+        }
     }
 
     /// Returns the name without the id that [`separate_name`] appends, or `None` if it has none.

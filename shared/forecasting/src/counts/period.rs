@@ -10,14 +10,17 @@ const HOURS_PER_DAY: i32 = 24;
 ///
 /// It is more than a year, so a file may have one season of each year.
 const GAP_DAYS: usize = 400;
+/// The number of days without a row that separates a group from which most rows are missing.
+const SPARSE_GAP_DAYS: usize = 31;
 /// A group of hours is implausible if it has less than one in so many rows of its file.
 const ROWS_PER_IMPLAUSIBLE_ROW: u64 = 100;
 
 /// The hours of a file that are plausible.
 ///
-/// Hours after the present one are not. Neither are groups of hours that are more than 400 days
-/// from the rest and have less than 1 % of the rows: one row with a wrong year must not stretch the
-/// period of a file. Files of up to 100 rows have no such group.
+/// Hours after the present one are not. Neither are groups of hours with less than 1 % of the rows
+/// that are far from the rest: one row with a wrong year must not stretch the period of a file. A
+/// group is far if it is more than 400 days away, or more than 31 days and its days have less than
+/// half of the usual number of rows. Files of up to 100 rows have no such group.
 pub(super) struct PlausiblePeriod {
     now: Hour,
     has_future: bool,
@@ -74,24 +77,61 @@ fn isolated(
     let mut rows_per_day = vec![0_u64; day_of(last) + 1];
     hours.for_each(|hour| rows_per_day[day_of(hour)] += 1);
     let all: u64 = rows_per_day.iter().sum();
-    // Each group has its first day, its last day and its number of rows.
-    let mut groups: Vec<(usize, usize, u64)> = Vec::new();
-    for (day, rows) in rows_per_day.into_iter().enumerate() {
+    let usual = usual_rows(&rows_per_day);
+    let is_few = |group: &Group| group.rows * ROWS_PER_IMPLAUSIBLE_ROW < all;
+    let is_sparse = |group: &Group| group.rows * 2 < usual * group.days;
+    let start_of = |day: usize| first.plus(day as i32 * HOURS_PER_DAY);
+    let far = groups(&rows_per_day, GAP_DAYS);
+    let sparse = groups(&rows_per_day, SPARSE_GAP_DAYS)
+        .into_iter()
+        .filter(is_sparse);
+    far.into_iter()
+        .chain(sparse)
+        .filter(is_few)
+        .map(|group| start_of(group.first)..=start_of(group.last + 1).plus(-1))
+        .collect()
+}
+
+/// Days with rows, without a long gap between them.
+struct Group {
+    first: usize,
+    last: usize,
+    /// The number of days with rows.
+    days: u64,
+    rows: u64,
+}
+
+/// Returns the groups of days that are separated by more than `gap` days without rows.
+fn groups(rows_per_day: &[u64], gap: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (day, &rows) in rows_per_day.iter().enumerate() {
         match groups.last_mut() {
             _ if rows == 0 => {}
-            Some((_, last_day, group_rows)) if day - *last_day <= GAP_DAYS => {
-                *last_day = day;
-                *group_rows += rows;
+            Some(group) if day - group.last <= gap => {
+                group.last = day;
+                group.days += 1;
+                group.rows += rows;
             }
-            _ => groups.push((day, day, rows)),
+            _ => groups.push(Group {
+                first: day,
+                last: day,
+                days: 1,
+                rows,
+            }),
         }
     }
-    let start_of = |day: usize| first.plus(day as i32 * HOURS_PER_DAY);
     groups
-        .into_iter()
-        .filter(|(_, _, rows)| rows * ROWS_PER_IMPLAUSIBLE_ROW < all)
-        .map(|(first_day, last_day, _)| start_of(first_day)..=start_of(last_day + 1).plus(-1))
-        .collect()
+}
+
+/// Returns the median number of rows of the days with rows.
+fn usual_rows(rows_per_day: &[u64]) -> u64 {
+    let mut rows: Vec<_> = rows_per_day
+        .iter()
+        .copied()
+        .filter(|rows| *rows > 0)
+        .collect();
+    rows.sort_unstable();
+    rows.get(rows.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -140,9 +180,22 @@ mod tests {
         );
     }
 
+    /// A row with the year of the year before or after.
     #[test]
-    fn hours_within_400_days_and_large_groups_are_accepted() {
-        assert!(rejected(&rows(&[LAST + 399 * 24]), 700_000).is_empty());
+    fn few_hours_of_a_sparse_day_a_month_away_are_rejected() {
+        for days in [32, 365] {
+            let others = [450_000 - days * 24, LAST + days * 24];
+            assert_eq!(rejected(&rows(&others), 700_000), others, "{days}");
+        }
+    }
+
+    #[test]
+    fn near_hours_whole_days_and_large_groups_are_accepted() {
+        assert!(rejected(&rows(&[LAST + 31 * 24]), 700_000).is_empty());
+        let first = LAST + 1 + 398 * 24;
+        // A day with half of the usual rows.
+        let day: Vec<_> = (first..first + 12).collect();
+        assert!(rejected(&rows(&day), 700_000).is_empty());
         let first = LAST + 500 * 24;
         let many: Vec<_> = (first..first + 24).collect();
         assert!(rejected(&rows(&many), 700_000).is_empty());

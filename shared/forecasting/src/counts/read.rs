@@ -44,9 +44,9 @@ pub fn read(input: impl Read, rejects: &mut dyn Rejects) -> Result<Counts, ReadE
 
 /// Reads an export as [`read`] does, and checks that its hours are plausible.
 ///
-/// Rejects hours that begin after `now`. Also rejects groups of hours that are more than 400 days
-/// from the rest and have less than 1 % of the rows. Drops duplicates. Each row is a count, a
-/// duplicate or rejected, see [`ReadSummary`](super::ReadSummary).
+/// Rejects hours that begin after `now`, and groups of hours that are far from the rest and have
+/// less than 1 % of the rows. Drops duplicates. Each row is a count, a duplicate or rejected, see
+/// [`ReadSummary`](super::ReadSummary).
 ///
 /// # Errors
 /// Returns a [`ReadError`] if the input as a whole is unusable.

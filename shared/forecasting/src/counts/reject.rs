@@ -44,7 +44,7 @@ pub enum RejectReason {
     #[error("the hour {0} is in the future")]
     FutureHour(String),
     /// The hour is far from nearly all other hours of the file.
-    #[error("the hour {0} is more than 400 days from the other hours of the file")]
+    #[error("the hour {0} is far from the other hours of the file")]
     IsolatedHour(String),
     /// The year is implausible.
     #[error("`{0}` is outside 2010 to 2049")]

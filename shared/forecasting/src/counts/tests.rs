@@ -41,6 +41,10 @@ fn typographic_apostrophes_and_dashes_are_folded() {
         "Quai d\u{2018}Orsay E-O",
         "Quai d\u{2bc}Orsay E-O",
         "Quai d\u{b4}Orsay E-O",
+        "Quai d`Orsay E-O",
+        "Quai d`Orsay E\u{2013}O",
+        "Quai d\u{2b9}Orsay E-O",
+        "Quai d\u{ff07}Orsay E\u{ff0d}O",
         "Quai d'Orsay E\u{2013}O",
         "Quai d'Orsay E\u{2014}O",
         "Quai d'Orsay E\u{2011}O",
@@ -52,12 +56,27 @@ fn typographic_apostrophes_and_dashes_are_folded() {
     }
 }
 
+#[test]
+fn invisible_characters_are_removed() {
+    for name in [
+        "\u{feff}Église Saint-Éloi",
+        "Église\u{a0}Saint\u{ad}-\u{200b}Éloi\u{200f}",
+        "E\u{301}glise Saint\u{2060}-E\u{301}loi",
+    ] {
+        assert_eq!(
+            CounterKey::of_name(name).as_str(),
+            "eglise saint-eloi",
+            "{name:?}"
+        );
+    }
+}
+
 /// A model stores the folded names of its counters, and reading them folds them again.
 #[test]
 fn folded_name_is_folded_to_itself() {
     let characters = [
         '\u{149}', '\u{2033}', '\u{2034}', '\u{2057}', '\u{207b}', '\u{208b}', '\u{fe31}',
-        '\u{fe32}', '\u{fe58}', '\u{1ffd}', '\u{130}', '\u{1e9e}',
+        '\u{fe32}', '\u{fe58}', '\u{1ffd}', '\u{130}', '\u{1e9e}', '\u{1fef}', '\u{ff40}',
     ];
     for character in characters {
         let key = CounterKey::of_name(&format!("Quai {character}O"));

@@ -19,8 +19,8 @@ const PLAUSIBLE_YEARS: RangeInclusive<i16> = 2010..=2049;
 ///
 /// Accepts `2021-07-19T00:00:00+02:00` and these variants: a space instead of `T`, an offset of the
 /// form `+0200`, ` +0100`, `Z` or ` UTC`, and no offset. Text without an offset is local time in
-/// Paris. There, a repeated hour means its second occurrence (winter time), because the city's
-/// exports omit the first.
+/// Paris, as with the annotation `[Europe/Paris]`. There, a repeated hour means its second
+/// occurrence (winter time), because the city's exports omit the first.
 ///
 /// # Errors
 /// - Returns [`RejectReason::SkippedHour`] for a local hour that the change to summer time skips.
@@ -43,12 +43,14 @@ pub(super) struct ParsedHour {
 pub(super) fn parse(text: &str) -> Result<ParsedHour, RejectReason> {
     let text = text.trim();
     let bad = || RejectReason::InvalidHour(text.to_owned());
-    let separator = text.as_bytes().get(10).copied().ok_or_else(bad)?;
-    if !matches!(separator, b'T' | b't' | b' ') {
+    // The parser of a civil time ignores the annotations of other zones.
+    let annotated = text.strip_suffix("[Europe/Paris]").unwrap_or(text);
+    let separator = annotated.as_bytes().get(10).copied().ok_or_else(bad)?;
+    if !matches!(separator, b'T' | b't' | b' ') || annotated.contains('[') {
         return Err(bad());
     }
-    let clock_end = text[10..].find(['+', '-', 'Z', 'z', 'U']);
-    let (civil, zone) = clock_end.map_or((text, ""), |at| text.split_at(10 + at));
+    let clock_end = annotated[10..].find(['+', '-', 'Z', 'z', 'U']);
+    let (civil, zone) = clock_end.map_or((annotated, ""), |at| annotated.split_at(10 + at));
     let civil: DateTime = civil
         .trim_end()
         .replacen(' ', "T", 1)
@@ -118,6 +120,11 @@ mod tests {
             ("2018-01-05T17:00:00", "2018-01-05T16:00:00Z"),
             ("2018-01-05T17:00:00.000", "2018-01-05T16:00:00Z"),
             (" 2021-07-19 00:00:00-0300 ", "2021-07-19T03:00:00Z"),
+            ("2021-07-19T00:00:00[Europe/Paris]", "2021-07-18T22:00:00Z"),
+            (
+                "2021-07-19T00:00:00+02:00[Europe/Paris]",
+                "2021-07-18T22:00:00Z",
+            ),
             // Local time 02:00 occurs twice on this day. Without an offset, it is the second.
             ("2020-10-25T02:00:00", "2020-10-25T01:00:00Z"),
             ("2020-10-25T02:00:00+01:00", "2020-10-25T01:00:00Z"),
@@ -141,6 +148,8 @@ mod tests {
             "2021-07-19T25:00:00Z",
             "2021-07-19T00:00:00+02:75",
             "2021-07-19T00:00:00+2",
+            "2021-07-19T00:00:00[America/Chicago]",
+            "2021-07-19T00:00:00[u-ca=hebrew]",
             "2021-07-19é00:00",
         ] {
             assert!(

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shared::{
     clock::SimulatedClock,
     registry::{ChampionError, Operator, champion, complete_last_change},
+    retryability::{Classify, Retryability},
     store::{MemoryStore, Store},
 };
 use tokio::net::TcpListener;
@@ -32,6 +33,8 @@ struct ServerState {
     tags: BTreeMap<String, String>,
     /// The number of changes that the server accepts; it rejects all later ones.
     remaining_changes: usize,
+    /// The body of status 404 for the model; the model is found if `None`.
+    not_found: Option<Value>,
 }
 
 impl Default for FakeServer {
@@ -45,6 +48,7 @@ impl Default for FakeServer {
                 .into(),
             tags: BTreeMap::new(),
             remaining_changes: usize::MAX,
+            not_found: None,
         };
         Self {
             clock_change: None,
@@ -76,7 +80,10 @@ impl FakeServer {
 }
 
 impl ServerState {
-    fn model(&self) -> Value {
+    fn model(&self) -> Reply {
+        if let Some(body) = &self.not_found {
+            return (StatusCode::NOT_FOUND, Json(body.clone()));
+        }
         let aliases: Vec<_> = self
             .aliases
             .iter()
@@ -87,7 +94,7 @@ impl ServerState {
             .iter()
             .map(|(key, value)| json!({ "key": key, "value": value }))
             .collect();
-        json!({ "registered_model": { "name": MODEL, "aliases": aliases, "tags": tags } })
+        done(json!({ "registered_model": { "name": MODEL, "aliases": aliases, "tags": tags } }))
     }
 
     fn version(&self, query: &str) -> Reply {
@@ -154,7 +161,7 @@ async fn answer(State(fake): State<Arc<FakeServer>>, request: Request) -> Reply 
     let path = parts.uri.path().trim_start_matches("/api/2.0/mlflow/");
     let query = parts.uri.query().unwrap_or_default();
     match (parts.method, path) {
-        (Method::GET, "registered-models/get") => done(fake.state.lock().model()),
+        (Method::GET, "registered-models/get") => fake.state.lock().model(),
         (Method::GET, "model-versions/get") => fake.state.lock().version(query),
         (Method::GET, "runs/get") => {
             if let Some((clock, time)) = &fake.clock_change {
@@ -310,4 +317,40 @@ async fn deleted_champion_is_named() {
     let rollback = Promotion::rollback(&Operator::named("tests"), &seen, version(3));
     assert_eq!(registry.promote(&rollback).await.unwrap(), Promoted::Done);
     assert_eq!(fake.aliases(), texts(["3", "1"]));
+}
+
+/// A proxy, or a server without this call, responds with status 404 as well. Then, no "first"
+/// champion may replace the present one.
+#[tokio::test]
+async fn only_mlflow_says_that_there_is_no_champion() {
+    let (fake, registry) = registry().await;
+    for body in [
+        json!("<html>404 Not Found</html>"),
+        json!({ "detail": "Not Found" }),
+        json!({ "error_code": "ENDPOINT_NOT_FOUND", "message": "no such path" }),
+    ] {
+        fake.with_state(|state| state.not_found = Some(body.clone()));
+        let error = champion(&registry).await.unwrap_err();
+        assert_eq!(error.retryability(), Retryability::Transient, "{body}");
+    }
+    let missing = json!({ "error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not found" });
+    fake.with_state(|state| state.not_found = Some(missing));
+    let error = champion(&registry).await.unwrap_err();
+    assert!(matches!(error, ChampionError::Missing), "{error:?}");
+}
+
+/// A person has made a version champion in MLflow's interface, and its run was deleted.
+#[tokio::test]
+async fn champion_set_by_hand_is_rolled_back() {
+    let (fake, registry) = registry().await;
+    let _ = registry.promote(&promotion(1, 2)).await.unwrap();
+    fake.with_state(|state| {
+        state.aliases.insert("champion".to_owned(), "3".to_owned());
+        state.without_run.push("3");
+    });
+    let seen = registry.champion_state().await.unwrap();
+    complete_last_change(&registry, &seen).await.unwrap();
+    let rollback = Promotion::rollback(&Operator::named("tests"), &seen, version(2));
+    assert_eq!(registry.promote(&rollback).await.unwrap(), Promoted::Done);
+    assert_eq!(fake.aliases(), texts(["2", "3"]));
 }

@@ -53,11 +53,20 @@ OTHER_KIND_WEIGHT, PRIOR_DAYS, PRIOR_COUNT, LARGEST_FACTOR = 0.1, 5, 1, 2
 BANDS = np.repeat(range(5), [6, 4, 6, 4, 4])
 
 
+# Typographic apostrophes and dashes, and invisible characters.
+PUNCTUATION = str.maketrans({
+    **dict.fromkeys("`\u00b4\u02b9\u02bb\u02bc\u02bd\u2018\u2019\u201a\u201b\u2032\u2035", "'"),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", ""),
+})
+
+
 def fold(text):
-    """Returns a text without case, accents and repeated whitespace."""
-    decomposed = unicodedata.normalize("NFD", str(text))
-    characters = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return " ".join(characters.casefold().split())
+    """Returns a text without case, accents and repeated whitespace, with plain punctuation."""
+    decomposed = unicodedata.normalize("NFKD", str(text).translate(PUNCTUATION))
+    plain = decomposed.translate(PUNCTUATION)
+    characters = "".join(c for c in plain if not unicodedata.category(c).startswith("M"))
+    return " ".join(characters.lower().split())
 
 
 def column_name(label):
@@ -65,8 +74,12 @@ def column_name(label):
     return ALIASES.get(name, name)
 
 
-def instants(hours):
-    """Returns hours as instants in UTC. A repeated local hour is its first instant."""
+def instants(hours, counters):
+    """Returns the hours of counters as instants in UTC.
+
+    Without an offset, a repeated local hour is its second instant, because the exports of the city
+    omit the first. If a counter has it twice, the first row is the first instant.
+    """
     if not pd.api.types.is_datetime64_any_dtype(hours):
         text = hours.astype(str).str.strip()
         text = text.str.replace(r"\s*UTC$", "Z", regex=True)
@@ -74,17 +87,19 @@ def instants(hours):
         has_offset = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")
         result = pd.to_datetime(text.where(has_offset), utc=True, format="ISO8601")
         if not has_offset.all():
-            local = of_paris(pd.to_datetime(text[~has_offset], format="ISO8601"))
+            local = pd.to_datetime(text[~has_offset], format="ISO8601")
+            local = of_paris(local, counters[~has_offset.to_numpy()])
             result[~has_offset] = local.astype(result.dtype)
     elif hours.dt.tz is None:
-        result = of_paris(hours)
+        result = of_paris(hours, counters)
     else:
         result = hours.dt.tz_convert("UTC")
     return result.astype("datetime64[s, UTC]")
 
 
-def of_paris(local):
-    first = np.ones(len(local), dtype=bool)
+def of_paris(local, counters):
+    rows = pd.DataFrame({"hour": local.array, "counter": counters})
+    first = rows.duplicated(keep="last").to_numpy()
     later = pd.Timedelta(hours=1)
     return local.dt.tz_localize(PARIS, ambiguous=first, nonexistent=later).dt.tz_convert("UTC")
 
@@ -119,7 +134,7 @@ class Counts:
         keys = names.map({name: fold(name) for name in names.unique()})
         self.row_counter, self.keys = pd.factorize(keys)
         self.locations = self.read_locations(table, columns.get(LOCATION))
-        hours = instants(table[columns[HOUR]])
+        hours = instants(table[columns[HOUR]], self.row_counter)
         if hours.isna().any():
             raise ValueError("a count has no hour")
         count = pd.to_numeric(table[columns[COUNT]]).to_numpy("float64", na_value=np.nan)

@@ -1,7 +1,8 @@
 //! Tests of the parser of responses.
 
-use forecasting::counts::{read, write_table};
+use forecasting::counts::{Coordinates, read, write_table};
 use jiff::Timestamp;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -186,4 +187,114 @@ fn id_with_a_line_break_is_read_back_from_the_daily_table() {
     write_table(&response.counts, Timestamp::UNIX_EPOCH, &mut table).unwrap();
     let read = read(table.as_slice(), &mut rejects).unwrap();
     assert_eq!((read.rows(), rejects), (response.counts.rows(), Vec::new()));
+}
+
+/// Returns the record of a count with an id and coordinates.
+fn located(id: &Value, coordinates: &Value) -> Value {
+    json!({
+        "id_compteur": id,
+        "nom_compteur": "Quai",
+        "sum_counts": 7,
+        "date": "2021-07-19T06:00:00+00:00",
+        "coordinates": coordinates,
+    })
+}
+
+/// A lost id would make one counter of two that share a name.
+#[test]
+fn id_that_is_a_number_is_read() {
+    let reply = json!([located(&json!(100), &Value::Null)]).to_string();
+    let response = parse_response(reply.as_bytes(), day("2021-07-19"), &mut Vec::new()).unwrap();
+    assert_eq!(response.counts.counters()[0].id.as_deref(), Some("100"));
+}
+
+#[test]
+fn coordinates_of_other_forms_are_read_or_counted() {
+    let parse = |coordinates: Value| {
+        let reply = json!([located(&json!("100"), &coordinates)]).to_string();
+        let response =
+            parse_response(reply.as_bytes(), day("2021-07-19"), &mut Vec::new()).unwrap();
+        let read = response.counts.counters()[0].coordinates;
+        (read, response.unreadable_coordinates)
+    };
+    for coordinates in [
+        json!({ "lon": 2.3, "lat": 48.8 }),
+        json!({ "type": "Point", "coordinates": [2.3, 48.8] }),
+        json!([48.8, 2.3]),
+        json!([2.3, 48.8]),
+        json!("48.8, 2.3"),
+        json!("POINT (2.3 48.8)"),
+    ] {
+        let expected = (Coordinates::new(48.8, 2.3), 0);
+        assert_eq!(parse(coordinates.clone()), expected, "{coordinates}");
+    }
+    for absent in [Value::Null, json!(""), json!(" ")] {
+        assert_eq!(parse(absent.clone()), (None, 0), "{absent}");
+    }
+    for unreadable in [
+        json!("near the river"),
+        json!(7),
+        json!({ "x": 2.3, "y": 48.8 }),
+        json!({ "lon": 2.3, "lat": 98.8 }),
+        json!("0".repeat(COORDINATES_BYTES) + "48.8,2.3"),
+    ] {
+        assert_eq!(parse(unreadable.clone()), (None, 1), "{unreadable}");
+    }
+}
+
+/// Returns a record, valid or damaged.
+fn any_record() -> impl Strategy<Value = String> {
+    let id = prop_oneof![Just(json!("100")), Just(json!(200)), Just(Value::Null)];
+    let name = prop_oneof![
+        Just(json!("Quai")),
+        Just(json!("Pont")),
+        Just(json!("")),
+        Just(json!(7))
+    ];
+    let count = prop_oneof![
+        (0..3).prop_map(|count: i32| json!(count)),
+        Just(json!(-1)),
+        Just(json!(1.5)),
+        Just(json!("many")),
+        Just(Value::Null)
+    ];
+    let date = prop_oneof![
+        (0..24).prop_map(|hour: i32| json!(format!("2021-07-19T{hour:02}:00:00+00:00"))),
+        Just(json!("2021-07-19T00:30:00+00:00")),
+        Just(json!("tomorrow")),
+        Just(json!(0))
+    ];
+    let record = (id, name, count, date).prop_map(|(id, name, count, date)| {
+        json!({ "id_compteur": id, "nom_compteur": name, "sum_counts": count, "date": date })
+            .to_string()
+    });
+    prop_oneof![
+        4 => record,
+        1 => Just("7".to_owned()),
+        1 => Just("[]".to_owned()),
+        1 => Just(r#"{"name":"Quai"}"#.to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn each_record_is_a_count_a_duplicate_or_rejected(
+        records in proptest::collection::vec(any_record(), 0..40),
+    ) {
+        let reply = format!("[{}]", records.join(","));
+        let mut rejects = Vec::new();
+        let parsed = parse_response(reply.as_bytes(), day("2021-07-19"), &mut rejects);
+        let number = records.len() as u64;
+        match parsed {
+            Ok(Response { mut counts, records, .. }) => {
+                let duplicates = counts.deduplicate();
+                prop_assert_eq!(records, number);
+                prop_assert_eq!(counts.len() + duplicates + rejects.len(), number as usize);
+            }
+            Err(ResponseError::ChangedSchema { records, .. }) => {
+                prop_assert_eq!((records, rejects.len() as u64), (number, number));
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
 }

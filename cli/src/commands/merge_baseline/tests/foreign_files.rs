@@ -84,6 +84,49 @@ fn counters_of_one_name_are_both_kept_and_recognized_in_the_next_merge() {
     assert!(report.to_string().contains(note), "{report}");
 }
 
+/// Returns the hours of a day of one counter, with `first` bicycles in the first hour, and one more
+/// in each next one.
+fn day_of(id: &str, first: u32) -> Vec<u8> {
+    let row = |hour: u32| {
+        let count = first + hour;
+        format!("{id};Quai;{count};2021-07-19T{hour:02}:00:00+02:00;\n")
+    };
+    export(&(0..24).map(row).collect::<Vec<_>>())
+}
+
+#[test]
+fn another_id_with_other_counts_in_the_same_hours_is_another_counter() {
+    let fixture = Fixture::new(&[
+        ("old.csv", &day_of("111", 30)),
+        ("new.csv", &day_of("222", 5)),
+        // The next merge recognizes both.
+        (
+            "last.csv",
+            &export(&["111;Quai;9;2021-07-20T02:00:00+02:00;\n".to_owned()]),
+        ),
+    ]);
+    let report = merge(&fixture.plan("old.csv", &["new.csv", "last.csv"])).unwrap();
+    assert_eq!((report.rows, report.counters), (49, 2));
+    assert_eq!(row_counts(&report.sources[1]), [24, 24, 0, 0, 0, 0]);
+    let output = fixture.read("out/next.csv");
+    assert_eq!(output.matches(";Quai (111);").count(), 25);
+    assert_eq!(output.matches(";Quai (222);").count(), 24);
+    let note = "new.csv: 1 counters share a name with another id of the earlier files";
+    assert!(report.to_string().contains(note), "{report}");
+}
+
+#[test]
+fn another_id_with_some_corrected_counts_is_the_same_counter() {
+    let corrected: Vec<u8> = String::from_utf8(day_of("222", 30))
+        .unwrap()
+        .replace(";31;", ";77;")
+        .into_bytes();
+    let fixture = Fixture::new(&[("old.csv", &day_of("111", 30)), ("new.csv", &corrected)]);
+    let report = merge(&fixture.plan("old.csv", &["new.csv"])).unwrap();
+    assert_eq!((report.rows, report.counters), (24, 1));
+    assert_eq!(row_counts(&report.sources[1]), [24, 0, 1, 23, 0, 0]);
+}
+
 #[test]
 fn hidden_files_of_macos_are_ignored_in_folders() {
     let fixture = Fixture::new(&[
