@@ -268,7 +268,7 @@ images: environment require-docker ## Build the images of the functions and of M
 .PHONY: push
 push: images require-gcloud ## Build the images and push them to the registry of ENV
 	gcloud auth print-access-token --impersonate-service-account=$(call setting,deployer) | docker login --username oauth2accesstoken --password-stdin https://$(REGISTRY_HOST)
-	for image in $(FUNCTIONS) mlflow; do docker push $(REGISTRY)/$$image:$(TAG); done
+	infra/push.sh $(ENV) $(REGISTRY) $(TAG) $(call setting,deployer) $(FUNCTIONS) mlflow
 	@echo "pushed with TAG=$(TAG)"
 
 .PHONY: digests
@@ -307,10 +307,11 @@ CANARY = infra/canary.sh $(call setting,project_id) $(call setting,region) $(cal
 
 .PHONY: canary
 canary: environment require-gcloud ## Test the image of TAG in a revision of predict without traffic, then send it all traffic
-	$(CANARY) start $(REGISTRY)/predict:$(TAG)
+	$(READ_DIGESTS)
+	$(CANARY) start $(REGISTRY)/predict@$$(sed -nE 's/.*"predict": "(sha256:[0-9a-f]+)".*/\1/p' $(DIGESTS))
 
 .PHONY: canary-back
-canary-back: environment require-gcloud ## Send all traffic of predict in ENV to the revision before
+canary-back: environment require-gcloud ## Send all traffic of predict in ENV to the last revision with another image
 	$(CANARY) back
 
 .PHONY: destroy

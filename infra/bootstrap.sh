@@ -35,6 +35,7 @@ readonly roles=(
   roles/iam.serviceAccountAdmin
   roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
+  roles/logging.logWriter # builds of Cloud Build, docs/pipeline.md
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Checks this folder without a cloud account: scripts, formatting, validity and tests. Uses the real
-# provider if terraform's registry is reachable, or else a stub provider with the same schema. With
-# CI=true, a check that cannot run is an error.
+# provider if terraform's registry is reachable, or else a stub provider with the schema of 6.50, which
+# TERRAFORM_CHECK names. With CI=true, a check that cannot run is an error.
 set -euo pipefail
 cd "$(dirname "$0")"
-readonly stub=../../shared/tools/terraform-check/terraform-check
+readonly stub=${TERRAFORM_CHECK:-../../shared/tools/terraform-check/terraform-check}
 
 say() { printf 'infra-check: %s\n' "$*"; }
 
@@ -62,6 +62,15 @@ sed -nE 's/.* pattern += "([^"]*)".*/\1/p' quality.tf | while IFS= read -r patte
   for words in "${pattern%%(\[0-9*}" "${pattern##*+)}"; do
     words=$(tr -d '[]^' <<<"$words")
     [ -z "$words" ] || grep -rqF --include='*.rs' "$words" ../shared/forecasting ../functions || { say "no function reports \"$words\"" >&2; exit 1; }
+  done
+done
+
+# Base images must be pinned by digest.
+for file in ../Dockerfile mlflow/Dockerfile; do
+  stages=$(sed -nE 's/^FROM .* AS (.*)/\1/p' "$file" | paste -sd'|')
+  sed -nE 's/^FROM ([^ ]+).*/\1/p' "$file" | grep -vxE "${stages:-none}" | while IFS= read -r base; do
+    digest=$(sed -nE 's/.*@\$\{(\w+)\}.*/\1/p' <<<"$base")
+    grep -qxE "ARG ${digest:-none}=sha256:[0-9a-f]{64}" "$file" || { say "$file does not pin $base by digest" >&2; exit 1; }
   done
 done
 

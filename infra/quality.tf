@@ -192,6 +192,21 @@ locals {
       query    = "absent_over_time(${local.decisions}, function=\"predict\", decision=\"forecast\"}[7h]) and on() (hour() == 7)"
       interval = "300s"
     }
+    # Not in the first two weeks, in which one day would be too many.
+    missed_days = {
+      title    = "too many late forecasts in four weeks"
+      section  = "Missed objective"
+      severity = "WARNING"
+      query    = "sum(increase(${local.late_forecasts}[28d])) > (1 - ${local.goals.forecast_by_8}) * sum(increase(${local.first_forecasts}[28d])) and on() sum(increase(${local.first_forecasts}[28d])) > 13.5"
+      interval = "3600s"
+    }
+    missed_weeks = {
+      title    = "too many late weeks in four"
+      section  = "Missed objective"
+      severity = "WARNING"
+      query    = "sum(increase(${local.late_weeks}[28d])) > (1 - ${local.goals.week_by_tuesday}) * sum(increase(${local.decisions}, function=\"drift-check\"}[28d])) and on() sum(increase(${local.decisions}, function=\"drift-check\"}[28d])) > 2.5"
+      interval = "3600s"
+    }
     no_drift_check = {
       # Not in the first week of a deployment: a day was ingested 8 days ago.
       title    = "no drift check for 8 days"
@@ -201,6 +216,13 @@ locals {
       interval = "3600s"
     }
   }
+
+  # Shares of the days or weeks in four weeks.
+  goals = { forecast_by_8 = 0.9, forecast_each_day = 0.95, week_by_tuesday = 0.75 }
+
+  first_forecasts = "logging_googleapis_com:user_${google_logging_metric.first_forecasts.name}{monitored_resource=\"cloud_run_revision\"}"
+  late_forecasts  = "logging_googleapis_com:user_${google_logging_metric.late_forecasts.name}{monitored_resource=\"cloud_run_revision\"}"
+  late_weeks      = "logging_googleapis_com:user_${google_logging_metric.late_weeks.name}{monitored_resource=\"cloud_run_revision\"}"
 
   counts_sum = "logging_googleapis_com:user_${google_logging_metric.quality["counts"].name}_sum{monitored_resource=\"cloud_run_revision\"}"
 }
@@ -244,7 +266,7 @@ resource "google_monitoring_slo" "forecast_each_day" {
   service             = google_monitoring_custom_service.forecasts.service_id
   slo_id              = "forecast-each-day"
   display_name        = "A forecast on each day"
-  goal                = 0.95
+  goal                = local.goals.forecast_each_day
   rolling_period_days = 28
 
   windows_based_sli {
@@ -264,7 +286,7 @@ resource "google_monitoring_slo" "forecast_by_8" {
   service             = google_monitoring_custom_service.forecasts.service_id
   slo_id              = "forecast-by-8"
   display_name        = "The forecast of a day by 8 o'clock"
-  goal                = 0.9
+  goal                = local.goals.forecast_by_8
   rolling_period_days = 28
 
   request_based_sli {
@@ -280,7 +302,7 @@ resource "google_monitoring_slo" "week_by_tuesday" {
   service             = google_monitoring_custom_service.forecasts.service_id
   slo_id              = "week-by-tuesday"
   display_name        = "The week decided by Tuesday"
-  goal                = 0.75
+  goal                = local.goals.week_by_tuesday
   rolling_period_days = 28
 
   request_based_sli {

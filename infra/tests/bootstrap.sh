@@ -16,6 +16,7 @@ readonly roles="
   roles/iam.serviceAccountAdmin
   roles/iam.workloadIdentityPoolAdmin
   roles/logging.configWriter
+  roles/logging.logWriter
   roles/monitoring.alertPolicyEditor
   roles/monitoring.dashboardEditor
   roles/monitoring.notificationChannelEditor
@@ -109,6 +110,9 @@ contains_at_most() { # ROLE EXPRESSION
 contains_at_most bikeTrafficDeployer "$deployer"
 contains_at_most bikeTrafficReplay "$replay"
 contains_at_most bikeTrafficOnCall "$on_call"
+# Commands of people on call whose quota the project pays fail without it.
+grep '^iam roles create bikeTrafficOnCall ' "$CALLS" | option permissions | tr , "\n" | grep -qx serviceusage.services.use ||
+  fail "does not add serviceusage.services.use to the role bikeTrafficOnCall"
 [ "$(grep -c '^iam roles create ' "$CALLS")" = 3 ] || fail "creates other roles than the expected three"
 
 # Grants on single resources: the state bucket, and impersonation of terraform's account.

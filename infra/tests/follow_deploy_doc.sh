@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Follows docs/deploy.md from an empty project to a running system, with programs that record their
-# calls instead of doing something. Fails if a command does not exist or comes before a command that
-# it depends on. Part of `make infra-check`.
+# Follows docs/deploy.md from an empty project to a running system, and the setup of Cloud Build and the
+# canary in docs/pipeline.md, with programs that record their calls instead of doing something. Fails
+# if a command does not exist or comes before a command that it depends on. Part of `make infra-check`.
 #
 # Usage: infra/tests/follow_deploy_doc.sh [--print|--gcloud]
 #   --print   prints the calls
@@ -11,7 +11,7 @@ shopt -s inherit_errexit
 cd "$(dirname "$0")/../.."
 readonly snapshots=$PWD/cli/tests/it/snapshots list=infra/tests/gcloud_commands.txt
 
-fail() { printf 'infra-check: docs/deploy.md %s\n' "$*" >&2; exit 1; }
+fail() { printf 'infra-check: docs/deploy.md or docs/pipeline.md %s\n' "$*" >&2; exit 1; }
 
 if [ "${1:-}" = --gcloud ]; then
   grep -v '^#' "$list" | while read -r -a words; do
@@ -39,6 +39,7 @@ printf 'gcloud %s\n' "$*" >>"$CALLS"
 case $* in
   *status.latestCreatedRevisionName*) printf 'a-00001-b\ta-00001-b\n' ;;
   "run services describe "*) echo https://a-service.example ;;
+  "run revisions list "*) printf '%s\t%s\n' a-00002-b sha256:2 a-00001-b sha256:1 ;;
   "projects describe "*) echo 123456789012 ;;
   "sql instances describe "*) echo a-project:europe-west1:mlflow ;;
   "auth print-"*) echo a-token ;;
@@ -55,6 +56,11 @@ END
 done
 # shellcheck disable=SC2016  # For the program to expand.
 echo 'if [ "$1" = login ]; then cat >/dev/null; fi' >>"$folder/programs/docker" # the password
+cat >"$folder/programs/curl" <<'END'
+#!/usr/bin/env bash
+printf 'curl %s\n' "$*" >>"$CALLS"
+echo '{"model_version":1,"predictions":[]}'
+END
 cat >"$folder/programs/editor" <<'END'
 #!/usr/bin/env bash
 for file in "$@"; do echo "# edited" >>"$file"; done
@@ -65,12 +71,12 @@ git ls-files -co --exclude-standard -- .ci .cargo Makefile Dockerfile infra rust
   tar xf - -C "$folder/repository"
 
 # The commands of a section, up to the next heading of any level.
-commands() { # HEADING
+commands() { # HEADING [FILE]
   awk -v heading="$1" '
     /^#/ && !code { inside = ($0 == heading) }
     /^ *```/ { code = !code; shell = ($0 ~ /```sh$/); next }
     inside && code && shell { sub(/^ +/, ""); print }
-  ' docs/deploy.md
+  ' "${2:-docs/deploy.md}"
 }
 first=$(commands '## Deploy for the first time')
 shell=$(commands '## Open a shell to work in' | sed 's/prod/dev/g')
@@ -84,13 +90,15 @@ train=$(grep -n '^bike-traffic split' <<<"$first" | head -n1 | cut -d: -f1)
   printf '%s\n' "$shell"
   sed -n "$train,\$p" <<<"$first"
 } >"$folder/script"
-(
-  cd "$folder/repository"
-  export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a.example GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a.example
-  git init --quiet && git add --all && git commit --quiet --message=empty
-  PATH=$folder/programs:$PATH env -u MAKEFLAGS -u MAKELEVEL -u ENV -u TAG bash "$folder/script" </dev/null >"$folder/output" 2>&1
-) || { tail -n 20 "$folder/output" >&2; fail "has a command that fails"; }
-[ "${1:-}" != --print ] || cat "$CALLS"
+export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a.example GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a.example
+(cd "$folder/repository" && git init --quiet && git add --all && git commit --quiet --message=empty)
+follow() { # SCRIPT
+  (
+    cd "$folder/repository"
+    PATH=$folder/programs:$PATH env -u MAKEFLAGS -u MAKELEVEL -u ENV -u TAG bash "$1" </dev/null >"$folder/output" 2>&1
+  ) || { tail -n 20 "$folder/output" >&2; fail "has a command that fails"; }
+}
+follow "$folder/script"
 
 lines() { # PATTERN; prints the numbers of the calls that match
   { grep -nE "^$1" "$CALLS" || true; } | cut -d: -f1
@@ -130,6 +138,21 @@ tag=$(sed -nE 's/^docker push .*\/mlflow:(.*)$/\1/p' "$CALLS")
 [ "$(grep -c '^docker push ' "$CALLS")" = 7 ] || fail "does not push seven images"
 grep -qE "^terraform .*apply .*image_tag=$tag$" "$CALLS" || fail "deploys another tag than the pushed one, $tag"
 [ "$(last_line 'docker push')" -lt "$(line 'terraform .*apply [^>]*image_tag=[^ ]*$')" ] || fail "deploys before all images are pushed"
+
+# The setup of Cloud Build, and a canary.
+{
+  echo 'set -euo pipefail'
+  for section in '## Set up Cloud Build' '## Try a revision of predict first'; do
+    commands "$section" docs/pipeline.md | sed 's/prod/dev/g'
+  done
+} >"$folder/pipeline"
+follow "$folder/pipeline"
+for call in 'gcloud kms keys create ' 'gcloud builds triggers create manual --name=apply .*--require-approval' \
+  'gcloud run services update predict .*--image=[^ ]*/predict@sha256:[0-9a-f]{64} .*--no-traffic' \
+  'gcloud run services update-traffic predict .*--to-revisions='; do
+  [ -n "$(line "$call")" ] || fail "never runs: $call"
+done
+[ "${1:-}" != --print ] || cat "$CALLS"
 
 # Every command of bike-traffic, and each of its flags, is in its help.
 grep '^bike-traffic ' "$CALLS" | sort -u | while read -r _ command arguments; do

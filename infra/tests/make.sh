@@ -99,36 +99,61 @@ for addresses in 'a:b:mlflow\tTrue\t192.0.2.1 @/mlflow?host=/cloudsql/a:b:mlflow
   [[ $stored =~ ^postgresql\+psycopg2://mlflow:[0-9a-f]{48}"${addresses##* }"$ ]] || fail "foundation: secrets.sh stores another URL of the database: $stored"
 done
 
-# A canary gets traffic only after its test, and the way back is the revision before.
+# push.sh leaves an image in prod that is there: the registry refuses to change its tag.
+cat >"$folder/gcloud" <<'END'
+#!/usr/bin/env bash
+case $* in *ingest*) exit 0 ;; *) exit 1 ;; esac
+END
+cat >"$folder/docker" <<'END'
+#!/usr/bin/env bash
+printf '%s\n' "$*"
+END
+chmod +x "$folder/docker"
+push() { PATH=$folder:$PATH ./push.sh "$1" a-registry 0123abc terraform@a-project.iam.gserviceaccount.com ingest mlflow | grep '^push' | xargs; }
+[ "$(push prod)" = "push a-registry/mlflow:0123abc" ] || fail "push pushes an image again that prod has, or leaves one out: $(push prod)"
+[ "$(push dev)" = "push a-registry/ingest:0123abc push a-registry/mlflow:0123abc" ] || fail "push leaves images out in dev: $(push dev)"
+
+# A canary gets traffic only after its test. The way back is the last revision with another image, also
+# after `make deploy` has started the image of the canary once more.
 cat >"$folder/gcloud" <<'END'
 #!/usr/bin/env bash
 printf '%s\n' "$*" >>"$CALLS"
 case $* in
   *revisionName*) echo predict-00001-a ;;
   *status.url*) echo https://predict.example ;;
-  *"revisions list"*) printf 'predict-00002-b\npredict-00001-a\n' ;;
+  *"revisions list"*) printf '%s\t%s\n' predict-00003-c sha256:2 predict-00002-b sha256:2 predict-00001-a sha256:1 ;;
 esac
 END
 cat >"$folder/curl" <<'END'
 #!/usr/bin/env bash
 printf 'curl %s\n' "$*" >>"$CALLS"
-exit "${READY:-0}"
+case $* in
+  */readyz*) exit "${READY:-0}" ;;
+  */v1/predict*) printf '%s' "${REPLY_OF_PREDICT-{\"model_version\":1,\"predictions\":[]\}}" ;;
+esac
 END
 chmod +x "$folder/curl"
 canary() { : >"$CALLS"; PATH=$folder:$PATH ./canary.sh a-project europe-west1 terraform@a-project.iam.gserviceaccount.com "$@"; }
 canary start an-image >/dev/null
-order=$(grep -noE -- '--no-traffic|^curl .* https://canary---predict.example/readyz|--to-latest' "$CALLS" | cut -d: -f2 | cut -c1-12 | xargs)
-[ "$order" = "--no-traffic curl --fail --to-latest" ] || fail "canary sends traffic before its test: $order"
-if READY=1 canary start an-image >/dev/null 2>&1; then fail "canary accepts a revision that is not ready"; fi
-! grep -q -- '--to-latest' "$CALLS" || fail "canary sends traffic to a revision that is not ready"
+order=$(grep -noE -- '--no-traffic|https://canary---predict.example/[a-z0-9/]+|--to-latest' "$CALLS" | cut -d: -f2- | sed 's|https://canary---predict.example||' | xargs)
+[ "$order" = "--no-traffic /readyz /v1/predict --to-latest" ] || fail "canary sends traffic before its test: $order"
+rejected() { # REASON
+  if canary start an-image >/dev/null 2>&1; then fail "canary accepts a revision that $1"; fi
+  ! grep -q -- '--to-latest' "$CALLS" || fail "canary sends traffic to a revision that $1"
+}
+READY=1 rejected "is not ready"
+REPLY_OF_PREDICT='{"error":"cannot load the model"}' rejected "does not forecast"
 canary back >/dev/null
-grep -q -- '--to-revisions=predict-00001-a=100' "$CALLS" || fail "canary-back does not send traffic to the revision before"
+grep -q -- '--to-revisions=predict-00001-a=100' "$CALLS" || fail "canary-back does not send traffic to the revision with another image"
+commands=$(dry_run canary)
+grep -qE '^infra/canary.sh .* start [^ ]*/predict@' <<<"$commands" || fail "canary starts an image by its tag"
 
 # Every image of a file of digests is signed and gets a bill of materials.
 for program in cosign syft; do
   cat >"$folder/$program" <<END
 #!/usr/bin/env bash
 printf '$program %s\\n' "\$*" >>"\$CALLS"
+case \$* in download*) exit "\${SIGNED:-1}" ;; esac
 END
   chmod +x "$folder/$program"
 done
@@ -144,3 +169,21 @@ for image in ingest mlflow; do
     grep -q "^$call" "$CALLS" || fail "sign lacks the call $call"
   done
 done
+SIGNED=1 PATH=$folder:$PATH ./sign.sh "$folder/images.tfvars.json" a-registry "$folder/sbom" gcpkms://a-key
+for call in sign attest; do
+  grep -qE "^cosign $call --yes --key=gcpkms://a-key " "$CALLS" || fail "sign does not use the key of Cloud KMS to $call"
+done
+: >"$CALLS"
+SIGNED=0 PATH=$folder:$PATH ./sign.sh "$folder/images.tfvars.json" a-registry "$folder/sbom"
+if grep -qE '^cosign (sign|attest) ' "$CALLS"; then fail "sign signs an image again, which the registry of prod refuses"; fi
+
+# The pipelines use targets that exist, and an approved apply makes the plan of the same commit.
+grep -ohE '\bmake( --silent)?( [a-z-]+)+ ' ../cloudbuild*.yaml ../.github/workflows/*.yaml | tr ' ' '\n' | grep -vE '^(make|--silent|)$' | sort -u |
+  while IFS= read -r target; do
+    dry_run "$target" >/dev/null 2>&1 || fail "$target is in a pipeline, but not in the Makefile"
+  done
+saved=$(grep -oE 'gs://[^"]*/plans/[^"]*' ../cloudbuild.yaml)
+loaded=$(grep -oE 'gs://[^"]*/plans/[^"]*' ../cloudbuild-apply.yaml)
+[ "${saved}plan" = "$loaded" ] || fail "apply of Cloud Build loads another plan ($loaded) than it has saved ($saved)"
+grep -q 'infra/sign.sh' ../cloudbuild.yaml || fail "push of Cloud Build signs nothing"
+! grep -qE 'terraform (plan|apply)|make (plan|push)' ../cloudbuild-apply.yaml || fail "apply of Cloud Build makes another plan than the approved one"

@@ -270,6 +270,43 @@ run "objectives_cover_the_forecast_and_the_week" {
   }
 }
 
+run "missed_objectives_alert" {
+  # An apply, because the query has the name of a metric.
+  assert {
+    condition = alltrue([for name, objective in { missed_days = google_monitoring_slo.forecast_by_8, missed_weeks = google_monitoring_slo.week_by_tuesday } :
+    strcontains(google_monitoring_alert_policy.expectation[name].conditions[0].condition_prometheus_query_language[0].query, "[28d])) > (1 - ${objective.goal}) * sum(increase(")])
+    error_message = "An alert must compare the late days or weeks of four weeks with the goal of the objective."
+  }
+  assert {
+    # The late ones of an objective, and all of them.
+    condition = (
+      length(regexall("user_bike_traffic_late_forecasts{.*user_bike_traffic_first_forecasts{", google_monitoring_alert_policy.expectation["missed_days"].conditions[0].condition_prometheus_query_language[0].query)) == 1 &&
+      length(regexall("user_bike_traffic_late_weeks{.*user_bike_traffic_decisions{.*function=\"drift-check\"", google_monitoring_alert_policy.expectation["missed_weeks"].conditions[0].condition_prometheus_query_language[0].query)) == 1
+    )
+    error_message = "An alert must have the metrics of the objective."
+  }
+}
+
+run "charts_agree_with_the_descriptors_of_the_metrics" {
+  # An apply, because the filter has the name of a metric.
+  assert {
+    condition = alltrue([for chart in local.all_charts : startswith(regex("metric\\.type=\"([^\"]+)\"", chart.filter)[0], "logging.googleapis.com/user/bike_traffic_") ||
+    try(run.descriptors.metrics[regex("metric\\.type=\"([^\"]+)\"", chart.filter)[0]].resource, "") == regex("resource\\.type=\"([^\"]+)\"", chart.filter)[0]])
+    error_message = "A chart must name a metric of tests/descriptors/metrics.json, and its resource."
+  }
+  assert {
+    condition = alltrue(flatten([for chart in local.all_charts : [for group in chart.group : [for label in regexall("^metric\\.label\\.(\\w+)$", group) :
+    contains(keys(try(run.descriptors.metrics[regex("metric\\.type=\"([^\"]+)\"", chart.filter)[0]].labels, { (label[0]) = {} })), label[0])]]]))
+    error_message = "A chart must group by labels that the metric has."
+  }
+  assert {
+    condition = alltrue([for chart in local.all_charts :
+      (try(run.descriptors.metrics[regex("metric\\.type=\"([^\"]+)\"", chart.filter)[0]].kind, "DELTA") == "GAUGE") == contains(["ALIGN_MAX", "ALIGN_MEAN", "ALIGN_MIN"], chart.aligner) &&
+    (try(run.descriptors.metrics[regex("metric\\.type=\"([^\"]+)\"", chart.filter)[0]].type, "") != "DISTRIBUTION" || can(regex("REDUCE_(MEAN|PERCENTILE)", chart.reducer)))])
+    error_message = "The aligner of a chart must suit the kind of the metric, and a distribution needs a percentile or its mean."
+  }
+}
+
 run "alerts_name_a_section_of_the_runbook" {
   command = plan
 

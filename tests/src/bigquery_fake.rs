@@ -3,10 +3,11 @@
 //! It follows <https://cloud.google.com/bigquery/docs/reference/rest>: job ids are unique, a job is
 //! found only in its own location, jobs and queries take time, results are paginated, and calls can
 //! be rejected. It does not run SQL: a test sets the result of the queries. The exceptions are the
-//! list of tables of a dataset, `__TABLES__`, and the schema of queries of `daily_*`.
+//! list of tables of a dataset, `__TABLES__`, and the schema of queries of `daily_202107*` or another
+//! prefix.
 //!
-//! A query of `daily_*` has the schema of the matching table that was created last, whatever its
-//! condition. A name that this table lacks is unrecognized, and a matching view is an error. See
+//! Such a query has the schema of the matching table that was created last, whatever its condition. A
+//! name that this table lacks is unrecognized, and a matching view is an error. See
 //! <https://cloud.google.com/bigquery/docs/querying-wildcard-tables>. Replacing the rows of a table
 //! replaces its schema, but does not create it again.
 

@@ -133,7 +133,7 @@ pub(super) async fn query(
     if sql.contains("__TABLES__") {
         return list_tables(&service, sql).into_response();
     }
-    if let Some(message) = wildcard_error(&service, sql) {
+    if let Some(message) = wildcard_error(&service, &project, sql) {
         return error(400, "invalidQuery", &message);
     }
     service.polls = 0;
@@ -141,20 +141,20 @@ pub(super) async fn query(
     describe_results(&mut service, 0).into_response()
 }
 
-/// Returns the error of a query of `daily_*` that matches a view, or that names a column which the
-/// matching table created last does not have.
-fn wildcard_error(service: &Contents, sql: &str) -> Option<String> {
+/// Returns the error of a query of `daily_…*` that matches a view, or that names a column which the
+/// matching table created last does not have. A table with the prefix alone does not match.
+fn wildcard_error(service: &Contents, project: &str, sql: &str) -> Option<String> {
     let (_, rest) = sql.split_once("FROM `")?;
     let (prefix, _) = rest.split_once("*`")?;
     let (_, prefix) = prefix.split_once('.')?;
     let matching: Vec<(&String, &Table)> = service
         .tables
         .iter()
-        .filter(|(name, _)| name.starts_with(prefix))
+        .filter(|(name, _)| name.starts_with(prefix) && name.len() > prefix.len())
         .collect();
     if let Some((view, _)) = matching.iter().find(|(_, table)| table.is_view) {
         return Some(format!(
-            "Views cannot be queried through prefix. First view {view}."
+            "Views cannot be queried through prefix. First view {project}:{view}."
         ));
     }
     let (_, newest) = matching.iter().max_by_key(|(_, table)| table.created)?;

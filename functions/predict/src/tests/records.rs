@@ -98,6 +98,19 @@ async fn invalid_records_get_an_error_and_the_others_a_forecast() {
     }
 }
 
+/// `infra/canary.sh` sends this record, because it knows no counter of the city.
+#[tokio::test]
+async fn record_of_an_unknown_counter_alone_is_answered_with_the_version() {
+    let ports = ports(true).await;
+    let record =
+        r#"{"nom_du_compteur":"canary","date_et_heure_de_comptage":"2021-07-20T08:00:00+02:00"}"#;
+    let body = format!(r#"{{"records":[{record}]}}"#);
+    let (status, reply) = post_records(&ports, &body).await;
+    let version = &reply["model_version"];
+    assert_eq!((status, version), (StatusCode::OK, &json!(1)), "{reply}");
+    assert!(reply["predictions"][0]["error"].is_string(), "{reply}");
+}
+
 #[tokio::test]
 async fn invalid_requests_are_rejected() {
     let ports = ports(true).await;

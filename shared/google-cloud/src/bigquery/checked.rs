@@ -1,13 +1,13 @@
 //! Daily tables that a query names one by one, after a check of their schemas.
 //!
-//! BigQuery reads `daily_*` with the schema of the table that was created last, and rejects it if a
-//! view matches, whatever the condition on `_TABLE_SUFFIX`. A backup table of another schema beside
-//! the daily ones would otherwise break every query.
+//! BigQuery reads `daily_202107*` with the schema of the matching table that was created last, and
+//! rejects it if a view matches, whatever the condition on `_TABLE_SUFFIX`. A backup table of another
+//! schema beside the daily ones would otherwise break every query.
 //!
 //! A daily table may also be of an earlier version of the program, which had fewer columns. While a
-//! newer table is the last created, a query of `daily_*` is NULL where an older one lacks a column.
-//! After a rollback of the program, the last created table may itself lack columns, so the query
-//! fails and the tables are named. A nullable column that a table lacks is NULL here as well.
+//! newer table is the last created, such a query is NULL where an older one lacks a column. After a
+//! rollback of the program, the last created table may itself lack columns, so the query fails and
+//! the tables are named. A nullable column that a table lacks is NULL here as well.
 
 use gcp_bigquery_client::model::table_row::TableRow;
 use reqwest::StatusCode;

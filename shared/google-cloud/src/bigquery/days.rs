@@ -20,6 +20,7 @@ use super::{
     failure::Failure,
     query::parameter,
     rows::{self, DailyTable},
+    service::Table,
 };
 
 /// The order of rows, table by table as in the embedded warehouse. With it, cached and newly read
@@ -148,12 +149,14 @@ impl BigQueryWarehouse {
         order: &str,
         mut take: impl FnMut(TableRow) -> Result<(), RowError> + Send,
     ) -> Result<(), WarehouseError> {
-        let tables = self.tables(dataset);
+        let tables = self.matching(dataset, days);
         let (condition, parameters) = days.condition();
-        let sql = format!("SELECT {columns} FROM `{tables}` WHERE {condition} {order}");
+        let selected = days.with_whole_suffix(columns);
+        let sql = format!("SELECT {selected} FROM `{tables}` WHERE {condition} {order}");
         match self.service.read(&sql, parameters, &mut take).await {
             Err(failure) if failure.is_missing_daily_tables() => Ok(()),
             Err(failure) if failure.is_invalid_query() => {
+                warn_of_foreign_table(&tables, &failure);
                 self.read_checked(dataset, columns, days, order, take).await
             }
             Err(failure @ Failure::Row(_)) => {
@@ -176,19 +179,53 @@ pub(super) enum Days<'a> {
 }
 
 impl Days<'_> {
-    /// Returns the condition on the suffix of a daily table, and its parameters.
+    /// Returns the longest common prefix of the days, as in `2021070`.
+    ///
+    /// With it, a query matches fewer tables of others. At least one character remains for `*`,
+    /// which stands for one or more.
+    pub(super) fn prefix(self) -> String {
+        let Some((first, last)) = self.bounds() else {
+            return String::new();
+        };
+        let (first, last) = (first.compact(), last.compact());
+        let pairs = first.bytes().zip(last.bytes());
+        let common = pairs.take_while(|(first, last)| first == last).count();
+        first[..common.min(DAY_LENGTH - 1)].to_owned()
+    }
+
+    /// Returns the condition on the suffix of a table that matches [`Days::prefix`], and its
+    /// parameters.
+    ///
+    /// The length excludes copies such as `daily_20210719_before_repair`.
     pub(super) fn condition(self) -> (String, Vec<QueryParameter>) {
+        let length = self.prefix().len();
+        let suffix = |day: Day| day.compact()[length..].to_owned();
         match self {
-            Self::Range(first, last) => (IN_RANGE.to_owned(), range_parameters((first, last))),
+            Self::Range(first, last) => {
+                let bounds = [("first", first), ("last", last)];
+                let condition = format!(
+                    "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = {}",
+                    DAY_LENGTH - length
+                );
+                let parameters = bounds
+                    .map(|(name, day)| parameter(name, ColumnType::String, Some(suffix(day))));
+                (condition, parameters.into())
+            }
             Self::Set(days) => {
                 let suffixes: Vec<_> = days
                     .iter()
-                    .map(|day| format!("'{}'", day.compact()))
+                    .map(|day| format!("'{}'", suffix(*day)))
                     .collect();
                 let condition = format!("_TABLE_SUFFIX IN ({})", suffixes.join(", "));
                 (condition, Vec::new())
             }
         }
+    }
+
+    /// Replaces `_TABLE_SUFFIX` in a select list by the whole day.
+    fn with_whole_suffix(self, columns: &str) -> String {
+        let whole = format!("CONCAT('{}', _TABLE_SUFFIX)", self.prefix());
+        columns.replace("_TABLE_SUFFIX", &whole)
     }
 
     /// Returns the first and the last day, or `None` if there are no days.
@@ -211,14 +248,60 @@ impl Days<'_> {
 /// The value of `type` in `__TABLES__` of a table with rows of its own. A view has another one.
 const TABLE: u32 = 1;
 
-/// The SQL condition that selects the daily tables of a range; see [`range_parameters`].
-///
-/// The length excludes copies such as `daily_20210719_before_repair`.
-const IN_RANGE: &str = "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 8";
+/// The length of a day in the name of its table.
+const DAY_LENGTH: usize = "20210719".len();
 
-/// Returns the parameters of [`IN_RANGE`].
-fn range_parameters((first, last): (Day, Day)) -> Vec<QueryParameter> {
-    [("first", first), ("last", last)]
-        .map(|(name, day)| parameter(name, ColumnType::String, Some(day.compact())))
-        .into()
+/// Logs the rejection of a query of all tables with a prefix. BigQuery's reason names the first view.
+pub(super) fn warn_of_foreign_table(tables: &Table, failure: &Failure) {
+    tracing::warn!(
+        %tables,
+        error = %failure,
+        "cannot query the daily tables by their prefix, naming each"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        Day::from_compact(text).unwrap()
+    }
+
+    #[test]
+    fn prefix_is_the_longest_common_one() {
+        for (first, last, expected) in [
+            ("20210701", "20210709", "2021070"),
+            ("20210701", "20210731", "202107"),
+            ("20210620", "20210719", "20210"),
+            ("20201231", "20210101", "202"),
+            ("19991231", "20000101", ""),
+            // A table has a name beyond the prefix.
+            ("20210719", "20210719", "2021071"),
+        ] {
+            let (first, last) = (day(first), day(last));
+            assert_eq!(Days::Range(first, last).prefix(), expected);
+            let days = BTreeSet::from([first, last]);
+            assert_eq!(Days::Set(&days).prefix(), expected);
+        }
+        assert_eq!(Days::Set(&BTreeSet::new()).prefix(), "");
+    }
+
+    #[test]
+    fn condition_is_on_the_rest_of_the_name() {
+        let (first, last) = (day("20210630"), day("20210702"));
+        let (condition, parameters) = Days::Range(first, last).condition();
+        let length = "_TABLE_SUFFIX BETWEEN @first AND @last AND LENGTH(_TABLE_SUFFIX) = 3";
+        assert_eq!(condition, length);
+        let values = parameters.into_iter().map(|parameter| {
+            let value = parameter.parameter_value.and_then(|value| value.value);
+            (parameter.name.unwrap(), value.unwrap())
+        });
+        let expected = [("first", "630"), ("last", "702")];
+        assert!(values.eq(expected.map(|(name, value)| (name.to_owned(), value.to_owned()))));
+        let days = BTreeSet::from([first, last]);
+        let (condition, parameters) = Days::Set(&days).condition();
+        assert_eq!(condition, "_TABLE_SUFFIX IN ('630', '702')");
+        assert_eq!(parameters.len(), 0);
+    }
 }

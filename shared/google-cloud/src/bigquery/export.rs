@@ -10,7 +10,7 @@ use shared::{
 use super::{
     BigQueryWarehouse,
     checked::by_table_day,
-    days::{BY_DAY_HOUR_AND_COUNTER, Days},
+    days::{BY_DAY_HOUR_AND_COUNTER, Days, warn_of_foreign_table},
     error,
 };
 
@@ -58,13 +58,14 @@ impl BigQueryWarehouse {
         let statement = |source: &str, order: &str| statement(&address, format, source, order);
         let days = Days::Range(first, last);
         let (condition, parameters) = days.condition();
-        let source = format!("`{tables}` WHERE {condition}");
+        let matching = self.matching(schema::RAW, days);
+        let source = format!("`{matching}` WHERE {condition}");
         let sql = statement(&source, BY_DAY_HOUR_AND_COUNTER);
         let mut exported = self.service.query(&sql, parameters).await.map(drop);
-        if exported
-            .as_ref()
-            .is_err_and(|failure| failure.is_invalid_query())
+        if let Err(failure) = &exported
+            && failure.is_invalid_query()
         {
+            warn_of_foreign_table(&matching, failure);
             let selects = self.checked_selects(schema::RAW, days).await?;
             let source = format!("({})", selects.join(" UNION ALL "));
             let sql = statement(&source, &by_table_day(BY_DAY_HOUR_AND_COUNTER));

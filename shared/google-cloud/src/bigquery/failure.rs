@@ -114,7 +114,7 @@ impl Failure {
     }
 
     /// Returns `true` if the service rejected the statement itself. It also rejects a statement on
-    /// all daily tables because of another table with their prefix.
+    /// daily tables because of another table with their prefix.
     pub(super) fn is_invalid_query(&self) -> bool {
         let (Self::Query { reasons } | Self::Refused { reasons, .. }) = self else {
             return false;
@@ -135,7 +135,7 @@ impl Failure {
             .any(|message| {
                 // The second form is the emulator's message.
                 message.contains("does not match any table")
-                    || message.contains("Not found: Table") && message.contains("daily_*")
+                    || message.contains("Not found: Table") && message.contains('*')
             })
     }
 }

@@ -33,7 +33,7 @@ use shared::{
 
 use self::{
     cache::DayCache,
-    days::BY_DAY_HOUR_AND_COUNTER,
+    days::{BY_DAY_HOUR_AND_COUNTER, Days},
     failure::Failure,
     rows::Rows,
     service::{Service, Table},
@@ -91,6 +91,12 @@ impl BigQueryWarehouse {
     fn tables(&self, dataset: &'static str) -> Table {
         self.service
             .table(dataset, format!("{}*", schema::DAILY_PREFIX))
+    }
+
+    /// Returns the wildcard with the longest prefix that matches the tables of the given days.
+    fn matching(&self, dataset: &'static str, days: Days<'_>) -> Table {
+        let name = format!("{}{}*", schema::DAILY_PREFIX, days.prefix());
+        self.service.table(dataset, name)
     }
 
     fn audit_table(&self) -> Table {

@@ -179,11 +179,8 @@ async fn check(
     fake.set_query_pages(vec![rows.collect()]);
     let before = fake.queries().len();
     let counts = warehouse.counts(day(first), day(last)).await.unwrap();
-    let queries = fake.queries().split_off(before).join(" ");
-    let days_read = queries
-        .split('\'')
-        .filter_map(|text| Day::from_compact(text).ok())
-        .collect();
+    let queries = fake.queries().split_off(before);
+    let days_read = queries.iter().flat_map(|sql| named_days(sql)).collect();
     let name = |row: &forecasting::counts::Count| counts.counter(row.counter).name.clone();
     let rows = counts
         .rows()
@@ -191,6 +188,16 @@ async fn check(
         .map(|row| (row.hour.number(), name(row), row.count))
         .collect();
     Check { days_read, rows }
+}
+
+/// Returns the days that a query names: the prefix of its tables, and each suffix in quotes.
+fn named_days(sql: &str) -> Vec<Day> {
+    let (_, tables) = sql.split_once(".daily_").unwrap();
+    let (prefix, condition) = tables.split_once('*').unwrap();
+    let days = condition
+        .split('\'')
+        .map(|suffix| Day::from_compact(&format!("{prefix}{suffix}")));
+    days.filter_map(Result::ok).collect()
 }
 
 /// Writes tables. The fake ignores their contents.

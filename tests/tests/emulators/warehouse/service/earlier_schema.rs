@@ -32,7 +32,7 @@ async fn earlier_tables_beside_a_newer_one_are_read_by_one_query() {
         panic!("{queries:?}")
     };
     assert!(
-        query.contains("bike_traffic_predictions.daily_*"),
+        query.contains("bike_traffic_predictions.daily_2021070*"),
         "{query}"
     );
 }
@@ -85,10 +85,40 @@ async fn newest_table_of_an_earlier_schema_outside_the_range_does_not_hide_colum
         .replace_forecasts(day(), &[forecast(day())])
         .await
         .unwrap();
-    create_earlier_table(&fake, day().plus(-40));
+    create_earlier_table(&fake, day().plus(4));
     fake.set_query_pages(vec![vec![row(day(), true)]]);
     let read = warehouse.forecasts(day(), day()).await.unwrap();
     assert_eq!(read, [forecast(day())]);
+    assert!(
+        fake.queries()[0].contains("FROM `a-project.bike_traffic_predictions.daily_20210701`"),
+        "{:?}",
+        fake.queries()
+    );
+}
+
+/// A query has the longest prefix of its days, so tables of other months do not match.
+#[tokio::test]
+async fn newest_table_of_another_month_does_not_match() {
+    let (fake, warehouse) = open().await;
+    warehouse
+        .replace_forecasts(day(), &[forecast(day())])
+        .await
+        .unwrap();
+    create_earlier_table(&fake, day().plus(-40));
+    fake.create_view("bike_traffic_predictions.daily_latest");
+    for (days, prefix) in [(0, "2021070"), (30, "202107"), (62, "20210")] {
+        fake.set_query_pages(vec![vec![row(day(), true)]]);
+        let read = warehouse.forecasts(day(), day().plus(days)).await.unwrap();
+        assert_eq!(read, [forecast(day())]);
+        let query = fake.queries().pop().unwrap();
+        // The table of 2021-05-22 matches the prefix of July and September.
+        let expected = if days < 62 {
+            format!("FROM `a-project.bike_traffic_predictions.daily_{prefix}*`")
+        } else {
+            "FROM `a-project.bike_traffic_predictions.daily_20210701`".to_owned()
+        };
+        assert!(query.contains(&expected), "{query}");
+    }
 }
 
 /// Writing the counts of a day into its forecasts replaces the schema of the table as well.
@@ -104,7 +134,7 @@ async fn rewritten_earlier_table_has_all_columns() {
     let read = warehouse.forecasts(day(), day()).await.unwrap();
     assert_eq!(read, [earlier(day())]);
     assert!(
-        fake.queries()[0].contains("daily_*"),
+        fake.queries()[0].contains("daily_2021070*"),
         "{:?}",
         fake.queries()
     );
