@@ -16,9 +16,9 @@ const SPACE: f64 = 26.0;
 const RADIUS: f64 = 13.0;
 /// The number of counters with a name.
 const NAMED: usize = 3;
-/// The distance of a name from the middle of its circle, and the width of a character.
+/// The distance of a name from the middle of its circle, and the width of a character in a wide font.
 const DISTANCE: f64 = 15.0;
-const CHARACTER: f64 = 6.2;
+const CHARACTER: f64 = 7.6;
 /// The number of characters from which on a name is shortened on the map.
 const NAME: usize = 24;
 
@@ -197,10 +197,10 @@ fn circle(counter: &CounterWeek, (x, y): (f64, f64), highest: f64) -> Element {
         .hover(text)
 }
 
-/// Returns the name of a counter without its direction, shortened.
-fn place_name(counter: &str) -> String {
+/// Returns the name of a counter without its direction, shortened, also to the pixels of `room`.
+fn place_name(counter: &str, room: f64) -> String {
     let street = text::direction(counter).map_or(counter, |(street, _)| street);
-    text::shortened(street, NAME)
+    text::shortened(street, NAME.min((room / CHARACTER) as usize))
 }
 
 /// Returns the names of the counters with the largest errors, each only if it does not overlap
@@ -217,9 +217,18 @@ fn names(places: &[(&CounterWeek, Coordinates)], projection: &Projection) -> Mar
             continue;
         }
         rows.push(y);
-        let name = place_name(&counter.name);
-        let is_left = is_left(places, projection, (x, y), &name);
-        let offset = if is_left { -DISTANCE } else { DISTANCE };
+        let is_left = is_left(
+            places,
+            projection,
+            (x, y),
+            &place_name(&counter.name, WIDTH),
+        );
+        let (offset, room) = if is_left {
+            (-DISTANCE, x - DISTANCE)
+        } else {
+            (DISTANCE, WIDTH - x - DISTANCE)
+        };
+        let name = place_name(&counter.name, room);
         markup.push(
             Element::new("text")
                 .class(if is_left { "end" } else { "" })
@@ -261,12 +270,21 @@ mod tests {
 
     #[test]
     fn name_on_the_map_has_no_direction_and_whole_words() {
-        for (counter, expected) in [
-            ("16 rue du Garde-Boue NE-SO", "16 rue du Garde-Boue"),
-            ("28 boulevard des Trois-Plateaux S-N", "28 boulevard des…"),
-            ("Pont National", "Pont National"),
+        for (counter, room, expected) in [
+            ("16 rue du Garde-Boue NE-SO", WIDTH, "16 rue du Garde-Boue"),
+            (
+                "28 boulevard des Trois-Plateaux S-N",
+                WIDTH,
+                "28 boulevard des…",
+            ),
+            (
+                "28 boulevard des Trois-Plateaux S-N",
+                14.0 * CHARACTER,
+                "28 boulevard…",
+            ),
+            ("Pont National", WIDTH, "Pont National"),
         ] {
-            assert_eq!(place_name(counter), expected);
+            assert_eq!(place_name(counter, room), expected);
         }
     }
 }
