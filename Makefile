@@ -123,6 +123,12 @@ simulate: require-cargo ## Simulate SCHEDULES=100000 schedules of messages and f
 emulators: setup-emulators ## Start emulators of Pub/Sub, Cloud Storage and BigQuery, and an MLflow server
 	$(EMULATORS) start
 
+.PHONY: emulators-run
+emulators-run: setup setup-emulators ## Run the functions as processes on emulators of their own, and play a week (sample data, unless the data paths are set)
+	cargo build --release --locked --workspace
+	GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local $(EMULATORS) run --state state/emulators-run -- \
+	  target/release/bike-traffic stack --cloud
+
 .PHONY: emulators-stop
 emulators-stop: ## Stop the emulators that `make emulators` started
 	$(EMULATORS) stop

@@ -2,8 +2,8 @@
 
 locals {
   runbook = "What to do: docs/deploy.md, section"
-  # Drift-check and promote write the page, so it shows the state after the last judgement or
-  # decision. `bike-traffic report --cloud` writes it again.
+  # The functions write the page after each forecast, judgement, decision and dead letter.
+  # `bike-traffic report --cloud` writes it again.
   page = "\n\nThe on-call page, with the commands filled in: https://storage.cloud.google.com/${google_storage_bucket.artifacts.name}/reports/index.html. Make it again with `bike-traffic report --cloud`."
 
   # Functions with equal limits share one condition, because Google bills alerting by condition.
@@ -308,6 +308,6 @@ resource "google_monitoring_alert_policy" "refused_pushes" {
   }
 
   documentation {
-    content = "${local.runbook} \"Refused pushes\"."
+    content = "${local.runbook} \"Refused pushes\".${local.page}"
   }
 }

@@ -28,7 +28,7 @@ resource "google_monitoring_alert_policy" "mlflow_errors" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 
@@ -55,7 +55,7 @@ resource "google_monitoring_alert_policy" "mlflow_start" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 
@@ -97,7 +97,7 @@ resource "google_monitoring_alert_policy" "database" {
   }
 
   documentation {
-    content = "${local.runbook} \"MLflow\"."
+    content = "${local.runbook} \"MLflow\".${local.page}"
   }
 }
 

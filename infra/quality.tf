@@ -136,7 +136,7 @@ resource "google_monitoring_alert_policy" "quality" {
   }
 
   documentation {
-    content = "${local.runbook} \"Quality of the forecasts\"."
+    content = "${local.runbook} \"Quality of the forecasts\".${local.page}"
   }
 }
 
@@ -203,7 +203,7 @@ resource "google_monitoring_alert_policy" "expectation" {
   }
 
   documentation {
-    content = "${local.runbook} \"${each.value.section}\"."
+    content = "${local.runbook} \"${each.value.section}\".${local.page}"
   }
 }
 

@@ -22,14 +22,7 @@ run "alerts_cover_every_function_and_reach_the_address" {
     error_message = "Alerts must go to the address in alert_email."
   }
   assert {
-    condition = alltrue([for policy in [
-      google_monitoring_alert_policy.dead_letters,
-      google_monitoring_alert_policy.errors,
-      google_monitoring_alert_policy.ledger_overdue,
-      google_monitoring_alert_policy.major_drift,
-      google_monitoring_alert_policy.no_ingest,
-      google_monitoring_alert_policy.slow,
-    ] : strcontains(policy.documentation[0].content, "https://storage.cloud.google.com/a-project-bike-traffic/reports/index.html")])
+    condition     = alltrue([for policy in local.alert_policies : strcontains(policy.documentation[0].content, "https://storage.cloud.google.com/a-project-bike-traffic/reports/index.html")])
     error_message = "Every alert must link the on-call page."
   }
   assert {

@@ -299,6 +299,10 @@ run "functions_write_their_own_objects_only" {
     condition     = !strcontains(module.function["fine-tune"].writes, "objects/models/')") && !strcontains(module.function["fine-tune"].writes, "objects/models/bike-traffic/')")
     error_message = "fine-tune must not be able to overwrite champions that a person has trained."
   }
+  assert {
+    condition     = alltrue([for function in module.function : strcontains(function.writes, "objects/reports/index.html')")])
+    error_message = "Every function must be able to write the on-call page."
+  }
 }
 
 run "functions_write_their_own_tables_only" {

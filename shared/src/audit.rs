@@ -127,6 +127,15 @@ impl AuditEntry {
         self
     }
 
+    /// Returns `true` for a further event about a challenger that is champion already. It decides
+    /// nothing: an earlier event or an operator has.
+    pub fn is_repetition(&self) -> bool {
+        let is_champion = self
+            .challenger_version
+            .is_some_and(|version| self.champion_version == Some(version));
+        self.decision == "kept" && is_champion
+    }
+
     /// Creates the row of a function.
     pub fn into_row(
         self,
@@ -281,6 +290,14 @@ mod tests {
         // Version 3 became champion after the comparison.
         let stale = decided("kept", 3);
         assert_eq!((stale.mae, stale.challenger_mae), (None, Some(12.0)));
+    }
+
+    #[test]
+    fn kept_champion_that_is_the_challenger_itself_is_a_repetition() {
+        assert!(decided("kept", 2).is_repetition());
+        assert!(!decided("kept", 1).is_repetition());
+        assert!(!decided("promoted", 2).is_repetition());
+        assert!(!AuditEntry::new("kept", "a reason").is_repetition());
     }
 
     #[test]

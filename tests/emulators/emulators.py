@@ -45,9 +45,21 @@ def main():
     if arguments.action == "start":
         return 0
     try:
-        return subprocess.run(command, env=os.environ | variables, check=False).returncode
+        return run(command, variables)
     finally:
         stop(state)
+
+
+def run(command, variables):
+    """Runs a command to its end, and returns its exit status.
+
+    Ctrl-C reaches the command as well, because it is in the same process group. SIGTERM is passed on.
+    Either way the command ends by itself, before the emulators are stopped.
+    """
+    process = subprocess.Popen(command, env=os.environ | variables)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    return process.wait()
 
 
 def split(words):

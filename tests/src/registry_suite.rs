@@ -12,9 +12,9 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 pub use decisions::{decision_about_unknown_version_is_not_found, last_decision_is_read_back};
 pub use promotions::{
-    previous_follows_an_unrecorded_move, promotion_decided_before_a_rollback_is_stale,
-    promotion_moves_both_aliases_and_is_recorded, promotion_to_unknown_version_changes_nothing,
-    repeated_promotion_changes_nothing,
+    previous_follows_an_unrecorded_move, promotion_by_another_event_is_told_apart,
+    promotion_decided_before_a_rollback_is_stale, promotion_moves_both_aliases_and_is_recorded,
+    promotion_to_unknown_version_changes_nothing, repeated_promotion_changes_nothing,
 };
 
 /// Expands to the tests of the suite. The expression `$target` creates a [`Setup`] for each test.
@@ -39,6 +39,7 @@ macro_rules! registry_suite {
                 one_of_concurrent_alias_moves_succeeds,
                 promotion_moves_both_aliases_and_is_recorded,
                 repeated_promotion_changes_nothing,
+                promotion_by_another_event_is_told_apart,
                 promotion_decided_before_a_rollback_is_stale,
                 promotion_to_unknown_version_changes_nothing,
                 previous_follows_an_unrecorded_move,

@@ -33,7 +33,8 @@ Examples:
   bike-traffic report --cloud --json | jq --raw-output .url
 
 Without --week and --month, the command makes the on-call page, reports/index.html, and the pages \
-of judged weeks that have none. The functions drift-check and promote write the same pages.
+of judged weeks that have none. The functions and the commands that decide about the champion write \
+the same pages.
 
 A page is made from stored objects and tables, so it can be made again at any time.")]
 pub struct ReportArguments {

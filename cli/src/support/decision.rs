@@ -1,8 +1,10 @@
 //! Decisions of operators: their author and their rows in the audit log.
 
-use std::{fmt, time::Duration};
+use std::{fmt, future::ready, time::Duration};
 
+use ::report::publish::{Page, PageAddress, PageError, publish};
 use anyhow::Context;
+use serde_json::{Value, json};
 use shared::{
     audit::AuditEntry,
     event::{EventId, Function},
@@ -31,7 +33,7 @@ pub(crate) fn event_id(subject: impl fmt::Display) -> EventId {
 }
 
 /// Records an operator's decision in the audit log, with retries of transient errors. Also shows it
-/// beside the version that it is about.
+/// beside the version that it is about, and on the on-call page.
 ///
 /// # Errors
 /// Returns an error if the row cannot be written; the decision has taken effect nevertheless.
@@ -59,7 +61,8 @@ pub(crate) async fn try_record(
     env: &str,
 ) -> Result<(), WarehouseError> {
     let now = ports.clock.now();
-    let row = entry
+    let page = PageAddress::of(&*ports.store, Page::Index);
+    let row = with_page(entry, &page)
         .made_by(&Program::current(), now)
         .into_row(now, Function::Promote, event_id.clone(), env)
         .by_operator();
@@ -73,16 +76,25 @@ pub(crate) async fn try_record(
             }
             _ => {
                 recorded?;
-                show(ports, &row.entry).await;
+                show(ports, &row.entry, page).await;
+                write_page(ports).await;
                 return Ok(());
             }
         }
     }
 }
 
+/// Adds the address of the on-call page to the details of a decision, which are a JSON object.
+fn with_page(mut entry: AuditEntry, page: &PageAddress) -> AuditEntry {
+    if let Value::Object(detail) = &mut entry.detail {
+        detail.insert("page".to_owned(), json!(page));
+    }
+    entry
+}
+
 /// Shows a decision beside the version that it is about, in the registry. The audit log has the
 /// decision, so a failure is only logged.
-async fn show(ports: &Ports, entry: &AuditEntry) {
+async fn show(ports: &Ports, entry: &AuditEntry, page: PageAddress) {
     let Some(version) = entry.challenger_version else {
         return;
     };
@@ -90,9 +102,20 @@ async fn show(ports: &Ports, entry: &AuditEntry) {
         decision: entry.decision.clone(),
         reason: entry.reason.clone(),
         fresh_mae: None,
+        page: Some(page.url),
     };
     if let Err(error) = ports.registry.record_decision(version, &decision).await {
         let error = exit::text_of(&error.into());
         tracing::warn!(%version, error, "cannot show the decision in the registry");
+    }
+}
+
+/// Writes the on-call page, which has the decision. The audit log has it as well, so a failure is
+/// only logged.
+async fn write_page(ports: &Ports) {
+    let always = || ready(Ok::<(), PageError>(()));
+    for failure in publish(ports, None, always).await {
+        let error = exit::text_of(&failure.into());
+        tracing::warn!(error, "cannot write page");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod progress;
 pub mod sample_data;
 pub mod state;
 pub(crate) mod stdout;
+pub(crate) mod stop;
 pub mod subscriptions;
 pub mod table;
 pub(crate) mod table_file;

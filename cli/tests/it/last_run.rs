@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use serde_json::{Value, json};
@@ -61,6 +61,7 @@ fn finished_run_is_found_by_status_and_served_by_stack() {
 }
 
 /// Starts a stack, requests a forecast of 08:00 [`TOMORROW`] from it, and returns the response.
+/// SIGTERM ends the stack as Ctrl-C does.
 fn forecast(folder: &Path, arguments: &[&str]) -> Value {
     let mut command = bike_traffic(folder, arguments);
     let mut stack = KillOnDrop(command.stdout(Stdio::piped()).spawn().unwrap());
@@ -72,6 +73,7 @@ fn forecast(folder: &Path, arguments: &[&str]) -> Value {
             (function.trim() == "predict").then(|| address.trim_end_matches('/').to_owned())
         })
         .expect("the stack prints the address of `predict`");
+    assert!(lines.any(|line| line.starts_with("running")));
     let record = json!({
         "identifiant_du_compteur": "100000001-101000001",
         "date_et_heure_de_comptage": format!("{TOMORROW}T08:00:00+01:00"),
@@ -89,5 +91,14 @@ fn forecast(folder: &Path, arguments: &[&str]) -> Value {
     connection.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{response}");
+    let kill = format!("kill -TERM {}", stack.0.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(stack.0.wait().unwrap().code(), Some(0));
     serde_json::from_str(body).unwrap()
 }

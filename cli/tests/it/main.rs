@@ -13,5 +13,6 @@ mod process;
 mod publish;
 mod reports;
 mod retrain;
+mod stack_cloud;
 mod state_folder;
 mod test_system;

@@ -8,7 +8,7 @@ use cli::commands::{
 };
 use forecasting::counts;
 use shared::{
-    baseline,
+    baseline::{self, Baseline},
     registry::{Operator, Promotion, Version, promote},
 };
 
@@ -93,6 +93,56 @@ async fn data_of_a_better_champion_are_published_once() {
         "{}",
         log[2].entry.reason
     );
+}
+
+/// The process ended after it had published the data, before it wrote the audit row.
+#[tokio::test]
+async fn interrupted_publication_is_recorded_once_by_the_next_call() {
+    let system = TestSystem::with_champion(1).await;
+    let before = system.published_baseline().await;
+    train_on_later_days(&system, 60).await;
+    let second = system
+        .ports
+        .registry
+        .version(Version::new(2))
+        .await
+        .unwrap();
+    let mut inputs = second.run.inputs.into_iter().map(|input| input.name);
+    let train = inputs.find(|name| *name != before.test).unwrap();
+    let published = Baseline {
+        train,
+        ..before.clone()
+    };
+    system.publish_baseline(&published).await;
+
+    for from in [&before.train, &published.train] {
+        let publication = publish_baseline(&system.ports, "test").await.unwrap();
+        assert_eq!(
+            (&publication.from, &publication.to),
+            (from, &published.train)
+        );
+    }
+    let mut log = system.ports.warehouse.audit_log().await.unwrap();
+    log.retain(|row| row.entry.decision == "published");
+    let [row] = &log[..] else {
+        panic!("expected one row: {log:?}")
+    };
+    let detail = &row.entry.detail;
+    assert_eq!(
+        detail["from"].as_str(),
+        Some(before.train.to_string().as_str())
+    );
+    assert_eq!(detail["previous"], 1);
+    assert!(row.entry.model_improvement.unwrap() > 0.0, "{row:?}");
+}
+
+#[tokio::test]
+async fn first_baseline_is_not_recorded_as_a_publication() {
+    let system = TestSystem::with_champion(1).await;
+    let publication = publish_baseline(&system.ports, "test").await.unwrap();
+    assert_eq!(publication.from, publication.to);
+    let log = system.ports.warehouse.audit_log().await.unwrap();
+    assert!(log.iter().all(|row| row.entry.decision == "trained"));
 }
 
 #[tokio::test]

@@ -167,8 +167,9 @@ fn text(path: &Path) -> String {
 
 /// Returns the contents of every object, table and registered version by path.
 ///
-/// Leaves out generations, the times of audit rows and of the start of commands, and exports,
-/// because an interrupted export stays beside the one in use.
+/// Leaves out generations, the times of audit rows and of the start of commands, the on-call page,
+/// which has the same times, and exports, because an interrupted export stays beside the one in
+/// use.
 pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = ["objects", "warehouse", "registry"]
@@ -178,7 +179,7 @@ pub(crate) fn snapshot(state: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             match path.file_name().unwrap().to_str().unwrap() {
-                ".generations" | ".temporary" | "exports" => {}
+                ".generations" | ".temporary" | "exports" | "index.html" => {}
                 _ if path.is_dir() => folders.push(path),
                 "logs.csv" => drop(files.insert(path.clone(), without_time(&path))),
                 "bike-traffic-champion.json" => {

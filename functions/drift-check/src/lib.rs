@@ -6,7 +6,7 @@ mod live;
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use report::publish::{PageAddress, publish, week_of};
+use report::publish::{PageAddress, Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome, check_is_over};
 use serde_json::json;
 use shared::{
@@ -32,8 +32,8 @@ pub struct DriftCheck {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
-    /// The ports that the pages are made from; `None` for a handler without pages.
-    pages: Option<Ports>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
 /// Creates the handler from the variable `POLICY`. It writes pages.
@@ -61,7 +61,7 @@ impl DriftCheck {
     #[must_use]
     pub fn with_pages(self, ports: &Ports) -> Self {
         Self {
-            pages: Some(ports.clone()),
+            pages: Some(Pages::of(ports)),
             ..self
         }
     }
@@ -121,8 +121,8 @@ impl Handler for DriftCheck {
             report: path.clone(),
             major: report.verdict.major,
         };
-        let ports = self.pages.as_ref();
-        let page = ports.map(|ports| PageAddress::of_week(&*ports.store, week));
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(week));
         let outcome = Outcome::new(entry(&report, &path, page));
         if report.verdict.fine_tune {
             return Ok(outcome.publish(&detected));
@@ -136,14 +136,10 @@ impl Handler for DriftCheck {
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
-        let Some(ports) = &self.pages else { return };
-        let fence = &context.fence;
+        let Some(pages) = &self.pages else { return };
         let week = week_of(&context.event_id, entry);
-        let failures = publish(ports, week, move || fence.check()).await;
-        for failure in failures {
-            let error = Error::transient("cannot update the pages").caused_by(failure);
-            tracing::warn!(error = %error.chain(), "cannot write page");
-        }
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.

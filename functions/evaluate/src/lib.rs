@@ -14,6 +14,7 @@ use forecasting::{
     time::Week,
 };
 use model::{Model, ModelCard, Threads};
+use report::publish::{PageAddress, Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -41,17 +42,20 @@ pub struct Evaluate {
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
-/// Creates the handler from the variable `POLICY`.
+/// The decision of an evaluation.
+const EVALUATED: &str = "evaluated";
+
+/// Creates the handler from the variable `POLICY`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Evaluate, SettingsError> {
-    Ok(Evaluate::new(
-        optional(variables, "POLICY")?.unwrap_or_default(),
-        ports,
-    ))
+    let policy = optional(variables, "POLICY")?.unwrap_or_default();
+    Ok(Evaluate::new(policy, ports).with_pages(ports))
 }
 
 impl Evaluate {
@@ -62,6 +66,17 @@ impl Evaluate {
             store: Arc::clone(&ports.store),
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each dead letter.
+    /// After an evaluation, `promote` writes them.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(Pages::of(ports)),
+            ..self
         }
     }
 
@@ -170,7 +185,18 @@ impl Handler for Evaluate {
             challenger: event.challenger,
             evaluation: path,
         };
-        Ok(Outcome::new(entry(&evaluation)).publish(&evaluated))
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(event.week));
+        Ok(Outcome::new(entry(&evaluation, page)).publish(&evaluated))
+    }
+
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(pages) = self.pages.as_ref().filter(|_| entry.decision != EVALUATED) else {
+            return;
+        };
+        let week = week_of(&context.event_id, entry);
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.
@@ -199,7 +225,7 @@ fn check_test_set(version: Version, card: &ModelCard, current: &DataSet) -> Resu
     }
 }
 
-fn entry(evaluation: &Evaluation) -> AuditEntry {
+fn entry(evaluation: &Evaluation, page: Option<PageAddress>) -> AuditEntry {
     let (comparison, verdicts) = (&evaluation.comparison, &evaluation.verdicts);
     let scores = comparison.fixed_test.challenger;
     let mut reason = verdicts.to_string();
@@ -218,6 +244,8 @@ fn entry(evaluation: &Evaluation) -> AuditEntry {
         champion_version: Some(evaluation.champion),
         challenger_version: Some(evaluation.challenger),
         detail: json!({
+            "week": evaluation.week,
+            "page": page,
             // The evaluation has the breakdowns. An audit row stays small.
             "comparison": comparison.without_breakdowns(),
             "coverage": coverage,
@@ -225,7 +253,7 @@ fn entry(evaluation: &Evaluation) -> AuditEntry {
             "fixed_test_uses": evaluation.fixed_test_uses,
             "verdicts": verdicts,
         }),
-        ..AuditEntry::new("evaluated", reason)
+        ..AuditEntry::new(EVALUATED, reason)
     }
 }
 

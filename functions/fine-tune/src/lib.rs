@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use forecasting::{coverage::Coverage, policy::Policy};
 use model::{FineTuneRecipe, Model, StrategyName, Threads};
+use report::publish::{PageAddress, Pages, week_of};
 use request::Job;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
@@ -41,16 +42,21 @@ pub struct FineTune {
     warehouse: Arc<dyn Warehouse>,
     registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
-/// Creates the handler from the variables `POLICY` and `FINE_TUNE`.
+/// The decision if a challenger was trained.
+const TRAINED: &str = "challenger-trained";
+
+/// Creates the handler from the variables `POLICY` and `FINE_TUNE`. It writes pages.
 ///
 /// # Errors
 /// Returns an error if `POLICY` or `FINE_TUNE` is invalid.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<FineTune, SettingsError> {
     let policy = optional(variables, "POLICY")?.unwrap_or_default();
     let recipe = optional(variables, "FINE_TUNE")?.unwrap_or_default();
-    Ok(FineTune::new(policy, recipe, ports))
+    Ok(FineTune::new(policy, recipe, ports).with_pages(ports))
 }
 
 impl FineTune {
@@ -63,6 +69,17 @@ impl FineTune {
             warehouse: Arc::clone(&ports.warehouse),
             registry: Arc::clone(&ports.registry),
             clock: Arc::clone(&ports.clock),
+            pages: None,
+        }
+    }
+
+    /// Writes the page of the week, that of its month and the on-call page after each event that
+    /// trains no challenger. After a training, `promote` writes them.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(Pages::of(ports)),
+            ..self
         }
     }
 
@@ -126,9 +143,11 @@ impl Handler for FineTune {
         let window = Window::before(&self.policy, job.week);
         let rows = training_rows(&self.store, &*self.warehouse, window, context.now).await?;
         let coverage = rows.coverage.clone();
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(job.week));
         if coverage.days < self.policy.fine_tune_minimum_days {
             let minimum = self.policy.fine_tune_minimum_days;
-            let entry = too_little_data(&job, window, &coverage, minimum);
+            let entry = too_little_data(&job, window, &coverage, minimum, page);
             let (decision, reason) = (&entry.decision, &entry.reason);
             let notification = Notification::of_week(job.week, decision, reason, &*self.store);
             return Ok(Outcome::new(entry).notify(notification));
@@ -141,7 +160,7 @@ impl Handler for FineTune {
         let run = run::of(&job, name, &trained, &*self.store, times);
         context.fence.check().await?;
         let version = self.register(&trained.challenger, &run).await?;
-        let entry = entry(&job, window, &coverage, &trained, &run, version);
+        let entry = entry(&job, window, &coverage, &trained, (&run, version), page);
         let trained = ChallengerTrained {
             event_id: EventId::of(Function::FineTune, &job.subject),
             week: job.week,
@@ -151,6 +170,15 @@ impl Handler for FineTune {
         Ok(Outcome::new(entry).publish(&trained))
     }
 
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(pages) = self.pages.as_ref().filter(|_| entry.decision != TRAINED) else {
+            return;
+        };
+        let week = week_of(&context.event_id, entry);
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
+    }
+
     /// Checks that the registry answers and has a champion.
     async fn ready(&self) -> Result<(), Error> {
         registry::champion(&*self.registry).await?;
@@ -158,7 +186,13 @@ impl Handler for FineTune {
     }
 }
 
-fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usize) -> AuditEntry {
+fn too_little_data(
+    job: &Job,
+    window: Window,
+    coverage: &Coverage,
+    minimum: usize,
+    page: Option<PageAddress>,
+) -> AuditEntry {
     let reason = job.explain(format!(
         "nothing trained: {} days from {} to {} have counts outside the fixed test set, but {minimum} are required; {coverage}",
         coverage.days, window.first, window.last_training
@@ -167,7 +201,13 @@ fn too_little_data(job: &Job, window: Window, coverage: &Coverage, minimum: usiz
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),
         champion_version: Some(job.champion),
-        detail: json!({ "window": window, "days": coverage.days, "coverage": coverage }),
+        detail: json!({
+            "week": job.week,
+            "page": page,
+            "window": window,
+            "days": coverage.days,
+            "coverage": coverage,
+        }),
         ..AuditEntry::new("too-little-data", reason)
     }
 }
@@ -188,8 +228,8 @@ fn entry(
     window: Window,
     coverage: &Coverage,
     trained: &Trained,
-    run: &Run,
-    version: Version,
+    (run, version): (&Run, Version),
+    page: Option<PageAddress>,
 ) -> AuditEntry {
     let Trained {
         challenger,
@@ -228,6 +268,8 @@ fn entry(
         champion_version: Some(job.champion),
         challenger_version: Some(version),
         detail: json!({
+            "week": job.week,
+            "page": page,
             "window": window,
             "days": coverage.days,
             "coverage": coverage,
@@ -240,7 +282,7 @@ fn entry(
             "champion_selection_scores": trials.map(|trials| trials.champion),
             "baseline": baseline,
         }),
-        ..AuditEntry::new("challenger-trained", job.explain(reason))
+        ..AuditEntry::new(TRAINED, job.explain(reason))
     }
 }
 

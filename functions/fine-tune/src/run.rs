@@ -20,8 +20,9 @@ use crate::{
 };
 
 /// Returns the name of the run: the week, the instant at which it was judged again or requested if
-/// it was, and a digest of all that the training depends on. So a training on other counts is a version of its
-/// own, and a repeated one is the same version.
+/// it was, and a digest of all that the files of the model depend on. So a training on other counts
+/// or by a program with another format of models is a version of its own, and a repeated one is the
+/// same version.
 pub(crate) fn name(job: &Job, training: &Training) -> Result<RunName, Error> {
     let attempt = || Error::permanent("cannot name the run");
     let frame = &training.fresh;
@@ -31,7 +32,8 @@ pub(crate) fn name(job: &Job, training: &Training) -> Result<RunName, Error> {
         .as_ref()
         .ok()
         .map(|sliding| &sliding.digest);
-    let inputs = (job.champion, &training.recipe, rows, sliding);
+    let format = model::training_format();
+    let inputs = (job.champion, &training.recipe, rows, sliding, format);
     let mut bytes = serde_json::to_vec(&inputs).map_err(|error| attempt().caused_by(error))?;
     let numbers = frame.values().iter().chain(frame.targets());
     bytes.extend(numbers.flat_map(|number| number.to_le_bytes()));

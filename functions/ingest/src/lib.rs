@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use forecasting::time::Day;
 use google_cloud::ExploreClient;
+use report::publish::Pages;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
@@ -33,21 +34,26 @@ const MAXIMUM_DAYS: i32 = 31;
 /// The first year of counts. Counts of earlier years are rejected as implausible.
 const FIRST_YEAR: i16 = 2010;
 
+/// The decision if the counts of a day were replaced.
+const INGESTED: &str = "ingested";
+
 /// The handler of ingestion requests.
 pub struct Ingest {
     open_data: Arc<dyn OpenData>,
     store: Arc<dyn Store>,
     warehouse: Arc<dyn Warehouse>,
     clock: Arc<dyn Clock>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
-/// Creates the handler from the variable `OPEN_DATA_URL`.
+/// Creates the handler from the variable `OPEN_DATA_URL`. It writes the on-call page.
 ///
 /// # Errors
 /// Returns an error if `OPEN_DATA_URL` is missing or is not a valid URL.
 pub fn build(variables: &dyn Variables, ports: &Ports) -> Result<Ingest, SettingsError> {
     let base: reqwest::Url = required(variables, "OPEN_DATA_URL")?;
-    Ok(Ingest::new(Arc::new(ExploreClient::new(base)), ports))
+    Ok(Ingest::new(Arc::new(ExploreClient::new(base)), ports).with_pages(ports))
 }
 
 impl Ingest {
@@ -58,6 +64,20 @@ impl Ingest {
             store: Arc::clone(&ports.store),
             warehouse: Arc::clone(&ports.warehouse),
             clock: Arc::clone(&ports.clock),
+            pages: None,
+        }
+    }
+
+    /// Writes the on-call page after each event that brings no counts: a dead letter, or a reply
+    /// that was not accepted. An ingested day leads to forecasts, after which `predict` writes the
+    /// page.
+    ///
+    /// In the cloud, `ingest` reaches the internet and not the registry.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(Pages::without_registry(ports)),
+            ..self
         }
     }
 }
@@ -84,7 +104,7 @@ impl Handler for Ingest {
             reports.push(ingestion.ingest(day).await?);
         }
         let decision = if reports.iter().any(DayReport::is_replaced) {
-            "ingested"
+            INGESTED
         } else {
             "kept"
         };
@@ -104,6 +124,14 @@ impl Handler for Ingest {
             .fold(Outcome::new(entry), |outcome, event| {
                 outcome.publish(&event)
             }))
+    }
+
+    async fn show(&self, context: &Context, entry: &AuditEntry) {
+        let Some(pages) = self.pages.as_ref().filter(|_| entry.decision != INGESTED) else {
+            return;
+        };
+        let fence = &context.fence;
+        pages.update(None, move || fence.check()).await;
     }
 }
 

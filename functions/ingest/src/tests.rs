@@ -1,5 +1,6 @@
 //! Tests of the handler with the in-memory ports.
 
+mod pages;
 mod replacement;
 
 use std::{collections::BTreeMap, sync::Mutex};

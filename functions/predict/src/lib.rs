@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use forecasting::{counts::Counts, features::History, time::Day};
 use model::{Model, Threads};
+use report::publish::Pages;
 use runtime::{Context, Error, Handler, Outcome};
 use serde_json::{Value, json};
 use shared::{
@@ -36,6 +37,8 @@ pub struct Predict {
     clock: Arc<dyn Clock>,
     champion: Mutex<Option<Champion>>,
     serving_state: Mutex<Option<api::ServingState>>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
 /// The champion, loaded into memory.
@@ -47,12 +50,12 @@ pub struct Champion {
     pub model: Arc<Model>,
 }
 
-/// Creates the handler, which has no variables of its own.
+/// Creates the handler, which has no variables of its own. It writes the on-call page.
 ///
 /// # Errors
 /// Never returns an error; the signature is that of every function.
 pub fn build(_variables: &dyn Variables, ports: &Ports) -> Result<Predict, SettingsError> {
-    Ok(Predict::new(ports))
+    Ok(Predict::new(ports).with_pages(ports))
 }
 
 impl Predict {
@@ -65,6 +68,16 @@ impl Predict {
             clock: Arc::clone(&ports.clock),
             champion: Mutex::default(),
             serving_state: Mutex::default(),
+            pages: None,
+        }
+    }
+
+    /// Writes the on-call page after each event.
+    #[must_use]
+    pub fn with_pages(self, ports: &Ports) -> Self {
+        Self {
+            pages: Some(Pages::of(ports)),
+            ..self
         }
     }
 
@@ -204,6 +217,12 @@ impl Handler for Predict {
         self.warehouse.replace_forecasts(target, &forecasts).await?;
         self.complete(event.day, &history, &forecasts, context)
             .await
+    }
+
+    async fn show(&self, context: &Context, _entry: &AuditEntry) {
+        let Some(pages) = &self.pages else { return };
+        let fence = &context.fence;
+        pages.update(None, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.

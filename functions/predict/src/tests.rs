@@ -1,5 +1,6 @@
 //! Tests of the handler with the in-memory ports.
 
+mod pages;
 mod published;
 mod python;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
-use report::publish::{PageAddress, publish, week_of};
-use runtime::{Context, Error, Fence, Handler, Outcome};
+use report::publish::{PageAddress, Pages, week_of};
+use runtime::{Context, Error, Handler, Outcome};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision, Compared},
@@ -25,8 +25,8 @@ pub struct Promote {
     policy: Policy,
     store: Arc<dyn Store>,
     registry: Arc<dyn Registry>,
-    /// The ports that the pages are made from; `None` for a handler without pages.
-    pages: Option<Ports>,
+    /// `None` for a handler without pages.
+    pages: Option<Pages>,
 }
 
 /// Creates the handler from the variable `POLICY`. It writes pages.
@@ -53,7 +53,7 @@ impl Promote {
     #[must_use]
     pub fn with_pages(self, ports: &Ports) -> Self {
         Self {
-            pages: Some(ports.clone()),
+            pages: Some(Pages::of(ports)),
             ..self
         }
     }
@@ -74,35 +74,37 @@ impl Promote {
         )))
     }
 
-    async fn decide(&self, evaluation: &Evaluation, fence: &Fence) -> Result<Decision, Error> {
+    async fn decide(&self, evaluation: &Evaluation, context: &Context) -> Result<Decision, Error> {
         let promotion = match Promotion::judge(&self.policy, evaluation) {
-            Ok(promotion) => promotion,
+            Ok(promotion) => promotion.decided_by(&context.event_id),
             Err(Kept { reason }) => {
-                return Ok(Decision {
-                    name: "kept",
-                    champion: champion(&*self.registry).await?,
-                    reason,
-                });
+                return Ok(Decision::kept(champion(&*self.registry).await?, reason));
             }
         };
-        fence.check().await?;
+        context.fence.check().await?;
         match promote(&*self.registry, &promotion).await? {
             Promoted::Done => Ok(Decision {
                 name: "promoted",
                 champion: evaluation.challenger,
                 reason: promotion.reason().to_owned(),
+                is_repetition: false,
             }),
+            Promoted::Already => {
+                let champion = evaluation.challenger;
+                let reason = format!("version {champion} is the champion already");
+                Ok(Decision {
+                    is_repetition: true,
+                    ..Decision::kept(champion, reason)
+                })
+            }
             Promoted::Stale { champion: found } => {
                 let present = match found {
                     Some(present) => present,
                     // The error names a champion that was deleted.
                     None => champion(&*self.registry).await?,
                 };
-                Ok(Decision {
-                    name: "kept",
-                    champion: present,
-                    reason: stale(present, evaluation.champion),
-                })
+                let reason = stale(present, evaluation.champion);
+                Ok(Decision::kept(present, reason))
             }
         }
     }
@@ -110,13 +112,19 @@ impl Promote {
     /// Shows the decision beside the challenger in the registry.
     ///
     /// A challenger that was deleted since the comparison is no longer shown.
-    async fn show(&self, decision: &Decision, evaluation: &Evaluation) -> Result<(), Error> {
+    async fn show(
+        &self,
+        decision: &Decision,
+        evaluation: &Evaluation,
+        page: Option<&PageAddress>,
+    ) -> Result<(), Error> {
         let challenger = evaluation.challenger;
         let fresh = evaluation.comparison.fresh.as_ref();
         let shown = VersionDecision {
             decision: decision.name.to_owned(),
             reason: decision.reason.clone(),
             fresh_mae: fresh.map(|fresh| fresh.scores.challenger.mae),
+            page: page.map(|page| page.url.clone()),
         };
         match self.registry.record_decision(challenger, &shown).await {
             Err(RegistryError::NotFound { version }) => {
@@ -151,9 +159,14 @@ impl Handler for Promote {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let evaluation = self.evaluation(&event).await?;
-        let decision = self.decide(&evaluation, &context.fence).await?;
-        context.fence.check().await?;
-        self.show(&decision, &evaluation).await?;
+        let decision = self.decide(&evaluation, context).await?;
+        let page = self.pages.as_ref();
+        let page = page.map(|pages| pages.address_of_week(event.week));
+        // The decision about the event that made the challenger champion is shown already.
+        if !decision.is_repetition {
+            context.fence.check().await?;
+            self.show(&decision, &evaluation, page.as_ref()).await?;
+        }
         let decided = ChampionDecided {
             event_id: EventId::of(
                 Function::Promote,
@@ -161,11 +174,12 @@ impl Handler for Promote {
             ),
             champion: decision.champion,
             challenger: event.challenger,
-            promoted: decision.champion == event.challenger,
+            promoted: decision.name == "promoted",
             reason: decision.reason.clone(),
         };
         let (name, reason) = (decision.name, &decision.reason);
         let notification = Notification::of_week(event.week, name, reason, &*self.store);
+        let is_repetition = decision.is_repetition;
         let fixed_test = &evaluation.comparison.fixed_test;
         let entry = AuditEntry::from(ChampionDecision {
             decision: decision.name,
@@ -176,23 +190,24 @@ impl Handler for Promote {
             compared: Some(Compared::new(event.champion, &fixed_test.champion)),
             detail: json!({
                 "week": event.week,
-                "page": self.pages.as_ref().map(|ports| PageAddress::of_week(&*ports.store, event.week)),
+                "page": page,
                 "evaluated_against": event.champion,
                 "verdicts": self.policy.judge_challenger(&evaluation.comparison),
             }),
         });
-        Ok(Outcome::new(entry).publish(&decided).notify(notification))
+        let outcome = Outcome::new(entry).publish(&decided);
+        Ok(if is_repetition {
+            outcome
+        } else {
+            outcome.notify(notification)
+        })
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
-        let Some(ports) = &self.pages else { return };
-        let fence = &context.fence;
+        let Some(pages) = &self.pages else { return };
         let week = week_of(&context.event_id, entry);
-        let failures = publish(ports, week, move || fence.check()).await;
-        for failure in failures {
-            let error = Error::transient("cannot update the pages").caused_by(failure);
-            tracing::warn!(error = %error.chain(), "cannot write page");
-        }
+        let fence = &context.fence;
+        pages.update(week, move || fence.check()).await;
     }
 
     /// Checks that the registry answers and has a champion.
@@ -207,6 +222,19 @@ struct Decision {
     name: &'static str,
     champion: Version,
     reason: String,
+    /// `true` if another event has made the challenger champion.
+    is_repetition: bool,
+}
+
+impl Decision {
+    fn kept(champion: Version, reason: String) -> Self {
+        Self {
+            name: "kept",
+            champion,
+            reason,
+            is_repetition: false,
+        }
+    }
 }
 
 #[cfg(test)]

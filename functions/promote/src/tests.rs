@@ -1,14 +1,12 @@
 //! Tests of the handler with the in-memory ports.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+mod repetition;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use forecasting::{
-    checksum::Checksum,
     metrics::Scores,
     policy::{Comparison, ScorePair},
     time::Week,
@@ -198,41 +196,6 @@ async fn stale_evaluation_does_not_promote() {
     );
 }
 
-/// The audit row of the first try could not be written, and an operator rolled back meanwhile.
-#[tokio::test]
-async fn rollback_between_two_tries_of_a_promotion_wins() {
-    let ports = ports().await;
-    let event = evaluated(&ports, 10.0, 9.0).await;
-    let first = handle(&ports, &event).await.unwrap();
-    assert_eq!(first.entry().decision, "promoted");
-    let seen = ports.registry.champion_state().await.unwrap();
-    let rollback = Promotion::rollback(&Operator::named("tests"), &seen, version(1));
-    let _ = promote(&*ports.registry, &rollback).await.unwrap();
-    let before = ports.registry.champion_state().await.unwrap();
-    let second = handle(&ports, &event).await.unwrap();
-    assert_eq!(second.entry().decision, "kept");
-    assert_eq!(
-        second.entry().reason,
-        "stale: version 1 is champion again, but the champion changed after the comparison"
-    );
-    assert_eq!(ports.registry.champion_state().await.unwrap(), before);
-    assert_eq!(aliases(&ports).await, [Some(version(1)), Some(version(2))]);
-}
-
-#[tokio::test]
-async fn promotion_interrupted_after_the_swap_is_completed_by_the_next_run() {
-    let ports = ports().await;
-    let event = evaluated(&ports, 10.0, 9.0).await;
-    ports
-        .registry
-        .move_alias(Operator::named("tests").champion_change(Some(version(1)), version(2)))
-        .await
-        .unwrap();
-    let outcome = handle(&ports, &event).await.unwrap();
-    assert_eq!(outcome.entry().decision.as_str(), "promoted");
-    assert_eq!(aliases(&ports).await, [Some(version(2)), Some(version(1))]);
-}
-
 /// A store whose first two reads return only after both have read.
 struct FirstReadsMeet {
     inner: Arc<dyn Store>,
@@ -318,28 +281,6 @@ async fn one_of_two_concurrent_promotions_is_stale() {
     assert_eq!(aliases(&ports).await, [Some(winner), Some(version(1))]);
 }
 
-/// Handles an event twice. Asserts the decision, and that the second run returns the same outcome
-/// and changes no object.
-async fn assert_idempotent(ports: &Ports, event: &ChallengerEvaluated, decision: &str) {
-    let objects = async || {
-        let mut objects = BTreeMap::new();
-        for path in ports.store.list("").await.unwrap() {
-            let object = ports.store.read(&path).await.unwrap();
-            objects.insert(path, Checksum::of(&object.bytes));
-        }
-        objects
-    };
-    let first = handle(ports, event).await.unwrap();
-    let before = objects().await;
-    let second = handle(ports, event).await.unwrap();
-    assert_eq!(first.entry().decision.as_str(), decision);
-    assert_eq!(
-        (second.entry(), second.events()),
-        (first.entry(), first.events())
-    );
-    assert_eq!(objects().await, before);
-}
-
 #[tokio::test]
 async fn decision_is_shown_beside_the_challenger() {
     for (challenger_mae, decision) in [(9.0, "promoted"), (9.6, "kept")] {
@@ -357,24 +298,6 @@ async fn decision_is_shown_beside_the_challenger() {
         );
         assert_eq!(decisions(1).await, None);
     }
-}
-
-#[tokio::test]
-async fn second_delivery_changes_nothing() {
-    for (challenger_mae, decision) in [(9.0, "promoted"), (9.6, "kept")] {
-        let ports = ports().await;
-        let event = evaluated(&ports, 10.0, challenger_mae).await;
-        assert_idempotent(&ports, &event, decision).await;
-    }
-}
-
-#[tokio::test]
-async fn second_delivery_of_a_stale_evaluation_changes_nothing() {
-    let ports = ports().await;
-    let event = evaluated(&ports, 10.0, 5.0).await;
-    let other = Operator::named("tests").champion_change(Some(version(1)), version(3));
-    ports.registry.move_alias(other).await.unwrap();
-    assert_idempotent(&ports, &event, "kept").await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use forecasting::{
     checksum::Checksum,
-    features::{COLUMNS, FeatureSpec, Frame},
+    features::{COLUMNS, FeatureSpec, Frame, PIPELINE_VERSION},
     metrics::{self, Scores},
 };
 use mlflow::Example;
@@ -32,6 +32,23 @@ pub use strategy::{
     try_strategies,
 };
 pub use training::{Round, check_device, train};
+
+/// The number of the format of models: of their files, and of the way in which data and a recipe
+/// become trees.
+///
+/// Raise it with every change after which the same training writes other files. Without that, the
+/// training of data that an earlier program version has trained on ends with
+/// [`ModelError::Exists`].
+pub const FORMAT: u32 = 2;
+
+/// Returns a text that identifies how this program trains and stores models, for the names of runs:
+/// the format, the version of the feature pipeline, and that of XGBoost.
+pub fn training_format() -> String {
+    format!(
+        "format {FORMAT}, features {PIPELINE_VERSION}, xgboost {}",
+        xgboost::version()
+    )
+}
 
 /// A trained model with its card.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! One delivery, from the request to the response.
 //!
-//! The order is artifact, outcome in the ledger, audit row, pages, ledger complete, events, response.
-//! The next delivery repairs a crash between any two steps. Once the outcome is in the ledger, it
-//! continues there and does not run the handler again.
+//! The order is artifact, outcome in the ledger, audit row, pages, ledger complete, events,
+//! response. The next delivery repairs a crash between any two steps. Once the outcome is in the
+//! ledger, it continues there and does not run the handler again. The pages after a dead letter
+//! follow its ledger entry, because they show it.
 
 mod dead_letter;
 mod finish;
@@ -219,8 +220,7 @@ impl<H: Handler> Service<H> {
             return self.finish(&context, outcome).await;
         }
         let rejection = Rejection {
-            event_id: &context.event_id,
-            fence: &context.fence,
+            context: &context,
             is_dead_letter,
         };
         self.dead_letter(rejection, envelope, outcome).await

@@ -66,11 +66,14 @@ pub trait Handler: Send + Sync + 'static {
         context: &Context,
     ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
-    /// Shows a handled event, for example on a page. Its audit row is written by now, and the delivery
-    /// still holds its lease.
+    /// Shows a handled event or a dead letter, for example on a page. Its audit row is written by
+    /// now.
+    ///
+    /// The delivery of a handled event still holds its lease. That of a dead letter does not: its
+    /// ledger entry is final, and the fence in the context allows writing.
     ///
     /// Cannot fail the event: the runtime ends it after a minute, and logs a panic. A repeated
-    /// delivery of a complete event does not call it.
+    /// delivery of a complete event or of a dead letter does not call it.
     fn show(&self, _context: &Context, _entry: &AuditEntry) -> impl Future<Output = ()> + Send {
         async {}
     }

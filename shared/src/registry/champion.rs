@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Registry, RegistryError, Version};
+use crate::event::EventId;
 
 /// The alias `champion` with its history, read in one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub struct ChampionState {
     pub changes: u64,
     /// The promotion that made the present champion, if it is recorded.
     pub last_change: Option<ChampionChange>,
+    /// The event that decided on that promotion. `None` if an operator did, and for promotions that
+    /// an earlier program version recorded.
+    pub promoted_by: Option<EventId>,
     /// The last champion, if its version was deleted from the registry.
     pub deleted: Option<Version>,
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     address::ObjectPath,
+    event::EventId,
     store::{Condition, Store, StoreError, read_json, write_json},
 };
 
@@ -31,6 +32,9 @@ struct Contents {
     /// The promotion that made the present champion. A move of the alias alone clears it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_change: Option<ChampionChange>,
+    /// The event that decided on that promotion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted_by: Option<EventId>,
 }
 
 impl Contents {
@@ -55,6 +59,7 @@ impl Contents {
             previous: alias(Alias::Previous),
             changes: self.changes,
             last_change: self.last_change.filter(|_| deleted.is_none()),
+            promoted_by: self.promoted_by.clone().filter(|_| deleted.is_none()),
             deleted,
         }
     }
@@ -73,6 +78,7 @@ impl Contents {
             return Ok(Promoted::Stale { champion });
         }
         let change = promotion.change();
+        let is_anothers = promotion.is_anothers(&state);
         match step {
             PromotionStep::Move => {
                 self.check(change.to)?;
@@ -80,11 +86,16 @@ impl Contents {
                 self.set_previous(change.from);
                 self.changes += 1;
                 self.last_change = Some(change);
+                self.promoted_by = promotion.event().cloned();
             }
             PromotionStep::SetPrevious(from) => self.set_previous(Some(from)),
             PromotionStep::Nothing | PromotionStep::Refuse => {}
         }
-        Ok(Promoted::Done)
+        Ok(if is_anothers {
+            Promoted::Already
+        } else {
+            Promoted::Done
+        })
     }
 }
 
@@ -194,6 +205,7 @@ impl Registry for EmbeddedRegistry {
             if alias == Alias::Champion {
                 contents.changes += 1;
                 contents.last_change = None;
+                contents.promoted_by = None;
             }
             Ok(())
         })

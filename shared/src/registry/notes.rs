@@ -46,4 +46,8 @@ pub struct VersionDecision {
     /// The MAE of the version on the fresh holdout, in bicycles per hour, if it was scored there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh_mae: Option<f64>,
+    /// The address of the page that shows the decision, for a browser. Decisions of earlier program
+    /// versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }

@@ -3,7 +3,7 @@
 use forecasting::policy::Policy;
 
 use super::{Alias, ChampionChange, ChampionState, Registry, RegistryError, Version};
-use crate::evaluation::Evaluation;
+use crate::{evaluation::Evaluation, event::EventId};
 
 /// The right to make a version champion.
 ///
@@ -16,6 +16,8 @@ pub struct Promotion {
     /// The number of changes of the alias `champion` when the promotion was decided, if known.
     changes: Option<u64>,
     is_rollback: bool,
+    /// The event that decides; `None` for an operator.
+    event: Option<EventId>,
     reason: String,
 }
 
@@ -56,8 +58,19 @@ impl Promotion {
             to: evaluation.challenger,
             changes: evaluation.champion_changes,
             is_rollback: false,
+            event: None,
             reason,
         })
+    }
+
+    /// Names the event that decides. The registry records it, so that a repetition of the event
+    /// recognises its own promotion, and another event about the same challenger does not claim it.
+    #[must_use]
+    pub fn decided_by(self, event: &EventId) -> Self {
+        Self {
+            event: Some(event.clone()),
+            ..self
+        }
     }
 
     /// Creates the promotion that an operator requests.
@@ -69,6 +82,7 @@ impl Promotion {
             to,
             changes: None,
             is_rollback: false,
+            event: None,
             reason: format!("requested by {}", operator.name()),
         }
     }
@@ -97,6 +111,28 @@ impl Promotion {
             to: self.to,
             is_rollback: self.is_rollback,
         }
+    }
+
+    /// Returns the event that decides; `None` for an operator.
+    pub const fn event(&self) -> Option<&EventId> {
+        self.event.as_ref()
+    }
+
+    /// Returns `true` if the version is champion in the state `present`, but not by the event of
+    /// this promotion: another event promoted it, or an operator rolled back to it.
+    ///
+    /// A change that an earlier program version recorded, without its event, counts as that of this
+    /// event.
+    pub fn is_anothers(&self, present: &ChampionState) -> bool {
+        let Some(event) = &self.event else {
+            return false;
+        };
+        if present.champion != Some(self.to) {
+            return false;
+        }
+        let is_rollback = present.last_change.is_some_and(|last| last.is_rollback);
+        let promoted_by = present.promoted_by.as_ref();
+        is_rollback || promoted_by.is_some_and(|other| other != event)
     }
 
     /// Returns the effect of the promotion on a registry in the state `present`.
@@ -209,6 +245,9 @@ impl AliasChange {
 pub enum Promoted {
     /// The version is champion.
     Done,
+    /// The version was champion already, by another event or a rollback. Only promotions that
+    /// [name their event](Promotion::decided_by) are told apart from others.
+    Already,
     /// Another version became champion since the promotion was decided; nothing was changed.
     Stale {
         /// The present champion.
@@ -251,6 +290,7 @@ pub async fn complete_last_change(
         to,
         changes: None,
         is_rollback,
+        event: None,
         reason: String::new(),
     };
     registry.promote(&repeated).await.map(|_| ())

@@ -13,11 +13,13 @@ pub async fn last_decision_is_read_back(target: &Setup) {
         decision: "promoted".to_owned(),
         reason: "lower MAE on both sets: été".to_owned(),
         fresh_mae: Some(0.1 + 0.2),
+        page: Some("https://a.example/week.html".to_owned()),
     };
     let rolled_back = VersionDecision {
         decision: "rolled-back".to_owned(),
         reason: "from version 1 to version 2 by hand".to_owned(),
         fresh_mae: Some(12.5),
+        page: Some("https://a.example/index.html".to_owned()),
     };
     for decision in [&promoted, &promoted, &rolled_back] {
         target
@@ -44,6 +46,7 @@ pub async fn decision_about_unknown_version_is_not_found(target: &Setup) {
         decision: "kept".to_owned(),
         reason: "higher MAE".to_owned(),
         fresh_mae: None,
+        page: None,
     };
     let unknown = Version::new(7);
     let error = target

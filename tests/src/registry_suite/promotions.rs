@@ -1,8 +1,11 @@
 //! Tests of promotions, which move two aliases.
 
-use shared::registry::{
-    AliasChange, ChampionChange, ChampionState, Operator, Promoted, Promotion, RegistryError,
-    Version, complete_last_change, promote,
+use shared::{
+    event::{EventId, Function},
+    registry::{
+        AliasChange, ChampionChange, ChampionState, Operator, Promoted, Promotion, RegistryError,
+        Version, complete_last_change, promote,
+    },
 };
 
 use super::Setup;
@@ -35,6 +38,7 @@ pub async fn promotion_moves_both_aliases_and_is_recorded(target: &Setup) {
             previous,
             changes,
             last_change: Some(last_change),
+            promoted_by: None,
             deleted: None,
         };
         assert_eq!(registry.champion_state().await.unwrap(), expected);
@@ -53,6 +57,30 @@ pub async fn repeated_promotion_changes_nothing(target: &Setup) {
     assert_eq!(promote(registry, &change).await.unwrap(), Promoted::Done);
     complete_last_change(registry, &before).await.unwrap();
     assert_eq!(registry.champion_state().await.unwrap(), before);
+}
+
+/// A promotion by another event is told apart from a repetition of the event that moved the alias.
+pub async fn promotion_by_another_event_is_told_apart(target: &Setup) {
+    let registry = &*target.registry;
+    let [first, second] = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let event = |week: &str| EventId::of(Function::Evaluate, week);
+    let by = |week: &str| promotion(Some(first), second).decided_by(&event(week));
+    let (own, other) = ("2021-W30", "2021-W31");
+    assert_eq!(promote(registry, &by(own)).await.unwrap(), Promoted::Done);
+    let before = registry.champion_state().await.unwrap();
+    assert_eq!(before.promoted_by, Some(event(own)));
+    for (week, expected) in [(other, Promoted::Already), (own, Promoted::Done)] {
+        assert_eq!(promote(registry, &by(week)).await.unwrap(), expected);
+    }
+    assert_eq!(registry.champion_state().await.unwrap(), before);
+
+    let back = Promotion::rollback(&Operator::named("tests"), &before, first);
+    let _ = promote(registry, &back).await.unwrap();
+    let after = registry.champion_state().await.unwrap();
+    assert_eq!((after.champion, after.promoted_by), (Some(first), None));
+    let again = promotion(Some(second), first).decided_by(&event(own));
+    assert_eq!(promote(registry, &again).await.unwrap(), Promoted::Already);
 }
 
 /// A promotion does not undo a rollback that came after its decision, although the champion is the

@@ -228,7 +228,8 @@ async fn registry_with_two_versions_and_aliases() {
     ] {
         registry.move_alias(change).await.unwrap();
     }
-    let promotion = Promotion::by_operator(&operator, Some(first), second);
+    let event_id = EventId::of(Function::Evaluate, "2021-W30");
+    let promotion = Promotion::by_operator(&operator, Some(first), second).decided_by(&event_id);
     assert_eq!(
         promote(&registry, &promotion).await.unwrap(),
         Promoted::Done

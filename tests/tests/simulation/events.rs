@@ -83,6 +83,40 @@ pub(crate) async fn evaluate(
     Some(event.event_id)
 }
 
+/// Publishes another event about a stored evaluation, with an id of its own: its challenger may be
+/// champion by now. Returns the id, or `None` without an evaluation.
+pub(crate) fn evaluate_again(
+    services: &Services,
+    random: &mut Random,
+    now: Timestamp,
+) -> Option<EventId> {
+    let mut known: Vec<(Week, Evaluated)> = Vec::new();
+    for (event_id, evaluated) in &services.observer.facts().evaluations {
+        if let Ok(week) = event_id.subject().parse() {
+            known.push((week, *evaluated));
+        }
+    }
+    let (week, evaluated) = random.pick(&known)?;
+    let event = ChallengerEvaluated {
+        event_id: EventId::of(
+            Function::Evaluate,
+            format_args!("{week}@{}", now.as_millisecond()),
+        ),
+        week,
+        champion: evaluated.champion,
+        challenger: evaluated.challenger,
+        evaluation: Evaluation::path(week),
+    };
+    let event_id = event.event_id.clone();
+    services
+        .observer
+        .facts()
+        .evaluations
+        .insert(event_id, evaluated);
+    publish(services, &event, now);
+    Some(event.event_id)
+}
+
 fn evaluation(week: Week, evaluated: Evaluated) -> Evaluation {
     let scores = |mae: f64| Scores {
         mae,

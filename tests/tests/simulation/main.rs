@@ -147,6 +147,7 @@ fn schedules_reach_every_kind_of_step() {
         "again",
         "is champion again",
         "registered version",
+        "of a known evaluation",
         "error: ",
         "the clock moves",
         "the city corrects",

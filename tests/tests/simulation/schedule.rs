@@ -221,12 +221,18 @@ impl Schedule {
         let (services, now) = (self.world.services.clone(), self.world.now());
         match self.random.below(10) {
             0..5 => self.publish_request(now),
-            5..9 => {
+            5..8 => {
                 let evaluated =
                     events::evaluate(&services, &mut self.random, self.evaluations, now).await;
                 self.evaluations += 1;
                 if let Some(event_id) = evaluated {
                     self.world.say(format_args!("publish: {event_id}"));
+                }
+            }
+            8 => {
+                if let Some(event_id) = events::evaluate_again(&services, &mut self.random, now) {
+                    self.world
+                        .say(format!("publish: {event_id}, of a known evaluation"));
                 }
             }
             _ => {

@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use forecasting::counts::{self, Counts};
 use model::ModelCard;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
-    audit::AuditEntry,
+    audit::{AuditEntry, AuditRow},
     baseline::{self, Baseline, DataSet, DataSetName},
     clock::SystemClock,
+    event::EventId,
     fixed_test,
     ports::Ports,
     registry,
@@ -78,7 +79,8 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
 /// Publishes the champion's training data as the baseline, if the champion is better than the best
 /// version that was trained on the current baseline.
 ///
-/// Both versions are scored on the same rows. A repeated call completes an interrupted one.
+/// Both versions are scored on the same rows. A repeated call completes an interrupted one, audit
+/// row included.
 ///
 /// # Errors
 /// Returns an error if:
@@ -104,9 +106,15 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
         train: data.name.clone(),
         test: current.test.clone(),
     };
+    let is_published = next == current;
+    let before = match is_published {
+        true => unrecorded_predecessor(ports, &current).await?,
+        false => None,
+    };
+    let before = before.unwrap_or_else(|| current.clone());
     let (mae, previous) =
-        compare(ports, champion, &data, card.fixed_test.as_ref(), &current).await?;
-    if next != current {
+        compare(ports, champion, &data, card.fixed_test.as_ref(), &before).await?;
+    if !is_published {
         refuse_without_proof((champion, mae), previous, &current)?;
     }
     baseline::publish(store, Some(generation), &next)
@@ -121,13 +129,52 @@ pub async fn publish_baseline(ports: &Ports, env: &str) -> anyhow::Result<Public
         champion,
         mae,
         previous,
-        from: current.train,
+        from: before.train,
         to: data.name,
     };
     if publication.from != publication.to {
         record(ports, &publication, env).await?;
     }
     Ok(publication)
+}
+
+/// Returns the baseline before the published one if no audit row records the publication: the
+/// process that published it ended before it wrote the row.
+///
+/// Returns `None` for the first baseline, and for the data of a retraining, which have rows of
+/// their own.
+async fn unrecorded_predecessor(
+    ports: &Ports,
+    published: &Baseline,
+) -> anyhow::Result<Option<Baseline>> {
+    let manifest = baseline::manifest(&*ports.store, &published.train).await?;
+    let Some(parent) = manifest.parent else {
+        return Ok(None);
+    };
+    let name = published.train.to_string();
+    let event_id = event_id(&published.train);
+    let is_record = |row: &AuditRow| match row.entry.decision.as_str() {
+        PUBLISHED => row.event_id == event_id,
+        "retrained" => row.entry.detail.get("data").and_then(Value::as_str) == Some(name.as_str()),
+        _ => false,
+    };
+    let log = ports.warehouse.audit_log().await;
+    let log = log.context("cannot check the audit row of the publication")?;
+    if log.iter().any(is_record) {
+        return Ok(None);
+    }
+    Ok(Some(Baseline {
+        train: parent,
+        test: published.test.clone(),
+    }))
+}
+
+/// The decision in the audit row of a publication.
+const PUBLISHED: &str = "published";
+
+/// Returns the event id of the audit row of a publication.
+fn event_id(published: &DataSetName) -> EventId {
+    decision::event_id(format_args!("publish-{published}"))
 }
 
 /// Records the publication in the audit log.
@@ -144,10 +191,9 @@ async fn record(ports: &Ports, publication: &Publication, env: &str) -> anyhow::
         model_improvement: previous.map(|(_, previous_mae)| 1.0 - mae / previous_mae),
         champion_version: Some(*champion),
         detail: json!({ "from": from, "to": to, "previous": previous.map(|(version, _)| version) }),
-        ..AuditEntry::new("published", publication.to_string())
+        ..AuditEntry::new(PUBLISHED, publication.to_string())
     };
-    let event_id = decision::event_id(format_args!("publish-{to}"));
-    decision::record(ports, &event_id, entry, env).await
+    decision::record(ports, &event_id(to), entry, env).await
 }
 
 /// Refuses a version that is not better than every version trained on the current baseline, as

@@ -173,7 +173,7 @@ pub(super) async fn promote(
         fitted.version,
     );
     match registry::promote(registry, &promotion).await? {
-        Promoted::Done => Ok(()),
+        Promoted::Done | Promoted::Already => Ok(()),
         Promoted::Stale { champion } => Err(PromotionError::OtherChampion(champion)),
     }
 }

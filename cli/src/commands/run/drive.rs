@@ -37,7 +37,7 @@ pub struct Live {
 
 impl Live {
     /// Reads the live data, and the last days of the baseline as history.
-    pub(super) async fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
+    pub(crate) async fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
         let load = async |path: &str, name: &str| {
             let rejects = state.folder().join("rejects").join(format!("{name}.csv"));
             data_file::load(path, &rejects)
@@ -71,7 +71,7 @@ impl Live {
     }
 
     /// Returns the first and the last day.
-    pub(super) fn days(&self) -> (Day, Day) {
+    pub(crate) fn days(&self) -> (Day, Day) {
         (self.first_day, self.last_day)
     }
 
@@ -80,7 +80,7 @@ impl Live {
     }
 
     /// Returns the live data with the history that precedes them.
-    pub(super) fn with_history(&self) -> Counts {
+    pub(crate) fn with_history(&self) -> Counts {
         let mut counts = self.history.clone();
         counts.extend(&self.counts);
         counts

@@ -9,10 +9,12 @@ use std::{
 use anyhow::{Context, bail};
 use forecasting::checksum::Checksum;
 
-use super::RunArguments;
 use crate::{
     args::StrategyArguments,
-    support::{progress::Progress, sample_data},
+    support::{
+        progress::Progress,
+        sample_data::{self, Settings},
+    },
 };
 
 /// The paths of the three data files of a run.
@@ -27,23 +29,16 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Returns the given files. If none is given, generates sample data.
-    pub(super) fn choose(
-        arguments: &RunArguments,
+    /// Returns the given files: training data, fixed test set and live data. If none is given,
+    /// generates sample data with these settings in `folder`.
+    pub(crate) fn choose(
+        paths: [Option<String>; 3],
+        (settings, folder): (&Settings, &Path),
         print_line: &mut dyn FnMut(String),
     ) -> anyhow::Result<Self> {
-        let paths = (
-            &arguments.train_path,
-            &arguments.test_path,
-            &arguments.live_path,
-        );
         match paths {
-            (Some(train), Some(test), Some(live)) => Ok(Self {
-                train: train.clone(),
-                test: test.clone(),
-                live: live.clone(),
-            }),
-            (None, None, None) => Self::generate(&arguments.states.join("sample-data"), print_line),
+            [Some(train), Some(test), Some(live)] => Ok(Self { train, test, live }),
+            [None, None, None] => Self::generate(settings, folder, print_line),
             _ => bail!(
                 "set all of TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH, or none of them for sample data"
             ),
@@ -51,10 +46,14 @@ impl Inputs {
     }
 
     /// Generates sample data in a folder.
-    fn generate(folder: &Path, print_line: &mut dyn FnMut(String)) -> anyhow::Result<Self> {
+    fn generate(
+        settings: &Settings,
+        folder: &Path,
+        print_line: &mut dyn FnMut(String),
+    ) -> anyhow::Result<Self> {
         let mut progress = Progress::new("sample data", "rows", 0);
         let mut show = |done, total| progress.show(done, total, String::new());
-        let written = sample_data::write(&sample_data::Settings::default(), folder, &mut show)?;
+        let written = sample_data::write(settings, folder, &mut show)?;
         progress.finish();
         print_line(format!(
             "sample data of invented counters: {}",

@@ -33,6 +33,7 @@ use crate::{
     support::{
         exit::{self, Failure},
         last_run,
+        sample_data::Settings,
         state::State,
         stdout,
     },
@@ -42,7 +43,13 @@ use crate::{
 pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     let as_json = arguments.json;
     let mut print_line = |line: String| stdout::print_line(&line, as_json);
-    let inputs = Inputs::choose(&arguments, &mut print_line)?;
+    let paths = [
+        arguments.train_path,
+        arguments.test_path,
+        arguments.live_path,
+    ];
+    let folder = arguments.states.join("sample-data");
+    let inputs = Inputs::choose(paths, (&Settings::default(), &folder), &mut print_line)?;
     let name = inputs.state_name(&arguments.strategy)?;
     let state = State::at(&arguments.states.join(&name))?;
     print_line(format!("state: {}", state.folder().display()));

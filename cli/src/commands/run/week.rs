@@ -75,7 +75,7 @@ impl fmt::Display for Decision {
 
 impl WeekEntry {
     /// Collects the audit rows about a week into an entry.
-    pub(super) fn of_audit_log(
+    pub(crate) fn of_audit_log(
         week: Week,
         audit_log: &[AuditRow],
         champion: Version,

@@ -2,6 +2,7 @@
 //!
 //! On Google Cloud, terraform creates them. All functions here are idempotent.
 
+mod emulators;
 mod pubsub;
 mod storage;
 mod tables;
@@ -10,14 +11,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use google_cloud::CloudSettings;
 use serde::Serialize;
-use shared::{
-    address::Address,
-    event::Function,
-    settings::{PortAddresses, ProcessVariables},
-};
+use shared::{event::Function, settings::ProcessVariables};
 
+pub(crate) use emulators::{Emulators, NoEmulators};
 pub use pubsub::{Delivery, subscriptions};
 pub use storage::bucket;
 pub use tables::tables;
@@ -101,44 +98,51 @@ impl FromStr for Endpoint {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: SetUpArguments) -> anyhow::Result<()> {
-    let (addresses, cloud) = (
-        PortAddresses::read(&ProcessVariables)?,
-        CloudSettings::read(&ProcessVariables)?,
-    );
-    let (Address::Bucket(name), Address::BigQuery(warehouse), Address::PubSub(bus)) =
-        (&addresses.store, &addresses.warehouse, &addresses.bus)
-    else {
-        bail!(
+    let emulators = match Emulators::read(&ProcessVariables) {
+        Ok(emulators) => emulators,
+        Err(NoEmulators::Settings(error)) => return Err(error.into()),
+        Err(NoEmulators::Embedded) => bail!(
             "cannot set up files or memory, which need no set-up; for emulators, run \
              `export GCS_BUCKET=bike-traffic GOOGLE_CLOUD_PROJECT=local`"
-        );
-    };
-    let emulators = [
-        &cloud.storage_emulator,
-        &cloud.bigquery_emulator,
-        &cloud.pubsub_emulator,
-    ];
-    if emulators.iter().any(|emulator| emulator.is_none()) {
-        bail!(
+        ),
+        Err(NoEmulators::GoogleCloud) => bail!(
             "cannot set up Google Cloud; run `make deploy` instead, or \
              `make emulators && source state/emulators/env` for emulators"
-        );
-    }
+        ),
+    };
     let url_of = |endpoint: Endpoint| (endpoint.function, endpoint.url.to_string());
     let endpoints: BTreeMap<_, _> = arguments.push.into_iter().map(url_of).collect();
-    progress::noting("creating the bucket", bucket(bus, name, &cloud)).await?;
-    progress::noting("creating the tables", tables(warehouse, &cloud)).await?;
-    let created = subscriptions(bus, &endpoints, &cloud, Delivery::default());
-    progress::noting("creating topics and subscriptions", created).await?;
-    let (bucket, datasets_of, topics_of) =
-        (name.to_string(), warehouse.to_string(), bus.to_string());
+    set_up(&emulators, &endpoints, Delivery::default()).await?;
     stdout::print(
         &SetUp {
-            bucket,
-            datasets_of,
-            topics_of,
+            bucket: emulators.bucket.to_string(),
+            datasets_of: emulators.datasets.to_string(),
+            topics_of: emulators.topics.to_string(),
             pushed_to: endpoints,
         },
         arguments.json,
     )
+}
+
+/// Creates everything on the emulators that Terraform creates on Google Cloud. `endpoints` are the
+/// push endpoints of functions.
+///
+/// # Errors
+/// Returns an error if an emulator fails.
+pub(crate) async fn set_up(
+    emulators: &Emulators,
+    endpoints: &BTreeMap<Function, String>,
+    delivery: Delivery,
+) -> anyhow::Result<()> {
+    let Emulators {
+        cloud,
+        bucket: name,
+        datasets,
+        topics,
+        ..
+    } = emulators;
+    progress::noting("creating the bucket", bucket(topics, name, cloud)).await?;
+    progress::noting("creating the tables", tables(datasets, cloud)).await?;
+    let created = subscriptions(topics, endpoints, cloud, delivery);
+    progress::noting("creating topics and subscriptions", created).await
 }

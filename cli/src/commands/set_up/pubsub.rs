@@ -32,7 +32,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Returns settings for tests, with short delays and many attempts.
+    /// Returns settings for work on emulators, with short delays and many attempts.
     ///
     /// The emulator waits at least one second between attempts, and usually three.
     pub const fn quick() -> Self {

@@ -2,6 +2,7 @@
 //! pushes to them.
 
 mod arguments;
+mod cloud;
 mod open_data_server;
 mod pages;
 
@@ -34,6 +35,7 @@ use crate::{
         data_file,
         embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription},
         state::State,
+        stop::StopSignals,
     },
 };
 
@@ -100,18 +102,15 @@ impl LocalStack {
             endpoints: BTreeMap::new(),
         };
         let policy = settings.policy;
+        // These two write no page: `run` makes the on-call page at its end, `stack` on request.
         host.serve(ingest::Ingest::new(settings.open_data, &ports))
             .await?;
         host.serve(predict::Predict::new(&ports)).await?;
         host.serve(drift_check::DriftCheck::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
-        host.serve(fine_tune::FineTune::new(
-            policy.clone(),
-            settings.fine_tune,
-            &ports,
-        ))
-        .await?;
-        host.serve(evaluate::Evaluate::new(policy.clone(), &ports))
+        let fine_tune = fine_tune::FineTune::new(policy.clone(), settings.fine_tune, &ports);
+        host.serve(fine_tune.with_pages(&ports)).await?;
+        host.serve(evaluate::Evaluate::new(policy.clone(), &ports).with_pages(&ports))
             .await?;
         host.serve(promote::Promote::new(policy, &ports).with_pages(&ports))
             .await?;
@@ -191,6 +190,9 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<Sock
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
+    if arguments.cloud {
+        return cloud::command(arguments).await;
+    }
     let chosen = arguments.state.choose()?;
     let state = State::at(&chosen.folder)?;
     let clock: Arc<dyn Clock> = match arguments.now {
@@ -209,10 +211,9 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     for (function, address) in &stack.endpoints {
         println!("{:<12} http://{address}/", function.name());
     }
+    let mut stop = StopSignals::listen()?;
     println!("running; press Ctrl-C to stop");
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot wait for Ctrl-C")?;
+    stop.received().await;
     Ok(())
 }
 

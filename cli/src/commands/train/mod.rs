@@ -3,6 +3,7 @@
 mod arguments;
 mod curves;
 mod data;
+mod describe;
 mod first;
 mod record;
 mod report;
@@ -14,7 +15,6 @@ use anyhow::Context;
 use arguments::DataSource;
 use curves::Curves;
 use forecasting::{
-    checksum::Checksum,
     features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
 };
@@ -26,10 +26,7 @@ use shared::{
     fixed_test::FixedTest,
     ports::Ports,
     program::Program,
-    registry::{
-        ChampionError, Promoted, Promotion, Run, RunInput, RunName, RunNotes, RunSource, Version,
-        promote,
-    },
+    registry::{ChampionError, Promoted, Promotion, Run, RunNotes, RunSource, Version, promote},
 };
 
 pub use arguments::TrainArguments;
@@ -110,7 +107,8 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
 /// The new version becomes champion if there is none, or if its MAE on the same test set is lower
 /// than the champion's. An audit row records the decision. The data of the first champion are
 /// published as the baseline; [`publish_baseline`] publishes later data. The run is named after the
-/// data, the recipe and the features, so a repeated training yields the same version.
+/// data, the recipe, the features and the format of models, so a repeated training yields the same
+/// version.
 ///
 /// # Errors
 /// Returns an error if data cannot be read, if training data and test set overlap, if another test
@@ -242,7 +240,7 @@ pub(crate) async fn register(
             source: Some(RunSource::Command(command.to_owned())),
             curves: scored.curves.by_name(),
         },
-        ..describe(ports, data, recipe, data_source, &scored)?
+        ..describe::run(ports, data, recipe, data_source, &scored)?
     };
     let Scored {
         started_at,
@@ -297,47 +295,6 @@ fn boost(
     Ok((model, curves))
 }
 
-/// Returns the run of a training that has ended, without its notes.
-fn describe(
-    ports: &Ports,
-    data: &TrainingData,
-    recipe: &TrainRecipe,
-    data_source: &str,
-    scored: &Scored,
-) -> anyhow::Result<Run> {
-    let Scored { model, scores, .. } = scored;
-    let card = model.card();
-    let last_hour = card.training.last_hour;
-    let (recipe, features) = (
-        serde_json::to_string(recipe)?,
-        serde_json::to_string(model.features())?,
-    );
-    let (train, test) = (&data.train_data.sha256, &data.test_data.sha256);
-    let digest = Checksum::of(format!("{train} {test} {recipe} {features}").as_bytes());
-    let name: RunName = format!("champion-{}-{}", last_hour.day(), digest.short(8)).parse()?;
-    let tags = [
-        ("dataset", "baseline".to_owned()),
-        ("training_type", "champion".to_owned()),
-        ("data_source", data_source.to_owned()),
-        ("train_size", card.training.rows.to_string()),
-        ("test_size", scores.rows.to_string()),
-        ("last_hour", last_hour.timestamp().to_string()),
-    ];
-    let inputs = [
-        (&data.test_data, &data.test.counts),
-        (&data.train_data, &data.train.counts),
-    ];
-    Ok(Run {
-        tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
-        params: card.run_params(card.rounds),
-        metrics: model.run_metrics(&scored.fixed_test.frame)?,
-        inputs: inputs
-            .map(|(data, counts)| RunInput::new(data, &*ports.store).with_profile(counts))
-            .into(),
-        ..Run::new(name, ports.clock.now())
-    })
-}
-
 /// Promotes the version if there is no champion, or if the champion is worse.
 async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
@@ -367,7 +324,7 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
     }
     let better = Promotion::by_operator(&decision::operator(), Some(champion), version);
     match promote(registry, &better).await? {
-        Promoted::Done => Ok(PromotionOutcome::Better {
+        Promoted::Done | Promoted::Already => Ok(PromotionOutcome::Better {
             champion,
             champion_mae: before.mae,
         }),
@@ -380,7 +337,7 @@ async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<Promot
     first::refuse_with_history(registry, version).await?;
     let first = Promotion::by_operator(&decision::operator(), None, version);
     match promote(registry, &first).await? {
-        Promoted::Done => Ok(PromotionOutcome::First),
+        Promoted::Done | Promoted::Already => Ok(PromotionOutcome::First),
         Promoted::Stale { .. } => Err(champion_changed(version)),
     }
 }

@@ -73,7 +73,7 @@ impl Seed {
         let version = ports.registry.register(&self.champion).await?;
         let first = Promotion::by_operator(&Operator::named("simulation"), None, version);
         match promote(&*ports.registry, &first).await? {
-            Promoted::Done => Ok(memory),
+            Promoted::Done | Promoted::Already => Ok(memory),
             Promoted::Stale { .. } => bail!("cannot make version {version} the first champion"),
         }
     }

@@ -9,9 +9,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::registry::{
-    Alias, ChampionChange, ChampionState, Promoted, Promotion, PromotionStep, Registry,
-    RegistryError, Version,
+use shared::{
+    event::EventId,
+    registry::{
+        Alias, ChampionChange, ChampionState, Promoted, Promotion, PromotionStep, Registry,
+        RegistryError, Version,
+    },
 };
 
 use super::{MlflowError, MlflowRegistry, lock::Held, unavailable, wire};
@@ -21,13 +24,16 @@ use crate::Attempts;
 const RECORD_TAG: &str = "bike_traffic.champion";
 
 /// The last change of the alias `champion`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// The number of changes, including this one.
     changes: u64,
     from: Option<Version>,
     to: Version,
     kind: Kind,
+    /// The event that decided; `None` for an operator, and in records of earlier program versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<EventId>,
     /// `true` once all aliases have moved.
     is_complete: bool,
 }
@@ -45,7 +51,8 @@ enum Kind {
 }
 
 impl Record {
-    fn of(change: ChampionChange, present: &ChampionState) -> Self {
+    fn of(promotion: &Promotion, present: &ChampionState) -> Self {
+        let change = promotion.change();
         let kind = if change.is_rollback {
             Kind::Rollback
         } else {
@@ -56,6 +63,7 @@ impl Record {
             from: change.from,
             to: change.to,
             kind,
+            event: promotion.event().cloned(),
             is_complete: false,
         }
     }
@@ -67,6 +75,7 @@ impl Record {
             from: present.champion,
             to,
             kind: Kind::Alias,
+            event: None,
             is_complete: false,
         }
     }
@@ -98,6 +107,7 @@ impl Record {
                 changes: self.changes,
                 previous: recorded.and_then(|change| change.from).or(previous),
                 last_change,
+                promoted_by: self.event.clone(),
                 ..state
             };
         }
@@ -179,11 +189,12 @@ impl MlflowRegistry {
     ) -> Result<Promoted, RegistryError> {
         let failed = |error: MlflowError| unavailable("promote a version", error);
         let (state, record) = self.read_champion().await.map_err(failed)?;
+        let is_anothers = promotion.is_anothers(&state);
         let done = match promotion.step(&state) {
             PromotionStep::Move => {
                 // Every check that can fail comes before the first change.
                 self.version(promotion.to()).await?;
-                let record = Record::of(promotion.change(), &state);
+                let record = Record::of(promotion, &state);
                 self.change_champion(held, record).await
             }
             PromotionStep::SetPrevious(from) => self.set_previous(held, from).await,
@@ -197,7 +208,11 @@ impl MlflowRegistry {
             }
         };
         done.map_err(failed)?;
-        Ok(Promoted::Done)
+        Ok(if is_anothers {
+            Promoted::Already
+        } else {
+            Promoted::Done
+        })
     }
 
     /// Moves the alias `champion`, and `previous` if the record is one of a promotion.
@@ -299,6 +314,7 @@ mod tests {
             from: Some(ONE),
             to: TWO,
             kind,
+            event: None,
             is_complete,
         }
     }
@@ -326,6 +342,23 @@ mod tests {
             (state.changes, state.previous, state.last_change),
             (2, Some(ONE), Some(change))
         );
+    }
+
+    #[test]
+    fn record_names_its_event_and_that_of_an_earlier_program_version_has_none() {
+        let text = r#"{"changes":2,"from":1,"to":2,"kind":"promotion","is_complete":true}"#;
+        let earlier: Record = serde_json::from_str(text).unwrap();
+        assert_eq!(earlier, record(Kind::Promotion, true));
+        let event: EventId = "evaluate/2021-W30".parse().unwrap();
+        let named = Record {
+            event: Some(event.clone()),
+            ..earlier
+        };
+        let read: Record = serde_json::from_str(&serde_json::to_string(&named).unwrap()).unwrap();
+        assert_eq!(read, named);
+        let state = read.state(Some(TWO), Some(ONE));
+        assert_eq!(state.promoted_by, Some(event));
+        assert_eq!(read.state(Some(ONE), None).promoted_by, None);
     }
 
     #[test]

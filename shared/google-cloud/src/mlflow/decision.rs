@@ -38,7 +38,10 @@ impl MlflowRegistry {
         self.api
             .patch("mlflow/model-versions/update", &body)
             .await?;
-        if let (Some(_), Some(tag)) = (&run, tags.first()) {
+        for tag in tags
+            .iter()
+            .filter(|tag| run.is_some() && notes::is_of_run(tag))
+        {
             let body = json!({ "run_id": run_id, "key": tag.key, "value": tag.value });
             self.set_tag(held, "mlflow/runs/set-tag", &body).await?;
         }

@@ -16,6 +16,7 @@ const DESCRIPTION_CHARACTERS: usize = 5000;
 const DECISION_TAG: &str = "decision";
 const REASON_TAG: &str = "reason";
 const FRESH_MAE_TAG: &str = "fresh_mae";
+const PAGE_TAG: &str = "page";
 /// The tags of the training strategy with the start and the commit of the program.
 const STARTED_AT_TAG: &str = "started_at";
 const COMMIT_TAG: &str = "git_commit";
@@ -102,26 +103,41 @@ pub(super) fn decision(decision: &VersionDecision) -> Vec<wire::Text> {
         decision,
         reason,
         fresh_mae,
+        page,
     } = decision;
     let mut tags = vec![
         text(DECISION_TAG, decision),
         text(REASON_TAG, truncated(reason, DESCRIPTION_CHARACTERS)),
     ];
     tags.extend(fresh_mae.map(|mae| text(FRESH_MAE_TAG, &mae.to_string())));
+    tags.extend(page.as_deref().map(|page| text(PAGE_TAG, page)));
     tags
 }
 
-/// Returns the description of a version: a sentence with the decision, and the model card.
+/// Returns `true` for the tags of a decision that the run has as well.
+pub(super) fn is_of_run(tag: &wire::Text) -> bool {
+    [DECISION_TAG, PAGE_TAG].contains(&tag.key.as_str())
+}
+
+/// Returns the description of a version: a sentence with the decision, the link to its page, and
+/// the model card.
 pub(super) fn description(decision: Option<&VersionDecision>, card: &str) -> String {
     let sentence = match decision {
         None => "Not decided yet.".to_owned(),
         Some(VersionDecision {
-            decision, reason, ..
-        }) => format!(
-            "{}: {}.",
-            capitalized(decision),
-            reason.trim_end_matches('.')
-        ),
+            decision,
+            reason,
+            page,
+            ..
+        }) => {
+            let link = page.as_ref().map(|page| format!(" [The page]({page})"));
+            format!(
+                "{}: {}.{}",
+                capitalized(decision),
+                reason.trim_end_matches('.'),
+                link.unwrap_or_default()
+            )
+        }
     };
     let text = format!("{sentence}\n\n{card}");
     truncated(text.trim_end(), DESCRIPTION_CHARACTERS).to_owned()
@@ -140,7 +156,7 @@ fn capitalized(decision: &str) -> String {
 
 /// Returns `true` for the tags of a decision, which tags of the training strategy must not be.
 pub(super) fn is_decision(tag: &str) -> bool {
-    [DECISION_TAG, REASON_TAG, FRESH_MAE_TAG].contains(&tag)
+    [DECISION_TAG, REASON_TAG, FRESH_MAE_TAG, PAGE_TAG].contains(&tag)
 }
 
 /// Returns the beginning of a text, with at most this number of characters.
@@ -158,12 +174,13 @@ fn text(key: &str, value: &str) -> wire::Text {
 
 /// Removes the tags of a decision, and returns it if there is one.
 pub(super) fn remove_decision(tags: &mut BTreeMap<String, String>) -> Option<VersionDecision> {
-    let [decision, reason, fresh_mae] =
-        [DECISION_TAG, REASON_TAG, FRESH_MAE_TAG].map(|name| tags.remove(name));
+    let [decision, reason, fresh_mae, page] =
+        [DECISION_TAG, REASON_TAG, FRESH_MAE_TAG, PAGE_TAG].map(|name| tags.remove(name));
     Some(VersionDecision {
         decision: decision?,
         reason: reason.unwrap_or_default(),
         fresh_mae: fresh_mae.and_then(|mae| mae.parse().ok()),
+        page,
     })
 }
 
@@ -219,9 +236,17 @@ mod tests {
             decision: "rolled-back".to_owned(),
             reason: "night forecasts are too high.".to_owned(),
             fresh_mae: None,
+            page: None,
         };
         let expected = "Rolled back: night forecasts are too high.\n\nThe card.";
         assert_eq!(description(Some(&kept), "The card.\n"), expected);
+        let shown = VersionDecision {
+            page: Some("https://a.example/index.html".to_owned()),
+            ..kept
+        };
+        let expected =
+            "Rolled back: night forecasts are too high. [The page](https://a.example/index.html)";
+        assert_eq!(description(Some(&shown), ""), expected);
         assert_eq!(description(None, ""), "Not decided yet.");
         let long = description(None, &"é".repeat(9_000));
         assert_eq!(long.chars().count(), DESCRIPTION_CHARACTERS);
@@ -233,6 +258,7 @@ mod tests {
             decision: "kept".to_owned(),
             reason: "higher MAE".to_owned(),
             fresh_mae: Some(0.1 + 0.2),
+            page: Some("https://a.example/week.html".to_owned()),
         };
         let mut tags: BTreeMap<_, _> = decision(&kept)
             .into_iter()

@@ -4,11 +4,50 @@ use jiff::Timestamp;
 use shared::{
     audit::AuditRow,
     event::Function,
-    registry::{ChampionState, Version},
+    registry::{ChampionChange, ChampionState, Version},
 };
 
 /// The decisions after which a version is champion that was not champion before.
-const CHANGES: [&str; 4] = ["trained", "promoted", "retrained", "rolled-back"];
+const CHANGES: [&str; 4] = ["trained", "promoted", "retrained", ROLLED_BACK];
+const ROLLED_BACK: &str = "rolled-back";
+
+/// The source of the champion on the on-call page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChampionSource {
+    /// The registry. It also knows whether the functions can use the champion.
+    Registry,
+    /// The decisions in the audit log, for a function without access to the registry.
+    AuditLog,
+}
+
+/// Returns the champion and its history as the audit log records them.
+pub(super) fn recorded(rows: &[AuditRow]) -> ChampionState {
+    let changes = changes(rows);
+    let version = |position: usize| changes.get(position).map(|change| change.version);
+    let (champion, previous) = (version(0), version(1));
+    let is_rollback = changes.first().map(|last| last.decision == ROLLED_BACK);
+    let last_change = champion
+        .zip(is_rollback)
+        .map(|(to, is_rollback)| ChampionChange {
+            from: previous,
+            to,
+            is_rollback,
+        });
+    ChampionState {
+        champion,
+        previous,
+        changes: changes.len() as u64,
+        last_change,
+        ..ChampionState::default()
+    }
+}
+
+/// Returns the changes of the champion in an audit log, newest first.
+fn changes(rows: &[AuditRow]) -> Vec<Change> {
+    let mut changes: Vec<_> = rows.iter().rev().filter_map(Change::of).collect();
+    changes.sort_by_key(|change| std::cmp::Reverse(change.at));
+    changes
+}
 
 /// The champion, its predecessor, and the changes that led to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +80,7 @@ pub struct Change {
 impl Champions {
     /// Returns the history in an audit log. `target` is the option that selects the deployment.
     pub fn of(state: &ChampionState, rows: &[AuditRow], target: &str) -> Self {
-        let mut changes: Vec<_> = rows.iter().rev().filter_map(Change::of).collect();
-        changes.sort_by_key(|change| std::cmp::Reverse(change.at));
+        let changes = changes(rows);
         let previous = state.previous;
         let is_rolled_back = state.last_change.is_some_and(|change| change.is_rollback);
         // A second rollback needs a version, so that it does not undo the first.

@@ -24,7 +24,7 @@ use shared::{
 };
 
 pub use calendar::{Calendar, Cell, CellState};
-pub use champions::{Champions, Change};
+pub use champions::{ChampionSource, Champions, Change};
 pub use counters::{OddCounter, Oddity};
 pub use light::{Action, Light};
 pub use next_day::NextDay;
@@ -118,14 +118,27 @@ impl IndexPage {
     /// # Errors
     /// Returns an error if a port fails.
     pub async fn gather(ports: &Ports) -> Result<Self, GatherError> {
+        Self::gather_from(ports, ChampionSource::Registry).await
+    }
+
+    /// Gathers the data of the page, with the champion from a source.
+    ///
+    /// # Errors
+    /// Returns an error if a port fails.
+    pub async fn gather_from(ports: &Ports, source: ChampionSource) -> Result<Self, GatherError> {
         let rows = ports.warehouse.audit_log().await?;
         let at = publish::time_of(ports, &rows);
         let today = Day::of(at);
         let target = publish::target_option(&*ports.store);
         let unfinished = unfinished(ports, &rows, at).await?;
-        let state = ports.registry.champion_state().await?;
+        let (state, champion_problem) = match source {
+            ChampionSource::Registry => (
+                ports.registry.champion_state().await?,
+                registry::find_champion_problem(&*ports.registry).await?,
+            ),
+            ChampionSource::AuditLog => (champions::recorded(&rows), None),
+        };
         let champions = Champions::of(&state, &rows, &target);
-        let champion_problem = registry::find_champion_problem(&*ports.registry).await?;
         let counts = ports
             .warehouse
             .counts(today.plus(-counters::DAYS), today)
@@ -221,7 +234,7 @@ fn week_links(rows: &[AuditRow], pages: Vec<Week>) -> Vec<WeekLink> {
             .filter(|row| {
                 row.function == function && week_of(&row.event_id, &row.entry) == Some(week)
             })
-            .filter(|row| !calendar::is_dead_letter(row))
+            .filter(|row| !calendar::is_dead_letter(row) && !row.entry.is_repetition())
             .max_by_key(|row| row.timestamp)
     };
     let link = |week: Week| {

@@ -299,6 +299,37 @@ async fn promotion_is_in_the_history_and_refusal_is_the_last_decision() {
 }
 
 #[tokio::test]
+async fn champion_of_the_audit_log_is_that_of_the_registry() {
+    let ports = state().await;
+    let of_registry = IndexPage::gather(&ports).await.unwrap().champions;
+    // The registry of a function that cannot reach it.
+    let unreachable = Ports {
+        registry: Ports::in_memory(Arc::clone(&ports.clock)).registry,
+        ..ports
+    };
+    let page = IndexPage::gather_from(&unreachable, ChampionSource::AuditLog).await;
+    assert_eq!(page.unwrap().champions, of_registry);
+    assert_eq!(of_registry.champion, Some(Version::new(2)));
+}
+
+#[tokio::test]
+async fn repeated_event_about_the_champion_keeps_the_decision_of_its_week() {
+    let ports = state().await;
+    let repeated = AuditEntry {
+        champion_version: Some(Version::new(2)),
+        challenger_version: Some(Version::new(2)),
+        ..AuditEntry::new("kept", "version 2 is the champion already")
+    };
+    let id = "evaluate/2021-W33@2021-08-24T08-00-00Z";
+    let row = row(Function::Promote, id, day("2021-08-24").at(8), repeated);
+    ports.warehouse.record(&row).await.unwrap();
+    let page = IndexPage::gather(&ports).await.unwrap();
+    let week = "2021-W33".parse().unwrap();
+    let link = page.weeks.iter().find(|link| link.week == week).unwrap();
+    assert_eq!(link.decided.as_deref(), Some("promoted"));
+}
+
+#[tokio::test]
 async fn outlook_compares_the_same_counters_with_the_week_before() {
     let page = IndexPage::gather(&state().await).await.unwrap();
     let next_day = page.next_day.unwrap();

@@ -116,8 +116,8 @@ fn footer(page: &IndexPage) -> Markup {
         plain("p", format!("Written to {}.", page.address)),
         plain(
             "p",
-            "Made from the ledger, the audit log, the daily tables and the registry, after each judgement of a week \
-             and each decision about the champion. To make it again: ",
+            "Made from the ledger, the audit log, the daily tables and the registry, after each forecast, judgement, \
+             dead letter and decision about the champion. To make it again: ",
         )
         .child(plain("code", again)),
     ];

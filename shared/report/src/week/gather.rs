@@ -231,7 +231,7 @@ async fn registered(
 fn steps(log: &[AuditRow], week: Week) -> Vec<&AuditRow> {
     let followed = [Function::FineTune, Function::Evaluate, Function::Promote];
     log.iter()
-        .filter(|row| followed.contains(&row.function))
+        .filter(|row| followed.contains(&row.function) && !row.entry.is_repetition())
         .filter(|row| week_of(row.event_id.subject()) == Some(week))
         .collect()
 }
@@ -243,7 +243,8 @@ fn marks(log: &[AuditRow], week: Week) -> Vec<Mark> {
             week_of(row.event_id.subject()).unwrap_or_else(|| Day::of(row.timestamp).week());
         Mark::of(about, &Step::of(row)).filter(|_| about <= week)
     };
-    log.iter().filter_map(mark).collect()
+    let decisions = log.iter().filter(|row| !row.entry.is_repetition());
+    decisions.filter_map(mark).collect()
 }
 
 /// Returns what is recorded about the training of a challenger.

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 use shared::{
+    audit::AuditEntry,
     bus::{Message, dead_letter::DeadLetter},
-    event::{EventId, Topic},
+    event::Topic,
     ledger::{Claim, RecordedOutcome},
     notifier::Notification,
     program::Program,
@@ -12,13 +13,12 @@ use shared::{
 };
 
 use super::{Service, retry};
-use crate::{Envelope, Error, Fence, Handler, Reply};
+use crate::{Context, Envelope, Error, Fence, Handler, Reply};
 
 /// A message that the function rejects, and the claim on its event.
 #[derive(Clone, Copy)]
 pub(super) struct Rejection<'a> {
-    pub(super) event_id: &'a EventId,
-    pub(super) fence: &'a Fence,
+    pub(super) context: &'a Context,
     /// `true` if an earlier message of the event is a dead letter already.
     pub(super) is_dead_letter: bool,
 }
@@ -65,9 +65,14 @@ impl<H: Handler> Service<H> {
             }
             Err(error) => return retry("cannot read the ledger", error.into()),
         };
+        let context = Context {
+            event_id: event_id.clone(),
+            published_at: envelope.published_at.unwrap_or(now),
+            now,
+            fence,
+        };
         let rejection = Rejection {
-            event_id,
-            fence: &fence,
+            context: &context,
             is_dead_letter,
         };
         let outcome = failure(error, now);
@@ -81,21 +86,32 @@ impl<H: Handler> Service<H> {
     /// is written before the dead letter is published. Writing the same row again changes nothing,
     /// but publishing again creates a second dead letter. The state `dead-lettered` comes last: an
     /// entry in this state without a dead letter would lose the message.
+    ///
+    /// The event is shown after that, because pages show the state. The delivery has no lease then.
     pub(super) async fn dead_letter(
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
         outcome: RecordedOutcome,
     ) -> Reply {
-        let fence = rejection.fence;
+        let Rejection {
+            context,
+            is_dead_letter,
+        } = rejection;
+        let fence = &context.fence;
         let work = self.record_dead_letter(rejection, envelope, outcome);
         match self.while_renewing(fence, work).await {
-            Ok(reason) => {
-                if !rejection.is_dead_letter {
-                    let event_id = rejection.event_id;
-                    let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason);
-                    self.notify(Some(new)).await;
-                }
+            Ok((reason, entry)) => {
+                let event_id = &context.event_id;
+                let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason);
+                let without_lease = Context {
+                    fence: Fence::default(),
+                    ..context.clone()
+                };
+                tokio::join!(
+                    self.notify(Some(new).filter(|_| !is_dead_letter)),
+                    self.show(&without_lease, entry)
+                );
                 Reply::DeadLettered
             }
             Err(error) => {
@@ -105,16 +121,16 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    /// Returns the reason in the dead letter.
+    /// Returns the reason in the dead letter, and the entry in the audit log.
     async fn record_dead_letter(
         &self,
         rejection: Rejection<'_>,
         envelope: Envelope,
         outcome: RecordedOutcome,
-    ) -> Result<String, Error> {
-        let Rejection {
+    ) -> Result<(String, AuditEntry), Error> {
+        let Context {
             event_id, fence, ..
-        } = rejection;
+        } = rejection.context;
         let now = self.ports.clock.now();
         let checksum = envelope.checksum().to_string();
         let Envelope {
@@ -154,6 +170,6 @@ impl<H: Handler> Service<H> {
             publisher.publish(topic, dead_letter.message).await?;
         }
         fence.dead_letter(&reason, &checksum).await?;
-        Ok(reason)
+        Ok((reason, row.entry))
     }
 }

@@ -1,4 +1,5 @@
-//! Showing handled events, for example on pages, between their audit row and their completion.
+//! Showing events, for example on pages: handled ones between their audit row and their completion,
+//! and dead letters at their end.
 
 use std::{sync::Arc, time::Duration};
 

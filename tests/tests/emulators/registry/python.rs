@@ -26,6 +26,11 @@ use crate::{
     python_client::{download, matrix, python, table},
 };
 
+/// The address of the page of the decision.
+const PAGE: &str = "https://storage.cloud.google.com/a-bucket/reports/index.html";
+/// The tags of a decision.
+const DECISION: [&str; 4] = ["decision", "reason", "fresh_mae", "page"];
+
 #[tokio::test]
 async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
     let (name, store) = (place::unique("model"), memory());
@@ -63,6 +68,7 @@ async fn python_loads_the_champion_and_forecasts_the_same_from_raw_counts() {
         decision: "trained".to_owned(),
         reason: "version 1 is the first champion".to_owned(),
         fresh_mae: Some(12.5),
+        page: Some(PAGE.to_owned()),
     };
     registry.record_decision(version, &decision).await.unwrap();
 
@@ -91,6 +97,7 @@ fn assert_shown(output: &Value, started_at: Timestamp, decision: &VersionDecisio
         ("mlflow.source.name", "bike-traffic train"),
         ("mlflow.source.git.commit", "06a065b"),
         ("decision", "trained"),
+        ("page", PAGE),
     ] {
         assert_eq!(tags[tag], expected, "{tag}");
     }
@@ -102,7 +109,11 @@ fn assert_shown(output: &Value, started_at: Timestamp, decision: &VersionDecisio
     let card = tags["mlflow.note.content"].as_str().unwrap();
     assert_eq!(
         description,
-        format!("Trained: {}.\n\n{}", decision.reason, card.trim_end())
+        format!(
+            "Trained: {}. [The page]({PAGE})\n\n{}",
+            decision.reason,
+            card.trim_end()
+        )
     );
     assert_eq!(version["tags"]["fresh_mae"], "12.5");
     let model = &output["logged_model"];
@@ -311,7 +322,7 @@ fn assert_registered(output: &Value, run: &Run, version: Version) {
             .clone()
             .into_iter()
             .filter(|(name, _)| !name.starts_with("bike_traffic.") && !name.starts_with("mlflow."))
-            .filter(|(name, _)| !["decision", "reason", "fresh_mae"].contains(&name.as_str()))
+            .filter(|(name, _)| !DECISION.contains(&name.as_str()))
             .collect();
         assert_eq!(Value::from(own_tags), json!(run.tags), "{part}");
     }

@@ -10,6 +10,7 @@ mod replay;
 mod retraining;
 mod rolled_back;
 mod slow_registry;
+mod stack;
 mod stalled_writer;
 mod twice_and_out_of_order;
 mod weekly;

@@ -50,6 +50,14 @@ async fn invalid_message_becomes_a_dead_letter_and_is_republished_corrected() {
     // Reading the dead letters does not acknowledge them.
     assert_eq!(dead_letters.of(Function::Ingest).await.unwrap().len(), 1);
 
+    let page = report::index::path();
+    eventually("the on-call page to name the dead letter", async || {
+        let html = system.ports.store.read(&page).await.ok()?.bytes;
+        let html = String::from_utf8_lossy(&html);
+        html.contains("1 dead letter of ingest").then_some(())
+    })
+    .await;
+
     let edit_command = format!("sed -i s/2021-02-30/{}/", system.last_day);
     let done = republish(&dead_letters, Function::Ingest, Some(&edit_command))
         .await

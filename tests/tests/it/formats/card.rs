@@ -1,7 +1,11 @@
-//! The snapshot of a model card.
+//! The snapshots of a model card, and of the files of a model.
 
 use forecasting::features::FeatureSpec;
-use model::{MODEL_TYPE, ModelCard, Stage, StrategyName, TrainRecipe, Training, Trial};
+use model::{
+    FORMAT, MODEL_TYPE, Model, ModelCard, Stage, StrategyName, Threads, TrainRecipe, Training,
+    Trial,
+};
+use shared::address::ObjectPath;
 
 use super::*;
 
@@ -47,4 +51,46 @@ async fn model_card() {
         champion_selection_scores: Some(scores(11.5, 9_240)),
     };
     assert_snapshot("model_card", &written(&card).await);
+}
+
+/// The folder of a model that Python has trained.
+macro_rules! python_model {
+    ($file:literal) => {
+        include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../functions/predict/src/fixtures/",
+            $file
+        ))
+    };
+}
+
+/// If a file changes, raise [`FORMAT`] as well: a training on known data would find files with
+/// other contents, which are never changed.
+#[tokio::test]
+async fn files_of_a_model_change_only_with_the_number_of_their_format() {
+    let store = store();
+    let [known, saved]: [ObjectPath; 2] =
+        ["models/known", "models/saved"].map(|folder| folder.parse().unwrap());
+    let files: [(&str, &[u8]); 2] = [
+        ("model.ubj", python_model!("model.ubj")),
+        ("card.json", python_model!("card.json")),
+    ];
+    for (name, contents) in files {
+        store
+            .write(
+                &known.join(name),
+                contents.to_vec().into(),
+                Condition::Always,
+            )
+            .await
+            .unwrap();
+    }
+    let model = Model::load(&store, &known, Threads::One).await.unwrap();
+    model.save(&*store, &saved).await.unwrap();
+    let mut lines = format!("format {FORMAT}\n");
+    for path in store.list("models/saved/").await.unwrap() {
+        let checksum = Checksum::of(&store.read(&path).await.unwrap().bytes);
+        lines.push_str(&format!("{path} {}\n", checksum.short(8)));
+    }
+    assert_snapshot("model_files", &lines);
 }

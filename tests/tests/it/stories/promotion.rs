@@ -226,7 +226,12 @@ async fn assert_pages(stack: &LocalStack, week: Week) {
     assert!(read(Page::Month(month)).await.contains(&month.name()));
     let address = store.address_of(&Page::Week(week).path());
     let rows = stack.ports.warehouse.audit_log().await.unwrap();
-    for function in [Function::DriftCheck, Function::Promote] {
+    for function in [
+        Function::DriftCheck,
+        Function::FineTune,
+        Function::Evaluate,
+        Function::Promote,
+    ] {
         let row = rows.iter().find(|row| {
             row.function == function && row.entry.detail["page"]["address"] == address.as_str()
         });
