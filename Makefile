@@ -197,6 +197,11 @@ build: require-cargo ## Build everything in release mode
 dist: build ## Copy the functions' release binaries into dist/ and check that each starts and is ready
 	tests/dist.sh dist
 
+.PHONY: docs-pictures
+docs-pictures: setup ## Draw docs/pictures from runs on the files of the data paths, or on sample data (needs Chromium, takes minutes)
+	cargo build --release --locked --package cli
+	tests/pictures/make.sh target/release/bike-traffic docs/pictures
+
 .PHONY: clean-state
 clean-state: ## Delete the local state of all runs, including sample data
 	rm -rf state

@@ -1,6 +1,7 @@
 # Each alert has a section of its own in the runbook, docs/deploy.md.
 
 locals {
+  title   = "bike-traffic ${var.environment}"
   runbook = "What to do: docs/deploy.md, section"
   # The functions write the page after each forecast, judgement, decision and dead letter.
   # `bike-traffic report --cloud` writes it again.
@@ -83,7 +84,7 @@ resource "google_logging_metric" "decisions" {
 }
 
 resource "google_monitoring_alert_policy" "dead_letters" {
-  display_name          = "bike-traffic ${var.environment}: dead letters"
+  display_name          = "${local.title}: dead letters"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -112,7 +113,7 @@ resource "google_monitoring_alert_policy" "dead_letters" {
 }
 
 resource "google_monitoring_alert_policy" "no_ingest" {
-  display_name          = "bike-traffic ${var.environment}: no ingest for 36 h"
+  display_name          = "${local.title}: no ingest for 36 h"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -140,7 +141,7 @@ resource "google_monitoring_alert_policy" "no_ingest" {
 }
 
 resource "google_monitoring_alert_policy" "major_drift" {
-  display_name          = "bike-traffic ${var.environment}: major drift"
+  display_name          = "${local.title}: major drift"
   combiner              = "OR"
   severity              = "WARNING"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -170,7 +171,7 @@ resource "google_monitoring_alert_policy" "major_drift" {
 # an entry overdue once it is older than all delivery attempts. Monitoring cannot read the objects
 # of the ledger, so this alert watches the age of the message instead.
 resource "google_monitoring_alert_policy" "ledger_overdue" {
-  display_name          = "bike-traffic ${var.environment}: event overdue in the ledger"
+  display_name          = "${local.title}: event overdue in the ledger"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -202,7 +203,7 @@ resource "google_monitoring_alert_policy" "ledger_overdue" {
 }
 
 resource "google_monitoring_alert_policy" "slow" {
-  display_name          = "bike-traffic ${var.environment}: p95 latency"
+  display_name          = "${local.title}: p95 latency"
   combiner              = "OR"
   severity              = "WARNING"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -236,7 +237,7 @@ resource "google_monitoring_alert_policy" "slow" {
 }
 
 resource "google_monitoring_alert_policy" "errors" {
-  display_name          = "bike-traffic ${var.environment}: error ratio"
+  display_name          = "${local.title}: error ratio"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -281,7 +282,7 @@ resource "google_monitoring_alert_policy" "errors" {
 # Pushes that do not reach a function: the token is rejected, the service is closed to the sender or
 # absent. Cloud Run's own metric leaves such requests out, so this alert reads Pub/Sub's.
 resource "google_monitoring_alert_policy" "refused_pushes" {
-  display_name          = "bike-traffic ${var.environment}: refused pushes"
+  display_name          = "${local.title}: refused pushes"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]

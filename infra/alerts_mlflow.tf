@@ -1,7 +1,7 @@
 # Alerts on the registry: MLflow's services and their database.
 
 resource "google_monitoring_alert_policy" "mlflow_errors" {
-  display_name          = "bike-traffic ${var.environment}: errors of MLflow"
+  display_name          = "${local.title}: errors of MLflow"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -35,7 +35,7 @@ resource "google_monitoring_alert_policy" "mlflow_errors" {
 # A server that does not start answers nothing, so no response counts as an error. Cloud Run logs
 # failed probes and exits of the container in its system log.
 resource "google_monitoring_alert_policy" "mlflow_start" {
-  display_name          = "bike-traffic ${var.environment}: MLflow does not start"
+  display_name          = "${local.title}: MLflow does not start"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -60,7 +60,7 @@ resource "google_monitoring_alert_policy" "mlflow_start" {
 }
 
 resource "google_monitoring_alert_policy" "database" {
-  display_name          = "bike-traffic ${var.environment}: database of MLflow"
+  display_name          = "${local.title}: database of MLflow"
   combiner              = "OR"
   severity              = "ERROR"
   notification_channels = [google_monitoring_notification_channel.email.name]

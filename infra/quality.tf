@@ -99,7 +99,7 @@ resource "google_logging_metric" "late_weeks" {
 }
 
 resource "google_monitoring_alert_policy" "quality" {
-  display_name          = "bike-traffic ${var.environment}: quality of the forecasts"
+  display_name          = "${local.title}: quality of the forecasts"
   combiner              = "OR"
   severity              = "WARNING"
   notification_channels = [google_monitoring_notification_channel.email.name]
@@ -182,7 +182,7 @@ locals {
 resource "google_monitoring_alert_policy" "expectation" {
   for_each = local.expectations
 
-  display_name          = "bike-traffic ${var.environment}: ${each.value.title}"
+  display_name          = "${local.title}: ${each.value.title}"
   combiner              = "OR"
   severity              = each.value.severity
   notification_channels = [google_monitoring_notification_channel.email.name]

@@ -5,6 +5,18 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use url::Url;
 
+/// The host at which a signed-in person opens objects of Cloud Storage.
+const CLOUD_STORAGE: &str = "https://storage.cloud.google.com";
+
+/// Returns the address at which a browser opens an object. Only objects in buckets have another
+/// address for browsers than for programs.
+pub fn web_address(address: &str) -> String {
+    match address.strip_prefix("gs://") {
+        Some(object) => format!("{CLOUD_STORAGE}/{object}"),
+        None => address.to_owned(),
+    }
+}
+
 /// The address of a store, bus, warehouse or registry. Its scheme selects the implementation.
 ///
 /// No port has a default address: a program without one does not start. `Display`, `Debug` and the

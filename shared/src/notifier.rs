@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    address::ObjectPath,
+    address::{ObjectPath, web_address},
     bus::dead_letter::truncate,
     event::{EventId, Function},
     store::Store,
@@ -19,10 +19,6 @@ use crate::{
 
 /// The maximum length of a reason in bytes. Discord rejects messages of more than 2000 characters.
 const LONGEST_REASON_BYTES: usize = 1_200;
-/// The start of the address of an object in a bucket.
-const BUCKET: &str = "gs://";
-/// The start of the address at which a browser opens an object, after a login to Google.
-const BROWSER: &str = "https://storage.cloud.google.com/";
 
 /// The port for notifications.
 #[async_trait]
@@ -49,7 +45,7 @@ impl Notification {
         Self {
             title: format!("{week}: {verdict}"),
             reason: truncate(reason, LONGEST_REASON_BYTES),
-            page: Some(browsable(&store.address_of(&page))),
+            page: Some(web_address(&store.address_of(&page))),
         }
     }
 
@@ -78,13 +74,6 @@ impl fmt::Display for Notification {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the address at which a browser opens an object; other addresses stay unchanged.
-fn browsable(address: &str) -> String {
-    address
-        .strip_prefix(BUCKET)
-        .map_or_else(|| address.to_owned(), |object| format!("{BROWSER}{object}"))
 }
 
 /// The error returned when a notification cannot be sent. It contains no address, which is a secret.
@@ -152,15 +141,6 @@ mod tests {
             ["bike-traffic prod, 2021-W31: promoted", "6 % lower"]
         );
         assert!(lines[2].ends_with("reports/week/2021-W31.html"), "{text}");
-    }
-
-    #[test]
-    fn object_in_a_bucket_is_linked_for_a_browser() {
-        assert_eq!(
-            browsable("gs://a-bucket/reports/week/2021-W31.html"),
-            "https://storage.cloud.google.com/a-bucket/reports/week/2021-W31.html"
-        );
-        assert_eq!(browsable("/state/objects/x.html"), "/state/objects/x.html");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use shared::{
     event::Topic,
     ports::Ports,
     store::{Condition, Generation, Object, Store, StoreError},
-    warehouse::{DayState, Forecast, TableVersion, Warehouse, WarehouseError},
+    warehouse::{DayState, ExportFormat, Forecast, TableVersion, Warehouse, WarehouseError},
 };
 use tokio::sync::Barrier;
 
@@ -279,11 +279,12 @@ impl Warehouse for FailingWarehouse {
         days: (Day, Day),
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
         self.pass(
             "export",
             "counts",
-            self.inner.export_counts(days, store, folder),
+            self.inner.export_counts(days, store, folder, format),
         )
         .await
     }

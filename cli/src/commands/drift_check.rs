@@ -7,7 +7,6 @@ use std::{fmt, sync::Arc};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use display::Printed;
 use drift_check::{ChampionRecord, WeekCounts, check_week};
 use forecasting::{
     policy::Policy,
@@ -23,6 +22,8 @@ use shared::{
     ports::Ports,
     registry,
 };
+
+pub use display::Printed;
 
 use crate::{
     args::TargetArguments,

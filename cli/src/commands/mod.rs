@@ -3,7 +3,7 @@
 pub mod backtest;
 pub(crate) mod completions;
 pub mod data;
-pub(crate) mod drift_check;
+pub mod drift_check;
 pub mod export;
 pub(crate) mod fine_tune;
 pub mod ingest;

@@ -22,6 +22,17 @@ use crate::{
 /// The folder of the drift reports in the store.
 const REPORTS: &str = "reports/drift-check/";
 
+/// The table that a command writes.
+#[derive(Debug, Args)]
+pub struct TableArguments {
+    /// The Parquet file to write.
+    #[arg(long, alias = "output", value_name = "PATH")]
+    pub out: PathBuf,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `features`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,17 +40,15 @@ Examples:
   bike-traffic features --input comptage-velo.csv.gz --out features.parquet
 
 The table has a row for each count: counter, hour, the features of a model, the count, and whether \
-the counter is silent. The features of the first 30 days lack counts before the file.")]
+the counter is silent. The features of the first 30 days lack counts before the file. \
+Rejected rows are written beside the table.")]
 pub struct FeaturesArguments {
     /// The counts, as CSV, gzipped CSV or Parquet.
     #[arg(long, value_name = "PATH")]
     pub input: PathBuf,
-    /// The Parquet file to write. Rejected rows are written beside it.
-    #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// The table to write.
+    #[command(flatten)]
+    pub table: TableArguments,
 }
 
 /// Options of `forecasts`.
@@ -59,12 +68,9 @@ pub struct ForecastsArguments {
     /// The last day [default: tomorrow in Paris].
     #[arg(long, value_name = "DAY")]
     pub to: Option<Day>,
-    /// The Parquet file to write.
-    #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// The table to write.
+    #[command(flatten)]
+    pub table: TableArguments,
 }
 
 /// Options of `audit`.
@@ -77,12 +83,9 @@ pub struct AuditArguments {
     /// The target to read from.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The Parquet file to write.
-    #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// The table to write.
+    #[command(flatten)]
+    pub table: TableArguments,
 }
 
 /// Options of `reports`.
@@ -95,25 +98,22 @@ pub struct ReportsArguments {
     /// The target to read from.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The Parquet file to write.
-    #[arg(long, value_name = "PATH")]
-    pub out: PathBuf,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// The table to write.
+    #[command(flatten)]
+    pub table: TableArguments,
 }
 
 /// Runs `features`.
 pub(crate) fn features(arguments: &FeaturesArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.out)?;
-    let rejects = arguments.out.with_extension("rejects.csv");
+    table_file::check_ending(&arguments.table.out)?;
+    let rejects = arguments.table.out.with_extension("rejects.csv");
     let counts = data_file::load_file(&arguments.input, &rejects)?
         .counts
         .normalized();
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::from_counts(&spec, &[], &counts);
-    let report = table_file::save(feature_columns(&frame), frame.len(), &arguments.out)?;
-    stdout::print(&report, arguments.json)
+    let report = table_file::save(feature_columns(&frame), frame.len(), &arguments.table.out)?;
+    stdout::print(&report, arguments.table.json)
 }
 
 fn feature_columns(frame: &Frame) -> Vec<(String, Values)> {
@@ -145,7 +145,7 @@ fn milliseconds(hour: Hour) -> i64 {
 
 /// Runs `forecasts`.
 pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.out)?;
+    table_file::check_ending(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
@@ -154,31 +154,31 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
     let last = arguments.to.unwrap_or(tomorrow);
     let first = arguments.from.unwrap_or_else(|| last.plus(-30));
     let rows = ports.warehouse.forecasts(first, last).await?;
-    let report = table_file::save_objects(&objects(&rows)?, &arguments.out)?;
-    stdout::print(&report, arguments.json)
+    let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
+    stdout::print(&report, arguments.table.json)
 }
 
 /// Runs `audit`.
 pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.out)?;
+    table_file::check_ending(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
     let rows = ports.warehouse.audit_log().await?;
-    let report = table_file::save_objects(&objects(&rows)?, &arguments.out)?;
-    stdout::print(&report, arguments.json)
+    let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
+    stdout::print(&report, arguments.table.json)
 }
 
 /// Runs `reports`.
 pub(crate) async fn reports(arguments: ReportsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.out)?;
+    table_file::check_ending(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let report = write_reports(&ports, &arguments.out).await?;
-    stdout::print(&report, arguments.json)
+    let report = write_reports(&ports, &arguments.table.out).await?;
+    stdout::print(&report, arguments.table.json)
 }
 
 /// Writes the drift reports, one row each.

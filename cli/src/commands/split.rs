@@ -23,7 +23,7 @@ Examples:
   bike-traffic split --input comptage-velo.csv --out data --train-share 0.75
   bike-traffic split --input comptage-velo.csv.gz --out data --at 2021-05-16")]
 pub struct SplitArguments {
-    /// The export, as CSV or gzipped CSV.
+    /// The export, as CSV, gzipped CSV or Parquet.
     #[arg(long, value_name = "PATH")]
     pub input: PathBuf,
     /// The output folder for train_baseline.csv.gz, test_baseline.csv.gz and rejects.csv.

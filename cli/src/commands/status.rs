@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use shared::{
     Timestamp,
+    address::web_address,
     audit::AuditRow,
     bus::dead_letter::EVENT_ID_ATTRIBUTE,
     clock::SystemClock,
@@ -286,7 +287,7 @@ fn is_open(unfinished: &Unfinished, dead_letters: &BTreeMap<Function, Vec<DeadLe
 /// Returns the address of the on-call page, or `None` if no function has written it yet.
 async fn find_page(ports: &Ports) -> Result<Option<String>, StoreError> {
     let path = ::report::index::path();
-    let address = ::report::publish::web_address(&ports.store.address_of(&path));
+    let address = web_address(&ports.store.address_of(&path));
     Ok(ports.store.generation(&path).await?.map(|_| address))
 }
 

@@ -165,10 +165,9 @@ impl<const N: usize> Table<N> {
 
     /// Returns a table of the columns with these indices.
     fn with_columns(&self, shown: &[usize]) -> comfy_table::Table {
-        let style = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
         let mut table = comfy_table::Table::new();
         let titles = shown.iter().map(|index| self.columns[*index].title);
-        table.load_style(style).set_header(titles);
+        table.load_style(style()).set_header(titles);
         for row in &self.rows {
             table.add_row(shown.iter().map(|index| row[*index].as_str()));
         }
@@ -180,6 +179,25 @@ impl<const N: usize> fmt::Display for Table<N> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.fitted(terminal_width().unwrap_or(DEFAULT_WIDTH)))
     }
+}
+
+/// Returns the style of all tables: one rule, below the titles.
+fn style() -> TableStyle {
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'))
+}
+
+/// Returns a table without rows, whose columns after the first one have numbers. It is not fitted
+/// to a width: its titles are known at run time only. [`comfy_table::Table::trim_fmt`] formats it.
+pub(crate) fn of_numbers(titles: &[String]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(style()).set_header(titles);
+    for (position, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(position + 1 < titles.len())));
+        if position > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 /// Returns the width of a table.
@@ -215,8 +233,9 @@ pub(crate) fn break_at_hyphens(name: &str, width: usize) -> String {
     text
 }
 
-/// Wraps each line that is wider than `width` between words, with indented continuation lines. A
-/// word that is wider than a line, such as a path, stays whole.
+/// Wraps each line that is wider than `width` between words, with indented continuation lines. An
+/// entry of an indented list, such as `  promote      kept: …`, goes on below its text. A word that
+/// is wider than a line, such as a path, stays whole.
 pub fn wrapped(text: &str, width: usize) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -250,8 +269,26 @@ fn wrap_line(line: &str, width: usize, lines: &mut Vec<String>) {
         if rest.is_empty() {
             return;
         }
-        prefix = " ".repeat((indent + HANGING).min(width / 2));
+        let hanging = (indent + HANGING).min(width / 2);
+        prefix = " ".repeat(text_column(line, indent, width).unwrap_or(hanging));
     }
+}
+
+/// Returns the column of the text in an indented line that begins with names and gaps of two spaces
+/// or more. Returns `None` if there is no gap in the first third of the line.
+fn text_column(line: &str, indent: usize, width: usize) -> Option<usize> {
+    let (mut column, mut spaces) = (None, 0);
+    for (position, character) in line.chars().enumerate().skip(indent).take(width / 3) {
+        if character == ' ' {
+            spaces += 1;
+        } else {
+            if spaces >= 2 && indent > 0 {
+                column = Some(position);
+            }
+            spaces = 0;
+        }
+    }
+    column
 }
 
 #[cfg(test)]
@@ -326,6 +363,10 @@ predict   1234             é";
         assert_eq!(
             wrapped(text, 30),
             "short\n  promote      kept: the error\n      is not lower\n/a/very/long/path"
+        );
+        assert_eq!(
+            wrapped("  promote      kept: the error is not lower at all", 45),
+            "  promote      kept: the error is not lower\n               at all"
         );
         assert_eq!(
             wrapped("state: /a/path/that/is/long (the last run)", 20),

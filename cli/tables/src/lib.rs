@@ -5,7 +5,7 @@ mod parquet;
 mod union;
 
 pub use columns::Overlap;
-pub use parquet::{Values, parquet_as_csv, write_parquet};
+pub use parquet::{Values, parquet_as_csv, parquet_rows, write_parquet};
 pub use union::{Changes, Role, Union};
 
 /// An error of Polars, for example insufficient memory or a malformed Parquet file.

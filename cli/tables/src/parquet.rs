@@ -76,6 +76,14 @@ pub fn parquet_as_csv(file: impl MmapBytesReader) -> Result<Vec<u8>, Error> {
     Ok(csv)
 }
 
+/// Returns the number of rows of a Parquet file, from its metadata.
+///
+/// # Errors
+/// Returns an error if the file is malformed.
+pub fn parquet_rows(file: impl MmapBytesReader) -> Result<u64, Error> {
+    Ok(ParquetReader::new(file).num_rows()? as u64)
+}
+
 fn push_line(csv: &mut Vec<u8>, fields: impl Iterator<Item = String>) {
     for (position, field) in fields.enumerate() {
         if position > 0 {
@@ -159,6 +167,31 @@ mod tests {
             "\"\",\"\",\"\",\"\",\"\"\n",
         );
         assert_eq!(String::from_utf8(csv).unwrap(), expected);
+    }
+
+    /// The values are those of `fixtures/make_fixtures.py`.
+    #[test]
+    fn export_of_bigquery_is_read_as_csv() {
+        let file = include_bytes!("fixtures/export.parquet");
+        assert_eq!(parquet_rows(Cursor::new(file)).unwrap(), 3);
+        let csv = String::from_utf8(parquet_as_csv(Cursor::new(file)).unwrap()).unwrap();
+        let rows: Vec<_> = csv.lines().skip(1).collect();
+        let ingested_at = "\"2021-07-20T06:00:01.5Z\"";
+        assert_eq!(
+            rows,
+            [
+                format!(
+                    "\"12\",\"2021-07-19T00:00:00Z\",\"1\",\"Quai d'Issy, \"\"E-O\"\"\",\"48.8,2.3\",{ingested_at},\
+                     \"2021-07-19T00:00:00\",\"a\""
+                ),
+                format!(
+                    "\"\",\"2021-07-19T01:00:00Z\",\"\",\"Quai\",\"\",{ingested_at},\"2021-07-19T01:00:00\",\"b\""
+                ),
+                format!(
+                    "\"3\",\"2021-07-19T01:00:00Z\",\"\",\"Écluse\",\"\",{ingested_at},\"2021-07-19T01:00:00\",\"a\""
+                ),
+            ]
+        );
     }
 
     #[test]

@@ -54,11 +54,14 @@ pub(crate) fn of(
     (started_at, ended_at): (Timestamp, Timestamp),
 ) -> Run {
     let card = trained.challenger.card();
-    let data = card.fixed_test.iter();
+    let test_set = card.fixed_test.iter();
+    let test_set =
+        test_set.map(|data| RunInput::new(data, store).with_frame_profile(&trained.test_rows));
     // Only the sliding window is trained on the baseline itself.
     let is_sliding = trained.choice.strategy == StrategyName::SlidingWindow;
-    let data = data.chain(card.baseline.iter().filter(|_| is_sliding));
-    let mut inputs: Vec<_> = data.map(|data| RunInput::new(data, store)).collect();
+    let baseline = card.baseline.iter().filter(|_| is_sliding);
+    let baseline = baseline.map(|data| RunInput::new(data, store));
+    let mut inputs: Vec<_> = test_set.chain(baseline).collect();
     inputs.sort();
     let rows = (card.training.rows, trained.scores.rows);
     Run {
@@ -73,7 +76,7 @@ pub(crate) fn of(
             description: card.to_markdown(),
             user: Some(Function::FineTune.to_string()),
             source: Some(RunSource::Job(Function::FineTune.to_string())),
-            ..RunNotes::default()
+            curves: trained.curves.by_name(),
         },
     }
     .made_by(&Program::current(), started_at)

@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::BTreeMap};
 
 use forecasting::{features::Frame, metrics::Scores};
-use model::{FineTuneRecipe, Model, ModelError, Rows, StrategyName};
+use model::{Curves, FineTuneRecipe, Model, ModelError, Rows, StrategyName};
 use runtime::Error;
 use serde_json::Value;
 use shared::fixed_test::FixedTest;
@@ -27,6 +27,10 @@ pub(crate) struct Trained {
     pub(crate) scores: Scores,
     /// The metrics of the run.
     pub(crate) run_metrics: BTreeMap<String, f64>,
+    /// The rows of the fixed test set.
+    pub(crate) test_rows: Frame,
+    /// The errors after each boosted round.
+    pub(crate) curves: Curves,
     pub(crate) choice: Choice,
     /// The baseline that was read for `sliding-window`, for the audit log.
     pub(crate) baseline: Option<Value>,
@@ -59,7 +63,9 @@ impl Training {
             window: &window,
         };
         let choice = choose(&self.recipe, &rows, self.window)?;
-        let mut challenger = choice.strategy.with(&self.recipe).train(&rows)?;
+        let mut curves = Curves::default();
+        let strategy = choice.strategy.with(&self.recipe);
+        let mut challenger = strategy.train_with_progress(&rows, &mut |round| curves.add(round))?;
         if let (StrategyName::SlidingWindow, Ok(sliding)) = (choice.strategy, &self.sliding)
             && let Some(data) = &sliding.data
         {
@@ -75,6 +81,8 @@ impl Training {
             challenger,
             scores,
             run_metrics,
+            test_rows: self.fixed_test.frame,
+            curves,
             choice,
             baseline: sliding.map(SlidingRows::detail),
             remark: sliding.and_then(SlidingRows::remark),

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod page;
+
 use std::sync::Arc;
 
 use forecasting::policy::Policy;
@@ -208,6 +210,11 @@ impl Handler for Promote {
         let week = week_of(&context.event_id, entry);
         let fence = &context.fence;
         pages.update(week, move || fence.check()).await;
+        if let (Some(week), Some(challenger)) = (week, entry.challenger_version)
+            && let Err(error) = page::attach(pages.ports(), fence, week, challenger).await
+        {
+            tracing::warn!(error = %error.chain(), "cannot attach page to the challenger's run");
+        }
     }
 
     /// Checks that the registry answers and has a champion.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod card;
+mod curves;
 mod error;
 mod mlflow;
 mod recipe;
@@ -25,6 +26,7 @@ use shared::{
 use xgboost::Booster;
 
 pub use card::{MODEL_TYPE, ModelCard, Stage, Training};
+pub use curves::Curves;
 pub use error::ModelError;
 pub use recipe::{BaseModel, Device, FineTuneRecipe, FreezeLayers, TrainRecipe};
 pub use strategy::{

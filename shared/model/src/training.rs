@@ -239,7 +239,8 @@ fn holdout_start(training: Training) -> Hour {
         .plus((hours * (1.0 - EARLY_STOPPING_SHARE)) as i32)
 }
 
-fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
+/// Passes the errors after a round on. XGBoost goes on with the next round.
+pub(crate) fn report(round: RoundProgress<'_>, on_round: &mut dyn FnMut(Round)) -> ControlFlow<()> {
     let score = |position: usize| round.scores.get(position).map(|score| score.value);
     on_round(Round {
         done: round.done,

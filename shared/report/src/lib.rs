@@ -6,6 +6,7 @@ pub mod month;
 pub mod page;
 pub mod publish;
 mod reason;
+mod state;
 pub mod svg;
 pub mod text;
 pub mod week;

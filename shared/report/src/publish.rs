@@ -5,32 +5,22 @@ mod pages;
 use std::error::Error;
 
 use forecasting::time::Week;
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{
-    address::ObjectPath,
-    audit::{AuditEntry, AuditRow},
-    event::EventId,
+    address::{ObjectPath, web_address},
     ports::Ports,
     store::{Condition, Store, StoreError},
     week_report,
 };
 
 pub use pages::Pages;
+pub use crate::state::{FOLDER, week_of};
 
 use crate::{
     index::{self, ChampionSource, IndexPage},
     month::{self, Month, MonthPage},
     week::{self, WeekPage},
 };
-
-/// The folder of all pages and reports.
-pub const FOLDER: &str = "reports/";
-/// The host at which a signed-in person opens objects of Cloud Storage.
-const CLOUD_STORAGE: &str = "https://storage.cloud.google.com";
-/// A state whose last decision is older than this is shown as it was then. It is that of a
-/// simulated run, whose time lies in the past.
-const OLD_STATE: SignedDuration = SignedDuration::from_hours(24 * 35);
 
 /// A page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,59 +132,6 @@ impl PageAddress {
     pub fn of_week(store: &dyn Store, week: Week) -> Self {
         Self::of(store, Page::Week(week))
     }
-}
-
-/// Returns the address at which a browser opens an object. Only objects in buckets have another
-/// address for browsers than for programs.
-pub fn web_address(address: &str) -> String {
-    match address.strip_prefix("gs://") {
-        Some(object) => format!("{CLOUD_STORAGE}/{object}"),
-        None => address.to_owned(),
-    }
-}
-
-/// Returns the option that selects the deployment or state of a store in a command of
-/// `bike-traffic`, with a leading space: ` --cloud` or ` --state FOLDER`. Empty for a store in
-/// memory.
-pub(crate) fn target_option(store: &dyn Store) -> String {
-    let address = store.address_of(&index::path());
-    if address.starts_with("gs://") {
-        return " --cloud".to_owned();
-    }
-    let folder = address
-        .strip_prefix("file://")
-        .and_then(|file| file.strip_suffix(&format!("/objects/{}", index::path())));
-    folder.map_or_else(String::new, |folder| format!(" --state {}", quoted(folder)))
-}
-
-/// Quotes a word for a shell, if it needs quotes.
-fn quoted(word: &str) -> String {
-    let is_plain =
-        |character: char| character.is_ascii_alphanumeric() || "/._-+=:,@%".contains(character);
-    if word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// Returns the time that the pages of a state show: the present, or the last decision in a local
-/// state of the past, such as that of a simulated run.
-pub(crate) fn time_of(ports: &Ports, rows: &[AuditRow]) -> Timestamp {
-    let now = ports.clock.now();
-    let is_cloud = ports.store.address_of(&index::path()).starts_with("gs://");
-    let last = rows.iter().map(|row| row.timestamp).max();
-    last.filter(|last| !is_cloud && now.duration_since(*last) > OLD_STATE)
-        .unwrap_or(now)
-}
-
-/// Returns the week that the decision about an event is about, if it is about one.
-pub fn week_of(event_id: &EventId, entry: &AuditEntry) -> Option<Week> {
-    let stored = entry.detail.get("week").and_then(|week| week.as_str());
-    let subject = event_id.subject();
-    let named = subject.split('@').next().unwrap_or(subject);
-    stored
-        .and_then(|week| week.parse().ok())
-        .or_else(|| named.parse().ok())
 }
 
 /// Returns the weeks that were judged and have no page, oldest first: those of earlier program

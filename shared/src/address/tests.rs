@@ -128,3 +128,13 @@ fn composed_path_replaces_invalid_parts() {
     let folder = ObjectPath::new("models");
     assert_eq!(folder.join("a/model.ubj").as_str(), "models/a/model.ubj");
 }
+
+#[test]
+fn objects_of_a_bucket_have_an_address_for_browsers() {
+    assert_eq!(
+        web_address("gs://a-bucket/reports/index.html"),
+        "https://storage.cloud.google.com/a-bucket/reports/index.html"
+    );
+    let local = "file:///srv/state/objects/reports/index.html";
+    assert_eq!(web_address(local), local);
+}

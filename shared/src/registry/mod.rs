@@ -5,30 +5,27 @@
 
 mod champion;
 mod embedded;
+mod input;
 mod notes;
 mod promotion;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use async_trait::async_trait;
-use forecasting::counts::Counts;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 pub use champion::{ChampionChange, ChampionError, ChampionState, champion, find_champion_problem};
 pub use embedded::EmbeddedRegistry;
+pub use input::RunInput;
 pub use notes::{CurvePoint, RunNotes, RunSource, VersionDecision};
 pub use promotion::{
     AliasChange, Kept, Operator, Promoted, Promotion, PromotionStep, complete_last_change, promote,
 };
 
-use crate::{
-    address::ObjectPath,
-    baseline::{DataSet, DataSetName},
-    program::Program,
-    store::Store,
-};
+use crate::{address::ObjectPath, program::Program};
 
 /// The name of the registered model.
 pub const MODEL: &str = "bike-traffic-champion";
@@ -78,6 +75,21 @@ pub trait Registry: Send + Sync {
         version: Version,
         decision: &VersionDecision,
     ) -> Result<(), RegistryError>;
+
+    /// Adds a file to the run of a version, for people who look at the run. It replaces an earlier
+    /// file of this path, so a repeated call changes nothing. A registry that shows no files to
+    /// people ignores it.
+    ///
+    /// # Errors
+    /// Returns an error if the version does not exist or the registry is not available.
+    async fn attach(
+        &self,
+        _version: Version,
+        _path: &str,
+        _contents: Bytes,
+    ) -> Result<(), RegistryError> {
+        Ok(())
+    }
 
     /// Returns the address of the page that shows the runs to people, or `None` if there is none.
     async fn runs_page(&self) -> Result<Option<String>, RegistryError> {
@@ -140,56 +152,6 @@ impl Run {
     #[must_use]
     pub fn made_by(mut self, program: &Program, started_at: Timestamp) -> Self {
         self.tags.extend(program.tags(started_at));
-        self
-    }
-}
-
-/// A data set that a run has used, like a dataset input in MLflow.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RunInput {
-    /// The name of the data set.
-    pub name: DataSetName,
-    /// The first half of the checksum, which is the maximum length in MLflow.
-    pub digest: String,
-    /// The address of the counts.
-    pub source: String,
-    /// Facts about the counts by name, for example `num_rows`. Runs of earlier program versions
-    /// have none.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub profile: BTreeMap<String, String>,
-}
-
-impl RunInput {
-    /// Creates the input for a data set in a store.
-    pub fn new(data: &DataSet, store: &dyn Store) -> Self {
-        Self {
-            name: data.name.clone(),
-            digest: data.sha256.short(32).to_owned(),
-            source: store.address_of(&data.name.object()),
-            profile: BTreeMap::new(),
-        }
-    }
-
-    /// Adds facts about the counts: the numbers of rows and counters, and the period.
-    #[must_use]
-    pub fn with_profile(mut self, counts: &Counts) -> Self {
-        let period = counts.period();
-        let facts = [
-            ("num_rows", Some(counts.len().to_string())),
-            ("num_counters", Some(counts.counters().len().to_string())),
-            (
-                "first_hour",
-                period.map(|(first, _)| first.timestamp().to_string()),
-            ),
-            (
-                "last_hour",
-                period.map(|(_, last)| last.timestamp().to_string()),
-            ),
-        ];
-        let known = facts
-            .into_iter()
-            .filter_map(|(name, fact)| Some((name.to_owned(), fact?)));
-        self.profile.extend(known);
         self
     }
 }

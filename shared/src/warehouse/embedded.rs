@@ -14,7 +14,7 @@ use forecasting::{
 use jiff::Timestamp;
 
 use super::{
-    DayState, Forecast, TableVersion, Warehouse, WarehouseError,
+    DayState, ExportFormat, Forecast, TableVersion, Warehouse, WarehouseError,
     schema::{self, PREDICTIONS, RAW},
     tables,
 };
@@ -159,7 +159,15 @@ impl Warehouse for EmbeddedWarehouse {
         (first, last): (Day, Day),
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
+        if format == ExportFormat::Parquet {
+            return Err(WarehouseError::Unavailable {
+                verb: "export",
+                table: format!("{RAW}/{}*", schema::DAILY_PREFIX),
+                source: "a local state exports CSV only; export without --format parquet".into(),
+            });
+        }
         let mut export = Vec::new();
         for day in self.days_with_table(RAW, first, last).await? {
             let Some((table, _)) = self.read(&daily(RAW, day)).await? else {

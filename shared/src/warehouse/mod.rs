@@ -54,18 +54,19 @@ pub trait Warehouse: Send + Sync {
     ) -> Result<BTreeMap<Day, DayState>, WarehouseError>;
 
     /// Writes the counts of the days from `first` to `last` inclusive into a folder of a store, as
-    /// CSV objects with a header and the columns of the daily tables. Returns their paths in the
-    /// order of the days, or no paths if no day has a table.
+    /// objects with the columns of the daily tables. Returns their paths in the order of the days,
+    /// or no paths if no day has a table.
     ///
     /// The folder must be empty: existing objects are treated as part of the result.
     ///
     /// # Errors
-    /// Returns an error if the warehouse cannot write to this store.
+    /// Returns an error if the warehouse cannot write to this store, or not in this format.
     async fn export_counts(
         &self,
         (first, last): (Day, Day),
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError>;
 
     /// Replaces the table with the forecasts for a day.
@@ -92,6 +93,26 @@ pub trait Warehouse: Send + Sync {
             .into_iter()
             .filter(|row| row.timestamp >= since)
             .collect())
+    }
+}
+
+/// The format of exported counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// CSV with a header.
+    #[default]
+    Csv,
+    /// Parquet, whose columns have the types of the daily tables. Only BigQuery writes it.
+    Parquet,
+}
+
+impl ExportFormat {
+    /// Returns the ending of the names of objects and files, without a dot.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
     }
 }
 

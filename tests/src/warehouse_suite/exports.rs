@@ -1,7 +1,10 @@
 //! Tests of table versions and exports.
 
 use forecasting::counts::{self, Coordinates, Counter, Counts};
-use shared::{address::ObjectPath, warehouse::schema};
+use shared::{
+    address::ObjectPath,
+    warehouse::{ExportFormat, schema},
+};
 
 use super::{Setup, counts_of, day, hour, rows, timestamp};
 
@@ -80,7 +83,12 @@ pub async fn export_has_each_count_once_and_in_order(target: &Setup) {
     let folder: ObjectPath = "exports/2013".parse().unwrap();
     let objects = target
         .warehouse
-        .export_counts((days[0], days[2]), &target.store, &folder)
+        .export_counts(
+            (days[0], days[2]),
+            &target.store,
+            &folder,
+            ExportFormat::Csv,
+        )
         .await
         .unwrap();
     assert_eq!(target.store.list("exports/2013/").await.unwrap(), objects);
@@ -115,7 +123,7 @@ pub async fn export_of_days_without_a_table_is_empty(target: &Setup) {
         assert_eq!(
             target
                 .warehouse
-                .export_counts(range, &target.store, &folder)
+                .export_counts(range, &target.store, &folder, ExportFormat::Csv)
                 .await
                 .unwrap(),
             []

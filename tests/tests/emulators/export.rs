@@ -1,6 +1,10 @@
 //! Exports of counts from BigQuery through a bucket into local files.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+};
 
 use cli::commands::{
     export::{ExportPlan, ExportReport, export},
@@ -14,6 +18,7 @@ use google_cloud::{BigQueryWarehouse, GcsStore};
 use shared::{
     clock::{Clock, SimulatedClock},
     ports::Ports,
+    warehouse::ExportFormat,
 };
 
 use crate::place;
@@ -55,6 +60,25 @@ async fn export_writes_only_changed_months() {
     assert_eq!(read(&third)[96..], rows(&counts_of(days[2], 9)));
 }
 
+#[tokio::test]
+async fn parquet_export_has_the_same_counts_as_csv() {
+    let (ports, folder) = (ports().await, tempfile::tempdir().unwrap());
+    for text in ["2021-05-30", "2021-05-31"] {
+        write(&ports, text.parse().unwrap(), 7).await;
+    }
+    let csv = export_to(&ports, folder.path()).await;
+    let expected = read(&csv);
+    let parquet = export_as(&ports, folder.path(), ExportFormat::Parquet).await;
+    assert_eq!((parquet.rows, parquet.months_written.len()), (csv.rows, 1));
+    assert_eq!(read(&parquet), expected);
+    let names = fs::read_dir(folder.path().join("out")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let csv_files = names.filter(|name| name.ends_with(".csv"));
+    assert_eq!(csv_files.count(), 0);
+    let again = export_as(&ports, folder.path(), ExportFormat::Parquet).await;
+    assert!(again.months_written.is_empty() && !again.files[0].is_new);
+}
+
 async fn ports() -> Ports {
     let (project, bucket, cloud) = (place::project(), place::bucket(), place::cloud());
     set_up::bucket(&project, &bucket, &cloud).await.unwrap();
@@ -69,10 +93,15 @@ async fn ports() -> Ports {
 }
 
 async fn export_to(ports: &Ports, folder: &Path) -> ExportReport {
+    export_as(ports, folder, ExportFormat::Csv).await
+}
+
+async fn export_as(ports: &Ports, folder: &Path, format: ExportFormat) -> ExportReport {
     let plan = ExportPlan {
         from: None,
         to: None,
         out: folder.join("out"),
+        format,
         fresh: false,
     };
     export(ports, &plan).await.unwrap()
@@ -110,10 +139,17 @@ fn counts_of(day: Day, count: u32) -> Counts {
 /// Reads the rows of all files of an export.
 fn read(report: &ExportReport) -> Vec<(Hour, String, u32)> {
     let mut rejects = Vec::new();
-    let counts = report
-        .files
-        .iter()
-        .map(|file| counts::read_file(&file.path, &mut rejects).unwrap());
+    let counts = report.files.iter().map(|file| {
+        let is_parquet = file
+            .path
+            .extension()
+            .is_some_and(|ending| ending == "parquet");
+        if !is_parquet {
+            return counts::read_file(&file.path, &mut rejects).unwrap();
+        }
+        let csv = tables::parquet_as_csv(File::open(&file.path).unwrap()).unwrap();
+        counts::read(&csv[..], &mut rejects).unwrap()
+    });
     let rows = counts.flat_map(|counts| rows(&counts)).collect();
     assert!(rejects.is_empty(), "{rejects:?}");
     rows

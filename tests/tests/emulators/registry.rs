@@ -91,3 +91,13 @@ pub(crate) async fn runs_of(model: &str) -> Vec<Value> {
     .await;
     found["runs"].as_array().cloned().unwrap_or_default()
 }
+
+/// Returns the paths of the files in a folder of a run's artifacts.
+pub(crate) async fn files_of(run: &Value, folder: &str) -> Vec<String> {
+    let id = run["info"]["run_id"].as_str().unwrap();
+    let path = format!("artifacts/list?run_id={id}&path={folder}");
+    let found = call(Method::GET, &path, Value::Null).await;
+    let files = found["files"].as_array().cloned().unwrap_or_default();
+    let path = |file: &Value| file["path"].as_str().unwrap().to_owned();
+    files.iter().map(path).collect()
+}

@@ -7,7 +7,7 @@ use forecasting::{
     counts::{Counter, Counts},
     time::Day,
 };
-use shared::{clock::SimulatedClock, ports::Ports};
+use shared::{clock::SimulatedClock, ports::Ports, warehouse::ExportFormat};
 use tests::failing::{Fault, Faults};
 
 const STEPS: usize = 16;
@@ -40,6 +40,7 @@ async fn export_to(ports: &Ports, out: &Path) -> anyhow::Result<ExportReport> {
             from: None,
             to: None,
             out: out.to_owned(),
+            format: ExportFormat::Csv,
             fresh: false,
         },
     )

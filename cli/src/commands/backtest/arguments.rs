@@ -41,7 +41,7 @@ pub struct BacktestArguments {
     /// The strategy of the fine-tuning; can be repeated. Defaults to that of --fine-tune.
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub strategy: Vec<StrategyName>,
-    /// The training data: a CSV file, optionally gzipped.
+    /// The training data, as CSV, gzipped CSV or Parquet.
     #[arg(
         long,
         alias = "train-data",
@@ -49,10 +49,10 @@ pub struct BacktestArguments {
         value_name = "PATH"
     )]
     pub train_path: Option<String>,
-    /// The fixed test set: a CSV file, optionally gzipped.
+    /// The fixed test set, as CSV, gzipped CSV or Parquet.
     #[arg(long, alias = "test-data", env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
-    /// Later counts: a CSV file, optionally gzipped.
+    /// Later counts, as CSV, gzipped CSV or Parquet.
     #[arg(long, alias = "live-data", env = "LIVE_DATA_PATH", value_name = "PATH")]
     pub live_path: Option<String>,
     /// The parameters of both policies, as JSON; missing fields have their default values.

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::Table;
 use shared::event::Function;
 
 use super::{BacktestReport, Best, SeriesSummary, TrackReport, TrackWeek};
-use crate::support::tracks::{RuleVerdicts, rule_name};
+use crate::support::{
+    table::of_numbers,
+    tracks::{RuleVerdicts, rule_name},
+};
 
 /// The number of tracks whose errors fit into one table.
 const TRACKS_PER_TABLE: usize = 4;
@@ -44,7 +47,7 @@ impl BacktestReport {
     fn errors(&self, names: &[String], tracks: &[TrackReport]) -> Table {
         let header = ["week", "drift", "naive", "frozen", "corrected"].map(str::to_owned);
         let header: Vec<_> = header.into_iter().chain(names.iter().cloned()).collect();
-        let mut table = table(&header);
+        let mut table = of_numbers(&header);
         for (position, week) in self.weeks.iter().enumerate() {
             let tracks = tracks.iter().map(|track| track.weeks.get(position));
             let live = tracks.map(|week| error(week.and_then(|week| week.live_mae)));
@@ -63,7 +66,7 @@ impl BacktestReport {
     /// Returns the summary of each track.
     fn summaries(&self) -> Table {
         let header = ["", "mean", "change", "better weeks", "worst week"].map(str::to_owned);
-        let mut table = table(&header);
+        let mut table = of_numbers(&header);
         let fixed = [
             ("seasonal naive".to_owned(), &self.seasonal_naive),
             ("frozen: first champion".to_owned(), &self.frozen),
@@ -94,9 +97,9 @@ impl fmt::Display for BacktestReport {
         let names = self.names();
         let tracks = self.tracks.chunks(TRACKS_PER_TABLE);
         for (names, tracks) in names.chunks(TRACKS_PER_TABLE).zip(tracks) {
-            writeln!(formatter, "{}", self.errors(names, tracks))?;
+            writeln!(formatter, "\n{}", self.errors(names, tracks).trim_fmt())?;
         }
-        write!(formatter, "{}", self.summaries())?;
+        write!(formatter, "\n{}", self.summaries().trim_fmt())?;
         for (name, track) in names.into_iter().zip(&self.tracks) {
             let (policy, strategy) = (rule_name(track.policy), &track.strategy);
             let number = track.promotions;
@@ -107,7 +110,7 @@ impl fmt::Display for BacktestReport {
                  the week after\n{}",
                 track.right,
                 track.wrong,
-                decisions(track)
+                decisions(track).trim_fmt()
             )?;
         }
         Ok(())
@@ -125,7 +128,7 @@ fn decisions(track: &TrackReport) -> Table {
         "best in hindsight",
     ]
     .map(str::to_owned);
-    let mut table = table(&header);
+    let mut table = of_numbers(&header);
     for week in &track.weeks {
         table.add_row(decision_row(week));
     }
@@ -183,16 +186,6 @@ fn summary_row(name: String, summary: &SeriesSummary) -> [String; 5] {
         format!("{} of {}", summary.better_weeks, summary.weeks),
         worst.unwrap_or_else(|| "-".to_owned()),
     ]
-}
-
-/// Returns an empty table, whose columns after the first one are aligned to the right.
-fn table(header: &[String]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 fn error(mae: Option<f64>) -> String {

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::support::table::{Column, Table};
 
-/// A drift report with tables for the terminal.
+/// A drift report with tables for the terminal. As JSON it is the report itself.
 #[derive(Serialize)]
 #[serde(transparent)]
-pub(super) struct Printed(pub(super) WeekReport);
+pub struct Printed(pub WeekReport);
 
 impl Printed {
     /// Returns the tests of the columns.

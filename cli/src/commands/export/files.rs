@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::{ErrorKind, Write},
+    io::{Cursor, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -148,9 +148,14 @@ impl Files {
         part: Option<Part>,
     ) -> anyhow::Result<FileRecord> {
         let contents = store.read(object).await?.bytes;
-        let rows = count_rows(&contents).with_context(|| {
+        let counted = if name.ends_with(".parquet") {
+            tables::parquet_rows(Cursor::new(&contents)).map_err(anyhow::Error::from)
+        } else {
+            count_rows(&contents)
+        };
+        let rows = counted.with_context(|| {
             format!(
-                "cannot read {} as CSV; to export the month again, add --fresh",
+                "cannot read {}; to export the month again, add --fresh",
                 store.address_of(object)
             )
         })?;

@@ -1,4 +1,4 @@
-//! `bike-traffic export`: downloads the counts of the daily tables as CSV files.
+//! `bike-traffic export`: downloads the counts of the daily tables as files, CSV or Parquet.
 //!
 //! Months are exported one by one: the warehouse writes a month to the store, and its objects are
 //! downloaded. A record next to the objects lists the table versions they were made from. A record
@@ -22,9 +22,9 @@ use anyhow::{Context, bail};
 use files::Files;
 use forecasting::time::{Day, Hour};
 use month::{Month, month_of};
-use shared::{clock::SystemClock, ports::Ports};
+use shared::{clock::SystemClock, ports::Ports, warehouse::ExportFormat};
 
-pub use arguments::ExportArguments;
+pub use arguments::{ExportArguments, FormatArgument};
 pub use report::{ExportReport, ExportedFile};
 
 use crate::support::{progress::Progress, stdout};
@@ -38,6 +38,8 @@ pub struct ExportPlan {
     pub to: Option<Day>,
     /// The folder for the files.
     pub out: PathBuf,
+    /// The format of the files.
+    pub format: ExportFormat,
     /// If `true`, existing objects and files are ignored and written again.
     pub fresh: bool,
 }
@@ -49,6 +51,7 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
         from,
         to,
         out,
+        format,
         fresh,
         json,
     } = arguments;
@@ -61,6 +64,7 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
                 from,
                 to,
                 out,
+                format: format.into(),
                 fresh,
             },
         )
@@ -101,7 +105,8 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     );
     for (done, month) in (0..).zip(&months) {
         progress.show(done, total, month.name.clone());
-        let (is_new, exported) = download(month, ports, &mut files, plan.fresh).await?;
+        let (is_new, exported) =
+            download(month, ports, &mut files, (plan.format, plan.fresh)).await?;
         report.add(month, is_new, exported);
         files.remove_parts_of(month)?;
         // Overlapping parts must have equal counts, because either may win in a merge.
@@ -110,7 +115,8 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
             .into_iter()
             .filter(|part| Some(*part) != month.part)
         {
-            download(&Month::part(part, &tables), ports, &mut files, false).await?;
+            let part = Month::part(part, &tables);
+            download(&part, ports, &mut files, (plan.format, false)).await?;
         }
         progress.show(done + 1, total, month.name.clone());
     }
@@ -125,9 +131,9 @@ async fn download(
     month: &Month,
     ports: &Ports,
     files: &mut Files,
-    fresh: bool,
+    (format, fresh): (ExportFormat, bool),
 ) -> anyhow::Result<(bool, Vec<ExportedFile>)> {
-    let (objects, is_new) = month.objects(ports, fresh).await?;
+    let (objects, is_new) = month.objects(ports, format, fresh).await?;
     let exported = files.update(&*ports.store, month, &objects).await;
     Ok((
         is_new,

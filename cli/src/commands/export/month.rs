@@ -9,7 +9,7 @@ use shared::{
     address::ObjectPath,
     ports::Ports,
     store::{self, Condition, Store, StoreError},
-    warehouse::TableVersion,
+    warehouse::{ExportFormat, TableVersion},
 };
 
 /// The first and the last day of a range that excludes some tables of its month.
@@ -124,10 +124,11 @@ impl Month {
     pub(super) async fn objects(
         &self,
         ports: &Ports,
+        format: ExportFormat,
         fresh: bool,
     ) -> anyhow::Result<(Vec<ObjectPath>, bool)> {
         let folder = format!("exports/{}", self.label());
-        let record: ObjectPath = format!("{folder}/export.json").parse()?;
+        let record: ObjectPath = format!("{folder}/{}", record_name(format)).parse()?;
         if !fresh && let Some(objects) = self.complete(&*ports.store, &folder, &record).await? {
             return Ok((objects, false));
         }
@@ -142,7 +143,7 @@ impl Month {
         };
         let exported = ports
             .warehouse
-            .export_counts((*first, *last), &ports.store, &attempt)
+            .export_counts((*first, *last), &ports.store, &attempt, format)
             .await;
         let objects =
             exported.with_context(|| format!("cannot export the days from {first} to {last}"))?;
@@ -176,6 +177,15 @@ impl Month {
                 .iter()
                 .all(|object| existing.binary_search(object).is_ok());
         Ok(is_complete.then_some(objects))
+    }
+}
+
+/// Returns the name of the record of an export. Those of CSV have the name of earlier program
+/// versions.
+const fn record_name(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::Csv => "export.json",
+        ExportFormat::Parquet => "export-parquet.json",
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use forecasting::counts::{self, Counter, Counts};
-use shared::clock::SimulatedClock;
+use shared::{address::ObjectPath, clock::SimulatedClock, store::Condition};
 use tempfile::TempDir;
 
 use super::*;
@@ -57,6 +57,7 @@ impl Fixture {
             from: None,
             to: None,
             out: self.out(),
+            format: ExportFormat::Csv,
             fresh: false,
         };
         change(&mut plan);
@@ -254,4 +255,39 @@ async fn fresh_export_ignores_existing_objects_and_files() {
         (1, 2)
     );
     assert!(report.files[0].is_new && fixture.files() != before);
+}
+
+#[tokio::test]
+async fn local_state_refuses_parquet_and_keeps_its_files() {
+    let fixture = Fixture::with(&["2021-05-31"]).await;
+    fixture.export().await;
+    let parquet = fixture.export_as(|plan| plan.format = ExportFormat::Parquet);
+    let error = format!("{:#}", parquet.await.unwrap_err());
+    assert!(error.contains("export without --format parquet"), "{error}");
+    assert_eq!(fixture.names(), [MAY]);
+}
+
+#[tokio::test]
+async fn parquet_file_replaces_that_of_csv() {
+    let fixture = Fixture::with(&["2021-05-31"]).await;
+    fixture.export().await;
+    let counts = tables::Values::Number(vec![Some(7.0); 3]);
+    let mut contents = Vec::new();
+    tables::write_parquet(vec![("comptage_horaire".to_owned(), counts)], &mut contents).unwrap();
+    let object: ObjectPath = "exports/2021-05/a/counts-000000000000.parquet"
+        .parse()
+        .unwrap();
+    let (store, warehouse) = (&*fixture.ports.store, &fixture.ports.warehouse);
+    let written = store.write(&object, contents.clone().into(), Condition::Always);
+    written.await.unwrap();
+
+    let range = (day("2021-05-01"), day("2021-05-31"));
+    let versions = warehouse.table_versions(range.0, range.1).await.unwrap();
+    let months = Month::of_range(&versions, range, day("2021-08-01"));
+    let mut files = Files::open(&fixture.out()).unwrap();
+    let exported = files.update(store, &months[0], &[object]).await.unwrap();
+    let path = fixture.out().join("2021-05-counts-000000000000.parquet");
+    assert_eq!((&exported[0].path, exported[0].rows), (&path, 3));
+    assert_eq!(fs::read(path).unwrap(), contents);
+    assert!(fixture.names().is_empty());
 }

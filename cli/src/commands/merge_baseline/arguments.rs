@@ -18,11 +18,12 @@ Examples:
 If two files have a count for the same counter and hour, the later file on the command line wins.")]
 #[command(group = clap::ArgGroup::new("fixed_test").required(true).args(["test_path", "no_test_set"]))]
 pub struct MergeArguments {
-    /// The current baseline, as CSV or gzipped CSV.
+    /// The current baseline, as CSV, gzipped CSV or Parquet.
     #[arg(long, value_name = "PATH")]
     pub baseline: PathBuf,
-    /// The exports of BigQuery or the city to add, as CSV or gzipped CSV. A folder stands for all
-    /// *.csv and *.csv.gz files in it and below it, sorted by path; hidden files are ignored.
+    /// The exports of BigQuery or the city to add, as CSV, gzipped CSV or Parquet. A folder stands
+    /// for all *.csv, *.csv.gz and *.parquet files in it and below it, sorted by path; hidden files
+    /// are ignored.
     #[arg(long, value_name = "PATH", required = true, num_args = 1..)]
     pub bq_export: Vec<PathBuf>,
     /// The output file, with the header of the public export. A name in .gz compresses it.

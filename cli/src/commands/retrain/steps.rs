@@ -17,6 +17,7 @@ use shared::{
     ports::Ports,
     registry::{self, Alias, Promoted, Promotion, RegistryError, Version},
     store::Generation,
+    warehouse::ExportFormat,
 };
 
 use super::{
@@ -46,6 +47,7 @@ pub(super) async fn export(ports: &Ports, plan: &Plan, folder: &Path) -> anyhow:
             from,
             to,
             out,
+            format: ExportFormat::Csv,
             fresh: false,
         },
     )

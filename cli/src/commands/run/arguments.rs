@@ -19,13 +19,13 @@ Without data paths, the command generates sample data. Each combination of data 
 its own state folder, so a second run on the same data finds all work done. The file last-run \
 beside these folders names that of the last finished run, in which `status` and `stack` find it.")]
 pub struct RunArguments {
-    /// The training data: a CSV file, optionally gzipped.
+    /// The training data, as CSV, gzipped CSV or Parquet.
     #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH", requires_all = ["test_path", "live_path"])]
     pub train_path: Option<String>,
-    /// The fixed test set: a CSV file, optionally gzipped.
+    /// The fixed test set, as CSV, gzipped CSV or Parquet.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
-    /// The live data, which arrive day by day after the training: a CSV file, optionally gzipped.
+    /// The live data, which arrive day by day after the training, as CSV, gzipped CSV or Parquet.
     #[arg(long, env = "LIVE_DATA_PATH", value_name = "PATH")]
     pub live_path: Option<String>,
     /// The folder that contains the state folder of each run.

@@ -20,7 +20,7 @@ pub use drive::{Drive, Live};
 pub use inputs::Inputs;
 pub use summary::Summary;
 pub use tracks::{Tracks, TracksErrors, TracksWeek};
-pub use week::WeekEntry;
+pub use week::{Decision, WeekEntry};
 
 use self::tracks::Race;
 use crate::{

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, Table, presets::UTF8_HORIZONTAL_ONLY};
 use forecasting::{
     counts::Counts,
     policy::{Policy, PromotionRule},
@@ -17,7 +16,10 @@ use tokio::task::JoinHandle;
 use super::drive::Live;
 use crate::{
     commands::train::TrainReport,
-    support::tracks::{LiveRows, Plan, Played, RULES, Seed, WeekRows, mae, play, rule_name},
+    support::{
+        table::{Column, Table},
+        tracks::{LiveRows, Plan, Played, RULES, Seed, WeekRows, mae, play, rule_name},
+    },
 };
 
 /// The live errors of the tracks, on the same rows: those with a count and a forecast in all of
@@ -219,13 +221,16 @@ const HEADER: [&str; 5] = [
 
 impl fmt::Display for Tracks {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+        let [week, frozen, corrected, fixed_test, guarded] = HEADER;
+        let mut table = Table::new([
+            Column::text(week),
+            Column::number(frozen),
+            Column::number(corrected),
+            Column::number(fixed_test),
+            Column::number(guarded),
+        ]);
         for row in self.rows() {
             table.add_row(row);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         write!(formatter, "{table}\n{}", self.legend())
     }

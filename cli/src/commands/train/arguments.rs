@@ -22,10 +22,10 @@ pub struct TrainArguments {
     /// The kind of training data: the baseline of the strategy, or custom files.
     #[arg(long, value_enum, default_value_t = DataSource::Baseline)]
     pub data_source: DataSource,
-    /// The training data: a CSV file, optionally gzipped, as a local path or a gs:// address.
+    /// The training data: CSV, gzipped CSV or Parquet, as a local path or a gs:// address.
     #[arg(long, env = "TRAIN_DATA_PATH", value_name = "PATH")]
     pub train_path: Option<String>,
-    /// The fixed test set: a CSV file, optionally gzipped, as a local path or a gs:// address.
+    /// The fixed test set: CSV, gzipped CSV or Parquet, as a local path or a gs:// address.
     #[arg(long, env = "TEST_DATA_PATH", value_name = "PATH")]
     pub test_path: Option<String>,
     /// The recipe of the training.

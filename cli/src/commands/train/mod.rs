@@ -1,7 +1,6 @@
 //! `bike-traffic train`: trains a champion from the baseline.
 
 mod arguments;
-mod curves;
 mod data;
 mod describe;
 mod first;
@@ -13,13 +12,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arguments::DataSource;
-use curves::Curves;
 use forecasting::{
     features::{COLUMNS, FeatureSpec, Frame},
     metrics::Scores,
 };
 use jiff::Timestamp;
-use model::{Model, TrainRecipe};
+use model::{Curves, Model, TrainRecipe};
 use shared::{
     baseline,
     clock::SystemClock,
@@ -32,7 +30,8 @@ use shared::{
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use first::Allowances;
-pub use report::{PromotionOutcome, TrainReport};
+pub use report::{DataReport, PromotionOutcome, TrainReport};
+pub use served::{IntervalReport, ServedScores};
 
 use crate::support::{
     decision, exit,

@@ -4,7 +4,7 @@ use forecasting::time::Day;
 use shared::{
     address::ObjectPath,
     store::Store,
-    warehouse::{WarehouseError, schema},
+    warehouse::{ExportFormat, WarehouseError, schema},
 };
 
 use super::{
@@ -14,11 +14,14 @@ use super::{
     error,
 };
 
-/// The exported columns, with instants in the format of the embedded warehouse.
-const COLUMNS: &str = "comptage_horaire, \
+/// The columns of an export as CSV, with instants in the format of the embedded warehouse.
+const CSV_COLUMNS: &str = "comptage_horaire, \
     FORMAT_TIMESTAMP('%F %T UTC', date_et_heure_de_comptage) AS date_et_heure_de_comptage, \
     identifiant_du_compteur, nom_du_compteur, coordonnees_geographiques, \
     FORMAT_TIMESTAMP('%F %T UTC', ingestion_ts) AS ingestion_ts";
+/// The columns of an export as Parquet, which has types.
+const COLUMNS: &str = "comptage_horaire, date_et_heure_de_comptage, identifiant_du_compteur, \
+    nom_du_compteur, coordonnees_geographiques, ingestion_ts";
 
 impl BigQueryWarehouse {
     /// Exports the counts of a range; see [`shared::warehouse::Warehouse::export_counts`].
@@ -30,6 +33,7 @@ impl BigQueryWarehouse {
         (first, last): (Day, Day),
         store: &dyn Store,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
         let tables = self.tables(schema::RAW);
         let failed = |source| WarehouseError::Unavailable {
@@ -51,13 +55,7 @@ impl BigQueryWarehouse {
         {
             return Ok(Vec::new());
         }
-        let address = address.replace('\'', "\\'");
-        let statement = |source: &str, order: &str| {
-            format!(
-                "EXPORT DATA OPTIONS(uri='{address}/counts-*.csv', format='CSV', header=true, overwrite=true) AS \
-                 SELECT {COLUMNS} FROM {source} {order}"
-            )
-        };
+        let statement = |source: &str, order: &str| statement(&address, format, source, order);
         let days = Days::Range(first, last);
         let (condition, parameters) = days.condition();
         let source = format!("`{tables}` WHERE {condition}");
@@ -77,5 +75,50 @@ impl BigQueryWarehouse {
             .list(&format!("{folder}/counts-"))
             .await
             .map_err(|source| failed(source.into()))
+    }
+}
+
+/// Returns the statement that exports the rows of `source` to objects below an address.
+fn statement(address: &str, format: ExportFormat, source: &str, order: &str) -> String {
+    let (options, columns) = match format {
+        ExportFormat::Csv => ("format='CSV', header=true", CSV_COLUMNS),
+        ExportFormat::Parquet => ("format='PARQUET', compression='SNAPPY'", COLUMNS),
+    };
+    let (address, ending) = (address.replace('\'', "\\'"), format.ending());
+    format!(
+        "EXPORT DATA OPTIONS(uri='{address}/counts-*.{ending}', {options}, overwrite=true) AS \
+         SELECT {columns} FROM {source} {order}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statement_names_the_format_and_its_columns() {
+        let of = |format| statement("gs://a-bucket/ada's", format, "`daily_*`", "ORDER BY 2");
+        let csv = of(ExportFormat::Csv);
+        let start = "EXPORT DATA OPTIONS(uri='gs://a-bucket/ada\\'s/counts-*.csv', format='CSV', \
+                     header=true, overwrite=true) AS SELECT comptage_horaire, FORMAT_TIMESTAMP(";
+        assert!(csv.starts_with(start), "{csv}");
+        assert!(csv.ends_with(" FROM `daily_*` ORDER BY 2"), "{csv}");
+        // The option `header` is an error with other formats than CSV.
+        assert_eq!(
+            of(ExportFormat::Parquet),
+            "EXPORT DATA OPTIONS(uri='gs://a-bucket/ada\\'s/counts-*.parquet', format='PARQUET', \
+             compression='SNAPPY', overwrite=true) AS SELECT comptage_horaire, \
+             date_et_heure_de_comptage, identifiant_du_compteur, nom_du_compteur, \
+             coordonnees_geographiques, ingestion_ts FROM `daily_*` ORDER BY 2"
+        );
+    }
+
+    #[test]
+    fn both_formats_export_all_columns_of_a_daily_table() {
+        for columns in [CSV_COLUMNS, COLUMNS] {
+            for column in schema::COUNTS {
+                assert!(columns.contains(column.name), "{columns}: {}", column.name);
+            }
+        }
     }
 }

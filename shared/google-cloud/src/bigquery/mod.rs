@@ -26,7 +26,9 @@ use shared::{
     address::{Address, ObjectPath, OpenError, ProjectId},
     audit::AuditRow,
     store::Store,
-    warehouse::{DayState, Forecast, TableVersion, Warehouse, WarehouseError, schema},
+    warehouse::{
+        DayState, ExportFormat, Forecast, TableVersion, Warehouse, WarehouseError, schema,
+    },
 };
 
 use self::{
@@ -164,8 +166,9 @@ impl Warehouse for BigQueryWarehouse {
         days: (Day, Day),
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
-        self.export(days, &**store, folder).await
+        self.export(days, &**store, folder, format).await
     }
 
     async fn replace_forecasts(

@@ -1,16 +1,18 @@
 //! Copies model files to the artifacts of their logged model, where Python's MLflow client loads
-//! them.
+//! them, and adds files for people to the artifacts of a run.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use bytes::Bytes;
 use reqwest::Url;
 use shared::{
     address::{BucketName, ObjectPath, OpenError},
+    registry::Version,
     store::{Condition, Store},
 };
 use tokio::sync::Mutex;
 
-use super::{MlflowError, api::Api, wire::LoggedModelInfo};
+use super::{MlflowError, MlflowRegistry, api::Api, wire, wire::LoggedModelInfo};
 use crate::{CloudSettings, GcsStore};
 
 /// The file with the flavors of a model.
@@ -69,33 +71,57 @@ pub(super) async fn copy(
     folder: &ObjectPath,
     (model, run_id): (&LoggedModelInfo, &str),
 ) -> Result<(), MlflowError> {
-    let artifact_uri = &model.artifact_uri;
-    let location = Location::of(artifact_uri)?;
     let prefix = format!("{folder}/");
-    let files = store.list(&prefix).await?;
-    let bucket = match &location {
-        Location::Bucket { bucket, .. } => Some(buckets.open(bucket).await?),
-        Location::Server { .. } => None,
-    };
-    for file in files {
+    for file in store.list(&prefix).await? {
         let mut bytes = store.read(&file).await?.bytes;
         let name = file.as_str().strip_prefix(&prefix).unwrap_or_default();
         if name == DESCRIPTION_FILE {
             let ids = format!("model_id: {}\nrun_id: {run_id}\n", model.model_id);
             bytes = [&bytes[..], ids.as_bytes()].concat().into();
         }
-        let path = format!("{}/{name}", location.path());
-        match &bucket {
-            None => api.put_artifact(&path, bytes).await?,
-            Some(bucket) => {
-                let path = path.parse().map_err(|_| MlflowError::Artifacts {
-                    uri: artifact_uri.clone(),
-                })?;
-                bucket.write(&path, bytes, Condition::Always).await?;
-            }
-        }
+        write(api, buckets, &model.artifact_uri, (name, bytes)).await?;
     }
     Ok(())
+}
+
+/// Writes a file below the artifacts of a logged model or a run, in place of an earlier one.
+async fn write(
+    api: &Api,
+    buckets: &Buckets,
+    artifact_uri: &str,
+    (name, bytes): (&str, Bytes),
+) -> Result<(), MlflowError> {
+    let location = Location::of(artifact_uri)?;
+    let path = format!("{}/{name}", location.path());
+    let Location::Bucket { bucket, .. } = &location else {
+        return api.put_artifact(&path, bytes).await;
+    };
+    let path = path.parse().map_err(|_| MlflowError::Artifacts {
+        uri: artifact_uri.to_owned(),
+    })?;
+    let bucket = buckets.open(bucket).await?;
+    bucket.write(&path, bytes, Condition::Always).await?;
+    Ok(())
+}
+
+impl MlflowRegistry {
+    /// Writes a file to the artifacts of a version's run. Returns `false` if the version does not
+    /// exist.
+    pub(super) async fn attach_to_run(
+        &self,
+        version: Version,
+        path: &str,
+        contents: Bytes,
+    ) -> Result<bool, MlflowError> {
+        let Some(found) = self.read_version(version).await? else {
+            return Ok(false);
+        };
+        let query = [("run_id", found.run_id.as_str())];
+        let reply: wire::RunResponse = self.api.get("mlflow/runs/get", &query).await?;
+        let artifact_uri = &reply.run.info.artifact_uri;
+        write(&self.api, &self.buckets, artifact_uri, (path, contents)).await?;
+        Ok(true)
+    }
 }
 
 impl Location {

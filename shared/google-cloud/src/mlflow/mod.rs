@@ -28,6 +28,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use reqwest::Url;
 use shared::{
@@ -319,6 +320,20 @@ impl Registry for MlflowRegistry {
             .map_err(|error| unavailable(verb, error))?
             .map_err(|error| unavailable(verb, error))?;
         if recorded {
+            Ok(())
+        } else {
+            Err(RegistryError::NotFound { version })
+        }
+    }
+
+    async fn attach(
+        &self,
+        version: Version,
+        path: &str,
+        contents: Bytes,
+    ) -> Result<(), RegistryError> {
+        let attached = self.attach_to_run(version, path, contents).await;
+        if attached.map_err(|error| unavailable("attach a file", error))? {
             Ok(())
         } else {
             Err(RegistryError::NotFound { version })

@@ -8,7 +8,7 @@ use shared::{
     registry::{RunSource, VersionDecision},
 };
 
-use super::{Run, record::TAG_CHARACTERS, wire};
+use super::{Run, wire};
 
 /// The maximum length of a description and of a version's tag in MLflow's database.
 const DESCRIPTION_CHARACTERS: usize = 5000;
@@ -48,7 +48,7 @@ pub(super) fn notes(run: &Run) -> Vec<wire::Text> {
         Some(RunSource::Job(name)) => (Some("JOB"), Some(name.as_str())),
         None => (None, None),
     };
-    let description = truncated(&notes.description, TAG_CHARACTERS);
+    let description = truncated(&notes.description, wire::TAG_CHARACTERS);
     let tags = [
         (
             DESCRIPTION_TAG,

@@ -30,9 +30,8 @@ const COLUMNS: [(&str, &str, bool); 5] = [
     ("string", "Coordonnées géographiques", false),
 ];
 
-/// The maximum lengths; MLflow silently truncates longer values.
+/// The maximum length of a parameter; MLflow silently truncates longer values.
 const PARAM_CHARACTERS: usize = 6000;
-pub(super) const TAG_CHARACTERS: usize = 8000;
 
 /// The data that MLflow stores with the run but not with the version.
 #[derive(Debug, Default, PartialEq)]
@@ -143,9 +142,10 @@ pub(super) fn check(run: &Run) -> Result<(), MlflowError> {
             "the parameter `{name}` has more than {PARAM_CHARACTERS} characters"
         ));
     }
-    if let Some(name) = too_long(&run.tags, TAG_CHARACTERS) {
+    if let Some(name) = too_long(&run.tags, wire::TAG_CHARACTERS) {
         return unsupported(format!(
-            "the tag `{name}` has more than {TAG_CHARACTERS} characters"
+            "the tag `{name}` has more than {} characters",
+            wire::TAG_CHARACTERS
         ));
     }
     if let Some(name) = run.tags.keys().find(|name| is_reserved(name)) {

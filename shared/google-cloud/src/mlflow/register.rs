@@ -16,6 +16,8 @@ const TAGS_PER_CALL: usize = 50;
 const METRICS_PER_CALL: usize = 400;
 const EXPERIMENT_DESCRIPTION: &str =
     "The trainings of the bicycle forecast: champions and fine-tuned challengers.";
+const MODEL_DESCRIPTION: &str = "The forecast of the hourly bicycle counts. The version with the alias champion is in \
+    use. The version trained last is usually a challenger.";
 
 impl MlflowRegistry {
     /// Registers a run, or completes its unfinished registration. The caller must hold the lock,
@@ -99,7 +101,7 @@ impl MlflowRegistry {
     }
 
     async fn create_model(&self) -> Result<(), MlflowError> {
-        let body = json!({ "name": self.model });
+        let body = json!({ "name": self.model, "description": MODEL_DESCRIPTION });
         self.create_once("mlflow/registered-models/create", &body)
             .await
     }

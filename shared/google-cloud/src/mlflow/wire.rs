@@ -9,6 +9,8 @@ use super::{Alias, MlflowError, Version};
 pub(super) const RUN_TAG: &str = "bike_traffic.run";
 /// The name of the view of the runs with the columns that matter.
 pub(super) const SHARED_VIEW: &str = "weeks";
+/// The maximum length of a tag; MLflow silently truncates longer values.
+pub(super) const TAG_CHARACTERS: usize = 8000;
 /// The error code if an entity does not exist.
 pub(super) const MISSING: &str = "RESOURCE_DOES_NOT_EXIST";
 /// The error code if an entity already exists.
@@ -145,6 +147,8 @@ pub(super) struct Run {
 #[derive(Deserialize)]
 pub(super) struct RunInfo {
     pub(super) run_id: String,
+    #[serde(default)]
+    pub(super) artifact_uri: String,
     /// The start in milliseconds since 1970.
     #[serde(default)]
     pub(super) start_time: i64,

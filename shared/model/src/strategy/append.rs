@@ -1,12 +1,12 @@
 //! Appending new rounds: the fine-tuning of the training strategy.
 
-use std::{iter, ops::ControlFlow};
+use std::iter;
 
 use super::{FreshRows, Rows, Strategy, StrategyName, inherit, refit};
 use crate::{
-    FineTuneRecipe, FreezeLayers, Model, ModelError,
+    FineTuneRecipe, FreezeLayers, Model, ModelError, Round,
     mlflow::Example,
-    training::{borrow, finish, matrix},
+    training::{borrow, finish, matrix, report},
 };
 
 /// Keeps the champion's rounds, or the first of them, and appends new rounds that are boosted on the
@@ -25,7 +25,11 @@ impl Strategy for Append {
         StrategyName::Append
     }
 
-    fn train(&self, rows: &Rows<'_>) -> Result<Model, ModelError> {
+    fn train_with_progress(
+        &self,
+        rows: &Rows<'_>,
+        on_round: &mut dyn FnMut(Round),
+    ) -> Result<Model, ModelError> {
         let champion = rows.champion;
         let FreshRows {
             spec,
@@ -48,9 +52,9 @@ impl Strategy for Append {
             &borrow(&params),
             &matrix,
             self.recipe.epochs,
-            &[],
+            &[("boosted", &matrix)],
             None,
-            &mut |_| ControlFlow::Continue(()),
+            &mut |round| report(round, on_round),
         );
         let booster = trained.map_err(ModelError::Train)?.booster;
         let mut rates = champion.card.learning_rates();

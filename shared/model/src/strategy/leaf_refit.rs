@@ -1,7 +1,7 @@
 //! Refitting the leaves of the champion.
 
 use super::{FreshRows, Rows, Strategy, StrategyName, inherit, refit};
-use crate::{Model, ModelError, mlflow::Example, training::finish};
+use crate::{Model, ModelError, Round, mlflow::Example, training::finish};
 
 /// Keeps the splits of the champion and moves the values of its leaves towards the recent rows.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,11 @@ impl Strategy for LeafRefit {
         StrategyName::LeafRefit
     }
 
-    fn train(&self, rows: &Rows<'_>) -> Result<Model, ModelError> {
+    fn train_with_progress(
+        &self,
+        rows: &Rows<'_>,
+        _: &mut dyn FnMut(Round),
+    ) -> Result<Model, ModelError> {
         let FreshRows {
             spec,
             frame,

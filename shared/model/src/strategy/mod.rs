@@ -14,19 +14,34 @@ pub use leaf_refit::LeafRefit;
 pub use sliding_window::SlidingWindow;
 pub use trial::{Trial, Trials, try_strategies};
 
-use crate::{FineTuneRecipe, Model, ModelError, Stage, Training, target, training::training_rows};
+use crate::{
+    FineTuneRecipe, Model, ModelError, Round, Stage, Training, target, training::training_rows,
+};
 
 /// A way to make a challenger.
 pub trait Strategy {
     /// Returns the name of the strategy.
     fn name(&self) -> StrategyName;
 
-    /// Trains a challenger. Leaves out the rows in outages.
+    /// Trains a challenger and calls `on_round` after each round that is boosted, which are none
+    /// for a strategy that only refits leaves. Leaves out the rows in outages.
     ///
     /// # Errors
     /// Returns an error if there are too few rows, the parameters do not fit the champion, or
     /// XGBoost fails.
-    fn train(&self, rows: &Rows<'_>) -> Result<Model, ModelError>;
+    fn train_with_progress(
+        &self,
+        rows: &Rows<'_>,
+        on_round: &mut dyn FnMut(Round),
+    ) -> Result<Model, ModelError>;
+
+    /// Trains a challenger like [`Strategy::train_with_progress`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`Strategy::train_with_progress`].
+    fn train(&self, rows: &Rows<'_>) -> Result<Model, ModelError> {
+        self.train_with_progress(rows, &mut |_| {})
+    }
 }
 
 /// The champion, and the rows that a strategy can learn from.

@@ -1,7 +1,7 @@
 //! Retraining from nothing on a window that grows with each day.
 
 use super::{Rows, Strategy, StrategyName};
-use crate::{Device, Model, ModelError, TrainRecipe, train};
+use crate::{Device, Model, ModelError, Round, TrainRecipe, train};
 
 /// Retrains from nothing on the champion's baseline and all later rows, with the champion's recipe
 /// and number of rounds.
@@ -16,7 +16,11 @@ impl Strategy for SlidingWindow {
         StrategyName::SlidingWindow
     }
 
-    fn train(&self, rows: &Rows<'_>) -> Result<Model, ModelError> {
+    fn train_with_progress(
+        &self,
+        rows: &Rows<'_>,
+        on_round: &mut dyn FnMut(Round),
+    ) -> Result<Model, ModelError> {
         let frame = (rows.window)()?;
         let champion = rows.champion;
         let spec = champion.features().clone().with_counters(frame.counters());
@@ -24,7 +28,7 @@ impl Strategy for SlidingWindow {
             device: Device::Cpu,
             ..champion.card.recipe.clone()
         };
-        let challenger = train(&frame, spec, &recipe, &mut |_| {})?;
+        let challenger = train(&frame, spec, &recipe, on_round)?;
         Ok(challenger.with_baseline(champion.card.baseline.clone()))
     }
 }

@@ -87,6 +87,36 @@ fn append_retains_frozen_rounds() {
     ));
 }
 
+#[test]
+fn boosted_rounds_are_reported_with_falling_errors() {
+    let champion = trained(&counts(40, 10));
+    let new = frame(&counts(40, 6));
+    let errors = |strategy: StrategyName| {
+        let rows = Rows {
+            champion: &champion,
+            fresh: &new,
+            window: &|| Ok(new.clone()),
+        };
+        let mut errors = Vec::new();
+        let mut add = |round: Round| errors.push(round.boosted_sqrt_mae.unwrap());
+        let strategy = strategy.with(&strong());
+        strategy.train_with_progress(&rows, &mut add).unwrap();
+        errors
+    };
+    // `append` boosts its epochs, and `sliding-window` all rounds of the champion.
+    for (strategy, rounds) in [
+        (StrategyName::Append, 20),
+        (StrategyName::SlidingWindow, 40),
+        (StrategyName::LeafRefit, 0),
+    ] {
+        let errors = errors(strategy);
+        assert_eq!(errors.len(), rounds, "{strategy}");
+        if let (Some(first), Some(last)) = (errors.first(), errors.last()) {
+            assert!(last < first, "{strategy}: {first} {last}");
+        }
+    }
+}
+
 /// The training strategy names these values.
 #[test]
 fn literal_values_of_the_strategy_change_little() {

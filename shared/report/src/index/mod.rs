@@ -30,17 +30,16 @@ pub use light::{Action, Light};
 pub use next_day::NextDay;
 pub use view::render;
 
+pub use crate::state::GatherError;
+
 use crate::{
     month::{self, Month},
-    publish::{self, week_of},
+    state::{self, week_of},
     week,
 };
 
 /// The number of decisions on the page.
 const DECISIONS: usize = 10;
-
-/// The type of errors of a page's sources.
-pub type GatherError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The data of the on-call page.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +108,7 @@ pub struct WeekLink {
 
 /// Returns the path of the page.
 pub fn path() -> ObjectPath {
-    ObjectPath::new("reports/index.html")
+    ObjectPath::new(state::INDEX)
 }
 
 impl IndexPage {
@@ -127,9 +126,9 @@ impl IndexPage {
     /// Returns an error if a port fails.
     pub async fn gather_from(ports: &Ports, source: ChampionSource) -> Result<Self, GatherError> {
         let rows = ports.warehouse.audit_log().await?;
-        let at = publish::time_of(ports, &rows);
+        let at = state::time_of(ports, &rows);
         let today = Day::of(at);
-        let target = publish::target_option(&*ports.store);
+        let target = state::target_option(&*ports.store);
         let unfinished = unfinished(ports, &rows, at).await?;
         let (state, champion_problem) = match source {
             ChampionSource::Registry => (
@@ -285,7 +284,5 @@ pub(crate) fn month_link(month: Month) -> String {
 
 fn relative(path: &ObjectPath) -> String {
     let path = path.as_str();
-    path.strip_prefix(publish::FOLDER)
-        .unwrap_or(path)
-        .to_owned()
+    path.strip_prefix(state::FOLDER).unwrap_or(path).to_owned()
 }

@@ -27,7 +27,7 @@ pub use lineage::{VersionRecord, ancestors};
 pub use name::{Month, MonthError};
 pub use view::render;
 
-use crate::{index::GatherError, publish};
+use crate::state::{self, GatherError};
 
 /// The hour in Paris up to which the forecast of a day is in time.
 const IN_TIME_HOUR: i8 = 12;
@@ -106,7 +106,7 @@ impl MonthPage {
     /// Returns an error if a port fails.
     pub async fn gather(ports: &Ports, month: Month) -> Result<Self, GatherError> {
         let rows = ports.warehouse.audit_log().await?;
-        let at = publish::time_of(ports, &rows);
+        let at = state::time_of(ports, &rows);
         // The forecast of a day is due at noon, so the present day counts from noon on.
         let noon = SignedDuration::from_hours(IN_TIME_HOUR.into());
         let present = Day::of(at.saturating_sub(noon).unwrap_or(at));
@@ -140,7 +140,7 @@ impl MonthPage {
         Ok(Self {
             month,
             at,
-            target: publish::target_option(&*ports.store),
+            target: state::target_option(&*ports.store),
             cost: Cost::of(events.collect()),
             champion: ports.registry.champion_state().await?.champion,
             versions: versions.iter().map(record).collect(),

@@ -35,6 +35,11 @@ impl Pages {
         }
     }
 
+    /// Returns the ports that the pages are made from.
+    pub const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
     /// Returns the address of the page of a week.
     pub fn address_of_week(&self, week: Week) -> PageAddress {
         PageAddress::of_week(&*self.ports.store, week)

@@ -25,6 +25,7 @@ pub use data::{
 };
 pub use gather::GatherError;
 
+use self::verdict::{NOTABLE_BIAS, Standing};
 use crate::{
     html::{Markup, plain},
     page::{Page, link},
@@ -39,9 +40,10 @@ pub fn path(week: Week) -> ObjectPath {
 /// Makes the page of a week. Equal data give equal pages.
 pub fn render(page: &WeekPage) -> String {
     let week = page.week;
+    let is_too_high = matches!(Standing::of(page), Standing::Worse | Standing::Major);
     let body: Markup = [
         verdict::answers(page),
-        numbers::key_numbers(page),
+        numbers::key_numbers(page, is_too_high, NOTABLE_BIAS),
         city::section(page),
         trend::section(page),
         counters::section(page),

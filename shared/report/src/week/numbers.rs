@@ -3,10 +3,7 @@
 use forecasting::metrics::Scores;
 use shared::week_report::WeekReport;
 
-use super::{
-    WeekPage,
-    verdict::{NOTABLE_BIAS, Standing},
-};
+use super::WeekPage;
 use crate::{
     html::{Markup, element, plain},
     page::key_number,
@@ -67,9 +64,8 @@ pub(super) fn gain(report: &WeekReport) -> Option<f64> {
     (naive.mae > 0.0).then_some(1.0 - report.live?.mae / naive.mae)
 }
 
-pub(super) fn key_numbers(page: &WeekPage) -> Markup {
-    let standing = Standing::of(page);
-    let is_too_high = matches!(standing, Standing::Worse | Standing::Major);
+/// Returns the numbers. The MAE is an alarm if `is_too_high`, and the bias from `notable_bias` on.
+pub(super) fn key_numbers(page: &WeekPage, is_too_high: bool, notable_bias: f64) -> Markup {
     let mut mae = Compared::of(page, |report| Some(report.live?.mae), |test| Some(test.mae));
     // Unlike the other numbers, each report has that of the test set.
     mae.test = Some(page.report.champion.test_mae);
@@ -78,7 +74,7 @@ pub(super) fn key_numbers(page: &WeekPage) -> Markup {
         |report| report.live?.relative_bias(),
         Scores::relative_bias,
     );
-    let is_biased = bias.week.is_some_and(|bias| bias.abs() >= NOTABLE_BIAS);
+    let is_biased = bias.week.is_some_and(|bias| bias.abs() >= notable_bias);
     let share = Compared::of(page, |report| report.live?.share, |test| test.share);
     let mut gain = Compared::of(page, gain, |_| None);
     gain.test = page.test.and_then(|test| {

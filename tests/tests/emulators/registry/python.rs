@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::{
     clock::{Clock, SystemClock},
     registry::{
-        CurvePoint, Operator, Registry, Run, RunInput, RunNotes, RunSource, Version,
+        CurvePoint, Operator, Registry, RegistryError, Run, RunInput, RunNotes, RunSource, Version,
         VersionDecision,
     },
     store::{Condition, Store},
@@ -216,6 +216,34 @@ async fn run_artifacts_are_the_model_files() {
         }
         assert_eq!(copy, expected, "{file}");
     }
+}
+
+#[tokio::test]
+async fn attached_file_is_an_artifact_of_the_run_and_replaced_by_the_next() {
+    let (name, store) = (place::unique("model"), memory());
+    let registry = open(&name, &store);
+    let version = registry.register(&run("the-run")).await.unwrap();
+    for page in ["an earlier page", "a page"] {
+        registry
+            .attach(version, "report/2021-W31.html", page.into())
+            .await
+            .unwrap();
+    }
+    let info = runs_of(&name).await[0]["info"].clone();
+    let uri = info["artifact_uri"].as_str().unwrap();
+    let path = uri.trim_start_matches("mlflow-artifacts:/");
+    let url = format!("/api/2.0/mlflow-artifacts/artifacts/{path}/report/2021-W31.html");
+    let reply = reqwest::get(place::mlflow().join(&url).unwrap())
+        .await
+        .unwrap();
+    let reply = reply.error_for_status().unwrap();
+    assert_eq!(reply.text().await.unwrap(), "a page");
+    let missing = Version::new(7);
+    let attached = registry.attach(missing, "report/2021-W31.html", "".into());
+    assert!(matches!(
+        attached.await,
+        Err(RegistryError::NotFound { version }) if version == missing
+    ));
 }
 
 /// Some servers store artifacts in a bucket and do not proxy them.

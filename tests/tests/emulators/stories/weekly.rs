@@ -5,10 +5,11 @@ use shared::{
     event::{DriftCheckRequested, Function, IngestRequested},
     registry::{Alias, Version},
 };
+use tests::eventually::eventually;
 
 use crate::{
     predictions::{assert_python_agrees, assert_python_publishes_the_same},
-    registry::runs_of,
+    registry::{files_of, runs_of},
     test_system::{Options, TestSystem},
 };
 
@@ -99,10 +100,23 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
     let decision = registry.version(second).await.unwrap().decision.unwrap();
     assert_eq!(decision.decision, "promoted");
     let today = SystemClock.now().as_millisecond();
-    for run in runs_of(&system.cloud.mlflow_model.clone().unwrap()).await {
+    let model = system.cloud.mlflow_model.clone().unwrap();
+    for run in runs_of(&model).await {
         for time in ["start_time", "end_time"] {
             let age = today - run["info"][time].as_i64().unwrap();
             assert!((0..86_400_000).contains(&age), "{time}: {run}");
         }
     }
+    // The function attaches the page after its audit row.
+    let page = format!("report/{}.html", day.week());
+    let awaited = "the page of the week beside the challenger's run";
+    eventually(awaited, async || {
+        for run in runs_of(&model).await {
+            if files_of(&run, "report").await.contains(&page) {
+                return Some(());
+            }
+        }
+        None
+    })
+    .await;
 }

@@ -14,7 +14,7 @@ use google_cloud::{BigQueryWarehouse, CloudSettings};
 use serde_json::{Value, json};
 use shared::{
     store::{MemoryStore, Store},
-    warehouse::{Warehouse, WarehouseError},
+    warehouse::{ExportFormat, Warehouse, WarehouseError},
 };
 use tests::bigquery_fake::{BigQueryFake, LOCATION};
 use tokio::task::JoinSet;
@@ -253,8 +253,9 @@ fn loaded(fake: &BigQueryFake) -> Vec<u32> {
 async fn export_to_a_store_without_bucket_fails_before_any_request() {
     let (fake, warehouse) = open().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let folder = "exports/a".parse().unwrap();
     let exported = warehouse
-        .export_counts((day(), day()), &store, &"exports/a".parse().unwrap())
+        .export_counts((day(), day()), &store, &folder, ExportFormat::Csv)
         .await;
     let text = chain(&exported.unwrap_err());
     assert!(

@@ -1,27 +1,29 @@
-//! The curves of a training, for the registry.
+//! The errors of a training after each round, as curves of its run.
 
 use std::collections::BTreeMap;
 
-use model::Round;
 use shared::registry::CurvePoint;
+
+use crate::Round;
 
 /// The maximum number of points of a curve, apart from the last one.
 const POINTS: u32 = 50;
 
-/// The errors after each round.
-#[derive(Debug, Default)]
-pub(super) struct Curves {
+/// The errors of a training after each round.
+#[derive(Clone, Debug, Default)]
+pub struct Curves {
     rounds: Vec<Round>,
 }
 
 impl Curves {
     /// Adds the errors after a round.
-    pub(super) fn add(&mut self, round: Round) {
+    pub fn add(&mut self, round: Round) {
         self.rounds.push(round);
     }
 
-    /// Returns the curves by name, with points at equal intervals and the last round.
-    pub(super) fn by_name(&self) -> BTreeMap<String, Vec<CurvePoint>> {
+    /// Returns the curves by name, with points at equal intervals and the last round. A curve
+    /// without points is left out, for example that of the held-out rows without early stopping.
+    pub fn by_name(&self) -> BTreeMap<String, Vec<CurvePoint>> {
         let curves = [
             (
                 "boosted_sqrt_mae",
