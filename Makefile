@@ -23,7 +23,7 @@ TAG ?= $(shell git describe --always --abbrev=12 --dirty=-$$(git diff HEAD | git
 # The URL of the repository in the labels of images: https, without credentials.
 SOURCE ?= $(shell git config --get remote.origin.url | sed -E 's|^git@([^:]+):|https://\1/|; s|^ssh://|https://|; s|//[^/@]*@|//|; s|\.git$$||')
 FUNCTIONS := drift-check evaluate fine-tune ingest predict promote
-SERVICES := $(FUNCTIONS) mlflow mlflow-operators
+SERVICES := $(FUNCTIONS) mlflow
 # The resources that images and secrets need, terraform's right to act as service accounts, and the
 # rights without which Cloud Run refuses a revision. IAM takes minutes to apply a new right, so all
 # are granted before the first deployment. Metrics take minutes to become known, too.
@@ -66,6 +66,10 @@ setup-emulators: ## Install Python, Java and the emulators' Python packages if t
 .PHONY: setup-browser
 setup-browser: ## Install Python, Chromium and a font if they are missing
 	@.ci/setup browser
+
+.PHONY: setup-mlflow
+setup-mlflow: ## Install PostgreSQL, and MLflow with the emulators' Python packages, if they are missing
+	@.ci/setup mlflow
 
 .PHONY: setup-infra
 setup-infra: ## Install shellcheck, hadolint, check-jsonschema and actionlint if they are missing
@@ -148,6 +152,10 @@ PICTURES ?= target/pictures
 test-browser: setup setup-browser ## Open the pages of a run on sample data in Chromium, check them, and write pictures to PICTURES
 	cargo nextest run --locked --workspace --filterset 'package(report) & test(pages_are_written_for_a_browser)'
 	python3 tests/browser/pages.py sample target/debug/bike-traffic target/pages --pictures $(PICTURES)
+
+.PHONY: test-mlflow
+test-mlflow: setup-mlflow ## Start infra/mlflow/start.py with PostgreSQL, and count its connections
+	.venv-emulators/bin/python infra/tests/mlflow_start.py
 
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation

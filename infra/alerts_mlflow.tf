@@ -1,4 +1,4 @@
-# Alerts on the registry: MLflow's services and their database.
+# Alerts on the registry: MLflow's service and its database.
 
 resource "google_monitoring_alert_policy" "mlflow_errors" {
   display_name          = "${local.title}: errors of MLflow"
@@ -9,7 +9,7 @@ resource "google_monitoring_alert_policy" "mlflow_errors" {
   conditions {
     display_name = "five responses of MLflow in an hour were 5xx"
     condition_threshold {
-      filter     = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\" AND resource.labels.service_name=starts_with(\"mlflow\") AND metric.labels.response_code_class=\"5xx\""
+      filter     = "resource.type=\"cloud_run_revision\" AND metric.type=\"run.googleapis.com/request_count\" AND resource.labels.service_name=\"mlflow\" AND metric.labels.response_code_class=\"5xx\""
       comparison = "COMPARISON_GT"
       # Fewer are repeated by their callers.
       threshold_value = 4
@@ -43,7 +43,7 @@ resource "google_monitoring_alert_policy" "mlflow_start" {
   conditions {
     display_name = "Cloud Run logged an error about an instance of MLflow"
     condition_matched_log {
-      filter = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^mlflow\" AND log_id(\"run.googleapis.com/varlog/system\") AND severity>=ERROR"
+      filter = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"mlflow\" AND log_id(\"run.googleapis.com/varlog/system\") AND severity>=ERROR"
     }
   }
 

@@ -144,15 +144,12 @@ policy() { # CONSTRAINT FIELD
 # Prints a line for each policy that would make a step of the deployment fail.
 forbidden() {
   local ingress
-  if [[ $(policy run.managed.requireInvokerIam enforce) == *True* ]]; then
-    say "run.managed.requireInvokerIam forbids the MLflow endpoint of the functions: section \"Invoker IAM\""
-  fi
   ingress=$(policy run.allowedIngress values.allowedValues)
   if [[ -n $ingress && (" ${ingress//[;,\[\]\']/ } " != *" all "* || " ${ingress//[;,\[\]\']/ } " != *" internal "*) ]]; then
     say "run.allowedIngress allows $ingress; needed are all and internal: section \"Ingress\""
   fi
   if [[ $(policy sql.restrictPublicIp enforce) == *True* ]]; then
-    say "sql.restrictPublicIp forbids the address of the database: section \"Public address of the database\""
+    say "sql.restrictPublicIp forbids the public address of the database: section \"Public address of the database\""
   fi
   if [[ -n $(policy run.allowedBinaryAuthorizationPolicies values.allowedValues) ]]; then
     say "run.allowedBinaryAuthorizationPolicies requires a policy of each service: section \"Binary Authorization\""

@@ -39,7 +39,7 @@ locals {
     },
     {
       title  = "MLflow: responses by status"
-      filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=starts_with(\"mlflow\")"
+      filter = "metric.type=\"run.googleapis.com/request_count\" resource.type=\"cloud_run_revision\" resource.label.service_name=\"mlflow\""
       period = "3600s", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group = ["resource.label.service_name", "metric.label.response_code_class"], type = "STACKED_BAR"
     },
     {

@@ -11,23 +11,20 @@ locals {
 
   # Values of the settings that functions.json names. Secret values are in `secrets`.
   settings = {
-    BQ_LOCATION              = var.region
-    ENVIRONMENT              = var.environment
-    FINE_TUNE                = var.fine_tune
-    GCS_BUCKET               = google_storage_bucket.artifacts.name
-    GOOGLE_CLOUD_PROJECT     = var.project_id
-    MLFLOW_TRACKING_URI      = module.mlflow_for_functions.uri
-    MLFLOW_TRACKING_USERNAME = local.mlflow_username
-    OPEN_DATA_URL            = var.open_data_url
-    POLICY                   = var.policy
-    # Cloud Run checks the token of each push and forwards it without its signature, so a function
-    # cannot check it again: https://cloud.google.com/run/docs/troubleshooting#signature-removed
-    PUSH_AUDIENCE = "off"
-    RUST_LOG      = var.log_level
+    BQ_LOCATION          = var.region
+    ENVIRONMENT          = var.environment
+    FINE_TUNE            = var.fine_tune
+    GCS_BUCKET           = google_storage_bucket.artifacts.name
+    GOOGLE_CLOUD_PROJECT = var.project_id
+    MLFLOW_TRACKING_URI  = module.mlflow.uri
+    OPEN_DATA_URL        = var.open_data_url
+    POLICY               = var.policy
+    RUST_LOG             = var.log_level
   }
+  # The module sets these itself, so that they agree with its push subscription.
+  push_settings = ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"]
   secrets = {
-    MLFLOW_TRACKING_PASSWORD = google_secret_manager_secret.secret["mlflow-password"].secret_id
-    NOTIFY_WEBHOOK           = google_secret_manager_secret.secret["notify-webhook"].secret_id
+    NOTIFY_WEBHOOK = google_secret_manager_secret.secret["notify-webhook"].secret_id
   }
 
   # Cloud Run starts no revision with a secret that has no version.
@@ -59,11 +56,11 @@ module "function" {
   generation    = var.secret_generation
   callers       = each.key == "predict" ? var.predict_callers : []
 
-  environment = { for name in local.names[each.key] : name => local.settings[name] if !contains(keys(local.secrets), name) }
+  environment = { for name in setsubtract(local.names[each.key], local.push_settings) : name => local.settings[name] if !contains(keys(local.secrets), name) }
   secrets     = { for name in local.names[each.key] : name => local.secrets[name] if contains(keys(local.secrets), name) }
 
-  # Functions that log in to MLflow reach it through the network. ingest needs the internet instead.
-  subnetwork = contains(local.names[each.key], "MLFLOW_TRACKING_PASSWORD") ? {
+  # ingest reaches the city, so it gets neither the network nor a call to MLflow.
+  subnetwork = each.value.mlflow ? {
     network    = google_compute_network.functions.name
     subnetwork = google_compute_subnetwork.functions.name
   } : null

@@ -1,26 +1,22 @@
-# MLflow's server on Cloud Run, its database, and its two endpoints.
+# MLflow's server on Cloud Run, and its database.
 #
 # The database is Cloud SQL instead of SQLite on a mounted bucket: the champion is an alias in the
 # database, and Cloud Storage offers neither the locks nor the partial writes that SQLite needs.
 # Cloud SQL is the only part of this system that costs money while idle.
 #
-# A request has one Authorization header, so each endpoint checks one kind of credentials:
-#   mlflow            For functions: a password, checked by MLflow's basic-auth app. Only the
-#                     project's network reaches this endpoint. For the reasons against a Google
-#                     token checked by Cloud Run, see docs/deploy.md, section "What protects it".
-#   mlflow-operators  For people: a Google token of a member of `operators`, checked by Cloud Run.
+# Cloud Run checks every caller by a Google ID token: the accounts of the functions that use MLflow,
+# and the members of `operators`, themselves or through the account `operators`.
 #
-# Both endpoints proxy artifacts to the MLflow bucket, so no client needs access to the bucket.
-# Cloud Run limits a request to 32 MiB; a model of 300 rounds has 1.2 MB.
+# The server proxies artifacts to the MLflow bucket, so no client needs access to the bucket. Cloud
+# Run limits a request to 32 MiB; a model of 300 rounds has 1.2 MB.
 
 locals {
-  mlflow_username = "functions"
-
   mlflow_email  = "${google_service_account.mlflow.account_id}@${var.project_id}.iam.gserviceaccount.com"
   mlflow_member = "serviceAccount:${local.mlflow_email}"
 
   mlflow_server = {
     project_id      = var.project_id
+    private_network = var.mlflow_database_private_network
     region          = var.region
     image           = local.images["mlflow"]
     protected       = local.protected
@@ -63,13 +59,15 @@ resource "google_sql_database_instance" "mlflow" {
     disk_autoresize             = true
     disk_autoresize_limit       = 50
     deletion_protection_enabled = local.protected
-    # Only connections through Google's connectors, which check IAM, are accepted.
-    connector_enforcement = "REQUIRED"
+    # With a public address, only connections through Google's connectors, which check IAM, are
+    # accepted. Cloud Run's connector does not use a private address.
+    connector_enforcement = var.mlflow_database_private_network == null ? "REQUIRED" : "NOT_REQUIRED"
 
     ip_configuration {
-      # Cloud Run's connector uses the public address. There are no authorized networks.
-      ipv4_enabled = true
-      ssl_mode     = "ENCRYPTED_ONLY"
+      # There are no authorized networks.
+      ipv4_enabled    = var.mlflow_database_private_network == null
+      private_network = try(var.mlflow_database_private_network.network, null)
+      ssl_mode        = "ENCRYPTED_ONLY"
     }
 
     backup_configuration {
@@ -99,13 +97,31 @@ resource "google_sql_database" "mlflow" {
   deletion_policy = "ABANDON"
 }
 
-module "mlflow_for_functions" {
+moved {
+  from = module.mlflow_for_functions
+  to   = module.mlflow
+}
+
+# Terraform does not delete a protected service. docs/deploy.md has the command, in the section
+# "Upgrade from two MLflow services".
+removed {
+  from = module.mlflow_for_operators
+
+  lifecycle {
+    destroy = false
+  }
+}
+
+module "mlflow" {
   source = "./modules/mlflow-endpoint"
 
-  name            = "mlflow"
-  server          = local.mlflow_server
-  login           = { username = local.mlflow_username, password_secret = google_secret_manager_secret.secret["mlflow-password"].secret_id }
-  invoker_members = []
+  name   = "mlflow"
+  server = local.mlflow_server
+  invoker_members = setunion(
+    var.operators,
+    ["serviceAccount:${google_service_account.operators.account_id}@${var.project_id}.iam.gserviceaccount.com"],
+    [for name, function in local.functions : "serviceAccount:${module.function[name].account_ids.function}@${var.project_id}.iam.gserviceaccount.com" if function.mlflow],
+  )
 
   depends_on = [
     google_project_iam_member.mlflow_database,
@@ -113,18 +129,6 @@ module "mlflow_for_functions" {
     google_service_account_iam_member.deployer,
     google_sql_database.mlflow,
   ]
-}
-
-module "mlflow_for_operators" {
-  source = "./modules/mlflow-endpoint"
-
-  name            = "mlflow-operators"
-  server          = local.mlflow_server
-  login           = null
-  invoker_members = var.operators
-
-  # The first server to start creates the tables. Two servers that start together would conflict.
-  depends_on = [module.mlflow_for_functions]
 }
 
 resource "google_storage_bucket_iam_member" "mlflow" {

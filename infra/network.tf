@@ -1,9 +1,9 @@
-# Functions reach MLflow through a network of the project, because the MLflow endpoint for functions
-# is closed to the internet. The network reaches only Google's own services: it has no NAT unless
-# functions send notifications, and no instance has a public address.
+# Functions that use MLflow call Google's services through a network of the project. The network
+# reaches nothing else: it has no NAT unless functions send notifications, and no instance has a public
+# address.
 resource "google_compute_network" "functions" {
   name                    = "functions"
-  description             = "From the functions to MLflow and Google's services"
+  description             = "From the functions to Google's services"
   auto_create_subnetworks = false
 }
 

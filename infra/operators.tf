@@ -3,6 +3,22 @@
 # fine-tune), use MLflow (its invokers are in mlflow.tf), and read the logs, metrics and services
 # that the runbook refers to. No function has any of these roles.
 
+# Calls MLflow for the commands of operators. Google gives a program ID tokens of a service account,
+# which it can renew, but none of a person. The account has no other role.
+resource "google_service_account" "operators" {
+  account_id   = "operators"
+  display_name = "bike-traffic operators"
+  description  = "Calls MLflow for the commands of people on call, who impersonate it"
+}
+
+resource "google_service_account_iam_member" "operators" {
+  for_each = var.operators
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${google_service_account.operators.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = each.value
+}
+
 locals {
   # One element for each pair of an operator and a resource or role.
   operator_topics   = { for pair in setproduct(var.operators, keys(google_pubsub_topic.event)) : join(" ", pair) => pair }

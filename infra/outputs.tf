@@ -8,9 +8,14 @@ output "functions" {
   value       = { for name, function in module.function : name => function.uri }
 }
 
-output "mlflow_for_operators" {
-  description = "The URL of MLflow for people, which is the value of MLFLOW_TRACKING_URI on their machines."
-  value       = module.mlflow_for_operators.uri
+output "mlflow" {
+  description = "The URL of MLflow, which is the value of the setting MLFLOW_TRACKING_URI."
+  value       = module.mlflow.uri
+}
+
+output "mlflow_account" {
+  description = "The account that operators impersonate to call MLflow, which is the value of the setting MLFLOW_ACCOUNT on their machines."
+  value       = "${google_service_account.operators.account_id}@${var.project_id}.iam.gserviceaccount.com"
 }
 
 output "mlflow_instance" {

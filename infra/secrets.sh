@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Adds versions to the secrets. Passwords are generated, so nobody sees or types them.
 #
-# Usage: infra/secrets.sh PROJECT database|password|webhook...
-#   infra/secrets.sh bike-traffic-dev database password
+# Usage: infra/secrets.sh PROJECT database|webhook...
+#   infra/secrets.sh bike-traffic-dev database
 #
 #   database  sets a new password for MLflow's database user, which it creates if needed, and stores
 #             the URL of the database with this password
-#   password  stores a new password for the login of functions to MLflow
 #   webhook   reads the address of a chat's webhook from standard input and stores it
 #
 # Afterwards, raise `secret_generation` in environments/*.tfvars and deploy. The script needs gcloud,
@@ -30,9 +29,11 @@ add_version() { # SECRET; reads the value from standard input
 }
 
 database() {
-  local password connection
+  local password described connection has_public_address address location
   password=$(new_password)
-  connection=$(gcloud sql instances describe "$instance" --project="$project" --format='value(connectionName)')
+  described=$(gcloud sql instances describe "$instance" --project="$project" \
+    --format='value(connectionName,settings.ipConfiguration.ipv4Enabled,ipAddresses[0].ipAddress)')
+  IFS=$'\t' read -r connection has_public_address address <<<"$described"
   # Passed in a file, because other users of this machine can read the arguments of a command.
   printf -- '--password: "%s"\n' "$password" >"$flags"
   if gcloud sql users list --instance="$instance" --project="$project" --format='value(name)' | grep -qx "$user"; then
@@ -42,13 +43,11 @@ database() {
     say "creating the database user $user"
     gcloud sql users create "$user" --instance="$instance" --project="$project" --flags-file="$flags"
   fi
+  # Cloud Run's connector, or the private address, if the instance has no other.
+  location="/$database?host=/cloudsql/$connection"
+  [ "$has_public_address" != False ] || location="$address/$database?sslmode=require"
   # The URL names the driver, because SQLAlchemy's default driver is not in the image.
-  printf 'postgresql+psycopg2://%s:%s@/%s?host=/cloudsql/%s' "$user" "$password" "$database" "$connection" |
-    add_version mlflow-database
-}
-
-password() {
-  new_password | add_version mlflow-password
+  printf 'postgresql+psycopg2://%s:%s@%s' "$user" "$password" "$location" | add_version mlflow-database
 }
 
 webhook() {
@@ -66,7 +65,7 @@ readonly project=$1
 shift
 for secret in "$@"; do
   case $secret in
-    database | password | webhook) ;;
+    database | webhook) ;;
     *) usage ;;
   esac
 done

@@ -3,7 +3,6 @@ locals {
   # value is in the state.
   secret_ids = {
     mlflow-database = "The URL of the MLflow database, including its password"
-    mlflow-password = "The password that functions use to log in to MLflow"
     notify-webhook  = "The address of the chat that receives notifications"
   }
 }

@@ -140,6 +140,26 @@ variable "mlflow_availability" {
   }
 }
 
+variable "mlflow_database_private_network" {
+  description = <<-E
+    The network with private services access in which the MLflow database has its only address, as
+    projects/PROJECT/global/networks/NAME, and the subnetwork in the region from which MLflow reaches it, as
+    projects/PROJECT/regions/REGION/subnetworks/NAME. null for a public address, which accepts connections through
+    Google's connectors only.
+  E
+  type        = object({ network = string, subnetwork = string })
+  default     = null
+
+  validation {
+    condition = var.mlflow_database_private_network == null || try(
+      can(regex("^projects/[a-z0-9.:-]+/global/networks/[a-z0-9-]+$", var.mlflow_database_private_network.network)) &&
+      can(regex("^projects/[a-z0-9.:-]+/regions/${var.region}/subnetworks/[a-z0-9-]+$", var.mlflow_database_private_network.subnetwork)),
+      false,
+    )
+    error_message = "network must be projects/PROJECT/global/networks/NAME, and subnetwork projects/PROJECT/regions/REGION/subnetworks/NAME in the region of this environment."
+  }
+}
+
 variable "mlflow_tier" {
   description = "The machine type of the MLflow database. The smallest is sufficient for one model version per week."
   type        = string
@@ -277,13 +297,13 @@ variable "secret_generation" {
 }
 
 variable "subnet_range" {
-  description = "The IP range of the functions in the network. Each instance takes up to two addresses."
+  description = "The IP range of the functions in the network. Each instance takes up to two addresses, and during a deployment the instances of two revisions run. An address stays in use for twenty minutes after its instance."
   type        = string
-  default     = "10.8.0.0/26"
+  default     = "10.8.0.0/24"
   nullable    = false
 
   validation {
     condition     = can(cidrhost(var.subnet_range, 0)) && try(tonumber(split("/", var.subnet_range)[1]) <= 26, false)
-    error_message = "subnet_range must have at least 64 addresses, for example 10.8.0.0/26, which is the minimum of Cloud Run."
+    error_message = "subnet_range must have at least 64 addresses, which is the minimum of Cloud Run, for example 10.8.0.0/24."
   }
 }

@@ -74,7 +74,6 @@ stops() { # POLICY VALUE SECTION
   grep -qxF "## $3" ../docs/organisations.md || fail "names a section that docs/organisations.md lacks: $3"
   if grep -qE ' (create|add-iam-policy-binding) ' "$CALLS.policy"; then fail "creates something in spite of the policy $1 = $2"; fi
 }
-stops run.managed.requireInvokerIam True "Invoker IAM"
 stops run.allowedIngress internal "Ingress"
 stops run.allowedIngress 'internal-and-cloud-load-balancing;all' "Ingress"
 stops sql.restrictPublicIp True "Public address of the database"
@@ -85,6 +84,8 @@ goes_on() { # POLICY VALUE
 }
 goes_on run.allowedIngress "['all', 'internal']"
 goes_on sql.restrictPublicIp False
+# Cloud Run checks the callers of every service.
+goes_on run.managed.requireInvokerIam True
 SKIP_POLICIES=1 goes_on sql.restrictPublicIp True
 
 option() { # NAME; prints the values of the option, one per line

@@ -24,7 +24,7 @@ run "services_have_a_service_level_scaling_block" {
   assert {
     # Cloud Run returns the block with zeros for every service. Without a block in the
     # configuration, every plan removes it.
-    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow_for_functions.service, module.mlflow_for_operators.service]) :
+    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow.service]) :
     [for scaling in service.scaling : scaling.min_instance_count] == [0]])
     error_message = "Every service must have a service-level scaling block."
   }

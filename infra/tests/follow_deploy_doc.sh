@@ -110,15 +110,13 @@ for call in \
   'terraform .*apply .*-target=google_secret_manager_secret_iam_member.mlflow' \
   'gcloud sql users create mlflow' \
   'gcloud secrets versions add mlflow-database' \
-  'gcloud secrets versions add mlflow-password' \
   'docker build ' \
   'docker login ' \
   'docker push ' \
   'gcloud artifacts docker images describe ' \
   'terraform .*apply -var-file=[^ ]*images.tfvars.json .*image_tag=[^ ]*$' \
   'gcloud run services describe ingest .*latestReadyRevisionName' \
-  'gcloud run services describe mlflow-operators .*status.url' \
-  'gcloud auth print-identity-token' \
+  'gcloud run services describe mlflow .*status.url' \
   'bike-traffic train --cloud' \
   'bike-traffic ingest --cloud' \
   'bike-traffic status --cloud'; do

@@ -34,7 +34,7 @@ run "latest_revision_receives_all_traffic" {
   command = plan
 
   assert {
-    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow_for_functions.service, module.mlflow_for_operators.service]) :
+    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow.service]) :
     [for target in service.traffic : "${target.type} ${target.percent}"] == ["TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST 100"]])
     error_message = "A deployment must undo the pinning of a revision."
   }
@@ -53,12 +53,12 @@ run "settings_match_functions_json" {
     error_message = "Settings in not_passed of functions.json must not be passed."
   }
   assert {
-    condition     = alltrue([for function in module.function : alltrue([for variable in function.service.template[0].containers[0].env : variable.value == null && length(variable.value_source) == 1 if strcontains(variable.name, "PASSWORD")])])
-    error_message = "A password must come from Secret Manager."
+    condition     = !anytrue([for function in module.function : anytrue([for variable in function.service.template[0].containers[0].env : strcontains(variable.name, "PASSWORD") || strcontains(variable.name, "TOKEN")])])
+    error_message = "Functions must fetch tokens of their own account, instead of receiving a password or a token."
   }
   assert {
-    condition     = !contains(local.names["ingest"], "MLFLOW_TRACKING_PASSWORD") && length(module.function["ingest"].service.template[0].vpc_access) == 0
-    error_message = "ingest must reach the internet and have no login to MLflow."
+    condition     = !local.functions["ingest"].mlflow && length(module.function["ingest"].service.template[0].vpc_access) == 0
+    error_message = "ingest must reach the internet and not call MLflow."
   }
   assert {
     condition     = alltrue([for name, function in module.function : function.service.template[0].vpc_access[0].egress == "ALL_TRAFFIC" if name != "ingest"])
@@ -83,7 +83,15 @@ run "push_requests_are_authenticated" {
   }
   assert {
     condition     = alltrue([for function in module.function : function.service.invoker_iam_disabled == false])
-    error_message = "Cloud Run must authenticate callers, because the functions do not: PUSH_AUDIENCE is off."
+    error_message = "Cloud Run must authenticate callers, because it removes the signatures that functions could verify."
+  }
+  assert {
+    condition = alltrue([for function in module.function : alltrue([for subscription in function.pushes :
+      { for variable in function.service.template[0].containers[0].env : variable.name => variable.value if startswith(variable.name, "PUSH_") } == {
+        PUSH_AUDIENCE        = "cloud-run:${subscription.push_config[0].oidc_token[0].audience}"
+        PUSH_SERVICE_ACCOUNT = subscription.push_config[0].oidc_token[0].service_account_email
+    }])])
+    error_message = "A function must accept events from the account of its push subscriptions only, because a caller of predict could forge them."
   }
   assert {
     condition     = alltrue([for name, function in module.function : toset(function.invokers) == toset(["serviceAccount:push-${name}@a-project.iam.gserviceaccount.com"]) && function.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY" if name != "predict"])

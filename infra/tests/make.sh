@@ -85,6 +85,20 @@ digests ingest mlflow
   fail "deploy writes invalid digests: $(cat "$folder/images.tfvars.json")"
 if digests ingest absent 2>/dev/null; then fail "deploy accepts an image without a digest"; fi
 
+# secrets.sh stores the URL of the connector, or of the private address if there is no other.
+cat >"$folder/gcloud" <<'END'
+#!/usr/bin/env bash
+case $* in
+  "sql instances describe "*) printf '%b\n' "$DESCRIBED" ;;
+  "secrets versions add mlflow-database "*) cat >"$CALLS.secret" ;;
+esac
+END
+for addresses in 'a:b:mlflow\tTrue\t192.0.2.1 @/mlflow?host=/cloudsql/a:b:mlflow' 'a:b:mlflow\tFalse\t10.1.2.3 @10.1.2.3/mlflow?sslmode=require'; do
+  DESCRIBED=${addresses% *} PATH=$folder:$PATH ./secrets.sh a-project database >/dev/null
+  stored=$(<"$CALLS.secret")
+  [[ $stored =~ ^postgresql\+psycopg2://mlflow:[0-9a-f]{48}"${addresses##* }"$ ]] || fail "foundation: secrets.sh stores another URL of the database: $stored"
+done
+
 # A canary gets traffic only after its test, and the way back is the revision before.
 cat >"$folder/gcloud" <<'END'
 #!/usr/bin/env bash

@@ -6,8 +6,7 @@ mock_provider "google" {
 
 variables {
   server          = { project_id = "a-project", region = "europe-west1", image = "europe-west1-docker.pkg.dev/a-project/bike-traffic/mlflow:0123abc", protected = false, service_account = "mlflow@a-project.iam.gserviceaccount.com", instance = "a-project:europe-west1:mlflow", artifacts = "gs://a-project-bike-traffic-mlflow", database_secret = "mlflow-database", generation = 1 }
-  invoker_members = []
-  login           = { username = "functions", password_secret = "mlflow-password" }
+  invoker_members = ["group:on-call@example.com"]
   name            = "mlflow"
 }
 
@@ -115,28 +114,15 @@ run "fractional_generation_is_rejected" {
   expect_failures = [var.server]
 }
 
-run "invokers_with_a_login_are_rejected" {
+run "endpoint_without_invokers_is_rejected" {
   command = plan
   module {
     source = "./modules/mlflow-endpoint"
   }
 
   variables {
-    invoker_members = ["group:on-call@example.com"]
+    invoker_members = []
   }
 
-  expect_failures = [var.login]
-}
-
-run "username_with_colon_is_rejected" {
-  command = plan
-  module {
-    source = "./modules/mlflow-endpoint"
-  }
-
-  variables {
-    login = { username = "a:b", password_secret = "mlflow-password" }
-  }
-
-  expect_failures = [var.login]
+  expect_failures = [var.invoker_members]
 }

@@ -73,7 +73,7 @@ run "images_are_deployed_by_digest" {
   }
 
   assert {
-    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow_for_functions.service, module.mlflow_for_operators.service]) :
+    condition = alltrue([for service in concat(values(module.function)[*].service, [module.mlflow.service]) :
     endswith(service.template[0].containers[0].image, "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")])
     error_message = "Every service must run the image with its digest."
   }

@@ -23,8 +23,8 @@ run "prod_resources_are_protected_from_deletion" {
     error_message = "Services must be protected from deletion."
   }
   assert {
-    condition     = module.mlflow_for_functions.service.deletion_protection && module.mlflow_for_operators.service.deletion_protection
-    error_message = "MLflow services must be protected from deletion."
+    condition     = module.mlflow.service.deletion_protection
+    error_message = "MLflow must be protected from deletion."
   }
   assert {
     condition     = !google_storage_bucket.artifacts.force_destroy && !google_storage_bucket.mlflow.force_destroy

@@ -61,6 +61,7 @@ run "grants_are_on_the_allow_list" {
       "google_pubsub_topic_iam_member.operators",
       "google_secret_manager_secret_iam_member.mlflow",
       "google_service_account_iam_member.deployer",
+      "google_service_account_iam_member.operators",
       "google_service_account_iam_member.pipeline",
       "google_service_account_iam_member.pipeline_impersonates",
       "google_storage_bucket_iam_member.mlflow",
@@ -96,7 +97,6 @@ run "functions_have_the_roles_of_functions_json" {
     condition = alltrue([for name, function in module.function : function.roles == merge(
       { for topic in local.functions[name].publishes : "topic ${topic}" => "roles/pubsub.publisher" },
       { for dataset, need in local.functions[name].tables : "dataset ${dataset}" => need == "write" ? "roles/bigquery.dataEditor" : "roles/bigquery.dataViewer" },
-      { for secret in name == "ingest" ? [] : ["mlflow-password"] : "secret ${secret}" => "roles/secretmanager.secretAccessor" },
       {
         "bucket a-project-bike-traffic"              = "roles/storage.objectViewer"
         "bucket a-project-bike-traffic, own objects" = "roles/storage.objectUser"
@@ -174,10 +174,15 @@ run "operators_have_read_and_publish_roles" {
       values(google_project_iam_member.operators)[*].member,
       values(google_project_iam_member.operators_jobs)[*].member,
       values(google_pubsub_topic_iam_member.operators)[*].member,
+      values(google_service_account_iam_member.operators)[*].member,
       values(google_storage_bucket_iam_member.operators)[*].member,
-      module.mlflow_for_operators.invokers,
     )) == var.operators
     error_message = "Operator roles must be granted to exactly the members in operators."
+  }
+  assert {
+    condition = alltrue([for grant in google_service_account_iam_member.operators :
+    grant.role == "roles/iam.serviceAccountOpenIdTokenCreator" && grant.service_account_id == "projects/a-project/serviceAccounts/operators@a-project.iam.gserviceaccount.com"])
+    error_message = "Operators must be able to create ID tokens of their account, but no access tokens, and of no other account."
   }
 }
 
@@ -192,7 +197,6 @@ run "mlflow_has_roles_on_its_own_resources" {
     condition = alltrue([for grant in [
       google_project_iam_member.mlflow_database,
       google_secret_manager_secret_iam_member.mlflow["mlflow-database"],
-      google_secret_manager_secret_iam_member.mlflow["mlflow-password"],
       google_storage_bucket_iam_member.mlflow,
     ] : grant.member == "serviceAccount:mlflow@a-project.iam.gserviceaccount.com"])
     error_message = "MLflow's roles must be granted to its own account only."
@@ -202,8 +206,12 @@ run "mlflow_has_roles_on_its_own_resources" {
     error_message = "MLflow must be able to read its secrets but not to change them."
   }
   assert {
-    condition     = length(module.mlflow_for_functions.invokers) == 0
-    error_message = "The endpoint with a login must have no invokers."
+    condition = toset(module.mlflow.invokers) == toset(concat(
+      tolist(var.operators),
+      ["serviceAccount:operators@a-project.iam.gserviceaccount.com"],
+      [for name in ["drift-check", "evaluate", "fine-tune", "predict", "promote"] : "serviceAccount:fn-${name}@a-project.iam.gserviceaccount.com"],
+    ))
+    error_message = "MLflow must admit the functions that use it, the operators and their account, and nobody else."
   }
 }
 
@@ -243,16 +251,12 @@ run "grants_and_endpoints_exclude_public_access" {
     error_message = "Without predict_callers, functions must be reachable only from within the project."
   }
   assert {
-    condition     = module.mlflow_for_functions.service.invoker_iam_disabled && module.mlflow_for_functions.service.ingress == "INGRESS_TRAFFIC_INTERNAL_ONLY"
-    error_message = "The MLflow endpoint with a login must be closed to the internet."
+    condition     = !module.mlflow.service.invoker_iam_disabled && length(regexall("invoker_iam_disabled\\s*=\\s*(?:true|var)", run.configuration.text)) == 0
+    error_message = "Cloud Run must check the callers of every service."
   }
   assert {
-    condition     = !module.mlflow_for_operators.service.invoker_iam_disabled
-    error_message = "Cloud Run must check callers of the MLflow endpoint without a login."
-  }
-  assert {
-    condition     = contains([for variable in module.mlflow_for_functions.service.template[0].containers[0].env : variable.name], "MLFLOW_TRACKING_PASSWORD")
-    error_message = "The MLflow endpoint for functions must require a password."
+    condition     = !anytrue([for variable in module.mlflow.service.template[0].containers[0].env : strcontains(variable.name, "PASSWORD")]) && keys(google_secret_manager_secret.secret) == ["mlflow-database", "notify-webhook"]
+    error_message = "There must be no password besides that of the database."
   }
   assert {
     condition     = length(google_sql_database_instance.mlflow.settings[0].ip_configuration[0].authorized_networks) == 0 && google_sql_database_instance.mlflow.settings[0].connector_enforcement == "REQUIRED"

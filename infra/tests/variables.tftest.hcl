@@ -91,6 +91,29 @@ run "seasonal_adaptations_without_a_reason_are_rejected" {
   expect_failures = [var.seasonal_adaptations]
 }
 
+run "private_subnetwork_of_another_region_is_rejected" {
+  command = plan
+
+  variables {
+    mlflow_database_private_network = {
+      network    = "projects/a-project/global/networks/ours"
+      subnetwork = "projects/a-project/regions/us-east1/subnetworks/ours"
+    }
+  }
+
+  expect_failures = [var.mlflow_database_private_network]
+}
+
+run "name_of_a_private_network_without_its_project_is_rejected" {
+  command = plan
+
+  variables {
+    mlflow_database_private_network = { network = "ours", subnetwork = "projects/a-project/regions/europe-west1/subnetworks/ours" }
+  }
+
+  expect_failures = [var.mlflow_database_private_network]
+}
+
 run "unknown_availability_is_rejected" {
   command = plan
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use report::publish::{PageAddress, Pages, week_of};
-use runtime::{Context, Error, Handler, Outcome, check_is_over};
+use runtime::{Context, Error, Handler, Outcome, check_is_over, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     address::ObjectPath,
@@ -142,8 +142,10 @@ impl Handler for DriftCheck {
         pages.update(week, move || fence.check()).await;
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that there is a champion.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
         registry::champion(&*self.registry).await?;
         Ok(())
     }

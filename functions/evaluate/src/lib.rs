@@ -15,7 +15,7 @@ use forecasting::{
 };
 use model::{Model, ModelCard, Threads};
 use report::publish::{PageAddress, Pages, week_of};
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     Timestamp,
@@ -199,8 +199,10 @@ impl Handler for Evaluate {
         pages.update(week, move || fence.check()).await;
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that there is a champion.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
         registry::champion(&*self.registry).await?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use forecasting::{coverage::Coverage, policy::Policy};
 use model::{FineTuneRecipe, Model, StrategyName, Threads};
 use report::publish::{PageAddress, Pages, week_of};
 use request::Job;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
@@ -179,8 +179,10 @@ impl Handler for FineTune {
         pages.update(week, move || fence.check()).await;
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that there is a champion.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
         registry::champion(&*self.registry).await?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use forecasting::time::Day;
 use google_cloud::ExploreClient;
 use report::publish::Pages;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
@@ -132,6 +132,12 @@ impl Handler for Ingest {
         };
         let fence = &context.fence;
         pages.update(None, move || fence.check()).await;
+    }
+
+    /// Checks that store and warehouse answer. The open data service is not ours, and may be late.
+    async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await
     }
 }
 

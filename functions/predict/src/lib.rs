@@ -10,7 +10,7 @@ use axum::Router;
 use forecasting::{counts::Counts, features::History, time::Day};
 use model::{Model, Threads};
 use report::publish::Pages;
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::{Value, json};
 use shared::{
     audit::AuditEntry,
@@ -225,9 +225,11 @@ impl Handler for Predict {
         pages.update(None, move || fence.check()).await;
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store, warehouse and registry answer, and that the champion can be loaded.
     async fn ready(&self) -> Result<(), Error> {
-        registry::champion(&*self.registry).await?;
+        check_store(&*self.store).await?;
+        check_warehouse(&*self.warehouse).await?;
+        self.champion().await?;
         Ok(())
     }
 

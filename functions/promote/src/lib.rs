@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use report::publish::{PageAddress, Pages, week_of};
-use runtime::{Context, Error, Handler, Outcome};
+use runtime::{Context, Error, Fence, Handler, Outcome, check_store};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision, Compared},
@@ -217,8 +217,10 @@ impl Handler for Promote {
         }
     }
 
-    /// Checks that the registry answers and has a champion.
+    /// Checks that store and registry answer, and that there is a champion. Only the pages need the
+    /// warehouse.
     async fn ready(&self) -> Result<(), Error> {
+        check_store(&*self.store).await?;
         champion(&*self.registry).await?;
         Ok(())
     }

@@ -9,6 +9,14 @@ locals {
   # A fixed audience, known before the service has a URL. The top-level domain `invalid` is
   # reserved, so nobody can own the name.
   audience = "https://${var.name}.${var.project_id}.invalid"
+
+  # Cloud Run checks the token of each request and passes it on without its signature. The function
+  # compares the claims, because Cloud Run also admits `callers`, which must not forge events:
+  # https://cloud.google.com/run/docs/troubleshooting#signature-removed
+  push_settings = {
+    PUSH_AUDIENCE        = "cloud-run:${local.audience}"
+    PUSH_SERVICE_ACCOUNT = local.emails.push
+  }
 }
 
 # The account that the function runs as.
@@ -58,10 +66,11 @@ resource "google_cloud_run_v2_service" "function" {
       }
 
       # Not /readyz: it needs a champion, and the functions are deployed before the first training.
+      # A function listens within a second, so the period is the delay of a cold start.
       startup_probe {
         period_seconds    = 1
         timeout_seconds   = 1
-        failure_threshold = 30
+        failure_threshold = 120
         http_get {
           path = "/livez"
         }
@@ -76,7 +85,7 @@ resource "google_cloud_run_v2_service" "function" {
       }
 
       dynamic "env" {
-        for_each = var.environment
+        for_each = merge(var.environment, local.push_settings)
         content {
           name  = env.key
           value = env.value

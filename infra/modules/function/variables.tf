@@ -55,14 +55,14 @@ variable "deployer" {
 }
 
 variable "environment" {
-  description = "Settings and their values, passed as environment variables."
+  description = "Settings and their values, passed as environment variables besides those of the push subscription."
   type        = map(string)
   nullable    = false
 
   validation {
     # https://cloud.google.com/run/docs/container-contract#env-vars
-    condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"], name)])
-    error_message = "Each key must be an uppercase setting name that Cloud Run does not set itself."
+    condition     = alltrue([for name in keys(var.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !contains(["PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"], name)])
+    error_message = "Each key must be an uppercase setting name that neither Cloud Run nor this module sets itself."
   }
 }
 

@@ -1,19 +1,15 @@
 locals {
-  environment = merge(
-    {
-      MLFLOW_ARTIFACTS_DESTINATION        = var.server.artifacts
-      MLFLOW_DISABLE_TELEMETRY            = "true"
-      MLFLOW_SERVER_ALLOWED_HOSTS         = "${var.name}-*.run.app"
-      MLFLOW_SERVER_ENABLE_JOB_EXECUTION  = "false"
-      MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW = "1"
-      MLFLOW_SQLALCHEMYSTORE_POOL_SIZE    = "2"
-    },
-    var.login == null ? {} : { MLFLOW_TRACKING_USERNAME = var.login.username },
-  )
-  secrets = merge(
-    { MLFLOW_BACKEND_STORE_URI = var.server.database_secret },
-    var.login == null ? {} : { MLFLOW_TRACKING_PASSWORD = var.login.password_secret },
-  )
+  environment = {
+    MLFLOW_ARTIFACTS_DESTINATION        = var.server.artifacts
+    MLFLOW_DISABLE_TELEMETRY            = "true"
+    MLFLOW_SERVER_ALLOWED_HOSTS         = "${var.name}-*.run.app"
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION  = "false"
+    MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW = "1"
+    MLFLOW_SQLALCHEMYSTORE_POOL_SIZE    = "2"
+  }
+  secrets = { MLFLOW_BACKEND_STORE_URI = var.server.database_secret }
+  # The connector of Cloud Run reaches the public address of the database only.
+  connectors = var.server.private_network == null ? [var.server.instance] : []
 }
 
 moved {
@@ -21,16 +17,19 @@ moved {
   to   = google_cloud_run_v2_service.endpoint
 }
 
+moved {
+  from = google_cloud_run_v2_service_iam_binding.invokers[0]
+  to   = google_cloud_run_v2_service_iam_binding.invokers
+}
+
 resource "google_cloud_run_v2_service" "endpoint" {
   name                = var.name
   location            = var.server.region
   deletion_protection = var.server.protected
 
-  # Exactly one of two checks applies, because a request carries either a password or a token. With
-  # a login, MLflow checks the password and the service is closed to the internet. Without a login,
-  # Cloud Run checks the token.
-  invoker_iam_disabled = var.login != null
-  ingress              = var.login != null ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL"
+  # MLflow itself checks no caller, so Cloud Run must. People call it from their machines.
+  invoker_iam_disabled = false
+  ingress              = "INGRESS_TRAFFIC_ALL"
 
   # The default of Cloud Run, which returns it for every service. Without it, every plan removes it.
   scaling {
@@ -45,7 +44,8 @@ resource "google_cloud_run_v2_service" "endpoint" {
 
     scaling {
       min_instance_count = 0
-      # Keeps both endpoints together below the 25 connections of the smallest database.
+      # An instance holds up to eight connections, as tests/mlflow_start.py counts. Two revisions
+      # together stay below the 25 connections of the smallest database.
       max_instance_count = 1
     }
 
@@ -62,11 +62,11 @@ resource "google_cloud_run_v2_service" "endpoint" {
         container_port = 8080
       }
 
-      # MLflow takes 10 to 20 seconds to start.
+      # MLflow takes 10 to 20 seconds to start, and a minute when it creates its tables.
       startup_probe {
-        period_seconds    = 2
-        timeout_seconds   = 2
-        failure_threshold = 60
+        period_seconds    = 5
+        timeout_seconds   = 5
+        failure_threshold = 24
         http_get {
           path = "/health"
         }
@@ -92,16 +92,34 @@ resource "google_cloud_run_v2_service" "endpoint" {
         }
       }
 
-      volume_mounts {
-        name       = "cloudsql"
-        mount_path = "/cloudsql"
+      dynamic "volume_mounts" {
+        for_each = local.connectors
+        content {
+          name       = "cloudsql"
+          mount_path = "/cloudsql"
+        }
       }
     }
 
-    volumes {
-      name = "cloudsql"
-      cloud_sql_instance {
-        instances = [var.server.instance]
+    dynamic "volumes" {
+      for_each = local.connectors
+      content {
+        name = "cloudsql"
+        cloud_sql_instance {
+          instances = [volumes.value]
+        }
+      }
+    }
+
+    # Only to the private address of the database.
+    dynamic "vpc_access" {
+      for_each = var.server.private_network[*]
+      content {
+        egress = "PRIVATE_RANGES_ONLY"
+        network_interfaces {
+          network    = vpc_access.value.network
+          subnetwork = vpc_access.value.subnetwork
+        }
       }
     }
   }
@@ -114,9 +132,8 @@ resource "google_cloud_run_v2_service" "endpoint" {
   }
 }
 
+# The complete list of callers: the next apply removes grants that were added by hand.
 resource "google_cloud_run_v2_service_iam_binding" "invokers" {
-  count = length(var.invoker_members) == 0 ? 0 : 1
-
   name     = google_cloud_run_v2_service.endpoint.name
   location = google_cloud_run_v2_service.endpoint.location
   role     = "roles/run.invoker"

@@ -1,6 +1,6 @@
 output "invokers" {
-  description = "The members that may call the endpoint, if Cloud Run checks the caller."
-  value       = flatten(google_cloud_run_v2_service_iam_binding.invokers[*].members)
+  description = "The members that may call the endpoint."
+  value       = google_cloud_run_v2_service_iam_binding.invokers.members
 }
 
 output "service" {

@@ -1,25 +1,11 @@
 variable "invoker_members" {
-  description = "The IAM members that may call the endpoint. Must be empty if there is a login."
+  description = "The IAM members that may call the endpoint."
   type        = set(string)
   nullable    = false
 
   validation {
-    condition     = alltrue([for member in var.invoker_members : can(regex("^(group|serviceAccount|user):[^@]+@.+$", member))])
-    error_message = "Each member must be group:, user: or serviceAccount: followed by an address. Public members are not allowed."
-  }
-}
-
-variable "login" {
-  description = "The user that MLflow authenticates, and the id of the secret with the password. With a login, only the project's network reaches the endpoint. null if Cloud Run checks the caller."
-  type        = object({ username = string, password_secret = string })
-
-  validation {
-    condition     = var.login == null || try(can(regex("^[a-z0-9-]+$", var.login.username)) && can(regex("^[A-Za-z0-9_-]+$", var.login.password_secret)), false)
-    error_message = "username must consist of lowercase ASCII alphanumerics and hyphens, and password_secret must be the id of a secret."
-  }
-  validation {
-    condition     = var.login == null || length(var.invoker_members) == 0
-    error_message = "invoker_members must be empty if there is a login, because Cloud Run does not check the caller then."
+    condition     = length(var.invoker_members) > 0 && alltrue([for member in var.invoker_members : can(regex("^(group|serviceAccount|user):[^@]+@.+$", member))])
+    error_message = "There must be a member, and each must be group:, user: or serviceAccount: followed by an address. Public members are not allowed."
   }
 }
 
@@ -36,8 +22,10 @@ variable "name" {
 
 variable "server" {
   description = <<-E
-    Settings that both endpoints share:
+    Settings of the server:
     - project_id, region: location of the service
+    - private_network: network and subnetwork from which the server reaches a database with a private address; null for
+      a public address
     - image: image of the MLflow server, with its tag or digest
     - protected: protects the service from deletion by terraform
     - service_account: account that the server runs as
@@ -48,6 +36,7 @@ variable "server" {
   E
   type = object({
     project_id      = string
+    private_network = optional(object({ network = string, subnetwork = string }))
     region          = string
     image           = string
     protected       = bool

@@ -4,6 +4,7 @@ mod bigquery;
 mod credentials;
 mod gcs;
 mod http_error;
+mod id_token;
 mod mlflow;
 mod open_data;
 mod pubsub;

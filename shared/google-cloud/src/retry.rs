@@ -17,7 +17,7 @@ use google_cloud_gax::{
     retry_state::RetryState,
     throttle_result::ThrottleResult,
 };
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
@@ -43,10 +43,14 @@ pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(10);
 /// # Errors
 /// Returns an error if TLS cannot be initialized.
 pub fn http_client() -> reqwest::Result<Client> {
+    client_builder().build()
+}
+
+/// Returns a builder of HTTP clients with the time limits of [`http_client`].
+pub(crate) fn client_builder() -> ClientBuilder {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ATTEMPT_TIME_LIMIT)
-        .build()
 }
 
 /// Sends a request, and retries it after status 429 or 5xx and after connection errors.

@@ -23,6 +23,9 @@ pub struct CloudSettings {
     pub storage_emulator: Option<EmulatorHost>,
     /// The login to MLflow.
     pub mlflow_login: MlflowLogin,
+    /// `MLFLOW_ACCOUNT`: the email address of the service account that Google ID tokens for MLflow
+    /// name. It is impersonated. Defaults to the account of the application default credentials.
+    pub mlflow_account: Option<String>,
     /// `MLFLOW_MODEL_NAME`: the registered model. Defaults to `bike-traffic-champion`. Its runs are
     /// in the experiment with the same name.
     pub mlflow_model: Option<String>,
@@ -33,9 +36,14 @@ pub struct CloudSettings {
 /// The login to an MLflow server.
 #[derive(Clone, Debug, Default)]
 pub enum MlflowLogin {
-    /// No authentication.
+    /// Google ID tokens for a service on Cloud Run (`https://….run.app`), no authentication for
+    /// other servers.
     #[default]
+    Detected,
+    /// `MLFLOW_ID_TOKEN=off`: no authentication.
     None,
+    /// `MLFLOW_ID_TOKEN=on`: Google ID tokens whose audience is the server.
+    IdToken,
     /// `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
     Password {
         /// The user name.
@@ -60,6 +68,7 @@ impl CloudSettings {
             pubsub_emulator: optional(variables, "PUBSUB_EMULATOR_HOST")?,
             storage_emulator: optional(variables, "STORAGE_EMULATOR_HOST")?,
             mlflow_login: MlflowLogin::read(variables)?,
+            mlflow_account: account(variables)?,
             mlflow_model: optional(variables, "MLFLOW_MODEL_NAME")?,
             notify_webhook: optional(variables, "NOTIFY_WEBHOOK")?,
         })
@@ -71,15 +80,36 @@ impl MlflowLogin {
         if let Some(token) = optional::<String>(variables, "MLFLOW_TRACKING_TOKEN")? {
             return Ok(Self::Token(token.into()));
         }
-        let Some(user) = optional(variables, "MLFLOW_TRACKING_USERNAME")? else {
-            return Ok(Self::None);
-        };
-        let password: String = required(variables, "MLFLOW_TRACKING_PASSWORD")?;
-        Ok(Self::Password {
-            user,
-            password: password.into(),
-        })
+        if let Some(user) = optional(variables, "MLFLOW_TRACKING_USERNAME")? {
+            let password: String = required(variables, "MLFLOW_TRACKING_PASSWORD")?;
+            return Ok(Self::Password {
+                user,
+                password: password.into(),
+            });
+        }
+        let name = "MLFLOW_ID_TOKEN";
+        match optional::<String>(variables, name)?.as_deref() {
+            None => Ok(Self::Detected),
+            Some("on") => Ok(Self::IdToken),
+            Some("off") => Ok(Self::None),
+            Some(_) => Err(SettingsError::Invalid {
+                name,
+                reason: "expected `on` or `off`".to_owned(),
+            }),
+        }
     }
+}
+
+fn account(variables: &dyn Variables) -> Result<Option<String>, SettingsError> {
+    let name = "MLFLOW_ACCOUNT";
+    let account = optional::<String>(variables, name)?;
+    if account.as_ref().is_some_and(|text| !text.contains('@')) {
+        return Err(SettingsError::Invalid {
+            name,
+            reason: "expected the email address of a service account".to_owned(),
+        });
+    }
+    Ok(account)
 }
 
 /// The address of an emulator, for example `http://127.0.0.1:9024`; the scheme is optional.
@@ -153,6 +183,30 @@ mod tests {
                 .notify_webhook
                 .is_none()
         );
+    }
+
+    #[test]
+    fn login_is_the_first_that_is_set() {
+        let [token, user, password, id_token] = [
+            ("MLFLOW_TRACKING_TOKEN", "geheim"),
+            ("MLFLOW_TRACKING_USERNAME", "zoë"),
+            ("MLFLOW_TRACKING_PASSWORD", "geheim"),
+            ("MLFLOW_ID_TOKEN", "on"),
+        ];
+        let login = |known: &[(&str, &str)]| read(known).unwrap().mlflow_login;
+        assert!(matches!(login(&[]), MlflowLogin::Detected));
+        assert!(matches!(login(&[id_token]), MlflowLogin::IdToken));
+        let off = ("MLFLOW_ID_TOKEN", "off");
+        assert!(matches!(login(&[off]), MlflowLogin::None));
+        let with_password = login(&[id_token, user, password]);
+        assert!(matches!(with_password, MlflowLogin::Password { .. }));
+        let with_token = login(&[id_token, user, password, token]);
+        assert!(matches!(with_token, MlflowLogin::Token(_)));
+        let invalid = [("MLFLOW_ID_TOKEN", "yes"), ("MLFLOW_ACCOUNT", "operators")];
+        for (name, value) in invalid {
+            let error = read(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl<H: Handler> Service<H> {
     pub(super) fn router(handler: Arc<H>, ports: Ports, settings: ServiceSettings) -> Router {
         let ledger = Ledger::new(Arc::clone(&ports.store), H::FUNCTION, settings.lease);
         let verifier = settings.push.verifier();
+        let covers_routes = verifier.as_ref().is_some_and(TokenVerifier::covers_routes);
         let service = Arc::new(Self {
             handler: Arc::clone(&handler),
             ports,
@@ -64,7 +65,7 @@ impl<H: Handler> Service<H> {
         let authenticate = from_fn_with_state(Arc::clone(&service), Self::authenticate);
         let mut routes = handler.routes();
         // A layer on no routes is a panic.
-        if routes.has_routes() {
+        if covers_routes && routes.has_routes() {
             routes = routes.route_layer(authenticate.clone());
         }
         Router::new()
@@ -89,19 +90,15 @@ impl<H: Handler> Service<H> {
         request: Request,
         next: Next,
     ) -> Response {
-        let verified = match &service.verifier {
-            Some(verifier) => {
-                verifier
-                    .verify(request.headers(), service.ports.clock.now())
-                    .await
-            }
-            None => Ok(()),
+        let Some(verifier) = &service.verifier else {
+            return next.run(request).await;
         };
-        let Err(error) = verified else {
+        let now = service.ports.clock.now();
+        let Err(error) = verifier.verify(request.headers(), now).await else {
             return next.run(request).await;
         };
         tracing::warn!(function = %H::FUNCTION, error = %error, "rejected unauthenticated delivery");
-        match error.reply() {
+        match verifier.reply(&error) {
             Reply::Unauthorized => {
                 (Reply::Unauthorized.status(), [(WWW_AUTHENTICATE, "Bearer")]).into_response()
             }

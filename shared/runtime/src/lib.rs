@@ -9,6 +9,7 @@ mod keys;
 mod logs;
 mod oidc;
 mod open;
+mod ready;
 mod redact;
 mod server;
 mod settings;
@@ -35,6 +36,7 @@ pub use http::{HttpLimits, serve};
 pub use logs::{init as init_logs, init_plain as init_plain_logs};
 pub use oidc::PushAuthentication;
 pub use open::{open, open_store};
+pub use ready::{check_store, check_warehouse};
 pub use server::{router, run};
 pub use settings::ServiceSettings;
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
@@ -78,7 +80,8 @@ pub trait Handler: Send + Sync + 'static {
         async {}
     }
 
-    /// Checks that the handler can process events; the readiness probe calls it.
+    /// Checks that the handler can process events, with a small request to each port that it needs;
+    /// the readiness probe calls it.
     ///
     /// # Errors
     /// Returns an error with the reason if the handler is not ready.
@@ -86,7 +89,8 @@ pub trait Handler: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Returns additional routes of the service. They require the same token as deliveries.
+    /// Returns additional routes of the service. They require the same token as deliveries, except
+    /// behind Cloud Run's check of callers ([`PushAuthentication::CloudRun`]).
     fn routes(self: Arc<Self>) -> Router {
         Router::new()
     }

@@ -1,45 +1,49 @@
 //! Authentication of push deliveries by the OIDC token of the subscription, see
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 //!
-//! `jsonwebtoken` verifies signature and claims; `keys` fetches the public keys. The verifier of
-//! google-cloud-auth 1.18 is unsuitable:
-//! - It accepts a token without an audience.
-//! - It panics on a token without an email address.
-//! - It fetches the keys again for every unknown key id, without a timeout.
-//! - It fails a delivery that arrives while another delivery is waiting for its key.
+//! [`signed`] verifies signature and claims of a token; [`forwarded`] compares the claims of a
+//! token that Cloud Run has verified.
+
+mod forwarded;
+mod signed;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
-use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header, errors::ErrorKind};
+use jiff::Timestamp;
+use jsonwebtoken::errors::ErrorKind;
 use reqwest::Url;
-use serde::Deserialize;
 use shared::settings::{SettingsError, Variables, optional, required};
 
-use super::{
-    keys::{Keys, NoKey},
-    status::Reply,
-};
+use self::{forwarded::ForwardedToken, signed::SignedToken};
+use super::status::Reply;
 
 /// The URL of Google's public signing keys.
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
-/// The issuers in Google's tokens.
-const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"];
-/// The maximum difference between the clocks of issuer and function.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(10);
 /// The suffix of a token whose signature Cloud Run has removed after verifying it, see
 /// <https://cloud.google.com/run/docs/troubleshooting#signature-removed>.
 const REMOVED_SIGNATURE: &str = ".SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// The value of `PUSH_AUDIENCE` that disables authentication.
 const OFF: &str = "off";
+/// The value of `PUSH_AUDIENCE` behind Cloud Run's check of callers. An audience may follow after a
+/// colon.
+const CLOUD_RUN: &str = "cloud-run";
 
 /// The authentication mode of push deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PushAuthentication {
-    /// `PUSH_AUDIENCE=off`: deliveries are not authenticated. Intended for local use and for
-    /// services behind Cloud Run's own token check, which removes the signature.
+    /// `PUSH_AUDIENCE=off`: deliveries are not authenticated. Intended for local use.
     #[default]
     Off,
+    /// `PUSH_AUDIENCE=cloud-run`: Cloud Run has verified the bearer token and removed its
+    /// signature. Deliveries must have the claims of the push account. Other routes are open to
+    /// all callers that Cloud Run admits.
+    CloudRun {
+        /// `PUSH_AUDIENCE=cloud-run:AUDIENCE`: the audience of the token, if it is compared too.
+        audience: Option<String>,
+        /// `PUSH_SERVICE_ACCOUNT`: the email address of the service account of the push
+        /// subscription.
+        email: String,
+    },
     /// Deliveries must have a bearer token that Google has issued.
     Required {
         /// `PUSH_AUDIENCE`: the audience that the push subscription puts into its tokens; by
@@ -61,132 +65,109 @@ impl PushAuthentication {
     /// Returns an error if `PUSH_AUDIENCE` is not set, so that a forgotten variable does not
     /// disable authentication. Also returns an error if another variable is missing or invalid.
     pub fn read(variables: &dyn Variables) -> Result<Self, SettingsError> {
-        let invalid = |name, reason: &str| SettingsError::Invalid {
-            name,
-            reason: reason.to_owned(),
+        let Some(text) = optional::<String>(variables, "PUSH_AUDIENCE")? else {
+            let reason = "it is not set; set it to the audience of the push subscription, to `cloud-run` behind Cloud Run's check of callers, or to `off` to disable authentication";
+            return Err(invalid("PUSH_AUDIENCE", reason));
         };
-        let audience = match optional::<String>(variables, "PUSH_AUDIENCE")? {
-            None => {
-                let reason = "it is not set; set it to the audience of the push subscription, or to `off` to disable authentication";
-                return Err(invalid("PUSH_AUDIENCE", reason));
-            }
-            Some(text) if text == OFF => return Ok(Self::Off),
-            Some(text) if !text.contains("://") => {
-                return Err(invalid("PUSH_AUDIENCE", "expected a URL or `off`"));
-            }
-            Some(text) => text,
+        if text == OFF {
+            return Ok(Self::Off);
+        }
+        let (is_forwarded, audience) = match text.strip_prefix(CLOUD_RUN) {
+            Some("") => (true, None),
+            Some(rest) => (true, Some(rest.strip_prefix(':').unwrap_or_default())),
+            None => (false, Some(text.as_str())),
         };
+        if audience.is_some_and(|audience| !audience.contains("://")) {
+            let reason = "expected a URL, `cloud-run`, `cloud-run:` and a URL, or `off`";
+            return Err(invalid("PUSH_AUDIENCE", reason));
+        }
         let email: String = required(variables, "PUSH_SERVICE_ACCOUNT")?;
         if !email.contains('@') {
             return Err(invalid("PUSH_SERVICE_ACCOUNT", "expected an email address"));
         }
-        let keys = match optional(variables, "PUSH_JWKS_URL")? {
-            Some(url) => url,
-            None => GOOGLE_KEYS
-                .parse()
-                .unwrap_or_else(|_| unreachable!("{GOOGLE_KEYS} is a URL")),
-        };
-        Ok(Self::Required {
-            audience,
-            email,
-            keys,
-        })
+        match audience.map(str::to_owned) {
+            Some(audience) if !is_forwarded => Ok(Self::Required {
+                audience,
+                email,
+                keys: keys(variables)?,
+            }),
+            audience => Ok(Self::CloudRun { audience, email }),
+        }
     }
 
     /// Returns the verifier of tokens, or `None` if authentication is off.
     pub(super) fn verifier(&self) -> Option<TokenVerifier> {
-        let Self::Required {
-            audience,
-            email,
-            keys,
-        } = self
-        else {
-            return None;
-        };
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.set_required_spec_claims(&["aud", "exp", "iss"]);
-        validation.set_audience(&[audience]);
-        validation.set_issuer(&ISSUERS);
-        // `Claims::check` compares expiry and beginning with the clock of the ports instead.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        Some(TokenVerifier {
-            validation,
-            email: email.clone(),
-            keys: Keys::at(keys.clone()),
-        })
+        match self {
+            Self::Off => None,
+            Self::CloudRun { audience, email } => Some(TokenVerifier::Forwarded(ForwardedToken {
+                audience: audience.clone(),
+                email: email.clone(),
+            })),
+            Self::Required {
+                audience,
+                email,
+                keys,
+            } => {
+                let signed = SignedToken::new(audience, email.clone(), keys.clone());
+                Some(TokenVerifier::Signed(Box::new(signed)))
+            }
+        }
     }
 }
 
-/// Verifies tokens. One instance serves all deliveries, because it caches the public keys.
-pub(super) struct TokenVerifier {
-    validation: Validation,
-    email: String,
-    keys: Keys,
+/// Returns the URL of the keys that sign the tokens.
+fn keys(variables: &dyn Variables) -> Result<Url, SettingsError> {
+    let keys = optional(variables, "PUSH_JWKS_URL")?;
+    Ok(keys.unwrap_or_else(|| {
+        GOOGLE_KEYS
+            .parse()
+            .unwrap_or_else(|_| unreachable!("{GOOGLE_KEYS} is a URL"))
+    }))
+}
+
+fn invalid(name: &'static str, reason: &str) -> SettingsError {
+    SettingsError::Invalid {
+        name,
+        reason: reason.to_owned(),
+    }
+}
+
+/// Verifies the tokens of deliveries. One instance serves all deliveries.
+pub(super) enum TokenVerifier {
+    /// Of deliveries whose token nobody has verified before.
+    Signed(Box<SignedToken>),
+    /// Of deliveries behind Cloud Run's check of callers.
+    Forwarded(ForwardedToken),
 }
 
 impl TokenVerifier {
-    /// Verifies the bearer token of a request: algorithm, signature, issuer, audience, validity, and
-    /// email address.
+    /// Verifies the bearer token of a request.
     pub(super) async fn verify(
         &self,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<(), TokenError> {
-        let token = bearer_token(headers).ok_or(TokenError::Missing)?;
-        if token.ends_with(REMOVED_SIGNATURE) {
-            return Err(TokenError::SignatureRemoved);
+        match self {
+            Self::Signed(signed) => signed.verify(headers, now).await,
+            Self::Forwarded(forwarded) => forwarded.verify(headers),
         }
-        let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
-        if header.alg != Algorithm::RS256 {
-            return Err(TokenError::Algorithm);
-        }
-        let key_id = header.kid.ok_or(TokenError::UnknownKey)?;
-        let key = self
-            .keys
-            .get(&key_id, now)
-            .await
-            .map_err(|error| match error {
-                NoKey::Unknown => TokenError::UnknownKey,
-                NoKey::Unavailable => TokenError::NoKeys,
-            })?;
-        let decoded = decode::<Claims>(token, &key, &self.validation);
-        decoded
-            .map_err(|error| TokenError::from_kind(error.kind()))?
-            .claims
-            .check(&self.email, now)
     }
-}
 
-/// The claims that `jsonwebtoken` does not verify here.
-#[derive(Deserialize)]
-struct Claims {
-    /// The expiry in seconds since 1970.
-    exp: i64,
-    /// The beginning of the token's validity in seconds since 1970.
-    nbf: Option<i64>,
-    email: Option<String>,
-    email_verified: Option<bool>,
-}
+    /// Returns `true` if the handler's own routes require the same token as deliveries. Behind
+    /// Cloud Run's check, they are open to all callers that it admits.
+    pub(super) const fn covers_routes(&self) -> bool {
+        matches!(self, Self::Signed(_))
+    }
 
-impl Claims {
-    fn check(&self, email: &str, now: Timestamp) -> Result<(), TokenError> {
-        if self.exp < now.as_second() - CLOCK_SKEW.as_secs() {
-            return Err(TokenError::Expired);
+    /// Returns the reply to a delivery that was rejected with an error: a retry if the keys are
+    /// unavailable, a rejection otherwise.
+    pub(super) const fn reply(&self, error: &TokenError) -> Reply {
+        match (self, error) {
+            (_, TokenError::NoKeys) => Reply::Retry,
+            (Self::Signed(_), _) => Reply::Unauthorized,
+            // Cloud Run has authenticated the caller.
+            (Self::Forwarded(_), _) => Reply::Forbidden,
         }
-        if self
-            .nbf
-            .is_some_and(|begin| begin > now.as_second().saturating_add(CLOCK_SKEW.as_secs()))
-        {
-            return Err(TokenError::NotYetValid);
-        }
-        if self.email.as_deref() != Some(email) {
-            return Err(TokenError::Claim("email address"));
-        }
-        if self.email_verified != Some(true) {
-            return Err(TokenError::EmailNotVerified);
-        }
-        Ok(())
     }
 }
 
@@ -200,9 +181,15 @@ pub(super) enum TokenError {
     #[error("the token is not signed with RS256")]
     Algorithm,
     #[error(
-        "Cloud Run has verified the token and removed its signature: set PUSH_AUDIENCE=off on this service"
+        "Cloud Run has verified the token and removed its signature: set PUSH_AUDIENCE=cloud-run on this service"
     )]
     SignatureRemoved,
+    #[error(
+        "the token has a signature, so Cloud Run has not verified it: enable its check of callers, or set PUSH_AUDIENCE to the audience"
+    )]
+    NotForwarded,
+    #[error("the request has more than one token, and Cloud Run has verified only one")]
+    Several,
     #[error("the token is signed with a key that its issuer does not publish")]
     UnknownKey,
     #[error("the token's signature is invalid")]
@@ -220,15 +207,6 @@ pub(super) enum TokenError {
 }
 
 impl TokenError {
-    /// Returns the reply to the delivery: a retry if the keys are unavailable, a rejection
-    /// otherwise.
-    pub(super) const fn reply(&self) -> Reply {
-        match self {
-            Self::NoKeys => Reply::Retry,
-            _ => Reply::Unauthorized,
-        }
-    }
-
     fn from_kind(kind: &ErrorKind) -> Self {
         match kind {
             ErrorKind::InvalidSignature => Self::Signature,
@@ -239,6 +217,20 @@ impl TokenError {
             _ => Self::Malformed,
         }
     }
+}
+
+/// Compares the email address of a token, which its issuer must have verified.
+fn check_account(
+    (found, is_verified): (Option<&str>, Option<bool>),
+    expected: &str,
+) -> Result<(), TokenError> {
+    if found != Some(expected) {
+        return Err(TokenError::Claim("email address"));
+    }
+    if is_verified != Some(true) {
+        return Err(TokenError::EmailNotVerified);
+    }
+    Ok(())
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {
@@ -283,6 +275,35 @@ mod tests {
                 error.contains("PUSH_AUDIENCE") && error.contains("`off`"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn audience_of_cloud_run_is_optional_and_the_account_is_not() {
+        let cloud_run = |audience: Option<&str>| PushAuthentication::CloudRun {
+            audience: audience.map(str::to_owned),
+            email: ACCOUNT.1.to_owned(),
+        };
+        let name = "PUSH_AUDIENCE";
+        assert_eq!(read(&[(name, "cloud-run"), ACCOUNT]), Ok(cloud_run(None)));
+        assert_eq!(
+            read(&[(name, "cloud-run:https://ingest.example"), ACCOUNT]),
+            Ok(cloud_run(Some("https://ingest.example")))
+        );
+        assert_eq!(
+            read(&[(name, "cloud-run")]),
+            Err(SettingsError::Missing {
+                name: "PUSH_SERVICE_ACCOUNT"
+            })
+        );
+        for text in [
+            "cloud-run:",
+            "cloud-run:off",
+            "cloud-runs",
+            "cloud-runhttps://a",
+        ] {
+            let error = read(&[(name, text), ACCOUNT]).unwrap_err().to_string();
+            assert!(error.contains(name), "{text}: {error}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Start-up and shutdown of a function's process.
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{error::Error, iter, net::SocketAddr, process::ExitCode, sync::Arc};
 
 use axum::Router;
 use google_cloud::CloudSettings;
@@ -56,9 +56,11 @@ where
             ExitCode::from(EXIT_CONFIGURATION)
         }
         Err(error) => {
-            let cause = std::error::Error::source(&error)
+            let causes = iter::successors(error.source(), |cause| (**cause).source());
+            let cause = causes
                 .map(ToString::to_string)
-                .unwrap_or_default();
+                .collect::<Vec<_>>()
+                .join(": ");
             tracing::error!(error = %error, cause, function = %H::FUNCTION, "cannot start");
             ExitCode::from(EXIT_UNAVAILABLE)
         }

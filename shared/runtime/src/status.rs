@@ -23,6 +23,8 @@ pub enum Reply {
     Retry,
     /// The request is not authenticated as a push of the subscription; its body was not read.
     Unauthorized,
+    /// The caller is authenticated, but is not the push account; the request's body was not read.
+    Forbidden,
     /// The body exceeds [`MAXIMUM_BODY_BYTES`] and was not read.
     TooLarge,
 }
@@ -44,6 +46,7 @@ impl Reply {
             Self::Done | Self::AlreadyDone | Self::DeadLettered => StatusCode::NO_CONTENT,
             Self::InProgress | Self::Retry => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         }
     }

@@ -9,6 +9,7 @@
 )]
 
 mod bus;
+mod cloud_run;
 mod export;
 mod gate;
 mod place;

@@ -9,6 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use reqwest::StatusCode;
 use shared::event::Function;
 use tests::eventually::eventually;
 
@@ -74,6 +75,12 @@ impl Process {
     /// Returns the URL to push to.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Returns the status and the text of the readiness probe.
+    pub(crate) async fn readiness(&self) -> (StatusCode, String) {
+        let response = reqwest::get(format!("{}readyz", self.url())).await.unwrap();
+        (response.status(), response.text().await.unwrap())
     }
 
     /// Returns the number of times that the function has logged `message`.

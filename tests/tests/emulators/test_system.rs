@@ -17,7 +17,7 @@ use forecasting::{
 };
 use google_cloud::CloudSettings;
 use model::TrainRecipe;
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use shared::{
     address::{Address, ProjectId},
     bus::Message,
@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) fine_tune: &'static str,
     /// The address of MLflow for the functions, if a proxy replaces the server's own.
     pub(crate) mlflow: Option<Url>,
+    /// Additional variables of the functions.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             policy: r#"{"drift_share":0.1}"#,
             fine_tune: r#"{"strategy":"append","learning_rate":0.1,"epochs":60}"#,
             mlflow: None,
+            variables: Vec::new(),
         }
     }
 }
@@ -109,7 +112,8 @@ impl TestSystem {
         let (known, last_day) = seed(&ports, folder.path()).await;
         let open_data = OpenDataServer::start(known.clone(), clock).await.unwrap();
         let mlflow = options.mlflow.clone().unwrap_or_else(place::mlflow);
-        let variables = variables(&options, &addresses, &cloud, &mlflow, open_data.base());
+        let mut variables = variables(&options, &addresses, &cloud, &mlflow, open_data.base());
+        variables.extend(options.variables.iter().cloned());
         let mut system = Self {
             ports,
             project,
@@ -220,6 +224,11 @@ impl TestSystem {
         let mut all = self.variables.clone();
         all.extend(variables);
         Process::start(function, free_port(), &all).await
+    }
+
+    /// Returns the status and the text of a function's readiness probe.
+    pub(crate) async fn readiness(&self, function: Function) -> (StatusCode, String) {
+        self.processes[&function].readiness().await
     }
 
     /// Waits until a function has logged `message` at least `times` times since its start.

@@ -258,6 +258,11 @@ fn read_by<H: Handler>(
             ("PUSH_SERVICE_ACCOUNT", "push@a.example"),
             ("MLFLOW_TRACKING_TOKEN", "t"),
         ],
+        [
+            ("PUSH_AUDIENCE", "cloud-run"),
+            ("PUSH_SERVICE_ACCOUNT", "push@a.example"),
+            ("MLFLOW_ID_TOKEN", "on"),
+        ],
     ];
     for choice in choices {
         let requested = Arc::clone(&names);

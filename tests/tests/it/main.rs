@@ -18,6 +18,8 @@ mod runtime;
 
 mod deployment;
 
+mod ready;
+
 mod process;
 
 mod export;

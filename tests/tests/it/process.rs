@@ -159,6 +159,46 @@ async fn process_listens_on_its_port_and_ends_on_sigterm() {
     assert_eq!(process.end().await.code(), Some(0));
 }
 
+/// The credentials of a person give no ID tokens for a service on Cloud Run.
+#[tokio::test]
+async fn person_without_an_account_to_impersonate_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials.json");
+    let person = json!({
+        "type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "geheim",
+    });
+    fs::write(&file, person.to_string()).unwrap();
+    let mut variables = memory();
+    let server = "https://mlflow-abc123-ew.a.run.app";
+    variables.insert("MLFLOW_TRACKING_URI", server.to_owned());
+    let credentials = file.display().to_string();
+    variables.insert("GOOGLE_APPLICATION_CREDENTIALS", credentials);
+    let process = Process::start(PROMOTE, &variables);
+    let url = format!("http://127.0.0.1:{}/readyz", process.port().await);
+    let response = reqwest::get(url).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let text = response.text().await.unwrap();
+    for part in [
+        server,
+        "MLFLOW_ACCOUNT",
+        "$(gcloud auth print-identity-token)",
+    ] {
+        assert!(text.contains(part), "{text} lacks {part}");
+    }
+    assert!(!text.contains("geheim"), "{text}");
+}
+
+#[tokio::test]
+async fn tokens_over_plain_http_end_the_process() {
+    let mut variables = memory();
+    let server = "http://mlflow.example:5000/".to_owned();
+    variables.insert("MLFLOW_TRACKING_URI", server);
+    variables.insert("MLFLOW_ID_TOKEN", "on".to_owned());
+    let ended = Process::start(PROMOTE, &variables).end().await;
+    assert_eq!(ended.code(), Some(EX_UNAVAILABLE));
+    ended.assert_error("http://mlflow.example:5000/: cannot send tokens over plain HTTP");
+}
+
 #[tokio::test]
 async fn delivery_in_flight_is_finished_after_sigterm() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
-use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::address::without_credentials;
 
-use super::MlflowError;
-use crate::{HttpError, MlflowLogin};
+use super::{MlflowError, login::Login};
+use crate::HttpError;
 
 /// A client of an MLflow server.
 ///
@@ -16,21 +15,16 @@ use crate::{HttpError, MlflowLogin};
 pub(super) struct Api {
     client: Client,
     server: Url,
-    login: MlflowLogin,
+    login: Login,
 }
 
 impl Api {
-    /// Creates a client. A login in the URL applies only if `login` is [`MlflowLogin::None`].
-    pub(super) fn new(url: &Url, login: &MlflowLogin) -> reqwest::Result<Self> {
-        let server = if matches!(login, MlflowLogin::None) {
-            url.clone()
-        } else {
-            without_credentials(url)
-        };
+    /// Creates a client. A login in the URL applies only if `login` is [`Login::None`].
+    pub(super) fn new(url: &Url, login: Login) -> reqwest::Result<Self> {
         Ok(Self {
-            client: crate::http_client()?,
-            server,
-            login: login.clone(),
+            client: login.client(url)?,
+            server: login.server(url),
+            login,
         })
     }
 
@@ -40,8 +34,8 @@ impl Api {
         call: &str,
         query: &[(&str, &str)],
     ) -> Result<T, MlflowError> {
-        let response = crate::send_json(self.request(Method::GET, call).query(query)).await;
-        response.map_err(|source| self.refused(call, source))
+        let request = self.request(Method::GET, call).query(query);
+        self.send(call, request, crate::send_json).await
     }
 
     /// Sends an idempotent POST request, with retries.
@@ -50,16 +44,14 @@ impl Api {
         call: &str,
         body: &Value,
     ) -> Result<T, MlflowError> {
-        let response = crate::send_json(self.request(Method::POST, call).json(body)).await;
-        response.map_err(|source| self.refused(call, source))
+        let request = self.request(Method::POST, call).json(body);
+        self.send(call, request, crate::send_json).await
     }
 
     /// Sends an idempotent PATCH request, with retries.
     pub(super) async fn patch(&self, call: &str, body: &Value) -> Result<(), MlflowError> {
-        let response = crate::send(self.request(Method::PATCH, call).json(body)).await;
-        response
-            .map(drop)
-            .map_err(|source| self.refused(call, source))
+        let request = self.request(Method::PATCH, call).json(body);
+        self.send(call, request, crate::send).await.map(drop)
     }
 
     /// Sends a POST request that is not idempotent, without retries. If it fails, the server may
@@ -69,17 +61,16 @@ impl Api {
         call: &str,
         body: &Value,
     ) -> Result<T, MlflowError> {
-        let response = send_once(self.request(Method::POST, call).json(body)).await;
+        let request = self.request(Method::POST, call).json(body);
+        let response = self.send(call, request, send_once).await?;
         self.parse(call, response).await
     }
 
     /// Uploads an artifact file through the server; `path` is relative to `mlflow-artifacts:/`.
     pub(super) async fn put_artifact(&self, path: &str, bytes: Bytes) -> Result<(), MlflowError> {
         let call = format!("mlflow-artifacts/artifacts/{path}");
-        let response = crate::send(self.request(Method::PUT, &call).body(bytes)).await;
-        response
-            .map(drop)
-            .map_err(|source| self.refused(&call, source))
+        let request = self.request(Method::PUT, &call).body(bytes);
+        self.send(&call, request, crate::send).await.map(drop)
     }
 
     fn request(&self, method: Method, call: &str) -> RequestBuilder {
@@ -91,22 +82,38 @@ impl Api {
                 .extend(["api", "2.0"])
                 .extend(call.split('/'));
         }
-        let request = self.client.request(method, url);
-        match &self.login {
-            MlflowLogin::None => request,
-            MlflowLogin::Password { user, password } => {
-                request.basic_auth(user, Some(password.expose_secret()))
+        self.client.request(method, url)
+    }
+
+    /// Sends a request with the login. Repeats it once with a new token if the server has rejected
+    /// the token, which it does before it processes the request.
+    async fn send<T, Sent>(
+        &self,
+        call: &str,
+        request: RequestBuilder,
+        send: impl Fn(RequestBuilder) -> Sent,
+    ) -> Result<T, MlflowError>
+    where
+        Sent: Future<Output = Result<T, HttpError>>,
+    {
+        let mut is_repeated = false;
+        loop {
+            // Only streaming bodies cannot be cloned, and no call has one.
+            let copy = request.try_clone();
+            let copy = copy.ok_or_else(|| self.refused(call, HttpError::Once))?;
+            match send(self.login.authorize(copy).await?).await {
+                Ok(value) => return Ok(value),
+                Err(error) if !is_repeated && self.login.renew(&error) => is_repeated = true,
+                Err(error) => return Err(self.rejected(call, error).await),
             }
-            MlflowLogin::Token(token) => request.bearer_auth(token.expose_secret()),
         }
     }
 
     async fn parse<T: DeserializeOwned>(
         &self,
         call: &str,
-        response: Result<Response, HttpError>,
+        response: Response,
     ) -> Result<T, MlflowError> {
-        let response = response.map_err(|source| self.refused(call, source))?;
         let bytes = response
             .bytes()
             .await
@@ -117,6 +124,18 @@ impl Api {
             source,
         };
         serde_json::from_slice(&bytes).map_err(malformed)
+    }
+
+    async fn rejected(&self, call: &str, source: HttpError) -> MlflowError {
+        match self.login.remedy(&source).await {
+            None => self.refused(call, source),
+            Some(remedy) => MlflowError::Denied {
+                call: call.to_owned(),
+                server: self.server_name(),
+                remedy: remedy.into(),
+                source,
+            },
+        }
     }
 
     fn refused(&self, call: &str, source: HttpError) -> MlflowError {

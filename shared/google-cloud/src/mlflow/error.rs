@@ -3,7 +3,7 @@
 use shared::{address::OpenError, store::StoreError};
 
 use super::{RunName, Version, lock::LockError, wire};
-use crate::HttpError;
+use crate::{HttpError, id_token::IdTokenError};
 
 /// An error of the MLflow registry.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,17 @@ pub(super) enum MlflowError {
         server: String,
         source: HttpError,
     },
+    /// Cloud Run refused the caller.
+    #[error("cannot call {call} on the MLflow server {server}: refused ({}); {remedy}", .source.status().map_or(0, |status| status.as_u16()))]
+    Denied {
+        call: String,
+        server: String,
+        remedy: Box<str>,
+        source: HttpError,
+    },
+    /// There is no token for the call.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
     /// The response is not valid JSON of the expected shape.
     #[error("cannot parse the response of the MLflow server {server} to {call}")]
     Response {
@@ -74,6 +85,7 @@ impl MlflowError {
     pub(super) fn is_retryable(&self) -> bool {
         match self {
             Self::Refused { source, .. } => source.is_retryable(),
+            Self::IdToken(error) => error.is_retryable(),
             // A truncated response, or a page of a proxy.
             Self::Response { .. } => true,
             _ => false,

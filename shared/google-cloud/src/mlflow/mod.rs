@@ -14,6 +14,7 @@ mod decision;
 mod error;
 mod lock;
 mod logged_model;
+mod login;
 mod notes;
 mod record;
 mod register;
@@ -47,6 +48,7 @@ use self::{
     champion::Record,
     error::MlflowError,
     lock::{Held, Lock},
+    login::Login,
     record::RunDetails,
 };
 use crate::CloudSettings;
@@ -74,7 +76,8 @@ impl MlflowRegistry {
     /// `store` has the model files and the lock, and `clock` determines when the lock expires.
     ///
     /// # Errors
-    /// Returns an error if TLS cannot be initialized or the model's name is invalid.
+    /// Returns an error if TLS cannot be initialized, the model's name is invalid, or tokens would
+    /// be sent over plain HTTP to another machine.
     pub fn open(
         url: &Url,
         cloud: &CloudSettings,
@@ -89,12 +92,12 @@ impl MlflowRegistry {
             );
             return Err(OpenError::new(&address, reason));
         }
+        let login = Login::new(url, cloud).map_err(|error| OpenError::new(&address, error))?;
         let lock = format!("registry/{model}.lock.json")
             .parse()
             .map_err(|error| OpenError::new(&address, error))?;
         Ok(Self {
-            api: Api::new(url, &cloud.mlflow_login)
-                .map_err(|error| OpenError::new(&address, error))?,
+            api: Api::new(url, login).map_err(|error| OpenError::new(&address, error))?,
             model,
             lock: Lock::new(Arc::clone(&store), clock, lock),
             store,

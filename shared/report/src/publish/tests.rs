@@ -51,48 +51,6 @@ fn objects_of_a_bucket_have_an_address_for_browsers() {
     assert_eq!(web_address(local), local);
 }
 
-#[test]
-fn words_are_quoted_for_a_shell_where_they_need_it() {
-    assert_eq!(quoted("/srv/state-1"), "/srv/state-1");
-    assert_eq!(quoted("/srv/Ada's state"), r"'/srv/Ada'\''s state'");
-}
-
-#[test]
-fn week_of_a_row_is_in_its_detail_or_its_subject() {
-    let row = |id: &str, detail| {
-        let entry = AuditEntry {
-            detail,
-            ..AuditEntry::new("kept", "a reason")
-        };
-        let id: EventId = id.parse().unwrap();
-        entry.into_row(Timestamp::UNIX_EPOCH, Function::Promote, id, "local")
-    };
-    let null = serde_json::Value::Null;
-    let week = |text: &str| text.parse().ok();
-    for (row, expected) in [
-        (row("evaluate/2021-W31", null.clone()), week("2021-W31")),
-        (
-            row("evaluate/2021-W31@2021-08-10T06-00-00Z", null.clone()),
-            week("2021-W31"),
-        ),
-        (
-            row(
-                "evaluate/request-1",
-                serde_json::json!({ "week": "2021-W30" }),
-            ),
-            week("2021-W30"),
-        ),
-        (row("promote/rollback-1", null), None),
-    ] {
-        assert_eq!(
-            week_of(&row.event_id, &row.entry),
-            expected,
-            "{}",
-            row.event_id
-        );
-    }
-}
-
 #[tokio::test]
 async fn pages_are_written_without_the_page_of_a_week_that_is_not_judged() {
     let ports = ports();

@@ -1,5 +1,5 @@
 //! A proxy to the MLflow server that records calls, and can reject or delay them or drop their
-//! responses.
+//! responses, or check their tokens as Cloud Run does.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,7 @@ use axum::{
 use reqwest::Url;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::place;
+use crate::{cloud_run::Issuer, place};
 
 /// The outcome of a call through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +25,21 @@ pub(crate) enum Fate {
     Forwarded,
     /// The proxy responds with status 503 and does not forward the call.
     Rejected,
+    /// The proxy responds with a status of Cloud Run and does not forward the call.
+    Refused(StatusCode),
     /// The proxy forwards the call and responds with status 503.
     ResponseLost,
 }
 
+/// The page of Cloud Run for a caller that it refuses.
+const REFUSAL: &[u8] = b"<html><head><title>Error</title></head><body>Your client does not have permission</body></html>";
+
 /// A recorded call.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The method and the path, for example `POST /api/2.0/mlflow/runs/create`.
     pub(super) name: String,
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 /// A proxy on a local port. Dropping it closes the port.
@@ -50,10 +55,20 @@ impl Proxy {
         Self::with(|_, _| Fate::Forwarded, |_| {}, || Duration::ZERO).await
     }
 
+    /// Starts a proxy that admits an account with the tokens of an issuer only.
+    pub(crate) async fn admitting(issuer: Arc<Issuer>, account: &'static str) -> Self {
+        let fate = move |_: usize, call: &Call| {
+            let refusal = issuer.refusal(&call.headers, account);
+            refusal.map_or(Fate::Forwarded, Fate::Refused)
+        };
+        Self::with(fate, |_| {}, || Duration::ZERO).await
+    }
+
     /// Starts a proxy. `fate` receives the number of the call, starting at 0, and its name.
     pub(crate) async fn deciding(
         fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
     ) -> Self {
+        let fate = move |number: usize, call: &Call| fate(number, &call.name);
         Self::with(fate, |_| {}, || Duration::ZERO).await
     }
 
@@ -76,7 +91,7 @@ impl Proxy {
     }
 
     async fn with(
-        fate: impl Fn(usize, &str) -> Fate + Clone + Send + Sync + 'static,
+        fate: impl Fn(usize, &Call) -> Fate + Clone + Send + Sync + 'static,
         rewrite: impl Fn(&mut Url) + Clone + Send + Sync + 'static,
         delay: impl Fn() -> Duration + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -88,9 +103,11 @@ impl Proxy {
                 name: format!("{} {}", parts.method, parts.uri.path()),
                 headers: parts.headers,
             };
-            let fate = fate(record(&recorded, call.clone()), &call.name);
-            if fate == Fate::Rejected {
-                return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new());
+            let fate = fate(record(&recorded, call.clone()), &call);
+            match fate {
+                Fate::Rejected => return (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()),
+                Fate::Refused(status) => return (status, Bytes::from_static(REFUSAL)),
+                Fate::Forwarded | Fate::ResponseLost => {}
             }
             tokio::time::sleep(delay()).await;
             let mut url = place::mlflow()
@@ -130,7 +147,7 @@ impl Proxy {
     }
 
     /// Returns the recorded calls.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 

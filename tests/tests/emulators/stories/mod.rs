@@ -1,5 +1,6 @@
 //! End-to-end tests on the emulators, one scenario per file.
 
+mod id_tokens;
 mod judged_again;
 mod killed;
 mod no_drift;

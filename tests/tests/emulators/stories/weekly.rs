@@ -15,7 +15,12 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
-    let system = TestSystem::with(Options::default()).await;
+    assert_week(&TestSystem::with(Options::default()).await).await;
+}
+
+/// Asserts that a system ingests and forecasts its last day, and promotes a challenger for its last
+/// week.
+pub(super) async fn assert_week(system: &TestSystem) {
     let day = system.last_day;
     system
         .publish(&IngestRequested {

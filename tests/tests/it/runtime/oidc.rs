@@ -1,5 +1,6 @@
 //! Authentication of deliveries: tokens in the format of Google's push tokens, from a test issuer.
 
+mod cloud_run;
 mod issuer;
 
 use std::sync::Arc;
