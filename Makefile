@@ -29,7 +29,8 @@ SERVICES := $(FUNCTIONS) mlflow
 # are granted before the first deployment. Metrics take minutes to become known, too.
 FOUNDATION = google_artifact_registry_repository.images google_secret_manager_secret.secret google_sql_database.mlflow \
   google_service_account_iam_member.deployer google_secret_manager_secret_iam_member.mlflow google_project_iam_member.mlflow_database \
-  google_logging_metric.decisions google_logging_metric.late_weeks google_logging_metric.quality \
+  google_logging_metric.decisions google_logging_metric.first_forecasts google_logging_metric.late_forecasts \
+  google_logging_metric.late_weeks google_logging_metric.quality \
   $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_service_account_iam_member.deployer) \
   $(foreach function,$(FUNCTIONS),module.function["$(function)"].google_secret_manager_secret_iam_member.reads)
 # Values of infra/environments/ENV.tfvars.

@@ -46,6 +46,9 @@ done
 grep -ohE 'jsonPayload\.message=\\"[^\]+' ./*.tf | sed 's/.*"//' | while IFS= read -r message; do
   grep -rqF --include='*.rs' "\"$message\"" ../shared ../functions || { say "no code logs \"$message\"" >&2; exit 1; }
 done
+grep -ohE 'jsonPayload\.\w+' ./*.tf | sort -u | sed 's/.*\.//' | while IFS= read -r field; do
+  grep -rqw --include='*.rs' "$field" ../shared ../functions || { say "no code logs the field \"$field\"" >&2; exit 1; }
+done
 
 grep -qxF '### A deployment stopped half way' ../docs/deploy.md || { say "docs/deploy.md lacks the section that verify.sh names" >&2; exit 1; }
 

@@ -18,8 +18,10 @@ locals {
     GOOGLE_CLOUD_PROJECT = var.project_id
     MLFLOW_TRACKING_URI  = module.mlflow.uri
     OPEN_DATA_URL        = var.open_data_url
-    POLICY               = var.policy
-    RUST_LOG             = var.log_level
+    # Traces: docs/deploy.md, section "Follow an event through the functions".
+    OTEL_EXPORTER_OTLP_ENDPOINT = var.otel_endpoint
+    POLICY                      = var.policy
+    RUST_LOG                    = var.log_level
   }
   # The module sets these itself, so that they agree with its push subscription.
   push_settings = ["PUSH_AUDIENCE", "PUSH_SERVICE_ACCOUNT"]
@@ -27,8 +29,9 @@ locals {
     NOTIFY_WEBHOOK = google_secret_manager_secret.secret["notify-webhook"].secret_id
   }
 
-  # Cloud Run starts no revision with a secret that has no version.
-  unset = var.notifications ? [] : ["NOTIFY_WEBHOOK"]
+  # Cloud Run starts no revision with a secret that has no version. Without a collector, a function
+  # exports nothing.
+  unset = concat(var.notifications ? [] : ["NOTIFY_WEBHOOK"], var.otel_endpoint == null ? ["OTEL_EXPORTER_OTLP_ENDPOINT"] : [])
   names = { for name, function in local.functions : name => setsubtract(concat(local.map.environment, function.environment), local.unset) }
 }
 

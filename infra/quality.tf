@@ -36,6 +36,8 @@ locals {
     }
   }
 
+  first_forecast = "resource.type=\"cloud_run_revision\" AND jsonPayload.message=\"first forecast of a day\" AND jsonPayload.forecast_lateness_hours<24"
+
   handled = "resource.type=\"cloud_run_revision\" AND jsonPayload.message=\"event handled\""
   # A metric of this file in a filter of Monitoring.
   quality = { for name, metric in google_logging_metric.quality : name => "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${metric.name}\"" }
@@ -91,6 +93,30 @@ resource "google_logging_metric" "late_weeks" {
   name        = "bike_traffic_late_weeks"
   description = "Weeks judged from Wednesday on, with missing days"
   filter      = "${local.handled} AND jsonPayload.function=\"drift-check\" AND jsonPayload.reason=~\"[0-6] of 7 days\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+# The first forecasts of days, each with its lateness in hours after 8 o'clock in Paris. A day that is
+# forecast a day late or later is missing in `forecast_each_day`, or part of a backfill.
+resource "google_logging_metric" "first_forecasts" {
+  name        = "bike_traffic_first_forecasts"
+  description = "Days with a forecast, counted once"
+  filter      = local.first_forecast
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+  }
+}
+
+resource "google_logging_metric" "late_forecasts" {
+  name        = "bike_traffic_late_forecasts"
+  description = "Days without a forecast by 8 o'clock in Paris"
+  filter      = "${local.first_forecast} AND jsonPayload.forecast_lateness_hours>0"
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -213,8 +239,7 @@ resource "google_monitoring_custom_service" "forecasts" {
   display_name = "bike-traffic ${var.environment}"
 }
 
-# Monitoring cannot tell the time of day of an event, so that the forecast is there by 8 o'clock is
-# watched by the alert late_forecast.
+# Days without any forecast. Days with a late one count in forecast_by_8.
 resource "google_monitoring_slo" "forecast_each_day" {
   service             = google_monitoring_custom_service.forecasts.service_id
   slo_id              = "forecast-each-day"
@@ -229,6 +254,23 @@ resource "google_monitoring_slo" "forecast_each_day" {
       range {
         min = 1
       }
+    }
+  }
+}
+
+# Monitoring cannot tell the time of day of an event, so the function reports its lateness. The city
+# itself is late on some days.
+resource "google_monitoring_slo" "forecast_by_8" {
+  service             = google_monitoring_custom_service.forecasts.service_id
+  slo_id              = "forecast-by-8"
+  display_name        = "The forecast of a day by 8 o'clock"
+  goal                = 0.9
+  rolling_period_days = 28
+
+  request_based_sli {
+    good_total_ratio {
+      bad_service_filter   = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.late_forecasts.name}\""
+      total_service_filter = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/${google_logging_metric.first_forecasts.name}\""
     }
   }
 }

@@ -203,6 +203,17 @@ variable "operators" {
   }
 }
 
+variable "otel_endpoint" {
+  description = "The collector of traces that functions export to with OTLP over HTTP: the value of the setting OTEL_EXPORTER_OTLP_ENDPOINT, for example https://telemetry.googleapis.com. null for no traces."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.otel_endpoint == null || can(regex("^https?://[a-z0-9.-]+(:[0-9]+)?(/|$)", var.otel_endpoint))
+    error_message = "otel_endpoint must start with http:// or https://, for example https://telemetry.googleapis.com."
+  }
+}
+
 variable "policy" {
   description = "Overrides of the default policy parameters, as JSON: the value of the setting POLICY."
   type        = string

@@ -45,8 +45,8 @@ run "settings_match_functions_json" {
 
   assert {
     condition = alltrue([for name, function in module.function : toset([for variable in function.service.template[0].containers[0].env : variable.name]) ==
-    setsubtract(concat(local.map.environment, local.functions[name].environment), ["NOTIFY_WEBHOOK"])])
-    error_message = "Each service must receive exactly the settings that functions.json names, without a webhook."
+    setsubtract(concat(local.map.environment, local.functions[name].environment), ["NOTIFY_WEBHOOK", "OTEL_EXPORTER_OTLP_ENDPOINT"])])
+    error_message = "Each service must receive exactly the settings that functions.json names, without a webhook and without a collector of traces."
   }
   assert {
     condition     = length(setintersection(toset(flatten(values(local.names))), keys(local.map.not_passed))) == 0
@@ -228,6 +228,20 @@ run "functions_reach_no_chat_by_default" {
   assert {
     condition     = !anytrue([for function in module.function : contains(keys(function.roles), "secret notify-webhook")])
     error_message = "Functions must not read the webhook."
+  }
+}
+
+run "functions_export_traces_to_the_collector" {
+  command = plan
+
+  variables {
+    otel_endpoint = "https://telemetry.googleapis.com"
+  }
+
+  assert {
+    condition = alltrue([for function in module.function :
+    [for variable in function.service.template[0].containers[0].env : variable.value if variable.name == "OTEL_EXPORTER_OTLP_ENDPOINT"] == ["https://telemetry.googleapis.com"]])
+    error_message = "Each function must receive the address of the collector."
   }
 }
 

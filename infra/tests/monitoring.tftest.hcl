@@ -244,12 +244,28 @@ run "objectives_cover_the_forecast_and_the_week" {
     error_message = "Each day must have a forecast."
   }
   assert {
+    condition = (
+      strcontains(google_monitoring_slo.forecast_by_8.request_based_sli[0].good_total_ratio[0].bad_service_filter, "user/bike_traffic_late_forecasts\"") &&
+      strcontains(google_monitoring_slo.forecast_by_8.request_based_sli[0].good_total_ratio[0].total_service_filter, "user/bike_traffic_first_forecasts\"")
+    )
+    error_message = "The late days must be counted among the days with a forecast."
+  }
+  assert {
+    # A forecast at 8 o'clock sharp is in time, and every late day is also counted as a day.
+    condition     = google_logging_metric.late_forecasts.filter == "${google_logging_metric.first_forecasts.filter} AND jsonPayload.forecast_lateness_hours>0"
+    error_message = "A day must be late if its first forecast is made after 8 o'clock."
+  }
+  assert {
+    condition     = endswith(google_logging_metric.first_forecasts.filter, " AND jsonPayload.forecast_lateness_hours<24")
+    error_message = "A backfill must not count as late."
+  }
+  assert {
     condition     = strcontains(google_monitoring_slo.week_by_tuesday.request_based_sli[0].good_total_ratio[0].bad_service_filter, "user/bike_traffic_late_weeks\"")
     error_message = "A week that is judged with missing days must count as late."
   }
   assert {
     # The period must be at most 30 days, and a window an integer fraction of a day.
-    condition     = alltrue([for slo in [google_monitoring_slo.forecast_each_day, google_monitoring_slo.week_by_tuesday] : slo.rolling_period_days <= 30])
+    condition     = alltrue([for slo in [google_monitoring_slo.forecast_by_8, google_monitoring_slo.forecast_each_day, google_monitoring_slo.week_by_tuesday] : slo.rolling_period_days <= 30])
     error_message = "The period must be within the limit of Monitoring."
   }
 }

@@ -47,6 +47,7 @@ run "variables_with_invalid_values_are_rejected" {
     mlflow_tier       = "small"
     open_data_url     = "http://opendata.paris.fr"
     operators         = ["allAuthenticatedUsers"]
+    otel_endpoint     = "localhost:4318"
     policy            = "0.5"
     predict_callers   = ["allUsers"]
     project_id        = "A"
@@ -70,6 +71,7 @@ run "variables_with_invalid_values_are_rejected" {
     var.mlflow_tier,
     var.open_data_url,
     var.operators,
+    var.otel_endpoint,
     var.policy,
     var.predict_callers,
     var.project_id,

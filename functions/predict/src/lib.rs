@@ -13,6 +13,7 @@ use report::publish::Pages;
 use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
 use serde_json::{Value, json};
 use shared::{
+    Timestamp,
     audit::AuditEntry,
     clock::Clock,
     event::{DayIngested, Function, Topic},
@@ -28,6 +29,9 @@ use tokio::sync::Mutex;
 use self::forecast::Summary;
 
 pub use forecast::{forecast_day, settle};
+
+/// The local hour by which a day should be forecast.
+const DUE_HOUR: i8 = 8;
 
 /// The handler of ingested days, and the HTTP API of the forecasts.
 pub struct Predict {
@@ -177,6 +181,12 @@ impl Predict {
     }
 }
 
+/// Returns the hours from 8 o'clock local time on a day to an instant: negative or 0 if a forecast
+/// of the day at this instant is in time. `infra/quality.tf` counts the late days.
+fn lateness_hours(day: Day, at: Timestamp) -> f64 {
+    at.duration_since(day.at(DUE_HOUR)).as_secs_f64() / 3_600.0
+}
+
 /// Returns `true` if an earlier delivery of the event made these forecasts.
 ///
 /// They are not older than its first delivery then, so the event must not be judged late, although
@@ -196,8 +206,8 @@ impl Handler for Predict {
         let champion = self.champion().await?;
         let history = History::new(&[&self.counts(event.day).await?]);
         let target = event.day.plus(1);
+        let stored = self.warehouse.forecasts(target, target).await?;
         if target < Day::of(context.now) {
-            let stored = self.warehouse.forecasts(target, target).await?;
             if is_forecast_by(&stored, context) {
                 return self.complete(event.day, &history, &stored, context).await;
             }
@@ -215,6 +225,10 @@ impl Handler for Predict {
         }
         context.fence.check().await?;
         self.warehouse.replace_forecasts(target, &forecasts).await?;
+        if stored.is_empty() {
+            let forecast_lateness_hours = lateness_hours(target, context.now);
+            tracing::info!(day = %target, forecast_lateness_hours, "first forecast of a day");
+        }
         self.complete(event.day, &history, &forecasts, context)
             .await
     }

@@ -1,5 +1,6 @@
 //! Tests of the handler with the in-memory ports.
 
+mod lateness;
 mod pages;
 mod published;
 mod python;
@@ -19,7 +20,6 @@ use forecasting::{
 use model::TrainRecipe;
 use serde_json::Value;
 use shared::{
-    Timestamp,
     clock::SimulatedClock,
     event::EventId,
     registry::{EmbeddedRegistry, Operator, Run},

@@ -9,6 +9,7 @@ mod dead_letter;
 mod finish;
 mod notify;
 mod show;
+mod trace;
 
 use std::{pin::pin, sync::Arc};
 
@@ -34,11 +35,12 @@ use tracing::Instrument;
 
 use self::dead_letter::{Rejection, failure};
 use super::{
-    Context, Envelope, Error, Fence, Handler, Outcome,
-    envelope::{Unread, trace_id},
+    Context, Envelope, EnvelopeError, Error, Fence, Handler, Outcome,
+    envelope::trace_id,
     oidc::TokenVerifier,
     settings::ServiceSettings,
     status::{MAXIMUM_BODY_BYTES, Reply},
+    traces::EXPORT_LIMIT,
 };
 
 /// A handler with its ports, ledger, and authentication.
@@ -120,6 +122,7 @@ impl<H: Handler> Service<H> {
             event_id = tracing::field::Empty,
             trace = trace.as_deref(),
         );
+        let traces = service.settings.traces.clone();
         // The work runs in its own task, so that a panic is answered as a transient failure.
         let work =
             tokio::spawn(async move { service.reply_to(&headers, body).await }.instrument(span));
@@ -127,6 +130,10 @@ impl<H: Handler> Service<H> {
             tracing::error!(function = %H::FUNCTION, "delivery panicked");
             Reply::Retry
         });
+        if let Some(traces) = traces {
+            // Cloud Run may throttle the processor after the response.
+            traces.flush(EXPORT_LIMIT).await;
+        }
         reply.status().into_response()
     }
 
@@ -145,28 +152,24 @@ impl<H: Handler> Service<H> {
                 return Reply::Retry;
             }
         };
+        let attempt = self.attempt(&body);
         // In batched mode every event is handled, also after a failed one.
         let mut worst = Reply::Done;
         for message in Envelope::parse_all(headers, body) {
-            let reply = match message {
-                Ok(envelope) => {
-                    tracing::Span::current().record("message_id", &envelope.message_id);
-                    self.deliver(envelope).await
-                }
-                Err(Unread { data, error }) => {
-                    let error = Error::permanent("cannot read the delivery").caused_by(error);
-                    let unread = Envelope {
-                        message_id: String::new(),
-                        published_at: None,
-                        attributes: [].into(),
-                        data,
-                    };
-                    self.reject(unread, error).await
-                }
-            };
-            worst = worst.worse(reply);
+            worst = worst.worse(self.deliver_in_trace(message, attempt).await);
         }
         worst
+    }
+
+    /// Delivers a message of a request, or rejects it if it cannot be read.
+    async fn deliver_or_reject(&self, envelope: Envelope, error: Option<EnvelopeError>) -> Reply {
+        match error {
+            None => self.deliver(envelope).await,
+            Some(error) => {
+                let error = Error::permanent("cannot read the delivery").caused_by(error);
+                self.reject(envelope, error).await
+            }
+        }
     }
 
     async fn deliver(&self, mut envelope: Envelope) -> Reply {

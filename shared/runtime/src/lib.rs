@@ -14,6 +14,7 @@ mod redact;
 mod server;
 mod settings;
 mod status;
+mod traces;
 mod week;
 
 use std::{future::Future, sync::Arc};
@@ -40,6 +41,7 @@ pub use ready::{check_store, check_warehouse};
 pub use server::{router, run};
 pub use settings::ServiceSettings;
 pub use status::{MAXIMUM_BODY_BYTES, Reply};
+pub use traces::Traces;
 pub use week::check_is_over;
 
 /// The event handler of a function.

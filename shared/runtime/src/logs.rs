@@ -9,43 +9,63 @@ use tracing::{
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     layer::{Context, SubscriberExt},
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
-use crate::redact::redact;
+use crate::{redact::redact, traces, traces::Traces};
 
-/// Initializes the logging of a service to standard error.
+/// Initializes the logging of a service to standard error, and the recording of its traces.
 ///
 /// On a terminal, events are plain lines; otherwise one JSON object per line, see
 /// <https://cloud.google.com/logging/docs/structured-logging>. `filter` has the syntax of
-/// `RUST_LOG`; an invalid filter means `info`.
+/// `RUST_LOG`; an invalid filter means `info`. It does not apply to traces.
 ///
 /// Does nothing if logging is already initialized.
-pub fn init(filter: &str) {
-    if io::stderr().is_terminal() {
-        return init_plain(filter);
-    }
-    let registry = tracing_subscriber::registry().with(parsed(filter));
-    drop(registry.with(CloudLogging).try_init());
+pub fn init(filter: &str, traces: Option<&Traces>) {
+    let cloud = CloudLogging {
+        traces: traces.cloned(),
+    };
+    let Some(traces) = traces else {
+        if io::stderr().is_terminal() {
+            return init_plain(filter);
+        }
+        let registry = tracing_subscriber::registry().with(parsed(filter));
+        drop(registry.with(cloud).try_init());
+        return;
+    };
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = if io::stderr().is_terminal() {
+        plain::<Registry>().boxed()
+    } else {
+        cloud.boxed()
+    };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(parsed(filter)));
+    drop(registry.with(traces.layer()).try_init());
 }
 
 /// Initializes the logging of a command to standard error, as plain lines also without a terminal.
 ///
 /// Does nothing if logging is already initialized. `filter` is that of [`init`].
 pub fn init_plain(filter: &str) {
-    let lines = tracing_subscriber::fmt::layer()
+    let registry = tracing_subscriber::registry().with(parsed(filter));
+    drop(registry.with(plain()).try_init());
+}
+
+/// Returns the layer that writes plain lines.
+fn plain<S>() -> impl Layer<S> + Send + Sync
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = tracing_subscriber::fmt::layer::<S>()
         .with_writer(|| Redacted)
         .with_target(false);
-    let lines = if io::stderr().is_terminal() {
+    if io::stderr().is_terminal() {
         lines
     } else {
         lines.with_ansi(false)
-    };
-    let registry = tracing_subscriber::registry().with(parsed(filter));
-    drop(registry.with(lines).try_init());
+    }
 }
 
 fn parsed(filter: &str) -> EnvFilter {
@@ -68,7 +88,10 @@ impl Write for Redacted {
 }
 
 /// Writes each event as one line of JSON that includes the fields of its spans.
-struct CloudLogging;
+struct CloudLogging {
+    /// The traces that lines refer to, if traces are exported.
+    traces: Option<Traces>,
+}
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -98,7 +121,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
             }
         }
         event.record(&mut fields);
-        let line = Value::Object(entry(event, fields.0)).to_string();
+        let mut entry = entry(event, fields.0);
+        if let Some(traces) = &self.traces {
+            add_span(&mut entry, traces);
+        }
+        let line = Value::Object(entry).to_string();
         // A failure to write a log line cannot be reported. Cloud Run adds the timestamp.
         drop(writeln!(std::io::stderr().lock(), "{line}"));
     }
@@ -123,6 +150,28 @@ fn entry(event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value
     fields
 }
 
+/// Adds the ids of the current span and its trace, under which Cloud Trace shows the line. They
+/// replace the trace of the request.
+fn add_span(entry: &mut Map<String, Value>, traces: &Traces) {
+    let Some(span) = traces::current() else {
+        return;
+    };
+    let trace = format!("projects/{}/traces/{}", traces.project(), span.trace_id());
+    for (name, value) in [
+        ("logging.googleapis.com/trace", json!(trace)),
+        (
+            "logging.googleapis.com/spanId",
+            json!(span.span_id().to_string()),
+        ),
+        (
+            "logging.googleapis.com/trace_sampled",
+            json!(span.is_sampled()),
+        ),
+    ] {
+        entry.insert(name.to_owned(), value);
+    }
+}
+
 /// The fields of a span or event as JSON, without credentials. The text of an event is in the field
 /// `message`.
 #[derive(Default)]
@@ -130,7 +179,10 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn set(&mut self, field: &Field, value: Value) {
-        self.0.insert(field.name().to_owned(), value);
+        // Name and kind of an exported span are no facts about an event.
+        if !field.name().starts_with("otel.") {
+            self.0.insert(field.name().to_owned(), value);
+        }
     }
 }
 

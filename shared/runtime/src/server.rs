@@ -12,7 +12,10 @@ use shared::{
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
-use super::{Handler, HttpLimits, ServiceSettings, deliver::Service, http, open};
+use super::{
+    Handler, HttpLimits, ServiceSettings, Traces, deliver::Service, http, open,
+    traces::LAST_EXPORT_LIMIT,
+};
 
 /// The exit code for invalid settings, `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 78;
@@ -39,12 +42,14 @@ where
     B: FnOnce(&dyn Variables, &Ports) -> Result<H, SettingsError>,
 {
     let variables = ProcessVariables;
+    let traces = Traces::read(&variables, H::FUNCTION);
     super::init_logs(
         &variables
             .get("RUST_LOG")
             .unwrap_or_else(|| "info".to_owned()),
+        traces.as_ref().ok().and_then(Option::as_ref),
     );
-    match serve(&variables, build).await {
+    match serve(&variables, traces, build).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             tracing::warn!(function = %H::FUNCTION, "ending with deliveries in flight");
@@ -68,15 +73,26 @@ where
 }
 
 /// Returns `false` if deliveries were still in flight at the end.
-async fn serve<H, B>(variables: &dyn Variables, build: B) -> Result<bool, StartError>
+async fn serve<H, B>(
+    variables: &dyn Variables,
+    traces: Result<Option<Traces>, SettingsError>,
+    build: B,
+) -> Result<bool, StartError>
 where
     H: Handler,
     B: FnOnce(&dyn Variables, &Ports) -> Result<H, SettingsError>,
 {
-    let settings = ServiceSettings::read(variables)?;
+    let traces = traces?;
+    let settings = ServiceSettings {
+        traces: traces.clone(),
+        ..ServiceSettings::read(variables)?
+    };
     let addresses = PortAddresses::read(variables)?;
     let cloud = CloudSettings::read(variables)?;
-    let ports = open(&addresses, &cloud, Arc::new(SystemClock)).await?;
+    let mut ports = open(&addresses, &cloud, Arc::new(SystemClock)).await?;
+    if let Some(traces) = &traces {
+        ports = traces.wrap(ports);
+    }
     let handler = Arc::new(build(variables, &ports)?);
     let router = router(handler, &ports, &settings);
     let cannot_listen = |source| StartError::Listen {
@@ -97,7 +113,12 @@ where
         bus = %addresses.bus,
         "listening"
     );
-    Ok(http::serve(listener, router, HttpLimits::default(), shutdown()).await)
+    let all_finished = http::serve(listener, router, HttpLimits::default(), shutdown()).await;
+    if let Some(traces) = &traces {
+        // The spans of deliveries that are cut off. The others were exported before the response.
+        traces.flush(LAST_EXPORT_LIMIT).await;
+    }
+    Ok(all_finished)
 }
 
 /// Waits for Ctrl-C or for SIGTERM, which Cloud Run sends ten seconds before it kills a process.

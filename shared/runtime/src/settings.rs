@@ -8,7 +8,7 @@ use std::{
 use jiff::SignedDuration;
 use shared::settings::{SettingsError, Variables, optional};
 
-use crate::oidc::PushAuthentication;
+use crate::{oidc::PushAuthentication, traces::Traces};
 
 /// The default lease of a ledger entry. It is renewed after each third of its duration. It is
 /// shorter than the total time of a subscription's attempts, so that a crash does not cause a dead
@@ -32,6 +32,8 @@ pub struct ServiceSettings {
     pub listen: SocketAddr,
     /// `PUSH_AUDIENCE` and its related variables: the authentication of deliveries.
     pub push: PushAuthentication,
+    /// The traces of deliveries, if they are exported; see [`Traces::read`].
+    pub traces: Option<Traces>,
 }
 
 impl Default for ServiceSettings {
@@ -42,12 +44,13 @@ impl Default for ServiceSettings {
             lease: DEFAULT_LEASE,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT),
             push: PushAuthentication::Off,
+            traces: None,
         }
     }
 }
 
 impl ServiceSettings {
-    /// Reads the settings from environment variables.
+    /// Reads the settings from environment variables, except [`ServiceSettings::traces`].
     ///
     /// # Errors
     /// Returns an error that names the first invalid or missing variable.
@@ -66,6 +69,7 @@ impl ServiceSettings {
                 }),
             listen,
             push: PushAuthentication::read(variables)?,
+            traces: default.traces,
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use cli::commands::set_up::Delivery;
 use google_cloud::CloudSettings;
-use runtime::{Handler, ServiceSettings};
+use runtime::{Handler, ServiceSettings, Traces};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -270,6 +270,7 @@ fn read_by<H: Handler>(
             requested.lock().unwrap().insert(name.to_owned());
             let fixed = [
                 ("GCS_BUCKET", "a-bucket"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example"),
                 ("GOOGLE_CLOUD_PROJECT", "a-project"),
                 ("MLFLOW_TRACKING_URI", "https://mlflow.example"),
                 ("OPEN_DATA_URL", "https://opendata.example"),
@@ -280,6 +281,7 @@ fn read_by<H: Handler>(
                 .find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         };
+        Traces::read(&variables, H::FUNCTION).unwrap();
         ServiceSettings::read(&variables).unwrap();
         PortAddresses::read(&variables).unwrap();
         CloudSettings::read(&variables).unwrap();

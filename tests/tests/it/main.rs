@@ -7,6 +7,9 @@
     reason = "a helper that fails fails its test"
 )]
 
+// The fake of a collector of traces.
+mod collector;
+
 mod ports;
 
 // The embedded bus: delivery, retries, dead letters, restarts and replays.

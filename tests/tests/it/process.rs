@@ -1,6 +1,7 @@
 //! Functions as processes: environment variables, exit codes, logs and shutdown on SIGTERM.
 
 mod child;
+mod traces;
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +12,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
     ledger::Entry,
     store::{Condition, FileStore, Store, read_json},
@@ -352,7 +353,16 @@ fn free_port() -> u16 {
 
 /// Delivers a payload as a wrapped push with a trace context.
 async fn push(port: u16, payload: &str) -> StatusCode {
-    let body = json!({ "message": { "data": BASE64_STANDARD.encode(payload), "messageId": "136969346945" } });
+    let data = BASE64_STANDARD.encode(payload);
+    post(
+        port,
+        &json!({ "message": { "data": data, "messageId": "136969346945" } }),
+    )
+    .await
+}
+
+/// Posts a wrapped push with a trace context.
+async fn post(port: u16, body: &Value) -> StatusCode {
     let request = reqwest::Client::new()
         .post(format!("http://127.0.0.1:{port}/"))
         .body(body.to_string());

@@ -9,6 +9,7 @@ mod probe;
 mod repair;
 mod show;
 mod table;
+mod traces;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use forecasting::{policy::Policy, time::Day};
 use google_cloud::ExploreClient;
 use model::FineTuneRecipe;
-use runtime::{Handler, ServiceSettings, router};
+use runtime::{Handler, ServiceSettings, Traces, router};
 use shared::{
     bus::{LogPublisher, Message, Publisher},
     clock::{Clock, ShiftedClock, SystemClock},
@@ -50,10 +50,13 @@ pub struct StackSettings {
     pub open_data: Arc<dyn OpenData>,
     /// The delivery policy of the bus.
     pub delivery: DeliveryPolicy,
+    /// The traces of the functions, if they are exported.
+    pub traces: Option<Traces>,
 }
 
 impl StackSettings {
-    /// Creates settings from a strategy and a source of counts, with the default delivery policy.
+    /// Creates settings from a strategy and a source of counts, with the default delivery policy
+    /// and without traces.
     pub fn new(strategy: StrategyArguments, open_data: Arc<dyn OpenData>) -> Self {
         let StrategyArguments { policy, fine_tune } = strategy;
         Self {
@@ -61,6 +64,7 @@ impl StackSettings {
             fine_tune,
             open_data,
             delivery: DeliveryPolicy::default(),
+            traces: None,
         }
     }
 }
@@ -96,23 +100,28 @@ impl LocalStack {
             publisher: Arc::clone(&publisher) as Arc<dyn Publisher>,
             ..state.open(clock)?
         };
+        let functions = match &settings.traces {
+            Some(traces) => traces.wrap(ports.clone()),
+            None => ports.clone(),
+        };
         let mut host = Host {
-            ports: ports.clone(),
+            ports: functions.clone(),
+            traces: settings.traces,
             servers: JoinSet::new(),
             endpoints: BTreeMap::new(),
         };
         let policy = settings.policy;
         // These two write no page: `run` makes the on-call page at its end, `stack` on request.
-        host.serve(ingest::Ingest::new(settings.open_data, &ports))
+        host.serve(ingest::Ingest::new(settings.open_data, &functions))
             .await?;
-        host.serve(predict::Predict::new(&ports)).await?;
-        host.serve(drift_check::DriftCheck::new(policy.clone(), &ports).with_pages(&ports))
+        host.serve(predict::Predict::new(&functions)).await?;
+        host.serve(drift_check::DriftCheck::new(policy.clone(), &functions).with_pages(&functions))
             .await?;
-        let fine_tune = fine_tune::FineTune::new(policy.clone(), settings.fine_tune, &ports);
-        host.serve(fine_tune.with_pages(&ports)).await?;
-        host.serve(evaluate::Evaluate::new(policy.clone(), &ports).with_pages(&ports))
+        let fine_tune = fine_tune::FineTune::new(policy.clone(), settings.fine_tune, &functions);
+        host.serve(fine_tune.with_pages(&functions)).await?;
+        host.serve(evaluate::Evaluate::new(policy.clone(), &functions).with_pages(&functions))
             .await?;
-        host.serve(promote::Promote::new(policy, &ports).with_pages(&ports))
+        host.serve(promote::Promote::new(policy, &functions).with_pages(&functions))
             .await?;
         let subscription = |(function, address): (&Function, &SocketAddr)| Subscription {
             function: *function,
@@ -159,13 +168,18 @@ impl LocalStack {
 
 struct Host {
     ports: Ports,
+    traces: Option<Traces>,
     servers: JoinSet<()>,
     endpoints: BTreeMap<Function, SocketAddr>,
 }
 
 impl Host {
     async fn serve<H: Handler>(&mut self, handler: H) -> anyhow::Result<()> {
-        let router = router(Arc::new(handler), &self.ports, &ServiceSettings::default());
+        let settings = ServiceSettings {
+            traces: self.traces.clone(),
+            ..ServiceSettings::default()
+        };
+        let router = router(Arc::new(handler), &self.ports, &settings);
         let address = serve(&mut self.servers, router).await?;
         self.endpoints.insert(H::FUNCTION, address);
         Ok(())

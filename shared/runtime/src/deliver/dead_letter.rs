@@ -13,7 +13,7 @@ use shared::{
 };
 
 use super::{Service, retry};
-use crate::{Context, Envelope, Error, Fence, Handler, Reply};
+use crate::{Context, Envelope, Error, Fence, Handler, Reply, traces};
 
 /// A message that the function rejects, and the claim on its event.
 #[derive(Clone, Copy)]
@@ -141,6 +141,7 @@ impl<H: Handler> Service<H> {
         } = envelope;
         fence.record(&outcome).await?;
         let RecordedOutcome { at, mut entry, .. } = outcome;
+        traces::record_decision(&entry.decision);
         let reason = entry.error_message.clone().unwrap_or_default();
         if rejection.is_dead_letter {
             tracing::error!(event_id = %event_id, error = %reason, "event failed again, its dead letter is kept");

@@ -1,12 +1,14 @@
 //! The end of a handled event: outcome, audit row, complete ledger entry, and events.
 
+use std::collections::BTreeMap;
+
 use shared::{
     bus::Message,
     ledger::{RecordedEvent, RecordedOutcome},
 };
 
 use super::{Service, retry};
-use crate::{Context, Error, Handler, Reply};
+use crate::{Context, Error, Handler, Reply, traces};
 
 impl<H: Handler> Service<H> {
     /// Records the outcome of an event, and publishes its events.
@@ -35,6 +37,7 @@ impl<H: Handler> Service<H> {
             return retry("cannot complete the event in the ledger", error);
         }
         let (decision, reason) = (entry.decision, entry.reason);
+        traces::record_decision(&decision);
         tracing::info!(decision, reason, "event handled");
         // At the same time, so that a slow chat does not delay the events.
         let (published, ()) = tokio::join!(self.publish(&events), self.notify(notification));
@@ -55,10 +58,13 @@ impl<H: Handler> Service<H> {
         Ok(self.ports.warehouse.record(&row).await?)
     }
 
-    /// Publishes events. Returns the reply to send if publishing fails, and `None` otherwise.
+    /// Publishes events in the current trace. Returns the reply to send if publishing fails, and
+    /// `None` otherwise.
     pub(super) async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
         for event in events {
-            let attributes = [("event_type".to_owned(), event.topic.to_string())].into();
+            let mut attributes =
+                BTreeMap::from([("event_type".to_owned(), event.topic.to_string())]);
+            traces::add_to_message(&mut attributes);
             let message = Message {
                 data: event.data.clone().into(),
                 attributes,

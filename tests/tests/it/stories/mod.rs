@@ -1,6 +1,7 @@
 //! End-to-end tests on the embedded stack, one scenario per file.
 
 mod backfill;
+mod one_trace;
 mod paris;
 mod poison;
 mod promotion;

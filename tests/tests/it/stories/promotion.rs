@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cli::{
     args::StrategyArguments,
     commands::{
+        run::Inputs,
         stack::{LocalStack, OpenDataServer, StackSettings},
         train::{Allowances, TrainPlan, train},
     },
@@ -27,8 +28,6 @@ use shared::{
 
 use super::{assert_same, small_sample, snapshot};
 
-/// The champion has only three rounds, so any fine-tuned model is better, also on the fixed test
-/// set.
 #[tokio::test(flavor = "multi_thread")]
 async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,21 +38,7 @@ async fn better_challenger_is_promoted_and_replay_changes_nothing() {
     let last = known.period().unwrap().1.day();
     let clock: Arc<dyn Clock> = Arc::new(SimulatedClock::new(last.plus(1).at(7)));
     let stack = start(&state, Arc::clone(&clock)).await;
-    let recipe = TrainRecipe {
-        rounds: 3,
-        ..TrainRecipe::default()
-    };
-    let plan = TrainPlan {
-        train_path: inputs.train,
-        test_path: inputs.test,
-        data_source: "local",
-        recipe,
-        environment: "local".to_owned(),
-        allow: Allowances {
-            worse_than_naive: true,
-            ..Allowances::default()
-        },
-    };
+    let plan = weak_champion(inputs);
     train(&stack.ports, &state, &plan).await.unwrap();
     fill_tables(&stack, &known).await;
 
@@ -121,7 +106,14 @@ async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {
     let nothing = OpenDataServer::start(Counts::default(), Arc::clone(&clock))
         .await
         .unwrap();
-    let open_data = Arc::new(ExploreClient::new(nothing.base().clone()));
+    LocalStack::start(state, clock, settings(&nothing))
+        .await
+        .unwrap()
+}
+
+/// Returns the settings of a stack whose champion is fine-tuned into a better challenger.
+pub(super) fn settings(open_data: &OpenDataServer) -> StackSettings {
+    let open_data = Arc::new(ExploreClient::new(open_data.base().clone()));
     let strategy = StrategyArguments {
         // Few counters drift in fewer columns than the default policy requires.
         policy: r#"{"drift_share":0.1}"#.parse().unwrap(),
@@ -132,12 +124,29 @@ async fn start(state: &State, clock: Arc<dyn Clock>) -> LocalStack {
             ..FineTuneRecipe::default()
         },
     };
-    LocalStack::start(state, clock, StackSettings::new(strategy, open_data))
-        .await
-        .unwrap()
+    StackSettings::new(strategy, open_data)
 }
 
-async fn fill_tables(stack: &LocalStack, known: &Counts) {
+/// Returns the plan of a champion with only three rounds: any fine-tuned model is better, also on
+/// the fixed test set.
+pub(super) fn weak_champion(inputs: Inputs) -> TrainPlan {
+    TrainPlan {
+        train_path: inputs.train,
+        test_path: inputs.test,
+        data_source: "local",
+        recipe: TrainRecipe {
+            rounds: 3,
+            ..TrainRecipe::default()
+        },
+        environment: "local".to_owned(),
+        allow: Allowances {
+            worse_than_naive: true,
+            ..Allowances::default()
+        },
+    }
+}
+
+pub(super) async fn fill_tables(stack: &LocalStack, known: &Counts) {
     for day in known.rows_per_day().into_keys() {
         let day: Day = day;
         stack
