@@ -68,6 +68,7 @@ impl<H: Handler> Service<H> {
         let context = Context {
             event_id: event_id.clone(),
             published_at: envelope.published_at.unwrap_or(now),
+            first_started_at: now,
             now,
             fence,
         };

@@ -22,7 +22,7 @@ use shared::{
     },
     retryability::{Classify, Retryability},
     store::{Condition, Generation, Object, Store, StoreError},
-    warehouse::{DayState, Forecast, TableVersion, Warehouse, WarehouseError},
+    warehouse::{DayState, ExportFormat, Forecast, TableVersion, Warehouse, WarehouseError},
 };
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -170,8 +170,9 @@ impl Warehouse for Traced<dyn Warehouse> {
         days: (Day, Day),
         store: &Arc<dyn Store>,
         folder: &ObjectPath,
+        format: ExportFormat,
     ) -> Result<Vec<ObjectPath>, WarehouseError> {
-        let work = self.0.export_counts(days, store, folder);
+        let work = self.0.export_counts(days, store, folder, format);
         call("warehouse export_counts", Days(days.0, days.1), work).await
     }
 
@@ -242,6 +243,16 @@ impl Registry for Traced<dyn Registry> {
     ) -> Result<(), RegistryError> {
         let work = self.0.record_decision(version, decision);
         call("registry record_decision", version, work).await
+    }
+
+    async fn attach(
+        &self,
+        version: Version,
+        path: &str,
+        contents: Bytes,
+    ) -> Result<(), RegistryError> {
+        let work = self.0.attach(version, path, contents);
+        call("registry attach", version, work).await
     }
 
     async fn runs_page(&self) -> Result<Option<String>, RegistryError> {
