@@ -6,8 +6,6 @@ SHELL := /bin/bash
 
 # rustup installs programs here, and open shells do not have the directory in their PATH yet.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
-# Idle XGBoost threads sleep instead of spinning, so they do not compete for the cores.
-export OMP_WAIT_POLICY := passive
 
 CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
 EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py

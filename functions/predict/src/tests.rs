@@ -4,7 +4,11 @@ mod lateness;
 mod pages;
 mod published;
 mod python;
+<<<<<<< HEAD
 mod requests;
+=======
+mod records;
+>>>>>>> wt-serving
 
 use std::collections::BTreeMap;
 

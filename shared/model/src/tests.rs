@@ -5,6 +5,7 @@ mod target;
 
 use forecasting::{
     counts::{Counter, Counts},
+    features::History,
     time::{Day, Hour},
 };
 use shared::store::{MemoryStore, StoreError, read_json, write_json};
@@ -94,6 +95,36 @@ fn early_stopping_ends_with_the_best_round() {
     assert_eq!(
         rounds[model.card().rounds as usize - 1].sqrt_mae,
         Some(best)
+    );
+}
+
+#[test]
+fn training_error_is_computed_at_the_points_of_its_curve() {
+    let counts = counts(40, 10);
+    let recipe = TrainRecipe {
+        rounds: 110,
+        ..recipe()
+    };
+    let mut scored = Vec::new();
+    let spec = FeatureSpec::for_counters(counts.counters());
+    train(&frame(&counts), spec, &recipe, &mut |round| {
+        scored.extend(round.boosted_sqrt_mae.map(|_| round.done));
+    })
+    .unwrap();
+    let expected: Vec<_> = (3..110).step_by(3).chain([110]).collect();
+    assert_eq!(scored, expected);
+}
+
+/// A matrix with the codes of the model has the forecasts of the frame.
+#[test]
+fn matrix_is_forecast_like_its_frame() {
+    let counts = counts(40, 10);
+    let (model, history) = (trained(&counts), History::new(&[&counts]));
+    let frame = frame(&counts);
+    let matrix = FeatureMatrix::new(&model.features().codes_of(&history), &history, frame.rows());
+    assert_eq!(
+        model.predict_matrix(&matrix).unwrap(),
+        model.predict(&frame).unwrap()
     );
 }
 
