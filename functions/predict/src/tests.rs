@@ -4,11 +4,7 @@ mod lateness;
 mod pages;
 mod published;
 mod python;
-<<<<<<< HEAD
-mod requests;
-=======
 mod records;
->>>>>>> wt-serving
 
 use std::collections::BTreeMap;
 
