@@ -1,5 +1,6 @@
 //! Tests of training, saving and loading.
 
+mod cuda;
 mod strategy;
 mod target;
 
@@ -141,32 +142,6 @@ fn frame_with_too_few_rows_is_rejected() {
         train(&few, spec(), &recipe(), &mut |_| {}),
         Err(ModelError::TooLittleData { .. })
     ));
-}
-
-#[test]
-fn missing_cuda_requirement_is_named() {
-    let missing = if xgboost::supports_cuda() {
-        "no NVIDIA GPU"
-    } else {
-        "XGBOOST_LIB_DIR"
-    };
-    // Nothing is missing if both the library and a GPU are available.
-    if check_device(Device::Cuda).is_ok() {
-        return;
-    }
-    let counts = counts(10, 1);
-    let recipe = TrainRecipe {
-        device: Device::Cuda,
-        ..recipe()
-    };
-    let error = train(
-        &frame(&counts),
-        FeatureSpec::for_counters([]),
-        &recipe,
-        &mut |_| {},
-    )
-    .unwrap_err();
-    assert!(error.to_string().contains(missing), "{error}");
 }
 
 #[tokio::test]
