@@ -62,8 +62,6 @@ LABEL org.opencontainers.image.title="bike-traffic ${FUNCTION}" \
       org.opencontainers.image.base.name="${RUNTIME_IMAGE}" \
       org.opencontainers.image.base.digest="${RUNTIME_DIGEST}"
 COPY --from=binary /image/function /function
-# Idle XGBoost threads sleep instead of spinning, because instances share cores.
-ENV OMP_WAIT_POLICY=passive
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/function"]

@@ -6,8 +6,6 @@ SHELL := /bin/bash
 
 # rustup installs programs here, and open shells do not have the directory in their PATH yet.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
-# Idle XGBoost threads sleep instead of spinning, so they do not compete for the cores.
-export OMP_WAIT_POLICY := passive
 
 CLIPPY_TARGETS := --workspace --all-targets --features tests/emulators
 EMULATORS := .venv-emulators/bin/python tests/emulators/emulators.py
@@ -91,6 +89,10 @@ setup-fuzz: setup ## Install cargo-fuzz if the pinned version is missing
 .PHONY: setup-pandas
 setup-pandas: ## Install pandas in .venv
 	@.ci/setup pandas
+
+.PHONY: setup-peers
+setup-peers: ## Install the Python packages of `make bench-peers` in .venv-peers
+	@.ci/setup peers
 
 .PHONY: run
 run: setup ## Build, train, and process the weeks of the live data (sample data, unless TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH are set)
@@ -182,10 +184,38 @@ advisories: setup-deny ## Check the dependencies for security advisories (downlo
 machete: setup-machete ## Check for unused dependencies
 	cargo machete --skip-target-dir
 
+# These builds link XGBoost's library of the CUDA wheel. Their folder is separate, so that neither they
+# nor other builds start over. The binary finds the library by its own location.
+CUDA_WHEEL := target/cuda/wheel
+CUDA_CARGO = XGBOOST_LIB_DIR=$(CURDIR)/$(CUDA_WHEEL)/xgboost/lib cargo
+
+.PHONY: setup-cuda
+setup-cuda: setup ## Download XGBoost's library with CUDA into target/cuda/wheel
+	@.ci/setup cuda
+
+.PHONY: cuda
+cuda: setup-cuda ## Build bike-traffic for --device cuda into target/cuda/release
+	$(CUDA_CARGO) rustc --release --locked --target-dir target/cuda --package cli --bin bike-traffic -- \
+	  -C 'link-arg=-Wl,-rpath,$$ORIGIN/../wheel/xgboost/lib'
+	target/cuda/release/bike-traffic --version
+
+.PHONY: test-cuda
+test-cuda: setup-cuda ## Run the tests of training with XGBoost's CUDA library; fails without an NVIDIA GPU
+	REQUIRE_CUDA=1 $(CUDA_CARGO) test --locked --target-dir target/cuda --package xgboost --package model
+
+.PHONY: bench-cuda
+bench-cuda: cuda ## Time training on 0.7 and 7 million rows on the CPU and on an NVIDIA GPU, and write the table into docs/training.md
+	python3 tests/scale/cuda.py --write
+
 .PHONY: bench
 bench: require-cargo ## Measure the performance figures of the README (real data if the data paths are set)
 	cargo build --release --locked --workspace
 	cargo bench --locked --package cli --bench speed
+
+.PHONY: bench-fine-tune
+bench-fine-tune: require-cargo ## Measure the strategies of fine-tuning on 724,000 rows (real data if the data paths are set)
+	cargo build --release --locked --package fine-tune
+	cargo bench --locked --package cli --bench speed -- fine-tune
 
 .PHONY: bench-memory
 bench-memory: require-cargo setup-emulators ## Measure the memory of functions with hostile input, and with 900,000 rows on emulators
@@ -193,6 +223,17 @@ bench-memory: require-cargo setup-emulators ## Measure the memory of functions w
 	cargo test --locked --workspace --features tests/emulators --bench speed -- memory-hostile
 	$(EMULATORS) run --state target/emulators -- \
 	  cargo test --locked --workspace --features tests/emulators --bench speed -- memory
+
+.PHONY: bench-peers
+bench-peers: require-cargo setup-peers ## Compare speed and memory with Python (Evidently, pandas, XGBoost, FastAPI), and write the table into the documents
+	cargo build --release --locked --workspace
+	cargo bench --locked --package cli --bench speed --no-run
+	.venv-peers/bin/python tests/peers/bench.py --write
+
+.PHONY: bench-scale
+bench-scale: require-cargo ## Measure the work of a city of 56 counters and of one of 560, and write the tables into docs/scale.md (takes an hour)
+	cargo build --release --locked --workspace
+	python3 tests/scale/bench.py --write
 
 .PHONY: bench-pandas
 bench-pandas: setup-pandas ## Measure pandas with the file of `make bench` (TRAIN_DATA_PATH must be set)

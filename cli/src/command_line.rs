@@ -118,6 +118,19 @@ impl Command {
     pub(crate) fn handles_ctrl_c(&self) -> bool {
         matches!(self, Self::Stack(_))
     }
+
+    /// Returns `true` if the command may train a model, itself or by a function that it hosts.
+    pub(crate) fn trains(&self) -> bool {
+        matches!(
+            self,
+            Self::Train(_)
+                | Self::Run(_)
+                | Self::Backtest(_)
+                | Self::Stack(_)
+                | Self::Replay(_)
+                | Self::Retrain(_)
+        )
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod memory;
 mod merge;
 mod processes;
 mod serving;
+mod strategies;
 mod timing;
 
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ async fn main() {
     }
     if is_selected("serving") {
         serving::bench(&data).await;
+    }
+    if is_selected(strategies::NAME) {
+        strategies::bench(&data).await;
     }
 }
 

@@ -289,7 +289,8 @@ impl Process {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    async fn push(&self, payload: &[u8]) {
+    /// Pushes an event, and waits for the response.
+    pub(crate) async fn push(&self, payload: &[u8]) {
         let message = json!({ "data": BASE64_STANDARD.encode(payload), "messageId": "1" });
         let body: Value = json!({ "message": message });
         let reply = reqwest::Client::new()
@@ -301,7 +302,8 @@ impl Process {
         assert!(status.is_success(), "the function responded with {status}");
     }
 
-    fn peak_mebibytes(&self) -> u64 {
+    /// Returns the peak resident memory of the process.
+    pub(crate) fn peak_mebibytes(&self) -> u64 {
         timing::peak_kib(self.id()) / 1024
     }
 }

@@ -4,6 +4,7 @@ Usage: python pandas_features.py train_baseline.csv.gz      (pandas 2.3.3 or 3.x
 
 The features are those of the Rust crate: one row per count, lags by local date and hour, means over
 whole local days, outages unknown, and the calendar of Europe/Paris. All row operations are vectorized.
+The category codes are positions in the list of names, see frame.attrs["counters"].
 """
 
 import resource
@@ -55,6 +56,7 @@ def features(path):
     outage_from = np.full(grid.shape, np.inf)
     grid[row, column] = frame["count"]
     outage_from[row, column] = outages(frame, hours)
+    frame["outage"] = np.isfinite(outage_from[row, column])
 
     # The last row of the grid has no counts: hours that do not exist refer to it.
     # Of an hour that exists twice, the first one counts.
@@ -90,6 +92,7 @@ def features(path):
     frame["holiday"] = is_holiday(0)[row]
     frame["holiday_day_before"] = is_holiday(-1)[row]
     frame["holiday_week_before"] = is_holiday(-7)[row]
+    frame.attrs["counters"] = [*counter.cat.categories]
     return frame
 
 

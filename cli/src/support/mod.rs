@@ -1,5 +1,6 @@
 //! Modules that several commands share.
 
+pub(crate) mod background;
 pub(crate) mod data_file;
 pub mod dead_letters;
 pub(crate) mod decision;

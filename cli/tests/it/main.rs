@@ -16,3 +16,4 @@ mod retrain;
 mod stack_cloud;
 mod state_folder;
 mod test_system;
+mod threads;

@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+fn main() -> ExitCode {
+    // Ends this process if it succeeds. There is no log yet, and training works without it.
+    drop(model::restart_with_passive_threads([]));
+    serve()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn serve() -> ExitCode {
     runtime::run(fine_tune::build).await
 }

@@ -71,15 +71,15 @@ impl Training {
         {
             challenger = challenger.with_baseline(Some(data.clone()));
         }
-        let (challenger, scores) = challenger
+        let (challenger, tested) = challenger
             .with_strategy(choice.strategy, choice.trials.as_ref())
             .scored_on(&self.fixed_test)?;
-        let run_metrics = challenger.run_metrics(&self.fixed_test.frame)?;
+        let run_metrics = challenger.run_metrics(&self.fixed_test.frame, &tested.forecasts)?;
         let is_tried = choice.trials.is_some() || choice.strategy == StrategyName::SlidingWindow;
         let sliding = self.sliding.as_ref().ok().filter(|_| is_tried);
         Ok(Trained {
             challenger,
-            scores,
+            scores: tested.scores,
             run_metrics,
             test_rows: self.fixed_test.frame,
             curves,

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+mod cached;
 mod forecast;
 mod recent;
+mod serving;
 
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ use shared::{
 };
 use tokio::sync::Mutex;
 
-use self::forecast::Summary;
+use self::{cached::Cached, forecast::Summary, serving::ServingState};
 
 pub use forecast::{forecast_day, settle};
 
@@ -40,7 +42,7 @@ pub struct Predict {
     registry: Arc<dyn Registry>,
     clock: Arc<dyn Clock>,
     champion: Mutex<Option<Champion>>,
-    serving_state: Mutex<Option<api::ServingState>>,
+    serving_state: Cached<ServingState>,
     /// `None` for a handler without pages.
     pages: Option<Pages>,
 }
@@ -71,7 +73,7 @@ impl Predict {
             registry: Arc::clone(&ports.registry),
             clock: Arc::clone(&ports.clock),
             champion: Mutex::default(),
-            serving_state: Mutex::default(),
+            serving_state: Cached::default(),
             pages: None,
         }
     }
@@ -124,7 +126,7 @@ impl Predict {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let settled = self.settle_days(day, history, context).await?;
-        *self.serving_state.lock().await = None;
+        self.serving_state.clear().await;
         let (target, number) = (day.plus(1), forecasts.len());
         let version = forecasts.first().map(|forecast| forecast.model_version);
         let by = version.map_or_else(String::new, |version| format!(" by version {version}"));
@@ -169,7 +171,7 @@ impl Predict {
         context: &Context,
     ) -> Result<Outcome, Error> {
         let settled = self.settle_days(day, history, context).await?;
-        *self.serving_state.lock().await = None;
+        self.serving_state.clear().await;
         let reason = format!(
             "{settled} forecasts of {day} settled; the forecasts of {} are unchanged because that day is over",
             day.plus(1)

@@ -20,7 +20,7 @@
 use std::collections::BTreeMap;
 
 use forecasting::{
-    correction::{CORRECTION_DAYS, Correction, Observation},
+    correction::{CORRECTION_DAYS, Correction, HourKind, Observation},
     features::{Frame, FrameRow, HISTORY_DAYS, History},
     interval::{Intervals, Quantiles, Residuals},
     time::{Day, Hour},
@@ -128,22 +128,46 @@ impl Adjustments {
         Self { days }
     }
 
-    /// Returns the published forecast of an hour. Hours of other days are not corrected and have no
+    /// Returns the adjustment of an hour. Hours of other days are not corrected and have no
     /// intervals.
+    pub(crate) fn of_hour(&self, hour: Hour) -> HourAdjustment<'_> {
+        HourAdjustment {
+            day: self.days.get(&hour.day()),
+            kind: HourKind::of(hour),
+        }
+    }
+
+    /// Returns the published forecast of an hour.
     pub(crate) fn publish(
         &self,
         (counter, hour): (usize, Hour),
         model_prediction: f64,
         silent: bool,
     ) -> Published {
-        let adjustment = self.days.get(&hour.day());
-        let correction = adjustment.map_or(1.0, |day| day.correction.factor(counter, hour));
+        self.of_hour(hour)
+            .publish(counter, model_prediction, silent)
+    }
+}
+
+/// The adjustment of an hour, for all counters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HourAdjustment<'a> {
+    day: Option<&'a Adjustment>,
+    kind: HourKind,
+}
+
+impl HourAdjustment<'_> {
+    /// Returns the published forecast of a counter.
+    pub(crate) fn publish(&self, counter: usize, model_prediction: f64, silent: bool) -> Published {
+        let correction = self
+            .day
+            .map_or(1.0, |day| day.correction.factor_of_kind(counter, self.kind));
         let prediction = if silent {
             0.0
         } else {
             correction * model_prediction
         };
-        let quantiles = adjustment.and_then(|day| day.quantiles);
+        let quantiles = self.day.and_then(|day| day.quantiles);
         let intervals = quantiles
             .filter(|_| !silent)
             .map(|quantiles| quantiles.intervals(prediction));

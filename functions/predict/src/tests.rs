@@ -4,7 +4,7 @@ mod lateness;
 mod pages;
 mod published;
 mod python;
-mod requests;
+mod records;
 
 use std::collections::BTreeMap;
 

@@ -82,6 +82,24 @@ fn band_of_local(hour: i8) -> usize {
         .unwrap_or_default()
 }
 
+/// An hour as the correction sees it: the kind of its day, and the part of the day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourKind {
+    day: DayKind,
+    band: usize,
+}
+
+impl HourKind {
+    /// Returns the kind of an hour.
+    pub fn of(hour: Hour) -> Self {
+        let local = hour.local();
+        Self {
+            day: DayKind::of(Day::from_date(local.date)),
+            band: band_of_local(local.hour),
+        }
+    }
+}
+
 /// A forecast of one counter and hour, with its count if that is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
@@ -172,12 +190,18 @@ impl Correction {
     /// # Panics
     /// Panics if the counter is not below the number of counters.
     pub fn factor(&self, counter: usize, hour: Hour) -> f64 {
-        let local = hour.local();
-        let kind = DayKind::of(Day::from_date(local.date));
-        let band = band_of_local(local.hour);
+        self.factor_of_kind(counter, HourKind::of(hour))
+    }
+
+    /// Returns the factor of a counter and a kind of hours, like [`Correction::factor`].
+    ///
+    /// # Panics
+    /// Panics if the counter is not below the number of counters.
+    pub fn factor_of_kind(&self, counter: usize, hour: HourKind) -> f64 {
+        let HourKind { day, band } = hour;
         let (mut forecasts, mut counts, mut days) = (0.0, 0.0, 0.0);
         for (of, sums) in DayKind::ALL.into_iter().zip(&self.sums) {
-            let weight = if of == kind { 1.0 } else { OTHER_KIND_WEIGHT };
+            let weight = if of == day { 1.0 } else { OTHER_KIND_WEIGHT };
             let sums = &sums[counter];
             forecasts += weight * sums.forecasts[band];
             counts += weight * sums.counts[band];

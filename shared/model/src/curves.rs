@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::registry::CurvePoint;
 
-use crate::Round;
-
-/// The maximum number of points of a curve, apart from the last one.
-const POINTS: u32 = 50;
+use crate::{Round, points_every};
 
 /// The errors of a training after each round.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +18,9 @@ impl Curves {
         self.rounds.push(round);
     }
 
-    /// Returns the curves by name, with points at equal intervals and the last round. A curve
-    /// without points is left out, for example that of the held-out rows without early stopping.
+    /// Returns the curves by name, with at most [`CURVE_POINTS`](crate::CURVE_POINTS) points at
+    /// equal intervals and the last round. A curve without points is left out, for example that of
+    /// the held-out rows without early stopping.
     pub fn by_name(&self) -> BTreeMap<String, Vec<CurvePoint>> {
         let curves = [
             (
@@ -40,10 +38,10 @@ impl Curves {
 
     fn points(&self, value: impl Fn(&Round) -> Option<f64>) -> Vec<CurvePoint> {
         let last = self.rounds.last().map_or(0, |round| round.done);
-        let step = last.div_ceil(POINTS).max(1);
+        let step = points_every(last).get();
         self.rounds
             .iter()
-            .filter(|round| round.done % step == 0 || round.done == last)
+            .filter(|round| round.done.is_multiple_of(step) || round.done == last)
             .filter_map(|round| {
                 Some(CurvePoint {
                     step: round.done,

@@ -41,15 +41,14 @@ pub enum ModelError {
     },
     /// The linked XGBoost library has no CUDA support.
     #[error(
-        "cannot train on cuda: XGBoost was built without CUDA support; set XGBOOST_LIB_DIR to the folder of \
-         libxgboost.so of the Python package `xgboost` 3.4.1 (the CUDA wheel) and build again, see \
-         shared/xgboost/README.md"
+        "cannot train on cuda: this program contains XGBoost without CUDA support; run `make cuda`, then use \
+         target/cuda/release/bike-traffic"
     )]
     NoCuda,
     /// The machine has no GPU that XGBoost can use.
     #[error(
-        "cannot train on cuda: XGBoost found no NVIDIA GPU; check GPUs and drivers with `nvidia-smi`, or train with \
-         --device cpu"
+        "cannot train on cuda: XGBoost found no NVIDIA GPU with a driver for CUDA 13; check both with `nvidia-smi`, or \
+         train with --device cpu"
     )]
     NoGpu,
     /// Training failed.

@@ -10,11 +10,11 @@ mod strategy;
 mod target;
 mod training;
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
 use forecasting::{
     checksum::Checksum,
-    features::{COLUMNS, FeatureSpec, Frame, PIPELINE_VERSION},
+    features::{COLUMNS, FeatureMatrix, FeatureSpec, Frame, PIPELINE_VERSION},
     metrics::{self, Scores},
 };
 use mlflow::Example;
@@ -23,7 +23,7 @@ use shared::{
     registry::{Registry, Version},
     store::{Condition, Store, StoreError, malformed},
 };
-use xgboost::Booster;
+use xgboost::{Booster, Forest, available_threads};
 
 pub use card::{MODEL_TYPE, ModelCard, Stage, Training};
 pub use curves::Curves;
@@ -33,7 +33,8 @@ pub use strategy::{
     Append, LeafRefit, Rows, SlidingWindow, Strategy, StrategyChoice, StrategyName, Trial, Trials,
     try_strategies,
 };
-pub use training::{Round, check_device, train};
+pub use training::{CURVE_POINTS, Round, Tested, check_device, points_every, train};
+pub use xgboost::restart_with_passive_threads;
 
 /// The number of the format of models: of their files, and of the way in which data and a recipe
 /// become trees.
@@ -56,6 +57,9 @@ pub fn training_format() -> String {
 #[derive(Debug)]
 pub struct Model {
     booster: Booster,
+    /// The trees of the booster, for predictions. `None` if only XGBoost can predict with them.
+    forest: Option<Forest>,
+    threads: NonZero<usize>,
     card: ModelCard,
     example: Example,
 }
@@ -63,10 +67,9 @@ pub struct Model {
 /// The number of prediction threads of a loaded model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// One thread. It is fastest for up to a few hundred rows, because starting threads takes
-    /// longer than the prediction.
+    /// One thread, for a service whose requests share the cores.
     One,
-    /// All threads of the machine, for test sets.
+    /// All threads that the process may use, for test sets.
     All,
 }
 
@@ -79,30 +82,36 @@ impl Model {
     /// Returns the expected bicycles per hour for each row of a frame, at least 0, and 0 for silent
     /// rows.
     ///
-    /// Replaces the frame's category codes of the counters by those of this model. These are the
-    /// uncorrected forecasts: `predict` multiplies them by a correction from the last days.
+    /// The counters have the category codes of this model, whatever those of the frame are. These
+    /// are the uncorrected forecasts: `predict` multiplies them by a correction from the last days.
     ///
     /// # Errors
     /// Returns an error if XGBoost fails.
     pub fn predict(&self, frame: &Frame) -> Result<Vec<f32>, ModelError> {
-        let frame = frame.clone().encode_counters(&self.card.features);
-        if frame.is_empty() {
-            return Ok(Vec::new());
-        }
-        let predictions = self
-            .booster
-            .predict_in_place(frame.values(), COLUMNS.len())
-            .map_err(ModelError::Predict)?;
+        self.forecasts(&frame.encoded_values(&self.card.features), frame.silent())
+    }
+
+    /// Returns the forecasts of a matrix like [`Model::predict`]. The matrix has the category codes
+    /// of [`Model::features`].
+    ///
+    /// # Errors
+    /// Returns an error if XGBoost fails.
+    pub fn predict_matrix(&self, matrix: &FeatureMatrix) -> Result<Vec<f32>, ModelError> {
+        self.forecasts(matrix.values(), matrix.silent())
+    }
+
+    fn forecasts(&self, values: &[f32], silent: &[bool]) -> Result<Vec<f32>, ModelError> {
+        let predictions = match &self.forest {
+            Some(forest) => forest.predict(values, COLUMNS.len(), self.threads),
+            None => self.booster.predict_in_place(values, COLUMNS.len()),
+        };
         let forecast = |(prediction, is_silent): (f32, &bool)| match is_silent {
             // A model learns from living counters only, and does not know dead ones.
             true => 0.0,
             false => target::count(prediction, self.card.bias_factor),
         };
-        Ok(predictions
-            .into_iter()
-            .zip(frame.silent())
-            .map(forecast)
-            .collect())
+        let predictions = predictions.map_err(ModelError::Predict)?;
+        Ok(predictions.into_iter().zip(silent).map(forecast).collect())
     }
 
     /// Scores the model on rows with known counts.
@@ -165,11 +174,7 @@ impl Model {
             source,
         })?;
         let example = Example::load(&**store, folder).await?;
-        let mut model = Self {
-            booster,
-            card,
-            example,
-        };
+        let mut model = Self::new(booster, &bytes, card, example);
         model.use_threads(threads)?;
         Ok(model)
     }
@@ -189,13 +194,24 @@ impl Model {
         Self::load(store, &folder, threads).await
     }
 
+    /// Creates a model with all threads of a booster that was loaded from `bytes`.
+    fn new(booster: Booster, bytes: &[u8], card: ModelCard, example: Example) -> Self {
+        Self {
+            booster,
+            forest: Forest::read(bytes),
+            threads: available_threads(),
+            card,
+            example,
+        }
+    }
+
     fn use_threads(&mut self, threads: Threads) -> Result<(), ModelError> {
-        let number = match threads {
-            Threads::One => "1",
-            Threads::All => "0",
+        self.threads = match threads {
+            Threads::One => NonZero::<usize>::MIN,
+            Threads::All => available_threads(),
         };
         self.booster
-            .set_param("nthread", number)
+            .set_param("nthread", &self.threads.to_string())
             .map_err(ModelError::Predict)
     }
 }

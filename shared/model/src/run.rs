@@ -47,7 +47,8 @@ impl Model {
         Ok(COLUMNS.into_iter().enumerate().map(share).collect())
     }
 
-    /// Returns the metrics of a run: those on the fixed test set, and the importance of features.
+    /// Returns the metrics of a run: those of the model's forecasts of the fixed test set, and the
+    /// importance of features. `frame` are the rows of the forecasts.
     ///
     /// | metric | rows |
     /// |---|---|
@@ -59,8 +60,11 @@ impl Model {
     ///
     /// # Errors
     /// Returns an error if XGBoost fails or the frame has no rows.
-    pub fn run_metrics(&self, frame: &Frame) -> Result<BTreeMap<String, f64>, ModelError> {
-        let forecasts = self.predict(frame)?;
+    pub fn run_metrics(
+        &self,
+        frame: &Frame,
+        forecasts: &[f32],
+    ) -> Result<BTreeMap<String, f64>, ModelError> {
         let naive = frame.seasonal_naive();
         let of = |forecasts: &[f32], is_selected: &dyn Fn(usize) -> bool| {
             let selected: Vec<_> = (0..frame.len()).filter(|row| is_selected(*row)).collect();
@@ -72,7 +76,7 @@ impl Model {
                 Err(error) => Err(ModelError::Score(error)),
             }
         };
-        let all = Scores::new(&forecasts, frame.targets()).map_err(ModelError::Score)?;
+        let all = Scores::new(forecasts, frame.targets()).map_err(ModelError::Score)?;
         let mut metrics: BTreeMap<String, f64> = [
             ("test_mae", all.mae),
             ("test_rmse", all.rmse),
@@ -85,7 +89,7 @@ impl Model {
             metrics.extend(scores.map(|scores| (name.to_owned(), scores.mae)));
         };
         let is_living = |row: usize| frame.outages()[row] != Outage::Zeros;
-        add("test_mae_living", of(&forecasts, &is_living)?);
+        add("test_mae_living", of(forecasts, &is_living)?);
         add(
             "test_mae_naive",
             of(&naive, &|row: usize| !naive[row].is_nan())?,
@@ -93,7 +97,7 @@ impl Model {
         for (position, (first, last)) in BANDS.into_iter().enumerate() {
             let is_in_band = |row: usize| band(frame.rows()[row].hour) == position;
             let name = format!("test_mae_hours_{first:02}_{last:02}");
-            add(&name, of(&forecasts, &is_in_band)?);
+            add(&name, of(forecasts, &is_in_band)?);
         }
         let importance = self.importance()?.into_iter();
         metrics.extend(importance.map(|(column, share)| (format!("importance_{column}"), share)));

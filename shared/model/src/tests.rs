@@ -1,10 +1,12 @@
 //! Tests of training, saving and loading.
 
+mod cuda;
 mod strategy;
 mod target;
 
 use forecasting::{
     counts::{Counter, Counts},
+    features::History,
     time::{Day, Hour},
 };
 use shared::store::{MemoryStore, StoreError, read_json, write_json};
@@ -98,6 +100,36 @@ fn early_stopping_ends_with_the_best_round() {
 }
 
 #[test]
+fn training_error_is_computed_at_the_points_of_its_curve() {
+    let counts = counts(40, 10);
+    let recipe = TrainRecipe {
+        rounds: 110,
+        ..recipe()
+    };
+    let mut scored = Vec::new();
+    let spec = FeatureSpec::for_counters(counts.counters());
+    train(&frame(&counts), spec, &recipe, &mut |round| {
+        scored.extend(round.boosted_sqrt_mae.map(|_| round.done));
+    })
+    .unwrap();
+    let expected: Vec<_> = (3..110).step_by(3).chain([110]).collect();
+    assert_eq!(scored, expected);
+}
+
+/// A matrix with the codes of the model has the forecasts of the frame.
+#[test]
+fn matrix_is_forecast_like_its_frame() {
+    let counts = counts(40, 10);
+    let (model, history) = (trained(&counts), History::new(&[&counts]));
+    let frame = frame(&counts);
+    let matrix = FeatureMatrix::new(&model.features().codes_of(&history), &history, frame.rows());
+    assert_eq!(
+        model.predict_matrix(&matrix).unwrap(),
+        model.predict(&frame).unwrap()
+    );
+}
+
+#[test]
 fn frame_with_too_few_rows_is_rejected() {
     let spec = || FeatureSpec::for_counters([]);
     let none = train(&Frame::default(), spec(), &recipe(), &mut |_| {});
@@ -110,32 +142,6 @@ fn frame_with_too_few_rows_is_rejected() {
         train(&few, spec(), &recipe(), &mut |_| {}),
         Err(ModelError::TooLittleData { .. })
     ));
-}
-
-#[test]
-fn missing_cuda_requirement_is_named() {
-    let missing = if xgboost::supports_cuda() {
-        "no NVIDIA GPU"
-    } else {
-        "XGBOOST_LIB_DIR"
-    };
-    // Nothing is missing if both the library and a GPU are available.
-    if check_device(Device::Cuda).is_ok() {
-        return;
-    }
-    let counts = counts(10, 1);
-    let recipe = TrainRecipe {
-        device: Device::Cuda,
-        ..recipe()
-    };
-    let error = train(
-        &frame(&counts),
-        FeatureSpec::for_counters([]),
-        &recipe,
-        &mut |_| {},
-    )
-    .unwrap_err();
-    assert!(error.to_string().contains(missing), "{error}");
 }
 
 #[tokio::test]

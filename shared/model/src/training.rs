@@ -1,6 +1,6 @@
 //! Training a model from nothing, and the parts that the strategies share.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, num::NonZero, ops::ControlFlow};
 
 use forecasting::{
     checksum::Checksum,
@@ -19,6 +19,9 @@ use crate::{
 /// The share of the time range, at its end, that early stopping holds out.
 const EARLY_STOPPING_SHARE: f64 = 0.2;
 const MINIMUM_ROWS: usize = 24;
+/// The number of rounds, at equal intervals, whose errors a training without early stopping
+/// computes, apart from the last one.
+pub const CURVE_POINTS: u32 = 50;
 
 /// The progress of a training after a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +34,7 @@ pub struct Round {
     /// without early stopping.
     pub sqrt_mae: Option<f64>,
     /// The mean absolute error of the square roots of the counts on the rows that the trees are
-    /// boosted on.
+    /// boosted on. `None` in a round between two of the [`CURVE_POINTS`].
     pub boosted_sqrt_mae: Option<f64>,
 }
 
@@ -70,15 +73,18 @@ pub fn train(
         .chain(held_out.iter().map(|late| ("holdout", late)))
         .collect();
     let mut progress = |round: RoundProgress<'_>| report(round, on_round);
-    let trained = xgboost::train(
-        &borrow(&params),
-        &matrix,
-        recipe.rounds,
-        &evaluated,
-        recipe.early_stopping_rounds,
-        &mut progress,
-    );
+    let boosting = xgboost::Training {
+        params: &borrow(&params),
+        data: &matrix,
+        rounds: recipe.rounds,
+        evals: &evaluated,
+        score_every: points_every(recipe.rounds),
+        early_stopping: recipe.early_stopping_rounds,
+    };
+    let trained = boosting.run(&mut progress);
     let booster = trained.map_err(ModelError::Train)?.booster;
+    // XGBoost knows the predictions of the rows that it boosted on.
+    let boosted_roots = booster.predict(&matrix).map_err(ModelError::Predict)?;
     let mut model = finish(booster, spec, params, training, example)?;
     model.card.recipe = TrainRecipe {
         rounds: model.card.rounds,
@@ -86,9 +92,13 @@ pub fn train(
         ..recipe.clone()
     };
     model.card.stages = Stage::of_rates(&model.card.learning_rates());
-    model.card.bias_factor =
-        target::bias_factor(&model.booster, &boosted).map_err(ModelError::Predict)?;
+    model.card.bias_factor = target::bias_factor(&boosted_roots, boosted.targets());
     Ok(model)
+}
+
+/// Returns the number of rounds from one of the [`CURVE_POINTS`] to the next.
+pub fn points_every(rounds: u32) -> NonZero<u32> {
+    NonZero::new(rounds.div_ceil(CURVE_POINTS)).unwrap_or(NonZero::<u32>::MIN)
 }
 
 /// Checks that a device is available, because XGBoost silently falls back from `cuda` to the CPU.
@@ -144,11 +154,16 @@ pub(crate) fn finish(
         strategies: Vec::new(),
         champion_selection_scores: None,
     };
-    Ok(Model {
-        booster,
-        card,
-        example,
-    })
+    Ok(Model::new(booster, &bytes, card, example))
+}
+
+/// The forecasts of a model for the fixed test set, with their scores.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// The forecast of each row, as of [`Model::predict`].
+    pub forecasts: Vec<f32>,
+    /// The scores of the forecasts.
+    pub scores: Scores,
 }
 
 impl Model {
@@ -156,11 +171,13 @@ impl Model {
     ///
     /// # Errors
     /// Returns the errors of [`Model::score`].
-    pub fn scored_on(mut self, fixed_test: &FixedTest) -> Result<(Self, Scores), ModelError> {
-        let scores = self.score(&fixed_test.frame)?;
+    pub fn scored_on(mut self, fixed_test: &FixedTest) -> Result<(Self, Tested), ModelError> {
+        let forecasts = self.predict(&fixed_test.frame)?;
+        let scores =
+            Scores::new(&forecasts, fixed_test.frame.targets()).map_err(ModelError::Score)?;
         self.card.test_scores = Some(scores);
         self.card.fixed_test = Some(fixed_test.data.clone());
-        Ok((self, scores))
+        Ok((self, Tested { forecasts, scores }))
     }
 
     /// Records the training baseline in the model card.

@@ -14,6 +14,7 @@ use crate::{
     ffi::{self, Handle},
     matrix::DMatrix,
     score::{self, Score},
+    threads::available_threads,
     ubjson,
 };
 
@@ -43,7 +44,7 @@ impl Booster {
     /// `cache` lists the matrices for training and evaluation. The booster takes the number of
     /// features from them and caches their predictions between rounds, but it does not keep the
     /// matrices alive. The next call logs a warning for an unknown parameter, unless
-    /// `validate_parameters` is `false`.
+    /// `validate_parameters` is `false`. `nthread` is [`available_threads`] by default.
     ///
     /// # Errors
     ///
@@ -57,6 +58,7 @@ impl Booster {
         })?;
         let mut booster = Self { handle };
         booster.set_param("validate_parameters", "true")?;
+        booster.set_param("nthread", &available_threads().to_string())?;
         booster.set_params(params)?;
         Ok(booster)
     }

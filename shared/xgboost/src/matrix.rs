@@ -9,6 +9,7 @@ use crate::{
     call::{array_interface, c_string, c_strings, call, count_rows, pointers},
     error::{Error, Result},
     ffi::{self, Handle},
+    threads::available_threads,
 };
 
 /// A matrix of features with the labels of its rows, stored by XGBoost.
@@ -64,15 +65,13 @@ impl DMatrix {
     pub fn dense(rows: &[f32], columns: usize) -> Result<Self> {
         let row_count = at_least_one_row(rows, columns)?;
         let array = array_interface(rows, &[row_count, columns])?;
+        let config = format!(r#"{{"missing":NaN,"nthread":{}}}"#, available_threads());
+        let config = c_string("configuration", &config)?;
         let mut handle = ptr::null_mut();
         // SAFETY: `array` describes `rows`, which outlive the call, and the function copies them;
         // both texts end with NUL; the handle is valid for a write.
         call("create a matrix", || unsafe {
-            ffi::XGDMatrixCreateFromDense(
-                array.as_ptr(),
-                c"{\"missing\":NaN,\"nthread\":0}".as_ptr(),
-                &mut handle,
-            )
+            ffi::XGDMatrixCreateFromDense(array.as_ptr(), config.as_ptr(), &mut handle)
         })?;
         Ok(Self::new(Matrix(handle), row_count, columns))
     }
@@ -96,7 +95,8 @@ impl DMatrix {
             state: Ok(true),
         };
         let config = format!(
-            r#"{{"missing":NaN,"nthread":0,"max_bin":{}}}"#,
+            r#"{{"missing":NaN,"nthread":{},"max_bin":{}}}"#,
+            available_threads(),
             options.max_bin
         );
         let config = c_string("configuration", &config)?;

@@ -17,7 +17,8 @@ pub struct Trained {
     /// The round with the best score, or the last round without early stopping. Rounds are counted
     /// from 0 over all trainings of the booster.
     pub best_round: u32,
-    /// The scores of each round of this training, including those after the best round.
+    /// The scores of each round of this training, including those after the best round. A round
+    /// that was not scored has none.
     pub history: Vec<Vec<Score>>,
 }
 
@@ -30,22 +31,65 @@ pub struct RoundProgress<'a> {
     pub done: u32,
     /// The number of planned rounds of this training.
     pub planned: u32,
-    /// The scores on the evaluation sets, in the order of the sets.
+    /// The scores on the evaluation sets, in the order of the sets. Empty after a round that was
+    /// not scored.
     pub scores: &'a [Score],
 }
 
-/// Trains a model.
-///
-/// After each round, the model is scored on `evals` by the parameter `eval_metric`. `on_round`
-/// receives the scores and can end the training. With `early_stopping`, training also ends when the
-/// last metric of the last evaluation set has not improved for that many rounds. The model then
-/// retains the rounds up to the best one. The metric's name determines whether higher is better, as
-/// in Python.
+/// A training from nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Training<'a> {
+    /// The parameters, as in XGBoost's documentation.
+    pub params: &'a [(&'a str, &'a str)],
+    /// The rows to train on.
+    pub data: &'a DMatrix,
+    /// The number of rounds.
+    pub rounds: u32,
+    /// The named sets that the model is scored on by the parameter `eval_metric`.
+    pub evals: &'a [(&'a str, &'a DMatrix)],
+    /// The number of rounds from one scoring to the next. The last round is scored, too. Early
+    /// stopping scores every round.
+    pub score_every: NonZeroU32,
+    /// The number of rounds after which training ends if the last metric of the last evaluation set
+    /// has not improved.
+    pub early_stopping: Option<NonZeroU32>,
+}
+
+impl Training<'_> {
+    /// Trains a model.
+    ///
+    /// `on_round` receives the scores of each round and can end the training. After early stopping,
+    /// the model retains the rounds up to the best one. The metric's name determines whether higher
+    /// is better, as in Python.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Unsupported`] for zero rounds, or for early stopping without an evaluation
+    /// set. Returns [`Error::Xgboost`] if parameters or data are invalid.
+    pub fn run(
+        &self,
+        on_round: &mut dyn FnMut(RoundProgress<'_>) -> ControlFlow<()>,
+    ) -> Result<Trained> {
+        let evaluated = self.evals.iter().map(|(_, data)| *data);
+        let cache: Vec<&DMatrix> = iter::once(self.data).chain(evaluated).collect();
+        let mut booster = Booster::new(self.params, &cache)?;
+        name_features(&mut booster, self.data)?;
+        let plan = Plan {
+            dtrain: self.data,
+            rounds: self.rounds,
+            evals: self.evals,
+            score_every: self.score_every,
+            early_stopping: self.early_stopping,
+        };
+        plan.boost(booster, on_round)
+    }
+}
+
+/// Trains a model like [`Training::run`], and scores it on `evals` after each round.
 ///
 /// # Errors
 ///
-/// Returns [`Error::Unsupported`] for zero rounds, or for early stopping without an evaluation set.
-/// Returns [`Error::Xgboost`] if parameters or data are invalid.
+/// Returns the errors of [`Training::run`].
 pub fn train(
     params: &[(&str, &str)],
     dtrain: &DMatrix,
@@ -54,17 +98,15 @@ pub fn train(
     early_stopping: Option<NonZeroU32>,
     on_round: &mut dyn FnMut(RoundProgress<'_>) -> ControlFlow<()>,
 ) -> Result<Trained> {
-    let evaluated = evals.iter().map(|(_, data)| *data);
-    let cache: Vec<&DMatrix> = iter::once(dtrain).chain(evaluated).collect();
-    let mut booster = Booster::new(params, &cache)?;
-    name_features(&mut booster, dtrain)?;
-    let plan = Plan {
-        dtrain,
+    let training = Training {
+        params,
+        data: dtrain,
         rounds,
         evals,
+        score_every: NonZeroU32::MIN,
         early_stopping,
     };
-    plan.boost(booster, on_round)
+    training.run(on_round)
 }
 
 /// Adds rounds to a model. Otherwise it works like [`train`].
@@ -94,6 +136,7 @@ pub fn continue_training(
         dtrain,
         rounds,
         evals,
+        score_every: NonZeroU32::MIN,
         early_stopping,
     };
     plan.boost(booster, on_round)
@@ -114,6 +157,7 @@ struct Plan<'a> {
     dtrain: &'a DMatrix,
     rounds: u32,
     evals: &'a [(&'a str, &'a DMatrix)],
+    score_every: NonZeroU32,
     early_stopping: Option<NonZeroU32>,
 }
 
@@ -131,7 +175,11 @@ impl Plan<'_> {
         for done in 1..=self.rounds {
             last = first + done - 1;
             booster.update(last, self.dtrain)?;
-            let scores = booster.eval(last, self.evals)?;
+            let scores = if self.is_scored(done) {
+                booster.eval(last, self.evals)?
+            } else {
+                Vec::new()
+            };
             best = scores.last().map(|score| Best::of(best, last, score));
             let progress = RoundProgress {
                 round: last,
@@ -173,6 +221,12 @@ impl Plan<'_> {
             return unsupported("early stopping requires an evaluation set");
         }
         Ok(())
+    }
+
+    fn is_scored(&self, done: u32) -> bool {
+        self.early_stopping.is_some()
+            || done.is_multiple_of(self.score_every.get())
+            || done == self.rounds
     }
 
     fn is_stale(&self, best: Best, round: u32) -> bool {

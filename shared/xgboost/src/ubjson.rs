@@ -3,9 +3,13 @@
 //! XGBoost's UBJSON parser trusts every length and reads beyond the end of a truncated document.
 //! Its JSON parser does so after a final number.
 
+mod value;
+
 use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
+
+pub(crate) use value::Value;
 
 /// The maximum nesting depth: greater than that of any model, and safe for the stack of a thread.
 const MAX_DEPTH: usize = 64;

@@ -29,7 +29,7 @@ use crate::{
         export::{self, ExportPlan},
         merge_baseline::{self, MergePlan},
         publish_baseline::refuse_unless_better,
-        train::{Origin, TrainingData, fit, register},
+        train::{Origin, TrainingData, fit_while_storing, register},
     },
     support::{decision, output::OutputFile, predecessor::Predecessor},
 };
@@ -101,7 +101,7 @@ pub(super) async fn train(
         text(&fetch(ports, &plan.baseline.test, folder).await?),
     );
     let rejects = folder.join("rejects");
-    let data = TrainingData::load(
+    let (data, uploads) = TrainingData::read(
         (&train, &test),
         &rejects,
         &*ports.store,
@@ -109,7 +109,7 @@ pub(super) async fn train(
         true,
     )
     .await?;
-    let scored = fit(&data, &plan.recipe, started_at)?;
+    let scored = fit_while_storing(ports, (&data, uploads), &plan.recipe, started_at).await?;
     let trained = register(ports, &data, &plan.recipe, ORIGIN, scored).await?;
     Ok(Fitted {
         version: trained.version,

@@ -10,10 +10,12 @@ use forecasting::{
 use shared::{
     baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
     fixed_test::{self, FixedTest},
-    store::Store,
+    store::{Store, StoreError},
 };
+use tokio::{runtime::Handle, task};
 
 use crate::support::{
+    background::joined,
     data_file::{self, Loaded},
     progress,
 };
@@ -35,9 +37,9 @@ pub(crate) struct Origin {
 }
 
 impl TrainingData {
-    /// Reads both files and stores them as data sets. Training data without an origin have their
-    /// file as the only source, and continue the published baseline. Rejected rows are written to
-    /// files in the folder `rejects`.
+    /// Reads both files and describes them as data sets, which [`Uploads::store`] stores. Training
+    /// data without an origin have their file as the only source, and continue the published
+    /// baseline. Rejected rows are written to files in the folder `rejects`.
     ///
     /// Training data may continue after the test set if that test set is in use already: they are
     /// the merged data of later months. The first test set must follow its training data, unless
@@ -46,15 +48,14 @@ impl TrainingData {
     /// # Errors
     /// Returns an error if a file cannot be read, if training data lie in the period of the test
     /// set or after the first test set, or if another test set is in use.
-    pub(crate) async fn load(
-        (train_path, test_path): (&str, &str),
+    pub(crate) async fn read(
+        paths: (&str, &str),
         rejects: &Path,
         store: &dyn Store,
         origin: Option<Origin>,
         allow_overlap: bool,
-    ) -> anyhow::Result<Self> {
-        let train = load(train_path, &rejects.join("train_baseline.csv")).await?;
-        let test = load(test_path, &rejects.join("test_baseline.csv")).await?;
+    ) -> anyhow::Result<(Self, Uploads)> {
+        let (train, test) = load_both(paths, rejects).await?;
         refuse_overlap(&train.counts, &test.counts)?;
         let in_use = baseline::published(store)
             .await?
@@ -72,17 +73,29 @@ impl TrainingData {
             ),
         };
         let train_set = pack(Role::Train, &train, sources, parent)?;
-        let (train_data, test_data) = (train_set.data.clone(), test_set.data.clone());
-        let stored = baseline::store_data_set(store, train_set);
-        progress::noting("uploading the training data", stored).await?;
-        let stored = baseline::store_data_set(store, test_set);
-        progress::noting("uploading the fixed test set", stored).await?;
-        Ok(Self {
+        let data = Self {
             train,
             test,
-            train_data,
-            test_data,
-        })
+            train_data: train_set.data.clone(),
+            test_data: test_set.data.clone(),
+        };
+        Ok((data, Uploads([train_set, test_set])))
+    }
+
+    /// Reads both files like [`TrainingData::read`] and stores them.
+    ///
+    /// # Errors
+    /// Returns the errors of [`TrainingData::read`], or an error if the store fails.
+    pub(crate) async fn load(
+        paths: (&str, &str),
+        rejects: &Path,
+        store: &dyn Store,
+        origin: Option<Origin>,
+        allow_overlap: bool,
+    ) -> anyhow::Result<Self> {
+        let (data, uploads) = Self::read(paths, rejects, store, origin, allow_overlap).await?;
+        progress::noting("uploading the data sets", uploads.store(store)).await?;
+        Ok(data)
     }
 
     /// Builds the features of the training data. Counts of the test set serve only as lags of later
@@ -106,6 +119,35 @@ impl TrainingData {
             test: self.test_data.name.clone(),
         }
     }
+}
+
+/// Data sets that are not stored yet.
+pub(crate) struct Uploads([DataSetDraft; 2]);
+
+impl Uploads {
+    /// Stores the data sets, unless they exist.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub(crate) async fn store(self, store: &dyn Store) -> Result<(), StoreError> {
+        for draft in self.0 {
+            baseline::store_data_set(store, draft).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the training data and, on another thread, the test set.
+async fn load_both(
+    (train_path, test_path): (&str, &str),
+    rejects: &Path,
+) -> anyhow::Result<(Loaded, Loaded)> {
+    let runtime = Handle::current();
+    let (path, test_rejects) = (test_path.to_owned(), rejects.join("test_baseline.csv"));
+    let reading = task::spawn_blocking(move || runtime.block_on(load(&path, &test_rejects)));
+    let train = load(train_path, &rejects.join("train_baseline.csv")).await;
+    let test = joined(reading).await;
+    Ok((train?, test?))
 }
 
 /// Reads a file and normalizes its counts, so that the order of its rows does not affect the model.

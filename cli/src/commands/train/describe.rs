@@ -17,7 +17,7 @@ pub(super) fn run(
     data_source: &str,
     scored: &Scored,
 ) -> anyhow::Result<Run> {
-    let Scored { model, scores, .. } = scored;
+    let Scored { model, tested, .. } = scored;
     let card = model.card();
     let last_hour = card.training.last_hour;
     let digest = digest(&[
@@ -33,7 +33,7 @@ pub(super) fn run(
         ("training_type", "champion".to_owned()),
         ("data_source", data_source.to_owned()),
         ("train_size", card.training.rows.to_string()),
-        ("test_size", scores.rows.to_string()),
+        ("test_size", tested.scores.rows.to_string()),
         ("last_hour", last_hour.timestamp().to_string()),
     ];
     let inputs = [
@@ -43,7 +43,7 @@ pub(super) fn run(
     Ok(Run {
         tags: tags.map(|(name, value)| (name.to_owned(), value)).into(),
         params: card.run_params(card.rounds),
-        metrics: model.run_metrics(&scored.fixed_test.frame)?,
+        metrics: model.run_metrics(&scored.fixed_test.frame, &tested.forecasts)?,
         inputs: inputs
             .map(|(data, counts)| RunInput::new(data, &*ports.store).with_profile(counts))
             .into(),

@@ -4,6 +4,7 @@ mod arguments;
 mod data;
 mod describe;
 mod first;
+mod fit;
 mod record;
 mod report;
 mod served;
@@ -12,12 +13,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arguments::DataSource;
-use forecasting::{
-    features::{COLUMNS, FeatureSpec, Frame},
-    metrics::Scores,
-};
-use jiff::Timestamp;
-use model::{Curves, Model, TrainRecipe};
+use forecasting::metrics::Scores;
+use model::{Model, Tested, TrainRecipe};
 use shared::{
     baseline,
     clock::SystemClock,
@@ -30,15 +27,12 @@ use shared::{
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use first::Allowances;
+pub(crate) use fit::{Scored, fit_and_score, fit_while_storing};
 pub use report::{DataReport, PromotionOutcome, TrainReport};
 pub use served::{IntervalReport, ServedScores};
 
 use crate::support::{
-    decision, exit,
-    predecessor::Predecessor,
-    progress::{self, Progress},
-    state::State,
-    stdout,
+    background::joined, decision, exit, predecessor::Predecessor, progress, state::State, stdout,
 };
 
 /// The parameters of a training.
@@ -123,22 +117,15 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
     let is_first = first::is_needed(&*ports.registry).await?;
     let rejects = state.folder().join("rejects");
-    let data = TrainingData::load(paths, &rejects, &*ports.store, None, plan.allow.overlap).await?;
-    let scored = fit(&data, &plan.recipe, started_at)?;
+    let read = TrainingData::read(paths, &rejects, &*ports.store, None, plan.allow.overlap);
+    let (data, uploads) = read.await?;
+    let scored = fit_while_storing(ports, (&data, uploads), &plan.recipe, started_at).await?;
     if is_first && !plan.allow.worse_than_naive {
-        first::refuse_worse_than_naive(&scored.model, &scored.fixed_test)?;
+        first::refuse_worse_than_naive(&scored.tested.forecasts, &scored.fixed_test)?;
     }
     let origin = (plan.data_source, "bike-traffic train");
     let trained = register(ports, &data, &plan.recipe, origin, scored).await?;
-    let is_in_use = match baseline::published(&*ports.store).await? {
-        None => {
-            baseline::publish(&*ports.store, None, &data.baseline()).await?;
-            true
-        }
-        Some((baseline, _)) => baseline.train == data.train_data.name,
-    };
-    // Everything that can fail comes before the promotion.
-    let report = TrainReport::new(&data, &trained, is_in_use)?;
+    let report = publish_and_report(ports, &data, &trained).await?;
     let promotion = promote_if_better(ports, &trained).await?;
     let report = report.with_outcome(
         trained.version,
@@ -157,6 +144,28 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     recorded.map(|()| report)
 }
 
+/// Publishes the data as the baseline if there is none, and meanwhile summarizes the training.
+/// Everything that can fail comes before the promotion.
+async fn publish_and_report(
+    ports: &Ports,
+    data: &TrainingData,
+    trained: &Trained,
+) -> anyhow::Result<TrainReport> {
+    let published = baseline::published(&*ports.store).await?;
+    let is_in_use = published
+        .as_ref()
+        .is_none_or(|(baseline, _)| baseline.train == data.train_data.name);
+    let publishing = published.is_none().then(|| {
+        let (store, baseline) = (Arc::clone(&ports.store), data.baseline());
+        tokio::spawn(async move { baseline::publish(&*store, None, &baseline).await })
+    });
+    let report = TrainReport::new(data, trained, is_in_use);
+    if let Some(publishing) = publishing {
+        joined(publishing).await?;
+    }
+    report
+}
+
 /// Returns an error if the device is not available, before minutes are spent on reading data.
 pub(crate) fn refuse_missing_device(recipe: &TrainRecipe) -> anyhow::Result<()> {
     Ok(model::check_device(recipe.device)?)
@@ -168,60 +177,11 @@ pub(crate) struct Trained {
     pub(crate) run: Run,
     pub(crate) model: Model,
     pub(crate) scores: Scores,
+    /// The forecasts of the fixed test set.
+    pub(crate) forecasts: Vec<f32>,
     pub(crate) fixed_test: FixedTest,
     /// The feature columns without values in the training data.
     pub(crate) empty_columns: Vec<&'static str>,
-}
-
-/// A trained model with its scores on the fixed test set, not stored yet.
-pub(crate) struct Scored {
-    started_at: Timestamp,
-    model: Model,
-    scores: Scores,
-    fixed_test: FixedTest,
-    empty_columns: Vec<&'static str>,
-    curves: Curves,
-}
-
-/// Trains a model and scores it on the fixed test set. The work has begun at `started_at`.
-pub(crate) fn fit(
-    data: &TrainingData,
-    recipe: &TrainRecipe,
-    started_at: Timestamp,
-) -> anyhow::Result<Scored> {
-    fit_and_score(data, recipe, data.fixed_test(), started_at)
-}
-
-/// Trains a model and scores it on a test set that may have other lags than those of the training
-/// data. The work has begun at `started_at`.
-pub(crate) fn fit_and_score(
-    data: &TrainingData,
-    recipe: &TrainRecipe,
-    fixed_test: FixedTest,
-    started_at: Timestamp,
-) -> anyhow::Result<Scored> {
-    let spec = FeatureSpec::for_counters(data.train.counts.counters());
-    let frame = data.frame(&spec);
-    let empty_columns = empty_columns(&frame);
-    if !empty_columns.is_empty() {
-        tracing::warn!(
-            columns = empty_columns.join(", "),
-            "feature columns without values in the training data"
-        );
-    }
-    let (model, curves) = boost(&frame, spec, recipe)?;
-    let model = model.with_baseline(Some(data.train_data.clone()));
-    // The frame is large, and the scores do not need it.
-    drop(frame);
-    let (model, scores) = model.scored_on(&fixed_test)?;
-    Ok(Scored {
-        started_at,
-        model,
-        scores,
-        fixed_test,
-        empty_columns,
-        curves,
-    })
 }
 
 /// Stores a model and registers it. `origin` is the tag `data_source` and the command.
@@ -244,7 +204,7 @@ pub(crate) async fn register(
     let Scored {
         started_at,
         model,
-        scores,
+        tested: Tested { forecasts, scores },
         fixed_test,
         empty_columns,
         curves: _,
@@ -259,39 +219,10 @@ pub(crate) async fn register(
         run,
         model,
         scores,
+        forecasts,
         fixed_test,
         empty_columns,
     })
-}
-
-/// Returns the feature columns without any value: a model cannot learn from them.
-fn empty_columns(frame: &Frame) -> Vec<&'static str> {
-    let is_empty = |column: &&str| {
-        let values = frame.column(column).unwrap_or_default();
-        values.iter().all(|value| value.is_nan())
-    };
-    COLUMNS.into_iter().filter(is_empty).collect()
-}
-
-fn boost(
-    frame: &Frame,
-    spec: FeatureSpec,
-    recipe: &TrainRecipe,
-) -> anyhow::Result<(Model, Curves)> {
-    let mut curves = Curves::default();
-    let mut progress = Progress::new("training", "rounds", u64::from(recipe.rounds));
-    let mut show = |round: model::Round| {
-        curves.add(round);
-        let text = round
-            .sqrt_mae
-            .map(|mae| format!("holdout MAE {mae:.3} of the square root"))
-            .unwrap_or_default();
-        progress.show(u64::from(round.done), u64::from(round.planned), text);
-    };
-    let model =
-        model::train(frame, spec, recipe, &mut show).context("cannot train the champion")?;
-    progress.finish();
-    Ok((model, curves))
 }
 
 /// Promotes the version if there is no champion, or if the champion is worse.

@@ -139,7 +139,7 @@ impl TrainReport {
             champion: None,
             model: String::new(),
             scores: trained.scores,
-            served: ServedScores::new(&trained.model, fixed_test)?,
+            served: ServedScores::new(&trained.forecasts, fixed_test)?,
             seasonal_naive: Scores::new(&seasonal_naive, &actuals)?,
             test_std: standard_deviation(fixed_test.targets())?,
             rounds: trained.model.card().rounds,

@@ -7,7 +7,6 @@ use forecasting::{
     interval::{Interval, Intervals, intervals},
     metrics::Scores,
 };
-use model::Model;
 use serde::Serialize;
 
 /// The scores of forecasts on the fixed test set with the daily correction, which begins with the
@@ -40,16 +39,15 @@ pub struct IntervalReport {
 }
 
 impl ServedScores {
-    /// Scores a model on the rows of the fixed test set.
+    /// Scores the forecasts of a model for the rows of the fixed test set.
     ///
     /// # Errors
-    /// Returns an error if the model cannot predict, or if there are no living counters.
-    pub(super) fn new(model: &Model, frame: &Frame) -> anyhow::Result<Self> {
-        let predictions = model.predict(frame)?;
+    /// Returns an error if there are no living counters.
+    pub(super) fn new(predictions: &[f32], frame: &Frame) -> anyhow::Result<Self> {
         let observations: Vec<_> = frame
             .rows()
             .iter()
-            .zip(&predictions)
+            .zip(predictions)
             .zip(frame.targets().iter().zip(frame.silent()))
             .map(|((row, forecast), (count, silent))| Observation {
                 counter: row.counter as usize,

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::{Count, Counts};
-use crate::time::paris;
+use super::{Count, Counter, Counts};
+use crate::time::{Hour, paris};
 
 /// Writes counts as CSV with the columns of the daily tables in `bike_traffic_raw`.
 ///
@@ -26,22 +26,16 @@ pub fn write_table(
         "ingestion_ts",
     ];
     writer.write_record(header)?;
-    let ingested_at = ingested_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let in_utc = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let ingested_at = in_utc(ingested_at);
+    let coordinates = coordinates(counts);
+    let mut hours = HourTexts::default();
     for row in counts.rows() {
-        let (id, name, coordinates) = describe(counts, row);
-        let hour = row
-            .hour
-            .timestamp()
-            .strftime("%Y-%m-%d %H:%M:%S UTC")
-            .to_string();
-        writer.write_record([
-            &row.count.to_string(),
-            &hour,
-            id,
-            name,
-            &coordinates,
-            &ingested_at,
-        ])?;
+        let (id, name) = describe(counts, row);
+        let hour = hours.of(row.hour, |hour| in_utc(hour.timestamp()));
+        let count = row.count.to_string();
+        let coordinates = &coordinates[row.counter.position()];
+        writer.write_record([&count, hour, id, name, coordinates, &ingested_at])?;
     }
     Ok(writer.flush()?)
 }
@@ -61,30 +55,52 @@ pub fn write_french(counts: &Counts, out: impl Write) -> Result<(), WriteError> 
     ];
     writer.write_record(header)?;
     let paris = paris();
+    let in_paris = |hour: Hour| {
+        let local = hour.timestamp().to_zoned_datetime(paris.clone());
+        local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    };
+    let coordinates = coordinates(counts);
+    let mut hours = HourTexts::default();
     for row in counts.rows() {
-        let (id, name, coordinates) = describe(counts, row);
-        let hour = row
-            .hour
-            .timestamp()
-            .to_zoned_datetime(paris.clone())
-            .strftime("%Y-%m-%dT%H:%M:%S%:z")
-            .to_string();
-        writer.write_record([id, name, &row.count.to_string(), &hour, &coordinates])?;
+        let (id, name) = describe(counts, row);
+        let hour = hours.of(row.hour, in_paris);
+        let count = row.count.to_string();
+        let coordinates = &coordinates[row.counter.position()];
+        writer.write_record([id, name, &count, hour, coordinates])?;
     }
     Ok(writer.flush()?)
 }
 
-fn describe<'a>(counts: &'a Counts, row: &Count) -> (&'a str, &'a str, String) {
+/// Returns the id and the name of the counter of a row.
+fn describe<'a>(counts: &'a Counts, row: &Count) -> (&'a str, &'a str) {
     let counter = counts.counter(row.counter);
-    let coordinates = counter
-        .coordinates
-        .map(|coordinates| coordinates.to_string())
-        .unwrap_or_default();
-    (
-        counter.id.as_deref().unwrap_or_default(),
-        &counter.name,
-        coordinates,
-    )
+    (counter.id.as_deref().unwrap_or_default(), &counter.name)
+}
+
+/// Returns the coordinates of each counter as text.
+fn coordinates(counts: &Counts) -> Vec<String> {
+    let text = |counter: &Counter| counter.coordinates.map(|location| location.to_string());
+    let counters = counts.counters().iter();
+    counters
+        .map(|counter| text(counter).unwrap_or_default())
+        .collect()
+}
+
+/// The text of the last hour. Rows are ordered by hour as a rule, so most hours are those of the
+/// row before.
+#[derive(Default)]
+struct HourTexts {
+    last: Option<(Hour, String)>,
+}
+
+impl HourTexts {
+    fn of(&mut self, hour: Hour, format: impl FnOnce(Hour) -> String) -> &str {
+        let known = self.last.take().filter(|(last, _)| *last == hour);
+        let (_, text) = self
+            .last
+            .insert(known.unwrap_or_else(|| (hour, format(hour))));
+        text
+    }
 }
 
 /// The error of [`write_table`] and [`write_french`].
@@ -101,10 +117,7 @@ pub enum WriteError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        counts::{Coordinates, Counter, read},
-        time::Hour,
-    };
+    use crate::counts::{Coordinates, read};
 
     fn counts() -> Counts {
         let mut counts = Counts::default();
@@ -123,6 +136,8 @@ mod tests {
             counts.push(quai, Hour::from_number(hour), 7);
             counts.push(pont, Hour::from_number(hour), 0);
         }
+        // The rows need not be in order.
+        counts.push(quai, Hour::from_number(452_900), 3);
         counts
     }
 

@@ -3,16 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    COLUMNS, COUNTER_COLUMN, FeatureSpec, History, Outage, SEASONAL_NAIVE_COLUMN, TARGET,
-    row::RowBuilder,
+    COLUMNS, COUNTER_COLUMN, FeatureMatrix, FeatureSpec, History, Outage, SEASONAL_NAIVE_COLUMN,
+    TARGET,
 };
 use crate::{
     counts::{Counter, Counts},
     time::Hour,
 };
-
-/// The minimum number of rows per thread. Below it, starting a thread costs more than it saves.
-const MINIMUM_ROWS_PER_THREAD: usize = 20_000;
 
 /// The key of one row of a [`Frame`]: counter and hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,24 +69,7 @@ impl Frame {
             hour,
         };
         let rows: Vec<_> = rows.map(row).collect();
-        let codes = spec.category_codes(history.counters());
-        let mut values = vec![0.0; rows.len() * COLUMNS.len()];
-        let mut silent = vec![false; rows.len()];
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = rows.len().div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD);
-        let mut shares = rows
-            .chunks(share)
-            .zip(values.chunks_mut(share * COLUMNS.len()))
-            .zip(silent.chunks_mut(share));
-        let first = shares.next();
-        std::thread::scope(|scope| {
-            for ((rows, values), silent) in shares {
-                scope.spawn(|| fill(history, &codes, rows, values, silent));
-            }
-            first
-                .into_iter()
-                .for_each(|((rows, values), silent)| fill(history, &codes, rows, values, silent));
-        });
+        let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
         let targets = rows
             .iter()
             .map(|row| history.count(row.counter as usize, row.hour))
@@ -101,9 +81,9 @@ impl Frame {
         Self {
             counters: history.counters().to_vec(),
             rows,
-            values,
+            values: matrix.values,
             targets,
-            silent,
+            silent: matrix.silent,
             outages,
         }
     }
@@ -190,14 +170,16 @@ impl Frame {
     #[must_use]
     pub fn encode_counters(mut self, spec: &FeatureSpec) -> Self {
         let codes = spec.category_codes(&self.counters);
-        for (row, values) in self
-            .rows
-            .iter()
-            .zip(self.values.chunks_exact_mut(COLUMNS.len()))
-        {
-            values[COUNTER_COLUMN] = codes[row.counter as usize];
-        }
+        encode(&codes, &self.rows, &mut self.values);
         self
+    }
+
+    /// Returns the matrix with the category codes of `spec`.
+    pub fn encoded_values(&self, spec: &FeatureSpec) -> Vec<f32> {
+        let codes = spec.category_codes(&self.counters);
+        let mut values = self.values.clone();
+        encode(&codes, &self.rows, &mut values);
+        values
     }
 
     /// Returns a frame of the rows that satisfy `predicate`.
@@ -220,11 +202,17 @@ impl Frame {
     }
 
     fn select(&self, is_selected: impl Fn(usize) -> bool) -> Self {
+        let positions = || (0..self.len()).filter(|position| is_selected(*position));
+        let rows = positions().count();
         let mut frame = Self {
             counters: self.counters.clone(),
-            ..Self::default()
+            rows: Vec::with_capacity(rows),
+            values: Vec::with_capacity(rows * COLUMNS.len()),
+            targets: Vec::with_capacity(rows),
+            silent: Vec::with_capacity(rows),
+            outages: Vec::with_capacity(rows),
         };
-        for position in (0..self.len()).filter(|position| is_selected(*position)) {
+        for position in positions() {
             frame.rows.push(self.rows[position]);
             frame.targets.push(self.targets[position]);
             frame.silent.push(self.silent[position]);
@@ -237,23 +225,10 @@ impl Frame {
     }
 }
 
-/// Writes the features of `rows` to `values`, a matrix in row-major order, and the silence of their
-/// counters to `silent`.
-fn fill(
-    history: &History,
-    codes: &[f32],
-    rows: &[FrameRow],
-    values: &mut [f32],
-    silent: &mut [bool],
-) {
-    let Some(first) = rows.first() else {
-        return;
-    };
-    let mut builder = RowBuilder::new(history, codes, first.hour);
-    let rows_of_values = values.as_chunks_mut::<{ COLUMNS.len() }>().0;
-    let outputs = rows_of_values.iter_mut().zip(silent);
-    for (row, (values, silent)) in rows.iter().zip(outputs) {
-        (*values, *silent) = builder.row(*row);
+/// Replaces the category codes of a matrix. `codes` are those of the counters.
+fn encode(codes: &[f32], rows: &[FrameRow], values: &mut [f32]) {
+    for (row, values) in rows.iter().zip(values.chunks_exact_mut(COLUMNS.len())) {
+        values[COUNTER_COLUMN] = codes[row.counter as usize];
     }
 }
 

@@ -8,6 +8,7 @@
 mod frame;
 mod history;
 mod local_day;
+mod matrix;
 mod outage;
 mod row;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use frame::{Frame, FrameRow};
 pub use history::History;
+pub use matrix::FeatureMatrix;
 pub use outage::{MINIMUM_CONSTANT, MINIMUM_CONSTANT_COUNT, MINIMUM_ZEROS, Outage};
 
 use crate::{
@@ -167,6 +169,11 @@ impl FeatureSpec {
         &self.counters
     }
 
+    /// Returns the category codes of the counters of a history.
+    pub fn codes_of(&self, history: &History) -> CategoryCodes {
+        CategoryCodes(self.category_codes(history.counters()))
+    }
+
     /// Returns the category code of each counter, or `NaN` for counters without a code.
     fn category_codes(&self, counters: &[Counter]) -> Vec<f32> {
         let known: BTreeMap<_, _> = self.counters.iter().zip(0_u32..).collect();
@@ -189,6 +196,13 @@ impl FeatureSpec {
         }
     }
 }
+
+/// The category codes of the counters of a [`History`], as a model knows them.
+///
+/// Folding the names of the counters takes longer than the features of a hundred rows, so a service
+/// keeps the codes as long as its history.
+#[derive(Clone, Debug)]
+pub struct CategoryCodes(Vec<f32>);
 
 /// The error for features that do not fit a model.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Tests of the target: its bias factor, and rows in outages.
 
 use super::*;
+use crate::target::{bias_factor, count};
 
 /// One split leaves most of the variance unexplained, so the squared mean of the roots is far below
 /// the mean of the counts.
@@ -23,6 +24,21 @@ fn bias_factor_makes_the_sum_of_the_forecasts_right() {
         (forecasts / actuals - 1.0).abs() < 1e-6,
         "{forecasts} {actuals}"
     );
+}
+
+/// XGBoost caches the predictions of the training rows, and the flat trees predict them again.
+#[test]
+fn forecasts_and_bias_factor_are_those_of_the_booster() {
+    let counts = counts(60, 10);
+    let (model, frame) = (trained(&counts), frame(&counts));
+    assert!(model.forest.is_some());
+    let values = frame.encoded_values(model.features());
+    let roots = model.booster.predict_in_place(&values, COLUMNS.len());
+    let (roots, factor) = (roots.unwrap(), model.card().bias_factor);
+    assert_eq!(frame.without_outages().len(), frame.len());
+    assert_eq!(bias_factor(&roots, frame.targets()), factor);
+    let expected: Vec<_> = roots.iter().map(|root| count(*root, factor)).collect();
+    assert_eq!(model.predict(&frame).unwrap(), expected);
 }
 
 /// Returns counts of 40 days, with a third counter that reports zeros from the second day on.

@@ -5,6 +5,7 @@
 
 mod fixtures;
 
+mod forest; // The flat trees predict the bits of XGBoost.
 mod library; // The linked library is complete.
 mod loading; // Valid and invalid model files.
 mod matrices; // Valid and invalid data.

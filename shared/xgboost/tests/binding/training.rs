@@ -2,6 +2,7 @@
 
 mod continued;
 mod refit;
+mod scoring;
 
 use std::{num::NonZeroU32, ops::ControlFlow};
 

@@ -1,6 +1,63 @@
-//! Tests of requests for forecasts.
+//! Tests of requests for the forecasts of records.
 
 use super::*;
+
+#[tokio::test]
+async fn forecasts_have_the_order_of_the_records() {
+    let ports = ports(true).await;
+    assert!(ingested(&ports, "2021-07-19").await.is_ok());
+    let target = day("2021-07-20");
+    let stored = ports.warehouse.forecasts(target, target).await.unwrap();
+    // The hours of the day backwards, every third of an unknown counter.
+    let hours: Vec<_> = target.hours().collect();
+    let is_known = |number: i32| number % 3 != 0;
+    let record = |hour: &forecasting::time::Hour| {
+        let id = if is_known(hour.number()) { "7" } else { "0" };
+        json!({ "identifiant_du_compteur": id, "date_et_heure_de_comptage": hour.to_string() })
+    };
+    let records: Vec<_> = hours.iter().rev().map(record).collect();
+    let body = json!({ "records": records }).to_string();
+    let (status, reply) = post_records(&ports, &body).await;
+    assert_eq!(status, StatusCode::OK, "{reply}");
+    let predictions = reply["predictions"].as_array().unwrap();
+    assert_eq!(predictions.len(), 24);
+    for (hour, reply) in hours.iter().rev().zip(predictions) {
+        if !is_known(hour.number()) {
+            assert!(reply["error"].is_string(), "{hour} {reply}");
+            continue;
+        }
+        let expected = stored.iter().find(|row| row.hour == *hour).unwrap();
+        let found = reply["prediction"].as_f64().unwrap();
+        assert!((found - expected.prediction).abs() < 1e-9, "{hour} {found}");
+    }
+}
+
+/// A request after an ingested day is answered with its counts, also within ten minutes.
+#[tokio::test]
+async fn ingested_day_changes_the_next_answer() {
+    let ports = ports(true).await;
+    let function = Arc::new(Predict::new(&ports));
+    let before = function.serving_state().await.unwrap();
+    assert!(Arc::ptr_eq(
+        &before,
+        &function.serving_state().await.unwrap()
+    ));
+    let event_id = EventId::of(Function::Ingest, "2021-07-19");
+    let context = Context {
+        event_id: event_id.clone(),
+        published_at: ports.clock.now(),
+        now: ports.clock.now(),
+        fence: runtime::Fence::default(),
+    };
+    let event = DayIngested {
+        event_id,
+        day: day("2021-07-19"),
+        rows: 24,
+    };
+    assert!(function.handle(event, &context).await.is_ok());
+    let after = function.serving_state().await.unwrap();
+    assert!(!Arc::ptr_eq(&before, &after));
+}
 
 #[tokio::test]
 async fn invalid_records_get_an_error_and_the_others_a_forecast() {

@@ -1,0 +1,57 @@
+//! The number of threads, and their waiting.
+
+use std::{
+    env, ffi::OsStr, io, num::NonZero, os::unix::process::CommandExt, process::Command,
+    sync::LazyLock, thread,
+};
+
+/// The variable that tells OpenMP how its threads wait for work.
+const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+
+/// Returns the number of threads that this process may use at once: the quota of its control group
+/// (cgroup), or the number of its cores.
+#[must_use]
+pub fn available_threads() -> NonZero<usize> {
+    // The quota is read from several files.
+    static NUMBER: LazyLock<NonZero<usize>> =
+        LazyLock::new(|| thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
+    *NUMBER
+}
+
+/// Restarts this program with `OMP_WAIT_POLICY=passive`, unless the environment sets the variable.
+///
+/// By default, a thread of OpenMP that waits for work keeps its core busy for milliseconds. Where
+/// other work needs the core, training takes many times as long. OpenMP reads the variable before
+/// `main` begins, so a program cannot set it for itself. The process keeps its id, arguments and
+/// open files. Call this function before the program starts threads or writes anything.
+///
+/// `loaded` are the variables that the program has set itself, for example from a file. The
+/// restarted program sets them again, and starts with a wait policy among them.
+///
+/// # Errors
+///
+/// Returns an error if the program cannot be restarted. It may continue, with threads that wait
+/// actively. In the restarted program, the function returns without an error.
+pub fn restart_with_passive_threads<'a>(
+    loaded: impl IntoIterator<Item = &'a str>,
+) -> io::Result<()> {
+    let loaded: Vec<&str> = loaded.into_iter().collect();
+    let policy = env::var_os(WAIT_POLICY);
+    if policy.is_some() && !loaded.contains(&WAIT_POLICY) {
+        return Ok(());
+    }
+    let mut arguments = env::args_os();
+    let mut program = Command::new(env::current_exe()?);
+    if let Some(name) = arguments.next() {
+        program.arg0(name);
+    }
+    program.args(arguments);
+    for variable in loaded {
+        program.env_remove(variable);
+    }
+    program.env(
+        WAIT_POLICY,
+        policy.as_deref().unwrap_or(OsStr::new("passive")),
+    );
+    Err(program.exec())
+}
