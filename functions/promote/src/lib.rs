@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use report::publish::{PageAddress, Pages, week_of};
-use runtime::{Context, Error, Fence, Handler, Outcome, check_store};
+use runtime::{Context, Error, Handler, Outcome, check_store};
 use serde_json::json;
 use shared::{
     audit::{AuditEntry, ChampionDecision, Compared},

@@ -13,8 +13,8 @@ use shared::{
     week_report,
 };
 
-pub use pages::Pages;
 pub use crate::state::{FOLDER, week_of};
+pub use pages::Pages;
 
 use crate::{
     index::{self, ChampionSource, IndexPage},

@@ -13,6 +13,7 @@ async fn is_page_written_after(decision: &str) -> bool {
     let context = Context {
         event_id: "ingest/2021-07-19".parse().unwrap(),
         published_at: now,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

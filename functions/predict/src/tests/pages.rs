@@ -9,6 +9,7 @@ async fn page_is_written_after_an_event_by_a_handler_with_pages() {
     let context = Context {
         event_id: EventId::of(Function::Ingest, "2021-07-19"),
         published_at: now,
+        first_started_at: now,
         now,
         fence: runtime::Fence::default(),
     };

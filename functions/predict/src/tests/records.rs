@@ -46,6 +46,7 @@ async fn ingested_day_changes_the_next_answer() {
     let context = Context {
         event_id: event_id.clone(),
         published_at: ports.clock.now(),
+        first_started_at: ports.clock.now(),
         now: ports.clock.now(),
         fence: runtime::Fence::default(),
     };

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use shared::{clock::SimulatedClock, event::Function};
+use shared::clock::SimulatedClock;
 
 use super::*;
 

@@ -178,7 +178,8 @@ async fn train_champion(ports: &Ports, state: &State, data: &Data) -> anyhow::Re
             ..Allowances::default()
         },
     };
-    let filled = fill_tables(ports, &data.counts, &data.days_before());
+    let days = data.days_before();
+    let filled = fill_tables(ports, &data.counts, &days);
     progress::noting("writing the daily tables", filled).await?;
     // A champion ends the preparation: an interrupted one is repeated.
     let trained = train::train(ports, state, &plan).await?;
