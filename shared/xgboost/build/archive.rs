@@ -95,7 +95,7 @@ fn configure(root: &Path) -> cc::Build {
     build
         .cpp(true)
         .std("c++17")
-        .opt_level(3)
+        .opt_level(2)
         .debug(false)
         .pic(true)
         .warnings(false)
