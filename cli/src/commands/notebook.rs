@@ -105,7 +105,7 @@ pub struct ReportsArguments {
 
 /// Runs `features`.
 pub(crate) fn features(arguments: &FeaturesArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let rejects = arguments.table.out.with_extension("rejects.csv");
     let counts = data_file::load_file(&arguments.input, &rejects)?
         .counts
@@ -145,7 +145,7 @@ fn milliseconds(hour: Hour) -> i64 {
 
 /// Runs `forecasts`.
 pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
@@ -160,7 +160,7 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
 
 /// Runs `audit`.
 pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
@@ -172,7 +172,7 @@ pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
 
 /// Runs `reports`.
 pub(crate) async fn reports(arguments: ReportsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
