@@ -31,17 +31,17 @@ WORKDIR /source
 ENV PACKAGES="--package drift-check --package evaluate --package fine-tune --package ingest --package predict --package promote"
 COPY --from=skeleton /source .
 # hadolint ignore=SC2086
-RUN cargo build --release --locked ${PACKAGES}
+RUN cargo build --profile dist --locked ${PACKAGES}
 COPY . .
 # The program states its commit in reports and runs. The build has no repository to read it from.
 ARG REVISION
 # cargo compares modification times, so the copied sources must be newer than the skeleton build.
 RUN find . -name '*.rs' -exec touch {} + \
- && BIKE_TRAFFIC_COMMIT=${REVISION} cargo build --release --locked ${PACKAGES}
+ && BIKE_TRAFFIC_COMMIT=${REVISION} cargo build --profile dist --locked ${PACKAGES}
 
 FROM build AS binary
 ARG FUNCTION
-RUN install -D --mode=0755 "target/release/${FUNCTION:?set it, for example --build-arg FUNCTION=ingest}" /image/function
+RUN install -D --mode=0755 "target/dist/${FUNCTION:?set it, for example --build-arg FUNCTION=ingest}" /image/function
 
 FROM ${RUNTIME_IMAGE}${RUNTIME_DIGEST:+@${RUNTIME_DIGEST}}
 ARG FUNCTION

@@ -94,9 +94,17 @@ setup-pandas: ## Install pandas in .venv
 setup-peers: ## Install the Python packages of `make bench-peers` in .venv-peers
 	@.ci/setup peers
 
+# The first build for `make run` has no Google Cloud and MLflow clients and no Polars. A program that
+# `make build` has built stays complete.
+LEAN := --package cli --no-default-features
+RUN_BUILD = $(if $(wildcard target/release/drift-check),--workspace,$(LEAN))
+# cargo does not show the output of a build script before its end.
+SAY_XGBOOST = $(if $(wildcard target/xgboost-*-static/*/libxgboost.a),,@echo "compiling XGBoost from source, once; cargo shows it as xgboost(build)" >&2)
+
 .PHONY: run
 run: setup ## Build, train, and process the weeks of the live data (sample data, unless TRAIN_DATA_PATH, TEST_DATA_PATH and LIVE_DATA_PATH are set)
-	cargo build --release --locked --package cli
+	$(SAY_XGBOOST)
+	cargo build --release --locked $(RUN_BUILD) --bin bike-traffic
 	target/release/bike-traffic run
 
 .PHONY: test
@@ -160,11 +168,18 @@ test-browser: setup setup-browser ## Open the pages of a run on sample data in C
 test-mlflow: setup-mlflow ## Start infra/mlflow/start.py with PostgreSQL, and count its connections
 	.venv-emulators/bin/python infra/tests/mlflow_start.py
 
+.PHONY: test-lean
+test-lean: require-cargo ## Check that the program that `make run` builds names what it lacks
+	cargo test --locked --quiet --package runtime --package tables --no-default-features
+	cargo build --release --locked $(LEAN) --bin bike-traffic
+	tests/lean.sh target/release/bike-traffic
+
 .PHONY: lint
 lint: require-cargo ## Check formatting, lints and documentation
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked $(CLIPPY_TARGETS) -- --deny warnings
+	cargo clippy --locked $(LEAN) -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 
 .PHONY: words
@@ -240,11 +255,13 @@ bench-pandas: setup-pandas ## Measure pandas with the file of `make bench` (TRAI
 	.venv/bin/python cli/benches/speed/pandas_features.py "$${TRAIN_DATA_PATH:?set it to the path of the training file}"
 
 .PHONY: build
-build: require-cargo ## Build everything in release mode
+build: require-cargo ## Build everything in release mode: the functions, and bike-traffic with all commands
+	$(SAY_XGBOOST)
 	cargo build --release --locked --workspace
 
 .PHONY: dist
-dist: build ## Copy the functions' release binaries into dist/ and check that each starts and is ready
+dist: require-cargo ## Copy the functions' binaries, as in images, into dist/ and check that each starts and is ready
+	cargo build --profile dist --locked $(addprefix --package ,$(FUNCTIONS))
 	tests/dist.sh dist
 
 .PHONY: docs-pictures

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Copies the release binaries of the six functions into a folder and checks each of them: it starts
+# Copies the binaries of the six functions into a folder and checks each of them: it starts
 # with only its settings in the environment, passes its readiness probe, and exits on SIGTERM. Prints
 # the binary size, the idle memory and the shared libraries. Fails if a value exceeds its limit.
 #
-# Usage: tests/dist.sh FOLDER        (after cargo build --release)
+# Usage: tests/dist.sh FOLDER        (after cargo build --profile dist)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly folder=${1:?pass the folder, for example tests/dist.sh dist}
@@ -32,7 +32,7 @@ trap '[ -z "$process" ] || kill "$process" 2>/dev/null || true' EXIT
 mkdir -p "$folder"
 printf '%-12s %8s %10s  %s\n' function size 'idle' 'shared libraries'
 for function in $functions; do
-  install --mode=0755 "target/release/$function" "$folder/$function"
+  install --mode=0755 "target/dist/$function" "$folder/$function"
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   env -i PORT="$port" PUSH_AUDIENCE=off OPEN_DATA_URL=http://127.0.0.1:9 \
     STORE_URL=memory:// WAREHOUSE_URL=memory:// MLFLOW_TRACKING_URI=memory:// BUS_URL=memory:// \

@@ -110,7 +110,7 @@ pub struct ReportsArguments {
 pub(crate) async fn features(arguments: FeaturesArguments) -> anyhow::Result<()> {
     let FeaturesArguments { input, table } = arguments;
     let TableArguments { out, json } = table;
-    table_file::check_ending(&out)?;
+    table_file::check(&out)?;
     let write = move || write_features(&input, &out);
     let report = progress::noting_blocking("building the features", write).await?;
     stdout::print(&report, json)
@@ -154,7 +154,7 @@ fn milliseconds(hour: Hour) -> i64 {
 
 /// Runs `forecasts`.
 pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
@@ -170,7 +170,7 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
 
 /// Runs `audit`.
 pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))
@@ -183,7 +183,7 @@ pub(crate) async fn audit(arguments: AuditArguments) -> anyhow::Result<()> {
 
 /// Runs `reports`.
 pub(crate) async fn reports(arguments: ReportsArguments) -> anyhow::Result<()> {
-    table_file::check_ending(&arguments.table.out)?;
+    table_file::check(&arguments.table.out)?;
     let ports = arguments
         .target
         .open_existing(Arc::new(SystemClock))

@@ -18,6 +18,7 @@ pub mod sample_data;
 pub mod state;
 pub(crate) mod stdout;
 pub(crate) mod stop;
+#[cfg(feature = "cloud")]
 pub mod subscriptions;
 pub mod table;
 pub(crate) mod table_file;

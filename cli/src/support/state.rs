@@ -93,7 +93,7 @@ impl TargetArguments {
     ///
     /// # Errors
     /// Returns an error if an environment variable is missing or invalid, or if a port cannot be
-    /// opened.
+    /// opened. With `--cloud`, also returns an error if this build has no clients.
     pub async fn open(&self, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         if !self.cloud {
             return State::at(&self.state)?.open(clock);
@@ -113,6 +113,7 @@ impl TargetArguments {
     }
 
     async fn open_services(clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
+        runtime::require_clients()?;
         let (addresses, cloud) = (
             PortAddresses::read(&ProcessVariables)?,
             CloudSettings::read(&ProcessVariables)?,

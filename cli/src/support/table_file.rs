@@ -44,14 +44,14 @@ impl fmt::Display for TableReport {
 /// Writes a table of `rows` rows. The file is replaced atomically.
 ///
 /// # Errors
-/// Returns an error if the name of the file does not end in `.parquet`, or the file cannot be
-/// written.
+/// Returns an error if the name of the file does not end in `.parquet`, this build has no Polars,
+/// or the file cannot be written.
 pub(crate) fn save(
     columns: Vec<(String, Values)>,
     rows: usize,
     path: &Path,
 ) -> anyhow::Result<TableReport> {
-    check_ending(path)?;
+    check(path)?;
     let names = columns.iter().map(|(name, _)| name.clone()).collect();
     let mut file = OutputFile::create(path)?;
     tables::write_parquet(columns, &mut file)
@@ -85,8 +85,10 @@ pub(crate) fn save_objects(objects: &[Value], path: &Path) -> anyhow::Result<Tab
     save(columns.collect(), objects.len(), path)
 }
 
-/// Checks that the name of a file ends in `.parquet`, before time is spent on its contents.
-pub(crate) fn check_ending(path: &Path) -> anyhow::Result<()> {
+/// Checks that the name of a file ends in `.parquet` and that this build can write it, before time
+/// is spent on its contents.
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+    tables::require_polars()?;
     if path.extension().is_some_and(|ending| ending == "parquet") {
         return Ok(());
     }

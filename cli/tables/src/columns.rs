@@ -2,20 +2,13 @@
 
 use polars::prelude::*;
 
+use crate::Overlap;
+
 const KEY: &str = "key";
 const COUNT: &str = "count";
 
 /// Counts in columns, sorted by unique keys.
 pub(crate) struct Columns(DataFrame);
-
-/// The keys of a later source that an earlier source has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overlap {
-    /// The number of keys with a different count.
-    pub replaced: usize,
-    /// The number of keys with the same count.
-    pub unchanged: usize,
-}
 
 impl Columns {
     /// Creates columns of counts with unique keys, in any order.

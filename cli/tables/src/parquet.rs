@@ -10,22 +10,7 @@ use polars_io::{
     parquet::{read::ParquetReader, write::ParquetWriter},
 };
 
-use crate::Error;
-
-/// The values of a column. `None` and `NaN` are missing values.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Texts.
-    Text(Vec<Option<String>>),
-    /// Numbers.
-    Number(Vec<Option<f64>>),
-    /// Features, without `None`.
-    Feature(Vec<f32>),
-    /// `true` or `false`.
-    Flag(Vec<Option<bool>>),
-    /// Instants, in milliseconds since 1970.
-    Instant(Vec<Option<i64>>),
-}
+use crate::{Error, Values};
 
 /// Writes columns of equal length as a Parquet file.
 ///

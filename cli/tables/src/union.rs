@@ -7,11 +7,7 @@ use forecasting::{
     time::Hour,
 };
 
-use crate::{
-    Error,
-    columns::{Columns, Overlap},
-    shared_names::SharedNames,
-};
+use crate::{Columns, Error, shared_names::SharedNames};
 
 /// The role of a source in a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +28,15 @@ pub struct Union {
     columns: Columns,
     baseline_counters: usize,
     in_last_export: BTreeSet<usize>,
+}
+
+/// The keys of a later source that an earlier source has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overlap {
+    /// The number of keys with a different count.
+    pub replaced: usize,
+    /// The number of keys with the same count.
+    pub unchanged: usize,
 }
 
 /// The counts of a source by category; each count is in exactly one.

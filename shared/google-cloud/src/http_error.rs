@@ -45,6 +45,7 @@ pub enum HttpError {
 
 impl HttpError {
     /// Creates the error for a body that is not the expected JSON.
+    #[cfg(feature = "clients")]
     pub(crate) fn malformed(status: StatusCode, body: &[u8], source: serde_json::Error) -> Self {
         // A character has at most four bytes.
         let start = &body[..body.len().min(4 * MAX_ERROR_CHARACTERS)];

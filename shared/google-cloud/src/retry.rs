@@ -2,24 +2,24 @@
 //!
 //! [`Attempts`] counts the attempts of one call, waits between them and logs each retry. [`send`]
 //! and [`retried`] build on it, as do calls that check something between two attempts. Google's own
-//! clients retry by themselves: [`client_backoff`] and [`client_policy`] give them the same limits.
+//! clients retry by themselves, within the same limits.
+
+#[cfg(feature = "clients")]
+mod client;
+#[cfg(feature = "clients")]
+mod json;
 
 use std::{error::Error as StdError, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use google_cloud_gax::{
-    error::Error as ClientError,
-    exponential_backoff::{
-        Error as BackoffError, ExponentialBackoff as ClientBackoff, ExponentialBackoffBuilder,
-    },
-    retry_policy::{RetryPolicy, RetryPolicyExt},
-    retry_result::RetryResult,
-    retry_state::RetryState,
-    throttle_result::ThrottleResult,
-};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
-use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
+
+#[cfg(feature = "clients")]
+pub(crate) use {
+    client::{client_backoff, client_policy},
+    json::{send_json, send_json_while},
+};
 
 use crate::{HttpError, http_error::chain};
 
@@ -70,34 +70,6 @@ pub async fn send_while(
     is_retryable: impl Fn(&HttpError) -> bool,
 ) -> Result<Response, HttpError> {
     retried(|| name_of(&request), || attempt(&request), is_retryable).await
-}
-
-/// Sends a request like [`send`] and parses the response as JSON. Also retries a response with
-/// status 2xx that is truncated or not the expected JSON, such as a page of a proxy.
-///
-/// # Errors
-/// Returns the error of the last attempt, as [`send`] does.
-pub(crate) async fn send_json<T: DeserializeOwned>(
-    request: RequestBuilder,
-) -> Result<T, HttpError> {
-    send_json_while(request, HttpError::is_retryable).await
-}
-
-/// Sends a request like [`send_json`], but retries while `is_retryable` returns `true`.
-///
-/// # Errors
-/// Returns the error of the last attempt, as [`send`] does.
-pub(crate) async fn send_json_while<T: DeserializeOwned>(
-    request: RequestBuilder,
-    is_retryable: impl Fn(&HttpError) -> bool,
-) -> Result<T, HttpError> {
-    let call = || async {
-        let response = attempt(&request).await?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(HttpError::Connection)?;
-        serde_json::from_slice(&body).map_err(|source| HttpError::malformed(status, &body, source))
-    };
-    retried(|| name_of(&request), call, is_retryable).await
 }
 
 /// Sends a request once.
@@ -217,56 +189,6 @@ fn name_of(request: &RequestBuilder) -> String {
     let mut url = request.url().clone();
     url.set_query(None);
     format!("{} {url}", request.method())
-}
-
-/// Returns the delays of [`Attempts`], for Google's clients.
-///
-/// # Errors
-/// Never with the delays of this module; the builder validates them.
-pub(crate) fn client_backoff() -> Result<ClientBackoff, BackoffError> {
-    ExponentialBackoffBuilder::new()
-        .with_initial_delay(FIRST_DELAY)
-        .with_maximum_delay(LONGEST_DELAY)
-        .with_scaling(2.0)
-        .build()
-}
-
-/// Returns the limits of [`Attempts`] for Google's clients. `errors` selects the retryable errors,
-/// and `name` identifies the client in the log.
-pub(crate) fn client_policy<P: RetryPolicy + 'static>(
-    name: &'static str,
-    errors: P,
-) -> impl RetryPolicy + use<P> {
-    let policy = errors
-        .with_time_limit(TIME_LIMIT)
-        .with_attempt_limit(MAX_ATTEMPTS as u32);
-    LoggedRetryPolicy { name, policy }
-}
-
-/// A retry policy that logs each retry, which Google's clients do not do.
-#[derive(Debug)]
-struct LoggedRetryPolicy<P> {
-    name: &'static str,
-    policy: P,
-}
-
-impl<P: RetryPolicy> RetryPolicy for LoggedRetryPolicy<P> {
-    fn on_error(&self, state: &RetryState, error: ClientError) -> RetryResult {
-        let result = self.policy.on_error(state, error);
-        if let RetryResult::Continue(error) = &result {
-            let (name, error) = (self.name, chain(error));
-            tracing::info!(name, attempt = state.attempt_count, error, "retrying call");
-        }
-        result
-    }
-
-    fn on_throttle(&self, state: &RetryState, error: ClientError) -> ThrottleResult {
-        self.policy.on_throttle(state, error)
-    }
-
-    fn remaining_time(&self, state: &RetryState) -> Option<Duration> {
-        self.policy.remaining_time(state)
-    }
 }
 
 #[cfg(test)]

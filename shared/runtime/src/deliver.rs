@@ -11,7 +11,7 @@ mod notify;
 mod show;
 mod trace;
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -40,8 +40,10 @@ use super::{
     oidc::TokenVerifier,
     settings::ServiceSettings,
     status::{MAXIMUM_BODY_BYTES, Reply},
-    traces::EXPORT_LIMIT,
 };
+
+/// The time limit of the export of traces at the end of a delivery, which is answered afterwards.
+const EXPORT_LIMIT: Duration = Duration::from_secs(2);
 
 /// A handler with its ports, ledger, and authentication.
 pub(super) struct Service<H> {

@@ -5,6 +5,7 @@ mod envelope;
 mod error;
 mod fence;
 mod http;
+#[cfg(feature = "cloud")]
 mod keys;
 mod logs;
 mod oidc;
@@ -14,6 +15,10 @@ mod redact;
 mod server;
 mod settings;
 mod status;
+#[cfg(feature = "cloud")]
+mod traces;
+#[cfg(not(feature = "cloud"))]
+#[path = "no_traces.rs"]
 mod traces;
 mod week;
 
@@ -36,7 +41,7 @@ pub use fence::Fence;
 pub use http::{HttpLimits, serve};
 pub use logs::{init as init_logs, init_plain as init_plain_logs};
 pub use oidc::PushAuthentication;
-pub use open::{open, open_store};
+pub use open::{NoClients, open, open_store, require_clients};
 pub use ready::{check_store, check_warehouse};
 pub use server::{router, run};
 pub use settings::ServiceSettings;

@@ -15,7 +15,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{redact::redact, traces, traces::Traces};
+use crate::{redact::redact, traces::Traces};
 
 /// Initializes the logging of a service to standard error, and the recording of its traces.
 ///
@@ -123,7 +123,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
         event.record(&mut fields);
         let mut entry = entry(event, fields.0);
         if let Some(traces) = &self.traces {
-            add_span(&mut entry, traces);
+            traces.add_span(&mut entry);
         }
         let line = Value::Object(entry).to_string();
         // A failure to write a log line cannot be reported. Cloud Run adds the timestamp.
@@ -148,28 +148,6 @@ fn entry(event: &Event<'_>, mut fields: Map<String, Value>) -> Map<String, Value
         fields.insert("logging.googleapis.com/sourceLocation".to_owned(), location);
     }
     fields
-}
-
-/// Adds the ids of the current span and its trace, under which Cloud Trace shows the line. They
-/// replace the trace of the request.
-fn add_span(entry: &mut Map<String, Value>, traces: &Traces) {
-    let Some(span) = traces::current() else {
-        return;
-    };
-    let trace = format!("projects/{}/traces/{}", traces.project(), span.trace_id());
-    for (name, value) in [
-        ("logging.googleapis.com/trace", json!(trace)),
-        (
-            "logging.googleapis.com/spanId",
-            json!(span.span_id().to_string()),
-        ),
-        (
-            "logging.googleapis.com/trace_sampled",
-            json!(span.is_sampled()),
-        ),
-    ] {
-        entry.insert(name.to_owned(), value);
-    }
 }
 
 /// The fields of a span or event as JSON, without credentials. The text of an event is in the field

@@ -1,26 +1,21 @@
 //! Authentication of push deliveries by the OIDC token of the subscription, see
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>.
 //!
-//! [`signed`] verifies signature and claims of a token; [`forwarded`] compares the claims of a
-//! token that Cloud Run has verified.
+//! This module reads the mode; [`verifier`] verifies the tokens.
 
-mod forwarded;
-mod signed;
+#[cfg(feature = "cloud")]
+mod verifier;
+#[cfg(not(feature = "cloud"))]
+#[path = "oidc/no_verifier.rs"]
+mod verifier;
 
-use axum::http::{HeaderMap, header::AUTHORIZATION};
-use jiff::Timestamp;
-use jsonwebtoken::errors::ErrorKind;
 use reqwest::Url;
 use shared::settings::{SettingsError, Variables, optional, required};
 
-use self::{forwarded::ForwardedToken, signed::SignedToken};
-use super::status::Reply;
+pub(super) use verifier::TokenVerifier;
 
 /// The URL of Google's public signing keys.
 const GOOGLE_KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
-/// The suffix of a token whose signature Cloud Run has removed after verifying it, see
-/// <https://cloud.google.com/run/docs/troubleshooting#signature-removed>.
-const REMOVED_SIGNATURE: &str = ".SIGNATURE_REMOVED_BY_GOOGLE";
 
 /// The value of `PUSH_AUDIENCE` that disables authentication.
 const OFF: &str = "off";
@@ -99,18 +94,14 @@ impl PushAuthentication {
     pub(super) fn verifier(&self) -> Option<TokenVerifier> {
         match self {
             Self::Off => None,
-            Self::CloudRun { audience, email } => Some(TokenVerifier::Forwarded(ForwardedToken {
-                audience: audience.clone(),
-                email: email.clone(),
-            })),
+            Self::CloudRun { audience, email } => {
+                Some(TokenVerifier::forwarded(audience.as_deref(), email))
+            }
             Self::Required {
                 audience,
                 email,
                 keys,
-            } => {
-                let signed = SignedToken::new(audience, email.clone(), keys.clone());
-                Some(TokenVerifier::Signed(Box::new(signed)))
-            }
+            } => Some(TokenVerifier::signed(audience, email, keys)),
         }
     }
 }
@@ -130,112 +121,6 @@ fn invalid(name: &'static str, reason: &str) -> SettingsError {
         name,
         reason: reason.to_owned(),
     }
-}
-
-/// Verifies the tokens of deliveries. One instance serves all deliveries.
-pub(super) enum TokenVerifier {
-    /// Of deliveries whose token nobody has verified before.
-    Signed(Box<SignedToken>),
-    /// Of deliveries behind Cloud Run's check of callers.
-    Forwarded(ForwardedToken),
-}
-
-impl TokenVerifier {
-    /// Verifies the bearer token of a request.
-    pub(super) async fn verify(
-        &self,
-        headers: &HeaderMap,
-        now: Timestamp,
-    ) -> Result<(), TokenError> {
-        match self {
-            Self::Signed(signed) => signed.verify(headers, now).await,
-            Self::Forwarded(forwarded) => forwarded.verify(headers),
-        }
-    }
-
-    /// Returns `true` if the handler's own routes require the same token as deliveries. Behind
-    /// Cloud Run's check, they are open to all callers that it admits.
-    pub(super) const fn covers_routes(&self) -> bool {
-        matches!(self, Self::Signed(_))
-    }
-
-    /// Returns the reply to a delivery that was rejected with an error: a retry if the keys are
-    /// unavailable, a rejection otherwise.
-    pub(super) const fn reply(&self, error: &TokenError) -> Reply {
-        match (self, error) {
-            (_, TokenError::NoKeys) => Reply::Retry,
-            (Self::Signed(_), _) => Reply::Unauthorized,
-            // Cloud Run has authenticated the caller.
-            (Self::Forwarded(_), _) => Reply::Forbidden,
-        }
-    }
-}
-
-/// An authentication failure. The messages do not contain any part of the token.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TokenError {
-    #[error("the request has no bearer token")]
-    Missing,
-    #[error("the bearer token is not a signed JSON Web Token")]
-    Malformed,
-    #[error("the token is not signed with RS256")]
-    Algorithm,
-    #[error(
-        "Cloud Run has verified the token and removed its signature: set PUSH_AUDIENCE=cloud-run on this service"
-    )]
-    SignatureRemoved,
-    #[error(
-        "the token has a signature, so Cloud Run has not verified it: enable its check of callers, or set PUSH_AUDIENCE to the audience"
-    )]
-    NotForwarded,
-    #[error("the request has more than one token, and Cloud Run has verified only one")]
-    Several,
-    #[error("the token is signed with a key that its issuer does not publish")]
-    UnknownKey,
-    #[error("the token's signature is invalid")]
-    Signature,
-    #[error("the token's {0} is missing or unexpected")]
-    Claim(&'static str),
-    #[error("the token's email address is not verified")]
-    EmailNotVerified,
-    #[error("the token has expired")]
-    Expired,
-    #[error("the token is not valid yet")]
-    NotYetValid,
-    #[error("cannot fetch the issuer's public keys")]
-    NoKeys,
-}
-
-impl TokenError {
-    fn from_kind(kind: &ErrorKind) -> Self {
-        match kind {
-            ErrorKind::InvalidSignature => Self::Signature,
-            ErrorKind::InvalidAudience => Self::Claim("audience"),
-            ErrorKind::InvalidIssuer => Self::Claim("issuer"),
-            ErrorKind::MissingRequiredClaim(name) if name == "aud" => Self::Claim("audience"),
-            ErrorKind::MissingRequiredClaim(name) if name == "iss" => Self::Claim("issuer"),
-            _ => Self::Malformed,
-        }
-    }
-}
-
-/// Compares the email address of a token, which its issuer must have verified.
-fn check_account(
-    (found, is_verified): (Option<&str>, Option<bool>),
-    expected: &str,
-) -> Result<(), TokenError> {
-    if found != Some(expected) {
-        return Err(TokenError::Claim("email address"));
-    }
-    if is_verified != Some(true) {
-        return Err(TokenError::EmailNotVerified);
-    }
-    Ok(())
-}
-
-fn bearer_token(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]

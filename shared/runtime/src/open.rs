@@ -1,10 +1,14 @@
 //! Opening of ports; the address selects the implementation.
 
+#[cfg(feature = "cloud")]
+mod clients;
+#[cfg(not(feature = "cloud"))]
+#[path = "open/no_clients.rs"]
+mod clients;
+
 use std::sync::Arc;
 
-use google_cloud::{
-    BigQueryWarehouse, CloudSettings, GcsStore, MlflowRegistry, PubSubPublisher, Webhook,
-};
+use google_cloud::{CloudSettings, Webhook};
 use shared::{
     address::{Address, OpenError},
     bus::LogPublisher,
@@ -16,6 +20,23 @@ use shared::{
     store::{self, Store},
     warehouse::EmbeddedWarehouse,
 };
+
+/// The error of a build without the feature `cloud`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this build has no Google Cloud and MLflow clients; to build them, run `make build`")]
+pub struct NoClients;
+
+/// Checks that this build can open ports on Google Cloud and MLflow.
+///
+/// # Errors
+/// Returns an error if the feature `cloud` is disabled.
+pub const fn require_clients() -> Result<(), NoClients> {
+    if cfg!(feature = "cloud") {
+        Ok(())
+    } else {
+        Err(NoClients)
+    }
+}
 
 /// Opens the ports at their addresses.
 ///
@@ -29,20 +50,15 @@ pub async fn open(
     let store = open_store(&addresses.store, cloud).await?;
     Ok(Ports {
         warehouse: match &addresses.warehouse {
-            Address::BigQuery(project) => Arc::new(BigQueryWarehouse::open(project, cloud).await?),
+            Address::BigQuery(project) => clients::warehouse(project, cloud).await?,
             other => Arc::new(EmbeddedWarehouse::new(store::open_embedded(other)?)),
         },
         registry: match &addresses.registry {
-            Address::Mlflow(url) => Arc::new(MlflowRegistry::open(
-                url,
-                cloud,
-                Arc::clone(&store),
-                Arc::clone(&clock),
-            )?),
+            Address::Mlflow(url) => clients::registry(url, cloud, &store, &clock)?,
             other => Arc::new(EmbeddedRegistry::new(store::open_embedded(other)?)),
         },
         publisher: match &addresses.bus {
-            Address::PubSub(project) => Arc::new(PubSubPublisher::open(project, cloud).await?),
+            Address::PubSub(project) => clients::publisher(project, cloud).await?,
             other => Arc::new(LogPublisher::new(
                 store::open_embedded(other)?,
                 Arc::clone(&clock),
@@ -79,7 +95,7 @@ pub async fn open_store(
     cloud: &CloudSettings,
 ) -> Result<Arc<dyn Store>, OpenError> {
     match address {
-        Address::Bucket(bucket) => Ok(Arc::new(GcsStore::open(bucket, cloud).await?)),
+        Address::Bucket(bucket) => clients::store(bucket, cloud).await,
         other => store::open_embedded(other),
     }
 }

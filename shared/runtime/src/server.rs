@@ -1,6 +1,6 @@
 //! Start-up and shutdown of a function's process.
 
-use std::{error::Error, iter, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{error::Error, iter, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::Router;
 use google_cloud::CloudSettings;
@@ -12,16 +12,16 @@ use shared::{
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 
-use super::{
-    Handler, HttpLimits, ServiceSettings, Traces, deliver::Service, http, open,
-    traces::LAST_EXPORT_LIMIT,
-};
+use super::{Handler, HttpLimits, ServiceSettings, Traces, deliver::Service, http, open};
 
 /// The exit code for invalid settings, `EX_CONFIG` of sysexits.h.
 const EXIT_CONFIGURATION: u8 = 78;
 /// The exit code if a port or the listening address cannot be opened, `EX_UNAVAILABLE` of
 /// sysexits.h.
 const EXIT_UNAVAILABLE: u8 = 69;
+/// The time limit of the last export of traces. With the shutdown of the HTTP server, it takes 8 s at
+/// most.
+const LAST_EXPORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns the HTTP router of a function: `POST /` for deliveries, `/livez`, `/readyz`, and the
 /// handler's own routes.

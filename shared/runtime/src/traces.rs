@@ -11,35 +11,34 @@ use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{SpanContext, Status, TraceContextExt, TracerProvider},
+    trace::{FutureExt, SpanContext, Status, TraceContextExt, TracerProvider},
 };
 use opentelemetry_sdk::{
     Resource,
     resource::{EnvResourceDetector, TelemetryResourceDetector},
     trace::{SdkTracer, SdkTracerProvider},
 };
-use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use shared::{
     event::Function,
     ports::Ports,
     settings::{SettingsError, Variables, optional},
 };
 use tokio::time::timeout;
-use tracing::{Span, Subscriber, level_filters::LevelFilter};
+use tracing::{Instrument, Span, Subscriber, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use self::export::{ENDPOINT, Exporter, HEADERS, Queue};
+use self::{
+    context::of_message,
+    export::{ENDPOINT, Exporter, HEADERS, Queue},
+};
 use crate::{Envelope, Reply};
 
-pub(crate) use context::{add_to_message, of_message};
+pub(crate) use context::add_to_message;
 
 /// The target of the spans that are exported. Other spans are for logs only.
 const TARGET: &str = module_path!();
-/// The time limit of the export at the end of a delivery, which is answered afterwards.
-pub(crate) const EXPORT_LIMIT: Duration = Duration::from_secs(2);
-/// The time limit of the last export. With the shutdown of the HTTP server, it takes 8 s at most.
-pub(crate) const LAST_EXPORT_LIMIT: Duration = Duration::from_secs(1);
 
 /// The traces of a process, exported to a collector. Clones share the exporter.
 ///
@@ -112,9 +111,26 @@ impl Traces {
         ports::traced(ports)
     }
 
-    /// Returns the project in the trace names of logs.
-    pub(crate) fn project(&self) -> &str {
-        &self.0.project
+    /// Adds the ids of the current span and its trace to a log line, under which Cloud Trace shows
+    /// it. They replace the trace of the request.
+    pub(crate) fn add_span(&self, entry: &mut Map<String, Value>) {
+        let Some(span) = current() else {
+            return;
+        };
+        let trace = format!("projects/{}/traces/{}", self.0.project, span.trace_id());
+        for (name, value) in [
+            ("logging.googleapis.com/trace", json!(trace)),
+            (
+                "logging.googleapis.com/spanId",
+                json!(span.span_id().to_string()),
+            ),
+            (
+                "logging.googleapis.com/trace_sampled",
+                json!(span.is_sampled()),
+            ),
+        ] {
+            entry.insert(name.to_owned(), value);
+        }
     }
 
     /// Exports the spans that have ended, within a time limit. A failure is logged, and its spans
@@ -159,9 +175,41 @@ fn resource(variables: &dyn Variables, function: Function) -> Result<Resource, S
     })
 }
 
+/// The trace that a delivery continues, and the span of the delivery if traces are exported.
+pub(crate) struct DeliveryTrace {
+    parent: Context,
+    span: Option<Span>,
+}
+
+impl DeliveryTrace {
+    /// Continues the trace that the attributes of a message name. `attempt` is the number of the
+    /// delivery attempt.
+    pub(crate) fn new(
+        traces: Option<&Traces>,
+        function: Function,
+        envelope: &Envelope,
+        attempt: Option<i64>,
+    ) -> Self {
+        let parent = of_message(&envelope.attributes);
+        let span = traces.map(|_| delivery(function, envelope, &parent, attempt));
+        Self { parent, span }
+    }
+
+    /// Runs the delivery as a part of its trace.
+    pub(crate) async fn run(self, work: impl Future<Output = Reply>) -> Reply {
+        let Self { parent, span } = self;
+        let Some(span) = span else {
+            return work.with_context(parent).await;
+        };
+        let reply = work.instrument(span.clone()).with_context(parent).await;
+        record_reply(&span, reply);
+        reply
+    }
+}
+
 /// Starts the span of a delivery, which continues the trace `parent`. `attempt` is the number of the
 /// delivery attempt.
-pub(crate) fn delivery(
+fn delivery(
     function: Function,
     envelope: &Envelope,
     parent: &Context,
@@ -193,7 +241,7 @@ pub(crate) fn record_decision(decision: &str) {
 }
 
 /// Records the reply to a delivery in its span.
-pub(crate) fn record_reply(span: &Span, reply: Reply) {
+fn record_reply(span: &Span, reply: Reply) {
     let status = i64::from(reply.status().as_u16());
     span.set_attribute("http.response.status_code", status);
     if matches!(reply, Reply::DeadLettered | Reply::Retry) {
@@ -202,21 +250,10 @@ pub(crate) fn record_reply(span: &Span, reply: Reply) {
 }
 
 /// Returns the span that is being worked on, if it is part of a trace.
-pub(crate) fn current() -> Option<SpanContext> {
+fn current() -> Option<SpanContext> {
     Context::map_current(|context| {
         let span = context.span();
         let found = span.span_context();
         found.is_valid().then(|| found.clone())
     })
-}
-
-/// Returns the number of the delivery attempt in the body of a wrapped push, from 1.
-pub(crate) fn delivery_attempt(body: &[u8]) -> Option<i64> {
-    #[derive(Deserialize)]
-    struct Push {
-        #[serde(rename = "deliveryAttempt")]
-        delivery_attempt: Option<i64>,
-    }
-    let push: Push = serde_json::from_slice(body).ok()?;
-    push.delivery_attempt
 }

@@ -55,6 +55,9 @@ pub(crate) async fn command(arguments: ExportArguments) -> anyhow::Result<()> {
         fresh,
         json,
     } = arguments;
+    if format == FormatArgument::Parquet {
+        tables::require_polars()?;
+    }
     let out = out.unwrap_or_else(|| target.state.join("exports"));
     let ports = target.open_existing(Arc::new(SystemClock)).await?;
     stdout::print(

@@ -43,6 +43,7 @@ pub struct MergePlan {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: MergeArguments) -> anyhow::Result<()> {
+    tables::require_polars()?;
     let as_json = arguments.json;
     let plan = plan(arguments).await?;
     let report = tokio::task::spawn_blocking(move || merge(&plan))
@@ -116,10 +117,12 @@ async fn test_period(path: &str, rejects: &Path) -> anyhow::Result<((Hour, Hour)
 /// call it through `spawn_blocking`.
 ///
 /// # Errors
-/// Returns an error if a source cannot be read, if no row remains, or if a file cannot be written.
-/// The output and the reject file are then unchanged, with one exception: the reject file is
-/// written last, so the output is already replaced if that step fails.
+/// Returns an error if a source cannot be read, if no row remains, if a file cannot be written, or
+/// if this build has no Polars. The output and the reject file are then unchanged, with one
+/// exception: the reject file is written last, so the output is already replaced if that step
+/// fails.
 pub fn merge(plan: &MergePlan) -> anyhow::Result<MergeReport> {
+    tables::require_polars()?;
     let sources = inputs::sources(plan)?;
     let steps = sources.len() as u64 + 1;
     let mut progress = Progress::new("merging", "steps", steps);

@@ -1,6 +1,7 @@
 //! `bike-traffic replay`: delivers past messages and dead letters again.
 
 mod arguments;
+#[cfg(feature = "cloud")]
 mod cloud;
 mod dead_letters;
 mod edit;
@@ -10,6 +11,7 @@ mod report;
 use shared::event::{Function, Topic};
 
 pub use arguments::ReplayArguments;
+#[cfg(feature = "cloud")]
 pub use cloud::{CloudReplay, Span};
 pub use dead_letters::{Republished, republish};
 pub use report::{Delivered, Listed, ReplayReport};
@@ -31,7 +33,10 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
 pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     match arguments.target.cloud {
         _ if arguments.dead_letters => dead_letters::replay(arguments).await,
+        #[cfg(feature = "cloud")]
         true => progress::noting("reading the topics", cloud::replay(arguments)).await,
+        #[cfg(not(feature = "cloud"))]
+        true => Err(runtime::NoClients.into()),
         false => progress::noting("delivering messages", local::replay(arguments)).await,
     }
 }

@@ -87,6 +87,7 @@ pub async fn retrain(
     request: &Request,
     on_plan: &dyn Fn(&PlanStatus),
 ) -> anyhow::Result<RetrainReport> {
+    tables::require_polars()?;
     refuse_missing_device(&request.recipe)?;
     let status = status(ports, state, request).await?;
     on_plan(&status);

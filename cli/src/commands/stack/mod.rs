@@ -2,6 +2,7 @@
 //! pushes to them.
 
 mod arguments;
+#[cfg(feature = "cloud")]
 mod cloud;
 mod open_data_server;
 mod pages;
@@ -205,7 +206,10 @@ async fn serve(servers: &mut JoinSet<()>, router: Router) -> anyhow::Result<Sock
 /// Runs the command.
 pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     if arguments.cloud {
+        #[cfg(feature = "cloud")]
         return cloud::command(arguments).await;
+        #[cfg(not(feature = "cloud"))]
+        return Err(runtime::NoClients.into());
     }
     let chosen = arguments.state.choose()?;
     let state = State::at(&chosen.folder)?;

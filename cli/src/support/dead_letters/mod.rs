@@ -1,6 +1,10 @@
 //! Dead letters: messages that a function could not handle, stored with the reason of the failure.
 
 mod local;
+#[cfg(feature = "cloud")]
+mod pubsub;
+#[cfg(not(feature = "cloud"))]
+#[path = "no_pubsub.rs"]
 mod pubsub;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,6 +45,10 @@ pub struct DeadLetter {
     /// The function that could not handle the message.
     pub function: Function,
     /// The handle of the bus for a leased dead letter.
+    #[cfg_attr(
+        not(feature = "cloud"),
+        expect(dead_code, reason = "only Pub/Sub leases dead letters")
+    )]
     handle: String,
     /// The message id that the bus assigned.
     pub message_id: String,
@@ -80,6 +88,7 @@ impl DeadLetters {
                 store,
             });
         }
+        runtime::require_clients()?;
         let (addresses, cloud) = (
             PortAddresses::read(&ProcessVariables)?,
             CloudSettings::read(&ProcessVariables)?,

@@ -84,6 +84,7 @@ async fn hanging_call_is_retried_until_the_limit() {
 }
 
 /// Proxies and overloaded services send such responses.
+#[cfg(feature = "clients")]
 #[tokio::test]
 async fn page_and_truncated_json_with_status_200_are_retried() {
     let bodies = ["<html>Sign in</html>", "[1, 2", "[1, 2, 3]"];

@@ -1,14 +1,9 @@
 //! The span of a delivery, and the trace that it continues.
 
-use opentelemetry::trace::FutureExt;
-use tracing::Instrument;
+use serde::Deserialize;
 
 use super::Service;
-use crate::{
-    Envelope, Handler, Reply,
-    envelope::Unread,
-    traces::{self, of_message},
-};
+use crate::{Envelope, Handler, Reply, envelope::Unread, traces::DeliveryTrace};
 
 impl<H: Handler> Service<H> {
     /// Delivers a message of a request as a part of the trace that its attributes name. If traces
@@ -36,21 +31,25 @@ impl<H: Handler> Service<H> {
         if error.is_none() {
             tracing::Span::current().record("message_id", &envelope.message_id);
         }
-        let parent = of_message(&envelope.attributes);
-        if self.settings.traces.is_none() {
-            let work = self.deliver_or_reject(envelope, error);
-            return work.with_context(parent).await;
-        }
-        let span = traces::delivery(H::FUNCTION, &envelope, &parent, attempt);
-        let work = self.deliver_or_reject(envelope, error);
-        let reply = work.instrument(span.clone()).with_context(parent).await;
-        traces::record_reply(&span, reply);
-        reply
+        let traces = self.settings.traces.as_ref();
+        let trace = DeliveryTrace::new(traces, H::FUNCTION, &envelope, attempt);
+        trace.run(self.deliver_or_reject(envelope, error)).await
     }
 
     /// Returns the number of the delivery attempt, if traces are exported and the bus reports it.
     pub(super) fn attempt(&self, body: &[u8]) -> Option<i64> {
         self.settings.traces.as_ref()?;
-        traces::delivery_attempt(body)
+        delivery_attempt(body)
     }
+}
+
+/// Returns the number of the delivery attempt in the body of a wrapped push, from 1.
+fn delivery_attempt(body: &[u8]) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Push {
+        #[serde(rename = "deliveryAttempt")]
+        delivery_attempt: Option<i64>,
+    }
+    let push: Push = serde_json::from_slice(body).ok()?;
+    push.delivery_attempt
 }

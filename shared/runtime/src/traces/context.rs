@@ -19,7 +19,7 @@ const LENGTHS: [usize; 4] = [2, 32, 16, 2];
 
 /// Returns the trace context in the attributes of a message; an empty one without a valid
 /// `traceparent`.
-pub(crate) fn of_message(attributes: &BTreeMap<String, String>) -> Context {
+pub(super) fn of_message(attributes: &BTreeMap<String, String>) -> Context {
     let with_prefix = |prefix: &'static str| {
         let carrier = Attributes { attributes, prefix };
         TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)

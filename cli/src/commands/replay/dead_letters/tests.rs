@@ -8,13 +8,9 @@ use shared::{
 };
 
 use super::*;
-use crate::{
-    args::TargetArguments,
-    support::{
-        state::State,
-        subscriptions::fake::{FakePubSub, Pull},
-    },
-};
+#[cfg(feature = "cloud")]
+use crate::support::subscriptions::fake::{FakePubSub, Pull};
+use crate::{args::TargetArguments, support::state::State};
 
 const FIRST_PUBLISHED: &str = "2021-08-02T05:00:00Z";
 
@@ -184,6 +180,7 @@ async fn edited_dead_letter_is_republished_and_empty_one_is_left() {
     );
 }
 
+#[cfg(feature = "cloud")]
 #[tokio::test]
 async fn leases_are_renewed_while_a_dead_letter_is_edited() {
     let fake = FakePubSub::start([Pull::Messages(&["1", "2"])]).await;
