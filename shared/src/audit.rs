@@ -136,6 +136,13 @@ impl AuditEntry {
         self.decision == "kept" && is_champion
     }
 
+    /// Returns `true` for a promotion after which the champion changed again before its row was
+    /// written. The later change has a row of its own.
+    pub fn is_overtaken(&self) -> bool {
+        let is_champion = self.challenger_version == self.champion_version;
+        self.decision == "promoted" && self.challenger_version.is_some() && !is_champion
+    }
+
     /// Creates the row of a function.
     pub fn into_row(
         self,
@@ -297,6 +304,10 @@ mod tests {
         assert!(decided("kept", 2).is_repetition());
         assert!(!decided("kept", 1).is_repetition());
         assert!(!decided("promoted", 2).is_repetition());
+        assert!(decided("promoted", 1).is_overtaken());
+        for entry in [decided("promoted", 2), decided("kept", 1)] {
+            assert!(!entry.is_overtaken(), "{entry:?}");
+        }
         assert!(!AuditEntry::new("kept", "a reason").is_repetition());
     }
 

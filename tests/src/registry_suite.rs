@@ -12,9 +12,10 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 pub use decisions::{decision_about_unknown_version_is_not_found, last_decision_is_read_back};
 pub use promotions::{
-    late_completion_changes_nothing, previous_follows_an_unrecorded_move,
-    promotion_by_another_event_is_told_apart, promotion_decided_before_a_rollback_is_stale,
-    promotion_moves_both_aliases_and_is_recorded, promotion_to_unknown_version_changes_nothing,
+    events_of_the_last_promotions_are_remembered, late_completion_changes_nothing,
+    previous_follows_an_unrecorded_move, promotion_by_another_event_is_told_apart,
+    promotion_decided_before_a_rollback_is_stale, promotion_moves_both_aliases_and_is_recorded,
+    promotion_that_was_overtaken_is_told_apart, promotion_to_unknown_version_changes_nothing,
     repeated_promotion_changes_nothing,
 };
 
@@ -42,6 +43,8 @@ macro_rules! registry_suite {
                 late_completion_changes_nothing,
                 repeated_promotion_changes_nothing,
                 promotion_by_another_event_is_told_apart,
+                promotion_that_was_overtaken_is_told_apart,
+                events_of_the_last_promotions_are_remembered,
                 promotion_decided_before_a_rollback_is_stale,
                 promotion_to_unknown_version_changes_nothing,
                 previous_follows_an_unrecorded_move,

@@ -136,7 +136,7 @@ pub async fn roll_back(
     let promotion = Promotion::rollback(&operator, &seen, to);
     let promoted = registry::promote(registry, &promotion).await;
     let promoted = promoted.with_context(|| format!("cannot roll back to version {to}"))?;
-    if let Promoted::Stale { champion } = promoted {
+    if let Promoted::Stale { champion } | Promoted::Overtaken { champion, .. } = promoted {
         bail!(
             "cannot roll back: the champion changed to {} meanwhile; run `bike-traffic status`, then repeat the \
              command with --to VERSION",

@@ -100,14 +100,30 @@ impl Promote {
                 })
             }
             Promoted::Stale { champion: found } => {
-                let present = match found {
-                    Some(present) => present,
-                    // The error names a champion that was deleted.
-                    None => champion(&*self.registry).await?,
-                };
+                let present = self.present(found).await?;
                 let reason = stale(present, evaluation.champion);
                 Ok(Decision::kept(present, reason))
             }
+            Promoted::Overtaken {
+                champion: found,
+                is_rollback,
+            } => {
+                let present = self.present(found).await?;
+                Ok(Decision {
+                    name: "promoted",
+                    champion: present,
+                    reason: overtaken(promotion.reason(), present, is_rollback),
+                    is_repetition: false,
+                })
+            }
+        }
+    }
+
+    /// Returns the champion that was found. The error names one that was deleted.
+    async fn present(&self, found: Option<Version>) -> Result<Version, Error> {
+        match found {
+            Some(present) => Ok(present),
+            None => Ok(champion(&*self.registry).await?),
         }
     }
 
@@ -148,6 +164,15 @@ fn stale(present: Version, compared: Version) -> String {
     format!(
         "stale: the champion is version {present}, the challenger was compared with version {compared}"
     )
+}
+
+/// Returns the reason of a promotion after which the champion has changed again.
+fn overtaken(reason: &str, present: Version, is_rollback: bool) -> String {
+    if is_rollback {
+        format!("{reason}; rolled back since to version {present}")
+    } else {
+        format!("{reason}; version {present} became champion since")
+    }
 }
 
 impl Handler for Promote {

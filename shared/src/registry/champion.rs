@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{Registry, RegistryError, Version};
 use crate::event::EventId;
 
+/// The number of promotions by events that a registry remembers.
+///
+/// A tag of MLflow, which has at most 5,000 characters, has room for that many of the longest ids.
+/// Sixteen promotions take months, and a message is delivered again for a week at most.
+pub const REMEMBERED_PROMOTIONS: usize = 16;
+
 /// The alias `champion` with its history, read in one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChampionState {
@@ -19,6 +25,9 @@ pub struct ChampionState {
     /// The event that decided on that promotion. `None` if an operator did, and for promotions that
     /// an earlier program version recorded.
     pub promoted_by: Option<EventId>,
+    /// The last promotions that events decided on, oldest first, including those that later changes
+    /// have replaced. A registry remembers [`REMEMBERED_PROMOTIONS`] of them.
+    pub event_promotions: Vec<EventPromotion>,
     /// The last champion, if its version was deleted from the registry.
     pub deleted: Option<Version>,
 }
@@ -39,6 +48,25 @@ impl ChampionState {
             (None, None) => Err(ChampionError::Missing),
         }
     }
+
+    /// Returns the promotions by events that a registry records with its next change: the known
+    /// ones and `further`, without the oldest if they are more than [`REMEMBERED_PROMOTIONS`].
+    pub fn event_promotions_with(&self, further: Option<EventPromotion>) -> Vec<EventPromotion> {
+        let mut promotions = self.event_promotions.clone();
+        promotions.extend(further);
+        let surplus = promotions.len().saturating_sub(REMEMBERED_PROMOTIONS);
+        promotions.drain(..surplus);
+        promotions
+    }
+}
+
+/// A promotion that an event decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventPromotion {
+    /// The event.
+    pub event: EventId,
+    /// The version that became champion.
+    pub to: Version,
 }
 
 /// A recorded promotion.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alias, AliasChange, ChampionChange, ChampionState, MODEL, ModelVersion, Promoted, Promotion,
-    PromotionStep, Registry, RegistryError, Run, Version, VersionDecision,
+    Alias, AliasChange, ChampionChange, ChampionState, EventPromotion, MODEL, ModelVersion,
+    Promoted, Promotion, PromotionStep, Registry, RegistryError, Run, Version, VersionDecision,
 };
 use crate::{
     address::ObjectPath,
@@ -35,6 +35,9 @@ struct Contents {
     /// The event that decided on that promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     promoted_by: Option<EventId>,
+    /// The last promotions that events decided on, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event_promotions: Vec<EventPromotion>,
 }
 
 impl Contents {
@@ -60,8 +63,22 @@ impl Contents {
             changes: self.changes,
             last_change: self.last_change.filter(|_| deleted.is_none()),
             promoted_by: self.promoted_by.clone().filter(|_| deleted.is_none()),
+            event_promotions: self.event_promotions(),
             deleted,
         }
+    }
+
+    /// Returns the promotions by events. An earlier program version recorded only the last event.
+    fn event_promotions(&self) -> Vec<EventPromotion> {
+        let mut promotions = self.event_promotions.clone();
+        let champion = self.aliases.get(&Alias::Champion).copied();
+        if let Some((event, to)) = self.promoted_by.clone().zip(champion) {
+            let last = EventPromotion { event, to };
+            if !promotions.contains(&last) {
+                promotions.push(last);
+            }
+        }
+        promotions
     }
 
     fn set_previous(&mut self, version: Option<Version>) {
@@ -72,14 +89,8 @@ impl Contents {
 
     fn promote(&mut self, promotion: &Promotion) -> Result<Promoted, RegistryError> {
         let state = self.champion_state();
-        let step = promotion.step(&state);
-        if step == PromotionStep::Refuse {
-            let champion = state.champion;
-            return Ok(Promoted::Stale { champion });
-        }
         let change = promotion.change();
-        let is_anothers = promotion.is_anothers(&state);
-        match step {
+        match promotion.step(&state) {
             PromotionStep::Move => {
                 self.check(change.to)?;
                 self.aliases.insert(Alias::Champion, change.to);
@@ -87,15 +98,12 @@ impl Contents {
                 self.changes += 1;
                 self.last_change = Some(change);
                 self.promoted_by = promotion.event().cloned();
+                self.event_promotions = state.event_promotions_with(promotion.of_event());
             }
             PromotionStep::SetPrevious(from) => self.set_previous(Some(from)),
             PromotionStep::Nothing | PromotionStep::Refuse => {}
         }
-        Ok(if is_anothers {
-            Promoted::Already
-        } else {
-            Promoted::Done
-        })
+        Ok(promotion.outcome(&state))
     }
 }
 
@@ -201,8 +209,10 @@ impl Registry for EmbeddedRegistry {
                 });
             }
             contents.check(to)?;
+            let event_promotions = contents.event_promotions();
             contents.aliases.insert(alias, to);
             if alias == Alias::Champion {
+                contents.event_promotions = event_promotions;
                 contents.changes += 1;
                 contents.last_change = None;
                 contents.promoted_by = None;

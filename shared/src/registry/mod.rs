@@ -18,7 +18,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-pub use champion::{ChampionChange, ChampionError, ChampionState, champion, find_champion_problem};
+pub use champion::{
+    ChampionChange, ChampionError, ChampionState, EventPromotion, REMEMBERED_PROMOTIONS, champion,
+    find_champion_problem,
+};
 pub use embedded::EmbeddedRegistry;
 pub use input::RunInput;
 pub use notes::{CurvePoint, RunNotes, RunSource, VersionDecision};

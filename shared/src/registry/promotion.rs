@@ -2,7 +2,9 @@
 
 use forecasting::policy::Policy;
 
-use super::{Alias, ChampionChange, ChampionState, Registry, RegistryError, Version};
+use super::{
+    Alias, ChampionChange, ChampionState, EventPromotion, Registry, RegistryError, Version,
+};
 use crate::{evaluation::Evaluation, event::EventId};
 
 /// The right to make a version champion.
@@ -30,7 +32,8 @@ pub enum PromotionStep {
     SetPrevious(Version),
     /// The version is champion. An interrupted change must be completed, if there is one.
     Nothing,
-    /// The champion changed after the promotion was decided. Nothing moves.
+    /// The champion changed after the promotion was decided, or the promotion was carried out
+    /// before. Nothing moves.
     Refuse,
 }
 
@@ -118,12 +121,46 @@ impl Promotion {
         self.event.as_ref()
     }
 
+    /// Returns the record of the promotion by its event; `None` for an operator.
+    pub fn of_event(&self) -> Option<EventPromotion> {
+        let (event, to) = (self.event.clone()?, self.to);
+        Some(EventPromotion { event, to })
+    }
+
+    /// Returns the outcome of the promotion on a registry that was in the state `before`.
+    pub fn outcome(&self, before: &ChampionState) -> Promoted {
+        let champion = before.champion;
+        let (is_refused, is_anothers) = (
+            self.step(before) == PromotionStep::Refuse,
+            self.is_anothers(before),
+        );
+        if (is_refused || is_anothers) && self.is_carried_out(before) {
+            let is_rollback = before.last_change.is_some_and(|last| last.is_rollback);
+            return Promoted::Overtaken {
+                champion,
+                is_rollback,
+            };
+        }
+        match (is_refused, is_anothers) {
+            (true, _) => Promoted::Stale { champion },
+            (false, true) => Promoted::Already,
+            (false, false) => Promoted::Done,
+        }
+    }
+
+    /// Returns `true` if the event of this promotion has made the version champion before the state
+    /// `present`, although the champion may have changed since.
+    fn is_carried_out(&self, present: &ChampionState) -> bool {
+        self.of_event()
+            .is_some_and(|own| present.event_promotions.contains(&own))
+    }
+
     /// Returns `true` if the version is champion in the state `present`, but not by the event of
     /// this promotion: another event promoted it, or an operator rolled back to it.
     ///
     /// A change that an earlier program version recorded, without its event, counts as that of this
     /// event.
-    pub fn is_anothers(&self, present: &ChampionState) -> bool {
+    fn is_anothers(&self, present: &ChampionState) -> bool {
         let Some(event) = &self.event else {
             return false;
         };
@@ -152,7 +189,7 @@ impl Promotion {
         let is_unchanged = self
             .changes
             .is_none_or(|changes| changes == present.changes);
-        if present.champion == self.from && is_unchanged {
+        if present.champion == self.from && is_unchanged && !self.is_carried_out(present) {
             PromotionStep::Move
         } else {
             PromotionStep::Refuse
@@ -252,6 +289,15 @@ pub enum Promoted {
     Stale {
         /// The present champion.
         champion: Option<Version>,
+    },
+    /// The event of the promotion made the version champion in an earlier call, and the champion
+    /// changed since; nothing was changed. Only promotions that
+    /// [name their event](Promotion::decided_by) are told apart from others.
+    Overtaken {
+        /// The present champion.
+        champion: Option<Version>,
+        /// `true` if the last change was the rollback of an operator.
+        is_rollback: bool,
     },
 }
 

@@ -3,8 +3,8 @@
 use shared::{
     event::{EventId, Function},
     registry::{
-        AliasChange, ChampionChange, ChampionState, Operator, Promoted, Promotion, RegistryError,
-        Version, complete_last_change, promote,
+        AliasChange, ChampionChange, ChampionState, EventPromotion, Operator, Promoted, Promotion,
+        REMEMBERED_PROMOTIONS, RegistryError, Version, complete_last_change, promote,
     },
 };
 
@@ -39,6 +39,7 @@ pub async fn promotion_moves_both_aliases_and_is_recorded(target: &Setup) {
             changes,
             last_change: Some(last_change),
             promoted_by: None,
+            event_promotions: Vec::new(),
             deleted: None,
         };
         assert_eq!(registry.champion_state().await.unwrap(), expected);
@@ -96,6 +97,63 @@ pub async fn promotion_by_another_event_is_told_apart(target: &Setup) {
     assert_eq!((after.champion, after.promoted_by), (Some(first), None));
     let again = promotion(Some(second), first).decided_by(&event(own));
     assert_eq!(promote(registry, &again).await.unwrap(), Promoted::Already);
+}
+
+/// A repetition of the event that moved the alias says so after any later changes, and undoes none.
+pub async fn promotion_that_was_overtaken_is_told_apart(target: &Setup) {
+    let registry = &*target.registry;
+    let [first, second, third] = target.register(["first", "second", "third"]).await;
+    let _ = promote(registry, &promotion(None, first)).await.unwrap();
+    let event = |week: &str| EventId::of(Function::Evaluate, week);
+    let own = promotion(Some(first), second).decided_by(&event("2021-W30"));
+    let next = promotion(Some(first), third).decided_by(&event("2021-W31"));
+    let late = promotion(Some(first), second).decided_by(&event("2021-W32"));
+    let back = async |to: Version| {
+        let seen = registry.champion_state().await.unwrap();
+        let back = Promotion::rollback(&Operator::named("tests"), &seen, to);
+        assert_eq!(promote(registry, &back).await.unwrap(), Promoted::Done);
+    };
+    let assert_overtaken = async |by: &Promotion, champion: Version, is_rollback: bool| {
+        let before = registry.champion_state().await.unwrap();
+        let expected = Promoted::Overtaken {
+            champion: Some(champion),
+            is_rollback,
+        };
+        assert_eq!(promote(registry, by).await.unwrap(), expected);
+        assert_eq!(registry.champion_state().await.unwrap(), before);
+    };
+    assert_eq!(promote(registry, &own).await.unwrap(), Promoted::Done);
+    back(first).await;
+    assert_overtaken(&own, first, true).await;
+    assert_eq!(promote(registry, &next).await.unwrap(), Promoted::Done);
+    assert_overtaken(&own, third, false).await;
+    let champion = Some(third);
+    let stale = Promoted::Stale { champion };
+    assert_eq!(promote(registry, &late).await.unwrap(), stale);
+    back(second).await;
+    assert_overtaken(&own, second, true).await;
+    assert_overtaken(&next, second, true).await;
+    assert_eq!(promote(registry, &late).await.unwrap(), Promoted::Already);
+}
+
+/// The events of the last promotions are remembered, oldest first.
+pub async fn events_of_the_last_promotions_are_remembered(target: &Setup) {
+    let registry = &*target.registry;
+    let versions = target.register(["first", "second"]).await;
+    let _ = promote(registry, &promotion(None, versions[0]))
+        .await
+        .unwrap();
+    let mut expected = Vec::new();
+    for number in 0..REMEMBERED_PROMOTIONS + 2 {
+        let (from, to) = (versions[number % 2], versions[(number + 1) % 2]);
+        let event = EventId::of(Function::Evaluate, number);
+        let next = promotion(Some(from), to).decided_by(&event);
+        assert_eq!(promote(registry, &next).await.unwrap(), Promoted::Done);
+        expected.push(EventPromotion { event, to });
+    }
+    let found = registry.champion_state().await.unwrap().event_promotions;
+    let last = &expected[expected.len() - REMEMBERED_PROMOTIONS..];
+    assert_eq!(&found[found.len() - REMEMBERED_PROMOTIONS..], last);
 }
 
 /// A promotion does not undo a rollback that came after its decision, although the champion is the

@@ -106,8 +106,6 @@ pub(crate) struct Progress {
 pub(crate) struct Decided {
     pub(crate) decision: String,
     pub(crate) events: Vec<RecordedEvent>,
-    /// The number of changes of the champion when the outcome was recorded.
-    pub(crate) champion_changes: u64,
 }
 
 /// A complete ledger entry.
@@ -115,8 +113,6 @@ pub(crate) struct Decided {
 pub(crate) struct Completed {
     pub(crate) decision: String,
     pub(crate) events: Vec<RecordedEvent>,
-    /// The number of changes of the champion when the outcome was recorded.
-    pub(crate) champion_changes: u64,
 }
 
 /// The prepared evaluation of a `challenger-evaluated` event.

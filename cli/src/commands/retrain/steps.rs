@@ -176,7 +176,9 @@ pub(super) async fn promote(
     );
     match registry::promote(registry, &promotion).await? {
         Promoted::Done | Promoted::Already => Ok(()),
-        Promoted::Stale { champion } => Err(PromotionError::OtherChampion(champion)),
+        Promoted::Stale { champion } | Promoted::Overtaken { champion, .. } => {
+            Err(PromotionError::OtherChampion(champion))
+        }
     }
 }
 

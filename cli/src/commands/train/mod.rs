@@ -259,7 +259,7 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
             champion,
             champion_mae: before.mae,
         }),
-        Promoted::Stale { .. } => Err(champion_changed(version)),
+        Promoted::Stale { .. } | Promoted::Overtaken { .. } => Err(champion_changed(version)),
     }
 }
 
@@ -269,7 +269,7 @@ async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<Promot
     let first = Promotion::by_operator(&decision::operator(), None, version);
     match promote(registry, &first).await? {
         Promoted::Done | Promoted::Already => Ok(PromotionOutcome::First),
-        Promoted::Stale { .. } => Err(champion_changed(version)),
+        Promoted::Stale { .. } | Promoted::Overtaken { .. } => Err(champion_changed(version)),
     }
 }
 

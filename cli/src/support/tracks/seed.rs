@@ -74,7 +74,9 @@ impl Seed {
         let first = Promotion::by_operator(&Operator::named("simulation"), None, version);
         match promote(&*ports.registry, &first).await? {
             Promoted::Done | Promoted::Already => Ok(memory),
-            Promoted::Stale { .. } => bail!("cannot make version {version} the first champion"),
+            Promoted::Stale { .. } | Promoted::Overtaken { .. } => {
+                bail!("cannot make version {version} the first champion")
+            }
         }
     }
 

@@ -40,13 +40,50 @@ async fn rollback_between_two_tries_of_a_promotion_wins() {
     let _ = promote(&*ports.registry, &rollback).await.unwrap();
     let before = ports.registry.champion_state().await.unwrap();
     let second = handle(&ports, &event).await.unwrap();
-    assert_eq!(second.entry().decision, "kept");
-    assert_eq!(
-        second.entry().reason,
-        "stale: version 1 is champion again, but the champion changed after the comparison"
-    );
+    let (promoted, overtaken) = (first.entry(), second.entry());
+    assert_eq!(overtaken.decision, "promoted");
+    let expected = format!("{}; rolled back since to version 1", promoted.reason);
+    assert_eq!(overtaken.reason, expected);
+    assert_eq!(overtaken.champion_version, Some(version(1)));
     assert_eq!(ports.registry.champion_state().await.unwrap(), before);
     assert_eq!(aliases(&ports).await, [Some(version(1)), Some(version(2))]);
+}
+
+/// The audit row of the first try could not be written, and another event was decided meanwhile.
+#[tokio::test]
+async fn promotion_before_a_later_one_is_promoted() {
+    let ports = ports().await;
+    let event = evaluated(&ports, 10.0, 9.0).await;
+    let first = handle(&ports, &event).await.unwrap();
+    let change = Promotion::by_operator(&Operator::named("tests"), Some(version(2)), version(3));
+    let _ = promote(&*ports.registry, &change).await.unwrap();
+    let second = handle(&ports, &event).await.unwrap();
+    assert_eq!(second.entry().decision, "promoted");
+    let expected = format!("{}; version 3 became champion since", first.entry().reason);
+    assert_eq!(second.entry().reason, expected);
+    assert_eq!(aliases(&ports).await, [Some(version(3)), Some(version(2))]);
+}
+
+/// An earlier program version stored only the event of the last promotion.
+#[tokio::test]
+async fn promotion_that_an_earlier_program_version_recorded_is_recognised() {
+    let ports = ports().await;
+    let event = evaluated(&ports, 10.0, 9.0).await;
+    let first = handle(&ports, &event).await.unwrap();
+    assert_eq!(first.entry().decision, "promoted");
+    let path: ObjectPath = "registry/bike-traffic-champion.json".parse().unwrap();
+    let stored = read_json::<serde_json::Value>(&*ports.store, &path);
+    let (mut contents, _) = stored.await.unwrap();
+    let removed = contents.as_object_mut().unwrap().remove("event_promotions");
+    assert!(removed.is_some());
+    write_json(&*ports.store, &path, &contents, Condition::Always)
+        .await
+        .unwrap();
+    let seen = ports.registry.champion_state().await.unwrap();
+    let rollback = Promotion::rollback(&Operator::named("tests"), &seen, version(1));
+    let _ = promote(&*ports.registry, &rollback).await.unwrap();
+    let second = handle(&ports, &event).await.unwrap();
+    assert_eq!(second.entry().decision, "promoted");
 }
 
 #[tokio::test]

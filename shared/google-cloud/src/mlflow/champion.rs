@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use shared::{
     event::EventId,
     registry::{
-        Alias, ChampionChange, ChampionState, Promoted, Promotion, PromotionStep, Registry,
-        RegistryError, Version,
+        Alias, ChampionChange, ChampionState, EventPromotion, Promoted, Promotion, PromotionStep,
+        Registry, RegistryError, Version,
     },
 };
 
@@ -34,6 +34,9 @@ pub(super) struct Record {
     /// The event that decided; `None` for an operator, and in records of earlier program versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event: Option<EventId>,
+    /// The last promotions before this change that events decided on, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<EventPromotion>,
     /// `true` once all aliases have moved.
     is_complete: bool,
 }
@@ -64,6 +67,7 @@ impl Record {
             to: change.to,
             kind,
             event: promotion.event().cloned(),
+            earlier: present.event_promotions_with(None),
             is_complete: false,
         }
     }
@@ -76,6 +80,7 @@ impl Record {
             to,
             kind: Kind::Alias,
             event: None,
+            earlier: present.event_promotions_with(None),
             is_complete: false,
         }
     }
@@ -93,6 +98,13 @@ impl Record {
         })
     }
 
+    /// Returns the promotions by events up to this change, if it `has_happened`.
+    fn event_promotions(&self, has_happened: bool) -> Vec<EventPromotion> {
+        let own = self.event.clone().filter(|_| has_happened);
+        let own = own.map(|event| EventPromotion { event, to: self.to });
+        self.earlier.iter().cloned().chain(own).collect()
+    }
+
     /// Returns the state that results from the aliases found and this record.
     fn state(&self, champion: Option<Version>, previous: Option<Version>) -> ChampionState {
         let state = ChampionState {
@@ -108,6 +120,7 @@ impl Record {
                 previous: recorded.and_then(|change| change.from).or(previous),
                 last_change,
                 promoted_by: self.event.clone(),
+                event_promotions: self.event_promotions(true),
                 ..state
             };
         }
@@ -117,7 +130,12 @@ impl Record {
             // Another program moved or removed the alias since.
             self.changes.saturating_add(1)
         };
-        ChampionState { changes, ..state }
+        ChampionState {
+            changes,
+            // A complete change happened, although the alias was moved since.
+            event_promotions: self.event_promotions(self.is_complete),
+            ..state
+        }
     }
 }
 
@@ -189,7 +207,6 @@ impl MlflowRegistry {
     ) -> Result<Promoted, RegistryError> {
         let failed = |error: MlflowError| unavailable("promote a version", error);
         let (state, record) = self.read_champion().await.map_err(failed)?;
-        let is_anothers = promotion.is_anothers(&state);
         let done = match promotion.step(&state) {
             PromotionStep::Move => {
                 // Every check that can fail comes before the first change.
@@ -202,17 +219,10 @@ impl MlflowRegistry {
                 Some(record) => self.complete(held, record).await,
                 None => Ok(()),
             },
-            PromotionStep::Refuse => {
-                let champion = state.champion;
-                return Ok(Promoted::Stale { champion });
-            }
+            PromotionStep::Refuse => Ok(()),
         };
         done.map_err(failed)?;
-        Ok(if is_anothers {
-            Promoted::Already
-        } else {
-            Promoted::Done
-        })
+        Ok(promotion.outcome(&state))
     }
 
     /// Moves the alias `champion`, and `previous` if the record is one of a promotion.
@@ -301,75 +311,4 @@ impl MlflowRegistry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE: Version = Version::new(1);
-    const TWO: Version = Version::new(2);
-
-    /// The second change, from version 1 to version 2; version 7 was champion before version 1.
-    fn record(kind: Kind, is_complete: bool) -> Record {
-        Record {
-            changes: 2,
-            from: Some(ONE),
-            to: TWO,
-            kind,
-            event: None,
-            is_complete,
-        }
-    }
-
-    #[test]
-    fn interrupted_change_has_not_happened_before_the_alias_moved() {
-        let seven = Some(Version::new(7));
-        let state = record(Kind::Promotion, false).state(Some(ONE), seven);
-        assert_eq!(
-            (state.changes, state.previous, state.last_change),
-            (1, seven, None)
-        );
-    }
-
-    #[test]
-    fn interrupted_change_knows_the_champion_before_it() {
-        let seven = Some(Version::new(7));
-        let state = record(Kind::Rollback, false).state(Some(TWO), seven);
-        let change = ChampionChange {
-            from: Some(ONE),
-            to: TWO,
-            is_rollback: true,
-        };
-        assert_eq!(
-            (state.changes, state.previous, state.last_change),
-            (2, Some(ONE), Some(change))
-        );
-    }
-
-    #[test]
-    fn record_names_its_event_and_that_of_an_earlier_program_version_has_none() {
-        let text = r#"{"changes":2,"from":1,"to":2,"kind":"promotion","is_complete":true}"#;
-        let earlier: Record = serde_json::from_str(text).unwrap();
-        assert_eq!(earlier, record(Kind::Promotion, true));
-        let event: EventId = "evaluate/2021-W30".parse().unwrap();
-        let named = Record {
-            event: Some(event.clone()),
-            ..earlier
-        };
-        let read: Record = serde_json::from_str(&serde_json::to_string(&named).unwrap()).unwrap();
-        assert_eq!(read, named);
-        let state = read.state(Some(TWO), Some(ONE));
-        assert_eq!(state.promoted_by, Some(event));
-        assert_eq!(read.state(Some(ONE), None).promoted_by, None);
-    }
-
-    #[test]
-    fn alias_moved_back_by_another_program_is_a_further_change() {
-        for champion in [Some(ONE), Some(Version::new(3)), None] {
-            let state = record(Kind::Promotion, true).state(champion, Some(ONE));
-            assert_eq!(
-                (state.changes, state.last_change),
-                (3, None),
-                "{champion:?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -106,7 +106,8 @@ impl Change {
         let entry = &row.entry;
         let is_change =
             row.function == Function::Promote && CHANGES.contains(&entry.decision.as_str());
-        is_change.then_some(())?;
+        // The row of an overtaken promotion is later than that of the next change.
+        (is_change && !entry.is_overtaken()).then_some(())?;
         Some(Self {
             at: row.timestamp,
             decision: entry.decision.clone(),

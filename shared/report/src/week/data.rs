@@ -145,10 +145,12 @@ impl Mark {
             "rolled-back" => MarkKind::RolledBack,
             _ => return None,
         };
+        // The champion may have changed again before a promotion was recorded.
+        let promoted = step.challenger.filter(|_| step.decision == "promoted");
         Some(Self {
             week,
             kind,
-            champion: step.champion,
+            champion: promoted.or(step.champion),
             challenger: step.challenger,
         })
     }

@@ -46,30 +46,33 @@ async fn rollback_between_two_attempts_of_a_promotion_wins() {
     let rollback = roll_back(&system);
     assert_eq!((&rollback["from"], &rollback["to"]), (&json!(2), &json!(1)));
     is_away.store(false, Ordering::SeqCst);
-    system.wait_for_decision(Function::Promote, "kept").await;
+    system
+        .wait_for_decision(Function::Promote, "promoted")
+        .await;
     system
         .wait_for_log(Function::Promote, "event handled", 1)
         .await;
 
     assert_eq!(aliases(&system).await, [Some(first), Some(second)]);
     let log = system.ports.warehouse.audit_log().await.unwrap();
-    let kept = log.last().unwrap();
+    let overtaken = log.last().unwrap();
     assert_eq!(
-        kept.event_id.to_string(),
+        overtaken.event_id.to_string(),
         format!("evaluate/{}", system.last_day.week())
     );
-    assert_eq!(
-        kept.entry.reason,
-        "stale: version 1 is champion again, but the champion changed after the comparison"
+    let reason = &overtaken.entry.reason;
+    assert!(
+        reason.ends_with("; rolled back since to version 1"),
+        "{reason}"
     );
-    assert_eq!(kept.entry.champion_version, Some(first));
+    assert_eq!(overtaken.entry.champion_version, Some(first));
     system
         .assert_decisions([
             (Function::DriftCheck, "drift"),
             (Function::FineTune, "challenger-trained"),
             (Function::Evaluate, "evaluated"),
             (Function::Promote, "rolled-back"),
-            (Function::Promote, "kept"),
+            (Function::Promote, "promoted"),
         ])
         .await;
     assert_eq!(unfinished(&system.ports.store).await.unwrap(), []);

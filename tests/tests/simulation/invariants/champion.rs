@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shared::{event::Function, registry::Version};
 
-use super::{LIMITS, leases::delivery_without_lease_replaces_nothing};
+use super::leases::delivery_without_lease_replaces_nothing;
 use crate::{
     facts::{Author, Check, Facts, ensure},
     observer::Write,
@@ -95,8 +95,8 @@ fn champion_moves_as_evaluated(
     })
 }
 
-/// An event of `promote` is `promoted` if and only if it moved the champion, and one that moved the
-/// champion is no dead letter.
+/// An event of `promote` is `promoted` if and only if it moved the champion, whatever changed since,
+/// and one that moved the champion is no dead letter.
 pub(super) fn decision_says_what_the_event_moved(facts: &Facts) -> Check {
     let rule = "decision_says_what_the_event_moved";
     for ((function, event_id), progress) in &facts.progress {
@@ -110,11 +110,8 @@ pub(super) fn decision_says_what_the_event_moved(facts: &Facts) -> Check {
             })?;
             continue;
         };
-        // Another change of the champion came between the move and the recorded outcome.
-        let is_overtaken = moved.is_some_and(|changes| completed.champion_changes > *changes);
-        let is_excused = is_overtaken && LIMITS.interrupted_promotion_may_be_kept;
         let is_promoted = completed.decision == "promoted";
-        ensure(is_promoted == moved.is_some() || is_excused, rule, || {
+        ensure(is_promoted == moved.is_some(), rule, || {
             format!("{event_id} is `{}`, moved: {moved:?}", completed.decision)
         })?;
     }

@@ -37,17 +37,16 @@ pub(super) fn after_ledger_write(facts: &mut Facts, write: &Write<'_>, now: Time
         Entry::DeadLettered { .. } => row_precedes_the_end(facts, &key, "dead-lettered")?,
         Entry::InProgress { .. } | Entry::Released { .. } => {}
     }
-    let champion_changes = facts.champion_changes;
     let progress = facts.progress.entry(key).or_default();
     recorded_outcome_is_final(progress, &after, write)?;
     progress.holder = None;
     match after {
         Entry::InProgress { outcome, .. } => {
             progress.holder = number;
-            record_outcome(progress, outcome.map(|outcome| *outcome), champion_changes);
+            record_outcome(progress, outcome.map(|outcome| *outcome));
         }
         Entry::Released { outcome, .. } => {
-            record_outcome(progress, outcome.map(|outcome| *outcome), champion_changes);
+            record_outcome(progress, outcome.map(|outcome| *outcome));
         }
         Entry::DeadLettered { .. } => {
             progress.decided = None;
@@ -57,7 +56,6 @@ pub(super) fn after_ledger_write(facts: &mut Facts, write: &Write<'_>, now: Time
             progress.completed = progress.decided.take().map(|decided| Completed {
                 decision: decided.decision,
                 events: decided.events,
-                champion_changes: decided.champion_changes,
             });
         }
     }
@@ -65,16 +63,11 @@ pub(super) fn after_ledger_write(facts: &mut Facts, write: &Write<'_>, now: Time
 }
 
 /// Remembers the first outcome in the entry.
-fn record_outcome(
-    progress: &mut Progress,
-    outcome: Option<RecordedOutcome>,
-    champion_changes: u64,
-) {
+fn record_outcome(progress: &mut Progress, outcome: Option<RecordedOutcome>) {
     let Some(outcome) = outcome else { return };
     progress.decided.get_or_insert(Decided {
         decision: outcome.entry.decision,
         events: outcome.events,
-        champion_changes,
     });
 }
 

@@ -1,7 +1,7 @@
 //! The rules that hold at every moment of every schedule, and at its end.
 //!
 //! Each rule is a function whose doc comment states it in one sentence; a violation names the
-//! function. [`LIMITS`] are the cases in which the present program breaks a rule.
+//! function.
 
 mod audit;
 mod champion;
@@ -17,18 +17,6 @@ use crate::{
     facts::{Check, Facts},
     gate::{Place, ProcessId},
     observer::{Table, Write},
-};
-
-/// The cases in which the program may break a rule, until it is changed.
-pub(crate) struct Limits {
-    /// A delivery moves the champion and crashes before its outcome is recorded. The champion
-    /// changes again, and the next delivery finds a stale evaluation. The event is then `kept`.
-    pub(crate) interrupted_promotion_may_be_kept: bool,
-}
-
-/// The limits of the present program. Set a limit to `false` with the change that removes it.
-pub(crate) const LIMITS: Limits = Limits {
-    interrupted_promotion_may_be_kept: true,
 };
 
 /// Checks the rules that a write may break, and records the write.
