@@ -4,7 +4,7 @@ mod balance;
 mod clock_changes;
 mod shared_names;
 
-use super::{Coordinates, Counts, MAXIMUM_COUNT, Reject, RejectReason, read};
+use super::{Coordinates, Counts, Export, MAXIMUM_COUNT, Reject, RejectReason, read, read_export};
 
 const FRENCH: &str = "Identifiant du compteur;Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonnées géographiques\n";
 
@@ -189,6 +189,41 @@ fn export_of_2025_in_cp1252_with_commas_is_read() {
     assert_eq!(
         counts.counters()[0].coordinates,
         Coordinates::new(48.846, 2.375)
+    );
+}
+
+/// Excel for Mac saves CSV files in Mac Roman.
+#[test]
+fn export_in_mac_roman_keeps_names_and_coordinates() {
+    let mut bytes = b"Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonn\x8ees g\x8eographiques\r".to_vec();
+    bytes.extend_from_slice(b"90 Rue De S\x8fvres;25;2025-01-01T00:00:00+01:00;48.846, 2.375\r");
+    let mut rejects = Vec::new();
+    let now = "2025-01-02T00:00:00Z".parse().unwrap();
+    let Export { counts, summary } = read_export(bytes.as_slice(), now, &mut rejects).unwrap();
+    assert_eq!((rejects, summary.notes()), (vec![], vec![]));
+    assert_eq!(counts.counters()[0].name, "90 Rue De Sèvres");
+    assert_eq!(
+        counts.counters()[0].coordinates,
+        Coordinates::new(48.846, 2.375)
+    );
+}
+
+#[test]
+fn column_in_an_unknown_encoding_is_noted() {
+    let mut bytes = b"Nom du compteur;Comptage horaire;Date et heure de comptage;Coordonn\x82es g\x82ographiques\n".to_vec();
+    bytes.extend_from_slice(b"Quai;25;2025-01-01T00:00:00+01:00;48.846, 2.375\n");
+    let now = "2025-01-02T00:00:00Z".parse().unwrap();
+    let Export { counts, summary } = read_export(bytes.as_slice(), now, &mut Vec::new()).unwrap();
+    assert_eq!(
+        counts.counters()[0].coordinates,
+        Coordinates::new(48.846, 2.375)
+    );
+    assert_eq!(
+        summary.notes(),
+        [
+            "the column `Coordonn\u{201a}es g\u{201a}ographiques` is read as `coordonnees_geographiques`; names of \
+             counters with accents are misspelt, so save the file as UTF-8"
+        ]
     );
 }
 

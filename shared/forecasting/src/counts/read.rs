@@ -73,7 +73,9 @@ fn read_rows(input: impl Read, rejects: &mut dyn Rejects) -> Result<RowReader<'_
     if header.iter().any(|field| field.contains(&b'\n')) {
         return Err(ReadError::UnclosedHeader);
     }
-    let mut rows = RowReader::new(Columns::find(header)?, delimiter, rejects);
+    let columns = Columns::find(header)?;
+    let misspelt_column = columns.misspelt(header);
+    let mut rows = RowReader::new(columns, delimiter, rejects).with_misspelt(misspelt_column);
     while let Some(record) = reader.read_byte_record().map_err(ReadError::of_csv)? {
         let line = record.as_slice();
         if memchr::memchr2(b'\n', b'\r', line).is_none() {

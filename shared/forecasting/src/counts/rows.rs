@@ -8,7 +8,7 @@ use simd_csv::{ZeroCopyByteRecord, ZeroCopyReaderBuilder};
 use super::{
     Coordinates, Counter, CounterIndex, CountsBuilder,
     coordinates::is_absent,
-    encoding::decode,
+    encoding::{decode, decode_as},
     error::ReadError,
     header::Columns,
     lines::{has_open_quote, is_line_break, unquote},
@@ -64,6 +64,12 @@ impl<'r> RowReader<'r> {
             repeated: Vec::new(),
             summary: ReadSummary::default(),
         }
+    }
+
+    /// Names a column whose name is in an unknown encoding in the summary.
+    pub(super) fn with_misspelt(mut self, column: Option<String>) -> Self {
+        self.summary.misspelt_column = column;
+        self
     }
 
     /// Reads a row that is one line.
@@ -130,7 +136,7 @@ impl<'r> RowReader<'r> {
         self.rejects.reject(Reject {
             row: self.row,
             reason,
-            text: decode(line).into_owned(),
+            text: decode_as(line, self.columns.encoding).into_owned(),
         });
     }
 
@@ -222,11 +228,12 @@ impl<'r> RowReader<'r> {
         if let Some(&counter) = self.known.get(&self.key) {
             return Ok(counter);
         }
-        let name = single_spaces(&decode(name));
+        let encoding = self.columns.encoding;
+        let name = single_spaces(&decode_as(name, encoding));
         if name.is_empty() {
             return Err(RejectReason::MissingName);
         }
-        let id = single_spaces(&decode(id));
+        let id = single_spaces(&decode_as(id, encoding));
         let text = decode(coordinates);
         let coordinates = Coordinates::parse(&text);
         let has_unreadable_coordinates = coordinates.is_none() && !is_absent(&text);

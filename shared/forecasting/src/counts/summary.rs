@@ -33,6 +33,9 @@ pub struct ReadSummary {
     /// The first coordinates that cannot be parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable_example: Option<String>,
+    /// The name of the column of the coordinates, if it is in an unknown encoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misspelt_column: Option<String>,
     /// The counters that share a name with others in the same hour, with their id in the name.
     pub separated_counters: Vec<String>,
 }
@@ -57,6 +60,12 @@ impl ReadSummary {
                 "{} rows have coordinates that cannot be parsed, such as `{}`; their counts are used",
                 self.unreadable_coordinates,
                 self.unreadable_example.as_deref().unwrap_or_default()
+            ));
+        }
+        if let Some(column) = &self.misspelt_column {
+            notes.push(format!(
+                "the column `{column}` is read as `coordonnees_geographiques`; names of counters with accents are \
+                 misspelt, so save the file as UTF-8"
             ));
         }
         if !self.separated_counters.is_empty() {
