@@ -134,6 +134,10 @@ simulate: require-cargo ## Simulate SCHEDULES=100000 schedules of messages and f
 	SEED='$(SEED)' SCHEDULES='$(SCHEDULES)' FIRST_SEED='$(FIRST_SEED)' \
 	  cargo test --locked --workspace --test simulation $(if $(SEED),,--release) -- --nocapture --exact every_schedule_keeps_the_invariants
 
+.PHONY: simulate-reverts
+simulate-reverts: require-cargo ## Show that the simulation finds each fault, or only FAULT, when its fix is taken back
+	python3 tests/tests/simulation/reverts.py $(FAULT)
+
 .PHONY: emulators
 emulators: setup-emulators ## Start emulators of Pub/Sub, Cloud Storage and BigQuery, and an MLflow server
 	$(EMULATORS) start

@@ -21,7 +21,7 @@
 //!
 //! The observer ([`observer`]) sees every effect and checks the rules in [`invariants`]. A broken
 //! rule fails the test with the seed and the steps that led to it. `make simulate SEED=…` repeats
-//! them.
+//! them. `make simulate-reverts` shows that they find the faults they are made for.
 //!
 //! # Assumptions
 //!
