@@ -163,6 +163,9 @@ pub fn truncate(text: &str, bytes: usize) -> String {
 }
 
 /// Returns the reason why a message became a dead letter, from its attributes.
+///
+/// A function states its reason. Without one, Pub/Sub has forwarded the message after the last
+/// attempt. Its emulator adds no attributes.
 pub fn reason(attributes: &BTreeMap<String, String>) -> String {
     let stated = attributes.get(REASON_ATTRIBUTE).cloned();
     let counted = || {
@@ -173,7 +176,7 @@ pub fn reason(attributes: &BTreeMap<String, String>) -> String {
     };
     stated
         .or_else(counted)
-        .unwrap_or_else(|| "unknown".to_owned())
+        .unwrap_or_else(|| "all attempts failed; see the logs of the function".to_owned())
 }
 
 /// Returns the attributes of the original message, with the time of its first publication.
@@ -227,6 +230,15 @@ mod tests {
             ("first_published_at", "2021-08-02T05:00:00Z"),
         ]);
         assert_eq!(restore(&dead_letter), expected);
+    }
+
+    #[test]
+    fn dead_letter_without_a_reason_names_the_attempts() {
+        let forwarded = map(&[("event_type", "challenger-evaluated")]);
+        assert_eq!(
+            reason(&forwarded),
+            "all attempts failed; see the logs of the function"
+        );
     }
 
     #[test]

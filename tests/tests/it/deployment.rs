@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cli::commands::set_up::Delivery;
+use cli::{commands::set_up::Delivery, support::embedded_bus::DeliveryPolicy};
 use google_cloud::CloudSettings;
 use runtime::{Handler, ServiceSettings, Traces};
 use serde::Deserialize;
@@ -133,6 +133,9 @@ fn deployed_topics_match_the_functions() {
     );
 }
 
+/// Pub/Sub's emulator waits at least this long between two attempts, whatever the retry policy says.
+const SHORTEST_BACKOFF_OF_THE_EMULATOR: Duration = Duration::from_secs(1);
+
 /// After a crash, a delivery can handle the event only once the lease has expired. If the attempts
 /// end earlier, a valid message becomes a dead letter.
 #[test]
@@ -165,8 +168,14 @@ fn total_backoff_of_a_message_exceeds_the_lease() {
     } = Delivery::default();
     assert!(
         (maximum_attempts - 1) * minimum_backoff > lease,
-        "the total backoff on the emulators must exceed the lease"
+        "the total backoff of `set-up` must exceed the lease"
     );
+    let quick = (Delivery::quick().maximum_attempts - 1) * SHORTEST_BACKOFF_OF_THE_EMULATOR;
+    assert!(quick > lease, "`stack --cloud`: {quick:?} of {lease:?}");
+    let policy = DeliveryPolicy::default();
+    let embedded = (1..policy.maximum_attempts).map(|failed| policy.backoff(failed));
+    let embedded: Duration = embedded.sum();
+    assert!(embedded > lease, "embedded bus: {embedded:?} of {lease:?}");
 }
 
 /// Functions write messages that are too large for a dead letter as objects.

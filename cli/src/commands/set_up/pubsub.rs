@@ -32,14 +32,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Returns settings for work on emulators, with short delays and many attempts.
+    /// Returns settings for work on emulators, with short delays and the most attempts.
     ///
-    /// The emulator waits at least one second between attempts, and usually three.
+    /// The emulator waits at least one second between attempts, and usually three. The attempts thus
+    /// last longer than the lease of a killed process.
     pub const fn quick() -> Self {
         Self {
             minimum_backoff: Duration::from_millis(100),
             maximum_backoff: Duration::from_secs(1),
-            maximum_attempts: 30,
+            maximum_attempts: 100,
         }
     }
 }
