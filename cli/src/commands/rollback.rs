@@ -216,7 +216,16 @@ fn is_row_of(row: &AuditRow, number: u64) -> bool {
 }
 
 async fn run_of(ports: &Ports, version: Version) -> anyhow::Result<RunName> {
-    let found = ports.registry.version(version).await;
+    let registry = &ports.registry;
+    let found = registry.version(version).await;
+    if matches!(found, Err(RegistryError::NotFound { .. }))
+        && registry.versions().await.is_ok_and(|left| left.is_empty())
+    {
+        bail!(
+            "cannot roll back to version {version}: the registry has no version any more; train a champion with \
+             `bike-traffic train`"
+        );
+    }
     let found = found.with_context(|| {
         format!(
             "cannot roll back to version {version}; `bike-traffic status` lists the versions, choose one with --to \

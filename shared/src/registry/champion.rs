@@ -124,7 +124,7 @@ pub enum ChampionError {
     /// The champion's version was deleted from the registry.
     #[error(
         "the champion is version {version}, which was deleted from the registry; choose another one with \
-         `bike-traffic rollback --to VERSION`"
+         `bike-traffic rollback --to VERSION`, or train one with `bike-traffic train` if no version is left"
     )]
     Deleted {
         /// The deleted version.
@@ -133,7 +133,7 @@ pub enum ChampionError {
     /// The alias was removed from the registry.
     #[error(
         "the registry had a champion, but no version has the alias `champion`; choose one with \
-         `bike-traffic rollback --to VERSION`"
+         `bike-traffic rollback --to VERSION`, or train one with `bike-traffic train` if no version is left"
     )]
     Unset,
     /// The registry failed.

@@ -150,6 +150,20 @@ async fn deleted_champion_is_named_and_replaced_with_a_chosen_version() {
 }
 
 #[tokio::test]
+async fn registry_without_versions_is_named_with_the_next_command() {
+    let ports = ports().await;
+    promote_two(&ports).await;
+    for version in 1..=3 {
+        delete(&ports, version).await;
+    }
+    for to in [None, Some(1), Some(2)] {
+        let failed = roll_back(&ports, to.map(Version::new), "", "dev").await;
+        let error = format!("{:#}", failed.unwrap_err());
+        assert!(error.contains("`bike-traffic train`"), "{to:?}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn rollback_accepts_any_version() {
     let ports = ports().await;
     ports

@@ -19,7 +19,7 @@ pub struct Allowances {
     pub worse_than_naive: bool,
 }
 
-/// Returns `true` if the registry never had a champion.
+/// Returns `true` if the registry never had a champion, or if none of its versions is left.
 ///
 /// # Errors
 /// Returns an error if the registry lost its champion, or if its champion has no run of
@@ -32,8 +32,16 @@ pub(super) async fn is_needed(registry: &dyn Registry) -> anyhow::Result<bool> {
             None => Ok(false),
         },
         Err(ChampionError::Missing) => Ok(true),
+        // There is nothing to compare with, and no version to return to.
+        Err(_) if registry.versions().await?.is_empty() => Ok(true),
         Err(lost) => Err(lost).context(cannot_train),
     }
+}
+
+/// Returns `true` if the registry has no other version.
+pub(super) async fn is_only(registry: &dyn Registry, version: Version) -> anyhow::Result<bool> {
+    let versions = registry.versions().await?;
+    Ok(versions.iter().all(|known| known.version == version))
 }
 
 /// Refuses a first champion if another version was trained as a champion before.

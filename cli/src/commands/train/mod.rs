@@ -21,7 +21,10 @@ use shared::{
     fixed_test::FixedTest,
     ports::Ports,
     program::Program,
-    registry::{ChampionError, Promoted, Promotion, Run, RunNotes, RunSource, Version, promote},
+    registry::{
+        ChampionError, ChampionState, Promoted, Promotion, Run, RunNotes, RunSource, Version,
+        promote,
+    },
 };
 
 pub use arguments::TrainArguments;
@@ -230,9 +233,13 @@ pub(crate) async fn register(
 async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<PromotionOutcome> {
     let version = trained.version;
     let registry = &*ports.registry;
-    let champion = match registry.champion_state().await?.usable() {
+    let seen = registry.champion_state().await?;
+    let champion = match seen.usable() {
         Ok(champion) => champion,
-        Err(ChampionError::Missing) => return promote_first(ports, version).await,
+        Err(ChampionError::Missing) => return promote_first(ports, version, &seen).await,
+        Err(_) if first::is_only(registry, version).await? => {
+            return promote_first(ports, version, &seen).await;
+        }
         Err(lost) => {
             return Err(lost)
                 .with_context(|| format!("cannot compare version {version} with the champion"));
@@ -263,10 +270,16 @@ async fn promote_if_better(ports: &Ports, trained: &Trained) -> anyhow::Result<P
     }
 }
 
-async fn promote_first(ports: &Ports, version: Version) -> anyhow::Result<PromotionOutcome> {
+/// Promotes the version in a registry without a usable champion. `seen` may have one that was
+/// deleted.
+async fn promote_first(
+    ports: &Ports,
+    version: Version,
+    seen: &ChampionState,
+) -> anyhow::Result<PromotionOutcome> {
     let registry = &*ports.registry;
     first::refuse_with_history(registry, version).await?;
-    let first = Promotion::by_operator(&decision::operator(), None, version);
+    let first = Promotion::by_operator(&decision::operator(), seen.champion, version);
     match promote(registry, &first).await? {
         Promoted::Done | Promoted::Already => Ok(PromotionOutcome::First),
         Promoted::Stale { .. } | Promoted::Overtaken { .. } => Err(champion_changed(version)),

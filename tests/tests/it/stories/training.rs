@@ -240,6 +240,23 @@ async fn no_first_champion_is_made_where_the_champion_was_deleted() {
     assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn training_makes_a_champion_once_no_version_is_left() {
+    let (_folder, state, ports, plan) = setup();
+    train(&ports, &state, &plan).await.unwrap();
+    edit_registry(&state, |contents| {
+        contents["versions"] = serde_json::json!([]);
+        contents["aliases"] = serde_json::json!({ "champion": 7 });
+    })
+    .await;
+    let report = train(&ports, &state, &plan).await.unwrap();
+    assert_eq!(report.champion, Some(PromotionOutcome::First));
+    assert_eq!(
+        ports.registry.alias(Alias::Champion).await.unwrap(),
+        Some(Version::new(1))
+    );
+}
+
 /// A registry of an earlier program version has no record of its promotions.
 #[tokio::test]
 async fn no_first_champion_is_made_where_another_version_was_trained_as_champion() {
