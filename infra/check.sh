@@ -33,6 +33,7 @@ else
 fi
 
 tests/bootstrap.sh
+tests/dockerfile.sh
 tests/make.sh
 tests/follow_deploy_doc.sh
 
