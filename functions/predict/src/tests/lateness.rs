@@ -56,7 +56,7 @@ impl Log {
     }
 }
 
-/// Delivers a new event of 2021-07-19 at each of several times, and returns the lateness in the log.
+/// Delivers a new event of 2021-07-19 at each of several times, and returns the lateness logged.
 async fn logged(times: &[&str]) -> Vec<f64> {
     let deliveries: Vec<_> = times.iter().map(|time| (*time, *time)).collect();
     logged_by(&ports(true).await, &deliveries).await
@@ -125,7 +125,7 @@ async fn repeated_delivery_of_another_ingest_of_the_day_logs_no_lateness() {
     assert_eq!(logged_by(&ports, &deliveries).await, [-2.0]);
 }
 
-/// A delivery that fails after it has written the forecasts is retried, so it must not count the day.
+/// A delivery that fails after it has written the forecasts is retried, and must not count the day.
 #[tokio::test]
 async fn lateness_is_logged_once_by_the_delivery_that_completes() {
     let ports = ports(true).await;
@@ -142,7 +142,7 @@ async fn lateness_is_logged_once_by_the_delivery_that_completes() {
         .unwrap();
     let failed = delivered(&ports, "2021-07-19", first, first).await;
     assert!(failed.is_err());
-    assert_eq!(log.lateness(), [0.0; 0]);
+    assert!(log.lateness().is_empty());
     let ingested = day("2021-07-19");
     ports
         .warehouse
