@@ -1,9 +1,10 @@
 # The image of one function: docker build --build-arg FUNCTION=ingest .
 # `make images` builds all six.
 #
-# All six images share every layer except the last ones. Base images are pinned by digest; the tag
-# says where it is from. `docker buildx imagetools inspect IMAGE` prints the digest of a newer image,
-# and an empty RUST_DIGEST or RUNTIME_DIGEST takes the tag. A label records the runtime image.
+# All six images share every layer except the last ones, and a change of the sources alone compiles
+# neither the dependencies nor XGBoost. Base images are pinned by digest; the tag says where it is
+# from. `docker buildx imagetools inspect IMAGE` prints the digest of a newer image, and an empty
+# RUST_DIGEST or RUNTIME_DIGEST takes the tag. A label records the runtime image.
 
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG RUST_DIGEST=sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
@@ -14,28 +15,31 @@ ARG RUST_DIGEST=sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 ARG RUNTIME_DIGEST=sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 
-# The manifests, the XGBoost binding (compiling its C++ takes most of the time), and an empty crate
-# root for every other crate. This layer, and with it the layer of compiled dependencies, changes
-# only when these files change.
-FROM ${RUST_IMAGE}${RUST_DIGEST:+@${RUST_DIGEST}} AS skeleton
+FROM ${RUST_IMAGE}${RUST_DIGEST:+@${RUST_DIGEST}} AS chef
+RUN cargo install cargo-chef --locked --version 0.1.78
 WORKDIR /source
-COPY . .
-RUN find . -type f ! -path './.cargo/*' ! -path './shared/xgboost/*' ! -name Cargo.toml ! -name Cargo.lock \
-      ! -name lib.rs ! -name main.rs ! -path '*/src/bin/*.rs' -delete \
- && find . -name lib.rs ! -path './shared/xgboost/*' -exec truncate --size=0 {} + \
- && find . \( -name main.rs -o -path '*/src/bin/*.rs' \) ! -path './shared/xgboost/*' \
-      -exec sh -c 'for root; do echo "fn main() { }" >"$root"; done' sh {} +
 
-FROM ${RUST_IMAGE}${RUST_DIGEST:+@${RUST_DIGEST}} AS build
-WORKDIR /source
+# The recipe has the manifests, without the sources and the versions of the workspace's crates.
+FROM chef AS planner
+COPY . .
+RUN cargo chef prepare
+
+FROM chef AS build
 ENV PACKAGES="--package drift-check --package evaluate --package fine-tune --package ingest --package predict --package promote"
-COPY --from=skeleton /source .
+# The dependencies, for empty crates of the workspace. This layer changes only with the recipe.
+COPY --from=planner /source/recipe.json .
 # hadolint ignore=SC2086
-RUN cargo build --profile dist --locked ${PACKAGES}
+RUN cargo chef cook --profile dist --locked ${PACKAGES}
+# XGBoost, whose C++ takes most of the time. The archive is in the target folder, outside of the
+# profile. cargo-chef leaves the empty build script, because its name is not `build.rs`, and cargo
+# compares modification times, so the copied one must be newer.
+COPY shared/xgboost/build shared/xgboost/build
+RUN touch shared/xgboost/build/main.rs \
+ && cargo build --profile dist --locked --package xgboost
 COPY . .
 # The program states its commit in reports and runs. The build has no repository to read it from.
 ARG REVISION
-# cargo compares modification times, so the copied sources must be newer than the skeleton build.
+# The copied sources must be newer than the empty crates.
 RUN find . -name '*.rs' -exec touch {} + \
  && BIKE_TRAFFIC_COMMIT=${REVISION} cargo build --profile dist --locked ${PACKAGES}
 

@@ -33,6 +33,7 @@ else
 fi
 
 tests/bootstrap.sh
+tests/dockerfile.sh
 tests/make.sh
 tests/follow_deploy_doc.sh
 
@@ -73,6 +74,11 @@ for file in ../Dockerfile mlflow/Dockerfile; do
     grep -qxE "ARG ${digest:-none}=sha256:[0-9a-f]{64}" "$file" || { say "$file does not pin $base by digest" >&2; exit 1; }
   done
 done
+
+# The owner of a tag can move it, so actions must be pinned by the id of a commit. Its version is a comment.
+unpinned=$(grep -nE '^[ -]+uses:' ../.github/workflows/*.yaml | grep -vE 'uses: [^ @]+@[0-9a-f]{40} # v[0-9]+\.[0-9]+\.[0-9]+$' || true)
+[ -z "$unpinned" ] || { say "actions must be pinned as OWNER/NAME@COMMIT # vX.Y.Z: $unpinned" >&2; exit 1; }
+grep -qE '^[ -]+uses:' ../.github/workflows/check.yaml || { say "the pins of actions are not checked: check.yaml uses none" >&2; exit 1; }
 
 # Images must have all labels, and the Makefile must pass the build arguments for them.
 for label in title description version revision created source url licenses base.name base.digest; do

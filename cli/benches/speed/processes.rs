@@ -16,6 +16,8 @@ use serde_json::json;
 use crate::{Data, timing};
 
 const RUNS: usize = 15;
+/// The starts with traces, and as many without.
+const RUNS_WITH_TRACES: usize = 30;
 /// The wait after start-up, until temporary memory is released.
 pub(crate) const IDLE_DELAY: Duration = Duration::from_millis(100);
 const FUNCTIONS: [&str; 6] = [
@@ -52,6 +54,7 @@ pub(crate) async fn bench(data: &Data) {
     for function in FUNCTIONS {
         start_up(function, &files, &cloud);
     }
+    start_with_traces(&files);
     predict_with_model(&files, &data.live).await;
 }
 
@@ -133,6 +136,37 @@ fn start_up(function: &str, files: &Environment, cloud: &Environment) {
             memory as f64 * 1024.0 / 1e6
         );
     }
+}
+
+/// Compares the start of `promote` without traces and with a collector that refuses connections, in
+/// turns.
+fn start_with_traces(files: &Environment) {
+    if !binary("promote").exists() {
+        return;
+    }
+    let mut traced = files.clone();
+    traced.push((
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://127.0.0.1:9".to_owned(),
+    ));
+    let start = |environment: &Environment| {
+        let start = Instant::now();
+        let (mut process, _) = listening("promote", environment);
+        let duration = start.elapsed();
+        process.kill().expect("the process can be killed");
+        process.wait().expect("the process ends");
+        duration
+    };
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS_WITH_TRACES {
+        without.push(start(files));
+        with.push(start(&traced));
+    }
+    timing::print(
+        "promote without traces, process start to listening",
+        &mut without,
+    );
+    timing::print("promote with traces, process start to listening", &mut with);
 }
 
 /// Measures the memory of `predict` after a forecast of one day, with the model and counts cached.

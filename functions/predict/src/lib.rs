@@ -18,7 +18,8 @@ use shared::{
     Timestamp,
     audit::AuditEntry,
     clock::Clock,
-    event::{DayIngested, Function, Topic},
+    event::{DayIngested, EventId, Function, Topic},
+    ledger,
     ports::Ports,
     registry,
     registry::{Registry, Version},
@@ -118,16 +119,24 @@ impl Predict {
 impl Predict {
     /// Settles the forecasts of the ingested day, and reports the stored forecasts of the next day.
     /// These are not empty.
+    ///
+    /// `first_at` is that of [`Predict::first_forecast_at`]. The lateness is logged last, so that a
+    /// delivery that fails and is retried does not count the day as well.
     async fn complete(
         &self,
         day: Day,
         history: &History,
         forecasts: &[Forecast],
+        first_at: Option<Timestamp>,
         context: &Context,
     ) -> Result<Outcome, Error> {
         let settled = self.settle_days(day, history, context).await?;
         self.serving_state.clear().await;
         let (target, number) = (day.plus(1), forecasts.len());
+        if let Some(at) = first_at {
+            let forecast_lateness_hours = lateness_hours(target, at);
+            tracing::info!(day = %target, forecast_lateness_hours, "first forecast of a day");
+        }
         let version = forecasts.first().map(|forecast| forecast.model_version);
         let by = version.map_or_else(String::new, |version| format!(" by version {version}"));
         Ok(Outcome::new(AuditEntry {
@@ -135,6 +144,30 @@ impl Predict {
             detail: detail(day, forecasts, settled),
             ..AuditEntry::new("forecast", format!("{number} forecasts of {target}{by}"))
         }))
+    }
+
+    /// Returns the time of the first forecast of the day after an ingested day, or `None` if the
+    /// event is not the one that makes it.
+    ///
+    /// A delivery may end between its forecasts and its line in the log. The next delivery of the
+    /// event finds these forecasts, and reports their time. Forecasts of an event that repeats
+    /// the ingest of the day are not the first: another event about the day is complete.
+    async fn first_forecast_at(
+        &self,
+        day: Day,
+        stored: &[Forecast],
+        context: &Context,
+    ) -> Result<Option<Timestamp>, Error> {
+        if stored.is_empty() {
+            return Ok(Some(context.now));
+        }
+        if !is_forecast_by(stored, context) {
+            return Ok(None);
+        }
+        let events = EventId::of(Function::Ingest, day);
+        let other = ledger::last_completed(&*self.store, Function::Predict, &events).await?;
+        let made_at = stored.iter().map(|forecast| forecast.predicted_at).min();
+        Ok(made_at.filter(|_| other.is_none()))
     }
 
     /// Settles the forecasts of an ingested day, and returns their number.
@@ -209,9 +242,12 @@ impl Handler for Predict {
         let history = History::new(&[&self.counts(event.day).await?]);
         let target = event.day.plus(1);
         let stored = self.warehouse.forecasts(target, target).await?;
+        let first_at = self.first_forecast_at(event.day, &stored, context).await?;
         if target < Day::of(context.now) {
             if is_forecast_by(&stored, context) {
-                return self.complete(event.day, &history, &stored, context).await;
+                return self
+                    .complete(event.day, &history, &stored, first_at, context)
+                    .await;
             }
             if !stored.is_empty() {
                 return self.settle_only(event.day, &history, context).await;
@@ -227,11 +263,7 @@ impl Handler for Predict {
         }
         context.fence.check().await?;
         self.warehouse.replace_forecasts(target, &forecasts).await?;
-        if stored.is_empty() {
-            let forecast_lateness_hours = lateness_hours(target, context.now);
-            tracing::info!(day = %target, forecast_lateness_hours, "first forecast of a day");
-        }
-        self.complete(event.day, &history, &forecasts, context)
+        self.complete(event.day, &history, &forecasts, first_at, context)
             .await
     }
 

@@ -21,7 +21,6 @@ use model::TrainRecipe;
 use serde_json::Value;
 use shared::{
     clock::SimulatedClock,
-    event::EventId,
     registry::{EmbeddedRegistry, Operator, Run},
     store::MemoryStore,
     warehouse::EmbeddedWarehouse,
