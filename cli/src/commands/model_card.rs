@@ -14,7 +14,7 @@ use shared::{
 };
 
 use crate::{
-    args::{StateArguments, TargetArguments},
+    args::{StateArguments, TargetArguments, version_number},
     support::{
         progress, stdout,
         table::{Column, Table},
@@ -40,7 +40,7 @@ pub struct ModelCardArguments {
     #[arg(long)]
     pub cloud: bool,
     /// The version of the model [default: the champion].
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_number)]
     pub version: Option<u32>,
     /// Print the card as JSON.
     #[arg(long)]

@@ -17,7 +17,7 @@ use shared::{
 };
 
 use crate::{
-    args::TargetArguments,
+    args::{TargetArguments, version_number},
     support::{decision, progress, stdout},
 };
 
@@ -36,7 +36,7 @@ pub struct RollbackArguments {
     #[command(flatten)]
     pub target: TargetArguments,
     /// The version to make champion [default: the champion before the last promotion].
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_number)]
     pub to: Option<u32>,
     /// The reason, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]

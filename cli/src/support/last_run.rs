@@ -62,7 +62,7 @@ fn choose(given: Option<PathBuf>, states: &Path) -> anyhow::Result<ChosenState> 
 }
 
 /// Returns the state folder of the last run in `states`, or `None` if no run has finished.
-fn find(states: &Path) -> anyhow::Result<Option<PathBuf>> {
+pub(crate) fn find(states: &Path) -> anyhow::Result<Option<PathBuf>> {
     let pointer = states.join(POINTER);
     let text = match fs::read_to_string(&pointer) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

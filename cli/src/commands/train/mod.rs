@@ -32,7 +32,8 @@ pub use report::{DataReport, PromotionOutcome, TrainReport};
 pub use served::{IntervalReport, ServedScores};
 
 use crate::support::{
-    background::joined, decision, exit, predecessor::Predecessor, progress, state::State, stdout,
+    background::joined, data_file, decision, exit, predecessor::Predecessor, progress,
+    state::State, stdout,
 };
 
 /// The parameters of a training.
@@ -55,9 +56,16 @@ pub struct TrainPlan {
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.target.state)?;
-    let as_json = arguments.json;
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
-    let report = train(&ports, &state, &plan(arguments)?).await?;
+    let (as_json, target) = (arguments.json, arguments.target.clone());
+    if target.cloud {
+        runtime::require_clients()?;
+    }
+    let plan = plan(arguments)?;
+    // Otherwise an empty state would remain, which `status` prefers to that of the last run.
+    data_file::refuse_unreadable(&plan.train_path, "--train-path")?;
+    data_file::refuse_unreadable(&plan.test_path, "--test-path")?;
+    let ports = target.open(Arc::new(SystemClock)).await?;
+    let report = train(&ports, &state, &plan).await?;
     match stdout::print(&report, as_json) {
         // An exit code of 1 would suggest that nothing was promoted.
         Err(error) if report.is_promoted() => {
@@ -71,7 +79,10 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
     let missing = |name: &str, option: &str, variable: &str| {
-        format!("missing {name}: pass {option} or set {variable}")
+        format!(
+            "missing {name}: pass {option} or set {variable}; `bike-traffic sample-data --out data` \
+             generates files to try"
+        )
     };
     let train_path = arguments
         .train_path
