@@ -3,7 +3,7 @@
 mod display;
 mod unreadable;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use anyhow::bail;
 use clap::Args;
@@ -13,7 +13,6 @@ use shared::{
     Timestamp,
     audit::AuditRow,
     bus::dead_letter::EVENT_ID_ATTRIBUTE,
-    clock::SystemClock,
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
     ports::Ports,
@@ -22,7 +21,7 @@ use shared::{
 };
 
 use crate::{
-    args::{Since, StateArguments, TargetArguments},
+    args::{Since, StateArguments},
     support::{
         dead_letters::{DeadLetter, DeadLetters},
         progress, stdout,
@@ -149,16 +148,9 @@ pub struct LastEvent {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let chosen = arguments.state.choose()?;
-    let target = TargetArguments {
-        state: chosen.folder.clone(),
-        cloud: arguments.cloud,
-    };
-    let ports = target.open_existing(Arc::new(SystemClock)).await?;
+    let opened = arguments.state.open_chosen(arguments.cloud, arguments.json);
+    let (target, ports) = opened.await?;
     let dead_letters = DeadLetters::open(&target).await?;
-    if !target.cloud {
-        stdout::print_line(&chosen.to_string(), arguments.json);
-    }
     let since = start_of_period(&ports, arguments.since, target.cloud).await;
     let status = read_status(&ports, &dead_letters, Some(since));
     let status = progress::noting(

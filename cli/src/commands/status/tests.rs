@@ -1,7 +1,7 @@
 mod champion;
 mod period;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use shared::{
     audit::AuditEntry,
