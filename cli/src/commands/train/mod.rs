@@ -28,6 +28,7 @@ pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use first::Allowances;
 pub(crate) use fit::{Scored, fit_and_score, fit_while_storing};
+pub(crate) use report::scores_table;
 pub use report::{DataReport, PromotionOutcome, TrainReport};
 pub use served::{IntervalReport, ServedScores};
 
