@@ -1,5 +1,6 @@
 //! Options that several commands share. No module here depends on a command.
 
+mod environment;
 mod instant;
 mod open_data;
 mod recipe;
@@ -8,6 +9,7 @@ mod strategy;
 mod target;
 mod version;
 
+pub use environment::EnvironmentArgument;
 pub(crate) use instant::{day_or_instant, start_of_day_or_instant};
 pub use open_data::OpenDataArguments;
 pub use recipe::{DeviceArgument, RecipeArguments};

@@ -17,7 +17,7 @@ use shared::{
 };
 
 use crate::{
-    args::{TargetArguments, version_number},
+    args::{EnvironmentArgument, TargetArguments, version_number},
     support::{decision, progress, stdout},
 };
 
@@ -41,14 +41,9 @@ pub struct RollbackArguments {
     /// The reason, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,
-    /// The environment in the audit row, for example dev or prod.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -90,7 +85,7 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
         .open_existing(Arc::new(SystemClock))
         .await?;
     let to = arguments.to.map(Version::new);
-    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment);
+    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment.name);
     let rollback = progress::noting("changing the champion", rollback).await?;
     stdout::print(&rollback, arguments.json)
 }

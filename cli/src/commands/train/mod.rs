@@ -102,7 +102,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         test_path,
         data_source,
         recipe,
-        environment: arguments.environment,
+        environment: arguments.environment.name,
         allow: arguments.allow,
     })
 }
