@@ -77,7 +77,10 @@ impl Plan {
         let (Some((first, _)), Some((last, _))) =
             (counted.first_key_value(), counted.last_key_value())
         else {
-            bail!("nothing to export: no daily table from {first} to {last} has counts");
+            bail!(
+                "nothing to export: no daily table from {first} to {last} has counts; pass other days with --from and \
+                 --to, or request days with `bike-traffic ingest --from DAY`"
+            );
         };
         Ok(Self {
             quarter: request.quarter.unwrap_or_else(|| Quarter::of(today)),

@@ -79,18 +79,12 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
-    let missing = |name: &str, option: &str, variable: &str| {
-        format!(
-            "missing {name}: pass {option} or set {variable}; `bike-traffic sample-data --out data` \
-             generates files to try"
-        )
-    };
     let train_path = arguments
         .train_path
-        .with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
+        .with_context(|| data_file::missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
     let test_path = arguments
         .test_path
-        .with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
+        .with_context(|| data_file::missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
     let data_source = match arguments.data_source {
         DataSource::Custom => "custom",
         DataSource::Baseline if train_path.starts_with("gs://") => "gcs",
