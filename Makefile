@@ -227,7 +227,7 @@ bench-cuda: cuda ## Time training on 0.7 and 7 million rows on the CPU and on an
 	python3 tests/scale/cuda.py --write
 
 .PHONY: bench
-bench: require-cargo ## Measure the performance figures of the README (real data if the data paths are set)
+bench: require-cargo ## Measure the figures of docs/performance.md (real data if the data paths are set)
 	cargo build --release --locked --workspace
 	cargo bench --locked --package cli --bench speed
 

@@ -199,6 +199,7 @@ impl FromStr for ProjectId {
             Err(NameError {
                 what: "project id",
                 text: text.to_owned(),
+                rule: "1 to 100 ASCII alphanumerics, `-`, `.` and `:`",
             })
         }
     }
@@ -238,6 +239,7 @@ impl FromStr for BucketName {
             Err(NameError {
                 what: "bucket name",
                 text: text.to_owned(),
+                rule: "3 to 222 lowercase ASCII characters, digits, `-`, `_` and `.`",
             })
         }
     }
@@ -251,10 +253,12 @@ impl fmt::Display for BucketName {
 
 /// The error returned when a text is not a valid [`ProjectId`] or [`BucketName`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {what} `{text}`")]
+#[error("invalid {what} `{text}`: expected {rule}")]
 pub struct NameError {
     what: &'static str,
     text: String,
+    /// The characters and the length of a valid name.
+    rule: &'static str,
 }
 
 /// The path of an object in a store, as in `models/bike-traffic/champion-2021-05-15/model.ubj`.

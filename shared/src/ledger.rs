@@ -21,6 +21,7 @@
 
 mod entry;
 mod listing;
+mod previous;
 
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub use listing::{
     Unfinished, UnfinishedState, UnfinishedStatus, each_unfinished_since, last_completed,
     unfinished, unfinished_since,
 };
+
+use previous::Previous;
 
 use crate::{
     address::ObjectPath,
@@ -158,8 +161,8 @@ impl Ledger {
         with_dead_letters: bool,
     ) -> Result<Claim, StoreError> {
         let path = self.path(event_id);
-        let (condition, first, dead_letter, outcome) = match read_json(&*self.store, &path).await {
-            Err(StoreError::NotFound { .. }) => (Condition::Absent, Some(now), None, None),
+        let previous = match read_json(&*self.store, &path).await {
+            Err(StoreError::NotFound { .. }) => Previous::none(now),
             Err(error) => return Err(error),
             Ok((Entry::Complete { events, .. }, _)) => return Ok(Claim::Completed(events)),
             Ok((Entry::InProgress { expires, .. }, _)) if expires > now => {
@@ -182,19 +185,34 @@ impl Ledger {
                     ..
                 },
                 generation,
-            )) => (
-                Condition::Unchanged(generation),
+            )) => Previous {
+                condition: Condition::Unchanged(generation),
                 first,
                 dead_letter,
                 outcome,
-            ),
-            Ok((Entry::DeadLettered { message, .. }, generation)) => (
-                Condition::Unchanged(generation),
-                Some(now),
-                Some(message),
-                None,
-            ),
+            },
+            Ok((Entry::DeadLettered { message, .. }, generation)) => Previous {
+                condition: Condition::Unchanged(generation),
+                dead_letter: Some(message),
+                ..Previous::none(now)
+            },
         };
+        self.start(path, now, previous).await
+    }
+
+    /// Records an event as in progress, if its entry is still the previous one.
+    async fn start(
+        &self,
+        path: ObjectPath,
+        now: Timestamp,
+        previous: Previous,
+    ) -> Result<Claim, StoreError> {
+        let Previous {
+            condition,
+            first,
+            dead_letter,
+            outcome,
+        } = previous;
         let expires = self.expiry(now);
         let entry = Entry::InProgress {
             since: now,
@@ -225,8 +243,8 @@ impl Ledger {
     /// acquired it.
     pub async fn renew(&self, lease: &mut Lease, now: Timestamp) -> Result<(), StoreError> {
         let expires = self.expiry(now);
-        let (entry, condition) = (lease.entry(expires), Condition::Unchanged(lease.generation));
-        lease.generation = write_json(&*self.store, &lease.path, &entry, condition).await?;
+        let entry = lease.entry(expires);
+        lease.generation = self.replace(&lease.path, lease.generation, &entry).await?;
         lease.expires = expires;
         Ok(())
     }
@@ -304,14 +322,9 @@ impl Ledger {
             decision: decision.to_owned(),
             events: events.to_vec(),
         };
-        write_json(
-            &*self.store,
-            &lease.path,
-            &entry,
-            Condition::Unchanged(lease.generation),
-        )
-        .await
-        .map(drop)
+        self.replace(&lease.path, lease.generation, &entry)
+            .await
+            .map(drop)
     }
 
     /// Releases an event after a failure, so that the next delivery does not wait for the lease to
@@ -333,14 +346,9 @@ impl Ledger {
             dead_letter: lease.dead_letter,
             outcome: lease.outcome,
         };
-        write_json(
-            &*self.store,
-            &lease.path,
-            &entry,
-            Condition::Unchanged(lease.generation),
-        )
-        .await
-        .map(drop)
+        self.replace(&lease.path, lease.generation, &entry)
+            .await
+            .map(drop)
     }
 
     /// Records that the message of an event is a dead letter. `message` is the checksum of the
@@ -360,14 +368,20 @@ impl Ledger {
             reason: reason.to_owned(),
             message: message.to_owned(),
         };
-        write_json(
-            &*self.store,
-            &lease.path,
-            &entry,
-            Condition::Unchanged(lease.generation),
-        )
-        .await
-        .map(drop)
+        self.replace(&lease.path, lease.generation, &entry)
+            .await
+            .map(drop)
+    }
+
+    /// Writes an entry on the condition that it still has the generation of a lease.
+    async fn replace(
+        &self,
+        path: &ObjectPath,
+        generation: Generation,
+        entry: &Entry,
+    ) -> Result<Generation, StoreError> {
+        let condition = Condition::Unchanged(generation);
+        write_json(&*self.store, path, entry, condition).await
     }
 
     fn expiry(&self, now: Timestamp) -> Timestamp {

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod baseline;
 pub mod bus;
 pub mod clock;
+pub mod error_text;
 pub mod evaluation;
 pub mod event;
 pub mod fixed_test;

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use forecasting::time::Day;
 use jiff::SignedDuration;
 use shared::Timestamp;
+
+use super::start_of_day_or_instant;
 
 /// The start of a period: a day, an instant, or a distance from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +30,8 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(instant) = text.parse() {
-            return Ok(Self::At(instant));
-        }
-        if let Ok(day) = text.parse::<Day>() {
-            return Ok(Self::At(day.at(0)));
+        if let Ok(start) = start_of_day_or_instant(text) {
+            return Ok(Self::At(start));
         }
         let duration = |number: &str, hours: u32| -> Option<SignedDuration> {
             let number: u16 = number.parse().ok()?;
@@ -85,6 +83,7 @@ mod tests {
             "7 d",
             "7w",
             "2021-02-30",
+            "2021-07-19T06:00:00",
             "99999d",
             "yesterday",
         ] {

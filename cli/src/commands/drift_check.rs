@@ -137,7 +137,10 @@ impl fmt::Display for WeekRequest {
 async fn request_week(ports: &Ports, week: Week, again: bool) -> anyhow::Result<WeekRequest> {
     let (today, last) = (Day::of(ports.clock.now()), week.last_day());
     if last >= today {
-        bail!("cannot request the check of {week}: its last day, {last}, is not over");
+        bail!(
+            "cannot request the check of {week}: it ends on {last}; from the next day on, run \
+             `bike-traffic drift-check --week {week} --request`"
+        );
     }
     let event_id = EventId::of(Function::DriftCheck, week);
     let judged = last_completed(&*ports.store, Function::DriftCheck, &event_id)

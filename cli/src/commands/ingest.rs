@@ -191,12 +191,11 @@ pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
 /// or if a port fails.
 /// Messages published before the error remain; requesting their days again has no effect.
 pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Backfill> {
-    let today = Day::of(ports.clock.now());
-    let (from, to) = (options.from, options.to.unwrap_or(today.plus(-1)));
-    if to >= today {
+    let yesterday = Day::of(ports.clock.now()).plus(-1);
+    let (from, to) = (options.from, options.to.unwrap_or(yesterday));
+    if let Some(day) = [from, to].into_iter().find(|day| *day > yesterday) {
         bail!(
-            "cannot request {from} to {to}: {to} is not over; choose an earlier day, for example --to {}",
-            today.plus(-1)
+            "cannot request {from} to {to}: {day} is not over; choose days up to yesterday, {yesterday}"
         );
     }
     if to < from {

@@ -1,6 +1,6 @@
 //! `bike-traffic model-card`: shows the card of a registered model.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use anyhow::Context;
 use clap::Args;
@@ -8,13 +8,12 @@ use forecasting::metrics::Scores;
 use model::ModelCard;
 use serde::Serialize;
 use shared::{
-    clock::SystemClock,
     ports::Ports,
     registry::{self, Alias, RunName, Version},
 };
 
 use crate::{
-    args::{StateArguments, TargetArguments},
+    args::{StateArguments, version_number},
     support::{
         progress, stdout,
         table::{Column, Table},
@@ -40,7 +39,7 @@ pub struct ModelCardArguments {
     #[arg(long)]
     pub cloud: bool,
     /// The version of the model [default: the champion].
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_number)]
     pub version: Option<u32>,
     /// Print the card as JSON.
     #[arg(long)]
@@ -64,15 +63,8 @@ pub struct RegisteredCard {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ModelCardArguments) -> anyhow::Result<()> {
-    let chosen = arguments.state.choose()?;
-    let target = TargetArguments {
-        state: chosen.folder.clone(),
-        cloud: arguments.cloud,
-    };
-    let ports = target.open_existing(Arc::new(SystemClock)).await?;
-    if !target.cloud {
-        stdout::print_line(&chosen.to_string(), arguments.json);
-    }
+    let opened = arguments.state.open_chosen(arguments.cloud, arguments.json);
+    let (_, ports) = opened.await?;
     let version = arguments.version.map(Version::new);
     let card = progress::noting("reading the model card", read_card(&ports, version)).await?;
     stdout::print(&card, arguments.json)
@@ -214,6 +206,8 @@ fn of_scores(scores: &Scores) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use shared::{
         clock::SimulatedClock,
         registry::{Operator, Run},

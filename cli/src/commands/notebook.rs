@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::bail;
 use clap::Args;
 use forecasting::{
     features::{COLUMNS, FeatureSpec, Frame, TARGET},
@@ -164,6 +165,9 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
     let first = arguments.from.unwrap_or_else(|| last.plus(-30));
     let read = ports.warehouse.forecasts(first, last);
     let rows = progress::noting("reading the forecasts", read).await?;
+    if rows.is_empty() {
+        bail!("there are no forecasts for {first} to {last}; pass other days with --from and --to")
+    }
     let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
     stdout::print(&report, arguments.table.json)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::{audit::AuditEntry, clock::SystemClock, event::EventId, ports::Ports};
 
 use crate::{
-    args::TargetArguments,
+    args::{EnvironmentArgument, TargetArguments},
     support::{decision, stdout},
 };
 
@@ -29,14 +29,9 @@ pub struct UnlockArguments {
     /// The reason, for the audit log.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// The environment in the audit row, for example dev or prod.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -66,7 +61,7 @@ pub(crate) async fn command(arguments: UnlockArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment).await?;
+    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment.name).await?;
     stdout::print(&unlocked, arguments.json)
 }
 

@@ -5,7 +5,6 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
 };
 
 use ::report::{
@@ -16,10 +15,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use forecasting::time::Week;
 use serde::Serialize;
-use shared::{clock::SystemClock, ports::Ports};
+use shared::ports::Ports;
 
 use crate::{
-    args::{StateArguments, TargetArguments},
+    args::StateArguments,
     support::{output::OutputFile, progress, stdout},
 };
 
@@ -84,15 +83,8 @@ impl fmt::Display for MadePage {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: ReportArguments) -> anyhow::Result<()> {
-    let chosen = arguments.state.choose()?;
-    let target = TargetArguments {
-        state: chosen.folder.clone(),
-        cloud: arguments.cloud,
-    };
-    let ports = target.open_existing(Arc::new(SystemClock)).await?;
-    if !target.cloud {
-        stdout::print_line(&chosen.to_string(), arguments.json);
-    }
+    let opened = arguments.state.open_chosen(arguments.cloud, arguments.json);
+    let (_, ports) = opened.await?;
     let page = match (arguments.week, arguments.month) {
         (Some(week), _) => Page::Week(week),
         (None, Some(month)) => Page::Month(month),

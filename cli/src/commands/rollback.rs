@@ -17,7 +17,7 @@ use shared::{
 };
 
 use crate::{
-    args::TargetArguments,
+    args::{EnvironmentArgument, TargetArguments, version_number},
     support::{decision, progress, stdout},
 };
 
@@ -36,19 +36,14 @@ pub struct RollbackArguments {
     #[command(flatten)]
     pub target: TargetArguments,
     /// The version to make champion [default: the champion before the last promotion].
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = version_number)]
     pub to: Option<u32>,
     /// The reason, for the audit log.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     pub reason: String,
-    /// The environment in the audit row, for example dev or prod.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -90,7 +85,7 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
         .open_existing(Arc::new(SystemClock))
         .await?;
     let to = arguments.to.map(Version::new);
-    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment);
+    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment.name);
     let rollback = progress::noting("changing the champion", rollback).await?;
     stdout::print(&rollback, arguments.json)
 }

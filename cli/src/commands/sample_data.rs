@@ -32,7 +32,7 @@ pub struct SampleDataArguments {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// The first day of the training data.
-    #[arg(long, default_value = "2020-09-01")]
+    #[arg(long, default_value = "2020-09-01", value_parser = date)]
     pub first_day: Date,
     /// The number of days of training data.
     #[arg(long, default_value_t = 257)]
@@ -49,6 +49,11 @@ pub struct SampleDataArguments {
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| format!("cannot parse `{text}` as a day such as 2020-09-01"))
 }
 
 /// Runs the command.

@@ -169,12 +169,12 @@ fn check_parts(counts: &Counts, first_test_day: Day) -> anyhow::Result<()> {
     let days = counts.rows_per_day();
     let (Some((first, _)), Some((last, _))) = (days.first_key_value(), days.last_key_value())
     else {
-        bail!("the export has no counts");
+        bail!("cannot split the export: it has no counts; pass another file with --input");
     };
     if first_test_day <= *first || first_test_day > *last {
         bail!(
             "a part would be empty: the counts are from {first} to {last}, and the fixed test set would start on \
-             {first_test_day}"
+             {first_test_day}; pass a day between them with --at"
         );
     }
     Ok(())

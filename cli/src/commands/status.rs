@@ -3,7 +3,7 @@
 mod display;
 mod unreadable;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use anyhow::bail;
 use clap::Args;
@@ -13,7 +13,6 @@ use shared::{
     Timestamp,
     audit::AuditRow,
     bus::dead_letter::EVENT_ID_ATTRIBUTE,
-    clock::SystemClock,
     event::{EventId, Function},
     ledger::{self, Entry, Unfinished},
     ports::Ports,
@@ -22,7 +21,7 @@ use shared::{
 };
 
 use crate::{
-    args::{Since, StateArguments, TargetArguments},
+    args::{Since, StateArguments},
     support::{
         dead_letters::{DeadLetter, DeadLetters},
         progress, stdout,
@@ -149,16 +148,9 @@ pub struct LastEvent {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
-    let chosen = arguments.state.choose()?;
-    let target = TargetArguments {
-        state: chosen.folder.clone(),
-        cloud: arguments.cloud,
-    };
-    let ports = target.open_existing(Arc::new(SystemClock)).await?;
+    let opened = arguments.state.open_chosen(arguments.cloud, arguments.json);
+    let (target, ports) = opened.await?;
     let dead_letters = DeadLetters::open(&target).await?;
-    if !target.cloud {
-        stdout::print_line(&chosen.to_string(), arguments.json);
-    }
     let since = start_of_period(&ports, arguments.since, target.cloud).await;
     let status = read_status(&ports, &dead_letters, Some(since));
     let status = progress::noting(
@@ -220,27 +212,8 @@ pub async fn read_status(
     let runs_page = ports.registry.runs_page().await.unwrap_or_default();
     let log = ports.warehouse.audit_log_since(since).await;
     let log = readable("audit log", log, &mut unreadable);
-    let last = |function: Function| {
-        let rows = log.as_ref()?.iter().filter(|row| row.function == function);
-        Some(rows.max_by_key(|row| row.timestamp).map(LastEvent::of))
-    };
-    let mut known_dead_letters = BTreeMap::new();
-    let mut functions = Vec::new();
-    let bus = dead_letters;
-    for (function, dead_letters) in Function::ALL.into_iter().zip(bus.of_each().await) {
-        let part = format!("dead letters of {function}");
-        let dead_letters = readable(&part, dead_letters, &mut unreadable);
-        let part = format!("waiting messages of {function}");
-        let waiting = bus.waiting(function).await;
-        let waiting = readable(&part, waiting, &mut unreadable).flatten();
-        functions.push(FunctionStatus {
-            function,
-            last: last(function),
-            dead_letters: dead_letters.as_ref().map(Vec::len),
-            waiting,
-        });
-        known_dead_letters.extend(dead_letters.map(|dead_letters| (function, dead_letters)));
-    }
+    let (functions, known_dead_letters) =
+        read_functions(dead_letters, log.as_deref(), &mut unreadable).await;
     let entries = ledger::each_unfinished_since(&ports.store, since).await;
     let unfinished = readable(LEDGER, entries, &mut unreadable).map(|entries| {
         let known = entries
@@ -263,6 +236,36 @@ pub async fn read_status(
         unfinished,
         unreadable,
     }
+}
+
+/// Returns the status of each function, and the dead letters of the functions whose dead letters can
+/// be read.
+async fn read_functions(
+    bus: &DeadLetters,
+    log: Option<&[AuditRow]>,
+    unreadable: &mut Vec<Unreadable>,
+) -> (Vec<FunctionStatus>, BTreeMap<Function, Vec<DeadLetter>>) {
+    let last = |function: Function| {
+        let rows = log?.iter().filter(|row| row.function == function);
+        Some(rows.max_by_key(|row| row.timestamp).map(LastEvent::of))
+    };
+    let mut known_dead_letters = BTreeMap::new();
+    let mut functions = Vec::new();
+    for (function, dead_letters) in Function::ALL.into_iter().zip(bus.of_each().await) {
+        let part = format!("dead letters of {function}");
+        let dead_letters = readable(&part, dead_letters, unreadable);
+        let part = format!("waiting messages of {function}");
+        let waiting = bus.waiting(function).await;
+        let waiting = readable(&part, waiting, unreadable).flatten();
+        functions.push(FunctionStatus {
+            function,
+            last: last(function),
+            dead_letters: dead_letters.as_ref().map(Vec::len),
+            waiting,
+        });
+        known_dead_letters.extend(dead_letters.map(|dead_letters| (function, dead_letters)));
+    }
+    (functions, known_dead_letters)
 }
 
 /// Returns `false` for a message that was replaced: it had no valid event, so its entry is named by

@@ -59,6 +59,24 @@ pub(crate) async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
     load_file(&local(path)?, rejects)
 }
 
+/// Returns the error text for a file that neither `option` nor `variable` names.
+pub(crate) fn missing(file: &str, option: &str, variable: &str) -> String {
+    format!(
+        "missing {file}: pass {option} or set {variable}; `bike-traffic sample-data --out data` generates files to try"
+    )
+}
+
+/// Returns an error if a local file cannot be opened, before a command creates anything. `option` is
+/// the option that names the file.
+pub(crate) fn refuse_unreadable(path: &str, option: &str) -> anyhow::Result<()> {
+    if path.starts_with("gs://") {
+        return Ok(());
+    }
+    fs::File::open(local(path)?)
+        .map(drop)
+        .with_context(|| format!("cannot read {path}; pass another file with {option}"))
+}
+
 /// Reads a local file like [`load`].
 pub(crate) fn load_file(path: &Path, rejects: &Path) -> anyhow::Result<Loaded> {
     let name = path.display().to_string();

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use shared::error_text::with_causes;
+
 use super::stdout;
 
 /// The failure of a command that ran to its end.
@@ -37,19 +39,10 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Returns an error and its causes on one line, each once: some errors include the text of their
-/// cause.
+/// Returns an error and its causes on one line, each once.
 pub(crate) fn text_of(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
+    let error: &(dyn std::error::Error + Send + Sync) = error.as_ref();
+    with_causes(error)
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use std::{
     fmt, fs,
     io::{self, Write},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
+use shared::{clock::SystemClock, ports::Ports};
 
-use super::{output::OutputFile, state::State};
-use crate::args::StateArguments;
+use super::{output::OutputFile, state::State, stdout};
+use crate::args::{StateArguments, TargetArguments};
 
 /// The default folder of all states, as in the option `--states` of `run`.
 const STATES: &str = "state";
@@ -43,6 +45,30 @@ impl StateArguments {
     }
 }
 
+impl StateArguments {
+    /// Opens the chosen state, or the services with `cloud`, for work on earlier results, and prints
+    /// the path of a local state: to standard error if `as_json` is set.
+    ///
+    /// # Errors
+    /// Returns the errors of [`StateArguments::choose`] and [`TargetArguments::open_existing`].
+    pub(crate) async fn open_chosen(
+        self,
+        cloud: bool,
+        as_json: bool,
+    ) -> anyhow::Result<(TargetArguments, Ports)> {
+        let chosen = self.choose()?;
+        let target = TargetArguments {
+            state: chosen.folder.clone(),
+            cloud,
+        };
+        let ports = target.open_existing(Arc::new(SystemClock)).await?;
+        if !cloud {
+            stdout::print_line(&chosen.to_string(), as_json);
+        }
+        Ok((target, ports))
+    }
+}
+
 fn choose(given: Option<PathBuf>, states: &Path) -> anyhow::Result<ChosenState> {
     let named = |folder| ChosenState {
         folder,
@@ -62,7 +88,7 @@ fn choose(given: Option<PathBuf>, states: &Path) -> anyhow::Result<ChosenState> 
 }
 
 /// Returns the state folder of the last run in `states`, or `None` if no run has finished.
-fn find(states: &Path) -> anyhow::Result<Option<PathBuf>> {
+pub(crate) fn find(states: &Path) -> anyhow::Result<Option<PathBuf>> {
     let pointer = states.join(POINTER);
     let text = match fs::read_to_string(&pointer) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

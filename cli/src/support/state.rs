@@ -15,6 +15,7 @@ use shared::{
     store::{FileStore, Store},
 };
 
+use super::last_run;
 use crate::args::TargetArguments;
 
 /// The folder of a local state.
@@ -42,8 +43,7 @@ impl State {
     pub fn existing(folder: &Path) -> anyhow::Result<Self> {
         let state = Self::at(folder)?;
         let folder = state.folder.display();
-        let advice = "pass the folder of a state with --state, or create one with `bike-traffic train` or \
-                      `bike-traffic run`";
+        let advice = advice(&state.folder);
         match fs::metadata(&state.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 bail!("the state folder {folder} does not exist; {advice}")
@@ -85,6 +85,26 @@ impl State {
         Ok(Arc::new(opened.with_context(|| {
             format!("cannot open the bus in {}", self.folder.display())
         })?))
+    }
+}
+
+/// Returns the next step if `folder` has no state: the state of the last run beside it, or commands
+/// that create one.
+fn advice(folder: &Path) -> String {
+    let last_run = folder
+        .parent()
+        .and_then(|states| last_run::find(states).ok().flatten())
+        .filter(|run| run.is_dir());
+    match last_run {
+        Some(run) => format!(
+            "for the state of the last run, pass `--state {}`",
+            run.display()
+        ),
+        None => {
+            "pass the folder of a state with --state, or create one with `bike-traffic train` or \
+                 `bike-traffic run`"
+                .to_owned()
+        }
     }
 }
 
@@ -147,6 +167,15 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+
+        let run = parent.path().join("run-1");
+        fs::create_dir(&run).unwrap();
+        last_run::record(parent.path(), "run-1").unwrap();
+        let error = State::existing(&missing).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("pass `--state {}`", run.display())),
+            "{error}"
+        );
 
         State::at(&missing).unwrap().open_bus_store().unwrap();
         assert_eq!(State::existing(&missing).unwrap().folder(), missing);

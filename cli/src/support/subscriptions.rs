@@ -89,13 +89,7 @@ impl Subscriptions {
             return Ok(());
         }
         let request = json!({ "ackIds": ack_ids });
-        self.call(
-            Method::POST,
-            &format!("{subscription}:acknowledge"),
-            Some(&request),
-        )
-        .await
-        .map(drop)
+        self.post(subscription, "acknowledge", &request).await
     }
 
     /// Extends the deadlines of pulled messages to the maximum.
@@ -127,13 +121,7 @@ impl Subscriptions {
             return Ok(());
         }
         let request = json!({ "ackIds": ack_ids, "ackDeadlineSeconds": seconds });
-        self.call(
-            Method::POST,
-            &format!("{subscription}:modifyAckDeadline"),
-            Some(&request),
-        )
-        .await
-        .map(drop)
+        self.post(subscription, "modifyAckDeadline", &request).await
     }
 
     /// Seeks a subscription to `time`: messages published from then on are delivered again.
@@ -143,13 +131,7 @@ impl Subscriptions {
         time: Timestamp,
     ) -> anyhow::Result<()> {
         let request = json!({ "time": time.to_string() });
-        self.call(
-            Method::POST,
-            &format!("{subscription}:seek"),
-            Some(&request),
-        )
-        .await
-        .map(drop)
+        self.post(subscription, "seek", &request).await
     }
 
     /// Seeks a subscription to a snapshot.
@@ -158,18 +140,9 @@ impl Subscriptions {
         subscription: &SubscriptionId,
         snapshot: &str,
     ) -> anyhow::Result<()> {
-        let project = self
-            .project
-            .rsplit_once("/v1/")
-            .map_or("", |(_, project)| project);
+        let project = self.project_path();
         let request = json!({ "snapshot": format!("{project}/snapshots/{snapshot}") });
-        self.call(
-            Method::POST,
-            &format!("{subscription}:seek"),
-            Some(&request),
-        )
-        .await
-        .map(drop)
+        self.post(subscription, "seek", &request).await
     }
 
     /// Creates a temporary subscription for reading the retained messages of a topic.
@@ -177,10 +150,7 @@ impl Subscriptions {
     /// The caller deletes it with [`Subscriptions::delete`].
     pub(crate) async fn make_temporary(&self, topic: Topic) -> anyhow::Result<SubscriptionId> {
         let id = SubscriptionId(format!("look-{topic}-{:016x}", rand::random::<u64>()));
-        let project = self
-            .project
-            .rsplit_once("/v1/")
-            .map_or("", |(_, project)| project);
+        let project = self.project_path();
         let request = json!({
             "topic": format!("{project}/topics/{topic}"),
             "ackDeadlineSeconds": MAX_DEADLINE_SECONDS,
@@ -193,6 +163,25 @@ impl Subscriptions {
 
     pub(crate) async fn delete(&self, subscription: &SubscriptionId) -> anyhow::Result<()> {
         self.call(Method::DELETE, &subscription.to_string(), None)
+            .await
+            .map(drop)
+    }
+
+    /// Returns the path of the project, as in `projects/bike-traffic-dev`.
+    fn project_path(&self) -> &str {
+        self.project
+            .rsplit_once("/v1/")
+            .map_or("", |(_, project)| project)
+    }
+
+    async fn post(
+        &self,
+        subscription: &SubscriptionId,
+        method: &str,
+        request: &Value,
+    ) -> anyhow::Result<()> {
+        let path = format!("{subscription}:{method}");
+        self.call(Method::POST, &path, Some(request))
             .await
             .map(drop)
     }

@@ -67,7 +67,7 @@ fn missing_programs_of_functions_are_named_with_the_command_that_builds_them() {
         .env_clear();
     let error = refusal(command, &EMULATORS);
     assert!(
-        error.contains("cargo build --release --workspace")
+        error.contains("make build")
             && error.contains("ingest, predict, drift-check, fine-tune, evaluate, promote"),
         "{error}"
     );

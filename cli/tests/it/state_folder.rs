@@ -52,6 +52,38 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
     assert_eq!(names(folder.path()), BTreeSet::new());
 }
 
+/// Otherwise `status` would show the empty state instead of that of the last run.
+#[test]
+fn training_without_its_files_creates_no_state() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["train"][..],
+        &[
+            "train",
+            "--train-path",
+            "absent.csv",
+            "--test-path",
+            "absent.csv",
+        ],
+    ] {
+        let output = run(folder.path(), arguments);
+        let errors = error_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        assert!(errors.contains("--train-path"), "{arguments:?}: {errors}");
+    }
+    assert_eq!(names(folder.path()), BTreeSet::new());
+}
+
+#[test]
+fn replay_of_an_empty_period_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let period = ["replay", "--from", "2021-07-26", "--to", "2021-07-26"];
+    let output = run(folder.path(), &period);
+    let errors = error_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("the period is empty"), "{errors}");
+}
+
 #[test]
 fn state_folder_with_a_tilde_is_rejected_and_is_not_created() {
     let folder = tempfile::tempdir().unwrap();

@@ -238,28 +238,10 @@ fn entry(
         scores,
         choice,
         baseline,
-        remark,
         ..
     } = trained;
     let (rows, strategy) = (challenger.card().training.rows, choice.strategy);
-    let mut reason = format!(
-        "version {version} trained from version {} on {rows} rows",
-        job.champion
-    );
-    // The rows of the sliding window are also those of the baseline.
-    if strategy == StrategyName::SlidingWindow {
-        reason.push_str(&format!(
-            " since {}",
-            challenger.card().training.first_hour.day()
-        ));
-    } else {
-        reason.push_str(&format!(" of {} days", coverage.days));
-    }
-    let sentences = std::iter::once(&choice.reason).chain(remark);
-    sentences.for_each(|sentence| reason.push_str(&format!("; {sentence}")));
-    if !coverage.is_complete() {
-        reason.push_str(&format!("; {coverage}"));
-    }
+    let reason = reason_of(job, coverage, trained, version);
     let trials = choice.trials.as_ref();
     AuditEntry {
         mae: Some(scores.mae),
@@ -286,6 +268,27 @@ fn entry(
         }),
         ..AuditEntry::new(TRAINED, job.explain(reason))
     }
+}
+
+/// Returns the reason of a training: its rows, the choice of the strategy, and gaps in the counts.
+fn reason_of(job: &Job, coverage: &Coverage, trained: &Trained, version: Version) -> String {
+    let training = &trained.challenger.card().training;
+    let mut reason = format!(
+        "version {version} trained from version {} on {} rows",
+        job.champion, training.rows
+    );
+    // The rows of the sliding window are also those of the baseline.
+    if trained.choice.strategy == StrategyName::SlidingWindow {
+        reason.push_str(&format!(" since {}", training.first_hour.day()));
+    } else {
+        reason.push_str(&format!(" of {} days", coverage.days));
+    }
+    let sentences = std::iter::once(&trained.choice.reason).chain(&trained.remark);
+    sentences.for_each(|sentence| reason.push_str(&format!("; {sentence}")));
+    if !coverage.is_complete() {
+        reason.push_str(&format!("; {coverage}"));
+    }
+    reason
 }
 
 #[cfg(test)]

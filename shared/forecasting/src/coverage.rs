@@ -157,7 +157,7 @@ impl fmt::Display for Coverage {
 }
 
 /// Formats a number with a comma after each group of three digits: `8,064`.
-fn with_separators(number: u64) -> String {
+pub fn with_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {

@@ -10,7 +10,7 @@ use reqwest::{
     header::LOCATION,
     redirect::{Action, Attempt, Policy},
 };
-use shared::open_data::{OpenData, OpenDataError};
+use shared::open_data::{OpenData, OpenDataError, shortened};
 
 /// The id of the dataset of hourly counts.
 pub const DATASET: &str = "comptage-velo-donnees-compteurs";
@@ -129,7 +129,7 @@ impl OpenData for ExploreClient {
             return Err(OpenDataError::Refused {
                 url: url.to_string(),
                 status: status.as_u16(),
-                answer: shortened(&String::from_utf8_lossy(&body)),
+                answer: shortened(&String::from_utf8_lossy(&body), MAXIMUM_ERROR_CHARACTERS),
             });
         }
         Ok(body.freeze())
@@ -169,20 +169,10 @@ fn refused_location(response: &Response) -> Option<String> {
         return None;
     }
     let location = response.headers().get(LOCATION)?;
-    Some(shortened(&String::from_utf8_lossy(location.as_bytes())))
-}
-
-/// Returns the start of a text on one line.
-fn shortened(text: &str) -> String {
-    let printable = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
-    };
-    let start = text.chars().take(MAXIMUM_ERROR_CHARACTERS);
-    start.map(printable).collect()
+    Some(shortened(
+        &String::from_utf8_lossy(location.as_bytes()),
+        MAXIMUM_ERROR_CHARACTERS,
+    ))
 }
 
 fn is_transient(status: StatusCode) -> bool {

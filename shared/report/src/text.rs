@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use forecasting::time::{Day, Hour, Week};
+use forecasting::{
+    coverage::with_separators,
+    time::{Day, Hour, Week},
+};
 
 /// The names of the weekdays, from Monday.
 pub const WEEKDAYS: [&str; 7] = [
@@ -34,18 +37,8 @@ const MONTHS: [&str; 12] = [
 /// Formats a number of things with a comma after each group of three digits: `439,276`.
 pub fn count(number: impl TryInto<i64>) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
-    if number < 0 {
-        text.push('−');
-    }
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let sign = if number < 0 { "−" } else { "" };
+    format!("{sign}{}", with_separators(number.unsigned_abs()))
 }
 
 /// Formats a measured number: `15.4`, and `1,204` from 100 on.

@@ -5,6 +5,7 @@ use std::{error::Error as StdError, fmt};
 use shared::{
     audit::AuditEntry,
     bus::dead_letter::truncate,
+    error_text::with_causes,
     retryability::{Classify, Retryability},
 };
 
@@ -83,16 +84,7 @@ impl Error {
 
     /// Returns the error and its causes on one line, separated by colons and without credentials.
     pub fn chain(&self) -> String {
-        let (mut text, mut next) = (self.to_string(), self.source());
-        while let Some(cause) = next {
-            let sentence = cause.to_string();
-            // Some errors of libraries include the text of their source.
-            if !text.ends_with(&sentence) {
-                text = format!("{text}: {sentence}");
-            }
-            next = cause.source();
-        }
-        redact(&text).into_owned()
+        redact(&with_causes(self)).into_owned()
     }
 
     /// Creates the audit entry of a dead-lettered message.

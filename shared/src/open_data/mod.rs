@@ -8,7 +8,7 @@ use forecasting::time::Day;
 
 use crate::retryability::{Classify, Retryability};
 
-pub use reply::{MAXIMUM_RECORDS, Response, ResponseError, parse_response};
+pub use reply::{MAXIMUM_RECORDS, Response, ResponseError, parse_response, shortened};
 
 /// The port for the published counts.
 #[async_trait]

@@ -303,7 +303,7 @@ fn start_of(reply: &[u8]) -> String {
 }
 
 /// Returns the first characters of a text, with spaces for control characters.
-fn shortened(text: &str, characters: usize) -> String {
+pub fn shortened(text: &str, characters: usize) -> String {
     let printable = |character: char| {
         if character.is_control() {
             ' '

@@ -34,6 +34,7 @@ use self::{
     score::{Scores, version_errors},
 };
 use crate::support::{
+    data_file,
     output::OutputFile,
     progress::Progress,
     stdout,
@@ -88,9 +89,6 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: BacktestArguments) -> anyhow::Result<BacktestPlan> {
-    let missing = |name: &str, option: &str, variable: &str| {
-        format!("missing {name}: pass {option} or set {variable}")
-    };
     let rules = match &arguments.policy[..] {
         [] => RULES.to_vec(),
         rules => rules
@@ -113,12 +111,12 @@ fn plan(arguments: BacktestArguments) -> anyhow::Result<BacktestPlan> {
     };
     Ok(BacktestPlan {
         fine_tunes,
-        train_path: arguments
-            .train_path
-            .with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?,
-        test_path: arguments
-            .test_path
-            .with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?,
+        train_path: arguments.train_path.with_context(|| {
+            data_file::missing("training data", "--train-path", "TRAIN_DATA_PATH")
+        })?,
+        test_path: arguments.test_path.with_context(|| {
+            data_file::missing("fixed test set", "--test-path", "TEST_DATA_PATH")
+        })?,
         live_path: arguments.live_path,
         from: arguments.from,
         to: arguments.to,
@@ -187,7 +185,9 @@ pub async fn backtest(plan: &BacktestPlan) -> anyhow::Result<BacktestReport> {
 
 fn check_days((from, to): (Day, Day), until: Day) -> anyhow::Result<()> {
     if from > to {
-        bail!("--from {from} is after --to {to}");
+        bail!(
+            "cannot play a period that ends before it begins: --from {from} is after --to {to}; swap them"
+        );
     }
     if until >= from {
         bail!(

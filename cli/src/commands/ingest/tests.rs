@@ -121,6 +121,9 @@ async fn unfinished_days_are_rejected_and_yesterday_is_the_default() {
         error.contains("the last day is before the first"),
         "{error}"
     );
+    let error = request_days(&ports, options("2021-07-21", None)).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("2021-07-21 is not over"), "{error}");
     for (from, to, expected) in [
         ("2021-07-15", "9999-12-31", "not over"),
         ("9999-12-31", "9999-12-31", "not over"),

@@ -86,7 +86,8 @@ fn files_of(folder: &Path, plan: &MergePlan) -> anyhow::Result<Vec<PathBuf>> {
     find_csv(folder, &mut files)?;
     if files.is_empty() {
         bail!(
-            "the export folder {} contains no *.csv, *.csv.gz or *.parquet file",
+            "the export folder {0} contains no *.csv, *.csv.gz or *.parquet file; to export the daily tables into it, run \
+             `bike-traffic export --out {0}`",
             folder.display()
         );
     }

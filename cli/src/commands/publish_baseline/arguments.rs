@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::args::TargetArguments;
+use crate::args::{EnvironmentArgument, TargetArguments};
 
 /// Options of `publish-baseline`.
 #[derive(Debug, Args)]
@@ -18,14 +18,9 @@ pub struct PublishArguments {
     /// The state or the services to work on.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The environment to name in the audit row, such as `dev` or `prod`.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -71,7 +71,7 @@ pub(crate) async fn command(arguments: PublishArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let published = publish_baseline(&ports, &arguments.environment);
+    let published = publish_baseline(&ports, &arguments.environment.name);
     let published = progress::noting("scoring the champion and its predecessor", published).await?;
     stdout::print(&published, arguments.json)
 }

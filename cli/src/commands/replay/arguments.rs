@@ -3,13 +3,14 @@
 use clap::Args;
 use shared::{Timestamp, event::Function};
 
-use crate::args::{OpenDataArguments, StrategyArguments, TargetArguments};
+use crate::args::{OpenDataArguments, StrategyArguments, TargetArguments, start_of_day_or_instant};
 
 /// Options of `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   bike-traffic replay --from 2021-07-26T00:00:00Z --to 2021-08-02T12:00:00Z
+  bike-traffic replay --state state/run-1a2b3c4d --from 2021-07-26
   bike-traffic replay --cloud --from 2021-08-02T05:00:00Z --dry-run
   bike-traffic replay --cloud --function evaluate --snapshot before-release
   bike-traffic replay --cloud --dead-letters --edit
@@ -23,12 +24,13 @@ pub struct ReplayArguments {
     /// Deliver only the messages of this function.
     #[arg(long, value_name = "NAME")]
     pub function: Option<Function>,
-    /// Deliver the messages published at this instant or later.
-    #[arg(long, value_name = "TIME")]
+    /// Deliver the messages published at this instant or later; a day stands for its midnight in
+    /// Paris.
+    #[arg(long, value_name = "TIME", value_parser = start_of_day_or_instant)]
     pub from: Option<Timestamp>,
-    /// Deliver only messages published before this instant. With --cloud, they are republished,
-    /// because a subscription can seek to an instant, but not to a range.
-    #[arg(long, value_name = "TIME", requires = "from")]
+    /// Deliver only messages published before this instant or day. With --cloud, they are
+    /// republished, because a subscription can seek to an instant, but not to a range.
+    #[arg(long, value_name = "TIME", requires = "from", value_parser = start_of_day_or_instant)]
     pub to: Option<Timestamp>,
     /// Seek the function's subscription to this snapshot: deliver the messages that were not
     /// acknowledged when it was made, and all later messages.

@@ -19,7 +19,9 @@ const MAXIMUM_MESSAGES: usize = 100_000;
 pub(super) async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
     let bus = PortAddresses::read(&ProcessVariables)?.bus;
     let Address::PubSub(project) = &bus else {
-        bail!("cannot replay from {bus}: not a Pub/Sub address")
+        bail!(
+            "cannot replay from {bus}: set BUS_URL to pubsub://PROJECT, or omit --cloud for a local state"
+        )
     };
     let replay = CloudReplay::open(project, &CloudSettings::read(&ProcessVariables)?).await?;
     let span = |from| Span {

@@ -8,6 +8,7 @@ mod edit;
 mod local;
 mod report;
 
+use anyhow::bail;
 use shared::event::{Function, Topic};
 
 pub use arguments::ReplayArguments;
@@ -28,9 +29,16 @@ pub(crate) async fn command(arguments: ReplayArguments) -> anyhow::Result<()> {
 /// Delivers the messages that the arguments select.
 ///
 /// # Errors
-/// Returns an error if the target cannot be opened or a bus fails. The report counts messages that
-/// became dead letters; they are not an error here.
+/// Returns an error if the period is empty, the target cannot be opened, or a bus fails. The report
+/// counts messages that became dead letters; they are not an error here.
 pub async fn replay(arguments: &ReplayArguments) -> anyhow::Result<ReplayReport> {
+    if let (Some(from), Some(to)) = (arguments.from, arguments.to)
+        && to <= from
+    {
+        bail!(
+            "cannot replay the messages from {from} to {to}: the period is empty; pass a later --to"
+        )
+    }
     match arguments.target.cloud {
         _ if arguments.dead_letters => dead_letters::replay(arguments).await,
         #[cfg(feature = "cloud")]

@@ -4,7 +4,7 @@ use clap::Args;
 use forecasting::time::Day;
 
 use super::Quarter;
-use crate::args::{RecipeArguments, TargetArguments};
+use crate::args::{EnvironmentArgument, RecipeArguments, TargetArguments};
 
 /// Options of `retrain`.
 #[derive(Debug, Args)]
@@ -43,14 +43,9 @@ pub struct RetrainArguments {
     /// Start over, even if the quarter is finished, and include the days ingested since.
     #[arg(long, alias = "anew")]
     pub restart: bool,
-    /// The environment to name in the audit row, such as `dev` or `prod`.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

@@ -41,7 +41,7 @@ pub(crate) async fn command(arguments: RetrainArguments) -> anyhow::Result<()> {
         to: arguments.to,
         recipe: arguments.recipe.recipe(),
         restart: arguments.restart,
-        environment: arguments.environment,
+        environment: arguments.environment.name,
     };
     if arguments.dry_run {
         return stdout::print(&status(&ports, &state, &request).await?, json);

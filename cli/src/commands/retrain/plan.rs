@@ -77,7 +77,10 @@ impl Plan {
         let (Some((first, _)), Some((last, _))) =
             (counted.first_key_value(), counted.last_key_value())
         else {
-            bail!("nothing to export: no daily table from {first} to {last} has counts");
+            bail!(
+                "nothing to export: no daily table from {first} to {last} has counts; pass other days with --from and \
+                 --to, or request days with `bike-traffic ingest --from DAY`"
+            );
         };
         Ok(Self {
             quarter: request.quarter.unwrap_or_else(|| Quarter::of(today)),
@@ -104,22 +107,9 @@ pub struct PlanStatus {
     pub folder: PathBuf,
 }
 
-impl fmt::Display for PlanStatus {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plan, done, folder } = self;
-        let step = |formatter: &mut fmt::Formatter<'_>, is_done: bool, text: String| {
-            writeln!(
-                formatter,
-                "  {}  {text}",
-                if is_done { "done " } else { "to do" }
-            )
-        };
-        writeln!(
-            formatter,
-            "retraining for {} in {}",
-            plan.quarter,
-            folder.display()
-        )?;
+impl PlanStatus {
+    /// Returns the description of each step, and whether it is done.
+    fn steps(&self) -> [(bool, String); 7] {
         let Plan {
             first,
             last,
@@ -129,41 +119,62 @@ impl fmt::Display for PlanStatus {
             champion,
             recipe,
             ..
-        } = plan;
-        step(
-            formatter,
-            done.export.is_some(),
-            format!("export  {rows} counts of {days} days, {first} to {last}"),
-        )?;
-        let merged = format!(
-            "merge   with {}, without the period of {}",
-            baseline.train, baseline.test
-        );
-        step(formatter, done.merge.is_some(), merged)?;
-        let trained = format!(
-            "train   {} rounds at learning rate {}, and register the model",
-            recipe.rounds, recipe.learning_rate
-        );
-        step(formatter, done.train.is_some(), trained)?;
-        let compared = format!("compare with version {champion} on {}", baseline.test);
-        step(formatter, done.compare.is_some(), compared)?;
+        } = &self.plan;
+        let done = &self.done;
         // A model that is not better is neither promoted nor published. Then the audit row settles
         // both steps.
         let is_settled = done.record.is_some();
-        step(
+        [
+            (
+                done.export.is_some(),
+                format!("export  {rows} counts of {days} days, {first} to {last}"),
+            ),
+            (
+                done.merge.is_some(),
+                format!(
+                    "merge   with {}, without the period of {}",
+                    baseline.train, baseline.test
+                ),
+            ),
+            (
+                done.train.is_some(),
+                format!(
+                    "train   {} rounds at learning rate {}, and register the model",
+                    recipe.rounds, recipe.learning_rate
+                ),
+            ),
+            (
+                done.compare.is_some(),
+                format!("compare with version {champion} on {}", baseline.test),
+            ),
+            (
+                done.promote.is_some() || is_settled,
+                "promote the model if it is better".to_owned(),
+            ),
+            (
+                done.publish.is_some() || is_settled,
+                "publish its data as the baseline if it is better".to_owned(),
+            ),
+            (
+                is_settled,
+                "record  the decision in the audit log".to_owned(),
+            ),
+        ]
+    }
+}
+
+impl fmt::Display for PlanStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
             formatter,
-            done.promote.is_some() || is_settled,
-            "promote the model if it is better".to_owned(),
+            "retraining for {} in {}",
+            self.plan.quarter,
+            self.folder.display()
         )?;
-        step(
-            formatter,
-            done.publish.is_some() || is_settled,
-            "publish its data as the baseline if it is better".to_owned(),
-        )?;
-        step(
-            formatter,
-            is_settled,
-            "record  the decision in the audit log".to_owned(),
-        )
+        for (is_done, text) in self.steps() {
+            let state = if is_done { "done " } else { "to do" };
+            writeln!(formatter, "  {state}  {text}")?;
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::{
     compare::CounterComparison,
     journal::{Exported, Fitted, Merged},
 };
-use crate::support::table::{Column, Table};
+use crate::{commands::train::scores_table, support::table::Table};
 
 /// The number of counters to list with the greatest gains, and with the greatest losses.
 const LISTED_COUNTERS: usize = 3;
@@ -158,26 +158,9 @@ impl RetrainReport {
             after,
             ..
         } = &self.comparison;
-        let mut table = Table::new([
-            Column::text("on the fixed test set"),
-            Column::number("MAE"),
-            Column::number("RMSE"),
-            Column::number("R2"),
-            Column::number("rows"),
-        ]);
-        let rows = [
+        scores_table([
             (format!("version {champion}, champion"), before),
             (format!("version {}, retrained", self.train.version), after),
-        ];
-        for (name, scores) in rows {
-            table.add_row([
-                name,
-                format!("{:.2}", scores.mae),
-                format!("{:.2}", scores.rmse),
-                format!("{:.3}", scores.r2),
-                scores.rows.to_string(),
-            ]);
-        }
-        table
+        ])
     }
 }

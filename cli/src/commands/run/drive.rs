@@ -54,7 +54,8 @@ impl Live {
         let history = baseline.days(first_day.plus(-SEED_DAYS), first_day.plus(-1));
         if history.is_empty() {
             bail!(
-                "the baseline must reach into the {SEED_DAYS} days before {first_day}, the first day of {}",
+                "the baseline must reach into the {SEED_DAYS} days before {first_day}, the first day of {}; pass later \
+                 files with --train-path and --test-path, or earlier live data",
                 inputs.live
             );
         }

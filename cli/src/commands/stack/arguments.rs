@@ -1,11 +1,10 @@
 //! Options of `stack`.
 
 use clap::Args;
-use forecasting::time::Day;
 use shared::Timestamp;
 
 use super::pages::DEFAULT_PORT;
-use crate::args::{OpenDataArguments, StateArguments, StrategyArguments};
+use crate::args::{OpenDataArguments, StateArguments, StrategyArguments, day_or_instant};
 
 /// Options of `stack`.
 #[derive(Debug, Args)]
@@ -62,41 +61,7 @@ pub struct StackArguments {
 /// The hour in Paris at which the clock begins on a given day: that of the daily ingest request.
 const MORNING: i8 = 6;
 
-/// Parses a day or an instant.
+/// Parses an instant, or a day, which stands for its morning.
 fn start_of_clock(text: &str) -> Result<Timestamp, String> {
-    // Without this check, a date with a time but without an offset would be read as a day.
-    let is_day = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'-');
-    let parsed = if is_day {
-        text.parse::<Day>().ok().map(|day| day.at(MORNING))
-    } else {
-        text.parse().ok()
-    };
-    parsed.ok_or_else(|| {
-        "pass a day such as 2021-08-23, or an instant such as 2021-08-23T04:00:00Z".to_owned()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn day_begins_at_six_in_paris_and_instant_needs_an_offset() {
-        for (text, expected) in [
-            ("2021-08-23", "2021-08-23T04:00:00Z"),
-            ("2021-01-04", "2021-01-04T05:00:00Z"),
-            ("2021-08-23T12:30:00+02:00", "2021-08-23T10:30:00Z"),
-        ] {
-            assert_eq!(
-                start_of_clock(text),
-                Ok(expected.parse().unwrap()),
-                "{text}"
-            );
-        }
-        for text in ["2021-02-30", "2021-08-23T12:30:00", "tomorrow", ""] {
-            assert!(start_of_clock(text).is_err(), "{text}");
-        }
-    }
+    day_or_instant(text, MORNING)
 }

@@ -1,7 +1,7 @@
 mod champion;
 mod period;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use shared::{
     audit::AuditEntry,
@@ -15,20 +15,13 @@ use shared::{
 use super::{display::UNKNOWN, *};
 use crate::{args::TargetArguments, support::state::State};
 
-#[tokio::test]
-async fn status_reports_aliases_last_events_and_unfinished_events() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
-    let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    let ports = State::at(folder.path())
-        .unwrap()
-        .open(shared_clock)
-        .unwrap();
+/// Registers a champion and a challenger.
+async fn register_versions(ports: &Ports, now: Timestamp) {
     for (name, mae) in [("champion-2021-05-15", 15.5), ("fine-tune-2021-W30", 14.25)] {
         let metrics = [("test_mae".to_owned(), mae)].into();
         let run = Run {
             metrics,
-            ..Run::new(name.parse().unwrap(), clock.now())
+            ..Run::new(name.parse().unwrap(), now)
         };
         ports.registry.register(&run).await.unwrap();
     }
@@ -42,6 +35,10 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
         .move_alias(AliasChange::challenger(None, Version::new(2)))
         .await
         .unwrap();
+}
+
+/// Records two drift checks, the later one first.
+async fn record_drift_checks(ports: &Ports) {
     for (hour, decision) in [(5, "drift"), (3, "no-drift")] {
         let id = EventId::of(Function::DriftCheck, format_args!("2021-W{hour}"));
         let at = format!("2021-08-02T0{hour}:00:00Z").parse().unwrap();
@@ -49,6 +46,10 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
             AuditEntry::new(decision, "a reason").into_row(at, Function::DriftCheck, id, "dev");
         ports.warehouse.record(&row).await.unwrap();
     }
+}
+
+/// Leaves an entry in each state that is not complete.
+async fn leave_unfinished_events(ports: &Ports, clock: &SimulatedClock) {
     let ledger = Ledger::new(
         Arc::clone(&ports.store),
         Function::FineTune,
@@ -75,7 +76,20 @@ async fn status_reports_aliases_last_events_and_unfinished_events() {
             _ => {}
         }
     }
+}
 
+#[tokio::test]
+async fn status_reports_aliases_last_events_and_unfinished_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SimulatedClock::new("2021-08-02T05:00:00Z".parse().unwrap());
+    let shared_clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let ports = State::at(folder.path())
+        .unwrap()
+        .open(shared_clock)
+        .unwrap();
+    register_versions(&ports, clock.now()).await;
+    record_drift_checks(&ports).await;
+    leave_unfinished_events(&ports, &clock).await;
     let target = TargetArguments {
         state: folder.path().to_owned(),
         cloud: false,

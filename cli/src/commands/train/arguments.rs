@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::Allowances;
-use crate::args::{RecipeArguments, TargetArguments};
+use crate::args::{EnvironmentArgument, RecipeArguments, TargetArguments};
 
 /// Options of `train`.
 #[derive(Debug, Args)]
@@ -34,14 +34,9 @@ pub struct TrainArguments {
     /// The refusals to override.
     #[command(flatten)]
     pub allow: Allowances,
-    /// The environment to name in the audit row, such as `dev` or `prod`.
-    #[arg(
-        long,
-        env = "ENVIRONMENT",
-        default_value = "local",
-        value_name = "NAME"
-    )]
-    pub environment: String,
+    /// The environment that the audit row names.
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,

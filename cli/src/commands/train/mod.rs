@@ -31,11 +31,13 @@ pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
 pub use first::Allowances;
 pub(crate) use fit::{Scored, fit_and_score, fit_while_storing};
+pub(crate) use report::scores_table;
 pub use report::{DataReport, PromotionOutcome, TrainReport};
 pub use served::{IntervalReport, ServedScores};
 
 use crate::support::{
-    background::joined, decision, exit, predecessor::Predecessor, progress, state::State, stdout,
+    background::joined, data_file, decision, exit, predecessor::Predecessor, progress,
+    state::State, stdout,
 };
 
 /// The parameters of a training.
@@ -58,9 +60,16 @@ pub struct TrainPlan {
 /// Runs the command.
 pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     let state = State::at(&arguments.target.state)?;
-    let as_json = arguments.json;
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
-    let report = train(&ports, &state, &plan(arguments)?).await?;
+    let (as_json, target) = (arguments.json, arguments.target.clone());
+    if target.cloud {
+        runtime::require_clients()?;
+    }
+    let plan = plan(arguments)?;
+    // Otherwise an empty state would remain, which `status` prefers to that of the last run.
+    data_file::refuse_unreadable(&plan.train_path, "--train-path")?;
+    data_file::refuse_unreadable(&plan.test_path, "--test-path")?;
+    let ports = target.open(Arc::new(SystemClock)).await?;
+    let report = train(&ports, &state, &plan).await?;
     match stdout::print(&report, as_json) {
         // An exit code of 1 would suggest that nothing was promoted.
         Err(error) if report.is_promoted() => {
@@ -73,15 +82,12 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
 }
 
 fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
-    let missing = |name: &str, option: &str, variable: &str| {
-        format!("missing {name}: pass {option} or set {variable}")
-    };
     let train_path = arguments
         .train_path
-        .with_context(|| missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
+        .with_context(|| data_file::missing("training data", "--train-path", "TRAIN_DATA_PATH"))?;
     let test_path = arguments
         .test_path
-        .with_context(|| missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
+        .with_context(|| data_file::missing("fixed test set", "--test-path", "TEST_DATA_PATH"))?;
     let data_source = match arguments.data_source {
         DataSource::Custom => "custom",
         DataSource::Baseline if train_path.starts_with("gs://") => "gcs",
@@ -93,7 +99,7 @@ fn plan(arguments: TrainArguments) -> anyhow::Result<TrainPlan> {
         test_path,
         data_source,
         recipe,
-        environment: arguments.environment,
+        environment: arguments.environment.name,
         allow: arguments.allow,
     })
 }

@@ -9,10 +9,7 @@ use shared::{
     registry::Version,
 };
 
-use super::{
-    Trained, TrainingData,
-    served::{IntervalReport, ServedScores},
-};
+use super::{Trained, TrainingData, served::ServedScores};
 use crate::support::{
     data_file::Loaded,
     table::{Column, Table},
@@ -90,6 +87,25 @@ impl DataReport {
             notes: loaded.summary.notes(),
             period: period.unwrap_or_default(),
         }
+    }
+
+    /// Writes the summary as lines that begin with the name of the data.
+    fn write(&self, formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        writeln!(
+            formatter,
+            "{name}: {} counts of {} counters, {} ({} rows read, {} duplicates, {} rejected), stored as {}",
+            self.rows,
+            self.counters,
+            self.period,
+            self.rows_read,
+            self.duplicates,
+            self.rejected,
+            self.name
+        )?;
+        for note in &self.notes {
+            writeln!(formatter, "{name}: {note}")?;
+        }
+        Ok(())
     }
 }
 
@@ -177,46 +193,18 @@ impl TrainReport {
 
 impl fmt::Display for TrainReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, data) in [
-            ("training data", &self.train),
-            ("fixed test set", &self.test),
-        ] {
-            writeln!(
-                formatter,
-                "{name}: {} counts of {} counters, {} ({} rows read, {} duplicates, {} rejected), stored as {}",
-                data.rows,
-                data.counters,
-                data.period,
-                data.rows_read,
-                data.duplicates,
-                data.rejected,
-                data.name
-            )?;
-            for note in &data.notes {
-                writeln!(formatter, "{name}: {note}")?;
-            }
-        }
+        self.train.write(formatter, "training data")?;
+        self.test.write(formatter, "fixed test set")?;
         writeln!(formatter, "{}", self.table())?;
         writeln!(
             formatter,
             "standard deviation of the fixed test set: {:.1}",
             self.test_std
         )?;
-        let levels = [(80, self.served.interval_80), (95, self.served.interval_95)];
-        for (level, report) in levels {
-            let Some(IntervalReport {
-                coverage,
-                mean_width,
-                rows,
-            }) = report
-            else {
-                continue;
-            };
-            writeln!(
-                formatter,
-                "{level} % intervals: {:.1} % of {rows} counts inside, mean width {mean_width:.1}",
-                coverage * 100.0
-            )?;
+        for (level, report) in [(80, self.served.interval_80), (95, self.served.interval_95)] {
+            if let Some(report) = report {
+                writeln!(formatter, "{level} % intervals: {report}")?;
+            }
         }
         if self.excluded_rows > 0 {
             writeln!(
@@ -250,59 +238,75 @@ impl fmt::Display for TrainReport {
         }
         match self.champion {
             None => Ok(()),
-            Some(PromotionOutcome::First) => write!(formatter, "promoted as the first champion"),
-            Some(PromotionOutcome::Already { champion }) => {
-                write!(
-                    formatter,
-                    "already registered; the champion is version {champion}"
-                )
-            }
-            Some(PromotionOutcome::Better {
+            Some(outcome) => write!(formatter, "{outcome}"),
+        }
+    }
+}
+
+impl fmt::Display for PromotionOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First => formatter.write_str("promoted as the first champion"),
+            Self::Already { champion } => write!(
+                formatter,
+                "already registered; the champion is version {champion}"
+            ),
+            Self::Better {
                 champion,
                 champion_mae,
-            }) => {
-                write!(
-                    formatter,
-                    "promoted; it replaces version {champion} (MAE {champion_mae:.2} on the same test set)"
-                )
-            }
-            Some(PromotionOutcome::Worse {
+            } => write!(
+                formatter,
+                "promoted; it replaces version {champion} (MAE {champion_mae:.2} on the same test set)"
+            ),
+            Self::Worse {
                 champion,
                 champion_mae,
-            }) => {
-                write!(
-                    formatter,
-                    "not promoted; version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
-                )
-            }
+            } => write!(
+                formatter,
+                "not promoted; version {champion} stays champion (MAE {champion_mae:.2} on the same test set)"
+            ),
         }
     }
 }
 
 impl TrainReport {
     fn table(&self) -> Table<5> {
-        let mut table = Table::new([
-            Column::text("on the fixed test set"),
-            Column::number("MAE"),
-            Column::number("RMSE"),
-            Column::number("R2"),
-            Column::number("rows"),
-        ]);
-        for (name, scores) in [
-            ("model alone", &self.scores),
-            ("with the daily correction", &self.served.corrected),
-            ("seasonal naive", &self.seasonal_naive),
-            ("living counters: model alone", &self.served.living),
-            ("living counters: corrected", &self.served.corrected_living),
-        ] {
-            table.add_row([
-                name.to_owned(),
-                format!("{:.2}", scores.mae),
-                format!("{:.2}", scores.rmse),
-                format!("{:.3}", scores.r2),
-                scores.rows.to_string(),
-            ]);
-        }
-        table
+        scores_table([
+            ("model alone".to_owned(), &self.scores),
+            (
+                "with the daily correction".to_owned(),
+                &self.served.corrected,
+            ),
+            ("seasonal naive".to_owned(), &self.seasonal_naive),
+            (
+                "living counters: model alone".to_owned(),
+                &self.served.living,
+            ),
+            (
+                "living counters: corrected".to_owned(),
+                &self.served.corrected_living,
+            ),
+        ])
     }
+}
+
+/// Returns the table of named scores on the fixed test set.
+pub(crate) fn scores_table<'a>(rows: impl IntoIterator<Item = (String, &'a Scores)>) -> Table<5> {
+    let mut table = Table::new([
+        Column::text("on the fixed test set"),
+        Column::number("MAE"),
+        Column::number("RMSE"),
+        Column::number("R2"),
+        Column::number("rows"),
+    ]);
+    for (name, scores) in rows {
+        table.add_row([
+            name,
+            format!("{:.2}", scores.mae),
+            format!("{:.2}", scores.rmse),
+            format!("{:.3}", scores.r2),
+            scores.rows.to_string(),
+        ]);
+    }
+    table
 }

@@ -1,6 +1,8 @@
 //! The scores of a new model on the fixed test set as its forecasts would be served: with the daily
 //! correction and intervals.
 
+use std::fmt;
+
 use forecasting::{
     correction::{Observation, correct},
     features::{Frame, Outage},
@@ -36,6 +38,21 @@ pub struct IntervalReport {
     pub mean_width: f64,
     /// The number of intervals.
     pub rows: usize,
+}
+
+impl fmt::Display for IntervalReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            coverage,
+            mean_width,
+            rows,
+        } = self;
+        write!(
+            formatter,
+            "{:.1} % of {rows} counts inside, mean width {mean_width:.1}",
+            coverage * 100.0
+        )
+    }
 }
 
 impl ServedScores {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use shared::{
     address::ObjectPath,
-    bus::{LogPublisher, LoggedMessage, Message, Publisher, dead_letter},
+    bus::{LogPublisher, LoggedMessage, Publisher},
     clock::{Clock, SystemClock},
     event::{Function, Topic},
     store::{Condition, FileStore, Store, StoreError, read_json},
@@ -79,11 +79,7 @@ impl Log {
         dead_letter: &DeadLetter,
         data: Bytes,
     ) -> anyhow::Result<()> {
-        let topic = dead_letter.function.topic_of(&data);
-        let message = Message {
-            data,
-            attributes: dead_letter::restore(&dead_letter.attributes),
-        };
+        let (topic, message) = dead_letter.message_to_republish(data);
         let published = self.publisher.publish(topic, message).await?;
         self.store
             .write(

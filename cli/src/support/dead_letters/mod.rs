@@ -15,9 +15,12 @@ use google_cloud::CloudSettings;
 use shared::{
     Timestamp,
     address::{Address, ObjectPath, ProjectId},
-    bus::dead_letter::{self, Offloaded},
+    bus::{
+        Message,
+        dead_letter::{self, Offloaded},
+    },
     clock::SystemClock,
-    event::Function,
+    event::{Function, Topic},
     settings::{PortAddresses, ProcessVariables},
     store::{Store, read_json},
 };
@@ -64,6 +67,13 @@ impl DeadLetter {
     /// Returns the reason of the failure.
     pub fn reason(&self) -> String {
         dead_letter::reason(&self.attributes)
+    }
+
+    /// Returns the message to republish, with payload `data`, and the topic that the function reads.
+    fn message_to_republish(&self, data: Bytes) -> (Topic, Message) {
+        let topic = self.function.topic_of(&data);
+        let attributes = dead_letter::restore(&self.attributes);
+        (topic, Message { data, attributes })
     }
 
     /// Returns the path of the object with the message if it is too large for a dead letter.

@@ -2,11 +2,7 @@
 
 use bytes::Bytes;
 use google_cloud::{CloudSettings, PubSubPublisher};
-use shared::{
-    address::ProjectId,
-    bus::{Message, Publisher, dead_letter},
-    event::Function,
-};
+use shared::{address::ProjectId, bus::Publisher, event::Function};
 
 use super::DeadLetter;
 use crate::support::subscriptions::{Pulled, SubscriptionId, Subscriptions};
@@ -51,30 +47,20 @@ impl Topics {
 
     /// Extends the lease of dead letters to the maximum.
     pub(super) async fn extend(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = dead_letters.first() else {
+        let Some((subscription, handles)) = leased(dead_letters) else {
             return Ok(());
         };
-        let handles: Vec<_> = dead_letters
-            .iter()
-            .map(|dead_letter| dead_letter.handle.as_str())
-            .collect();
         self.subscriptions
-            .extend_deadlines(&SubscriptionId::of_dead_letters(first.function), &handles)
+            .extend_deadlines(&subscription, &handles)
             .await
     }
 
     /// Releases leased dead letters.
     pub(super) async fn release(&self, dead_letters: &[DeadLetter]) -> anyhow::Result<()> {
-        let Some(first) = dead_letters.first() else {
+        let Some((subscription, handles)) = leased(dead_letters) else {
             return Ok(());
         };
-        let handles: Vec<_> = dead_letters
-            .iter()
-            .map(|dead_letter| dead_letter.handle.as_str())
-            .collect();
-        self.subscriptions
-            .release(&SubscriptionId::of_dead_letters(first.function), &handles)
-            .await
+        self.subscriptions.release(&subscription, &handles).await
     }
 
     pub(super) async fn republish(
@@ -82,15 +68,21 @@ impl Topics {
         dead_letter: &DeadLetter,
         data: Bytes,
     ) -> anyhow::Result<()> {
-        let topic = dead_letter.function.topic_of(&data);
-        let message = Message {
-            data,
-            attributes: dead_letter::restore(&dead_letter.attributes),
-        };
+        let (topic, message) = dead_letter.message_to_republish(data);
         self.publisher.publish(topic, message).await?;
         let subscription = SubscriptionId::of_dead_letters(dead_letter.function);
         self.subscriptions
             .acknowledge(&subscription, &[&dead_letter.handle])
             .await
     }
+}
+
+/// Returns the subscription and the handles of leased dead letters, all of the same function, or
+/// `None` without any.
+fn leased(dead_letters: &[DeadLetter]) -> Option<(SubscriptionId, Vec<&str>)> {
+    let subscription = SubscriptionId::of_dead_letters(dead_letters.first()?.function);
+    let handles = dead_letters
+        .iter()
+        .map(|dead_letter| dead_letter.handle.as_str());
+    Some((subscription, handles.collect()))
 }

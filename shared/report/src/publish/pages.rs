@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use forecasting::time::Week;
-use shared::ports::Ports;
+use shared::{error_text::with_causes, ports::Ports};
 
 use super::{PageAddress, publish_from};
 use crate::index::ChampionSource;
@@ -56,20 +56,7 @@ impl Pages {
         // The page of a week reads its versions from the registry.
         let week = week.filter(|_| self.source == ChampionSource::Registry);
         for failure in publish_from(&self.ports, self.source, week, check).await {
-            tracing::warn!(error = chain(&failure), "cannot write page");
+            tracing::warn!(error = with_causes(&failure), "cannot write page");
         }
     }
-}
-
-/// Returns an error and its causes on one line, each once.
-fn chain(error: &dyn Error) -> String {
-    let (mut text, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        let sentence = cause.to_string();
-        if !text.ends_with(&sentence) {
-            text = format!("{text}: {sentence}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! The whole loop: ingest and forecast a day, check a week for drift, promote a better challenger.
 
+use forecasting::time::Day;
 use serde_json::Value;
 use shared::{
     clock::{Clock, SystemClock},
@@ -23,6 +24,22 @@ async fn ingested_day_is_forecast_and_drift_promotes_a_better_challenger() {
 /// week.
 pub(super) async fn assert_week(system: &TestSystem) {
     let day = system.last_day;
+    assert_forecasts(system, day).await;
+    system
+        .publish(&DriftCheckRequested {
+            week: Some(day.week()),
+            ..DriftCheckRequested::default()
+        })
+        .await;
+    system
+        .wait_for_decision(Function::Promote, "promoted")
+        .await;
+    assert_promotion(system, day).await;
+    assert_runs(system, day).await;
+}
+
+/// Asserts that a day is ingested, and that its next day is forecast.
+async fn assert_forecasts(system: &TestSystem, day: Day) {
     system
         .publish(&IngestRequested {
             from: Some(day),
@@ -43,12 +60,11 @@ pub(super) async fn assert_week(system: &TestSystem) {
         .await
         .unwrap();
     assert_eq!(forecasts.len(), system.known.counters().len() * 24);
-    let next = day.plus(1);
     assert_python_publishes_the_same(
         &system.ports,
         &system.cloud,
         &system.known,
-        (next, &forecasts),
+        (day.plus(1), &forecasts),
     )
     .await;
     let raw = system
@@ -61,17 +77,10 @@ pub(super) async fn assert_week(system: &TestSystem) {
         !raw.is_empty(),
         "the reply of the open data service must be stored"
     );
+}
 
-    system
-        .publish(&DriftCheckRequested {
-            week: Some(day.week()),
-            ..DriftCheckRequested::default()
-        })
-        .await;
-    system
-        .wait_for_decision(Function::Promote, "promoted")
-        .await;
-
+/// Asserts that version 2 is champion, with the tags and the audit rows of a promotion.
+async fn assert_promotion(system: &TestSystem, day: Day) {
     let registry = &system.ports.registry;
     let mut aliases = Vec::new();
     for alias in [Alias::Champion, Alias::Challenger, Alias::Previous] {
@@ -102,9 +111,20 @@ pub(super) async fn assert_week(system: &TestSystem) {
         system.decisions().await,
         expected.map(|(function, decision)| (function, decision.to_owned()))
     );
-    assert_python_agrees(&system.ports, &system.cloud, &system.known, (next, second)).await;
+    assert_python_agrees(
+        &system.ports,
+        &system.cloud,
+        &system.known,
+        (day.plus(1), second),
+    )
+    .await;
     let decision = registry.version(second).await.unwrap().decision.unwrap();
     assert_eq!(decision.decision, "promoted");
+}
+
+/// Asserts that the runs have times of today, and that the challenger's run gets the page of the
+/// week.
+async fn assert_runs(system: &TestSystem, day: Day) {
     let today = SystemClock.now().as_millisecond();
     let model = system.cloud.mlflow_model.clone().unwrap();
     let runs = runs_of(&model).await;

@@ -36,69 +36,72 @@ async fn push_with_valid_token_is_handled() {
     service.assert_handled(2).await;
 }
 
-#[tokio::test]
-async fn invalid_tokens_are_rejected_without_effect() {
-    let issuer = Issuer::start().await;
-    let service = service(&issuer.keys_url).await;
-    let good = claims(&service);
-    let (now, key) = (service.clock.now().as_second(), &issuer.key);
-    let signed = key.sign(&good);
-    let [header, payload, signature] = parts(&signed);
-    let forged = encode(&with(
-        &good,
-        "email",
-        "else@a-project.iam.gserviceaccount.com",
-    ));
-    let cases = [
-        ("no token", String::new()),
-        ("garbage", "garbage".to_owned()),
-        ("garbage in three parts", "a.b.c".to_owned()),
+/// Returns tokens with claims that must be rejected, each with its fault.
+fn tokens_with_invalid_claims(key: &Key, good: &Value, now: i64) -> Vec<(&'static str, String)> {
+    vec![
         (
             "another audience",
-            key.sign(&with(&good, "aud", "https://predict.example/")),
+            key.sign(&with(good, "aud", "https://predict.example/")),
         ),
         (
             "the audience without its slash",
-            key.sign(&with(&good, "aud", "https://ingest.example")),
+            key.sign(&with(good, "aud", "https://ingest.example")),
         ),
-        ("no audience", key.sign(&without(&good, "aud"))),
+        ("no audience", key.sign(&without(good, "aud"))),
         (
             "another account",
             key.sign(&with(
-                &good,
+                good,
                 "email",
                 "else@a-project.iam.gserviceaccount.com",
             )),
         ),
-        ("no account", key.sign(&without(&good, "email"))),
+        ("no account", key.sign(&without(good, "email"))),
         (
             "an address that is not verified",
-            key.sign(&with(&good, "email_verified", false)),
+            key.sign(&with(good, "email_verified", false)),
         ),
         (
             "an address without email_verified",
-            key.sign(&without(&good, "email_verified")),
+            key.sign(&without(good, "email_verified")),
         ),
-        ("expired", key.sign(&with(&good, "exp", now - 11))),
-        ("not valid yet", key.sign(&with(&good, "nbf", now + 11))),
-        ("valid from a text", key.sign(&with(&good, "nbf", "soon"))),
-        ("never expires", key.sign(&without(&good, "exp"))),
+        ("expired", key.sign(&with(good, "exp", now - 11))),
+        ("not valid yet", key.sign(&with(good, "nbf", now + 11))),
+        ("valid from a text", key.sign(&with(good, "nbf", "soon"))),
+        ("never expires", key.sign(&without(good, "exp"))),
         (
             "another issuer",
-            key.sign(&with(&good, "iss", "https://accounts.example")),
+            key.sign(&with(good, "iss", "https://accounts.example")),
         ),
-        ("no issuer", key.sign(&without(&good, "iss"))),
+        ("no issuer", key.sign(&without(good, "iss"))),
+    ]
+}
+
+/// Returns texts that are no token, and tokens with signatures that must be rejected, each with its
+/// fault.
+fn tokens_with_invalid_signatures(key: &Key, good: &Value) -> Vec<(&'static str, String)> {
+    let signed = key.sign(good);
+    let [header, payload, signature] = parts(&signed);
+    let forged = encode(&with(
+        good,
+        "email",
+        "else@a-project.iam.gserviceaccount.com",
+    ));
+    vec![
+        ("no token", String::new()),
+        ("garbage", "garbage".to_owned()),
+        ("garbage in three parts", "a.b.c".to_owned()),
         (
             "a different key with the same id",
-            Key::named(&key.id).sign(&good),
+            Key::named(&key.id).sign(good),
         ),
         (
             "a key that is not published",
-            Key::named("other").sign(&good),
+            Key::named("other").sign(good),
         ),
         (
             "no key named",
-            key.sign_with_header(&json!({ "alg": "RS256" }), &good),
+            key.sign_with_header(&json!({ "alg": "RS256" }), good),
         ),
         (
             "claims changed after signing",
@@ -118,13 +121,22 @@ async fn invalid_tokens_are_rejected_without_effect() {
         ),
         (
             "the public key as the secret of HS256",
-            key.sign_with_secret(&key.public_der(), &good),
+            key.sign_with_secret(&key.public_der(), good),
         ),
         (
             "the modulus as the secret of HS256",
-            key.sign_with_secret(&key.modulus(), &good),
+            key.sign_with_secret(&key.modulus(), good),
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn invalid_tokens_are_rejected_without_effect() {
+    let issuer = Issuer::start().await;
+    let service = service(&issuer.keys_url).await;
+    let (good, now) = (claims(&service), service.clock.now().as_second());
+    let mut cases = tokens_with_invalid_claims(&issuer.key, &good, now);
+    cases.extend(tokens_with_invalid_signatures(&issuer.key, &good));
     let mut accepted = Vec::new();
     for (case, token) in cases {
         let status = push(&service, &token).await;

@@ -105,7 +105,7 @@ fn programs() -> anyhow::Result<BTreeMap<Function, PathBuf>> {
         let names: Vec<_> = missing.into_iter().map(|(name, _)| name.name()).collect();
         bail!(
             "cannot start the functions: {} has no program {}; build all of them with \
-             `cargo build --release --workspace`, and run target/release/bike-traffic",
+             `make build`, and run target/release/bike-traffic",
             folder.display(),
             names.join(", ")
         );
