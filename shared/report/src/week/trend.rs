@@ -3,7 +3,7 @@
 use forecasting::time::Week;
 use shared::week_report::WeekReport;
 
-use super::{MarkKind, WeekPage, numbers, verdict};
+use super::{MarkKind, WeekPage, numbers, standing};
 use crate::{
     html::{Element, Markup, Table, element},
     page,
@@ -141,7 +141,7 @@ fn heading(points: &[Point<'_>]) -> String {
 }
 
 fn main_chart(page: &WeekPage, points: &[Point<'_>], heading: &str) -> Markup {
-    let limits = verdict::limits(&page.report.verdict.reason);
+    let limits = standing::limits(&page.report.verdict);
     let test = page.report.champion.test_mae;
     let values = points
         .iter()
