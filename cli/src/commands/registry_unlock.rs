@@ -9,7 +9,7 @@ use shared::{audit::AuditEntry, clock::SystemClock, event::EventId, ports::Ports
 
 use crate::{
     args::TargetArguments,
-    support::{decision, stdout},
+    support::{decision, progress, stdout},
 };
 
 /// Options of `registry-unlock`.
@@ -66,7 +66,8 @@ pub(crate) async fn command(arguments: UnlockArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment).await?;
+    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment);
+    let unlocked = progress::noting("breaking the lock", unlocked).await?;
     stdout::print(&unlocked, arguments.json)
 }
 
