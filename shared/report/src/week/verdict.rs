@@ -195,7 +195,7 @@ fn quality(page: &WeekPage) -> Vec<String> {
     }
     if let Some(interval) = report.accuracy.and_then(|accuracy| accuracy.interval_80) {
         sentences.push(format!(
-            "Its 80 % intervals held {} of the counts.",
+            "Its 80 % intervals held {} of the counts; 80 % is the aim.",
             text::percent(interval.share)
         ));
     }
