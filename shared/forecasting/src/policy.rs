@@ -311,8 +311,8 @@ pub struct WeekVerdict {
     pub major: bool,
     /// The reason, with metrics and limits.
     pub reason: String,
-    /// The limits of the live MAE; `None` without forecasts to compare with counts. Verdicts written
-    /// before this field existed have none.
+    /// The limits of the live MAE; `None` without forecasts to compare with counts. Verdicts
+    /// written before this field existed have none.
     #[serde(default)]
     pub live_mae_limits: Option<LiveLimits>,
 }
