@@ -49,12 +49,19 @@ impl Notification {
         }
     }
 
-    /// Creates the notification of a new dead letter.
-    pub fn of_dead_letter(function: Function, event_id: &EventId, reason: &str) -> Self {
+    /// Creates the notification of a new dead letter, with the address of the on-call page in
+    /// `store`. The page lists all dead letters and the commands that replay them.
+    pub fn of_dead_letter(
+        function: Function,
+        event_id: &EventId,
+        reason: &str,
+        store: &dyn Store,
+    ) -> Self {
+        let page = ObjectPath::new("reports/index.html");
         Self {
             title: format!("{event_id}: {function} rejected the message, it is a dead letter"),
             reason: truncate(reason, LONGEST_REASON_BYTES),
-            page: None,
+            page: Some(store.web_address_of(&page)),
         }
     }
 
@@ -147,7 +154,19 @@ mod tests {
     fn long_reason_fits_a_chat_message() {
         let event_id = EventId::of(Function::Ingest, "2021-07-19");
         let reason = "é".repeat(100_000);
-        let notification = Notification::of_dead_letter(Function::Ingest, &event_id, &reason);
+        let store = MemoryStore::default();
+        let notification =
+            Notification::of_dead_letter(Function::Ingest, &event_id, &reason, &store);
         assert!(notification.to_string().len() < 2_000);
+    }
+
+    #[test]
+    fn dead_letter_has_the_on_call_page() {
+        let event_id = EventId::of(Function::Ingest, "2021-07-19");
+        let store = MemoryStore::default();
+        let notification =
+            Notification::of_dead_letter(Function::Ingest, &event_id, "the cause", &store);
+        let text = notification.to_string();
+        assert!(text.ends_with("/reports/index.html"), "{text}");
     }
 }

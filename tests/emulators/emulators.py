@@ -12,6 +12,7 @@ The logs are in DIR/*.log.
 
 import argparse
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -126,18 +127,29 @@ def stop(state):
 
 def wait(name, process, probe, state):
     deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(probe, timeout=2).close()
-            return
-        except urllib.error.HTTPError:
-            return  # Any response means that the server is ready.
-        except OSError:
-            time.sleep(0.1)
+    frames = itertools.cycle("|/-\\")
+    try:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(probe, timeout=2).close()
+                return
+            except urllib.error.HTTPError:
+                return  # Any response means that the server is ready.
+            except OSError:
+                show(f"{next(frames)} waiting for {name}")
+                time.sleep(0.1)
+    finally:
+        show("")
     log = (state / f"{name}.log").read_text(errors="replace")
     sys.exit(f"{name} did not start; the end of its log:\n{log[-2000:]}")
+
+
+def show(text):
+    """Replaces the last line of a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def start_time(pid):

@@ -71,10 +71,12 @@ pub(crate) async fn command(arguments: DriftArguments) -> anyhow::Result<()> {
         .open_existing(Arc::new(SystemClock))
         .await?;
     if arguments.request {
-        let request = request_week(&ports, arguments.week, arguments.again).await?;
+        let request = request_week(&ports, arguments.week, arguments.again);
+        let request = progress::noting("requesting the check", request).await?;
         return stdout::print(&request, arguments.json);
     }
-    let version = registry::champion(&*ports.registry)
+    let champion = registry::champion(&*ports.registry);
+    let version = progress::noting("reading the registry", champion)
         .await
         .with_context(|| format!("cannot check {}", arguments.target.describe()))?;
     let run = ports.registry.version(version).await?.run;

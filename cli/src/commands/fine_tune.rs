@@ -17,7 +17,7 @@ use shared::{
 
 use crate::{
     args::TargetArguments,
-    support::{decision, stdout},
+    support::{decision, progress, stdout},
 };
 
 /// Options of `fine-tune`.
@@ -83,7 +83,9 @@ pub(crate) async fn command(arguments: FineTuneArguments) -> anyhow::Result<()> 
         recipe,
         follow,
     };
-    stdout::print(&request(&ports, options).await?, json)
+    let requested = request(&ports, options);
+    let requested = progress::noting("requesting the fine-tuning", requested).await?;
+    stdout::print(&requested, json)
 }
 
 fn default_reason() -> anyhow::Result<Reason> {

@@ -211,12 +211,15 @@ pub async fn request_days(ports: &Ports, options: Options) -> anyhow::Result<Bac
     }
     let asked = days_to_request(ports, from, to, options.force);
     let mut asked = progress::noting("reading the daily tables", asked).await?;
-    for RequestedDay { day, again, .. } in &mut asked {
-        *again = last_ingested(ports, *day).await?;
-    }
-    // A day may be ingested between the reads of its table and its ledger entry. Reading the tables
-    // again drops such days.
-    let still_incomplete = days_to_request(ports, from, to, options.force).await?;
+    let reading = async {
+        for RequestedDay { day, again, .. } in &mut asked {
+            *again = last_ingested(ports, *day).await?;
+        }
+        // A day may be ingested between the reads of its table and its ledger entry. Reading the
+        // tables again drops such days.
+        days_to_request(ports, from, to, options.force).await
+    };
+    let still_incomplete = progress::noting("reading the ledger", reading).await?;
     asked.retain(|asked| still_incomplete.iter().any(|other| other.day == asked.day));
     let published = if options.dry_run {
         0

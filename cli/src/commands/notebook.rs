@@ -160,16 +160,29 @@ pub(crate) async fn forecasts(arguments: ForecastsArguments) -> anyhow::Result<(
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let tomorrow = Day::of(ports.clock.now()).plus(1);
-    let last = arguments.to.unwrap_or(tomorrow);
-    let first = arguments.from.unwrap_or_else(|| last.plus(-30));
-    let read = ports.warehouse.forecasts(first, last);
-    let rows = progress::noting("reading the forecasts", read).await?;
-    if rows.is_empty() {
-        bail!("there are no forecasts for {first} to {last}; pass other days with --from and --to")
-    }
-    let report = table_file::save_objects(&objects(&rows)?, &arguments.table.out)?;
+    let days = (arguments.from, arguments.to);
+    let write = write_forecasts(&ports, days, &arguments.table.out);
+    let report = progress::noting("reading the forecasts", write).await?;
     stdout::print(&report, arguments.table.json)
+}
+
+/// Writes the forecasts of a range of days, one row each.
+async fn write_forecasts(
+    ports: &Ports,
+    (from, to): (Option<Day>, Option<Day>),
+    out: &Path,
+) -> anyhow::Result<TableReport> {
+    let tomorrow = Day::of(ports.clock.now()).plus(1);
+    let last = to.unwrap_or(tomorrow);
+    let first = from.unwrap_or_else(|| last.plus(-30));
+    let rows = ports.warehouse.forecasts(first, last).await?;
+    if rows.is_empty() {
+        bail!(
+            "cannot write {}: there are no forecasts from {first} to {last}; pass other days with --from and --to",
+            out.display()
+        );
+    }
+    table_file::save_objects(&objects(&rows)?, out)
 }
 
 /// Runs `audit`.
@@ -255,6 +268,22 @@ mod tests {
             rows[1].contains(",\"12\",") && rows[1].ends_with(",\"3\",\"\""),
             "{rows:?}"
         );
+    }
+
+    /// An empty table has no columns, which a notebook finds out much later.
+    #[tokio::test]
+    async fn days_without_forecasts_are_reported() {
+        let now = "2021-08-09T06:00:00Z".parse().unwrap();
+        let ports = Ports::in_memory(Arc::new(SimulatedClock::new(now)));
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("forecasts.parquet");
+        let error = write_forecasts(&ports, (None, None), &out).await;
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("from 2021-07-11 to 2021-08-10; pass other days with --from"),
+            "{error}"
+        );
+        assert!(!out.exists());
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use shared::{audit::AuditEntry, clock::SystemClock, event::EventId, ports::Ports
 
 use crate::{
     args::{EnvironmentArgument, TargetArguments},
-    support::{decision, stdout},
+    support::{decision, progress, stdout},
 };
 
 /// Options of `registry-unlock`.
@@ -61,7 +61,8 @@ pub(crate) async fn command(arguments: UnlockArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment.name).await?;
+    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment.name);
+    let unlocked = progress::noting("breaking the lock", unlocked).await?;
     stdout::print(&unlocked, arguments.json)
 }
 

@@ -1,6 +1,11 @@
 //! Progress of long operations: a bar on a terminal, a few plain lines otherwise.
 
-use std::{io::IsTerminal, pin::pin, time::Duration};
+use std::{
+    io::IsTerminal,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,21 +20,17 @@ const LINES: u64 = 4;
 /// Runs an operation that has no steps to count. If it takes longer than a second, says on standard
 /// error what it does: with a spinner on a terminal, and with a plain line otherwise.
 ///
-/// `operation` is a phrase such as `registering the model`.
+/// `operation` is a phrase such as `registering the model`. The work may block its thread. It must
+/// not report progress itself, because two bars would share a line.
 pub(crate) async fn noting<T>(operation: &str, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    if let Ok(done) = tokio::time::timeout(LONGEST_SILENCE, &mut work).await {
-        return done;
-    }
-    if !std::io::stderr().is_terminal() {
-        stdout::print_line(&format!("{operation} …"), true);
-        return work.await;
-    }
-    let spinner = ProgressBar::new_spinner().with_message(operation.to_owned());
-    spinner.enable_steady_tick(Duration::from_millis(200));
-    let done = work.await;
-    spinner.finish_and_clear();
-    done
+    let _notice = Notice::start(operation);
+    work.await
+}
+
+/// Runs work that is not asynchronous, and says what it does as [`noting`] does.
+pub(crate) fn noting_here<T>(operation: &str, work: impl FnOnce() -> T) -> T {
+    let _notice = Notice::start(operation);
+    work()
 }
 
 /// Runs work that blocks its thread on another one, and says what it does as [`noting`] does.
@@ -38,6 +39,55 @@ pub(crate) async fn noting_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     noting(operation, joined(tokio::task::spawn_blocking(work))).await
+}
+
+/// Says what an operation does if it takes longer than a second, until it is dropped.
+///
+/// A thread of its own waits for that second, so that work which blocks its thread is noted too.
+struct Notice {
+    /// Dropped at the end of the operation. Nothing is sent.
+    running: Option<mpsc::Sender<()>>,
+    teller: Option<JoinHandle<()>>,
+}
+
+impl Notice {
+    fn start(operation: &str) -> Self {
+        let operation = operation.to_owned();
+        let (running, ended) = mpsc::channel();
+        let tell = move || tell(operation, &ended);
+        // Without a thread, the operation is silent.
+        let teller = thread::Builder::new().name("notice".to_owned()).spawn(tell);
+        Self {
+            running: Some(running),
+            teller: teller.ok(),
+        }
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        drop(self.running.take());
+        if let Some(teller) = self.teller.take() {
+            // The spinner is gone before the next output. Its panic must not end the operation.
+            drop(teller.join());
+        }
+    }
+}
+
+/// Says what an operation does, unless it ends within a second.
+fn tell(operation: String, ended: &mpsc::Receiver<()>) {
+    if ended.recv_timeout(LONGEST_SILENCE) != Err(RecvTimeoutError::Timeout) {
+        return;
+    }
+    if !std::io::stderr().is_terminal() {
+        stdout::print_line(&format!("{operation} …"), true);
+        return;
+    }
+    let spinner = ProgressBar::new_spinner().with_message(operation);
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    // Returns an error at the end of the operation, because nothing is sent.
+    let _ = ended.recv();
+    spinner.finish_and_clear();
 }
 
 /// The progress of an operation.
@@ -159,6 +209,19 @@ mod tests {
         };
         assert_eq!(noting("waiting", slow).await, 2);
         assert_eq!(noting_blocking("waiting", || 3).await, 3);
+        assert_eq!(noting_here("waiting", || 4), 4);
+    }
+
+    /// The thread tells what the operation does while the operation blocks its own, and ends with
+    /// it.
+    #[test]
+    fn notice_ends_with_its_operation() {
+        for silence in [Duration::ZERO, LONGEST_SILENCE + Duration::from_millis(100)] {
+            let mut notice = Notice::start("waiting");
+            thread::sleep(silence);
+            drop(notice.running.take());
+            notice.teller.take().unwrap().join().unwrap();
+        }
     }
 
     #[test]

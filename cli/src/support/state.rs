@@ -15,7 +15,7 @@ use shared::{
     store::{FileStore, Store},
 };
 
-use super::last_run;
+use super::{last_run, progress};
 use crate::args::TargetArguments;
 
 /// The folder of a local state.
@@ -138,7 +138,8 @@ impl TargetArguments {
             PortAddresses::read(&ProcessVariables)?,
             CloudSettings::read(&ProcessVariables)?,
         );
-        Ok(runtime::open(&addresses, &cloud, clock).await?)
+        let opened = runtime::open(&addresses, &cloud, clock);
+        Ok(progress::noting("connecting to the services", opened).await?)
     }
 
     /// Returns the location of the model registry, for messages.

@@ -207,11 +207,14 @@ impl Policy {
     /// `live` is `None` if the week has no forecasts to compare with counts.
     pub fn judge_week(&self, drifted_share: Option<f64>, live: Option<LiveError>) -> WeekVerdict {
         let dataset_drift = drifted_share.is_some_and(|share| share >= self.drift_share);
-        let is_above =
-            |tolerance: f64| live.is_some_and(|live| live.mae > live.test_mae * (1.0 + tolerance));
+        let limits = live.map(|live| self.live_limits(live));
+        let is_above = |limit: fn(&LiveLimits) -> f64| {
+            let pair = live.zip(limits);
+            pair.is_some_and(|(live, limits)| live.mae > limit(&limits))
+        };
         let (worse, major) = (
-            is_above(self.live_mae_tolerance),
-            is_above(self.live_mae_major),
+            is_above(|limits| limits.alarm),
+            is_above(|limits| limits.major),
         );
         let drift = match drifted_share {
             Some(share) => format!(
@@ -221,12 +224,12 @@ impl Policy {
             ),
             None => "judged by the live error only: no column has values on both sides".to_owned(),
         };
-        let error = match live {
-            Some(LiveError { mae, test_mae }) => format!(
+        let error = match live.zip(limits) {
+            Some((LiveError { mae, test_mae }, limits)) => format!(
                 "live MAE {mae:.1} is {} the champion's {test_mae:.1} on the fixed test set (alarm from {:.1}, major drift from {:.1})",
                 verdict::relation(metrics::improvement(test_mae, mae)),
-                test_mae * (1.0 + self.live_mae_tolerance),
-                test_mae * (1.0 + self.live_mae_major)
+                limits.alarm,
+                limits.major
             ),
             None => "no forecasts to compare with counts".to_owned(),
         };
@@ -235,6 +238,15 @@ impl Policy {
             fine_tune: dataset_drift || worse,
             major,
             reason: format!("{drift}; {error}"),
+            live_mae_limits: limits,
+        }
+    }
+
+    /// Returns the limits of the live MAE of a champion.
+    fn live_limits(&self, live: LiveError) -> LiveLimits {
+        LiveLimits {
+            alarm: live.test_mae * (1.0 + self.live_mae_tolerance),
+            major: live.test_mae * (1.0 + self.live_mae_major),
         }
     }
 }
@@ -279,6 +291,15 @@ pub struct LiveError {
     pub test_mae: f64,
 }
 
+/// The limits of a week's live MAE, in bicycles per hour.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveLimits {
+    /// The MAE above which the champion is fine-tuned.
+    pub alarm: f64,
+    /// The MAE above which the drift is major.
+    pub major: f64,
+}
+
 /// The verdict on a week, returned by [`Policy::judge_week`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WeekVerdict {
@@ -290,6 +311,10 @@ pub struct WeekVerdict {
     pub major: bool,
     /// The reason, with metrics and limits.
     pub reason: String,
+    /// The limits of the live MAE; `None` without forecasts to compare with counts. Verdicts
+    /// written before this field existed have none.
+    #[serde(default)]
+    pub live_mae_limits: Option<LiveLimits>,
 }
 
 /// The error for an unusable policy.

@@ -206,6 +206,7 @@ async fn drift_report_is_read() {
         (verdict.dataset_drift, verdict.fine_tune, verdict.major),
         (true, true, false)
     );
+    assert_eq!(verdict.live_mae_limits, None);
 }
 
 #[tokio::test]

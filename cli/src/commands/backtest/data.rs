@@ -22,6 +22,7 @@ use crate::{
     commands::train::{self, TrainingData},
     support::{
         data_file::{self, Loaded},
+        progress,
         tracks::Seed,
     },
 };
@@ -163,7 +164,8 @@ pub struct ChampionReport {
 }
 
 async fn load(path: &str, rejects: &Path) -> anyhow::Result<Loaded> {
-    data_file::load(path, &rejects.join("rejects.csv")).await
+    let rejects = rejects.join("rejects.csv");
+    progress::noting("reading the counts", data_file::load(path, &rejects)).await
 }
 
 fn loaded(counts: Counts, source: Source) -> Loaded {

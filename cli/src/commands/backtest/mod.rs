@@ -36,7 +36,7 @@ use self::{
 use crate::support::{
     data_file,
     output::OutputFile,
-    progress::Progress,
+    progress::{self, Progress},
     stdout,
     tracks::{LiveRows, Plan, Played, RULES, play},
 };
@@ -163,11 +163,15 @@ pub async fn backtest(plan: &BacktestPlan) -> anyhow::Result<BacktestReport> {
         .collect();
     let played = play_all(plans, &plan.rules).await?;
     let Champion { model, report, .. } = champion;
-    let scores = Scores::new(Arc::clone(&rows), &model, &played)?;
-    let mut tracks = Vec::new();
-    for (fine_tune, played) in plan.fine_tunes.iter().zip(played) {
-        tracks.extend(score_tracks(&scores, played, &strategy_of(fine_tune)).await?);
-    }
+    let scoring = async {
+        let scores = Scores::new(Arc::clone(&rows), &model, &played)?;
+        let mut tracks = Vec::new();
+        for (fine_tune, played) in plan.fine_tunes.iter().zip(played) {
+            tracks.extend(score_tracks(&scores, played, &strategy_of(fine_tune)).await?);
+        }
+        anyhow::Ok((scores, tracks))
+    };
+    let (scores, mut tracks) = progress::noting("scoring the tracks", scoring).await?;
     let order = |track: &TrackReport| plan.rules.iter().position(|rule| *rule == track.policy);
     // Stable: the strategies of a rule stay in their order.
     tracks.sort_by_key(order);

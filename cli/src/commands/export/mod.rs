@@ -27,7 +27,10 @@ use shared::{clock::SystemClock, ports::Ports, warehouse::ExportFormat};
 pub use arguments::{ExportArguments, FormatArgument};
 pub use report::{ExportReport, ExportedFile};
 
-use crate::support::{progress::Progress, stdout};
+use crate::support::{
+    progress::{self, Progress},
+    stdout,
+};
 
 /// The days to export and the output folder.
 #[derive(Clone, Debug)]
@@ -97,8 +100,8 @@ pub async fn export(ports: &Ports, plan: &ExportPlan) -> anyhow::Result<ExportRe
     }
     let tables = ports
         .warehouse
-        .table_versions(month_of(first).0, month_of(last).1)
-        .await?;
+        .table_versions(month_of(first).0, month_of(last).1);
+    let tables = progress::noting("listing the daily tables", tables).await?;
     let months = Month::of_range(&tables, (first, last), yesterday);
     let mut files = Files::open(&plan.out)?;
     let mut report = ExportReport::new(&plan.out, (first, last));

@@ -22,7 +22,11 @@ use tables::Union;
 pub use arguments::MergeArguments;
 pub use report::{MergeReport, SourceReport};
 
-use crate::support::{data_file, progress::Progress, stdout};
+use crate::support::{
+    data_file,
+    progress::{self, Progress},
+    stdout,
+};
 
 /// The inputs and outputs of a merge.
 #[derive(Clone, Debug)]
@@ -72,7 +76,9 @@ async fn plan(arguments: MergeArguments) -> anyhow::Result<MergePlan> {
             for read in [&baseline].into_iter().chain(&bq_export) {
                 inputs::refuse_same_file(&test_rejects, "an input of the merge", read)?;
             }
-            let (period, rejected) = test_period(&path, &test_rejects).await?;
+            let read = test_period(&path, &test_rejects);
+            let read = progress::noting("reading the fixed test set", read).await;
+            let (period, rejected) = read?;
             (Some(period), rejected)
         }
         None => (None, 0),

@@ -25,7 +25,7 @@ pub use report::RetrainReport;
 
 use crate::{
     commands::train::refuse_missing_device,
-    support::{state::State, stdout},
+    support::{progress, state::State, stdout},
 };
 
 /// Runs the command.
@@ -67,7 +67,11 @@ pub async fn status(ports: &Ports, state: &State, request: &Request) -> anyhow::
             refuse_other_request(request, journal.plan())?;
             (journal.plan().clone(), journal.done().clone())
         }
-        None => (Plan::make(ports, request).await?, Done::default()),
+        None => {
+            let plan = Plan::make(ports, request);
+            let plan = progress::noting("reading the daily tables", plan).await?;
+            (plan, Done::default())
+        }
     };
     Ok(PlanStatus { plan, done, folder })
 }
@@ -118,11 +122,13 @@ pub async fn retrain(
     if is_better {
         promote(&mut journal, ports, &plan, &comparison, &train).await?;
         let publish = steps::publish(ports, &plan, &comparison, &train);
+        let publish = progress::noting("publishing the baseline", publish);
         journal
             .step("publish", |done| &mut done.publish, publish)
             .await?;
     }
     let record = steps::record(ports, &plan, &comparison, &train, &request.environment);
+    let record = progress::noting("recording the decision", record);
     let event_id = journal
         .step("record", |done| &mut done.record, record)
         .await?;
@@ -172,7 +178,8 @@ async fn promote(
     if journal.done().promote.is_some() {
         return Ok(());
     }
-    let promoted = steps::promote(ports, plan, comparison, train).await;
+    let promoted = steps::promote(ports, plan, comparison, train);
+    let promoted = progress::noting("changing the champion", promoted).await;
     if let Err(PromotionError::OtherChampion(_)) = promoted {
         journal.forget_comparison()?;
     }

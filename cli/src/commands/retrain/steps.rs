@@ -81,10 +81,13 @@ pub(super) async fn merge(
         .context("the merge task did not complete")??;
     let files = [&baseline_file].into_iter().chain(&export.files);
     let rows = merged.sources.iter().map(|source| source.rows);
-    let sources = files
-        .zip(rows)
-        .map(|(path, rows)| source(path, rows))
-        .collect::<anyhow::Result<_>>()?;
+    let sources = || {
+        files
+            .zip(rows)
+            .map(|(path, rows)| source(path, rows))
+            .collect::<anyhow::Result<_>>()
+    };
+    let sources = progress::noting_here("computing the checksums of the files", sources)?;
     Ok(Merged::of(merged, file, sources))
 }
 
@@ -141,11 +144,15 @@ pub(super) async fn compare(
         true,
     )
     .await?;
-    let folder = ports.registry.version(champion).await?.run.artifacts;
-    let before = Predecessor::load(ports, &folder, &plan.baseline.test).await?;
-    let after =
-        Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All).await?;
-    Comparison::of((champion, &before), &after, &data.fixed_test().frame)
+    let comparison = async {
+        let folder = ports.registry.version(champion).await?.run.artifacts;
+        let before = Predecessor::load(ports, &folder, &plan.baseline.test).await?;
+        let after =
+            Model::load_version(&ports.store, &*ports.registry, fitted.version, Threads::All)
+                .await?;
+        Comparison::of((champion, &before), &after, &data.fixed_test().frame)
+    };
+    progress::noting("comparing the models on the fixed test set", comparison).await
 }
 
 /// Promotes the new model, if the champion is still the version of the comparison.

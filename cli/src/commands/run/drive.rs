@@ -40,9 +40,9 @@ impl Live {
     pub(crate) async fn load(inputs: &Inputs, state: &State) -> anyhow::Result<Self> {
         let load = async |path: &str, name: &str| {
             let rejects = state.folder().join("rejects").join(format!("{name}.csv"));
-            data_file::load(path, &rejects)
-                .await
-                .map(|loaded| loaded.counts)
+            let loaded = data_file::load(path, &rejects);
+            let loaded = progress::noting("reading the counts", loaded).await;
+            loaded.map(|loaded| loaded.counts)
         };
         let counts = load(&inputs.live, "live").await?;
         let (first, last) = counts

@@ -32,7 +32,7 @@ use crate::{
     },
     support::{
         exit::{self, Failure},
-        last_run,
+        last_run, progress,
         sample_data::Settings,
         state::State,
         stdout,
@@ -50,7 +50,8 @@ pub(crate) async fn command(arguments: RunArguments) -> anyhow::Result<()> {
     ];
     let folder = arguments.states.join("sample-data");
     let inputs = Inputs::choose(paths, (&Settings::default(), &folder), &mut print_line)?;
-    let name = inputs.state_name(&arguments.strategy)?;
+    let name = || inputs.state_name(&arguments.strategy);
+    let name = progress::noting_here("finding the state of these data", name)?;
     let state = State::at(&arguments.states.join(&name))?;
     print_line(format!("state: {}", state.folder().display()));
     let summary = play(&inputs, &state, arguments.strategy, &mut print_line).await?;
@@ -104,15 +105,18 @@ pub async fn play(
     let fine_tune = strategy.fine_tune.clone();
     let stack = LocalStack::start(state, clock, StackSettings::new(strategy, open_data)).await?;
     // The policy that does not act plays beside the stack, in memory.
-    let race = Race::start(&stack.ports, &live, &trained, &policy, fine_tune).await?;
+    let race = Race::start(&stack.ports, &live, &trained, &policy, fine_tune);
+    let race = progress::noting("copying the state for the other tracks", race).await?;
     let mut drive = Drive::new(&stack, simulated, live, &trained, policy).await?;
-    drive.seed_history().await?;
+    progress::noting("writing the history", drive.seed_history()).await?;
     let weeks = drive.run_live_data(print_line).await?;
     // The functions wrote the page after the last decision. Days were ingested since.
-    if let Err(error) = report::write_page(&stack.ports, Page::Index).await {
+    let written = report::write_page(&stack.ports, Page::Index);
+    if let Err(error) = progress::noting("making the page", written).await {
         tracing::warn!(error = %exit::text_of(&error), "cannot write page");
     }
     let dead_letters = LocalStack::dead_letters(state).await?;
-    let tracks = race.finish(&stack.ports, &weeks).await?;
+    let tracks = race.finish(&stack.ports, &weeks);
+    let tracks = progress::noting("finishing the other tracks", tracks).await?;
     Summary::store(&*stack.ports.store, trained, weeks, tracks, dead_letters).await
 }

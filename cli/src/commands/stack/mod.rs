@@ -35,6 +35,7 @@ use crate::{
     support::{
         data_file,
         embedded_bus::{DeliveryPolicy, EmbeddedBus, Subscription},
+        progress,
         state::State,
         stop::StopSignals,
     },
@@ -250,7 +251,8 @@ pub(crate) async fn open_data(
     match (arguments.live_path, arguments.open_data_url) {
         (Some(path), None) => {
             let rejects = state.folder().join("rejects").join("live.csv");
-            let live = data_file::load_file(&path, &rejects)?.counts;
+            let loaded = || data_file::load_file(&path, &rejects);
+            let live = progress::noting_here("reading the live data", loaded)?.counts;
             let server = OpenDataServer::start(live, clock).await?;
             let client = Arc::new(ExploreClient::new(server.base().clone()));
             Ok(OpenDataSource {

@@ -55,7 +55,8 @@ impl TrainingData {
         origin: Option<Origin>,
         allow_overlap: bool,
     ) -> anyhow::Result<(Self, Uploads)> {
-        let (train, test) = load_both(paths, rejects).await?;
+        let read = load_both(paths, rejects);
+        let (train, test) = progress::noting("reading the data sets", read).await?;
         refuse_overlap(&train.counts, &test.counts)?;
         let in_use = baseline::published(store)
             .await?

@@ -51,7 +51,7 @@ pub(crate) fn fit_and_score(
     started_at: Timestamp,
 ) -> anyhow::Result<Scored> {
     let spec = FeatureSpec::for_counters(data.train.counts.counters());
-    let frame = data.frame(&spec);
+    let frame = progress::noting_here("building the features", || data.frame(&spec));
     let empty_columns = empty_columns(&frame);
     if !empty_columns.is_empty() {
         tracing::warn!(
@@ -63,7 +63,9 @@ pub(crate) fn fit_and_score(
     let model = model.with_baseline(Some(data.train_data.clone()));
     // The frame is large, and the scores do not need it.
     drop(frame);
-    let (model, tested) = model.scored_on(&fixed_test)?;
+    let scoring = "scoring the model on the fixed test set";
+    let scored = progress::noting_here(scoring, || model.scored_on(&fixed_test));
+    let (model, tested) = scored?;
     Ok(Scored {
         started_at,
         model,

@@ -124,7 +124,8 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     let started_at = ports.clock.now();
     refuse_missing_device(&plan.recipe)?;
     let paths = (plan.train_path.as_str(), plan.test_path.as_str());
-    let is_first = first::is_needed(&*ports.registry).await?;
+    let is_first = first::is_needed(&*ports.registry);
+    let is_first = progress::noting("reading the registry", is_first).await?;
     let rejects = state.folder().join("rejects");
     let read = TrainingData::read(paths, &rejects, &*ports.store, None, plan.allow.overlap);
     let (data, uploads) = read.await?;
@@ -134,14 +135,17 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     }
     let origin = (plan.data_source, "bike-traffic train");
     let trained = register(ports, &data, &plan.recipe, origin, scored).await?;
-    let report = publish_and_report(ports, &data, &trained).await?;
-    let promotion = promote_if_better(ports, &trained).await?;
+    let report = publish_and_report(ports, &data, &trained);
+    let report = progress::noting("summarizing the training", report).await?;
+    let promotion = promote_if_better(ports, &trained);
+    let promotion = progress::noting("comparing with the champion", promotion).await?;
     let report = report.with_outcome(
         trained.version,
         promotion,
         ports.store.address_of(&trained.run.artifacts),
     );
-    let recorded = record::record(ports, &trained, promotion, &plan.environment).await;
+    let recorded = record::record(ports, &trained, promotion, &plan.environment);
+    let recorded = progress::noting("recording the decision", recorded).await;
     if let (Err(error), true) = (&recorded, report.is_promoted()) {
         let error = exit::text_of(error);
         tracing::warn!(error, "version promoted, but its audit row is missing");

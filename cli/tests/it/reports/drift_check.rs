@@ -6,7 +6,7 @@ use forecasting::{
     coverage::Coverage,
     drift::{ColumnDrift, DatasetDrift, Method},
     metrics::Scores,
-    policy::WeekVerdict,
+    policy::{LiveLimits, WeekVerdict},
 };
 use shared::registry::Version;
 
@@ -89,6 +89,10 @@ fn drift_check() {
             reason: "40 % of the columns drifted (alarm from 50 %); live MAE 20.5 is 46.4 % higher than \
                      the champion's 14.0 on the fixed test set (alarm from 15.4, major drift from 18.2)"
                 .to_owned(),
+            live_mae_limits: Some(LiveLimits {
+                alarm: 15.4,
+                major: 18.2,
+            }),
         },
         started_at: None,
         program: None,

@@ -166,6 +166,24 @@ fn reason_of_a_week_names_the_limits_as_numbers() {
 }
 
 #[test]
+fn verdict_has_the_limits_of_its_policy() {
+    let policy: Policy = r#"{"live_mae_tolerance":0.25,"live_mae_major":0.5}"#
+        .parse()
+        .unwrap();
+    let live = LiveError {
+        mae: 12.0,
+        test_mae: 16.0,
+    };
+    let verdict = policy.judge_week(Some(0.6), Some(live));
+    let expected = LiveLimits {
+        alarm: 20.0,
+        major: 24.0,
+    };
+    assert_eq!(verdict.live_mae_limits, Some(expected));
+    assert_eq!(policy.judge_week(Some(0.6), None).live_mae_limits, None);
+}
+
+#[test]
 fn fixed_test_rule_requires_more_than_five_percent() {
     let policy = Policy::default();
     for (challenger, expected) in [(9.49, true), (9.5, false), (9.6, false), (f64::NAN, false)] {

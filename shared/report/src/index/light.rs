@@ -9,7 +9,7 @@ use shared::{
 };
 
 use super::{calendar::is_dead_letter, champions::Champions, counters::OddCounter, words::instant};
-use crate::text;
+use crate::{state::week_of, text};
 
 /// The time without an ingested day from which on the forecast becomes stale, as in the alert.
 const NO_INGEST: SignedDuration = SignedDuration::from_hours(36);
@@ -227,9 +227,10 @@ impl Facts<'_> {
             return None;
         }
         let target = self.target;
-        let report = last.entry.detail.get("report");
-        let report = report.and_then(|report| report.as_str());
-        let read = report.map(|report| format!("bike-traffic report{target} # reads {report}"));
+        let week = week_of(&last.event_id, &last.entry);
+        let read = week.map(|week| {
+            format!("bike-traffic report{target} --week {week} --out week.html --open")
+        });
         let retrain = [
             format!("bike-traffic retrain --quarterly{target} --dry-run"),
             format!("bike-traffic retrain --quarterly{target}"),

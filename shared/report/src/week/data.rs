@@ -196,8 +196,8 @@ impl Step {
 pub struct TestScores {
     /// Those of the champion.
     pub champion: Scores,
-    /// Those of the seasonal naive forecast.
-    pub seasonal_naive: Option<Scores>,
+    /// The mean absolute error of the seasonal naive forecast, in bicycles per hour.
+    pub seasonal_naive_mae: Option<f64>,
 }
 
 /// The training of a challenger.

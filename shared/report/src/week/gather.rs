@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use forecasting::time::{Day, Week};
+use forecasting::{
+    metrics::Scores,
+    time::{Day, Week},
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,9 +105,14 @@ impl WeekPage {
             }
             None => None,
         };
+        let champion = report.champion.version;
+        let test = match test_scores(store, evaluation.as_ref(), champion, week).await? {
+            Some(scores) => Some(scores),
+            None => scores_of_training(store, registry, champion).await?,
+        };
         Ok(Self {
             week,
-            test: test_scores(store, evaluation.as_ref(), report.champion.version, week).await?,
+            test,
             marks: marks(&log, week),
             last_step: steps(&log, week).last().map(|row| Step::of(row)),
             days: days(&log, (first, last)),
@@ -209,8 +217,36 @@ fn scores_of(evaluation: &Evaluation, version: Version) -> Option<TestScores> {
     let (_, champion) = scored.into_iter().find(|(scored, _)| *scored == version)?;
     Some(TestScores {
         champion,
-        seasonal_naive: pair.seasonal_naive,
+        seasonal_naive_mae: pair.seasonal_naive.map(|naive| naive.mae),
     })
+}
+
+/// The part of a model card that the page shows.
+#[derive(Deserialize)]
+struct ScoredCard {
+    #[serde(default)]
+    test_scores: Option<Scores>,
+}
+
+/// Returns the scores of a champion that no evaluation has scored yet, from its training.
+async fn scores_of_training(
+    store: &dyn Store,
+    registry: &dyn Registry,
+    champion: Version,
+) -> Result<Option<TestScores>, GatherError> {
+    let Some(version) = registered(registry, champion).await? else {
+        return Ok(None);
+    };
+    let run = version.run;
+    let card = match read_json::<ScoredCard>(store, &run.artifacts.join("card.json")).await {
+        Ok((card, _)) => card,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(card.test_scores.map(|champion| TestScores {
+        champion,
+        seasonal_naive_mae: run.metrics.get("test_mae_naive").copied(),
+    }))
 }
 
 /// Returns a version with its run, or `None` if it was deleted.

@@ -61,12 +61,12 @@ fn heading(cells: &[Cell]) -> String {
         );
     }
     format!(
-        "The forecasts were most too {} on {} from {} to {} h, by {} and counter",
-        if mean > 0.0 { "high" } else { "low" },
+        "The largest deviation was on {} from {} to {} h: {} and counter too {}",
         text::WEEKDAYS[block.weekday],
         block.from,
         block.from + block.hours,
-        text::per_hour(mean.abs())
+        text::per_hour(mean.abs()),
+        if mean > 0.0 { "high" } else { "low" }
     )
 }
 

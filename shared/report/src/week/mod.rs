@@ -12,6 +12,7 @@ mod map;
 mod models;
 mod numbers;
 mod quality;
+mod standing;
 mod traffic;
 mod trend;
 mod verdict;
@@ -25,7 +26,7 @@ pub use data::{
 };
 pub use gather::GatherError;
 
-use self::verdict::{NOTABLE_BIAS, Standing};
+use self::{standing::Standing, verdict::NOTABLE_BIAS};
 use crate::{
     html::{Markup, plain},
     page::{Page, link},

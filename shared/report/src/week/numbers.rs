@@ -78,8 +78,8 @@ pub(super) fn key_numbers(page: &WeekPage, is_too_high: bool, notable_bias: f64)
     let share = Compared::of(page, |report| report.live?.share, |test| test.share);
     let mut gain = Compared::of(page, gain, |_| None);
     gain.test = page.test.and_then(|test| {
-        let naive = test.seasonal_naive?;
-        Some(1.0 - test.champion.mae / naive.mae)
+        let naive = test.seasonal_naive_mae.filter(|mae| *mae > 0.0)?;
+        Some(1.0 - test.champion.mae / naive)
     });
     let is_no_gain = gain.week.is_some_and(|gain| gain < 0.0);
     let numbers: Markup = [

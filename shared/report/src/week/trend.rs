@@ -3,7 +3,7 @@
 use forecasting::time::Week;
 use shared::week_report::WeekReport;
 
-use super::{MarkKind, WeekPage, numbers, verdict};
+use super::{MarkKind, WeekPage, numbers, standing};
 use crate::{
     html::{Element, Markup, Table, element},
     page,
@@ -74,7 +74,7 @@ pub(super) fn section(page: &WeekPage) -> Markup {
     let points = points(page);
     let judged = points.iter().filter(|point| point.mae().is_some()).count();
     let heading = heading(&points);
-    let how = "Mean absolute error of the published forecasts, in bicycles an hour. ▲ another version became \
+    let how = "Mean absolute error of the published forecasts, in bicycles an hour. ▲ a version became \
                champion, ✕ a challenger was not better, ▼ rolled back.";
     if judged == 0 {
         let note = element(
@@ -141,7 +141,7 @@ fn heading(points: &[Point<'_>]) -> String {
 }
 
 fn main_chart(page: &WeekPage, points: &[Point<'_>], heading: &str) -> Markup {
-    let limits = verdict::limits(&page.report.verdict.reason);
+    let limits = standing::limits(&page.report.verdict);
     let test = page.report.champion.test_mae;
     let values = points
         .iter()
@@ -274,7 +274,7 @@ fn add_names(
     }
 }
 
-/// Returns a small chart of one number, with the value of the last week.
+/// Returns a small chart of one share, with the value of the last week.
 fn small(
     id: &'static str,
     name: &str,
@@ -303,7 +303,12 @@ fn small(
     for tick in labelled {
         let class = if tick == 0.0 { "grid zero" } else { "grid" };
         chart.add(rule(class, scale.y(tick)));
-        chart.add(label("tick end", (0.0, scale.y(tick) + 4.0), format(tick)).attr("dx", -8));
+        let name = if tick == 0.0 {
+            "0 %".to_owned()
+        } else {
+            format(tick)
+        };
+        chart.add(label("tick end", (0.0, scale.y(tick) + 4.0), name).attr("dx", -8));
     }
     let mut curves = Curves::new(points.len() as f64 * WEEK, SMALL.1);
     let x = |at: usize| at as f64 + 0.5;

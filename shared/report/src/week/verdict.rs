@@ -2,7 +2,10 @@
 
 use shared::event::Function;
 
-use super::{BandSource, Step, WeekPage};
+use super::{
+    BandSource, Step, WeekPage,
+    standing::{Standing, limits},
+};
 use crate::{
     html::{Element, Markup, element, folded, plain},
     page, reason, text,
@@ -14,47 +17,6 @@ pub(super) const NOTABLE_BIAS: f64 = 0.1;
 const EQUAL: f64 = 0.005;
 /// The largest number of names in a sentence.
 const NAMES: usize = 4;
-
-/// The quality of the forecasts, by the rules of the training strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// No forecast has a count.
-    Unknown,
-    /// The MAE is below the limit.
-    Good,
-    /// The MAE is above the limit of fine-tuning.
-    Worse,
-    /// The MAE is above the limit of major drift.
-    Major,
-}
-
-impl Standing {
-    pub(super) fn of(page: &WeekPage) -> Self {
-        let verdict = &page.report.verdict;
-        let Some(live) = page.report.live else {
-            return Self::Unknown;
-        };
-        let is_above = limits(&verdict.reason).map_or(
-            // Without the limits, fine-tuning without drift says as much.
-            verdict.fine_tune && !verdict.dataset_drift,
-            |(alarm, _)| live.mae > alarm,
-        );
-        match (verdict.major, is_above) {
-            (true, _) => Self::Major,
-            (false, true) => Self::Worse,
-            (false, false) => Self::Good,
-        }
-    }
-}
-
-/// Returns the limits of the live MAE that the reason of a verdict names: that of fine-tuning and
-/// that of major drift.
-pub(super) fn limits(reason: &str) -> Option<(f64, f64)> {
-    let (before, after) = reason.split_once(", major drift from ")?;
-    let (_, alarm) = before.rsplit_once("(alarm from ")?;
-    let (major, _) = after.split_once(')')?;
-    Some((alarm.parse().ok()?, major.parse().ok()?))
-}
 
 /// Returns the verdict: the forecast, the drift, and what followed.
 pub(super) fn heading(page: &WeekPage) -> String {
@@ -193,7 +155,7 @@ fn quality(page: &WeekPage) -> Vec<String> {
         Standing::Major => "No, by far: it missed",
         Standing::Good | Standing::Unknown => "Yes: it missed",
     };
-    let limit = limits(&report.verdict.reason)
+    let limit = limits(&report.verdict)
         .map(|(alarm, major)| {
             format!(
                 "; up to {} is allowed, and from {} on the champion must be retrained",
@@ -233,7 +195,7 @@ fn quality(page: &WeekPage) -> Vec<String> {
     }
     if let Some(interval) = report.accuracy.and_then(|accuracy| accuracy.interval_80) {
         sentences.push(format!(
-            "Its 80 % intervals held {} of the counts.",
+            "Its 80 % intervals held {} of the counts; 80 % is the aim.",
             text::percent(interval.share)
         ));
     }

@@ -210,6 +210,10 @@ impl Sample {
             live.remove("bias");
             live.remove("share");
         }
+        if self.is_older {
+            let verdict = report["verdict"].as_object_mut().unwrap();
+            verdict.remove("live_mae_limits");
+        }
         let path = week_report::path(week);
         write_json(&*ports.store, &path, &report, Condition::Always)
             .await

@@ -8,14 +8,14 @@ use shared::{
     audit::AuditEntry,
     event::{EventId, Function},
     ports::Ports,
-    registry::Version,
+    registry::{Run, Version},
     store::{Condition, write_json},
     week_report,
 };
 
 use crate::{
     markup::{Node, parse},
-    sample::{FULL, Fate, Sample, record, week},
+    sample::{FULL, Fate, Sample, record, scores, week},
 };
 
 /// The samples, with the names of their pages.
@@ -349,4 +349,29 @@ async fn page_of_two_counters_is_unchanged() {
     let (_, body) = rest.split_once("</style>").unwrap();
     let page = format!("{head}{body}").replace("><", ">\n<");
     insta::assert_snapshot!("page_of_two_counters", page);
+}
+
+/// The card of a champion has the scores of its training. The first weeks have no evaluation.
+#[tokio::test]
+async fn scores_on_the_fixed_test_set_come_from_the_card_without_an_evaluation() {
+    let sample = Sample {
+        earlier: 0,
+        counters: 3,
+        fate: Fate::NoChallenger,
+        ..FULL
+    };
+    let ports = sample.ports().await;
+    assert_eq!(gathered(&ports).await.test, None);
+    let mut run = Run::new("champion-1".parse().unwrap(), week().first_day().at(0));
+    run.metrics.insert("test_mae_naive".to_owned(), 22.0);
+    ports.registry.register(&run).await.unwrap();
+    assert_eq!(gathered(&ports).await.test, None);
+    let card = json!({ "model_type": "xgboost", "test_scores": scores(15.5, -3.0) });
+    let path = run.artifacts.join("card.json");
+    write_json(&*ports.store, &path, &card, Condition::Always)
+        .await
+        .unwrap();
+    let test = gathered(&ports).await.test.unwrap();
+    assert_eq!((test.champion.mae, test.champion.bias), (15.5, Some(-3.0)));
+    assert_eq!(test.seasonal_naive_mae, Some(22.0));
 }

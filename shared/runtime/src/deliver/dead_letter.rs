@@ -104,7 +104,8 @@ impl<H: Handler> Service<H> {
         match self.while_renewing(fence, work).await {
             Ok((reason, entry)) => {
                 let event_id = &context.event_id;
-                let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason);
+                let store = &*self.ports.store;
+                let new = Notification::of_dead_letter(H::FUNCTION, event_id, &reason, store);
                 let without_lease = Context {
                     fence: Fence::default(),
                     ..context.clone()

@@ -65,6 +65,8 @@ async fn new_dead_letter_is_announced_once() {
         format!("bike-traffic dev, {DAYS_ID}: ingest rejected the message, it is a dead letter")
     );
     assert_eq!(notification.reason, "cannot ingest the day: the cause");
+    let page = notification.page.as_deref().unwrap();
+    assert!(page.ends_with("/reports/index.html"), "{page}");
 
     // A replay removes the dead letter, so the second failure creates a new one.
     assert_eq!(service.push_republished(DAYS, "7").await, DONE);

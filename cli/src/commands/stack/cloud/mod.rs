@@ -124,7 +124,8 @@ async fn run(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let delivery = Delivery::quick();
     set_up(emulators, &BTreeMap::new(), delivery).await?;
-    let ports = runtime::open(&emulators.addresses, &emulators.cloud, Arc::clone(&clock)).await?;
+    let ports = runtime::open(&emulators.addresses, &emulators.cloud, Arc::clone(&clock));
+    let ports = progress::noting("connecting to the emulators", ports).await?;
     say(&format!("data and logs: {}", state.folder().display()));
     let data = Data::load(arguments, state, Day::of(clock.now())).await?;
     train_champion(&ports, state, &data).await?;
@@ -132,7 +133,9 @@ async fn run(
     let variables = variables(&arguments.strategy, open_data.base())?;
     let mut endpoints = BTreeMap::new();
     for (function, program) in programs {
-        let address = children.start(*function, program, &variables).await?;
+        let address = children.start(*function, program, &variables);
+        let starting = format!("waiting until {function} listens");
+        let address = progress::noting(&starting, address).await?;
         endpoints.insert(*function, format!("http://{address}/"));
     }
     set_up(emulators, &endpoints, delivery).await?;
@@ -143,7 +146,8 @@ async fn run(
         say(&format!("{:<12} {endpoint}{log}", function.name()));
     }
     say(&format!("{:<12} {}", "pages", pages.url()));
-    if let Some(page) = ports.registry.runs_page().await? {
+    let page = progress::noting("asking MLflow for its page", ports.registry.runs_page());
+    if let Some(page) = page.await? {
         say(&format!("{:<12} {page}", "MLflow"));
     }
     let player = Player::new(&ports);
@@ -158,7 +162,7 @@ async fn run(
 /// Trains the first champion and writes the daily tables before the first week, unless there is a
 /// champion.
 async fn train_champion(ports: &Ports, state: &State, data: &Data) -> anyhow::Result<()> {
-    match champion(&*ports.registry).await {
+    match progress::noting("reading the registry", champion(&*ports.registry)).await {
         Ok(version) => {
             say(&format!("version {version} is the champion already"));
             return Ok(());

@@ -17,7 +17,10 @@ use shared::{
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{data::Data, say};
-use crate::{commands::run::WeekEntry, support::tracks::INGEST_HOUR};
+use crate::{
+    commands::run::WeekEntry,
+    support::{progress, tracks::INGEST_HOUR},
+};
 
 /// The number of daily tables that are written at the same time.
 const CONCURRENT_WRITES: usize = 4;
@@ -97,13 +100,15 @@ impl<'a> Player<'a> {
             say(&format!(
                 "{week}: ingesting and forecasting {first} to {last}"
             ));
-            next = self.ingest(next, last).await?;
+            let ingested = self.ingest(next, last);
+            next = progress::noting("ingesting and forecasting", ingested).await?;
             let request = DriftCheckRequested {
                 week: Some(week),
                 again: None,
             };
             let is_done = |log: &[AuditRow]| is_decided(log, week);
-            let log = self.publish_until(&request, is_done).await?;
+            let judged = self.publish_until(&request, is_done);
+            let log = progress::noting("judging the week, and all that follows", judged).await?;
             let champion = registry::champion(&*self.ports.registry).await?;
             let entry = WeekEntry::of_audit_log(week, &log, champion, None);
             for decision in &entry.decisions {
@@ -114,7 +119,8 @@ impl<'a> Player<'a> {
             }
         }
         if let Some(last) = data.last_day {
-            self.ingest(next, last).await?;
+            let ingested = self.ingest(next, last);
+            progress::noting("ingesting the days after the week", ingested).await?;
         }
         Ok(())
     }

@@ -30,8 +30,13 @@ pub(super) fn counters(page: &IndexPage) -> Markup {
         (silent, 0) => format!("{} silent", is_or_are(silent)),
         (silent, odd) => format!("{} silent, {odd} on an unusual level", is_or_are(silent)),
     };
+    let silence = if silent > 0 {
+        " A silent counter is forecast with 0 and is left out of nothing else."
+    } else {
+        ""
+    };
     let how = format!(
-        "Of {} with counts in the last 35 days. A silent counter is forecast with 0 and is left out of nothing else.",
+        "Of {} with counts in the last 35 days.{silence}",
         text::plural(page.counters, "counter")
     );
     if page.odd.is_empty() {

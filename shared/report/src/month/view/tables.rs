@@ -123,7 +123,12 @@ pub(super) fn lineage(page: &MonthPage) -> Markup {
             ""
         };
         let name = plain("b", format!("version {}{role}", record.version));
-        items.push(plain("li", name).child(record.trained_as.as_str()));
+        // A champion that was trained on a baseline has no strategy.
+        let trained_as = match record.base {
+            Some(_) => record.trained_as.as_str(),
+            None => "trained",
+        };
+        items.push(plain("li", name).child(trained_as));
     }
     // The last challenger of the champion that is not one of its ancestors.
     let challenger = page.versions.iter().rev().find(|record| {

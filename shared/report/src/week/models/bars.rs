@@ -8,8 +8,10 @@ use crate::{
 const ROW: f64 = 34.0;
 /// The height of the space for the name of the reference line.
 const TOP: f64 = 18.0;
-/// The share of the width that the longest bar has, so that its label fits.
+/// The share of the width that all bars have, so that their labels fit.
 const LONGEST: f64 = 0.8;
+/// The share of the width that a label needs.
+const LABEL: f64 = 0.12;
 
 /// A bar with its name and its label.
 pub(super) struct Bar {
@@ -42,13 +44,7 @@ pub(super) fn bars(
     let low = values().fold(0.0, f64::min);
     let high = values().fold(0.0, f64::max);
     let width = if high > low { high - low } else { 1.0 };
-    // Bars to the left need space for their labels as well.
-    let (left, span) = if low < 0.0 {
-        (1.0 - LONGEST, 2.0 * LONGEST - 1.0)
-    } else {
-        (0.0, LONGEST)
-    };
-    let x = |value: f64| left + (value - low) / width * span;
+    let x = |value: f64| (value - low) / width * LONGEST;
     let zero = x(0.0);
     let y = |at: usize| top + at as f64 * ROW;
     for (at, row) in rows.iter().enumerate() {
@@ -69,23 +65,38 @@ pub(super) fn bars(
         chart.add(upright("limit", x(*value), (top, height)));
         chart.add(label("t-orange end", (x(*value), 12.0), name.as_str()));
     }
-    // Labels come last, so that no line crosses them.
+    let line = reference.map(|(value, _)| x(value));
     for (at, row) in rows.iter().enumerate() {
-        chart.add(labels(row, x(row.value), y(at)));
+        chart.add(labels(row, right_of(x(row.value).max(zero), line), y(at)));
     }
     chart.figure(table)
 }
 
-/// Returns the name of a bar, above it, and its label at its end.
-fn labels(row: &Bar, end: f64, y: f64) -> Markup {
-    let (anchor, offset) = if row.value < 0.0 {
-        ("tick end", -6)
-    } else {
-        ("tick", 6)
-    };
+/// Returns the start of a label at the end of a bar: beyond the line of the reference if that would
+/// cross the label.
+fn right_of(end: f64, line: Option<f64>) -> f64 {
+    let crossing = line.filter(|line| (end..end + LABEL).contains(line));
+    crossing.unwrap_or(end)
+}
+
+/// Returns the name of a bar, above it, and its label to the right of it.
+fn labels(row: &Bar, start: f64, y: f64) -> Markup {
     [
         label("", (0.0, y + 12.0), row.name.as_str()),
-        label(anchor, (end, y + 26.0), row.label.as_str()).attr("dx", offset),
+        label("tick", (start, y + 26.0), row.label.as_str()).attr("dx", 6),
     ]
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_is_beyond_a_line_that_would_cross_it() {
+        assert_eq!(right_of(0.5, None), 0.5);
+        for (line, expected) in [(0.4, 0.5), (0.5, 0.5), (0.55, 0.55), (0.7, 0.5)] {
+            assert_eq!(right_of(0.5, Some(line)), expected, "{line}");
+        }
+    }
 }
