@@ -2,7 +2,7 @@
 
 use shared::event::Function;
 
-use super::{BandSource, Step, WeekPage};
+use super::{BandSource, Step, WeekPage, numbers};
 use crate::{
     html::{Element, Markup, element, folded, plain},
     page, reason, text,
@@ -81,7 +81,7 @@ fn forecast(page: &WeekPage) -> String {
     };
     let is_good = standing == Standing::Good;
     let mut sentence = start.to_owned();
-    if let Some(gain) = super::numbers::gain(&page.report) {
+    if let Some(gain) = numbers::gain(&page.report) {
         let link = match gain {
             gain if gain.abs() < EQUAL => "",
             gain if gain > 0.0 && is_good => "",
@@ -237,6 +237,7 @@ fn quality(page: &WeekPage) -> Vec<String> {
             text::percent(interval.share)
         ));
     }
+    sentences.extend(report.recent_intervals.iter().map(numbers::four_weeks));
     sentences
 }
 
