@@ -22,7 +22,7 @@ locals {
       function    = "predict", decision = "forecast", pattern = "^([0-9]+) forecasts of", label = {}
     }
     interval_coverage = {
-      description = "Share of counts in the forecast intervals of a week, in percent; absent if it is as expected"
+      description = "Share of counts in the forecast intervals of four weeks, in percent; absent if it is as expected"
       function    = "drift-check", decision = "", pattern = "intervals contain ([0-9.]+) % of"
       label       = { interval = "the (80|95) % intervals contain" }
     }
@@ -46,10 +46,10 @@ locals {
 
   # Alerts on the mean of a week or day. A ratio compares with the mean of another metric.
   quality_limits = {
-    "the forecasts of a week are worse than the seasonal naive"             = { metric = "live_mae", ratio_to = "seasonal_naive_mae", comparison = "COMPARISON_GT", threshold = 1 }
-    "the forecasts of a week are too high or too low by 20 % of the counts" = { metric = "bias", ratio_to = null, comparison = "COMPARISON_GT", threshold = 20 }
-    "the forecast intervals of a week contain less than 70 % of the counts" = { metric = "interval_coverage", ratio_to = null, comparison = "COMPARISON_LT", threshold = 70 }
-    "more than 90 % of the columns drifted in a week"                       = { metric = "drifted_columns", ratio_to = null, comparison = "COMPARISON_GT", threshold = 90 }
+    "the forecasts of a week are worse than the seasonal naive"                 = { metric = "live_mae", ratio_to = "seasonal_naive_mae", comparison = "COMPARISON_GT", threshold = 1 }
+    "the forecasts of a week are too high or too low by 20 % of the counts"     = { metric = "bias", ratio_to = null, comparison = "COMPARISON_GT", threshold = 20 }
+    "the forecast intervals of four weeks contain less than 70 % of the counts" = { metric = "interval_coverage", ratio_to = null, comparison = "COMPARISON_LT", threshold = 70 }
+    "more than 90 % of the columns drifted in a week"                           = { metric = "drifted_columns", ratio_to = null, comparison = "COMPARISON_GT", threshold = 90 }
   }
 }
 

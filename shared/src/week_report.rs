@@ -8,7 +8,7 @@ use forecasting::{
     features::TARGET,
     metrics::{Breakdown, Scores},
     policy::WeekVerdict,
-    time::Week,
+    time::{Day, Week},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,10 @@ pub struct WeekReport {
     /// existed have none.
     #[serde(default)]
     pub accuracy: Option<LiveAccuracy>,
+    /// The coverage of the intervals of the last four weeks. `None` if no forecast with an interval
+    /// has a count, and for reports written before this field existed.
+    #[serde(default)]
+    pub recent_intervals: Option<RecentIntervals>,
     /// The decision of the policy. Its reason names missing counts and excluded columns.
     pub verdict: WeekVerdict,
     /// The publish time of the event that started the check; `None` for a check without an event.
@@ -128,6 +132,26 @@ pub struct IntervalCoverage {
     pub share: f64,
     /// The mean width of the intervals, in bicycles per hour.
     pub mean_width: f64,
+}
+
+/// The coverage of the intervals of stored forecasts over four weeks: the checked week and the three
+/// before it, together.
+///
+/// A coverage that is not as expected is named in the reason of the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecentIntervals {
+    /// The first day of the four weeks.
+    pub first_day: Day,
+    /// The last day of the four weeks, which is that of the checked week.
+    pub last_day: Day,
+    /// The number of days with an interval and a count, up to 28.
+    pub days: usize,
+    /// The number of hours with an interval and a count, of any number of counters.
+    pub hours: usize,
+    /// The coverage of the 80 % intervals; `None` for forecasts without them.
+    pub interval_80: Option<IntervalCoverage>,
+    /// The coverage of the 95 % intervals.
+    pub interval_95: Option<IntervalCoverage>,
 }
 
 /// Returns the number of compared columns that are made of counts.

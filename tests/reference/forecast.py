@@ -30,6 +30,10 @@ Correction
     at least one row of the counter that is added. Rows that are silent or have no count are not
     added. The other kind of day has the weight 0.1.
 
+Training
+    The target is the square root of a count. A row weighs (count + 4)^(1/4), divided by the mean of
+    all rows. A forecast is the squared prediction, at least 0, times the bias factor.
+
 Intervals
     Residuals are sqrt(count) - sqrt(published forecast) of all counters over D-14 to D-1, without
     silent rows. Quantiles are interpolated linearly, as by numpy. With fewer than 100 residuals,
@@ -64,6 +68,7 @@ DECAY = 0.5 ** (1 / 3.5)
 OTHER_KIND, PRIOR_DAYS, PRIOR_COUNT, LARGEST_FACTOR = 0.1, 5, 1, 2
 BANDS = np.repeat(range(5), [6, 4, 6, 4, 4])
 RESIDUAL_DAYS, LEAST_RESIDUALS = 14, 100
+WEIGHT_PRIOR = 4
 QUANTILES = [0.1, 0.9, 0.025, 0.975]
 
 FRENCH = {
@@ -259,6 +264,12 @@ def median(values):
 def bias_factor(roots, counts):
     """Returns the factor that gives the squares of the predicted roots the mean of the counts."""
     return counts.sum() / (np.maximum(roots, 0) ** 2).sum()
+
+
+def weights(counts):
+    """Returns the weights of the rows of a training from nothing, with the mean 1."""
+    roots = (counts + WEIGHT_PRIOR) ** 0.25
+    return roots / roots.mean()
 
 
 def factors(frame, forecast, window=None):

@@ -45,7 +45,9 @@ pub struct FineTuneArguments {
     /// The reason, for the audit log: at most 500 characters [default: requested by USER].
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<Reason>,
-    /// The training strategy [default: that of the function's recipe, FINE_TUNE].
+    /// The training strategy: append, sliding-window or leaf-refit. With auto, all are tried and the
+    /// best becomes the challenger; sliding-window is kept unless another is at least 1 % better
+    /// [default: that of the function's recipe, FINE_TUNE].
     #[arg(long, value_name = "NAME", value_parser = strategy)]
     pub strategy: Option<String>,
     /// The fields of the recipe that differ from the function's recipe, as JSON.

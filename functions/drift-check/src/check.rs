@@ -7,7 +7,7 @@ use forecasting::{
     coverage::Coverage,
     drift::{self, Column, DatasetDrift, EmptySide, Histogram, frame_columns, histograms},
     features::{FeatureSpec, Frame, HISTORY_DAYS},
-    policy::{LiveError, Policy},
+    policy::Policy,
     time::Week,
 };
 use runtime::Error;
@@ -16,10 +16,10 @@ use shared::{
     program::Program,
     store::Store,
     warehouse::Warehouse,
-    week_report::{ChampionRecord, WeekReport, count_columns},
+    week_report::{ChampionRecord, WeekReport},
 };
 
-use crate::live::Live;
+use crate::{intervals, live::Live};
 
 /// The counts of a week, and those before it that its features need.
 pub struct WeekCounts {
@@ -98,8 +98,9 @@ pub async fn check_week(
         return Err(no_counts(*week));
     }
     let forecasts = warehouse
-        .forecasts(week.first_day(), week.last_day())
+        .forecasts(intervals::first_day(*week), week.last_day())
         .await?;
+    let recent_intervals = intervals::recent(*week, &forecasts, known);
     let profile = fixed_test::profile(store, now).await?;
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
     let (drift, histograms) =
@@ -111,33 +112,31 @@ pub async fn check_week(
     if drift.share().is_none() && live.is_none() {
         return Err(nothing_to_compare(*week));
     }
-    let live_error = live.map(|live| LiveError {
-        mae: live.published.mae,
-        test_mae: champion.test_mae,
-    });
-    let mut verdict = policy.judge_week(drift.share(), live_error);
-    for finding in findings(&drift, coverage, live, counts.len()) {
-        verdict.reason.push_str("; ");
-        verdict.reason.push_str(&finding);
-    }
+    let live_error = live.map(|live| live.error(champion.test_mae));
     let (breakdown, uncorrected_breakdown) = breakdowns
         .map(|breakdowns| (breakdowns.published, breakdowns.uncorrected))
         .unzip();
-    Ok(WeekReport {
+    let mut report = WeekReport {
         week: *week,
         champion,
         days_with_counts: coverage.days,
         coverage: Some(coverage.clone()),
+        verdict: policy.judge_week(drift.share(), live_error),
         drift,
         live: live.map(|live| live.published),
         accuracy: live.map(|live| live.accuracy),
-        verdict,
+        recent_intervals,
         started_at: None,
         program: Some(Program::current()),
         histograms,
         breakdown,
         uncorrected_breakdown,
-    })
+    };
+    for finding in findings(&report, live, counts.len()) {
+        report.verdict.reason.push_str("; ");
+        report.verdict.reason.push_str(&finding);
+    }
+    Ok(report)
 }
 
 fn no_counts(week: Week) -> Error {
@@ -173,15 +172,11 @@ fn compare_columns(
 
 /// Describes the accuracy of the forecasts, and then what the verdict does not cover: columns,
 /// forecasts, days, hours or counters.
-fn findings(
-    drift: &DatasetDrift,
-    coverage: &Coverage,
-    live: Option<Live>,
-    counts: usize,
-) -> Vec<String> {
+fn findings(report: &WeekReport, live: Option<Live>, counts: usize) -> Vec<String> {
     let mut findings: Vec<_> = live.iter().map(Live::sentence).collect();
-    findings.extend(live.iter().flat_map(Live::findings));
-    let of_counts = count_columns(drift);
+    findings.extend(report.recent_intervals.iter().flat_map(intervals::findings));
+    let drift = &report.drift;
+    let of_counts = report.count_columns();
     if of_counts > 0 {
         findings.push(format!(
             "{of_counts} of {} columns are the count itself, its lags and means",
@@ -208,8 +203,11 @@ fn findings(
             live.published.rows
         ));
     }
-    if !coverage.is_complete() {
-        findings.push(coverage.to_string());
-    }
+    let coverage = report.coverage.iter();
+    findings.extend(
+        coverage
+            .filter(|found| !found.is_complete())
+            .map(ToString::to_string),
+    );
     findings
 }

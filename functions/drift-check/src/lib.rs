@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod check;
+mod intervals;
 mod live;
 
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use shared::{
 };
 
 pub use check::{WeekCounts, check_week};
-pub use shared::week_report::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
+pub use shared::week_report::{
+    ChampionRecord, IntervalCoverage, LiveAccuracy, RecentIntervals, WeekReport,
+};
 
 /// The handler of drift check requests.
 pub struct DriftCheck {
@@ -178,6 +181,7 @@ fn entry(report: &WeekReport, path: &ObjectPath, page: Option<PageAddress>) -> A
             "coverage": report.coverage,
             "live": report.live,
             "accuracy": report.accuracy,
+            "recent_intervals": report.recent_intervals,
         }),
         ..AuditEntry::new(decision, report.verdict.reason.clone())
     }

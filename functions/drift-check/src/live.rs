@@ -6,17 +6,12 @@ use forecasting::{
     counts::Counts,
     features::{Frame, History, Outage},
     metrics::{self, Breakdown, ForecastRow, Scores},
+    policy::LiveError,
 };
 use runtime::Error;
-use shared::{
-    warehouse::Forecast,
-    week_report::{IntervalCoverage, LiveAccuracy},
-};
+use shared::{warehouse::Forecast, week_report::LiveAccuracy};
 
-/// The lowest and the highest share of counts that the 80 % intervals may contain.
-const EXPECTED_80: (f64, f64) = (0.72, 0.90);
-/// The lowest and the highest share of counts that the 95 % intervals may contain.
-const EXPECTED_95: (f64, f64) = (0.90, 0.99);
+use crate::intervals::{coverage, of_80, of_95};
 
 /// The errors of a week's stored forecasts by counter, hour and weekday.
 pub(crate) struct Breakdowns {
@@ -59,8 +54,8 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Scores the forecasts of hours with a count, and breaks their errors down. Returns `None` if
-    /// there are none.
+    /// Scores the forecasts of hours with a count in the frame, and breaks their errors down. Returns
+    /// `None` if there are none.
     ///
     /// `frame` has the features of `counts`, built with the counts `known` before them.
     pub(crate) fn of(
@@ -77,6 +72,14 @@ impl Live {
             Error::permanent("cannot score the stored forecasts").caused_by(source)
         })?;
         Ok(Some((live, Breakdowns::of(&rows, frame))))
+    }
+
+    /// Returns the error that a policy compares with the champion's on the fixed test set.
+    pub(crate) fn error(&self, test_mae: f64) -> LiveError {
+        LiveError {
+            mae: self.published.mae,
+            test_mae,
+        }
     }
 
     /// Describes the accuracy in a sentence, to follow that about the MAE.
@@ -97,34 +100,6 @@ impl Live {
             parts.push(format!("MAE {mae:.1} without the daily correction"));
         }
         parts.join(", ")
-    }
-
-    /// Describes the intervals whose coverage is not as expected.
-    pub(crate) fn findings(&self) -> Vec<String> {
-        let LiveAccuracy {
-            interval_80,
-            interval_95,
-            ..
-        } = self.accuracy;
-        let intervals = [
-            ("80 %", interval_80, EXPECTED_80),
-            ("95 %", interval_95, EXPECTED_95),
-        ];
-        let finding = |(name, coverage, (lowest, highest)): (
-            &str,
-            Option<IntervalCoverage>,
-            (f64, f64),
-        )| {
-            let IntervalCoverage { rows, share, .. } =
-                coverage.filter(|coverage| !(lowest..=highest).contains(&coverage.share))?;
-            Some(format!(
-                "the {name} intervals contain {:.1} % of {rows} counts ({:.0} % to {:.0} % expected)",
-                share * 100.0,
-                lowest * 100.0,
-                highest * 100.0
-            ))
-        };
-        intervals.into_iter().filter_map(finding).collect()
     }
 }
 
@@ -160,7 +135,8 @@ impl Row<'_> {
     }
 }
 
-/// Joins forecasts with the rows of a frame. Forecasts without a count are omitted.
+/// Joins forecasts with the rows of a frame. Forecasts without a count, and those of other hours, are
+/// omitted.
 fn rows<'a>(
     forecasts: &'a [Forecast],
     frame: &Frame,
@@ -197,15 +173,8 @@ fn scores(rows: &[Row<'_>]) -> Result<Live, metrics::Error> {
     let living = all().filter(|row| row.is_living).map(published);
     let naive = all().filter_map(|row| row.seasonal_naive.zip(Some(row.count)));
     let evidence = || all().filter(|row| row.has_evidence());
-    let of_80 = |row: &Row<'_>| {
-        row.forecast
-            .prediction_low_80
-            .zip(row.forecast.prediction_high_80)
-    };
-    let of_95 = |row: &Row<'_>| {
-        row.forecast
-            .prediction_low_95
-            .zip(row.forecast.prediction_high_95)
+    let intervals = |interval: fn(&Forecast) -> Option<(f64, f64)>| {
+        coverage(evidence().filter_map(|row| interval(row.forecast).zip(Some(row.count))))
     };
     Ok(Live {
         published: score(all().map(published))?,
@@ -213,8 +182,8 @@ fn scores(rows: &[Row<'_>]) -> Result<Live, metrics::Error> {
             uncorrected: score(all().map(|row| (row.forecast.uncorrected(), row.count)))?,
             living: score_any(living)?,
             seasonal_naive: score_any(naive)?,
-            interval_80: coverage(evidence().filter_map(|row| of_80(row).zip(Some(row.count)))),
-            interval_95: coverage(evidence().filter_map(|row| of_95(row).zip(Some(row.count)))),
+            interval_80: intervals(of_80),
+            interval_95: intervals(of_95),
         },
     })
 }
@@ -232,19 +201,4 @@ fn score_any(pairs: impl Iterator<Item = (f64, f64)>) -> Result<Option<Scores>, 
         Err(metrics::Error::NoRows) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Measures pairs of an interval and a count. Returns `None` if there are none.
-fn coverage(pairs: impl Iterator<Item = ((f64, f64), f64)>) -> Option<IntervalCoverage> {
-    let (mut rows, mut within, mut width) = (0, 0, 0.0);
-    for ((low, high), count) in pairs {
-        rows += 1;
-        within += usize::from((low..=high).contains(&count));
-        width += high - low;
-    }
-    (rows > 0).then(|| IntervalCoverage {
-        rows,
-        share: within as f64 / rows as f64,
-        mean_width: width / rows as f64,
-    })
 }

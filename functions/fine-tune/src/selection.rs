@@ -134,7 +134,7 @@ fn describe(strategy: StrategyName, mae: f64, days: SelectionDays, trials: &Tria
             .is_some_and(|scores| scores.mae < mae)
     };
     if tried.any(is_lower) {
-        reason.push_str("; an error that is less than 1 % lower does not count");
+        reason.push_str("; sliding-window is kept unless another is at least 1 % better");
     }
     let failures = trials.failures();
     if !failures.is_empty() {
@@ -181,10 +181,9 @@ mod tests {
             reason(11.0),
             "sliding-window chosen: MAE 11.0 on 2021-07-19 to 2021-07-25, append 11.9, leaf-refit 12.5, champion 13.0"
         );
-        assert!(
-            reason(12.0)
-                .ends_with(", champion 13.0; an error that is less than 1 % lower does not count")
-        );
+        assert!(reason(12.0).ends_with(
+            ", champion 13.0; sliding-window is kept unless another is at least 1 % better"
+        ));
         assert!(reason(13.0).starts_with("append chosen: MAE 11.9 on "));
     }
 }

@@ -42,7 +42,7 @@ pub use xgboost::restart_with_passive_threads;
 /// Raise it with every change after which the same training writes other files. Without that, the
 /// training of data that an earlier program version has trained on ends with
 /// [`ModelError::Exists`].
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Returns a text that identifies how this program trains and stores models, for the names of runs:
 /// the format, the version of the feature pipeline, and that of XGBoost.

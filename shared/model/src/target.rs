@@ -1,13 +1,31 @@
 //! The target of the trees: the square root of a count.
 //!
-//! Errors at busy counters would dominate a model of the counts themselves. A forecast is the
-//! squared prediction times the bias factor of the model card.
+//! Errors at busy counters would dominate a model of the counts themselves. They would count too
+//! little in a model of the square roots, so a row weighs more, the higher its count is. A forecast
+//! is the squared prediction times the bias factor of the model card.
 
 use forecasting::features::Frame;
+
+/// The number added to a count before its weight is taken, so that quiet hours have one as well.
+const WEIGHT_PRIOR: f64 = 4.0;
 
 /// Returns the labels of a frame: the square root of each target.
 pub(crate) fn labels(frame: &Frame) -> Vec<f32> {
     frame.targets().iter().map(|count| count.sqrt()).collect()
+}
+
+/// Returns the weights of rows in training: the fourth root of count + 4, divided by the mean of
+/// these roots.
+///
+/// With weights as high as the counts, a model of the square roots would be about a model of the
+/// counts, because an error of a root is 2 √count times as large in bicycles. The fourth root is a
+/// part of this: it lowered MAE and RMSE on each of three holdouts inside the training data. The
+/// mean is 1, so that the minimum weight of a leaf remains about a number of rows.
+pub(crate) fn weights(counts: &[f32]) -> Vec<f32> {
+    let root = |count: &f32| (f64::from(*count) + WEIGHT_PRIOR).sqrt().sqrt();
+    let roots: Vec<_> = counts.iter().map(root).collect();
+    let mean = roots.iter().sum::<f64>() / roots.len() as f64;
+    roots.iter().map(|root| (root / mean) as f32).collect()
 }
 
 /// Returns the count that a prediction stands for.

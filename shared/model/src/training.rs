@@ -30,11 +30,12 @@ pub struct Round {
     pub done: u32,
     /// The number of planned rounds.
     pub planned: u32,
-    /// The mean absolute error of the square roots of the counts on the held-out rows. `None`
-    /// without early stopping.
+    /// The mean absolute error of the square roots of the counts on the held-out rows, with their
+    /// weights. `None` without early stopping.
     pub sqrt_mae: Option<f64>,
     /// The mean absolute error of the square roots of the counts on the rows that the trees are
-    /// boosted on. `None` in a round between two of the [`CURVE_POINTS`].
+    /// boosted on, with their weights if they have any. `None` in a round between two of the
+    /// [`CURVE_POINTS`].
     pub boosted_sqrt_mae: Option<f64>,
 }
 
@@ -64,9 +65,9 @@ pub fn train(
         }
     };
     let params = recipe.params();
-    let matrix = matrix(&boosted, None)?;
+    let matrix = weighted(&boosted, None)?;
     let held_out = held_out
-        .map(|late| self::matrix(&late, Some(&matrix)))
+        .map(|late| weighted(&late, Some(&matrix)))
         .transpose()?;
     // Early stopping follows the last one.
     let evaluated: Vec<_> = std::iter::once(("boosted", &matrix))
@@ -197,12 +198,27 @@ impl Model {
     }
 }
 
-pub(crate) fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
+/// Returns the matrix of a frame whose rows weigh equally.
+pub(crate) fn unweighted(frame: &Frame) -> Result<DMatrix, ModelError> {
+    matrix(frame, QuantileOptions::default())
+}
+
+/// Returns the matrix of a frame whose rows have the weights of their counts.
+fn weighted(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
+    let weights = target::weights(frame.targets());
+    let options = QuantileOptions {
+        weights: Some(&weights),
+        reference,
+        ..QuantileOptions::default()
+    };
+    matrix(frame, options)
+}
+
+fn matrix(frame: &Frame, options: QuantileOptions<'_>) -> Result<DMatrix, ModelError> {
     let labels = target::labels(frame);
     let options = QuantileOptions {
         labels: Some(&labels),
-        reference,
-        ..QuantileOptions::default()
+        ..options
     };
     let mut matrix =
         DMatrix::quantile(frame.values(), COLUMNS.len(), options).map_err(ModelError::Train)?;

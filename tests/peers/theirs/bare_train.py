@@ -16,10 +16,11 @@ from common import parameters, report
 
 def main():
     folder = Path(sys.argv[1])
-    values, labels = np.load(folder / "matrix.npy"), np.load(folder / "labels.npy")
+    names = ["matrix.npy", "labels.npy", "weights.npy"]
+    values, labels, weights = (np.load(folder / name) for name in names)
     params, rounds = parameters(folder / "params.json")
     start = time.perf_counter()
-    matrix = xgboost.QuantileDMatrix(values, labels)
+    matrix = xgboost.QuantileDMatrix(values, labels, weight=weights)
     made = time.perf_counter()
     booster = xgboost.train(params, matrix, rounds)
     trained = time.perf_counter()

@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[3]
 NAME, HOUR, COUNT = "nom_du_compteur", "date_et_heure_de_comptage", "comptage_horaire"
 # The features that a model gets, in its order.
@@ -42,6 +44,12 @@ def parameters(path):
     """Returns the parameters of a training and its number of rounds."""
     params = json.loads(Path(path).read_text())
     return params, params.pop("num_boost_round")
+
+
+def weights(counts):
+    """Returns the weights of the rows of a training: fourth roots with the mean 1."""
+    roots = np.sqrt(np.sqrt(counts.astype("float64") + 4))
+    return (roots / roots.mean()).astype("float32")
 
 
 def report(**results):

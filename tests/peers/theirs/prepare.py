@@ -3,7 +3,7 @@
 Usage: prepare.py FOLDER WEEK TEST_COUNTS MODEL
 
 - reference.parquet, week.parquet: the features of the fixed test set and of a week
-- matrix.npy, labels.npy: the rows that the model in the folder MODEL was trained on
+- matrix.npy, labels.npy, weights.npy, by train.py: the rows that the model in the folder MODEL was trained on
 - params.json: the parameters of its training
 """
 

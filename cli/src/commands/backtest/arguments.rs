@@ -107,7 +107,8 @@ pub enum StrategyName {
     SlidingWindow,
     /// The champion's trees with new values in their leaves.
     LeafRefit,
-    /// All of them, of which the best becomes the challenger.
+    /// All of them, of which the best becomes the challenger; sliding-window is kept unless another
+    /// is at least 1 % better.
     Auto,
 }
 

@@ -74,12 +74,21 @@ impl Printed {
         Some(table)
     }
 
-    /// Returns the coverage of the intervals, or `None` if the forecasts have none.
+    /// Returns the coverage of the intervals of the week and of four weeks, or `None` if the
+    /// forecasts have none.
     fn intervals(&self) -> Option<Table<4>> {
-        let accuracy = self.0.accuracy?;
+        let (week, recent) = (self.0.accuracy, self.0.recent_intervals);
         let intervals = [
-            ("80 %", accuracy.interval_80),
-            ("95 %", accuracy.interval_95),
+            ("80 %", week.and_then(|week| week.interval_80)),
+            ("95 %", week.and_then(|week| week.interval_95)),
+            (
+                "four weeks: 80 %",
+                recent.and_then(|recent| recent.interval_80),
+            ),
+            (
+                "four weeks: 95 %",
+                recent.and_then(|recent| recent.interval_95),
+            ),
         ];
         let mut table = Table::new([
             Column::text("interval"),
@@ -111,6 +120,17 @@ impl fmt::Display for Printed {
         if let Some(intervals) = self.intervals() {
             writeln!(formatter, "{intervals}\n")?;
         }
+        if let Some(recent) = &report.recent_intervals {
+            writeln!(
+                formatter,
+                "four weeks: {} to {}, intervals and counts in {} hours on {} of {} days",
+                recent.first_day,
+                recent.last_day,
+                recent.hours,
+                recent.days,
+                recent.first_day.days_until(recent.last_day) + 1
+            )?;
+        }
         if let Some(coverage) = &report.coverage {
             writeln!(formatter, "{coverage}")?;
         }
@@ -124,7 +144,7 @@ fn percent(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy};
+    use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, RecentIntervals};
     use forecasting::{
         drift::{ColumnDrift, DatasetDrift, Method},
         features::COLUMNS,
@@ -157,6 +177,7 @@ mod tests {
             },
             live,
             accuracy,
+            recent_intervals: None,
             verdict,
             started_at: None,
             program: None,
@@ -196,12 +217,30 @@ mod tests {
             interval_80: Some(interval),
             interval_95: None,
         };
-        let text = report(Some(scores(12.0)), Some(accuracy));
+        let mut printed = printed(Some(scores(12.0)), Some(accuracy));
+        printed.0.recent_intervals = Some(RecentIntervals {
+            first_day: "2021-07-05".parse().unwrap(),
+            last_day: "2021-08-01".parse().unwrap(),
+            days: 20,
+            hours: 470,
+            interval_80: Some(IntervalCoverage {
+                rows: 980,
+                share: 0.5,
+                mean_width: 41.0,
+            }),
+            interval_95: None,
+        });
+        let text = printed.to_string();
         for (name, expected) in [
             ("published", "12.00 -1.50 25.0 % 504"),
             ("without the daily correction", "13.00 -1.50 25.0 % 504"),
             ("seasonal naive", "14.00 -1.50 25.0 % 504"),
             ("80 %", "75.0 % 38.5 480"),
+            ("four weeks: 80 %", "50.0 % 41.0 980"),
+            (
+                "four weeks: 2021-07-05",
+                "to 2021-08-01, intervals and counts in 470 hours on 20 of 28 days",
+            ),
         ] {
             assert_eq!(line(&text, name).unwrap().join(" "), expected, "{text}");
         }

@@ -1,7 +1,7 @@
 //! The report of a drift check.
 
 use cli::commands::drift_check::Printed;
-use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
+use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, RecentIntervals, WeekReport};
 use forecasting::{
     coverage::Coverage,
     drift::{ColumnDrift, DatasetDrift, Method},
@@ -55,6 +55,22 @@ fn accuracy() -> LiveAccuracy {
     }
 }
 
+fn recent_intervals() -> RecentIntervals {
+    let interval = |share, mean_width| IntervalCoverage {
+        rows: 12_768,
+        share,
+        mean_width,
+    };
+    RecentIntervals {
+        first_day: day("2021-07-05"),
+        last_day: day("2021-08-01"),
+        days: 27,
+        hours: 648,
+        interval_80: Some(interval(0.8125, 36.5)),
+        interval_95: Some(interval(0.9425, 72.5)),
+    }
+}
+
 #[test]
 fn drift_check() {
     let report = WeekReport {
@@ -82,6 +98,7 @@ fn drift_check() {
         },
         live: Some(scores(20.5, -0.5, 0.25, 3_360)),
         accuracy: Some(accuracy()),
+        recent_intervals: Some(recent_intervals()),
         verdict: WeekVerdict {
             dataset_drift: false,
             fine_tune: true,

@@ -19,9 +19,13 @@ async fn forecast_ports(error: f64) -> Ports {
     ports
 }
 
-/// Changes the 72 forecasts of each day, of which each has a number.
+/// Changes the 72 forecasts of each day of the checked week, of which each has a number.
 async fn change_forecasts(ports: &Ports, change: impl Fn(usize, &mut Forecast)) {
-    let week = checked_week();
+    change_forecasts_of(ports, checked_week(), change).await;
+}
+
+/// Changes the 72 forecasts of each day of a week, of which each has a number.
+async fn change_forecasts_of(ports: &Ports, week: Week, change: impl Fn(usize, &mut Forecast)) {
     for day in week.first_day().through(week.last_day()) {
         let mut forecasts = ports.warehouse.forecasts(day, day).await.unwrap();
         assert_eq!(forecasts.len(), 72);
@@ -42,7 +46,9 @@ async fn checked(ports: &Ports) -> (WeekReport, String) {
     let outcome = check(ports, AFTER_FIRST_WEEK).await.unwrap();
     let path = report_path(checked_week());
     let (report, _) = read_json::<WeekReport>(&*ports.store, &path).await.unwrap();
-    assert_eq!(outcome.entry().detail["accuracy"], json!(report.accuracy));
+    let detail = &outcome.entry().detail;
+    assert_eq!(detail["accuracy"], json!(report.accuracy));
+    assert_eq!(detail["recent_intervals"], json!(report.recent_intervals));
     (report, outcome.entry().reason.clone())
 }
 
@@ -101,7 +107,10 @@ async fn error_without_the_correction_is_reported() {
 #[tokio::test]
 async fn unusual_coverage_of_the_intervals_is_a_finding() {
     let finding = |name, share, expected| {
-        format!("the {name} % intervals contain {share} % of 504 counts ({expected} expected)")
+        format!(
+            "the {name} % intervals contain {share} % of 504 counts in 168 hours on 7 of the last 28 days \
+             ({expected} expected)"
+        )
     };
     let (of_80, of_95) = ("72 % to 90 %", "90 % to 99 %");
     for (within, expected) in [
@@ -147,6 +156,57 @@ async fn unusual_coverage_of_the_intervals_is_a_finding() {
     }
 }
 
+/// Gives the forecasts of a week 80 % intervals, which contain all counts or none.
+async fn store_intervals(ports: &Ports, week: &str, contain: bool) {
+    let week: Week = week.parse().unwrap();
+    forecast(ports, week, 2.0).await;
+    change_forecasts_of(ports, week, |_, forecast| {
+        forecast.prediction_low_80 = Some(forecast.prediction - if contain { 4.0 } else { 1.0 });
+        forecast.prediction_high_80 = Some(forecast.prediction + 4.0);
+    })
+    .await;
+}
+
+/// The intervals of the checked week contain no count, and those of the three weeks before all.
+#[tokio::test]
+async fn intervals_are_judged_over_four_weeks() {
+    let ports = forecast_ports(2.0).await;
+    store_intervals(&ports, "2021-W29", false).await;
+    for (weeks, share, is_finding) in [
+        (&["2021-W28"][..], 0.5, true),
+        (&["2021-W28", "2021-W27"][..], 2.0 / 3.0, true),
+        (&["2021-W28", "2021-W27", "2021-W26"][..], 0.75, false),
+        // It is not one of the last four.
+        (&["2021-W25"][..], 0.75, false),
+    ] {
+        for week in weeks {
+            store_intervals(&ports, week, true).await;
+        }
+        let (report, reason) = checked(&ports).await;
+        assert_eq!(reason.contains("intervals contain"), is_finding, "{reason}");
+        let recent = report.recent_intervals.unwrap();
+        let interval = recent.interval_80.unwrap();
+        assert!((interval.share - share).abs() < 1e-12, "{interval:?}");
+        assert_eq!(recent.hours, 24 * recent.days);
+        assert_eq!(interval.rows, 3 * recent.hours);
+        assert_eq!(recent.interval_95, None);
+        assert_eq!(report.accuracy.unwrap().interval_80.unwrap().share, 0.0);
+        assert_eq!(report.live.unwrap().rows, 504);
+    }
+    let recent = checked(&ports).await.0.recent_intervals.unwrap();
+    assert_eq!(
+        (recent.first_day, recent.last_day, recent.days),
+        (day("2021-06-28"), day("2021-07-25"), 28)
+    );
+}
+
+#[tokio::test]
+async fn forecasts_without_intervals_have_no_coverage() {
+    let (report, reason) = checked(&forecast_ports(2.0).await).await;
+    assert_eq!(report.recent_intervals, None);
+    assert!(!reason.contains("intervals"), "{reason}");
+}
+
 /// A silent counter has the forecast 0. Its interval would contain every zero.
 #[tokio::test]
 async fn silent_counters_do_not_count_for_the_intervals() {
@@ -159,6 +219,8 @@ async fn silent_counters_do_not_count_for_the_intervals() {
     .await;
     let (report, _) = checked(&ports).await;
     assert_eq!(report.accuracy.unwrap().interval_80.unwrap().rows, 336);
+    let recent = report.recent_intervals.unwrap();
+    assert_eq!(recent.interval_80.unwrap().rows, 336);
 }
 
 /// The counters count nothing from Tuesday to Thursday.

@@ -6,7 +6,7 @@ use super::{FreshRows, Rows, Strategy, StrategyName, inherit, refit};
 use crate::{
     FineTuneRecipe, FreezeLayers, Model, ModelError, Round,
     mlflow::Example,
-    training::{borrow, finish, matrix, report},
+    training::{borrow, finish, report, unweighted},
 };
 
 /// Keeps the champion's rounds, or the first of them, and appends new rounds that are boosted on the
@@ -46,7 +46,8 @@ impl Strategy for Append {
             FreezeLayers::All => (rounds, first_rounds(champion, rounds)?),
         };
         let params = self.recipe.params();
-        let matrix = matrix(&frame, None)?;
+        // The parameters of the new rounds were measured without weights.
+        let matrix = unweighted(&frame)?;
         let trained = xgboost::continue_training(
             start,
             &borrow(&params),

@@ -1,7 +1,7 @@
 //! The four numbers of a week, each beside the week before and the fixed test set.
 
 use forecasting::metrics::Scores;
-use shared::week_report::WeekReport;
+use shared::week_report::{IntervalCoverage, RecentIntervals, WeekReport};
 
 use super::WeekPage;
 use crate::{
@@ -55,6 +55,24 @@ impl Compared {
         ];
         key_number(name, (value.as_str(), unit), is_alarm, compared)
     }
+}
+
+/// Describes the coverage of the intervals over four weeks.
+pub(super) fn four_weeks(recent: &RecentIntervals) -> String {
+    let levels = [("80 %", recent.interval_80), ("95 %", recent.interval_95)];
+    let share = |(level, coverage): (&str, Option<IntervalCoverage>)| {
+        let share = text::percent(coverage?.share);
+        Some(format!(
+            "{share} of the counts were within the {level} intervals"
+        ))
+    };
+    let shares: Vec<_> = levels.into_iter().filter_map(share).collect();
+    format!(
+        "In the last four weeks ({} on {}), {}.",
+        text::plural(recent.hours, "hour"),
+        text::plural(recent.days, "day"),
+        text::list(&shares)
+    )
 }
 
 /// Returns the gain of the forecasts over the seasonal naive forecast: 0.35 if their MAE is 35 %

@@ -1,8 +1,9 @@
 //! Tests of the rules behind the sentences.
 
 use forecasting::policy::{LiveError, Policy, WeekVerdict};
+use shared::week_report::{IntervalCoverage, RecentIntervals};
 
-use super::standing::limits;
+use super::{numbers::four_weeks, standing::limits};
 
 #[test]
 fn limits_are_those_of_the_verdict() {
@@ -42,4 +43,35 @@ fn limits_are_read_from_the_fields_and_not_from_the_reason() {
         ..verdict.clone()
     };
     assert_eq!(limits(&other_words), limits(&verdict));
+}
+
+#[test]
+fn coverage_of_four_weeks_names_its_hours_days_and_levels() {
+    let interval = |share| IntervalCoverage {
+        rows: 900,
+        share,
+        mean_width: 40.0,
+    };
+    let recent = RecentIntervals {
+        first_day: "2021-07-05".parse().unwrap(),
+        last_day: "2021-08-01".parse().unwrap(),
+        days: 27,
+        hours: 648,
+        interval_80: Some(interval(0.81)),
+        interval_95: Some(interval(0.94)),
+    };
+    assert_eq!(
+        four_weeks(&recent),
+        "In the last four weeks (648 hours on 27 days), 81 % of the counts were within the 80 % intervals \
+         and 94 % of the counts were within the 95 % intervals."
+    );
+    let only_80 = RecentIntervals {
+        days: 1,
+        interval_95: None,
+        ..recent
+    };
+    assert_eq!(
+        four_weeks(&only_80),
+        "In the last four weeks (648 hours on 1 day), 81 % of the counts were within the 80 % intervals."
+    );
 }

@@ -3,7 +3,7 @@
 use shared::event::Function;
 
 use super::{
-    BandSource, Step, WeekPage,
+    BandSource, Step, WeekPage, numbers,
     standing::{Standing, limits},
 };
 use crate::{
@@ -43,7 +43,7 @@ fn forecast(page: &WeekPage) -> String {
     };
     let is_good = standing == Standing::Good;
     let mut sentence = start.to_owned();
-    if let Some(gain) = super::numbers::gain(&page.report) {
+    if let Some(gain) = numbers::gain(&page.report) {
         let link = match gain {
             gain if gain.abs() < EQUAL => "",
             gain if gain > 0.0 && is_good => "",
@@ -199,6 +199,7 @@ fn quality(page: &WeekPage) -> Vec<String> {
             text::percent(interval.share)
         ));
     }
+    sentences.extend(report.recent_intervals.iter().map(numbers::four_weeks));
     sentences
 }
 

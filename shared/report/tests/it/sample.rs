@@ -204,6 +204,7 @@ impl Sample {
             fields.insert("coverage".to_owned(), self.coverage());
             if self.has_forecasts {
                 fields.insert("accuracy".to_owned(), accuracy(mae));
+                fields.insert("recent_intervals".to_owned(), recent_intervals(week));
             }
             fields.insert("histograms".to_owned(), histograms());
         } else if let Some(live) = report["live"].as_object_mut() {
@@ -333,8 +334,23 @@ pub(crate) fn scores(mae: f64, bias: f64) -> Value {
     json!({ "mae": mae, "rmse": mae * 1.8, "r2": 0.9, "rows": 9_408, "bias": bias, "share": mae / 48.0 })
 }
 
+fn interval(rows: usize, share: f64) -> Value {
+    json!({ "rows": rows, "share": share, "mean_width": 40.0 })
+}
+
+fn recent_intervals(week: Week) -> Value {
+    json!({
+        "first_day": week.first_day().plus(-21),
+        "last_day": week.last_day(),
+        "days": 27,
+        "hours": 648,
+        "interval_80": interval(35_000, 0.8),
+        "interval_95": interval(35_000, 0.95),
+    })
+}
+
 fn accuracy(mae: f64) -> Value {
-    let interval = |share: f64| json!({ "rows": 9_000, "share": share, "mean_width": 40.0 });
+    let interval = |share| interval(9_000, share);
     json!({
         "uncorrected": scores(mae + 1.0, -2.0),
         "living": scores(mae, -1.5),

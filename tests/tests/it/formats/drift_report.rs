@@ -1,6 +1,6 @@
 //! The report of a drift check.
 
-use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, WeekReport};
+use drift_check::{ChampionRecord, IntervalCoverage, LiveAccuracy, RecentIntervals, WeekReport};
 use forecasting::{
     coverage::Coverage,
     drift::{
@@ -34,6 +34,21 @@ fn histograms() -> Vec<Histogram> {
         }],
     };
     vec![hour, counter]
+}
+
+fn recent_intervals() -> RecentIntervals {
+    RecentIntervals {
+        first_day: day("2021-07-05"),
+        last_day: day("2021-08-01"),
+        days: 28,
+        hours: 672,
+        interval_80: Some(IntervalCoverage {
+            rows: 12_768,
+            share: 0.8125,
+            mean_width: 36.5,
+        }),
+        interval_95: None,
+    }
 }
 
 #[tokio::test]
@@ -95,6 +110,7 @@ async fn drift_report() {
                 mean_width: 74.5,
             }),
         }),
+        recent_intervals: Some(recent_intervals()),
         verdict: Policy::default().judge_week(Some(0.2), Some(error)),
         started_at: Some(timestamp("2021-08-02T05:00:00Z")),
         program: Some(Program {
@@ -109,6 +125,7 @@ async fn drift_report() {
     let without_forecasts = WeekReport {
         live: None,
         accuracy: None,
+        recent_intervals: None,
         breakdown: None,
         uncorrected_breakdown: None,
         verdict: Policy::default().judge_week(Some(0.5), None),

@@ -22,6 +22,8 @@ use bars::{Bar, bars};
 const COUNTERS: usize = 10;
 /// The number of features that the chart of their importance shows.
 const FEATURES: usize = 10;
+/// The strategy that is kept unless another is better by more than chance.
+const SLIDING_WINDOW: &str = "sliding-window";
 
 pub(super) fn section(page: &WeekPage) -> Markup {
     let Some(evaluation) = &page.evaluation else {
@@ -268,11 +270,22 @@ fn strategies(training: &Training) -> Markup {
         .champion_mae
         .map(|mae| (mae, format!("champion {}", text::number(mae))));
     let chart = bars("models-strategies", &heading, &rows, champion, table);
-    part(
-        &heading,
-        "Mean absolute error on the selection days, which no strategy was trained on.",
-        chart,
-    )
+    part(&heading, &rule(training), chart)
+}
+
+/// Describes how the strategies are compared. Only a trial of several can favor the sliding window.
+fn rule(training: &Training) -> String {
+    let mut rule =
+        "Mean absolute error on the selection days, which no strategy was trained on.".to_owned();
+    let mut trials = training.trials.iter();
+    let has_window = trials.any(|trial| trial.strategy == SLIDING_WINDOW);
+    if has_window && training.trials.len() > 1 {
+        rule.push_str(&format!(
+            " {} is kept unless another is at least 1 % better.",
+            text::sentence(SLIDING_WINDOW)
+        ));
+    }
+    rule
 }
 
 fn importance(training: &Training) -> Markup {
