@@ -46,7 +46,7 @@ pub struct Round {
 /// # Errors
 /// Returns an error if there are too few rows, the device is not available, or XGBoost fails.
 pub fn train(
-    frame: &Frame,
+    frame: Frame,
     spec: FeatureSpec,
     recipe: &TrainRecipe,
     on_round: &mut dyn FnMut(Round),
@@ -58,6 +58,7 @@ pub fn train(
         None => (frame, None),
         Some(_) => {
             let (early, late) = frame.split_at(holdout_start(training));
+            drop(frame);
             describe(&early)?;
             describe(&late)?;
             (early, Some(late))
@@ -68,6 +69,8 @@ pub fn train(
     let held_out = held_out
         .map(|late| self::matrix(&late, Some(&matrix)))
         .transpose()?;
+    // The matrices have the features.
+    let counts = boosted.into_targets();
     // Early stopping follows the last one.
     let evaluated: Vec<_> = std::iter::once(("boosted", &matrix))
         .chain(held_out.iter().map(|late| ("holdout", late)))
@@ -92,7 +95,7 @@ pub fn train(
         ..recipe.clone()
     };
     model.card.stages = Stage::of_rates(&model.card.learning_rates());
-    model.card.bias_factor = target::bias_factor(&boosted_roots, boosted.targets());
+    model.card.bias_factor = target::bias_factor(&boosted_roots, &counts);
     Ok(model)
 }
 
@@ -214,12 +217,13 @@ pub(crate) fn matrix(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatr
 
 /// Returns the rows of a frame that a model learns from, with the category codes of `spec`.
 pub(crate) fn training_rows(
-    frame: &Frame,
+    frame: Frame,
     spec: &FeatureSpec,
 ) -> Result<(Frame, Training), ModelError> {
+    let all = frame.len();
     let rows = frame.without_outages().encode_counters(spec);
     let training = Training {
-        excluded: frame.len() - rows.len(),
+        excluded: all - rows.len(),
         ..describe(&rows)?
     };
     Ok((rows, training))

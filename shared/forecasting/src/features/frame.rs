@@ -118,6 +118,12 @@ impl Frame {
         &self.targets
     }
 
+    /// Returns the targets, and frees the rest of the frame.
+    #[must_use]
+    pub fn into_targets(self) -> Vec<f32> {
+        self.targets
+    }
+
     /// Returns `true` for each row whose counter is silent: its last known counts before the day of
     /// the row are [`MINIMUM_ZEROS`](super::MINIMUM_ZEROS) zeros or more.
     pub fn silent(&self) -> &[bool] {
@@ -195,10 +201,30 @@ impl Frame {
         self.select(|position| self.outages[position] != Outage::Zeros)
     }
 
-    /// Returns a frame of the rows that belong to no outage, which a model can learn from.
+    /// Removes the rows in outages, which a model cannot learn from. The rows are not copied: those
+    /// of a training take most of its memory.
     #[must_use]
-    pub fn without_outages(&self) -> Self {
-        self.select(|position| self.outages[position] == Outage::None)
+    pub fn without_outages(mut self) -> Self {
+        let mut length = 0;
+        for position in 0..self.len() {
+            if self.outages[position] != Outage::None {
+                continue;
+            }
+            self.rows[length] = self.rows[position];
+            self.targets[length] = self.targets[position];
+            self.silent[length] = self.silent[position];
+            self.outages[length] = self.outages[position];
+            let first = position * COLUMNS.len();
+            self.values
+                .copy_within(first..first + COLUMNS.len(), length * COLUMNS.len());
+            length += 1;
+        }
+        self.rows.truncate(length);
+        self.targets.truncate(length);
+        self.silent.truncate(length);
+        self.outages.truncate(length);
+        self.values.truncate(length * COLUMNS.len());
+        self
     }
 
     fn select(&self, is_selected: impl Fn(usize) -> bool) -> Self {
