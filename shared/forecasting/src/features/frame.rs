@@ -50,10 +50,7 @@ impl Frame {
             .iter()
             .map(|row| (positions[row.counter.position()], row.hour));
         let targets = rows.rows().iter().map(|row| row.count as f32).collect();
-        Self {
-            targets,
-            ..Self::from_rows(spec, &history, keys)
-        }
+        Self::build(spec, &history, frame_rows(keys), targets)
     }
 
     /// Builds the features of arbitrary rows: positions in [`History::counters`] and hours.
@@ -64,16 +61,21 @@ impl Frame {
         history: &History,
         rows: impl Iterator<Item = (usize, Hour)>,
     ) -> Self {
-        let row = |(counter, hour)| FrameRow {
-            counter: u32::try_from(counter).unwrap_or(u32::MAX),
-            hour,
-        };
-        let rows: Vec<_> = rows.map(row).collect();
-        let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
+        let rows = frame_rows(rows);
         let targets = rows
             .iter()
             .map(|row| history.count(row.counter as usize, row.hour))
             .collect();
+        Self::build(spec, history, rows, targets)
+    }
+
+    fn build(
+        spec: &FeatureSpec,
+        history: &History,
+        rows: Vec<FrameRow>,
+        targets: Vec<f32>,
+    ) -> Self {
+        let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
         let outages = rows
             .iter()
             .map(|row| history.outage(row.counter as usize, row.hour))
@@ -249,6 +251,14 @@ impl Frame {
         }
         frame
     }
+}
+
+fn frame_rows(rows: impl Iterator<Item = (usize, Hour)>) -> Vec<FrameRow> {
+    let row = |(counter, hour)| FrameRow {
+        counter: u32::try_from(counter).unwrap_or(u32::MAX),
+        hour,
+    };
+    rows.map(row).collect()
 }
 
 /// Replaces the category codes of a matrix. `codes` are those of the counters.
