@@ -249,8 +249,13 @@ bench-peers: require-cargo setup-peers ## Compare speed and memory with Python (
 	cargo bench --locked --package cli --bench speed --no-run
 	.venv-peers/bin/python tests/peers/bench.py --write
 
+.PHONY: bench-busy
+bench-busy: require-cargo ## Time training beside a process that burns one core, and write the table into docs/performance.md
+	cargo build --release --locked --package cli
+	python3 tests/peers/busy.py --write
+
 .PHONY: bench-scale
-bench-scale: require-cargo ## Measure the work of a city of 56 counters and of one of 560, and write the tables into docs/scale.md (takes an hour)
+bench-scale: require-cargo ## Measure the work of a city of 56 counters and of one of 560, and write the tables into docs/scale.md (takes 15 minutes)
 	cargo build --release --locked --workspace
 	python3 tests/scale/bench.py --write
 

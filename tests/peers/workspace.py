@@ -18,6 +18,8 @@ PARIS = ZoneInfo("Europe/Paris")
 VARIABLES = ["TRAIN_DATA_PATH", "TEST_DATA_PATH", "LIVE_DATA_PATH"]
 # The counters of Paris, for sample data.
 COUNTERS = 56
+# The release binaries that the pairs use.
+PROGRAMS = ["bike-traffic", "evaluate", "predict"]
 # The days of counts that a published forecast is computed from.
 COUNT_DAYS = 58
 
@@ -25,21 +27,36 @@ COUNT_DAYS = 58
 class Workspace:
     """The inputs of all pairs."""
 
-    def __init__(self, folder, binaries):
-        self.folder, self.binaries = folder, binaries
+    def __init__(self, folder, binaries, counters):
+        self.folder, self.binaries, self.counters = folder, binaries, counters
         self.is_real = all(os.environ.get(name) for name in VARIABLES)
         # Both sides run with the same setting: idle threads sleep, as in the images of the functions.
         self.environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
         self.environment.pop("RUST_LOG", None)
 
-    def prepare(self):
+    def require_programs(self):
+        """Stops if a program is missing, before minutes are spent on the others."""
+        missing = [name for name in PROGRAMS if not (self.binaries / name).exists()]
+        if missing or not self.bench_program():
+            names = ", ".join(missing or ["the bench speed"])
+            raise SystemExit(f"cannot find {names} in {self.binaries}; to build all programs, run `make bench-peers`")
+
+    def bench_program(self):
+        """Returns the newest program of the bench `speed`, or None."""
+        programs = [path for path in (self.binaries / "deps").glob("speed-*") if not path.suffix]
+        return max(programs, key=lambda path: path.stat().st_mtime, default=None)
+
+    def prepare(self, say):
         """Makes the data, the state and the files of the other side. Takes a few minutes."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if not self.is_real:
-            self.bike_traffic("sample-data", "--counters", COUNTERS, "--out", self.folder / "data")
+            say(f"making sample data of {self.counters} counters")
+            self.bike_traffic("sample-data", "--counters", self.counters, "--out", self.folder / "data")
         self.environment |= dict(zip(VARIABLES, map(str, self.data())))
+        say("running the weeks of the live data, which takes one to three minutes")
         self.bike_traffic("run", "--states", self.folder / "states")
+        say("making the files of the other side")
         self.concatenate()
         self.bike_traffic("features", "--input", self.all_counts, "--out", self.folder / "all.parquet")
         self.shift_tables()

@@ -61,9 +61,10 @@ def measure(size, arguments, binaries):
     folder.mkdir(parents=True)
     steps = Steps(City(folder, arguments.counters * size, arguments.train_days), binaries)
     measured = {}
-    for name, result in steps.all():
+    for name, step in steps.all():
+        say(f"{size} times the city: {name}")
+        result = measured[name] = step()
         say(f"{size} times the city: {name}: {result.seconds:.1f} s, {result.peak_mib:.0f} MiB")
-        measured[name] = result
     # The state and the data of ten cities take gigabytes.
     shutil.rmtree(folder)
     return report.Result(size, arguments.counters * size, measured, steps.sizes)

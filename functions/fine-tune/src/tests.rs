@@ -82,7 +82,7 @@ async fn promote(ports: &Ports, counts: &Counts) {
         ..TrainRecipe::default()
     };
     let frame = Frame::from_counts(&spec, &[], counts);
-    let model = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let model = train(frame, spec, &recipe, &mut |_| {}).unwrap();
     let run = Run::new("champion-test".parse().unwrap(), Timestamp::UNIX_EPOCH);
     model.save(&*ports.store, &run.artifacts).await.unwrap();
     let version = ports.registry.register(&run).await.unwrap();

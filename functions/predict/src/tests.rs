@@ -110,7 +110,7 @@ async fn promote_run(ports: &Ports, counts: &Counts, name: &str, champion: Optio
         ..TrainRecipe::default()
     };
     let model = model::train(
-        &Frame::from_counts(&spec, &[], counts),
+        Frame::from_counts(&spec, &[], counts),
         spec,
         &recipe,
         &mut |_| {},

@@ -50,7 +50,7 @@ fn recipe() -> TrainRecipe {
 
 fn trained(counts: &Counts) -> Model {
     train(
-        &frame(counts),
+        frame(counts),
         FeatureSpec::for_counters(counts.counters()),
         &recipe(),
         &mut |_| {},
@@ -84,7 +84,7 @@ fn early_stopping_ends_with_the_best_round() {
     };
     let mut rounds = Vec::new();
     let spec = FeatureSpec::for_counters(counts.counters());
-    let model = train(&frame(&counts), spec, &recipe, &mut |round| {
+    let model = train(frame(&counts), spec, &recipe, &mut |round| {
         rounds.push(round)
     })
     .unwrap();
@@ -108,7 +108,7 @@ fn training_error_is_computed_at_the_points_of_its_curve() {
     };
     let mut scored = Vec::new();
     let spec = FeatureSpec::for_counters(counts.counters());
-    train(&frame(&counts), spec, &recipe, &mut |round| {
+    train(frame(&counts), spec, &recipe, &mut |round| {
         scored.extend(round.boosted_sqrt_mae.map(|_| round.done));
     })
     .unwrap();
@@ -132,14 +132,14 @@ fn matrix_is_forecast_like_its_frame() {
 #[test]
 fn frame_with_too_few_rows_is_rejected() {
     let spec = || FeatureSpec::for_counters([]);
-    let none = train(&Frame::default(), spec(), &recipe(), &mut |_| {});
+    let none = train(Frame::default(), spec(), &recipe(), &mut |_| {});
     assert!(matches!(
         none,
         Err(ModelError::TooLittleData { rows: 0, .. })
     ));
     let few = frame(&counts(60, 1)).filter(|row| row.hour.number() % 500 == 0);
     assert!(matches!(
-        train(&few, spec(), &recipe(), &mut |_| {}),
+        train(few, spec(), &recipe(), &mut |_| {}),
         Err(ModelError::TooLittleData { .. })
     ));
 }

@@ -47,7 +47,7 @@ pub struct Round {
 /// # Errors
 /// Returns an error if there are too few rows, the device is not available, or XGBoost fails.
 pub fn train(
-    frame: &Frame,
+    frame: Frame,
     spec: FeatureSpec,
     recipe: &TrainRecipe,
     on_round: &mut dyn FnMut(Round),
@@ -59,6 +59,7 @@ pub fn train(
         None => (frame, None),
         Some(_) => {
             let (early, late) = frame.split_at(holdout_start(training));
+            drop(frame);
             describe(&early)?;
             describe(&late)?;
             (early, Some(late))
@@ -69,6 +70,8 @@ pub fn train(
     let held_out = held_out
         .map(|late| weighted(&late, Some(&matrix)))
         .transpose()?;
+    // The matrices have the features.
+    let counts = boosted.into_targets();
     // Early stopping follows the last one.
     let evaluated: Vec<_> = std::iter::once(("boosted", &matrix))
         .chain(held_out.iter().map(|late| ("holdout", late)))
@@ -93,7 +96,7 @@ pub fn train(
         ..recipe.clone()
     };
     model.card.stages = Stage::of_rates(&model.card.learning_rates());
-    model.card.bias_factor = target::bias_factor(&boosted_roots, boosted.targets());
+    model.card.bias_factor = target::bias_factor(&boosted_roots, &counts);
     Ok(model)
 }
 
@@ -230,12 +233,13 @@ fn matrix(frame: &Frame, options: QuantileOptions<'_>) -> Result<DMatrix, ModelE
 
 /// Returns the rows of a frame that a model learns from, with the category codes of `spec`.
 pub(crate) fn training_rows(
-    frame: &Frame,
+    frame: Frame,
     spec: &FeatureSpec,
 ) -> Result<(Frame, Training), ModelError> {
+    let all = frame.len();
     let rows = frame.without_outages().encode_counters(spec);
     let training = Training {
-        excluded: frame.len() - rows.len(),
+        excluded: all - rows.len(),
         ..describe(&rows)?
     };
     Ok((rows, training))

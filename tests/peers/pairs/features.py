@@ -53,11 +53,7 @@ class WarmFeatures:
         self.work = work
 
     def ours(self):
-        programs = [path for path in (self.work.binaries / "deps").glob("speed-*") if not path.suffix]
-        if not programs:
-            raise SystemExit("cannot find the bench program; to build it, run `make bench-peers`")
-        program = max(programs, key=lambda path: path.stat().st_mtime)
-        output = run([program, "--bench", "features"], self.work.environment).output
+        output = run([self.work.bench_program(), "--bench", "features"], self.work.environment).output
         return median_of(output, r"build the features of (\d+) rows: median ([\d.]+) ms")
 
     def theirs(self):

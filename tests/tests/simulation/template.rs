@@ -129,7 +129,7 @@ fn train(counts: &Counts, seed: u32) -> Model {
     };
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::from_counts(&spec, &[], counts);
-    model::train(&frame, spec, &recipe, &mut |_| {}).unwrap()
+    model::train(frame, spec, &recipe, &mut |_| {}).unwrap()
 }
 
 async fn contents(store: &Arc<dyn Store>) -> Vec<(ObjectPath, Bytes)> {

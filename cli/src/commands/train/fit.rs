@@ -59,10 +59,8 @@ pub(crate) fn fit_and_score(
             "feature columns without values in the training data"
         );
     }
-    let (model, curves) = boost(&frame, spec, recipe)?;
+    let (model, curves) = boost(frame, spec, recipe)?;
     let model = model.with_baseline(Some(data.train_data.clone()));
-    // The frame is large, and the scores do not need it.
-    drop(frame);
     let scoring = "scoring the model on the fixed test set";
     let scored = progress::noting_here(scoring, || model.scored_on(&fixed_test));
     let (model, tested) = scored?;
@@ -89,11 +87,7 @@ fn empty_columns(frame: &Frame) -> Vec<&'static str> {
         .collect()
 }
 
-fn boost(
-    frame: &Frame,
-    spec: FeatureSpec,
-    recipe: &TrainRecipe,
-) -> anyhow::Result<(Model, Curves)> {
+fn boost(frame: Frame, spec: FeatureSpec, recipe: &TrainRecipe) -> anyhow::Result<(Model, Curves)> {
     let mut curves = Curves::default();
     let mut progress = Progress::new("training", "rounds", u64::from(recipe.rounds));
     let mut show = |round: model::Round| {

@@ -59,7 +59,7 @@ fn constant_model(level: u32) -> Model {
         ..TrainRecipe::default()
     };
     train(
-        &Frame::from_counts(&spec, &[], &counts),
+        Frame::from_counts(&spec, &[], &counts),
         spec,
         &recipe,
         &mut |_| {},

@@ -108,7 +108,7 @@ fn champion_trained_on_the_selection_days_is_not_compared() {
         rounds: 3,
         ..TrainRecipe::default()
     };
-    let champion = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let champion = train(frame.clone(), spec, &recipe, &mut |_| {}).unwrap();
     let window = Window::before(&Policy::default(), "2021-W30".parse().unwrap());
     let rows = model::Rows {
         champion: &champion,

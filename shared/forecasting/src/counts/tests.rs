@@ -35,6 +35,25 @@ fn counter_with_a_changed_id_is_the_same_counter() {
 }
 
 #[test]
+fn rows_in_a_changing_order_of_counters_keep_their_counter() {
+    let order = "ABABCBCCAABDDDCBA";
+    let rows: Vec<String> = order
+        .chars()
+        .enumerate()
+        .map(|(hour, name)| format!("{name};{hour};2021-07-14T{hour:02}:00:00+02:00\n"))
+        .collect();
+    let header = "Nom du compteur;Comptage horaire;Date et heure de comptage\n";
+    let text = format!("{header}{}", rows.concat());
+    let counts = read(text.as_bytes(), &mut Vec::new()).unwrap();
+    let names: String = counts
+        .rows()
+        .iter()
+        .map(|row| counts.counter(row.counter).name.as_str())
+        .collect();
+    assert_eq!(names, order);
+}
+
+#[test]
 fn typographic_apostrophes_and_dashes_are_folded() {
     let names = [
         "Quai d\u{2019}Orsay E-O",

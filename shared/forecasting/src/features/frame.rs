@@ -50,10 +50,7 @@ impl Frame {
             .iter()
             .map(|row| (positions[row.counter.position()], row.hour));
         let targets = rows.rows().iter().map(|row| row.count as f32).collect();
-        Self {
-            targets,
-            ..Self::from_rows(spec, &history, keys)
-        }
+        Self::build(spec, &history, frame_rows(keys), targets)
     }
 
     /// Builds the features of arbitrary rows: positions in [`History::counters`] and hours.
@@ -64,16 +61,21 @@ impl Frame {
         history: &History,
         rows: impl Iterator<Item = (usize, Hour)>,
     ) -> Self {
-        let row = |(counter, hour)| FrameRow {
-            counter: u32::try_from(counter).unwrap_or(u32::MAX),
-            hour,
-        };
-        let rows: Vec<_> = rows.map(row).collect();
-        let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
+        let rows = frame_rows(rows);
         let targets = rows
             .iter()
             .map(|row| history.count(row.counter as usize, row.hour))
             .collect();
+        Self::build(spec, history, rows, targets)
+    }
+
+    fn build(
+        spec: &FeatureSpec,
+        history: &History,
+        rows: Vec<FrameRow>,
+        targets: Vec<f32>,
+    ) -> Self {
+        let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
         let outages = rows
             .iter()
             .map(|row| history.outage(row.counter as usize, row.hour))
@@ -116,6 +118,12 @@ impl Frame {
     /// Returns the target count of each row, `NaN` if unknown.
     pub fn targets(&self) -> &[f32] {
         &self.targets
+    }
+
+    /// Returns the targets, and frees the rest of the frame.
+    #[must_use]
+    pub fn into_targets(self) -> Vec<f32> {
+        self.targets
     }
 
     /// Returns `true` for each row whose counter is silent: its last known counts before the day of
@@ -195,10 +203,30 @@ impl Frame {
         self.select(|position| self.outages[position] != Outage::Zeros)
     }
 
-    /// Returns a frame of the rows that belong to no outage, which a model can learn from.
+    /// Removes the rows in outages, which a model cannot learn from. The rows are not copied: those
+    /// of a training take most of its memory.
     #[must_use]
-    pub fn without_outages(&self) -> Self {
-        self.select(|position| self.outages[position] == Outage::None)
+    pub fn without_outages(mut self) -> Self {
+        let mut length = 0;
+        for position in 0..self.len() {
+            if self.outages[position] != Outage::None {
+                continue;
+            }
+            self.rows[length] = self.rows[position];
+            self.targets[length] = self.targets[position];
+            self.silent[length] = self.silent[position];
+            self.outages[length] = self.outages[position];
+            let first = position * COLUMNS.len();
+            self.values
+                .copy_within(first..first + COLUMNS.len(), length * COLUMNS.len());
+            length += 1;
+        }
+        self.rows.truncate(length);
+        self.targets.truncate(length);
+        self.silent.truncate(length);
+        self.outages.truncate(length);
+        self.values.truncate(length * COLUMNS.len());
+        self
     }
 
     fn select(&self, is_selected: impl Fn(usize) -> bool) -> Self {
@@ -223,6 +251,14 @@ impl Frame {
         }
         frame
     }
+}
+
+fn frame_rows(rows: impl Iterator<Item = (usize, Hour)>) -> Vec<FrameRow> {
+    let row = |(counter, hour)| FrameRow {
+        counter: u32::try_from(counter).unwrap_or(u32::MAX),
+        hour,
+    };
+    rows.map(row).collect()
 }
 
 /// Replaces the category codes of a matrix. `codes` are those of the counters.

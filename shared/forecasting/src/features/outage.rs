@@ -68,48 +68,52 @@ impl Cell {
     }
 }
 
-/// A run of equal counts.
+/// A run of equal counts of one counter.
+#[derive(Clone, Copy)]
 struct Run {
     count: f32,
-    /// The position of the first hour.
+    /// The position of the first count in the matrix.
     start: usize,
     /// The number of known counts.
     length: usize,
     outage_from: i32,
 }
 
+impl Run {
+    const NONE: Self = Self::of(f32::NAN, 0);
+
+    const fn of(count: f32, start: usize) -> Self {
+        Self {
+            count,
+            start,
+            length: 0,
+            outage_from: Cell::NEVER,
+        }
+    }
+}
+
 /// Finds the outages in a matrix of hours and counters that is `width` wide. Its first row is the
 /// hour with the number `first`.
 pub(super) fn mark_outages(cells: &mut [Cell], width: usize, first: i32) {
-    let hours = cells.len().checked_div(width).unwrap_or_default();
-    for counter in 0..width {
-        let mut run = Run {
-            count: f32::NAN,
-            start: 0,
-            length: 0,
-            outage_from: Cell::NEVER,
-        };
-        let mut end = first;
-        for hour in 0..hours {
-            end += 1;
-            let cell = &mut cells[hour * width + counter];
+    // Hour by hour, in the order of the memory.
+    let mut runs = vec![Run::NONE; width];
+    let mut end = first;
+    for hour in (0..cells.len()).step_by(width.max(1)) {
+        end += 1;
+        for (position, run) in (hour..).zip(&mut runs) {
+            let cell = &mut cells[position];
             if cell.count.is_nan() {
                 continue;
             }
             if cell.count != run.count {
-                run = Run {
-                    count: cell.count,
-                    start: hour,
-                    length: 0,
-                    outage_from: Cell::NEVER,
-                };
+                *run = Run::of(cell.count, position);
             }
             run.length += 1;
             cell.outage_from = run.outage_from;
             if minimum_length(run.count) == Some(run.length) {
                 run.outage_from = end;
-                for hour in run.start..=hour {
-                    let cell = &mut cells[hour * width + counter];
+                for position in (run.start..=position).step_by(width) {
+                    let cell = &mut cells[position];
                     if !cell.count.is_nan() {
                         cell.outage_from = end;
                     }

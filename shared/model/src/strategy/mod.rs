@@ -148,7 +148,7 @@ impl FreshRows {
             .features()
             .clone()
             .with_counters(rows.fresh.counters());
-        let (frame, training) = training_rows(rows.fresh, &spec)?;
+        let (frame, training) = training_rows(rows.fresh.clone(), &spec)?;
         Ok(Self {
             spec,
             frame,

@@ -28,7 +28,7 @@ impl Strategy for SlidingWindow {
             device: Device::Cpu,
             ..champion.card.recipe.clone()
         };
-        let challenger = train(&frame, spec, &recipe, on_round)?;
+        let challenger = train(frame, spec, &recipe, on_round)?;
         Ok(challenger.with_baseline(champion.card.baseline.clone()))
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 fn trained_on(device: Device, counts: &Counts) -> Result<Model, ModelError> {
     let recipe = TrainRecipe { device, ..recipe() };
     let spec = FeatureSpec::for_counters(counts.counters());
-    train(&frame(counts), spec, &recipe, &mut |_| {})
+    train(frame(counts), spec, &recipe, &mut |_| {})
 }
 
 #[test]

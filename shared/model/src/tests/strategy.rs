@@ -186,7 +186,7 @@ fn sliding_window_trains_with_the_recipe_of_the_first_rounds() {
     let window = challenger(&appended, &new, StrategyName::SlidingWindow, &recipe).unwrap();
     let card = window.card();
     assert_eq!((card.rounds, &card.params), (40, &first.card().params));
-    let alone = train(&new, first.features().clone(), &self::recipe(), &mut |_| {}).unwrap();
+    let alone = train(new, first.features().clone(), &self::recipe(), &mut |_| {}).unwrap();
     assert_eq!(card.bias_factor, alone.card().bias_factor);
 }
 

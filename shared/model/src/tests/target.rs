@@ -28,7 +28,7 @@ fn busy_rows_weigh_more_in_training() {
         ..recipe()
     };
     let (spec, frame) = (FeatureSpec::for_counters(counts.counters()), frame(&counts));
-    let model = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let model = train(frame.clone(), spec, &recipe, &mut |_| {}).unwrap();
     let values = frame.encoded_values(model.features());
     let roots = model.booster.predict_in_place(&values, COLUMNS.len());
     let mean = roots.unwrap()[0];
@@ -47,7 +47,7 @@ fn bias_factor_makes_the_sum_of_the_forecasts_right() {
         ..recipe()
     };
     let (spec, frame) = (FeatureSpec::for_counters(counts.counters()), frame(&counts));
-    let model = train(&frame, spec, &recipe, &mut |_| {}).unwrap();
+    let model = train(frame.clone(), spec, &recipe, &mut |_| {}).unwrap();
     let sum = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>();
     let (forecasts, actuals) = (sum(&model.predict(&frame).unwrap()), sum(frame.targets()));
     let factor = model.card().bias_factor;
@@ -67,7 +67,7 @@ fn forecasts_and_bias_factor_are_those_of_the_booster() {
     let values = frame.encoded_values(model.features());
     let roots = model.booster.predict_in_place(&values, COLUMNS.len());
     let (roots, factor) = (roots.unwrap(), model.card().bias_factor);
-    assert_eq!(frame.without_outages().len(), frame.len());
+    assert_eq!(frame.clone().without_outages().len(), frame.len());
     assert_eq!(bias_factor(&roots, frame.targets()), factor);
     let expected: Vec<_> = roots.iter().map(|root| count(*root, factor)).collect();
     assert_eq!(model.predict(&frame).unwrap(), expected);
@@ -101,7 +101,7 @@ fn rows_in_outages_are_left_out_of_training() {
     assert_eq!(training.rows, counts.len() - training.excluded);
     let dead = frame(&counts).filter(|row| row.counter == 1);
     let dead = dead.filter(|row| row.hour >= dead.rows()[24].hour);
-    let none = train(&dead, FeatureSpec::for_counters([]), &recipe(), &mut |_| {});
+    let none = train(dead, FeatureSpec::for_counters([]), &recipe(), &mut |_| {});
     assert!(matches!(
         none,
         Err(ModelError::TooLittleData { rows: 0, .. })

@@ -344,7 +344,7 @@ fn trained() -> (Model, Counts) {
         ..TrainRecipe::default()
     };
     (
-        model::train(&frame, spec, &recipe, &mut |_| {}).unwrap(),
+        model::train(frame, spec, &recipe, &mut |_| {}).unwrap(),
         counts,
     )
 }
