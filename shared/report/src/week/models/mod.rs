@@ -270,7 +270,7 @@ fn strategies(training: &Training) -> Markup {
         .champion_mae
         .map(|mae| (mae, format!("champion {}", text::number(mae))));
     let chart = bars("models-strategies", &heading, &rows, champion, table);
-    part(&heading, &rule(training), chart)
+    part(&heading, rule(training), chart)
 }
 
 /// Describes how the strategies are compared. Only a trial of several can favor the sliding window.
