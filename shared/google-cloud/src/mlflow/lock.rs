@@ -1,8 +1,12 @@
 //! A lock that is an object in the store.
 //!
 //! A conditional write acquires the lock, so only one of two competitors succeeds. While the work
-//! goes on, the holder renews the lock, so slow services do not end it. If a holder dies, the lock
-//! expires [`WORK_LIMIT`] plus [`MARGIN`] after its last renewal.
+//! goes on, the holder renews the lock, so slow services do not end it. If a holder dies, another
+//! process acquires the lock [`WORK_LIMIT`] plus [`MARGIN`] after its last renewal.
+//!
+//! The time of the expiry comes from the holder's clock, which may be slow. Another process therefore
+//! watches an expired lock for half of the work limit, in which a live holder renews it, and acquires
+//! it only if it is unchanged.
 //!
 //! The generation of the object is a fence: before each change, the work checks that the object
 //! still has the generation that its holder wrote. A holder that has lost the lock, for example
@@ -28,7 +32,7 @@ use shared::{
 };
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use self::held::Deadlines;
@@ -44,8 +48,8 @@ const WAIT_LIMIT: Duration = WORK_LIMIT;
 const TOTAL_LIMIT: Duration = Duration::from_secs(TIME_LIMIT.as_secs() * 4);
 /// The number of renewals that may fail before the lock expires.
 const RENEWALS_PER_LIMIT: u32 = 3;
-/// The time between the end of the work and the expiry of the lock. It exceeds the duration of any
-/// request in flight at the deadline, and the clock difference between two machines.
+/// The time between the end of the work and the takeover of the lock. It exceeds the duration of any
+/// request in flight at the deadline.
 const MARGIN: Duration = ATTEMPT_TIME_LIMIT;
 /// The clock difference between two machines beyond which a lock counts as one of a wrong clock.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
@@ -75,7 +79,7 @@ enum Entry {
         key: String,
         /// The time of the acquisition.
         since: Timestamp,
-        /// The time after which another process may acquire the lock.
+        /// The time after which another process may acquire the lock, unless it is renewed.
         expires: Timestamp,
     },
     /// The lock is free.
@@ -178,17 +182,16 @@ impl Lock {
             .with_jitter()
             .without_max_times()
             .with_total_delay(Some(self.wait_limit));
+        // The total delay leaves out the time of the attempts, which may watch the lock.
+        let deadline = Instant::now() + self.wait_limit;
         (|| self.try_acquire(purpose, &key))
             .retry(backoff)
-            .when(LockError::is_retryable)
+            .when(|error| error.is_retryable() && Instant::now() < deadline)
             .await
     }
 
     async fn try_acquire(&self, purpose: &str, key: &str) -> Result<Held, LockError> {
         let address = || self.store.address_of(&self.path);
-        // Read before the lock is written, so that the time of the write counts towards the work
-        // limit.
-        let (entry, deadlines) = self.entry(purpose, key, None);
         let now = self.clock.now();
         let condition = match read_json(&*self.store, &self.path).await {
             Err(StoreError::NotFound { .. }) => Condition::Absent,
@@ -208,8 +211,16 @@ impl Lock {
             )) if expires > now && other != key => {
                 return Err(self.held_by_another(purpose, since, expires));
             }
-            Ok((_, generation)) => Condition::Unchanged(generation),
+            Ok((entry, generation)) => {
+                if entry.is_of_another(key) {
+                    sleep(self.watch_time()).await;
+                }
+                Condition::Unchanged(generation)
+            }
         };
+        // Before the lock is written, so that the time of the write counts towards the work limit.
+        let now = self.clock.now();
+        let (entry, deadlines) = self.entry(purpose, key, None);
         match write_json(&*self.store, &self.path, &entry, condition).await {
             Ok(generation) => Ok(Held {
                 lock: self.clone(),
@@ -296,10 +307,15 @@ impl Lock {
             purpose: purpose.to_owned(),
             key: key.to_owned(),
             since: since.unwrap_or(now),
-            expires: after(self.work_limit + MARGIN),
+            expires: after(self.work_limit + MARGIN - self.watch_time()),
         };
         let until = after(self.work_limit);
         (entry, Deadlines { deadline, until })
+    }
+
+    /// Returns the time for which an expired lock is watched. It exceeds the time between two renewals.
+    fn watch_time(&self) -> Duration {
+        self.work_limit / 2
     }
 
     /// Releases the lock. If this fails, the lock expires, and the work still counts as done.
@@ -321,6 +337,12 @@ impl Lock {
                 "cannot release lock"
             );
         }
+    }
+}
+
+impl Entry {
+    fn is_of_another(&self, own_key: &str) -> bool {
+        matches!(self, Self::Held { key, .. } if key != own_key)
     }
 }
 

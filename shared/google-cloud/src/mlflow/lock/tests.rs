@@ -66,7 +66,7 @@ async fn acquiring_a_held_lock_fails_after_the_wait_limit() {
         .unwrap_err()
         .to_string();
     let expected = "the lock memory://registry/model.lock.json is held since 2021-08-02T05:00:00Z to \
-                    register the run fine-tune-2021-W30; it expires at 2021-08-02T05:01:00.3Z";
+                    register the run fine-tune-2021-W30; it expires at 2021-08-02T05:01:00.15Z";
     assert_eq!(error, expected);
     lock.release(dead).await;
     lock.hold("move an alias", |_| async {}).await.unwrap();
@@ -85,6 +85,27 @@ async fn abandoned_lock_expires_and_its_holder_cannot_release_the_next() {
     ));
     lock.release(next).await;
     assert!(lock.acquire("register").await.is_ok());
+}
+
+/// By the clock of the second machine, the lock has expired before it was acquired.
+#[tokio::test]
+async fn holder_with_a_slow_clock_keeps_the_lock_while_it_renews() {
+    let store = memory();
+    let (first, _) = lock(Arc::clone(&store));
+    let (second, clock) = lock(store);
+    clock.set(clock.now() + SignedDuration::from_secs(300));
+    let held = first.acquire("move an alias").await.unwrap();
+    let renewals = async {
+        while held.renew().await.is_ok() {
+            sleep(SHORT / 3).await
+        }
+    };
+    let taken = tokio::select! {
+        taken = second.acquire("move an alias") => taken.err(),
+        () = renewals => None,
+    };
+    assert!(matches!(taken, Some(LockError::Race { .. })), "{taken:?}");
+    held.check().await.unwrap();
 }
 
 #[tokio::test]
@@ -161,7 +182,7 @@ async fn renewed_lock_outlives_its_work_limit() {
     lock.acquire("move an alias").await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn holder_of_a_lost_lock_fails_its_check_and_cannot_renew() {
     let (lock, clock) = unhurried_lock(memory());
     let suspended = lock.acquire("register").await.unwrap();
