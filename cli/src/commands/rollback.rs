@@ -127,11 +127,16 @@ pub async fn roll_back(
         );
     }
     let run = run_of(ports, to).await?;
-    let operator = decision::operator();
-    let promotion = Promotion::rollback(&operator, &seen, to);
+    let event_id = new_event_id(ports, seen.changes + 1);
+    let promotion = Promotion::rollback(&decision::operator(), &seen, to).decided_by(&event_id);
     let promoted = registry::promote(registry, &promotion).await;
     let promoted = promoted.with_context(|| format!("cannot roll back to version {to}"))?;
-    if let Promoted::Stale { champion } | Promoted::Overtaken { champion, .. } = promoted {
+    let changed_to = match promoted {
+        Promoted::Done => None,
+        Promoted::Already => Some(Some(to)),
+        Promoted::Stale { champion } | Promoted::Overtaken { champion, .. } => Some(champion),
+    };
+    if let Some(champion) = changed_to {
         bail!(
             "cannot roll back: the champion changed to {} meanwhile; run `bike-traffic status`, then repeat the \
              command with --to VERSION",
@@ -143,7 +148,7 @@ pub async fn roll_back(
         is_from_deleted: seen.deleted.is_some(),
         to,
         run,
-        number: seen.changes + 1,
+        event_id,
     };
     record(ports, change, reason, env).await
 }
@@ -157,8 +162,8 @@ struct Change {
     to: Version,
     /// The training run of the new champion.
     run: RunName,
-    /// The number of changes of the champion, including this one.
-    number: u64,
+    /// The event id of its audit row.
+    event_id: EventId,
 }
 
 /// Returns the last change if it was a rollback to `to`, or to any version if `None`, and has no
@@ -195,12 +200,23 @@ async fn unrecorded_rollback(
         is_from_deleted,
         to: last.to,
         run: run_of(ports, last.to).await?,
-        number: seen.changes,
+        // The other process may still be at work, and two rows with one id count as one.
+        event_id: seen
+            .promoted_by
+            .clone()
+            .unwrap_or_else(|| new_event_id(ports, seen.changes)),
     }))
 }
 
 /// The beginning of the subject in the event id of a rollback.
 const SUBJECT: &str = "rollback-";
+
+/// Returns an event id for the rollback that is the change of the champion with this number, which
+/// distinguishes two rollbacks within a second.
+fn new_event_id(ports: &Ports, number: u64) -> EventId {
+    let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    decision::event_id(format_args!("{SUBJECT}{now}-{number}"))
+}
 
 /// Returns `true` if an audit row is that of the rollback with this number of changes.
 fn is_row_of(row: &AuditRow, number: u64) -> bool {
@@ -243,12 +259,9 @@ async fn record(
         is_from_deleted,
         to,
         run,
-        number,
+        event_id,
     } = change;
     let from = from.filter(|_| !is_from_deleted);
-    // The number of changes distinguishes two rollbacks within a second.
-    let now = ports.clock.now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    let event_id = decision::event_id(format_args!("{SUBJECT}{now}-{number}"));
     let by = decision::operator();
     let entry = ChampionDecision {
         decision: "rolled-back",

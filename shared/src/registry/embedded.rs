@@ -71,7 +71,9 @@ impl Contents {
     /// Returns the promotions by events. An earlier program version recorded only the last event.
     fn event_promotions(&self) -> Vec<EventPromotion> {
         let mut promotions = self.event_promotions.clone();
+        let is_rollback = self.last_change.is_some_and(|last| last.is_rollback);
         let champion = self.aliases.get(&Alias::Champion).copied();
+        let champion = champion.filter(|_| !is_rollback);
         if let Some((event, to)) = self.promoted_by.clone().zip(champion) {
             let last = EventPromotion { event, to };
             if !promotions.contains(&last) {

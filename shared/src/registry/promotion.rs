@@ -121,9 +121,10 @@ impl Promotion {
         self.event.as_ref()
     }
 
-    /// Returns the record of the promotion by its event; `None` for an operator.
+    /// Returns the record of the promotion by its event; `None` for a rollback, and for an operator.
     pub fn of_event(&self) -> Option<EventPromotion> {
-        let (event, to) = (self.event.clone()?, self.to);
+        let event = self.event.clone().filter(|_| !self.is_rollback)?;
+        let to = self.to;
         Some(EventPromotion { event, to })
     }
 

@@ -100,7 +100,8 @@ impl Record {
 
     /// Returns the promotions by events up to this change, if it `has_happened`.
     fn event_promotions(&self, has_happened: bool) -> Vec<EventPromotion> {
-        let own = self.event.clone().filter(|_| has_happened);
+        let is_own = has_happened && !matches!(self.kind, Kind::Rollback);
+        let own = self.event.clone().filter(|_| is_own);
         let own = own.map(|event| EventPromotion { event, to: self.to });
         self.earlier.iter().cloned().chain(own).collect()
     }
