@@ -37,6 +37,8 @@ pub(crate) const MAX_ATTEMPTS: usize = 5;
 pub(crate) const FIRST_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between two attempts.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// The number of unused connections to a service that stay open.
+const IDLE_CONNECTIONS: usize = 8;
 
 /// Creates an HTTP client that connects within 5 s and responds within 60 s, or fails.
 ///
@@ -51,6 +53,7 @@ pub(crate) fn client_builder() -> ClientBuilder {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ATTEMPT_TIME_LIMIT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
 }
 
 /// Sends a request, and retries it after status 429 or 5xx and after connection errors.

@@ -164,7 +164,8 @@ pub async fn last_completed(
     Ok(last)
 }
 
-const READS_AT_ONCE: usize = 32;
+// Each read keeps a connection to the store open for a while.
+const READS_AT_ONCE: usize = 16;
 
 async fn read_entry(
     store: Arc<dyn Store>,

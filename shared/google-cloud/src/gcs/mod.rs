@@ -28,6 +28,7 @@ use shared::{
     address::{Address, BucketName, ObjectPath, OpenError, web_address},
     store::{Condition, Generation, Object, Store, StoreError},
 };
+use tokio::sync::Semaphore;
 
 use self::{
     cache::{Contents, ObjectCache},
@@ -46,6 +47,8 @@ const WRITE_ID: &str = "write-id";
 const RESUMABLE_FROM_BYTES: usize = 16 * 1024 * 1024;
 /// The minimum transfer rate. It extends [`TIME_LIMIT`] for large contents.
 const SLOWEST_BYTES_PER_SECOND: u64 = 100_000;
+/// The number of downloads at the same time. Each has a connection, which stays open for a while.
+const DOWNLOADS_AT_ONCE: usize = 16;
 
 /// A store in a bucket.
 ///
@@ -60,6 +63,7 @@ pub struct GcsStore {
     /// The origin of the emulator, if any.
     emulator: Option<String>,
     contents: Storage,
+    downloads: Semaphore,
     catalogue: Catalogue,
     cache: ObjectCache,
 }
@@ -106,12 +110,15 @@ impl GcsStore {
             bucket: bucket.clone(),
             emulator: emulator.map(EmulatorHost::origin),
             contents,
+            downloads: Semaphore::new(DOWNLOADS_AT_ONCE),
             catalogue,
             cache: ObjectCache::default(),
         })
     }
 
     async fn download(&self, path: &ObjectPath) -> Result<Contents, Failure> {
+        // The semaphore is never closed.
+        let _permit = self.downloads.acquire().await;
         let request = self.contents.read_object(self.resource(), path.as_str());
         let reply = within(TIME_LIMIT, request.send()).await?;
         let found = reply.object();
