@@ -18,6 +18,9 @@ use crate::{address::ObjectPath, program::Program, registry::Version};
 /// The folder of the reports.
 pub const FOLDER: &str = "reports/drift-check/";
 
+/// The number of weeks, with the checked one, whose intervals are judged together.
+pub const RECENT_WEEKS: usize = 4;
+
 /// The prefixes of the names of all columns that are made of counts, besides the count itself.
 const OF_COUNTS: [&str; 3] = ["count_", "weekly_", "mean_of_"];
 
@@ -52,8 +55,8 @@ pub struct WeekReport {
     /// existed have none.
     #[serde(default)]
     pub accuracy: Option<LiveAccuracy>,
-    /// The coverage of the intervals of the last four weeks. `None` if no forecast with an interval
-    /// has a count, and for reports written before this field existed.
+    /// The coverage of the intervals of the last four weeks. `None` if none of them has intervals, and
+    /// for reports written before this field existed.
     #[serde(default)]
     pub recent_intervals: Option<RecentIntervals>,
     /// The decision of the policy. Its reason names missing counts and excluded columns.
@@ -134,24 +137,48 @@ pub struct IntervalCoverage {
     pub mean_width: f64,
 }
 
+/// The part of a [`WeekReport`] about the accuracy of the forecasts, for readers that need no more
+/// of it.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct WeekAccuracy {
+    /// The accuracy of the stored forecasts. Reports written before this field existed have none.
+    #[serde(default)]
+    pub accuracy: Option<LiveAccuracy>,
+}
+
 /// The coverage of the intervals of stored forecasts over four weeks: the checked week and the three
 /// before it, together.
 ///
-/// A coverage that is not as expected is named in the reason of the verdict.
+/// The coverage of the weeks before is that of their reports `reports/drift-check/WEEK.json`. In the
+/// weekly rhythm, these weeks are judged first. A week judged later, or again, does not change the
+/// reports of other weeks. A coverage that is not as expected is named in the reason of the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecentIntervals {
     /// The first day of the four weeks.
     pub first_day: Day,
     /// The last day of the four weeks, which is that of the checked week.
     pub last_day: Day,
-    /// The number of days with an interval and a count, up to 28.
-    pub days: usize,
-    /// The number of hours with an interval and a count, of any number of counters.
-    pub hours: usize,
-    /// The coverage of the 80 % intervals; `None` for forecasts without them.
+    /// The number of weeks with intervals, up to [`RECENT_WEEKS`]. A week without a readable report
+    /// is not one of them.
+    pub weeks: usize,
+    /// The coverage of the 80 % intervals, where each count weighs the same; `None` for forecasts
+    /// without them.
     pub interval_80: Option<IntervalCoverage>,
     /// The coverage of the 95 % intervals.
     pub interval_95: Option<IntervalCoverage>,
+}
+
+impl RecentIntervals {
+    /// Returns the weeks with intervals in words: `the last four weeks`, or
+    /// `3 of the last four weeks`.
+    pub fn period(&self) -> String {
+        let all = "the last four weeks";
+        if self.weeks < RECENT_WEEKS {
+            format!("{} of {all}", self.weeks)
+        } else {
+            all.to_owned()
+        }
+    }
 }
 
 /// Returns the number of compared columns that are made of counts.

@@ -98,9 +98,9 @@ pub async fn check_week(
         return Err(no_counts(*week));
     }
     let forecasts = warehouse
-        .forecasts(intervals::first_day(*week), week.last_day())
+        .forecasts(week.first_day(), week.last_day())
         .await?;
-    let recent_intervals = intervals::recent(*week, &forecasts, known);
+    let weeks_before = intervals::weeks_before(&**store, *week).await?;
     let profile = fixed_test::profile(store, now).await?;
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
     let (drift, histograms) =
@@ -116,6 +116,7 @@ pub async fn check_week(
     let (breakdown, uncorrected_breakdown) = breakdowns
         .map(|breakdowns| (breakdowns.published, breakdowns.uncorrected))
         .unzip();
+    let accuracy = live.map(|live| live.accuracy);
     let mut report = WeekReport {
         week: *week,
         champion,
@@ -124,8 +125,8 @@ pub async fn check_week(
         verdict: policy.judge_week(drift.share(), live_error),
         drift,
         live: live.map(|live| live.published),
-        accuracy: live.map(|live| live.accuracy),
-        recent_intervals,
+        accuracy,
+        recent_intervals: intervals::recent(*week, accuracy, weeks_before),
         started_at: None,
         program: Some(Program::current()),
         histograms,

@@ -1,20 +1,17 @@
 //! The share of the counts that the intervals of stored forecasts contain.
+//!
+//! The intervals are made of the errors of 14 days, so a week alone is above or below them by chance.
+//! Four weeks are judged together.
 
-use std::collections::BTreeSet;
-
-use forecasting::{
-    counts::Counts,
-    features::{History, Outage},
-    time::{Day, Hour, Week},
-};
+use forecasting::time::Week;
 use shared::{
+    store::{Store, StoreError, read_json},
     warehouse::Forecast,
-    week_report::{IntervalCoverage, RecentIntervals},
+    week_report::{
+        self, IntervalCoverage, LiveAccuracy, RECENT_WEEKS, RecentIntervals, WeekAccuracy,
+    },
 };
 
-/// The number of days, with those of the checked week, whose intervals are judged together. The
-/// intervals are made of the errors of 14 days, so a week alone is above or below them by chance.
-pub(crate) const RECENT_DAYS: i32 = 28;
 /// The lowest and the highest share of counts that the 80 % intervals may contain.
 const EXPECTED_80: (f64, f64) = (0.72, 0.90);
 /// The lowest and the highest share of counts that the 95 % intervals may contain.
@@ -45,58 +42,71 @@ pub(crate) fn coverage(pairs: impl Iterator<Item = ((f64, f64), f64)>) -> Option
     })
 }
 
-/// Measures the intervals of the four weeks that end with `week`. Returns `None` if no forecast has
-/// an interval and a count.
+/// Reads the accuracy of the three weeks before `week` from their reports. A week without a readable
+/// report has none.
 ///
-/// `forecasts` are those of the four weeks. `known` contains the counts of these days and, for runs
-/// of zeros that go on, of the days before.
+/// # Errors
+/// Returns an error if the store fails.
+pub(crate) async fn weeks_before(
+    store: &dyn Store,
+    week: Week,
+) -> Result<[Option<LiveAccuracy>; RECENT_WEEKS - 1], StoreError> {
+    let read = |weeks: i32| stored_accuracy(store, week.first_day().plus(-7 * weeks).week());
+    Ok(tokio::try_join!(read(3), read(2), read(1))?.into())
+}
+
+async fn stored_accuracy(
+    store: &dyn Store,
+    week: Week,
+) -> Result<Option<LiveAccuracy>, StoreError> {
+    match read_json::<WeekAccuracy>(store, &week_report::path(week)).await {
+        Ok((report, _)) => Ok(report.accuracy),
+        Err(StoreError::NotFound { .. } | StoreError::Malformed { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pools the coverage of the intervals of `week` with that of the weeks `before` it. Returns `None`
+/// if no week has intervals.
 pub(crate) fn recent(
     week: Week,
-    forecasts: &[Forecast],
-    known: &Counts,
+    accuracy: Option<LiveAccuracy>,
+    before: [Option<LiveAccuracy>; RECENT_WEEKS - 1],
 ) -> Option<RecentIntervals> {
-    let history = History::new(&[known]);
-    let rows: Vec<_> = forecasts
-        .iter()
-        .filter(|forecast| of_80(forecast).is_some() || of_95(forecast).is_some())
-        .filter_map(|forecast| Some((forecast, count(forecast, &history)?)))
+    let weeks: Vec<_> = before
+        .into_iter()
+        .chain([accuracy])
+        .flatten()
+        .filter(|week| week.interval_80.is_some() || week.interval_95.is_some())
         .collect();
-    let hours: BTreeSet<Hour> = rows.iter().map(|(forecast, _)| forecast.hour).collect();
-    if hours.is_empty() {
-        return None;
-    }
-    let days: BTreeSet<_> = hours.iter().map(|hour| hour.day()).collect();
-    let measure = |interval: fn(&Forecast) -> Option<(f64, f64)>| {
-        let rows = rows.iter();
-        coverage(rows.filter_map(|(forecast, count)| interval(forecast).zip(Some(*count))))
-    };
-    Some(RecentIntervals {
-        first_day: first_day(week),
+    (!weeks.is_empty()).then(|| RecentIntervals {
+        first_day: week.first_day().plus(-21),
         last_day: week.last_day(),
-        days: days.len(),
-        hours: hours.len(),
-        interval_80: measure(of_80),
-        interval_95: measure(of_95),
+        weeks: weeks.len(),
+        interval_80: pooled(weeks.iter().filter_map(|week| week.interval_80)),
+        interval_95: pooled(weeks.iter().filter_map(|week| week.interval_95)),
     })
 }
 
-/// Returns the first day of the four weeks that end with `week`.
-pub(crate) fn first_day(week: Week) -> Day {
-    week.last_day().plus(1 - RECENT_DAYS)
-}
-
-/// Returns the count of a forecast that says something about intervals: that of a living counter,
-/// which was not silent.
-fn count(forecast: &Forecast, history: &History) -> Option<f64> {
-    let counter = history.position(&forecast.counter_key())?;
-    let count = f64::from(history.count(counter, forecast.hour));
-    let is_living = history.outage(counter, forecast.hour) != Outage::Zeros;
-    (is_living && forecast.silent != Some(true) && !count.is_nan()).then_some(count)
+/// Pools the coverage of weeks, weighted by their rows. Returns `None` if there are no rows.
+fn pooled(weeks: impl Iterator<Item = IntervalCoverage>) -> Option<IntervalCoverage> {
+    let (mut rows, mut within, mut width) = (0, 0.0, 0.0);
+    for week in weeks {
+        rows += week.rows;
+        // A number of counts, so that a share at the limit of a finding stays there.
+        within += (week.share * week.rows as f64).round();
+        width += week.mean_width * week.rows as f64;
+    }
+    (rows > 0).then(|| IntervalCoverage {
+        rows,
+        share: within / rows as f64,
+        mean_width: width / rows as f64,
+    })
 }
 
 /// Describes the intervals whose coverage is not as expected.
 pub(crate) fn findings(recent: &RecentIntervals) -> Vec<String> {
-    let RecentIntervals { days, hours, .. } = recent;
+    let period = recent.period();
     let intervals = [
         ("80 %", recent.interval_80, EXPECTED_80),
         ("95 %", recent.interval_95, EXPECTED_95),
@@ -109,8 +119,7 @@ pub(crate) fn findings(recent: &RecentIntervals) -> Vec<String> {
         let IntervalCoverage { rows, share, .. } =
             coverage.filter(|coverage| !(lowest..=highest).contains(&coverage.share))?;
         Some(format!(
-            "the {name} intervals contain {:.1} % of {rows} counts in {hours} hours on {days} of the last \
-             {RECENT_DAYS} days ({:.0} % to {:.0} % expected)",
+            "the {name} intervals contain {:.1} % of {rows} counts in {period} ({:.0} % to {:.0} % expected)",
             share * 100.0,
             lowest * 100.0,
             highest * 100.0

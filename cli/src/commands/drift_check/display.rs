@@ -121,14 +121,11 @@ impl fmt::Display for Printed {
             writeln!(formatter, "{intervals}\n")?;
         }
         if let Some(recent) = &report.recent_intervals {
+            let plural = if recent.weeks == 1 { "" } else { "s" };
             writeln!(
                 formatter,
-                "four weeks: {} to {}, intervals and counts in {} hours on {} of {} days",
-                recent.first_day,
-                recent.last_day,
-                recent.hours,
-                recent.days,
-                recent.first_day.days_until(recent.last_day) + 1
+                "four weeks: {} to {}, {} week{plural} with intervals",
+                recent.first_day, recent.last_day, recent.weeks
             )?;
         }
         if let Some(coverage) = &report.coverage {
@@ -221,8 +218,7 @@ mod tests {
         printed.0.recent_intervals = Some(RecentIntervals {
             first_day: "2021-07-05".parse().unwrap(),
             last_day: "2021-08-01".parse().unwrap(),
-            days: 20,
-            hours: 470,
+            weeks: 3,
             interval_80: Some(IntervalCoverage {
                 rows: 980,
                 share: 0.5,
@@ -239,7 +235,7 @@ mod tests {
             ("four weeks: 80 %", "50.0 % 41.0 980"),
             (
                 "four weeks: 2021-07-05",
-                "to 2021-08-01, intervals and counts in 470 hours on 20 of 28 days",
+                "to 2021-08-01, 3 weeks with intervals",
             ),
         ] {
             assert_eq!(line(&text, name).unwrap().join(" "), expected, "{text}");

@@ -64,8 +64,7 @@ fn recent_intervals() -> RecentIntervals {
     RecentIntervals {
         first_day: day("2021-07-05"),
         last_day: day("2021-08-01"),
-        days: 27,
-        hours: 648,
+        weeks: 4,
         interval_80: Some(interval(0.8125, 36.5)),
         interval_95: Some(interval(0.9425, 72.5)),
     }

@@ -43,8 +43,19 @@ async fn change_forecasts_of(ports: &Ports, week: Week, change: impl Fn(usize, &
 
 /// Checks the week, and returns its report and the reason.
 async fn checked(ports: &Ports) -> (WeekReport, String) {
-    let outcome = check(ports, AFTER_FIRST_WEEK).await.unwrap();
-    let path = report_path(checked_week());
+    checked_as(ports, checked_week()).await
+}
+
+/// Checks a week, and returns its report and the reason.
+async fn checked_as(ports: &Ports, week: Week) -> (WeekReport, String) {
+    let request = DriftCheckRequested {
+        week: Some(week),
+        ..DriftCheckRequested::default()
+    };
+    let outcome = check_with(ports, Policy::default(), request, AFTER_FIRST_WEEK)
+        .await
+        .unwrap();
+    let path = report_path(week);
     let (report, _) = read_json::<WeekReport>(&*ports.store, &path).await.unwrap();
     let detail = &outcome.entry().detail;
     assert_eq!(detail["accuracy"], json!(report.accuracy));
@@ -108,7 +119,7 @@ async fn error_without_the_correction_is_reported() {
 async fn unusual_coverage_of_the_intervals_is_a_finding() {
     let finding = |name, share, expected| {
         format!(
-            "the {name} % intervals contain {share} % of 504 counts in 168 hours on 7 of the last 28 days \
+            "the {name} % intervals contain {share} % of 504 counts in 1 of the last four weeks \
              ({expected} expected)"
         )
     };
@@ -172,32 +183,66 @@ async fn store_intervals(ports: &Ports, week: &str, contain: bool) {
 async fn intervals_are_judged_over_four_weeks() {
     let ports = forecast_ports(2.0).await;
     store_intervals(&ports, "2021-W29", false).await;
-    for (weeks, share, is_finding) in [
-        (&["2021-W28"][..], 0.5, true),
-        (&["2021-W28", "2021-W27"][..], 2.0 / 3.0, true),
-        (&["2021-W28", "2021-W27", "2021-W26"][..], 0.75, false),
+    for (week, weeks, share, is_finding) in [
+        ("2021-W28", 2, 0.5, true),
+        ("2021-W27", 3, 2.0 / 3.0, true),
+        ("2021-W26", 4, 0.75, false),
         // It is not one of the last four.
-        (&["2021-W25"][..], 0.75, false),
+        ("2021-W25", 4, 0.75, false),
     ] {
-        for week in weeks {
-            store_intervals(&ports, week, true).await;
-        }
+        store_intervals(&ports, week, true).await;
+        checked_as(&ports, week.parse().unwrap()).await;
         let (report, reason) = checked(&ports).await;
         assert_eq!(reason.contains("intervals contain"), is_finding, "{reason}");
         let recent = report.recent_intervals.unwrap();
         let interval = recent.interval_80.unwrap();
         assert!((interval.share - share).abs() < 1e-12, "{interval:?}");
-        assert_eq!(recent.hours, 24 * recent.days);
-        assert_eq!(interval.rows, 3 * recent.hours);
+        assert_eq!((recent.weeks, interval.rows), (weeks, 504 * weeks));
+        assert_eq!(
+            (recent.first_day, recent.last_day),
+            (day("2021-06-28"), day("2021-07-25"))
+        );
         assert_eq!(recent.interval_95, None);
         assert_eq!(report.accuracy.unwrap().interval_80.unwrap().share, 0.0);
         assert_eq!(report.live.unwrap().rows, 504);
     }
+}
+
+/// One week before has three times the counts, one an invalid report, and one forecasts without a
+/// report.
+#[tokio::test]
+async fn earlier_weeks_weigh_as_much_as_their_counts() {
+    let ports = forecast_ports(2.0).await;
+    store_intervals(&ports, "2021-W29", false).await;
+    store_intervals(&ports, "2021-W27", true).await;
+    let (report, _) = checked(&ports).await;
+    let interval_80 = Some(IntervalCoverage {
+        rows: 1_512,
+        share: 1.0,
+        mean_width: 13.0,
+    });
+    let earlier = WeekReport {
+        accuracy: report.accuracy.map(|accuracy| LiveAccuracy {
+            interval_80,
+            ..accuracy
+        }),
+        ..report
+    };
+    let (path, invalid) = (report_path("2021-W26"), report_path("2021-W28"));
+    write_json(&*ports.store, &path, &earlier, Condition::Always)
+        .await
+        .unwrap();
+    ports
+        .store
+        .write(&invalid, "{".into(), Condition::Always)
+        .await
+        .unwrap();
     let recent = checked(&ports).await.0.recent_intervals.unwrap();
-    assert_eq!(
-        (recent.first_day, recent.last_day, recent.days),
-        (day("2021-06-28"), day("2021-07-25"), 28)
-    );
+    assert_eq!((recent.weeks, recent.interval_95), (2, None));
+    let interval = recent.interval_80.unwrap();
+    assert_eq!((interval.rows, interval.share), (2_016, 0.75));
+    // 504 intervals of the checked week have a width of 5: (504 * 5 + 1512 * 13) / 2016 = 11.
+    assert!((interval.mean_width - 11.0).abs() < 1e-9);
 }
 
 #[tokio::test]

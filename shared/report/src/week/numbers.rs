@@ -67,12 +67,7 @@ pub(super) fn four_weeks(recent: &RecentIntervals) -> String {
         ))
     };
     let shares: Vec<_> = levels.into_iter().filter_map(share).collect();
-    format!(
-        "In the last four weeks ({} on {}), {}.",
-        text::plural(recent.hours, "hour"),
-        text::plural(recent.days, "day"),
-        text::list(&shares)
-    )
+    format!("In {}, {}.", recent.period(), text::list(&shares))
 }
 
 /// Returns the gain of the forecasts over the seasonal naive forecast: 0.35 if their MAE is 35 %

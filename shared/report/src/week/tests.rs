@@ -46,7 +46,7 @@ fn limits_are_read_from_the_fields_and_not_from_the_reason() {
 }
 
 #[test]
-fn coverage_of_four_weeks_names_its_hours_days_and_levels() {
+fn coverage_of_four_weeks_names_its_weeks_and_levels() {
     let interval = |share| IntervalCoverage {
         rows: 900,
         share,
@@ -55,23 +55,22 @@ fn coverage_of_four_weeks_names_its_hours_days_and_levels() {
     let recent = RecentIntervals {
         first_day: "2021-07-05".parse().unwrap(),
         last_day: "2021-08-01".parse().unwrap(),
-        days: 27,
-        hours: 648,
+        weeks: 4,
         interval_80: Some(interval(0.81)),
         interval_95: Some(interval(0.94)),
     };
     assert_eq!(
         four_weeks(&recent),
-        "In the last four weeks (648 hours on 27 days), 81 % of the counts were within the 80 % intervals \
+        "In the last four weeks, 81 % of the counts were within the 80 % intervals \
          and 94 % of the counts were within the 95 % intervals."
     );
     let only_80 = RecentIntervals {
-        days: 1,
+        weeks: 3,
         interval_95: None,
         ..recent
     };
     assert_eq!(
         four_weeks(&only_80),
-        "In the last four weeks (648 hours on 1 day), 81 % of the counts were within the 80 % intervals."
+        "In 3 of the last four weeks, 81 % of the counts were within the 80 % intervals."
     );
 }

@@ -342,8 +342,7 @@ fn recent_intervals(week: Week) -> Value {
     json!({
         "first_day": week.first_day().plus(-21),
         "last_day": week.last_day(),
-        "days": 27,
-        "hours": 648,
+        "weeks": 4,
         "interval_80": interval(35_000, 0.8),
         "interval_95": interval(35_000, 0.95),
     })

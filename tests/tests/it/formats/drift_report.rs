@@ -40,8 +40,7 @@ fn recent_intervals() -> RecentIntervals {
     RecentIntervals {
         first_day: day("2021-07-05"),
         last_day: day("2021-08-01"),
-        days: 28,
-        hours: 672,
+        weeks: 4,
         interval_80: Some(IntervalCoverage {
             rows: 12_768,
             share: 0.8125,
