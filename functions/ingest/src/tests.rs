@@ -1,6 +1,7 @@
 //! Tests of the handler with the in-memory ports.
 
 mod pages;
+mod range;
 mod replacement;
 
 use std::{collections::BTreeMap, sync::Mutex};
