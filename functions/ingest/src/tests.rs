@@ -3,6 +3,7 @@
 mod pages;
 mod range;
 mod replacement;
+mod zeros;
 
 use std::{collections::BTreeMap, sync::Mutex};
 
