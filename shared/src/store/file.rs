@@ -160,8 +160,8 @@ impl FileStore {
         }
     }
 
-    /// Locks an object against writes. Returns `None` if its lock file does not exist and may not be
-    /// created.
+    /// Locks an object against writes. Returns `None` if its lock file does not exist and may not
+    /// be created.
     fn lock_to_read(&self, path: &ObjectPath) -> io::Result<Option<File>> {
         let lock = readable_lock(self.lock_file(path), &self.lock_path(path))?;
         if let Some(lock) = &lock {

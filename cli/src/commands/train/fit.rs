@@ -28,7 +28,8 @@ pub(crate) struct Scored {
 }
 
 /// Trains a model and scores it on the fixed test set, while the data sets are stored. The work has
-/// begun at `started_at`. A test set that cannot score a model is refused before anything is stored.
+/// begun at `started_at`. A test set that cannot score a model is refused before anything is
+/// stored.
 pub(crate) async fn fit_while_storing(
     ports: &Ports,
     (data, uploads): (&TrainingData, Uploads),
