@@ -143,14 +143,15 @@ pub async fn check_week(
 fn no_counts(week: Week) -> Error {
     let (first, last) = (week.first_day(), week.last_day());
     Error::permanent(format!(
-        "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}` and replay the dead letter"
+        "there are no counts for {week}; run `bike-traffic ingest --from {first} --to {last}`, then \
+         `bike-traffic drift-check --week {week} --request`"
     ))
 }
 
 fn nothing_to_compare(week: Week) -> Error {
     Error::permanent(format!(
         "cannot judge {week}: no column of `drift_columns` has values on both sides, and no forecast has a count; \
-         add columns to `drift_columns` in POLICY and replay the dead letter"
+         add columns to `drift_columns` in POLICY, then run `bike-traffic drift-check --week {week} --request`"
     ))
 }
 

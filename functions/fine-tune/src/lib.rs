@@ -9,8 +9,8 @@ mod window;
 
 use std::sync::Arc;
 
-use forecasting::{coverage::Coverage, policy::Policy};
-use model::{FineTuneRecipe, Model, StrategyName, Threads};
+use forecasting::{coverage::Coverage, features::Outage, policy::Policy};
+use model::{FineTuneRecipe, MINIMUM_ROWS, Model, StrategyName, Threads};
 use report::publish::{PageAddress, Pages, week_of};
 use request::Job;
 use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
@@ -145,9 +145,8 @@ impl Handler for FineTune {
         let coverage = rows.coverage.clone();
         let page = self.pages.as_ref();
         let page = page.map(|pages| pages.address_of_week(job.week));
-        if coverage.days < self.policy.fine_tune_minimum_days {
-            let minimum = self.policy.fine_tune_minimum_days;
-            let entry = too_little_data(&job, window, &coverage, minimum, page);
+        if let Some(finding) = shortage(&rows, window, self.policy.fine_tune_minimum_days) {
+            let entry = too_little_data(&job, window, &coverage, &finding, page);
             let (decision, reason) = (&entry.decision, &entry.reason);
             let notification = Notification::of_week(job.week, decision, reason, &*self.store);
             return Ok(Outcome::new(entry).notify(notification));
@@ -188,17 +187,33 @@ impl Handler for FineTune {
     }
 }
 
+/// Describes the lack of data to train on; `None` if there are enough.
+fn shortage(rows: &TrainingRows, window: Window, minimum: usize) -> Option<String> {
+    let (first, last, days) = (window.first, window.last_training, rows.coverage.days);
+    if days < minimum {
+        return Some(format!(
+            "{days} days from {first} to {last} have counts outside the fixed test set, but {minimum} are required"
+        ));
+    }
+    // Counters that report zeros or one constant count for weeks have counts, and teach nothing.
+    let outages = rows.frame.outages().iter();
+    let usable = outages.filter(|outage| **outage == Outage::None).count();
+    (usable < MINIMUM_ROWS).then(|| {
+        format!(
+            "{usable} of {} counts from {first} to {last} are outside outages, but {MINIMUM_ROWS} are required",
+            rows.frame.len()
+        )
+    })
+}
+
 fn too_little_data(
     job: &Job,
     window: Window,
     coverage: &Coverage,
-    minimum: usize,
+    finding: &str,
     page: Option<PageAddress>,
 ) -> AuditEntry {
-    let reason = job.explain(format!(
-        "nothing trained: {} days from {} to {} have counts outside the fixed test set, but {minimum} are required; {coverage}",
-        coverage.days, window.first, window.last_training
-    ));
+    let reason = job.explain(format!("nothing trained: {finding}; {coverage}"));
     AuditEntry {
         fine_tune_triggered: Some(true),
         fine_tune_success: Some(false),

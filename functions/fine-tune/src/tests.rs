@@ -176,6 +176,42 @@ async fn six_days_of_data_are_too_little() {
     );
 }
 
+/// All counters report zeros, or one count, for weeks: the message is no dead letter, because a
+/// replay could not help either.
+#[tokio::test]
+async fn days_in_outages_are_too_little() {
+    for count in [0, 17] {
+        let ports = ports("2021-06-26").await;
+        for day in day("2021-06-26").through(day("2021-08-01")) {
+            let mut counts = Counts::default();
+            let quai = counts.intern(Counter {
+                id: None,
+                name: "Quai".to_owned(),
+                coordinates: None,
+            });
+            for hour in day.hours() {
+                counts.push(quai, hour, count);
+            }
+            let replaced = ports
+                .warehouse
+                .replace_counts(day, &counts, Timestamp::UNIX_EPOCH);
+            replaced.await.unwrap();
+        }
+        let outcome = handle(&ports, "2021-W29", 7).await;
+        let entry = outcome.entry();
+        assert_eq!(entry.decision, "too-little-data");
+        assert!(
+            entry
+                .reason
+                .contains("0 of 552 counts from 2021-06-26 to 2021-07-18 are outside outages"),
+            "{}",
+            entry.reason
+        );
+        assert!(outcome.events().is_empty());
+        assert_eq!(ports.registry.versions().await.unwrap().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn seven_days_of_data_train_a_challenger() {
     let ports = ports("2021-07-12").await;

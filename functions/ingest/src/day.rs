@@ -51,6 +51,9 @@ pub struct DayReport {
     pub separated_counters: Vec<String>,
     /// The counters that reported only zeros. A broken counter does so for weeks.
     pub silent_counters: Vec<String>,
+    /// `true` if the day's table has no count above zero, as if the service were out of order.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_only_zeros: bool,
     /// The counts of the previous table that the reply lacks. `None` if the reply has them all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
@@ -290,6 +293,7 @@ fn describe(day: Day, table: &Counts, parsed: &Parsed, loss: Option<Loss>) -> Da
             .cloned()
             .collect(),
         silent_counters: silent_counters(table),
+        has_only_zeros: table.rows().iter().all(|row| row.count == 0),
         loss,
         kept_reply: None,
     }

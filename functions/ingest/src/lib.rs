@@ -18,6 +18,7 @@ use shared::{
     event::{DayIngested, Function, IngestRequested, Topic},
     open_data::OpenData,
     ports::Ports,
+    retryability::Retryability,
     settings::{SettingsError, Variables, required},
     store::Store,
     warehouse::Warehouse,
@@ -33,6 +34,9 @@ pub use day::DayReport;
 const MAXIMUM_DAYS: i32 = 31;
 /// The first year of counts. Counts of earlier years are rejected as implausible.
 const FIRST_YEAR: i16 = 2010;
+
+/// The maximum number of failed days whose errors are quoted.
+const NAMED_FAILURES: usize = 3;
 
 /// The decision if the counts of a day were replaced.
 const INGESTED: &str = "ingested";
@@ -99,9 +103,25 @@ impl Handler for Ingest {
             force: event.force,
             now: context.now,
         };
-        let mut reports = Vec::new();
+        let (mut reports, mut failures) = (Vec::new(), Vec::new());
         for day in first.through(last) {
-            reports.push(ingestion.ingest(day).await?);
+            match ingestion.ingest(day).await {
+                Ok(report) => reports.push(report),
+                Err(error) if error.retryability() == Retryability::Transient => return Err(error),
+                // The other days do not depend on this one.
+                Err(error) => failures.push(error),
+            }
+        }
+        let ingested = |report: &DayReport| {
+            report.is_replaced().then(|| DayIngested {
+                event_id: event.id_of_day(report.day),
+                day: report.day,
+                rows: report.rows,
+            })
+        };
+        let events = reports.iter().filter_map(ingested);
+        if let Some(error) = failure(failures, &reports) {
+            return Err(events.fold(error, |error, event| error.publish(&event)));
         }
         let decision = if reports.iter().any(DayReport::is_replaced) {
             INGESTED
@@ -112,18 +132,8 @@ impl Handler for Ingest {
             detail: json!({ "days": reports }),
             ..AuditEntry::new(decision, reason::of(&reports))
         };
-        let ingested = |report: &DayReport| DayIngested {
-            event_id: event.id_of_day(report.day),
-            day: report.day,
-            rows: report.rows,
-        };
-        Ok(reports
-            .iter()
-            .filter(|report| report.is_replaced())
-            .map(ingested)
-            .fold(Outcome::new(entry), |outcome, event| {
-                outcome.publish(&event)
-            }))
+        let outcome = Outcome::new(entry);
+        Ok(events.fold(outcome, |outcome, event| outcome.publish(&event)))
     }
 
     async fn show(&self, context: &Context, entry: &AuditEntry) {
@@ -139,6 +149,24 @@ impl Handler for Ingest {
         check_store(&*self.store).await?;
         check_warehouse(&*self.warehouse).await
     }
+}
+
+/// Returns the error of a request with days that failed permanently; `None` without such days. It
+/// names the other days, whose counts are stored.
+fn failure(mut failures: Vec<Error>, reports: &[DayReport]) -> Option<Error> {
+    if failures.is_empty() || failures.len() == 1 && reports.is_empty() {
+        return failures.pop();
+    }
+    let named = failures.iter().take(NAMED_FAILURES);
+    let mut parts: Vec<_> = named.map(Error::chain).collect();
+    let others = failures.len() - parts.len();
+    if others > 0 {
+        parts.push(format!("{others} more days failed"));
+    }
+    if !reports.is_empty() {
+        parts.push(format!("the other days: {}", reason::of(reports)));
+    }
+    Some(Error::permanent(parts.join("; ")))
 }
 
 /// Returns the range if it is in order, not too long and in the past.

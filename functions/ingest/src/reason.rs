@@ -54,6 +54,9 @@ fn remarks(report: &DayReport) -> Vec<String> {
             coverage.least_hours
         ));
     }
+    if report.is_replaced() && report.has_only_zeros {
+        remarks.push(format!("all counts of {day} are 0"));
+    }
     if !report.separated_counters.is_empty() {
         remarks.push(format!(
             "counters of one name are told apart by their id in the reply for {day}: {}",

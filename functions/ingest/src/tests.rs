@@ -1,7 +1,9 @@
 //! Tests of the handler with the in-memory ports.
 
 mod pages;
+mod range;
 mod replacement;
+mod zeros;
 
 use std::{collections::BTreeMap, sync::Mutex};
 

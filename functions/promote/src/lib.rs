@@ -4,7 +4,10 @@ mod page;
 
 use std::sync::Arc;
 
-use forecasting::policy::Policy;
+use forecasting::{
+    metrics::Scores,
+    policy::{Policy, ScorePair},
+};
 use report::publish::{PageAddress, Pages, week_of};
 use runtime::{Context, Error, Handler, Outcome, check_store};
 use serde_json::json;
@@ -60,11 +63,12 @@ impl Promote {
         }
     }
 
-    /// Reads the evaluation of an event, and checks that it compares the same versions.
+    /// Reads the evaluation of an event, and checks that it compares the same versions on the same
+    /// rows.
     async fn evaluation(&self, event: &ChallengerEvaluated) -> Result<Evaluation, Error> {
         let (evaluation, _) = read_json::<Evaluation>(&*self.store, &event.evaluation).await?;
         if (evaluation.champion, evaluation.challenger) == (event.champion, event.challenger) {
-            return Ok(evaluation);
+            return check_scores(evaluation, event);
         }
         Err(Error::permanent(format!(
             "the evaluation {} compares versions {} and {}, but the event names {} and {}",
@@ -152,6 +156,25 @@ impl Promote {
             recorded => Ok(recorded?),
         }
     }
+}
+
+/// Returns the evaluation if its scores on the fixed test set are possible: both of the same rows,
+/// and no error below 0.
+fn check_scores(evaluation: Evaluation, event: &ChallengerEvaluated) -> Result<Evaluation, Error> {
+    let ScorePair {
+        champion,
+        challenger,
+        ..
+    } = &evaluation.comparison.fixed_test;
+    let is_possible = |scores: &Scores| scores.rows > 0 && scores.mae >= 0.0;
+    if is_possible(champion) && is_possible(challenger) && champion.rows == challenger.rows {
+        return Ok(evaluation);
+    }
+    Err(Error::permanent(format!(
+        "cannot use the evaluation {}: MAE {} on {} rows of the champion, {} on {} rows of the challenger; \
+         judge the week again with `bike-traffic drift-check --week {} --request --again`",
+        event.evaluation, champion.mae, champion.rows, challenger.mae, challenger.rows, event.week
+    )))
 }
 
 /// Returns the reason for a stale evaluation.

@@ -235,6 +235,30 @@ impl Store for FirstReadsMeet {
     }
 }
 
+/// A comparison on other rows, or with an impossible error, promotes nothing.
+#[tokio::test]
+async fn evaluation_with_impossible_scores_is_a_permanent_error() {
+    for (field, value) in [("mae", json!(-5.0)), ("rows", json!(5)), ("rows", json!(0))] {
+        let ports = ports().await;
+        let event = evaluated(&ports, 10.0, 9.0).await;
+        let (mut stored, _) = read_json::<serde_json::Value>(&*ports.store, &event.evaluation)
+            .await
+            .unwrap();
+        stored["comparison"]["fixed_test"]["challenger"][field] = value;
+        write_json(&*ports.store, &event.evaluation, &stored, Condition::Always)
+            .await
+            .unwrap();
+        let error = handle(&ports, &event).await.unwrap_err();
+        assert_eq!(error.retryability(), Retryability::Permanent, "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot use the evaluation evaluations/2021-W30.json"),
+            "{text}"
+        );
+        assert_eq!(aliases(&ports).await, [Some(version(1)), None]);
+    }
+}
+
 /// Both promotions find version 1 as champion before either moves the alias. Both challengers would
 /// be promoted if the alias moved without comparing the champion, or if the registry wrote without
 /// comparing the generation.

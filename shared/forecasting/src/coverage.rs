@@ -12,6 +12,8 @@ use crate::{
 /// The largest number of hours of a day in the public data, which omits the repeated hour when
 /// summer time ends.
 const PUBLISHED_HOURS: u64 = 24;
+/// The maximum number of silent, and of incomplete, counters that a text names.
+const LISTED_COUNTERS: usize = 3;
 
 /// The counts of a period, compared with those that the known counters have in complete days.
 ///
@@ -37,6 +39,22 @@ pub struct Coverage {
     pub partial_days: Vec<Day>,
     /// The names of the known counters without counts in the period.
     pub silent_counters: Vec<String>,
+    /// The counters with counts in the period that lack at least a day's hours on the other days
+    /// than those above, as a counter that stops in the middle of a week. Coverages written before
+    /// this field existed have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incomplete_counters: Vec<CounterHours>,
+}
+
+/// The hours of one counter on the days that are neither missing nor partial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterHours {
+    /// The name of the counter.
+    pub counter: String,
+    /// The number of hours with a count.
+    pub hours: u64,
+    /// The number of hours of these days.
+    pub expected_hours: u64,
 }
 
 impl Coverage {
@@ -58,12 +76,14 @@ impl Coverage {
         let mut is_known = vec![false; known.counters().len()];
         let mut has_counts = is_known.clone();
         let mut counts_per_day = BTreeMap::<Day, u64>::new();
+        let mut counts_of = BTreeMap::<(Day, usize), u64>::new();
         for row in known.rows() {
             let counter = row.counter.position();
             is_known[counter] = true;
             if let Some(day) = hours.get(&row.hour) {
                 has_counts[counter] = true;
                 *counts_per_day.entry(*day).or_default() += 1;
+                *counts_of.entry((*day, counter)).or_default() += 1;
             }
         }
         let mut hours_per_day = BTreeMap::<Day, u64>::new();
@@ -71,10 +91,15 @@ impl Coverage {
             *hours_per_day.entry(*day).or_default() += 1;
         }
         let mut coverage = Self::of_counters(known, &is_known, &has_counts);
-        for (day, hours) in hours_per_day {
-            let counts = counts_per_day.get(&day).copied().unwrap_or_default();
-            coverage.add_day(day, hours, counts);
+        for (day, hours) in &hours_per_day {
+            let counts = counts_per_day.get(day).copied().unwrap_or_default();
+            coverage.add_day(*day, *hours, counts);
         }
+        let counters = known.counters().iter().enumerate();
+        let counted = counters.filter(|(position, _)| has_counts[*position]);
+        let names = counted.map(|(position, counter)| (position, counter.name.as_str()));
+        coverage.incomplete_counters =
+            coverage.find_incomplete_counters(names, &hours_per_day, &counts_of);
         coverage
     }
 
@@ -112,6 +137,38 @@ impl Coverage {
         }
     }
 
+    /// Returns the counters that lack at least a day's hours on days which most counters cover.
+    fn find_incomplete_counters<'a>(
+        &self,
+        counters: impl Iterator<Item = (usize, &'a str)>,
+        hours_per_day: &BTreeMap<Day, u64>,
+        counts_of: &BTreeMap<(Day, usize), u64>,
+    ) -> Vec<CounterHours> {
+        let days: Vec<_> = hours_per_day
+            .iter()
+            .filter(|(day, _)| !self.missing_days.contains(day) && !self.partial_days.contains(day))
+            .map(|(day, hours)| (*day, (*hours).min(PUBLISHED_HOURS)))
+            .collect();
+        let expected_hours: u64 = days.iter().map(|(_, hours)| hours).sum();
+        let hours_of = |counter: usize| -> u64 {
+            let hours = days.iter().map(|(day, hours)| {
+                let counts = counts_of.get(&(*day, counter)).copied();
+                counts.unwrap_or_default().min(*hours)
+            });
+            hours.sum()
+        };
+        let mut incomplete: Vec<_> = counters
+            .map(|(position, name)| CounterHours {
+                counter: name.to_owned(),
+                hours: hours_of(position),
+                expected_hours,
+            })
+            .filter(|counter| counter.hours + PUBLISHED_HOURS <= expected_hours)
+            .collect();
+        incomplete.sort_unstable_by(|one, other| one.counter.cmp(&other.counter));
+        incomplete
+    }
+
     /// Returns `true` if each day has at least half of its counts.
     pub fn has_all_days(&self) -> bool {
         self.missing_days.is_empty() && self.partial_days.is_empty()
@@ -125,7 +182,7 @@ impl Coverage {
 
 impl fmt::Display for Coverage {
     /// Formats the coverage as in `6 of 7 days, 8,064 of 9,408 hours, 56 counters; missing
-    /// 2021-07-27`.
+    /// 2021-07-27`. Names the first three silent and the first three incomplete counters.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
@@ -152,7 +209,34 @@ impl fmt::Display for Coverage {
                 write!(formatter, "; {finding} {}", ranges(days))?;
             }
         }
+        let silent = self.silent_counters.iter().cloned();
+        let incomplete = self.incomplete_counters.iter().map(|of| {
+            let (hours, expected) = (of.hours, of.expected_hours);
+            format!(
+                "{} {} of {} hours",
+                of.counter,
+                with_separators(hours),
+                with_separators(expected)
+            )
+        });
+        for (finding, counters) in [
+            ("without counts", silent.collect::<Vec<_>>()),
+            ("incomplete", incomplete.collect()),
+        ] {
+            if !counters.is_empty() {
+                write!(formatter, "; {finding}: {}", first_of(&counters))?;
+            }
+        }
         Ok(())
+    }
+}
+
+/// Lists the first texts, and the number of the others.
+fn first_of(texts: &[String]) -> String {
+    let listed = texts[..texts.len().min(LISTED_COUNTERS)].join(", ");
+    match texts.len().saturating_sub(LISTED_COUNTERS) {
+        0 => listed,
+        others => format!("{listed} and {others} more"),
     }
 }
 
@@ -184,124 +268,4 @@ fn ranges(days: &[Day]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::counts::Counter;
-
-    fn day(text: &str) -> Day {
-        text.parse().unwrap()
-    }
-
-    fn week() -> (Day, Day) {
-        (day("2021-07-26"), day("2021-08-01"))
-    }
-
-    /// Returns counts of counters named 1, 2, …: those that `is_counted` accepts, from the day
-    /// before the week to its end.
-    fn counts(counters: u32, is_counted: impl Fn(u32, Hour) -> bool) -> Counts {
-        let (first, last) = week();
-        let mut counts = Counts::default();
-        for number in 1..=counters {
-            let counter = counts.intern(Counter {
-                id: None,
-                name: number.to_string(),
-                coordinates: None,
-            });
-            first
-                .plus(-1)
-                .through(last)
-                .flat_map(Day::hours)
-                .filter(|hour| is_counted(number, *hour))
-                .for_each(|hour| counts.push(counter, hour, 1));
-        }
-        counts
-    }
-
-    #[test]
-    fn complete_week_has_all_days_hours_and_counters() {
-        let coverage = Coverage::of(&counts(56, |_, _| true), week(), |_| true);
-        assert!(coverage.is_complete() && coverage.has_all_days());
-        assert_eq!(
-            coverage.to_string(),
-            "7 of 7 days, 9,408 of 9,408 hours, 56 counters"
-        );
-    }
-
-    #[test]
-    fn missing_day_is_named() {
-        let missing = day("2021-07-27");
-        let counts = counts(56, |_, hour| hour.day() != missing);
-        let coverage = Coverage::of(&counts, week(), |_| true);
-        assert!(!coverage.is_complete() && !coverage.has_all_days());
-        assert_eq!(
-            coverage.to_string(),
-            "6 of 7 days, 8,064 of 9,408 hours, 56 counters; missing 2021-07-27"
-        );
-    }
-
-    #[test]
-    fn week_with_a_single_count_has_one_partial_day() {
-        let (first, _) = week();
-        let only = first.first_hour();
-        let counts = counts(2, |number, hour| hour < only || (number, hour) == (1, only));
-        let coverage = Coverage::of(&counts, week(), |_| true);
-        assert_eq!(coverage.silent_counters, ["2"]);
-        assert_eq!(
-            coverage.to_string(),
-            "1 of 7 days, 1 of 336 hours, 1 of 2 counters; missing 2021-07-27 to 2021-08-01; \
-             partial 2021-07-26"
-        );
-    }
-
-    #[test]
-    fn half_of_the_counts_of_a_day_suffice() {
-        let first = week().0;
-        for (hours, has_all_days) in [(12, true), (11, false)] {
-            let end = first.first_hour().plus(hours);
-            let counts = counts(1, |_, hour| hour.day() != first || hour < end);
-            let coverage = Coverage::of(&counts, week(), |_| true);
-            assert_eq!(coverage.has_all_days(), has_all_days, "{coverage}");
-            assert!(!coverage.is_complete(), "{coverage}");
-        }
-    }
-
-    #[test]
-    fn rejected_hours_are_not_expected() {
-        let noon = day("2021-07-31").first_hour().plus(12);
-        let coverage = Coverage::of(&counts(1, |_, hour| hour > noon), week(), |hour| {
-            hour >= noon
-        });
-        assert_eq!(
-            coverage.to_string(),
-            "2 of 2 days, 35 of 36 hours, 1 counter"
-        );
-    }
-
-    /// The public data have 24 of the 25 hours of 2020-10-25.
-    #[test]
-    fn repeated_hour_of_autumn_is_not_expected() {
-        let autumn = day("2020-10-25");
-        let mut counts = Counts::default();
-        let counter = counts.intern(Counter {
-            id: None,
-            name: "1".to_owned(),
-            coordinates: None,
-        });
-        for hour in autumn.hours().skip(1) {
-            counts.push(counter, hour, 1);
-        }
-        let coverage = Coverage::of(&counts, (autumn, autumn), |_| true);
-        assert!(coverage.is_complete(), "{coverage}");
-        assert_eq!(coverage.expected_hours, 24);
-    }
-
-    #[test]
-    fn period_without_any_count_has_no_days() {
-        let coverage = Coverage::of(&Counts::default(), week(), |_| true);
-        assert!(!coverage.has_all_days());
-        assert_eq!(
-            coverage.to_string(),
-            "0 of 7 days, 0 of 0 hours, 0 counters; missing 2021-07-26 to 2021-08-01"
-        );
-    }
-}
+mod tests;

@@ -175,8 +175,11 @@ fn refused_location(response: &Response) -> Option<String> {
     ))
 }
 
+/// Returns `true` if a later request may get the counts. A success other than 200 is no whole
+/// reply: a proxy passes on a part of it (206), or has not asked the service yet (202).
 fn is_transient(status: StatusCode) -> bool {
     status.is_server_error()
+        || status.is_success() && status != StatusCode::OK
         || matches!(
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
@@ -227,12 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn only_server_errors_429_and_408_are_transient() {
+    fn server_errors_429_408_and_partial_replies_are_transient() {
         let codes = [
             (500, true),
             (503, true),
             (429, true),
             (408, true),
+            (202, true),
+            (204, true),
+            (206, true),
             (400, false),
             (404, false),
             (200, false),

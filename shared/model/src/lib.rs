@@ -33,7 +33,7 @@ pub use strategy::{
     Append, LeafRefit, Rows, SlidingWindow, Strategy, StrategyChoice, StrategyName, Trial, Trials,
     try_strategies,
 };
-pub use training::{CURVE_POINTS, Round, Tested, check_device, points_every, train};
+pub use training::{CURVE_POINTS, MINIMUM_ROWS, Round, Tested, check_device, points_every, train};
 pub use xgboost::restart_with_passive_threads;
 
 /// The number of the format of models: of their files, and of the way in which data and a recipe

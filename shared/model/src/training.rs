@@ -18,7 +18,8 @@ use crate::{
 
 /// The share of the time range, at its end, that early stopping holds out.
 const EARLY_STOPPING_SHARE: f64 = 0.2;
-const MINIMUM_ROWS: usize = 24;
+/// The number of rows outside outages that a training requires.
+pub const MINIMUM_ROWS: usize = 24;
 /// The number of rounds, at equal intervals, whose errors a training without early stopping
 /// computes, apart from the last one.
 pub const CURVE_POINTS: u32 = 50;

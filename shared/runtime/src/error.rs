@@ -6,6 +6,8 @@ use shared::{
     audit::AuditEntry,
     bus::dead_letter::truncate,
     error_text::with_causes,
+    event::{Event, encode},
+    ledger::RecordedEvent,
     retryability::{Classify, Retryability},
 };
 
@@ -22,6 +24,8 @@ pub struct Error {
     /// The description of the failed operation; `None` if the cause describes it.
     attempt: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// The events of the work that was done nevertheless.
+    events: Vec<RecordedEvent>,
 }
 
 impl fmt::Display for Error {
@@ -53,6 +57,7 @@ impl Error {
             retryability: Retryability::Permanent,
             attempt: Some(attempt.into()),
             cause: None,
+            events: Vec::new(),
         }
     }
 
@@ -74,7 +79,25 @@ impl Error {
             retryability: self.retryability,
             attempt: self.attempt.filter(|attempt| *attempt != text),
             cause: Some(cause),
+            events: self.events,
         }
+    }
+
+    /// Adds an event of work that was done although the message becomes a dead letter. The event is
+    /// published before the dead letter. A transient error publishes nothing, because the next
+    /// delivery repeats the work.
+    #[must_use]
+    pub fn publish<E: Event>(mut self, event: &E) -> Self {
+        self.events.push(RecordedEvent {
+            topic: E::TOPIC,
+            data: String::from_utf8_lossy(&encode(event)).into_owned(),
+        });
+        self
+    }
+
+    /// Returns the events to publish.
+    pub fn events(&self) -> &[RecordedEvent] {
+        &self.events
     }
 
     /// Returns whether the error is permanent or transient.
@@ -107,6 +130,7 @@ impl<E: Classify + Send + Sync + 'static> From<E> for Error {
             retryability: error.retryability(),
             attempt: None,
             cause: Some(Box::new(error)),
+            events: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use forecasting::time::Week;
+use forecasting::{checksum::Checksum, time::Week};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Function;
@@ -19,6 +19,9 @@ pub struct EventId(ObjectPath);
 
 impl EventId {
     const MAXIMUM_BYTES: usize = 200;
+    /// The maximum length of the part after `message/`, and of the checksum in it.
+    const MESSAGE_CHARACTERS: usize = 64;
+    const MESSAGE_DIGITS: usize = 16;
 
     /// Returns the id of an event that `function` produces about a subject.
     pub fn of(function: Function, subject: impl fmt::Display) -> Self {
@@ -26,6 +29,10 @@ impl EventId {
     }
 
     /// Returns the id of a delivery without a valid event, from the message id of the bus.
+    ///
+    /// The message ids of Pub/Sub are digits and stay as they are. Other ids, as of a CloudEvent,
+    /// are shortened, and end with the start of their checksum: different messages have different
+    /// ids.
     pub fn of_message(message_id: &str) -> Self {
         let character = |character: char| {
             if character.is_ascii_alphanumeric() {
@@ -34,12 +41,19 @@ impl EventId {
                 '-'
             }
         };
-        let id: String = message_id.chars().take(64).map(character).collect();
-        let id = if id.is_empty() {
-            "unnamed".to_owned()
-        } else {
-            id
-        };
+        let mut id: String = message_id
+            .chars()
+            .take(Self::MESSAGE_CHARACTERS)
+            .map(character)
+            .collect();
+        if id.is_empty() {
+            "unnamed".clone_into(&mut id);
+        } else if id != message_id {
+            // One byte a character, because all are ASCII.
+            id.truncate(Self::MESSAGE_CHARACTERS - Self::MESSAGE_DIGITS - 1);
+            id.push('-');
+            id.push_str(Checksum::of(message_id.as_bytes()).short(Self::MESSAGE_DIGITS));
+        }
         Self(ObjectPath::new(format_args!("message/{id}")))
     }
 

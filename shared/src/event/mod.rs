@@ -369,10 +369,21 @@ mod tests {
 
     #[test]
     fn message_without_an_event_has_an_id_from_its_message_id() {
-        assert_eq!(
-            EventId::of_message("12/../34").to_string(),
-            "message/12----34"
-        );
-        assert_eq!(EventId::of_message("").to_string(), "message/unnamed");
+        let id = |message_id: &str| EventId::of_message(message_id).to_string();
+        assert_eq!(id("136969346945"), "message/136969346945");
+        assert_eq!(id("12/../34"), "message/12----34-b1b691aa4f2f8606");
+        assert_eq!(id(""), "message/unnamed");
+    }
+
+    /// The ids of CloudEvents may have any length and any characters.
+    #[test]
+    fn different_message_ids_have_different_event_ids() {
+        let long = "projects/velo/topics/ingest-requested/messages/2021-07-19/00000000000";
+        let ids = ["a/1", "a+1", "a-1", "été", "thé"].map(str::to_owned);
+        let ids = ids.into_iter().chain((0..3).map(|n| format!("{long}{n}")));
+        let ids: Vec<_> = ids.map(|id| EventId::of_message(&id)).collect();
+        let different: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len(), "{ids:?}");
+        assert!(ids.iter().all(|id| id.to_string().len() <= 72), "{ids:?}");
     }
 }

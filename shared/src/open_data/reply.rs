@@ -65,7 +65,8 @@ pub struct Response {
 ///
 /// # Errors
 /// Returns an error if the response is not JSON of one of these shapes, has more than
-/// [`MAXIMUM_RECORDS`] records, or if all records lack a required field.
+/// [`MAXIMUM_RECORDS`] records or fewer than its `total_count`, or if all records lack a required
+/// field.
 pub fn parse_response(
     reply: &[u8],
     day: Day,
@@ -102,6 +103,17 @@ pub enum ResponseError {
         /// The error of the JSON parser.
         source: serde_json::Error,
     },
+    /// The response is one page of several.
+    #[error(
+        "the response of the open data service is a page with {records} of {total} records of the \
+         day"
+    )]
+    Page {
+        /// The number of records in the response.
+        records: u64,
+        /// The number of records that the response names as `total_count`.
+        total: u64,
+    },
     /// The response has more records than a day can have.
     #[error(
         "the response of the open data service has more than {max} records",
@@ -128,8 +140,9 @@ pub enum ResponseError {
 impl Classify for ResponseError {
     fn retryability(&self) -> Retryability {
         match self {
-            // A maintenance page or an interrupted response: the counts are there an hour later.
-            Self::NotRecords { .. } => Retryability::Transient,
+            // A maintenance page, or an interrupted or partial response: the counts are there an
+            // hour later.
+            Self::NotRecords { .. } | Self::Page { .. } => Retryability::Transient,
             Self::TooManyRecords | Self::ChangedSchema { .. } => Retryability::Permanent,
         }
     }
@@ -142,6 +155,8 @@ struct Records<'a> {
     /// Two ids that report different counts under one name are two counters.
     counts: CountsBuilder,
     number: u64,
+    /// The `total_count` of the response; 0 if it has none.
+    total: u64,
     /// `true` for each of [`FIELDS`] that a record has.
     present: [bool; FIELDS.len()],
     /// Names of other fields, at most [`LISTED_FIELDS`].
@@ -156,6 +171,7 @@ impl<'a> Records<'a> {
             hours: day.first_hour()..day.plus(1).first_hour(),
             counts: CountsBuilder::default(),
             number: 0,
+            total: 0,
             present: [false; FIELDS.len()],
             unknown: Vec::new(),
             unreadable_coordinates: 0,
@@ -204,6 +220,12 @@ impl<'a> Records<'a> {
     }
 
     fn finish(self) -> Result<Response, ResponseError> {
+        if self.number < self.total {
+            return Err(ResponseError::Page {
+                records: self.number,
+                total: self.total,
+            });
+        }
         let has = |field: &str| {
             let mut fields = FIELDS.iter().zip(self.present);
             fields.any(|(name, present)| *name == field && present)
@@ -259,6 +281,9 @@ impl<'de> Visitor<'de> for &mut Records<'_> {
             if name == "results" {
                 object.next_value_seed(&mut *self)?;
                 has_results = true;
+            } else if name == "total_count" {
+                let total = object.next_value::<&'de RawValue>()?;
+                self.total = total.get().parse().unwrap_or_default();
             } else {
                 object.next_value::<IgnoredAny>()?;
             }

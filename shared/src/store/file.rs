@@ -29,6 +29,8 @@ const TEMPORARY: &str = ".temporary";
 /// acknowledged write. Replacing an object costs three syncs; creating one costs two more for each
 /// folder of its path. On a disk without a write cache, a sync takes milliseconds.
 ///
+/// A folder that may not be written, such as a backup or a state of another user, can be read.
+///
 /// Unlike a bucket, a folder cannot contain both an object `a` and an object `a/b`: the second
 /// write fails.
 #[derive(Clone, Debug)]
@@ -51,8 +53,11 @@ impl FileStore {
             source: source.into(),
         };
         create_synced(folder).map_err(unavailable)?;
-        fs::create_dir_all(folder.join(TEMPORARY)).map_err(unavailable)?;
-        Ok(store)
+        match fs::create_dir_all(folder.join(TEMPORARY)) {
+            // The objects can be read.
+            Err(error) if is_write_denied(&error) => Ok(store),
+            created => created.map(|()| store).map_err(unavailable),
+        }
     }
 
     fn file_of(&self, path: &ObjectPath) -> PathBuf {
@@ -90,9 +95,9 @@ impl FileStore {
         if !self.has_file(path)? {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let mut lock = self.lock_file(path)?;
-        lock.lock_shared()?;
-        let generation = read_generation(&mut lock)?;
+        // Held until the contents are read.
+        let mut lock = self.lock_to_read(path)?;
+        let generation = known_generation(lock.as_mut())?;
         Ok(Object {
             bytes: fs::read(self.file_of(path))?.into(),
             generation,
@@ -136,8 +141,7 @@ impl FileStore {
     /// be new as well.
     fn sync_folders_of(&self, path: &ObjectPath) -> io::Result<()> {
         let root = self.folder.as_path();
-        let generation = self.folder.join(GENERATIONS).join(path.as_str());
-        for file in [&generation, &self.file_of(path)] {
+        for file in [&self.lock_path(path), &self.file_of(path)] {
             let folders = file.ancestors().skip(1);
             folders
                 .take_while(|folder| folder.starts_with(root))
@@ -156,8 +160,22 @@ impl FileStore {
         }
     }
 
+    /// Locks an object against writes. Returns `None` if its lock file does not exist and may not
+    /// be created.
+    fn lock_to_read(&self, path: &ObjectPath) -> io::Result<Option<File>> {
+        let lock = readable_lock(self.lock_file(path), &self.lock_path(path))?;
+        if let Some(lock) = &lock {
+            lock.lock_shared()?;
+        }
+        Ok(lock)
+    }
+
+    fn lock_path(&self, path: &ObjectPath) -> PathBuf {
+        self.folder.join(GENERATIONS).join(path.as_str())
+    }
+
     fn lock_file(&self, path: &ObjectPath) -> io::Result<File> {
-        let file = self.folder.join(GENERATIONS).join(path.as_str());
+        let file = self.lock_path(path);
         let open = || {
             OpenOptions::new()
                 .create(true)
@@ -214,9 +232,8 @@ impl Store for FileStore {
             if !store.has_file(path)? {
                 return Ok(None);
             }
-            let mut lock = store.lock_file(path)?;
-            lock.lock_shared()?;
-            read_generation(&mut lock).map(Some)
+            let mut lock = store.lock_to_read(path)?;
+            known_generation(lock.as_mut()).map(Some)
         };
         self.on_disk("check", path, read).await
     }
@@ -248,6 +265,30 @@ impl Store for FileStore {
     fn address_of(&self, path: &ObjectPath) -> String {
         format!("file://{}", self.file_of(path).display())
     }
+}
+
+/// Opens a lock file that may not be opened for writing, because reading needs no more. Returns
+/// `None` if the file does not exist: no write has gone through this store.
+fn readable_lock(opened: io::Result<File>, file: &Path) -> io::Result<Option<File>> {
+    match opened {
+        Err(error) if is_write_denied(&error) => match File::open(file) {
+            Err(error) if is_missing(&error) => Ok(None),
+            opened => opened.map(Some),
+        },
+        opened => opened.map(Some),
+    }
+}
+
+fn is_write_denied(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// Returns the generation in a lock file, or that of an object without one.
+fn known_generation(lock: Option<&mut File>) -> io::Result<Generation> {
+    lock.map_or(Ok(Generation(0)), read_generation)
 }
 
 fn read_generation(lock: &mut File) -> io::Result<Generation> {
@@ -307,4 +348,33 @@ fn is_missing(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_file_is_opened_for_reading_where_writing_is_denied() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lock");
+        let open = |kind: io::ErrorKind| readable_lock(Err(kind.into()), &file);
+        for kind in [
+            io::ErrorKind::ReadOnlyFilesystem,
+            io::ErrorKind::PermissionDenied,
+        ] {
+            assert!(open(kind).unwrap().is_none());
+        }
+        fs::write(&file, format!("{:020}", 7)).unwrap();
+        for kind in [
+            io::ErrorKind::ReadOnlyFilesystem,
+            io::ErrorKind::PermissionDenied,
+        ] {
+            let mut lock = open(kind).unwrap();
+            let generation = known_generation(lock.as_mut()).unwrap();
+            assert_eq!(generation, Generation(7));
+        }
+        let error = open(io::ErrorKind::StorageFull).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use forecasting::{
     counts::Counts,
-    features::{FeatureSpec, Frame},
+    features::{FeatureSpec, Frame, MINIMUM_ZEROS, Outage},
 };
 use shared::{
     baseline::{self, Baseline, DataSet, DataSetDraft, DataSetName, Role, Source},
@@ -218,9 +218,40 @@ fn refuse_other_test_set(given: &DataSet, in_use: Option<&Baseline>) -> anyhow::
     }
 }
 
+/// Refuses a test set that has no row to score a model on, or none to compare it with the seasonal
+/// naive forecast. Once such a set is published, it keeps every other test set out.
+pub(super) fn refuse_unscorable(test: &FixedTest) -> anyhow::Result<()> {
+    let is_dead = test
+        .frame
+        .outages()
+        .iter()
+        .all(|outage| *outage == Outage::Zeros);
+    if is_dead {
+        bail!(
+            "cannot score a model on the fixed test set {}: all its counts are in runs of {MINIMUM_ZEROS} or more \
+             zeros of a counter; check the file, or split an export with `bike-traffic split`",
+            test.data
+        );
+    }
+    if test
+        .frame
+        .seasonal_naive()
+        .iter()
+        .all(|naive| naive.is_nan())
+    {
+        bail!(
+            "cannot score a model on the fixed test set {}: no hour has a count of the same counter one week earlier \
+             to compare with; check the names of the counters and the periods of both files, or split an export with \
+             `bike-traffic split`",
+            test.data
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use forecasting::{counts::Counter, time::Day};
+    use forecasting::{checksum::Checksum, counts::Counter, time::Day};
     use shared::store::MemoryStore;
 
     use super::*;
@@ -272,6 +303,48 @@ mod tests {
         // Only the last day of the training data is later.
         let around = counts(&[("2021-04-01", "2021-04-30"), ("2021-05-16", "2021-05-16")]);
         assert!(refuse_early_test_set(&around, &early).is_err());
+    }
+
+    /// Returns the hours of a period whose counts differ from hour to hour, or are all 0.
+    fn traffic(name: &str, (first, last): (&str, &str), is_dead: bool) -> Counts {
+        let mut counts = Counts::default();
+        let counter = counts.intern(Counter {
+            id: None,
+            name: name.to_owned(),
+            coordinates: None,
+        });
+        let (first, last): (Day, Day) = (first.parse().unwrap(), last.parse().unwrap());
+        let hours = first.through(last).flat_map(Day::hours);
+        for (hour, count) in hours.zip((10..34).cycle()) {
+            counts.push(counter, hour, if is_dead { 0 } else { count });
+        }
+        counts
+    }
+
+    #[test]
+    fn test_set_without_rows_to_score_is_refused() {
+        let before = traffic("Quai", ("2021-05-01", "2021-05-15"), false);
+        let refusal = |test: &Counts| {
+            let test = FixedTest {
+                data: DataSet::new(
+                    Role::Test,
+                    "2021-05-31".parse().unwrap(),
+                    Checksum::of(b"test"),
+                ),
+                frame: fixed_test::frame(&before, test),
+            };
+            refuse_unscorable(&test)
+                .err()
+                .map(|error| error.to_string())
+        };
+        let period = ("2021-05-16", "2021-05-31");
+        assert_eq!(refusal(&traffic("Quai", period, false)), None);
+        let dead = refusal(&traffic("Quai", period, true)).unwrap();
+        assert!(dead.contains("24 or more zeros"), "{dead}");
+        // Another counter, for less than a week.
+        let foreign = traffic("Pont", ("2021-05-16", "2021-05-20"), false);
+        let foreign = refusal(&foreign).unwrap();
+        assert!(foreign.contains("one week earlier"), "{foreign}");
     }
 
     #[tokio::test]

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use model::{Curves, Model, Tested, TrainRecipe};
 use shared::{fixed_test::FixedTest, ports::Ports};
 
-use super::{TrainingData, data::Uploads};
+use super::{
+    TrainingData,
+    data::{Uploads, refuse_unscorable},
+};
 use crate::support::{
     background::joined,
     progress::{self, Progress},
@@ -25,16 +28,19 @@ pub(crate) struct Scored {
 }
 
 /// Trains a model and scores it on the fixed test set, while the data sets are stored. The work has
-/// begun at `started_at`.
+/// begun at `started_at`. A test set that cannot score a model is refused before anything is
+/// stored.
 pub(crate) async fn fit_while_storing(
     ports: &Ports,
     (data, uploads): (&TrainingData, Uploads),
     recipe: &TrainRecipe,
     started_at: Timestamp,
 ) -> anyhow::Result<Scored> {
+    let fixed_test = data.fixed_test();
+    refuse_unscorable(&fixed_test)?;
     let store = Arc::clone(&ports.store);
     let storing = tokio::spawn(async move { uploads.store(&*store).await });
-    let scored = fit_and_score(data, recipe, data.fixed_test(), started_at);
+    let scored = fit_and_score(data, recipe, fixed_test, started_at);
     let stored = progress::noting("uploading the data sets", joined(storing)).await;
     // The data sets are stored or the upload has ended, also if the training failed.
     let scored = scored?;

@@ -29,6 +29,19 @@ fn comparison(fixed_test: ScorePair, fresh: Option<FreshComparison>) -> Comparis
     }
 }
 
+#[test]
+fn relation_names_no_infinite_share() {
+    for (champion, challenger, expected) in [
+        (10.0, 9.0, "10 % lower than"),
+        (10.0, 11.0, "10 % higher than"),
+        (0.0, 0.0, "about equal to"),
+        (0.0, 1.0, "higher than"),
+    ] {
+        let improvement = pair(champion, challenger).improvement();
+        assert_eq!(verdict::relation(improvement), expected);
+    }
+}
+
 /// Returns a fresh holdout on which the challenger's error is 15 instead of 20, with one large
 /// counter and a small one that is much worse.
 fn fresh() -> FreshComparison {

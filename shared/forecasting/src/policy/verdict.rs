@@ -264,6 +264,9 @@ pub(super) fn relation(improvement: f64) -> String {
         "about equal to".to_owned()
     } else if rounded > 0.0 {
         format!("{rounded} % lower than")
+    } else if rounded.is_infinite() {
+        // An error above 0 compared with 0.
+        "higher than".to_owned()
     } else {
         format!("{} % higher than", -rounded)
     }

@@ -27,8 +27,8 @@ pub(super) struct Rejection<'a> {
 pub(super) fn failure(error: Error, at: Timestamp) -> RecordedOutcome {
     RecordedOutcome {
         at,
+        events: error.events().to_vec(),
         entry: error.into_dead_letter(),
-        events: Vec::new(),
         notification: None,
         is_failure: true,
     }
@@ -85,7 +85,8 @@ impl<H: Handler> Service<H> {
     ///
     /// Like any outcome, the failure is recorded in the ledger before the audit row. The audit row
     /// is written before the dead letter is published. Writing the same row again changes nothing,
-    /// but publishing again creates a second dead letter. The state `dead-lettered` comes last: an
+    /// but publishing again creates a second dead letter. So the events of work that was done are
+    /// published before it. The state `dead-lettered` comes last: an
     /// entry in this state without a dead letter would lose the message.
     ///
     /// The event is shown after that, because pages show the state. The delivery has no lease then.
@@ -142,7 +143,12 @@ impl<H: Handler> Service<H> {
             ..
         } = envelope;
         fence.record(&outcome).await?;
-        let RecordedOutcome { at, mut entry, .. } = outcome;
+        let RecordedOutcome {
+            at,
+            mut entry,
+            events,
+            ..
+        } = outcome;
         traces::record_decision(&entry.decision);
         let reason = entry.error_message.clone().unwrap_or_default();
         if rejection.is_dead_letter {
@@ -167,6 +173,7 @@ impl<H: Handler> Service<H> {
         let environment = &self.settings.environment;
         let row = entry.into_row(at, H::FUNCTION, event_id.clone(), environment);
         self.ports.warehouse.record(&row).await?;
+        self.try_publish(&events).await?;
         if !rejection.is_dead_letter {
             let topic = Topic::DeadLetter(H::FUNCTION);
             let publisher = &self.ports.publisher;

@@ -61,6 +61,12 @@ impl<H: Handler> Service<H> {
     /// Publishes events in the current trace. Returns the reply to send if publishing fails, and
     /// `None` otherwise.
     pub(super) async fn publish(&self, events: &[RecordedEvent]) -> Option<Reply> {
+        let failed = self.try_publish(events).await.err();
+        failed.map(|error| retry("cannot publish the resulting events", error))
+    }
+
+    /// Publishes events in the current trace.
+    pub(super) async fn try_publish(&self, events: &[RecordedEvent]) -> Result<(), Error> {
         for event in events {
             let mut attributes =
                 BTreeMap::from([("event_type".to_owned(), event.topic.to_string())]);
@@ -69,10 +75,9 @@ impl<H: Handler> Service<H> {
                 data: event.data.clone().into(),
                 attributes,
             };
-            if let Err(error) = self.ports.publisher.publish(event.topic, message).await {
-                return Some(retry("cannot publish the resulting events", error.into()));
-            }
+            let publisher = &self.ports.publisher;
+            publisher.publish(event.topic, message).await?;
         }
-        None
+        Ok(())
     }
 }

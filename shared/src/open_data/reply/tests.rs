@@ -101,6 +101,32 @@ fn response_without_a_list_is_a_transient_error() {
 }
 
 #[test]
+fn page_of_several_is_a_transient_error() {
+    let record = json!({ "nom_compteur": "Quai", "sum_counts": 5, "date": "2021-07-19T00:00:00Z" });
+    let parse = |reply: &str| parse_response(reply.as_bytes(), day("2021-07-19"), &mut Vec::new());
+    // The total before the records and after them.
+    let replies = |total: &str| {
+        [
+            format!(r#"{{"total_count":{total},"results":[{record},{record}]}}"#),
+            format!(r#"{{"results":[{record},{record}],"total_count":{total}}}"#),
+        ]
+    };
+    for reply in replies("3").iter().chain(&replies("96")) {
+        let error = parse(reply).unwrap_err();
+        assert!(matches!(error, ResponseError::Page { .. }), "{error}");
+        assert_eq!(error.retryability(), Retryability::Transient);
+        assert!(error.to_string().contains("a page with 2 of"), "{error}");
+    }
+    for total in ["2", "1", "null", r#""many""#, "-1"] {
+        for reply in replies(total) {
+            assert!(parse(&reply).is_ok(), "{reply}");
+        }
+    }
+    let empty = parse(r#"{"total_count":96,"results":[]}"#).unwrap_err();
+    assert!(matches!(empty, ResponseError::Page { records: 0, .. }));
+}
+
+#[test]
 fn field_missing_in_all_records_is_a_changed_schema() {
     let record = |name: &str| {
         let date = "2021-07-19T00:00:00Z";

@@ -138,6 +138,7 @@ async fn drift_report() {
             missing_days: vec![day("2021-07-27"), day("2021-07-28")],
             partial_days: Vec::new(),
             silent_counters: vec!["Pont".to_owned()],
+            incomplete_counters: Vec::new(),
         }),
         drift: DatasetDrift {
             excluded: vec![ExcludedColumn {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use jiff::SignedDuration;
 use shared::{clock::Clock, ledger::Entry};
 
-use super::{Action, DAYS, DAYS_ID, Service, payload, wrapped};
+use super::{Action, DAYS, DAYS_ID, Service, payload, resulting_events, wrapped};
 
 const DONE: StatusCode = StatusCode::NO_CONTENT;
 const RETRY: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
@@ -23,6 +23,18 @@ async fn repeated_delivery_adds_no_second_dead_letter() {
         assert_eq!(service.audit_log().await.len(), 1, "{payload}");
         assert!(service.probe.runs() <= 1, "{payload}");
     }
+}
+
+#[tokio::test]
+async fn events_of_work_before_a_permanent_failure_are_published() {
+    let service = Service::start(&[Action::FailAfterFirstDay]).await;
+    for _ in 0..2 {
+        assert_eq!(service.push(DAYS).await, DONE);
+        service.wait_until_the_lease_expires();
+    }
+    assert_eq!(service.published().await, resulting_events()[..1]);
+    assert_eq!(service.dead_letters().await.len(), 1);
+    assert_eq!(service.audit_log().await.len(), 1);
 }
 
 /// A replay succeeds once the cause of the failure is removed.

@@ -29,6 +29,8 @@ pub(super) enum Action {
     /// Return an event for a topic that the function does not declare.
     PublishToUndeclaredTopic,
     FailPermanently,
+    /// Fail permanently with the event of the first day.
+    FailAfterFirstDay,
     FailTransiently,
     Panic,
 }
@@ -176,6 +178,16 @@ impl Handler for Probe {
             }
             Action::FailPermanently => {
                 Err(Error::permanent("cannot ingest the day").caused_by(cause))
+            }
+            Action::FailAfterFirstDay => {
+                let (day, _) = event.days(context.published_at);
+                let event_id = EventId::of(Function::Ingest, day);
+                let ingested = DayIngested {
+                    event_id,
+                    day,
+                    rows: 24,
+                };
+                Err(Error::permanent("cannot ingest the second day").publish(&ingested))
             }
             Action::FailTransiently => {
                 Err(Error::transient("cannot reach the open data service").caused_by(cause))
