@@ -39,8 +39,19 @@ async fn five_weeks_of_paris_match_known_results_and_replay_changes_nothing() {
 
     let scores = summary.trained.scores;
     assert!(
-        scores.r2 >= 0.90 && scores.mae <= 15.6 && scores.rows == 86_016,
+        scores.r2 >= 0.90 && scores.mae <= 15.3 && scores.rows == 86_016,
         "{scores:?}"
+    );
+    let served = &summary.trained.served;
+    assert!(
+        served.corrected.r2 >= 0.910 && served.corrected.mae <= 14.75,
+        "{served:?}"
+    );
+    let [coverage_80, coverage_95] =
+        [served.interval_80, served.interval_95].map(|interval| interval.unwrap().coverage);
+    assert!(
+        (0.77..=0.88).contains(&coverage_80) && (0.93..=0.98).contains(&coverage_95),
+        "{served:?}"
     );
     assert!(
         (summary.trained.seasonal_naive.mae - 20.7).abs() < 0.05,
