@@ -218,11 +218,15 @@ impl Facts<'_> {
         })
     }
 
-    /// Major drift of the last judged week, unless a version became champion since.
+    /// Major drift of the last judged week, unless a person has changed the champion since. The
+    /// promotion of its challenger alone rarely brings the error below the limit.
     fn major_drift(&self) -> Option<Action> {
         let last = self.last_of(Function::DriftCheck)?;
-        let newest = self.champions.changes.first();
-        let is_answered = newest.is_some_and(|change| change.at >= last.timestamp);
+        let is_answered = self
+            .champions
+            .changes
+            .iter()
+            .any(|change| change.at >= last.timestamp && change.decision != "promoted");
         if last.entry.decision != "major-drift" || is_answered {
             return None;
         }

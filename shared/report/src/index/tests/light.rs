@@ -44,7 +44,7 @@ async fn old_state_is_shown_as_it_was() {
 }
 
 #[tokio::test]
-async fn major_drift_asks_for_a_retraining_until_the_champion_changes() {
+async fn major_drift_asks_for_a_retraining_until_a_person_changes_the_champion() {
     let ports = Ports::in_memory(Arc::new(SimulatedClock::new(today().at(9))));
     record(&ports).await;
     register(&ports).await;
@@ -63,18 +63,19 @@ async fn major_drift_asks_for_a_retraining_until_the_champion_changes() {
             "bike-traffic retrain --quarterly",
         ]
     );
-    let entry = AuditEntry {
-        champion_version: Some(Version::new(2)),
-        ..AuditEntry::new("retrained", "better on the fixed test set")
-    };
-    let retrained = row(
-        Function::Promote,
-        "promote/retrain-2021-Q3",
-        today().at(9),
-        entry,
-    );
-    ports.warehouse.record(&retrained).await.unwrap();
-    assert_eq!(IndexPage::gather(&ports).await.unwrap().light, Light::Green);
+    for (decision, id, light) in [
+        ("promoted", "promote/2021-W34", Light::Amber),
+        ("retrained", "promote/retrain-2021-Q3", Light::Green),
+    ] {
+        let entry = AuditEntry {
+            champion_version: Some(Version::new(2)),
+            ..AuditEntry::new(decision, "better on the fixed test set")
+        };
+        let changed = row(Function::Promote, id, today().at(9), entry);
+        ports.warehouse.record(&changed).await.unwrap();
+        let page = IndexPage::gather(&ports).await.unwrap();
+        assert_eq!(page.light, light, "{decision}");
+    }
 }
 
 #[tokio::test]
