@@ -62,7 +62,17 @@ async fn handle(
         reply: reply.map(str::to_owned),
         requested: Mutex::default(),
     });
-    let function = Ingest::new(Arc::clone(&open_data) as Arc<dyn OpenData>, ports);
+    let result = ingest(Arc::clone(&open_data) as Arc<dyn OpenData>, ports, request).await;
+    let requested = open_data.requested.lock().unwrap().clone();
+    (result, requested)
+}
+
+/// Handles a request with an open data service.
+async fn ingest(
+    open_data: Arc<dyn OpenData>,
+    ports: &Ports,
+    request: &str,
+) -> Result<Outcome, Error> {
     let now = ports.clock.now();
     let event: IngestRequested = shared::event::decode(request.as_bytes()).unwrap();
     let context = Context {
@@ -72,9 +82,7 @@ async fn handle(
         now,
         fence: runtime::Fence::default(),
     };
-    let result = function.handle(event, &context).await;
-    let requested = open_data.requested.lock().unwrap().clone();
-    (result, requested)
+    Ingest::new(open_data, ports).handle(event, &context).await
 }
 
 fn day(text: &str) -> Day {

@@ -18,25 +18,15 @@ impl OpenData for Negative {
 }
 
 /// Ingests the days of [`RANGE`], of which the given ones cannot be ingested.
-async fn ingest(ports: &Ports, negative: &[&str]) -> Result<Outcome, Error> {
+async fn ingest_range(ports: &Ports, negative: &[&str]) -> Result<Outcome, Error> {
     let negative = negative.iter().copied().map(day).collect();
-    let function = Ingest::new(Arc::new(Negative(negative)), ports);
-    let now = ports.clock.now();
-    let event: IngestRequested = shared::event::decode(RANGE.as_bytes()).unwrap();
-    let context = Context {
-        event_id: event.event_id(now),
-        published_at: now,
-        first_started_at: now,
-        now,
-        fence: runtime::Fence::default(),
-    };
-    function.handle(event, &context).await
+    ingest(Arc::new(Negative(negative)), ports, RANGE).await
 }
 
 #[tokio::test]
 async fn day_that_cannot_be_ingested_does_not_keep_the_others_out() {
     let ports = ports();
-    let error = ingest(&ports, &["2021-07-16"]).await.unwrap_err();
+    let error = ingest_range(&ports, &["2021-07-16"]).await.unwrap_err();
     assert_eq!(error.retryability(), Retryability::Permanent);
     let text = error.to_string();
     assert!(
@@ -66,7 +56,7 @@ async fn first_failed_days_are_named_and_the_others_counted() {
         "2021-07-18",
         "2021-07-19",
     ];
-    let error = ingest(&ports(), &negative).await.unwrap_err();
+    let error = ingest_range(&ports(), &negative).await.unwrap_err();
     let text = error.to_string();
     for day in &negative[..3] {
         assert!(text.contains(&format!("the reply for {day}")), "{text}");

@@ -232,16 +232,7 @@ async fn reply_is_not_accepted_after_that_of_another_event() {
         before: reply(&records()),
         corrected: reply(&corrected),
     });
-    let event: IngestRequested = shared::event::decode(FIRST.as_bytes()).unwrap();
-    let now = ports.clock.now();
-    let context = Context {
-        event_id: event.event_id(now),
-        published_at: now,
-        first_started_at: now,
-        now,
-        fence: runtime::Fence::default(),
-    };
-    let overtaken = Ingest::new(open_data, &ports).handle(event, &context).await;
+    let overtaken = ingest(open_data, &ports, FIRST).await;
     assert_eq!(
         overtaken.unwrap_err().retryability(),
         Retryability::Transient
