@@ -255,7 +255,7 @@ def parse_arguments():
     parser.add_argument("faults", nargs="*", metavar="FAULT")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--schedules", type=int, default=2_000)
+    parser.add_argument("--schedules", type=int, default=5_000)
     parser.add_argument("--target-dir", type=pathlib.Path, default=target() / "simulate-reverts")
     arguments = parser.parse_args()
     arguments.target_dir = arguments.target_dir.resolve()
