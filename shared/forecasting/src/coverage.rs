@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -76,14 +77,21 @@ impl Coverage {
         let mut is_known = vec![false; known.counters().len()];
         let mut has_counts = is_known.clone();
         let mut counts_per_day = BTreeMap::<Day, u64>::new();
-        let mut counts_of = BTreeMap::<(Day, usize), u64>::new();
+        let mut counts_of = FxHashMap::<(Day, usize), u64>::default();
+        // Rows of one hour are mostly neighbours, so the last hour is looked up once.
+        let mut last = None;
         for row in known.rows() {
             let counter = row.counter.position();
             is_known[counter] = true;
-            if let Some(day) = hours.get(&row.hour) {
+            let day = match last {
+                Some((hour, day)) if hour == row.hour => day,
+                _ => hours.get(&row.hour).copied(),
+            };
+            last = Some((row.hour, day));
+            if let Some(day) = day {
                 has_counts[counter] = true;
-                *counts_per_day.entry(*day).or_default() += 1;
-                *counts_of.entry((*day, counter)).or_default() += 1;
+                *counts_per_day.entry(day).or_default() += 1;
+                *counts_of.entry((day, counter)).or_default() += 1;
             }
         }
         let mut hours_per_day = BTreeMap::<Day, u64>::new();
@@ -142,7 +150,7 @@ impl Coverage {
         &self,
         counters: impl Iterator<Item = (usize, &'a str)>,
         hours_per_day: &BTreeMap<Day, u64>,
-        counts_of: &BTreeMap<(Day, usize), u64>,
+        counts_of: &FxHashMap<(Day, usize), u64>,
     ) -> Vec<CounterHours> {
         let days: Vec<_> = hours_per_day
             .iter()

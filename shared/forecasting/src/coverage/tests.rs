@@ -126,6 +126,21 @@ fn half_of_the_counts_of_a_day_suffice() {
     }
 }
 
+/// Hour by hour or counter by counter, with hours before the period and without an expected hour.
+#[test]
+fn order_of_the_rows_does_not_change_the_coverage() {
+    let (rejected, missing) = (day("2021-07-28").first_hour().plus(3), day("2021-07-30"));
+    let by_counter = counts(9, |number, hour| {
+        hour.day() != missing && hour.number() % 40 != i32::try_from(number).unwrap()
+    });
+    let mut by_hour = by_counter.clone();
+    by_hour.deduplicate();
+    assert_ne!(by_hour.rows(), by_counter.rows());
+    let coverage = |counts| Coverage::of(counts, week(), |hour| hour != rejected);
+    assert_eq!(coverage(&by_hour), coverage(&by_counter));
+    assert_eq!(coverage(&by_hour).missing_days, [missing]);
+}
+
 #[test]
 fn rejected_hours_are_not_expected() {
     let noon = day("2021-07-31").first_hour().plus(12);
