@@ -73,7 +73,11 @@ impl CountsBuilder {
         let mut counts = Counts::default();
         let mut separated = Vec::new();
         let mut indices = vec![CounterIndex(0); self.counters.len()];
-        for (position, mut counter) in self.counters.into_iter().enumerate() {
+        let mut keys = vec![None; self.counters.len()];
+        for ((key, _), index) in self.positions {
+            keys[index.position()] = Some(key);
+        }
+        for (position, (mut counter, mut key)) in self.counters.into_iter().zip(keys).enumerate() {
             if !has_counts[position] {
                 continue;
             }
@@ -82,12 +86,14 @@ impl CountsBuilder {
             {
                 counter.name = separate_name(&counter.name, id);
                 separated.push(counter.name.clone());
+                key = None;
             } else if is_dead[position] {
                 // The counts are those of the live counter, so its id and place are kept.
                 counter.id = None;
                 counter.coordinates = None;
             }
-            indices[position] = counts.intern(counter);
+            let key = key.unwrap_or_else(|| counter.key());
+            indices[position] = counts.intern_keyed(counter, key);
         }
         counts.rows = self.rows;
         for row in &mut counts.rows {

@@ -30,7 +30,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 pub use builder::{Collected, CountsBuilder};
 pub use coordinates::Coordinates;
 pub use error::ReadError;
-pub use read::{decompress, open, read, read_export, read_export_file, read_file};
+pub use read::{decompress, open, read, read_bytes, read_export, read_export_file, read_file};
 pub use reject::{Reject, RejectReason, RejectWriter, Rejects};
 pub use summary::{Export, ReadSummary};
 pub use timestamp::parse_hour;
@@ -240,12 +240,27 @@ impl Counts {
     /// name, the last known id and the first known coordinates are used.
     pub fn intern(&mut self, counter: Counter) -> CounterIndex {
         let key = counter.key();
-        if let Some(index) = self.position(&counter, &key) {
-            let known = &mut self.counters[index.position()];
-            known.id = counter.id.or(known.id.take());
-            known.coordinates = known.coordinates.or(counter.coordinates);
-            return index;
+        self.intern_keyed(counter, key)
+    }
+
+    /// Interns a counter whose key is known, because folding a name takes longer than the rest.
+    fn intern_keyed(&mut self, counter: Counter, key: CounterKey) -> CounterIndex {
+        let merged = self.merge(&counter, &key);
+        merged.unwrap_or_else(|| self.add(counter, key))
+    }
+
+    /// Merges a counter into the known one. Returns `None` if there is none.
+    fn merge(&mut self, counter: &Counter, key: &CounterKey) -> Option<CounterIndex> {
+        let index = self.position(counter, key)?;
+        let known = &mut self.counters[index.position()];
+        if counter.id.is_some() {
+            known.id.clone_from(&counter.id);
         }
+        known.coordinates = known.coordinates.or(counter.coordinates);
+        Some(index)
+    }
+
+    fn add(&mut self, counter: Counter, key: CounterKey) -> CounterIndex {
         let index = CounterIndex(u32::try_from(self.counters.len()).unwrap_or(u32::MAX));
         self.has_separate_counters |= counter.shared_name().is_some();
         self.counters.push(counter);
@@ -279,11 +294,14 @@ impl Counts {
 
     /// Appends all counts and counters of another collection. Counters are matched by name.
     pub fn extend(&mut self, other: &Self) {
-        let indices: Vec<_> = other
-            .counters
-            .iter()
-            .map(|counter| self.intern(counter.clone()))
-            .collect();
+        let mut keys: Vec<_> = other.positions.iter().collect();
+        keys.sort_unstable_by_key(|(_, index)| **index);
+        let mut indices = Vec::with_capacity(keys.len());
+        for (key, index) in keys {
+            let counter = other.counter(*index);
+            let merged = self.merge(counter, key);
+            indices.push(merged.unwrap_or_else(|| self.add(counter.clone(), key.clone())));
+        }
         self.rows.extend(other.rows.iter().map(|row| Count {
             counter: indices[row.counter.position()],
             ..*row

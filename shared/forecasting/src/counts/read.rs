@@ -38,8 +38,15 @@ const ROW_BUFFER_BYTES: usize = 1 << 16;
 /// # Errors
 /// Returns a [`ReadError`] if the input as a whole is unusable.
 pub fn read(input: impl Read, rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
-    let rows = read_rows(input, rejects)?;
-    Ok(rows.into_builder().finish().counts)
+    read_rows(buffered(input), rejects).map(into_counts)
+}
+
+/// Reads counts from CSV in memory, as [`read`] does, but without a buffer for the input.
+///
+/// # Errors
+/// Returns a [`ReadError`] if the input as a whole is unusable.
+pub fn read_bytes(input: &[u8], rejects: &mut dyn Rejects) -> Result<Counts, ReadError> {
+    read_rows(input, rejects).map(into_counts)
 }
 
 /// Reads an export as [`read`] does, and checks that its hours are plausible.
@@ -55,11 +62,21 @@ pub fn read_export(
     now: Timestamp,
     rejects: &mut dyn Rejects,
 ) -> Result<Export, ReadError> {
-    Ok(read_rows(input, rejects)?.into_export(Hour::containing(now)))
+    Ok(read_rows(buffered(input), rejects)?.into_export(Hour::containing(now)))
 }
 
-fn read_rows(input: impl Read, rejects: &mut dyn Rejects) -> Result<RowReader<'_>, ReadError> {
-    let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
+fn buffered<R: Read>(input: R) -> BufReader<R> {
+    BufReader::with_capacity(CHUNK_BYTES, input)
+}
+
+fn into_counts(rows: RowReader<'_>) -> Counts {
+    rows.into_builder().finish().counts
+}
+
+fn read_rows(
+    mut input: impl BufRead,
+    rejects: &mut dyn Rejects,
+) -> Result<RowReader<'_>, ReadError> {
     let Start {
         delimiter,
         has_carriage_returns,
@@ -137,7 +154,7 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>, ReadError> {
 /// # Errors
 /// Returns an error if the first bytes cannot be read.
 pub fn decompress(input: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
-    let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
+    let mut input = buffered(input);
     let is_gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
     if is_gzip {
         Ok(Box::new(ReadAhead::new(MultiGzDecoder::new(input))))

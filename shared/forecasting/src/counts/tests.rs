@@ -117,6 +117,44 @@ fn counter_with_its_id_in_the_name_is_the_counter_of_that_id() {
 }
 
 #[test]
+fn extended_counters_are_those_interned_one_by_one() {
+    let counters = [
+        (Some("1"), "Quai"),
+        (None, "Pont"),
+        (Some("2"), "Quai (2)"),
+        (Some("3"), "pont"),
+        (Some("2"), "QUAI"),
+    ];
+    let counts_of = |counters: &[(Option<&str>, &str)]| {
+        let mut counts = Counts::default();
+        for (id, name) in counters {
+            let index = counts.intern(counter(*id, name));
+            counts.push(index, Hour::from_number(1), 1);
+        }
+        counts
+    };
+    let expected = counts_of(&counters);
+    assert_eq!(
+        expected.counters(),
+        [
+            counter(Some("1"), "Quai"),
+            counter(Some("3"), "Pont"),
+            counter(Some("2"), "Quai (2)")
+        ]
+    );
+    for position in 0..=counters.len() {
+        let (first, second) = counters.split_at(position);
+        let mut extended = counts_of(first);
+        extended.extend(&counts_of(second));
+        assert_eq!(
+            (extended.counters(), extended.rows()),
+            (expected.counters(), expected.rows()),
+            "{position}"
+        );
+    }
+}
+
+#[test]
 fn deduplicate_retains_the_larger_count() {
     let mut counts = Counts::default();
     let quai = counts.intern(counter(None, "Quai"));

@@ -48,6 +48,41 @@ fn bigquery_export_with_bom_commas_and_fractions_is_read() {
 }
 
 #[test]
+fn bytes_in_memory_are_read_like_a_stream() {
+    let header = "nom_du_compteur,comptage_horaire,date_et_heure_de_comptage\n";
+    let rows = "Quai,1,2021-07-19 00:00:00 UTC\nQuai,many,2021-07-19 01:00:00 UTC\n\"Pont\",2,";
+    let text = format!("{header}{rows}2021-07-19 00:00:00 UTC\n\"open");
+    let inputs = [
+        text.clone(),
+        format!("\u{feff}{text}"),
+        text.replace('\n', "\r"),
+        text.replace('\n', "\r\n"),
+        // Larger than the buffer of a stream.
+        format!(
+            "{header}{}",
+            "Quai,1,2021-07-19 00:00:00 UTC\n".repeat(40_000)
+        ),
+        header.to_owned(),
+        "PK\u{3}\u{4}".to_owned(),
+        String::new(),
+    ];
+    for input in inputs {
+        let outcome = |counts: Result<Counts, ReadError>, rejects: Vec<Reject>| {
+            let counts = counts.map_err(|error| error.to_string())?;
+            Ok::<_, String>((counts.counters().to_vec(), counts.rows().to_vec(), rejects))
+        };
+        let (mut of_stream, mut of_bytes) = (Vec::new(), Vec::new());
+        let stream = read(input.as_bytes(), &mut of_stream);
+        let bytes = read_bytes(input.as_bytes(), &mut of_bytes);
+        let start: String = input.chars().take(80).collect();
+        assert!(
+            outcome(bytes, of_bytes) == outcome(stream, of_stream),
+            "{start:?}"
+        );
+    }
+}
+
+#[test]
 fn cp1252_and_utf8_names_are_the_same_counter() {
     let mut text = HEADER.as_bytes().to_vec();
     text.extend_from_slice(b"1;90 Rue De S\xe8vres;1;2021-07-19T00:00:00+02:00;\n");
