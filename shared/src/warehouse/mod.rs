@@ -5,6 +5,7 @@
 //! `monitoring_audit.logs`.
 
 mod embedded;
+mod forecast_table;
 pub mod schema;
 pub mod tables;
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
 
 use super::{
-    Forecast,
+    Forecast, forecast_table,
     schema::{AUDIT_LOG, Column, ColumnMode, ColumnType, RECORDED_AT},
 };
 use crate::audit::AuditRow;
@@ -133,6 +133,14 @@ pub(super) fn write_forecasts(forecasts: &[Forecast]) -> Result<Vec<u8>, TableEr
 }
 
 pub(super) fn read_forecasts(table: &[u8]) -> Result<Vec<Forecast>, TableError> {
+    match forecast_table::read(table) {
+        Some(forecasts) => Ok(forecasts),
+        None => read_any_forecasts(table),
+    }
+}
+
+/// Reads forecasts in any form of CSV, with their columns in any order.
+pub(super) fn read_any_forecasts(table: &[u8]) -> Result<Vec<Forecast>, TableError> {
     let rows = csv::Reader::from_reader(table).into_deserialize();
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -187,7 +195,7 @@ pub fn write_timestamp(timestamp: Timestamp) -> String {
 }
 
 /// Parses an instant: the two notations of [`Instants`], or RFC 3339.
-fn read_timestamp(text: &str) -> Option<Timestamp> {
+pub(super) fn read_timestamp(text: &str) -> Option<Timestamp> {
     if let Ok(microseconds) = text.parse() {
         return Timestamp::from_microsecond(microseconds).ok();
     }
