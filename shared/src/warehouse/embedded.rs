@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::{
     DayState, ExportFormat, Forecast, TableVersion, Warehouse, WarehouseError,
+    parallel::{self, Table},
     schema::{self, PREDICTIONS, RAW},
     tables,
 };
@@ -55,19 +56,54 @@ impl EmbeddedWarehouse {
         }
     }
 
-    /// Returns the counts of a day, or no counts if the day has no table.
-    async fn read_counts(&self, day: Day) -> Result<Counts, WarehouseError> {
-        let path = daily(RAW, day);
-        let Some((table, _)) = self.read(&path).await? else {
-            return Ok(Counts::default());
-        };
-        let mut rejects = Vec::new();
-        let counts =
-            counts::read(&*table, &mut rejects).map_err(|source| malformed(&path, source))?;
-        match rejects.into_iter().next() {
-            Some(reject) => Err(malformed(&path, reject.reason)),
-            None => Ok(counts),
+    /// Reads the daily tables of a range, and passes the contents of each to `add`, in the order of
+    /// the days. Days without a table are skipped.
+    ///
+    /// # Errors
+    /// Returns the first error in the order of the days.
+    async fn read_range<T: Send>(
+        &self,
+        dataset: &str,
+        (first, last): (Day, Day),
+        parse: fn(&Table) -> Result<T, WarehouseError>,
+        mut add: impl FnMut(T) + Send,
+    ) -> Result<(), WarehouseError> {
+        let mut days = first.through(last);
+        loop {
+            let (tables, failure) = self.read_batch(dataset, &mut days).await;
+            for contents in parallel::parse_all(&tables, parse) {
+                add(contents?);
+            }
+            match failure {
+                Some(failure) => return Err(failure),
+                None if tables.is_empty() => return Ok(()),
+                None => {}
+            }
         }
+    }
+
+    /// Reads the tables of the next days until they have [`parallel::BATCH_BYTES`]. Also returns
+    /// the error that ended the reading. Without one, no tables mean that no day is left.
+    async fn read_batch(
+        &self,
+        dataset: &str,
+        days: &mut (impl Iterator<Item = Day> + Send),
+    ) -> (Vec<Table>, Option<WarehouseError>) {
+        let (mut tables, mut size) = (Vec::new(), 0);
+        while size < parallel::BATCH_BYTES
+            && let Some(day) = days.next()
+        {
+            let path = daily(dataset, day);
+            match self.read(&path).await {
+                Ok(Some((bytes, _))) => {
+                    size += bytes.len();
+                    tables.push(Table { path, bytes });
+                }
+                Ok(None) => {}
+                Err(failure) => return (tables, Some(failure)),
+            }
+        }
+        (tables, None)
     }
 
     /// Returns the days of a range that have a table, in order.
@@ -109,9 +145,10 @@ impl Warehouse for EmbeddedWarehouse {
 
     async fn counts(&self, first: Day, last: Day) -> Result<Counts, WarehouseError> {
         let mut all = Counts::default();
-        for day in first.through(last) {
-            all.extend(&self.read_counts(day).await?);
-        }
+        self.read_range(RAW, (first, last), parse_counts, |counts| {
+            all.extend(&counts);
+        })
+        .await?;
         Ok(all)
     }
 
@@ -137,7 +174,11 @@ impl Warehouse for EmbeddedWarehouse {
     ) -> Result<BTreeMap<Day, DayState>, WarehouseError> {
         let mut days = BTreeMap::new();
         for day in self.days_with_table(RAW, first, last).await? {
-            let counts = self.read_counts(day).await?;
+            let path = daily(RAW, day);
+            let Some((bytes, _)) = self.read(&path).await? else {
+                continue;
+            };
+            let counts = parse_counts(&Table { path, bytes })?;
             let hours: BTreeSet<_> = counts.rows().iter().map(|row| row.hour).collect();
             let counters: BTreeSet<_> = counts.rows().iter().map(|row| row.counter).collect();
             if !counts.is_empty() {
@@ -206,13 +247,10 @@ impl Warehouse for EmbeddedWarehouse {
 
     async fn forecasts(&self, first: Day, last: Day) -> Result<Vec<Forecast>, WarehouseError> {
         let mut all = Vec::new();
-        for day in first.through(last) {
-            let path = daily(PREDICTIONS, day);
-            let Some((table, _)) = self.read(&path).await? else {
-                continue;
-            };
-            all.extend(tables::read_forecasts(&table).map_err(|source| malformed(&path, source))?);
-        }
+        self.read_range(PREDICTIONS, (first, last), parse_forecasts, |forecasts| {
+            all.extend(forecasts);
+        })
+        .await?;
         Ok(all)
     }
 
@@ -261,6 +299,21 @@ impl Warehouse for EmbeddedWarehouse {
     }
 }
 
+/// Returns the counts of a table, none of whose rows may be invalid.
+fn parse_counts(Table { path, bytes }: &Table) -> Result<Counts, WarehouseError> {
+    let mut rejects = Vec::new();
+    let counts =
+        counts::read_bytes(bytes, &mut rejects).map_err(|source| malformed(path, source))?;
+    match rejects.into_iter().next() {
+        Some(reject) => Err(malformed(path, reject.reason)),
+        None => Ok(counts),
+    }
+}
+
+fn parse_forecasts(Table { path, bytes }: &Table) -> Result<Vec<Forecast>, WarehouseError> {
+    tables::read_forecasts(bytes).map_err(|source| malformed(path, source))
+}
+
 fn daily(dataset: &str, day: Day) -> ObjectPath {
     ObjectPath::new(format_args!("{dataset}/{}.csv", schema::daily_table(day)))
 }
@@ -296,3 +349,6 @@ fn unavailable_tables(verb: &'static str, dataset: &str, source: StoreError) -> 
         source: source.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod embedded;
 mod forecast_table;
+mod parallel;
 pub mod schema;
 pub mod tables;
 
