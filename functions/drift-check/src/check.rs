@@ -1,6 +1,6 @@
 //! Drift and live error of one week.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, sync::Arc, thread};
 
 use forecasting::{
     counts::Counts,
@@ -103,12 +103,12 @@ pub async fn check_week(
     let weeks_before = intervals::weeks_before(&**store, *week).await?;
     let profile = fixed_test::profile(store, now).await?;
     let frame = Frame::from_counts(&FeatureSpec::for_counters([]), &[known], counts);
-    let (drift, histograms) =
-        compare_columns(profile.columns, policy, &frame).map_err(|source| {
-            Error::permanent(format!("cannot compare {week} with the fixed test set"))
-                .caused_by(source)
-        })?;
-    let (live, breakdowns) = Live::of(&forecasts, &frame, known, counts)?.unzip();
+    let (live, compared) = in_parallel(
+        || Live::of(&forecasts, &frame),
+        || compare_columns(profile.columns, policy, &frame),
+    );
+    let (drift, histograms) = compared.map_err(|source| incomparable(*week, source))?;
+    let (live, breakdowns) = live?.unzip();
     if drift.share().is_none() && live.is_none() {
         return Err(nothing_to_compare(*week));
     }
@@ -138,6 +138,22 @@ pub async fn check_week(
         report.verdict.reason.push_str(&finding);
     }
     Ok(report)
+}
+
+/// Runs two computations, the first one on another thread.
+fn in_parallel<T: Send, U>(other: impl FnOnce() -> T + Send, own: impl FnOnce() -> U) -> (T, U) {
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let own = own();
+        match other.join() {
+            Ok(other) => (other, own),
+            Err(panicked) => resume_unwind(panicked),
+        }
+    })
+}
+
+fn incomparable(week: Week, source: drift::Error) -> Error {
+    Error::permanent(format!("cannot compare {week} with the fixed test set")).caused_by(source)
 }
 
 fn no_counts(week: Week) -> Error {

@@ -1,10 +1,10 @@
 //! The accuracy of a week's stored forecasts, beyond the rules of the training strategy.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use forecasting::{
-    counts::Counts,
-    features::{Frame, History, Outage},
+    counts::{Counter, CounterKey},
+    features::{Frame, Outage},
     metrics::{self, Breakdown, ForecastRow, Scores},
     policy::LiveError,
 };
@@ -56,15 +56,11 @@ pub(crate) struct Live {
 impl Live {
     /// Scores the forecasts of hours with a count in the frame, and breaks their errors down. Returns
     /// `None` if there are none.
-    ///
-    /// `frame` has the features of `counts`, built with the counts `known` before them.
     pub(crate) fn of(
         forecasts: &[Forecast],
         frame: &Frame,
-        known: &Counts,
-        counts: &Counts,
     ) -> Result<Option<(Self, Breakdowns)>, Error> {
-        let rows = rows(forecasts, frame, known, counts);
+        let rows = rows(forecasts, frame);
         if rows.is_empty() {
             return Ok(None);
         }
@@ -137,23 +133,23 @@ impl Row<'_> {
 
 /// Joins forecasts with the rows of a frame. Forecasts without a count, and those of other hours, are
 /// omitted.
-fn rows<'a>(
-    forecasts: &'a [Forecast],
-    frame: &Frame,
-    known: &Counts,
-    counts: &Counts,
-) -> Vec<Row<'a>> {
-    // The frame numbers its counters like this history.
-    let history = History::new(&[known, counts]);
-    let positions: BTreeMap<_, usize> = frame
+fn rows<'a>(forecasts: &'a [Forecast], frame: &Frame) -> Vec<Row<'a>> {
+    let counters: HashMap<CounterKey, usize> =
+        frame.counters().iter().map(Counter::key).zip(0..).collect();
+    let positions: HashMap<_, usize> = frame
         .rows()
         .iter()
         .map(|row| (row.counter as usize, row.hour))
         .zip(0..)
         .collect();
     let seasonal_naive = frame.seasonal_naive();
+    // Folding a name takes longer than looking it up.
+    let mut names = HashMap::<&str, Option<usize>>::new();
     let row = |forecast: &'a Forecast| {
-        let counter = history.position(&forecast.counter_key())?;
+        let counter = *names
+            .entry(&forecast.counter_name)
+            .or_insert_with(|| counters.get(&forecast.counter_key()).copied());
+        let counter = counter?;
         let position = *positions.get(&(counter, forecast.hour))?;
         let naive = f64::from(seasonal_naive[position]);
         Some(Row {

@@ -63,6 +63,26 @@ async fn checked_as(ports: &Ports, week: Week) -> (WeekReport, String) {
     (report, outcome.entry().reason.clone())
 }
 
+/// A quarter of the forecasts has no counter, and half of them have other spellings of its name.
+#[tokio::test]
+async fn forecasts_and_counts_are_joined_by_the_folded_name() {
+    let ports = forecast_ports(2.0).await;
+    change_forecasts(&ports, |number, forecast| {
+        let name = &forecast.counter_name;
+        forecast.counter_name = match number % 4 {
+            0 => name.to_uppercase(),
+            1 => format!(" {name} "),
+            2 => format!("{name} E-O"),
+            _ => name.clone(),
+        };
+    })
+    .await;
+    let (report, _) = checked(&ports).await;
+    let live = report.live.unwrap();
+    assert_eq!(live.rows, 7 * 54);
+    assert!((live.mae - 2.0).abs() < 1e-9, "{live:?}");
+}
+
 #[tokio::test]
 async fn bias_share_and_seasonal_naive_are_reported() {
     for (error, expected) in [
