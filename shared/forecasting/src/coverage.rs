@@ -79,7 +79,7 @@ impl Coverage {
         let mut counts_per_day = BTreeMap::<Day, u64>::new();
         let mut counts_of = FxHashMap::<(Day, usize), u64>::default();
         // Rows of one hour are mostly neighbours, so the last hour is looked up once.
-        let mut last = None;
+        let mut last: Option<(Hour, Option<Day>)> = None;
         for row in known.rows() {
             let counter = row.counter.position();
             is_known[counter] = true;

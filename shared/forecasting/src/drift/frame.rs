@@ -1,6 +1,6 @@
 //! Conversion of a feature matrix into columns for drift detection.
 
-use super::{Column, Values, counts::Counts};
+use super::{Column, Values};
 use crate::{counts::Counter, features::Frame};
 
 /// The categorical feature. Its codes are replaced by counter names.
