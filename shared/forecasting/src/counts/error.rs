@@ -53,10 +53,3 @@ pub enum ReadError {
     #[error("cannot read the input")]
     Io(#[source] io::Error),
 }
-
-impl ReadError {
-    /// Converts an error of the CSV reader, which has no other errors than those of the input.
-    pub(super) fn of_csv(error: simd_csv::Error) -> Self {
-        Self::Io(io::Error::from(error))
-    }
-}

@@ -1,7 +1,6 @@
 //! The detection of delimiter and columns in the header of an export.
 
 use encoding_rs::{Encoding, MACINTOSH, WINDOWS_1252};
-use simd_csv::ByteRecord;
 
 use super::{CounterKey, encoding::decode_as, error::ReadError};
 
@@ -29,9 +28,11 @@ impl Columns {
     ///
     /// The column of the coordinates has accents, so its name shows the encoding. It is recognized
     /// in any other encoding too; see [`Columns::misspelt`].
-    pub(super) fn find(header: &ByteRecord) -> Result<Self, ReadError> {
+    pub(super) fn find(header: &[impl AsRef<[u8]>]) -> Result<Self, ReadError> {
         let decoded = |encoding| {
-            let names = header.iter().map(|field| fold(&decode_as(field, encoding)));
+            let names = header
+                .iter()
+                .map(|field| fold(&decode_as(field.as_ref(), encoding)));
             (encoding, names.collect::<Vec<String>>())
         };
         let has_coordinates = |names: &[String]| {
@@ -68,8 +69,8 @@ impl Columns {
 
     /// Returns the name of the column of the coordinates if the file has it in an encoding that the
     /// reader does not know. The names of counters are misspelt then, too.
-    pub(super) fn misspelt(&self, header: &ByteRecord) -> Option<String> {
-        let name = decode_as(header.get(self.coordinates?)?, self.encoding);
+    pub(super) fn misspelt(&self, header: &[impl AsRef<[u8]>]) -> Option<String> {
+        let name = decode_as(header.get(self.coordinates?)?.as_ref(), self.encoding);
         is_misspelt_coordinates(&fold(&name)).then(|| name.into_owned())
     }
 }
@@ -141,7 +142,7 @@ mod tests {
             ],
         ];
         for header in headers {
-            let columns = Columns::find(&ByteRecord::from(header.to_vec())).unwrap();
+            let columns = Columns::find(header).unwrap();
             let positions = (
                 columns.id,
                 columns.name,
@@ -161,19 +162,13 @@ mod tests {
             b"Date et heure de comptage",
             b"Coordonn\xe9es g\xe9ographiques",
         ];
-        assert_eq!(
-            Columns::find(&ByteRecord::from(header.to_vec()))
-                .unwrap()
-                .coordinates,
-            Some(3)
-        );
+        assert_eq!(Columns::find(&header).unwrap().coordinates, Some(3));
     }
 
     /// Returns the columns of a file with this name of the coordinates, and the misspelt name.
     fn with_coordinates(name: &[u8]) -> (Columns, Option<String>) {
         let [counter, count, hour] = ["nom_du_compteur", "comptage_horaire", "date"];
-        let fields = [counter.as_bytes(), count.as_bytes(), hour.as_bytes(), name];
-        let header = ByteRecord::from(fields.to_vec());
+        let header = [counter.as_bytes(), count.as_bytes(), hour.as_bytes(), name];
         let columns = Columns::find(&header).unwrap();
         let misspelt = columns.misspelt(&header);
         (columns, misspelt)
@@ -212,7 +207,7 @@ mod tests {
 
     #[test]
     fn missing_column_is_named_in_the_error() {
-        let error = Columns::find(&ByteRecord::from(vec!["nom_du_compteur", "date"])).unwrap_err();
+        let error = Columns::find(&["nom_du_compteur", "date"]).unwrap_err();
         assert!(error.to_string().contains("`comptage_horaire`"), "{error}");
     }
 }

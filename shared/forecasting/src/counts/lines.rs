@@ -2,52 +2,82 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Read},
+    io::{self, BufRead},
+    iter,
+    ops::Range,
 };
 
-/// A reader that ends each file with empty lines, and replaces carriage returns by line feeds in
-/// files that have no other line break.
-pub(super) struct LineBreaks<R> {
-    input: R,
-    has_carriage_returns: bool,
-    end: &'static [u8],
-}
+use memchr::{memchr_iter, memchr2, memchr2_iter};
 
-impl<R> LineBreaks<R> {
-    /// Creates a reader. `has_carriage_returns` is `true` if lines end in a carriage return alone.
-    pub(super) const fn new(input: R, has_carriage_returns: bool) -> Self {
-        Self {
-            input,
-            has_carriage_returns,
-            // Empty lines are ignored, except after an unclosed quotation mark. There, they make
-            // the last row span several lines, as other rows with such a mark do.
-            end: b"\n\n",
+/// Reads the first line that is not empty. Returns an empty line if there is none.
+///
+/// # Errors
+/// Returns the error of the input.
+pub(super) fn first_line(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    loop {
+        let buffer = input.fill_buf()?;
+        let is_end = buffer.is_empty();
+        let end = memchr2(b'\n', b'\r', buffer);
+        let length = end.unwrap_or(buffer.len());
+        line.extend_from_slice(&buffer[..length]);
+        input.consume(length + usize::from(end.is_some()));
+        if is_end || (end.is_some() && !line.is_empty()) {
+            return Ok(line);
         }
     }
 }
 
-impl<R: Read> Read for LineBreaks<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.input.read(buffer)?;
-        if bytes == 0 {
-            return self.end.read(buffer);
+/// Calls `add` with each line that is not empty. Lines within one buffer of the input are not
+/// copied.
+///
+/// # Errors
+/// Returns the error of the input.
+pub(super) fn for_each_line(mut input: impl BufRead, mut add: impl FnMut(&[u8])) -> io::Result<()> {
+    // The start of a line that continues in the next buffer.
+    let mut start = Vec::new();
+    loop {
+        let buffer = input.fill_buf()?;
+        let length = buffer.len();
+        if length == 0 {
+            if !start.is_empty() {
+                add(&start);
+            }
+            return Ok(());
         }
-        if self.has_carriage_returns {
-            for byte in &mut buffer[..bytes] {
-                if *byte == b'\r' {
-                    *byte = b'\n';
+        let mut first = 0;
+        for end in memchr2_iter(b'\n', b'\r', buffer) {
+            let line = &buffer[first..end];
+            first = end + 1;
+            if start.is_empty() {
+                if !line.is_empty() {
+                    add(line);
                 }
+            } else {
+                start.extend_from_slice(line);
+                add(&start);
+                start.clear();
             }
         }
-        Ok(bytes)
+        start.extend_from_slice(&buffer[first..]);
+        input.consume(length);
     }
 }
 
-/// Returns `true` if the first line of a file ends in a carriage return alone.
-pub(super) fn has_carriage_returns(start: &[u8]) -> bool {
-    let end = start.iter().position(|byte| is_line_break(*byte));
-    end.is_some_and(|end| {
-        start[end] == b'\r' && start.get(end + 1).is_some_and(|next| *next != b'\n')
+/// Returns the positions of the fields of a line. A delimiter between quotation marks belongs to its
+/// field.
+pub(super) fn fields(line: &[u8], delimiter: u8) -> impl Iterator<Item = Range<usize>> {
+    let mut is_quoted = false;
+    let ends = memchr2_iter(delimiter, b'"', line).filter(move |position| {
+        let is_delimiter = line[*position] == delimiter;
+        is_quoted ^= !is_delimiter;
+        is_delimiter && !is_quoted
+    });
+    let mut start = 0;
+    ends.chain(iter::once(line.len())).map(move |end| {
+        let field = start..end;
+        start = end + 1;
+        field
     })
 }
 
@@ -58,7 +88,7 @@ pub(super) const fn is_line_break(byte: u8) -> bool {
 
 /// Returns `true` if the line has a quotation mark that is not closed.
 pub(super) fn has_open_quote(line: &[u8]) -> bool {
-    line.iter().filter(|byte| **byte == b'"').count() % 2 == 1
+    memchr_iter(b'"', line).count() % 2 == 1
 }
 
 /// Returns a field without its quotation marks. Doubled marks within them become one.
@@ -95,6 +125,8 @@ fn without_quotes(field: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]
@@ -114,20 +146,43 @@ mod tests {
         }
     }
 
+    /// Buffers of each size split the text at other positions, also within `\r\n`.
     #[test]
-    fn carriage_returns_are_detected_in_the_first_line_break() {
-        for (start, expected) in [
-            ("a;b\r1;2\r", true),
-            ("a;b\r\n1;2\r\n", false),
-            ("a;b\n1;2\r3;4\n", false),
-            ("a;b\r", false),
-            ("a;b", false),
-        ] {
-            assert_eq!(
-                has_carriage_returns(start.as_bytes()),
-                expected,
-                "{start:?}"
-            );
+    fn lines_across_buffers_are_whole() {
+        let text = b"\n\r\nName;Hour\r\n\r\na;1\rb;2\n\n\nlonger than a buffer;3\r\nend";
+        let rows: [&[u8]; 4] = [b"a;1", b"b;2", b"longer than a buffer;3", b"end"];
+        for size in 1..=text.len() + 1 {
+            let mut input = BufReader::with_capacity(size, &text[..]);
+            assert_eq!(first_line(&mut input).unwrap(), b"Name;Hour", "{size}");
+            let mut lines = Vec::new();
+            for_each_line(input, |line| lines.push(line.to_vec())).unwrap();
+            assert_eq!(lines, rows, "{size}");
+        }
+    }
+
+    #[test]
+    fn input_without_lines_has_an_empty_first_line() {
+        for text in ["", "\n\r\n"] {
+            assert_eq!(first_line(&mut text.as_bytes()).unwrap(), b"", "{text:?}");
+            for_each_line(text.as_bytes(), |line| panic!("{line:?}")).unwrap();
+        }
+    }
+
+    #[test]
+    fn delimiter_between_quotation_marks_belongs_to_its_field() {
+        let cases: [(&str, &[&str]); 6] = [
+            ("", &[""]),
+            ("a;b;;", &["a", "b", "", ""]),
+            ("a;\"b;c\";d", &["a", "\"b;c\"", "d"]),
+            ("\"a \"\";\"\" b\";c", &["\"a \"\";\"\" b\"", "c"]),
+            ("a\";\"b;c", &["a\";\"b", "c"]),
+            (";\"\";", &["", "\"\"", ""]),
+        ];
+        for (line, expected) in cases {
+            let fields: Vec<_> = fields(line.as_bytes(), b';')
+                .map(|field| &line[field])
+                .collect();
+            assert_eq!(fields, expected, "{line}");
         }
     }
 }

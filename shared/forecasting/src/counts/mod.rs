@@ -30,7 +30,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 pub use builder::{Collected, CountsBuilder};
 pub use coordinates::Coordinates;
 pub use error::ReadError;
-pub use read::{decompress, open, read, read_bytes, read_export, read_export_file, read_file};
+pub use read::{decompress, open, read, read_export, read_export_file, read_file};
 pub use reject::{Reject, RejectReason, RejectWriter, Rejects};
 pub use summary::{Export, ReadSummary};
 pub use timestamp::parse_hour;

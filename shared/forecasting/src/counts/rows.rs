@@ -1,17 +1,16 @@
 //! The conversion of rows into counts.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
+use memchr::memchr2;
 use rustc_hash::FxHashMap;
-use simd_csv::{ZeroCopyByteRecord, ZeroCopyReaderBuilder};
 
 use super::{
     Coordinates, Counter, CounterIndex, CountsBuilder,
     coordinates::is_absent,
     encoding::{decode, decode_as},
-    error::ReadError,
     header::Columns,
-    lines::{has_open_quote, is_line_break, unquote},
+    lines::{fields, has_open_quote, unquote},
     number::parse_count,
     period::PlausiblePeriod,
     reject::{Reject, RejectReason, Rejects},
@@ -23,9 +22,9 @@ use crate::time::Hour;
 
 /// Converts rows into counts, and numbers them from 2 on: the header is row 1.
 ///
-/// Exports list all counters hour by hour, mostly in one order. Caching the last hour and all
-/// counters avoids parsing them in every row, and the counter that followed the last time is
-/// compared first, because a comparison takes less time than a lookup.
+/// Exports list all counters hour by hour, mostly in one order, and the rows of a counter differ in
+/// count and hour alone. A row is therefore compared with the last row of the counter that followed
+/// the last time. Only other rows are split into fields, which takes several times as long.
 pub(super) struct RowReader<'r> {
     columns: Columns,
     delimiter: u8,
@@ -37,6 +36,7 @@ pub(super) struct RowReader<'r> {
     key: Vec<u8>,
     /// The position of the last row's counter in `written`.
     last: usize,
+    /// The last field of an hour, with its quotation marks.
     last_hour: Option<(Vec<u8>, ParsedHour)>,
     /// The number of the last row.
     row: u64,
@@ -53,19 +53,61 @@ struct KnownCounter {
     has_unreadable_coordinates: bool,
 }
 
-/// A counter as written in a row.
+/// A counter as written in its last row.
 struct WrittenCounter {
-    id: Box<[u8]>,
-    name: Box<[u8]>,
-    coordinates: Box<[u8]>,
     counter: KnownCounter,
+    /// The text of the row before its count.
+    before: Vec<u8>,
+    /// The text between the count and the hour. It starts and ends with a delimiter.
+    between: Vec<u8>,
+    /// The text after the hour. It starts with a delimiter, unless it is empty.
+    after: Vec<u8>,
     /// The position of the counter that followed the last time.
     next: usize,
 }
 
 impl WrittenCounter {
-    fn is(&self, id: &[u8], name: &[u8], coordinates: &[u8]) -> bool {
-        *self.name == *name && *self.id == *id && *self.coordinates == *coordinates
+    fn new(counter: KnownCounter) -> Self {
+        Self {
+            counter,
+            before: Vec::new(),
+            between: Vec::new(),
+            after: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Remembers a row of the counter. Rows with the hour before the count are not remembered: no
+    /// known file has them.
+    fn remember(&mut self, row: &[u8], count: &Range<usize>, hour: &Range<usize>) {
+        if hour.start < count.end {
+            return;
+        }
+        for (text, part) in [
+            (&mut self.before, &row[..count.start]),
+            (&mut self.between, &row[count.end..hour.start]),
+            (&mut self.after, &row[hour.end..]),
+        ] {
+            text.clear();
+            text.extend_from_slice(part);
+        }
+    }
+
+    /// Returns count and hour of a row if the rest of it is that of the remembered row.
+    ///
+    /// Both are fields of the row if the count has no quotation mark, and the hour neither a
+    /// quotation mark nor a delimiter.
+    fn count_and_hour<'l>(&self, row: &'l [u8], delimiter: u8) -> Option<(&'l [u8], &'l [u8])> {
+        if self.between.is_empty() {
+            return None;
+        }
+        let rest = row.strip_prefix(&*self.before)?;
+        let end_of_count = rest.iter().position(|byte| *byte == delimiter)?;
+        let (count, rest) = rest.split_at(end_of_count);
+        let hour = rest
+            .strip_prefix(&*self.between)?
+            .strip_suffix(&*self.after)?;
+        Some((count, hour))
     }
 }
 
@@ -94,38 +136,15 @@ impl<'r> RowReader<'r> {
         self
     }
 
-    /// Reads a row that is one line.
-    pub(super) fn add(&mut self, record: &ZeroCopyByteRecord<'_>) {
+    /// Reads a row, which is a line that is not empty.
+    pub(super) fn add(&mut self, row: &[u8]) {
         self.row += 1;
-        if let Err(reason) = self.read(record) {
-            self.reject(record.as_slice(), reason);
+        if self.add_expected(row).is_some() {
+            return;
         }
-    }
-
-    /// Reads several lines that an unclosed quotation mark or a carriage return has joined.
-    pub(super) fn add_lines(&mut self, text: &[u8]) -> Result<(), ReadError> {
-        let lines = text.split(|byte| is_line_break(*byte));
-        for line in lines.filter(|line| !line.is_empty()) {
-            if has_open_quote(line) {
-                self.row += 1;
-                self.reject(line, RejectReason::UnclosedQuote);
-                continue;
-            }
-            let mut reader = ZeroCopyReaderBuilder::with_capacity(line.len())
-                .delimiter(self.delimiter)
-                .flexible(true)
-                .has_headers(false)
-                .from_reader(line);
-            match reader.read_byte_record().map_err(ReadError::of_csv)? {
-                Some(record) => self.add(&record),
-                // The line has nothing but a byte order mark.
-                None => {
-                    self.row += 1;
-                    self.reject(line, RejectReason::ShortRow { column: 1 });
-                }
-            }
+        if let Err(reason) = self.read(row) {
+            self.reject(row, reason);
         }
-        Ok(())
     }
 
     /// Assigns repeated local hours and returns the counts in the order of the input.
@@ -153,12 +172,12 @@ impl<'r> RowReader<'r> {
         Export { counts, summary }
     }
 
-    fn reject(&mut self, line: &[u8], reason: RejectReason) {
+    fn reject(&mut self, row: &[u8], reason: RejectReason) {
         self.rejected.push(self.row);
         self.rejects.reject(Reject {
             row: self.row,
             reason,
-            text: decode_as(line, self.columns.encoding).into_owned(),
+            text: decode_as(row, self.columns.encoding).into_owned(),
         });
     }
 
@@ -199,62 +218,83 @@ impl<'r> RowReader<'r> {
         removed as u64
     }
 
-    fn read(&mut self, record: &ZeroCopyByteRecord<'_>) -> Result<(), RejectReason> {
+    /// Adds a row of the counter that followed the last time, without splitting it into fields.
+    /// Returns `None`, and adds nothing, if the row is another one or invalid.
+    fn add_expected(&mut self, row: &[u8]) -> Option<()> {
+        let next = self.written.get(self.last)?.next;
+        let written = self.written.get(next)?;
+        let counter = written.counter;
+        let (count, hour) = written.count_and_hour(row, self.delimiter)?;
+        // With a quotation mark, it is no valid count.
+        let count = parse_count(count).ok()?;
+        // The last hour is a field also if it has quotation marks: in pairs, and around delimiters.
+        let hour = match &self.last_hour {
+            Some((text, parsed)) if text == hour => *parsed,
+            _ if memchr2(self.delimiter, b'"', hour).is_some() => return None,
+            _ => self.hour(hour).ok()?,
+        };
+        self.last = next;
+        self.push(counter, hour, count);
+        Some(())
+    }
+
+    /// Splits a row into fields and adds its count.
+    fn read(&mut self, row: &[u8]) -> Result<(), RejectReason> {
+        if has_open_quote(row) {
+            return Err(RejectReason::UnclosedQuote);
+        }
         let columns = self.columns;
+        let positions: Vec<_> = fields(row, self.delimiter).collect();
         let required = |column: usize| {
-            field(record, column).ok_or(RejectReason::ShortRow { column: column + 1 })
+            let position = positions.get(column);
+            position.ok_or(RejectReason::ShortRow { column: column + 1 })
         };
         let optional = |column: Option<usize>| {
             column
-                .and_then(|column| field(record, column))
+                .and_then(|column| positions.get(column))
+                .map(|position| field(row, position))
                 .unwrap_or_default()
         };
-        let count = parse_count(&required(columns.count)?)?;
-        let name = required(columns.name)?;
-        let ParsedHour { hour, is_repeated } = self.hour(&required(columns.hour)?)?;
+        let count_position = required(columns.count)?;
+        let count = parse_count(&field(row, count_position))?;
+        let name = field(row, required(columns.name)?);
+        let hour_position = required(columns.hour)?;
+        let hour = self.hour(&row[hour_position.clone()])?;
         let (id, coordinates) = (optional(columns.id), optional(columns.coordinates));
-        let counter = self.counter(&id, &name, &coordinates)?;
+        let counter = self.position(&id, &name, &coordinates)?;
+        if let Some(last) = self.written.get_mut(self.last) {
+            last.next = counter;
+        }
+        self.last = counter;
+        let written = &mut self.written[counter];
+        written.remember(row, count_position, hour_position);
+        let counter = written.counter;
+        self.push(counter, hour, count);
+        Ok(())
+    }
+
+    fn push(&mut self, counter: KnownCounter, hour: ParsedHour, count: u32) {
+        let ParsedHour { hour, is_repeated } = hour;
         if is_repeated {
             self.repeated.push(self.builder.rows.len());
         }
         self.summary.unreadable_coordinates += u64::from(counter.has_unreadable_coordinates);
         self.builder.push(counter.index, hour, count);
-        Ok(())
     }
 
+    /// Parses the field of an hour, with its quotation marks, unless it is that of the last row.
     fn hour(&mut self, field: &[u8]) -> Result<ParsedHour, RejectReason> {
         if let Some((text, parsed)) = &self.last_hour
             && text == field
         {
             return Ok(*parsed);
         }
-        let parsed = timestamp::parse(&decode(field))?;
+        let parsed = timestamp::parse(&decode(&unquote(field)))?;
         let (text, last) = self.last_hour.get_or_insert((Vec::new(), parsed));
         text.clear();
         text.extend_from_slice(field);
         *last = parsed;
         Ok(parsed)
-    }
-
-    fn counter(
-        &mut self,
-        id: &[u8],
-        name: &[u8],
-        coordinates: &[u8],
-    ) -> Result<KnownCounter, RejectReason> {
-        let next = self.written.get(self.last).map_or(0, |last| last.next);
-        if let Some(written) = self.written.get(next)
-            && written.is(id, name, coordinates)
-        {
-            self.last = next;
-            return Ok(written.counter);
-        }
-        let position = self.position(id, name, coordinates)?;
-        if let Some(last) = self.written.get_mut(self.last) {
-            last.next = position;
-        }
-        self.last = position;
-        Ok(self.written[position].counter)
     }
 
     /// Returns the position of a counter in `written`, and adds it if it is new.
@@ -275,13 +315,7 @@ impl<'r> RowReader<'r> {
         let counter = self.new_counter(id, name, coordinates)?;
         let position = self.written.len();
         self.positions.insert(self.key.clone(), position);
-        self.written.push(WrittenCounter {
-            id: id.into(),
-            name: name.into(),
-            coordinates: coordinates.into(),
-            counter,
-            next: position,
-        });
+        self.written.push(WrittenCounter::new(counter));
         Ok(position)
     }
 
@@ -315,7 +349,7 @@ impl<'r> RowReader<'r> {
     }
 }
 
-/// Returns a field without its quotation marks.
-fn field<'f>(record: &'f ZeroCopyByteRecord<'_>, column: usize) -> Option<Cow<'f, [u8]>> {
-    record.get(column).map(unquote)
+/// Returns the field at a position of a row, without its quotation marks.
+fn field<'r>(row: &'r [u8], position: &Range<usize>) -> Cow<'r, [u8]> {
+    unquote(&row[position.clone()])
 }

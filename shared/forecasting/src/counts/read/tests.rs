@@ -72,8 +72,9 @@ fn bytes_in_memory_are_read_like_a_stream() {
             Ok::<_, String>((counts.counters().to_vec(), counts.rows().to_vec(), rejects))
         };
         let (mut of_stream, mut of_bytes) = (Vec::new(), Vec::new());
-        let stream = read(input.as_bytes(), &mut of_stream);
-        let bytes = read_bytes(input.as_bytes(), &mut of_bytes);
+        let stream = BufReader::with_capacity(1024, input.as_bytes());
+        let stream = read(stream, &mut of_stream);
+        let bytes = read(input.as_bytes(), &mut of_bytes);
         let start: String = input.chars().take(80).collect();
         assert!(
             outcome(bytes, of_bytes) == outcome(stream, of_stream),
@@ -185,13 +186,105 @@ fn gzip_file_is_read_and_truncated_gzip_is_an_error_with_the_path() {
     assert!(error.to_string().ends_with("truncated.gz"), "{error}");
 }
 
+/// More bytes than the chunks that are decompressed ahead.
+#[test]
+fn decompressed_chunks_are_in_order() {
+    let bytes: Vec<u8> = (0..9_u32 << 20)
+        .map(|position| (position / 7 % 251) as u8)
+        .collect();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&bytes).unwrap();
+    let mut read = Vec::new();
+    let mut input = decompress(std::io::Cursor::new(gzip.finish().unwrap())).unwrap();
+    input.read_to_end(&mut read).unwrap();
+    assert!(read == bytes, "{} bytes were read", read.len());
+}
+
+#[test]
+fn rows_with_the_hour_before_the_count_are_read() {
+    let (read, rejects) = rows(
+        "date;nom_compteur;sum_counts\n\
+         2021-07-19T00:00:00Z;Quai;1\n2021-07-19T00:00:00Z;Pont;2\n\
+         2021-07-19T01:00:00Z;Quai;3\n2021-07-19T01:00:00Z;Pont;4\n",
+    );
+    let (first, second) = ("2021-07-19T00:00:00Z", "2021-07-19T01:00:00Z");
+    let expected = [
+        row("Quai", first, 1),
+        row("Pont", first, 2),
+        row("Quai", second, 3),
+        row("Pont", second, 4),
+    ];
+    assert_eq!((&read[..], rejects.len()), (&expected[..], 0));
+}
+
 #[test]
 fn missing_file_is_an_open_error() {
     let error = read_file(Path::new("absent.csv"), &mut Vec::new()).unwrap_err();
     assert!(matches!(error, ReadError::Open { .. }), "{error:?}");
 }
 
+/// Ids and names of counters.
+const COUNTERS: [[&str; 2]; 5] = [
+    ["1", "Quai"],
+    ["\"1\"", "Quai"],
+    ["2", "\"Pont; N, \"\"S\"\"\""],
+    ["", "Écluse"],
+    ["", " "],
+];
+const COUNTS: [&str; 9] = [
+    "5",
+    "12345",
+    " 7",
+    "8.0",
+    "1 234",
+    "\"6\"",
+    "\"155,0\"",
+    "\"9",
+    "",
+];
+const HOURS: [&str; 7] = [
+    "2021-07-19T00:00:00+02:00",
+    "2021-07-19T01:00:00+02:00",
+    "\"2021-07-19T00:00:00+02:00\"",
+    "\"2021-07-19T00:00:00,000\"",
+    "2021-07-19T00:00:00,000",
+    "\"2021-07-19T00:00:00+02:00",
+    "2021-07-19T00:30:00Z",
+];
+const COORDINATES: [&str; 5] = [
+    "48.8,2.3",
+    "\"48.8,2.3\"",
+    "48.8;2.3",
+    "",
+    "near;\"the river",
+];
+
 proptest! {
+    /// A row is compared with the last row of its counter, which a file of one row does not have.
+    #[test]
+    fn row_is_read_as_in_a_file_of_its_own(
+        picks in proptest::collection::vec((0..5_usize, 0..9_usize, 0..7_usize, 0..5_usize), 1..80),
+        repetitions in 1..4_usize,
+        delimiter in prop_oneof![Just(";"), Just(",")],
+    ) {
+        let header = HEADER.replace(';', delimiter);
+        let line = |&(counter, count, hour, coordinates): &(usize, usize, usize, usize)| {
+            let [id, name] = COUNTERS[counter];
+            [id, name, COUNTS[count], HOURS[hour], COORDINATES[coordinates]].join(delimiter)
+        };
+        // Repetitions are in the order in which rows are expected.
+        let lines = picks.iter().map(line).collect::<Vec<_>>().repeat(repetitions);
+        let (read, rejects) = rows(&format!("{header}{}\n", lines.join("\n")));
+        let (mut expected, mut expected_rejects) = (Vec::new(), Vec::new());
+        for (number, line) in (2..).zip(&lines) {
+            let (read, rejects) = rows(&format!("{header}{line}\n"));
+            expected.extend(read);
+            expected_rejects.extend(rejects.into_iter().map(|reject| Reject { row: number, ..reject }));
+        }
+        prop_assert_eq!(read, expected);
+        prop_assert_eq!(rejects, expected_rejects);
+    }
+
     #[test]
     fn read_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut text = HEADER.as_bytes().to_vec();
