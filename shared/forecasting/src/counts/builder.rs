@@ -64,12 +64,9 @@ impl CountsBuilder {
     /// Decides which ids are counters of their own, and returns the counts. Counters without counts
     /// are dropped.
     pub fn finish(self) -> Collected {
+        let largest = self.largest_counts();
         let is_separate = self.separate_counters();
-        let is_dead = self.dead_counters();
-        let mut has_counts = vec![false; self.counters.len()];
-        for row in &self.rows {
-            has_counts[row.counter.position()] = true;
-        }
+        let is_dead = self.dead_counters(&largest);
         let mut counts = Counts::default();
         let mut separated = Vec::new();
         let mut indices = vec![CounterIndex(0); self.counters.len()];
@@ -78,7 +75,7 @@ impl CountsBuilder {
             keys[index.position()] = Some(key);
         }
         for (position, (mut counter, mut key)) in self.counters.into_iter().zip(keys).enumerate() {
-            if !has_counts[position] {
+            if largest[position].is_none() {
                 continue;
             }
             if is_separate[position]
@@ -96,27 +93,39 @@ impl CountsBuilder {
             indices[position] = counts.intern_keyed(counter, key);
         }
         counts.rows = self.rows;
-        for row in &mut counts.rows {
-            row.counter = indices[row.counter.position()];
+        // Mostly, each name has one id, and each counter keeps its index.
+        let is_reindexed = (0..)
+            .zip(&indices)
+            .any(|(position, index)| index.0 != position);
+        if is_reindexed {
+            for row in &mut counts.rows {
+                row.counter = indices[row.counter.position()];
+            }
         }
         Collected { counts, separated }
     }
 
-    /// Returns for each counter whether it reports only 0, beside a live counter of the same name.
-    fn dead_counters(&self) -> Vec<bool> {
-        let mut is_live = vec![false; self.counters.len()];
-        for row in self.rows.iter().filter(|row| row.count > 0) {
-            is_live[row.counter.position()] = true;
+    /// Returns the largest count of each counter, or `None` if it has no counts.
+    fn largest_counts(&self) -> Vec<Option<u32>> {
+        let mut largest = vec![None; self.counters.len()];
+        for row in &self.rows {
+            let count = &mut largest[row.counter.position()];
+            *count = Some(row.count).max(*count);
         }
+        largest
+    }
+
+    /// Returns for each counter whether it reports only 0, beside a live counter of the same name.
+    fn dead_counters(&self, largest: &[Option<u32>]) -> Vec<bool> {
+        let is_live = |index: &CounterIndex| largest[index.position()] > Some(0);
         let with_id = self.positions.iter().filter(|((_, id), _)| id.is_some());
         let live_names: HashSet<&CounterKey> = with_id
-            .filter(|(_, index)| is_live[index.position()])
+            .filter(|(_, index)| is_live(index))
             .map(|((key, _), _)| key)
             .collect();
         let mut is_dead = vec![false; self.counters.len()];
         for ((key, _), index) in &self.positions {
-            let position = index.position();
-            is_dead[position] = !is_live[position] && live_names.contains(key);
+            is_dead[index.position()] = !is_live(index) && live_names.contains(key);
         }
         is_dead
     }

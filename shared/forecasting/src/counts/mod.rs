@@ -20,6 +20,7 @@ mod timestamp;
 mod write;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     fmt,
 };
@@ -314,8 +315,17 @@ impl Counts {
     /// when the clocks go forward. Returns the number of removed counts.
     pub fn deduplicate(&mut self) -> usize {
         let before = self.rows.len();
-        let order = |row: &Count| (row.hour, row.counter, std::cmp::Reverse(row.count));
-        if !self.rows.is_sorted_by_key(order) {
+        let key = |row: &Count| (row.hour, row.counter);
+        if self.rows.is_sorted_by(|row, next| key(row) < key(next)) {
+            return 0;
+        }
+        let order = |row: &Count| (key(row), Reverse(row.count));
+        if self.rows.is_sorted_by_key(|row| row.hour) {
+            // Exports list hour by hour. Sorting the counters of each hour is faster than sorting all.
+            for rows in self.rows.chunk_by_mut(|row, next| row.hour == next.hour) {
+                rows.sort_unstable_by_key(order);
+            }
+        } else {
             self.rows.sort_unstable_by_key(order);
         }
         self.rows.dedup_by_key(|row| (row.hour, row.counter));

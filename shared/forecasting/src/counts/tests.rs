@@ -172,6 +172,36 @@ fn deduplicate_retains_the_larger_count() {
 }
 
 #[test]
+fn deduplicate_sorts_the_counters_of_each_hour() {
+    let mut counts = Counts::default();
+    let [quai, pont] = ["Quai", "Pont"].map(|name| counts.intern(counter(None, name)));
+    let hour = Hour::from_number;
+    for (at, counter, count) in [
+        (1, pont, 3),
+        (1, quai, 4),
+        (2, pont, 5),
+        (2, quai, 6),
+        (2, pont, 7),
+    ] {
+        counts.push(counter, hour(at), count);
+    }
+    assert_eq!(counts.deduplicate(), 1);
+    let rows = |counts: &Counts| -> Vec<_> {
+        let rows = counts.rows().iter();
+        rows.map(|row| (row.hour, row.counter, row.count)).collect()
+    };
+    let expected = [
+        (hour(1), quai, 4),
+        (hour(1), pont, 3),
+        (hour(2), quai, 6),
+        (hour(2), pont, 7),
+    ];
+    assert_eq!(rows(&counts), expected);
+    assert_eq!(counts.deduplicate(), 0);
+    assert_eq!(rows(&counts), expected);
+}
+
+#[test]
 fn extend_matches_counters_by_name() {
     let (mut left, mut right) = (Counts::default(), Counts::default());
     let _ = left.intern(counter(None, "Pont"));

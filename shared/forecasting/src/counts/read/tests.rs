@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{BufReader, Write};
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
