@@ -64,8 +64,8 @@ pub(super) fn for_each_line(mut input: impl BufRead, mut add: impl FnMut(&[u8]))
     }
 }
 
-/// Returns the positions of the fields of a line. A delimiter between quotation marks belongs to its
-/// field.
+/// Returns the positions of the fields of a line. A delimiter between quotation marks belongs to
+/// its field.
 pub(super) fn fields(line: &[u8], delimiter: u8) -> impl Iterator<Item = Range<usize>> {
     let mut is_quoted = false;
     let ends = memchr2_iter(delimiter, b'"', line).filter(move |position| {

@@ -321,7 +321,7 @@ impl Counts {
         }
         let order = |row: &Count| (key(row), Reverse(row.count));
         if self.rows.is_sorted_by_key(|row| row.hour) {
-            // Exports list hour by hour. Sorting the counters of each hour is faster than sorting all.
+            // Exports list hour by hour. Sorting each hour is faster than sorting all of them.
             for rows in self.rows.chunk_by_mut(|row, next| row.hour == next.hour) {
                 rows.sort_unstable_by_key(order);
             }

@@ -11,6 +11,9 @@ use crate::{
     time::Hour,
 };
 
+/// The number of rows whose columns are copied at once. Their values fit in the fastest cache.
+const ROWS_PER_BLOCK: usize = 256;
+
 /// The key of one row of a [`Frame`]: counter and hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameRow {
@@ -76,17 +79,13 @@ impl Frame {
         targets: Vec<f32>,
     ) -> Self {
         let matrix = FeatureMatrix::new(&spec.codes_of(history), history, &rows);
-        let outages = rows
-            .iter()
-            .map(|row| history.outage(row.counter as usize, row.hour))
-            .collect();
         Self {
             counters: history.counters().to_vec(),
             rows,
             values: matrix.values,
             targets,
             silent: matrix.silent,
-            outages,
+            outages: matrix.outages,
         }
     }
 
@@ -152,6 +151,19 @@ impl Frame {
                 .copied()
                 .collect(),
         )
+    }
+
+    /// Returns all columns of the matrix in the order of [`COLUMNS`]. Taking them one by one reads
+    /// the matrix once for each of them.
+    pub fn columns(&self) -> [Vec<f32>; COLUMNS.len()] {
+        let mut columns = COLUMNS.map(|_| Vec::with_capacity(self.len()));
+        let rows = self.values.as_chunks::<{ COLUMNS.len() }>().0;
+        for rows in rows.chunks(ROWS_PER_BLOCK) {
+            for (position, column) in columns.iter_mut().enumerate() {
+                column.extend(rows.iter().map(|row| row[position]));
+            }
+        }
+        columns
     }
 
     /// Returns the seasonal naive forecast of each row: same local hour, one week earlier. `NaN` if

@@ -85,23 +85,16 @@ impl History {
 
     /// Returns the count of one hour, or `NaN` if it is unknown.
     pub fn count(&self, counter: usize, hour: Hour) -> f32 {
-        self.cell(counter, hour).count
+        self.cells(hour)
+            .map_or(f32::NAN, |cells| cells[counter].count)
     }
 
-    /// Returns the outage that an hour belongs to, as all counts of the history show it.
-    pub fn outage(&self, counter: usize, hour: Hour) -> Outage {
-        self.cell(counter, hour).outage()
-    }
-
-    /// Returns the count of one hour, or `NaN` if it is unknown or if the counts before the hour
-    /// `end` show that it belongs to an outage.
-    pub fn count_by(&self, counter: usize, hour: Hour, end: Hour) -> f32 {
-        let cell = self.cell(counter, hour);
-        if cell.is_outage_by(end.number()) {
-            f32::NAN
-        } else {
-            cell.count
-        }
+    /// Returns the counts of all counters in one hour, or `None` if the hour is outside of the
+    /// period.
+    pub(super) fn cells(&self, hour: Hour) -> Option<&[Cell]> {
+        let row = usize::try_from(hour.number().saturating_sub(self.first)).ok()?;
+        let width = self.counters().len();
+        (row < self.hours).then(|| &self.cells[row * width..][..width])
     }
 
     /// Returns the mean of the known counts from `first` to before `end`, without the outages that
@@ -157,13 +150,6 @@ impl History {
             .filter(|cell| !cell.count.is_nan())
     }
 
-    fn cell(&self, counter: usize, hour: Hour) -> Cell {
-        match usize::try_from(hour.number().saturating_sub(self.first)) {
-            Ok(hour) if hour < self.hours => self.cells[hour * self.counters().len() + counter],
-            _ => Cell::UNKNOWN,
-        }
-    }
-
     fn sum_before(&self, counter: usize, hour: Hour) -> RunningSum {
         self.sums[self.row(hour) * self.counters().len() + counter]
     }
@@ -178,19 +164,18 @@ impl History {
 
 /// Returns `hours + 1` rows, `width` wide. Row `h` contains the sums over the hours before `h`.
 fn running_sums(cells: &[Cell], width: usize) -> Vec<RunningSum> {
-    let mut sums = vec![RunningSum::default(); cells.len() + width];
-    for (position, cell) in cells.iter().enumerate() {
-        let before = sums[position];
-        // The cast is exact: counts are non-negative whole numbers.
-        let next = if cell.is_counted() {
-            RunningSum {
-                sum: before.sum + cell.count as u64,
-                known: before.known + 1,
+    let mut sums = Vec::with_capacity(cells.len() + width);
+    let mut row = vec![RunningSum::default(); width];
+    sums.extend_from_slice(&row);
+    for cells in cells.chunks_exact(width.max(1)) {
+        for (sum, cell) in row.iter_mut().zip(cells) {
+            if cell.is_counted() {
+                // The cast is exact: counts are non-negative whole numbers.
+                sum.sum += u64::from(cell.count as u32);
+                sum.known += 1;
             }
-        } else {
-            before
-        };
-        sums[position + width] = next;
+        }
+        sums.extend_from_slice(&row);
     }
     sums
 }
@@ -260,8 +245,9 @@ mod tests {
     fn mean_and_count_leave_out_outages_that_are_known() {
         let history = history(&[10, 20, 90, 90, 90, 90, 90, 90, 90, 40]);
         let at = Hour::from_number;
-        assert_eq!(history.count_by(0, at(12), at(17)), 90.0);
-        assert!(history.count_by(0, at(12), at(18)).is_nan());
+        let cell = history.cells(at(12)).unwrap()[0];
+        assert_eq!(cell.count_by(17), 90.0);
+        assert!(cell.count_by(18).is_nan());
         assert_eq!(history.count(0, at(12)), 90.0);
         assert_eq!(mean(&history, 10, 17), (10.0 + 20.0 + 5.0 * 90.0) / 7.0);
         assert_eq!(mean(&history, 14, 17), 90.0);

@@ -1,6 +1,6 @@
 //! The matrix of features alone: the input of a model, without counts.
 
-use super::{COLUMNS, CategoryCodes, FrameRow, History, row::RowBuilder};
+use super::{COLUMNS, CategoryCodes, FrameRow, History, Outage, row::RowBuilder};
 
 /// The minimum number of rows per thread. Below it, starting a thread costs more than it saves.
 const MINIMUM_ROWS_PER_THREAD: usize = 20_000;
@@ -10,6 +10,16 @@ const MINIMUM_ROWS_PER_THREAD: usize = 20_000;
 pub struct FeatureMatrix {
     pub(super) values: Vec<f32>,
     pub(super) silent: Vec<bool>,
+    /// The outage of each row, see [`Frame::outages`](super::Frame::outages).
+    pub(super) outages: Vec<Outage>,
+}
+
+/// The rows of one thread, and the parts of the matrix that it writes.
+struct Share<'m> {
+    rows: &'m [FrameRow],
+    values: &'m mut [f32],
+    silent: &'m mut [bool],
+    outages: &'m mut [Outage],
 }
 
 impl FeatureMatrix {
@@ -21,23 +31,36 @@ impl FeatureMatrix {
     /// # Panics
     /// Panics if a counter of a row, or `codes`, are of another history.
     pub fn new(codes: &CategoryCodes, history: &History, rows: &[FrameRow]) -> Self {
-        let mut values = vec![0.0; rows.len() * COLUMNS.len()];
-        let mut silent = vec![false; rows.len()];
-        let share = rows_per_thread(rows.len());
-        let mut shares = rows
-            .chunks(share)
-            .zip(values.chunks_mut(share * COLUMNS.len()))
-            .zip(silent.chunks_mut(share));
+        let mut matrix = Self {
+            values: vec![0.0; rows.len() * COLUMNS.len()],
+            silent: vec![false; rows.len()],
+            outages: vec![Outage::None; rows.len()],
+        };
+        let mut shares = matrix.shares(rows);
         let first = shares.next();
         std::thread::scope(|scope| {
-            for ((rows, values), silent) in shares {
-                scope.spawn(|| fill(history, codes, rows, values, silent));
+            for share in shares {
+                scope.spawn(|| fill(history, codes, share));
             }
-            first
-                .into_iter()
-                .for_each(|((rows, values), silent)| fill(history, codes, rows, values, silent));
+            if let Some(share) = first {
+                fill(history, codes, share);
+            }
         });
-        Self { values, silent }
+        matrix
+    }
+
+    fn shares<'m>(&'m mut self, rows: &'m [FrameRow]) -> impl Iterator<Item = Share<'m>> {
+        let length = rows_per_thread(rows.len());
+        rows.chunks(length)
+            .zip(self.values.chunks_mut(length * COLUMNS.len()))
+            .zip(self.silent.chunks_mut(length))
+            .zip(self.outages.chunks_mut(length))
+            .map(|(((rows, values), silent), outages)| Share {
+                rows,
+                values,
+                silent,
+                outages,
+            })
     }
 
     /// Returns the matrix in row-major order. Each row has the columns of [`COLUMNS`].
@@ -62,23 +85,25 @@ fn rows_per_thread(rows: usize) -> usize {
     rows.div_ceil(threads).max(MINIMUM_ROWS_PER_THREAD)
 }
 
-/// Writes the features of `rows` to `values`, a matrix in row-major order, and the silence of their
-/// counters to `silent`.
-fn fill(
-    history: &History,
-    codes: &CategoryCodes,
-    rows: &[FrameRow],
-    values: &mut [f32],
-    silent: &mut [bool],
-) {
+/// Builds the rows of a share.
+fn fill(history: &History, codes: &CategoryCodes, share: Share<'_>) {
+    let Share {
+        rows,
+        values,
+        silent,
+        outages,
+    } = share;
     let Some(first) = rows.first() else {
         return;
     };
     let mut builder = RowBuilder::new(history, &codes.0, first.hour);
-    let rows_of_values = values.as_chunks_mut::<{ COLUMNS.len() }>().0;
-    let outputs = rows_of_values.iter_mut().zip(silent);
-    for (row, (values, silent)) in rows.iter().zip(outputs) {
-        (*values, *silent) = builder.row(*row);
+    let values = values.as_chunks_mut::<{ COLUMNS.len() }>().0;
+    let outputs = values.iter_mut().zip(silent).zip(outages);
+    for (row, ((values, silent), outage)) in rows.iter().zip(outputs) {
+        let row = builder.row(*row);
+        *values = row.features;
+        *silent = row.is_silent;
+        *outage = row.outage;
     }
 }
 

@@ -57,6 +57,16 @@ impl Cell {
         }
     }
 
+    /// Returns the count, or `NaN` if it is unknown or if the counts before the hour `end` show
+    /// that it belongs to an outage.
+    pub(super) fn count_by(self, end: i32) -> f32 {
+        if self.is_outage_by(end) {
+            f32::NAN
+        } else {
+            self.count
+        }
+    }
+
     /// Returns `true` if the counts before the hour `end` show that this hour belongs to an outage.
     pub(super) fn is_outage_by(self, end: i32) -> bool {
         self.outage_from <= end
@@ -76,6 +86,8 @@ struct Run {
     start: usize,
     /// The number of known counts.
     length: usize,
+    /// The length from which on the run is an outage.
+    minimum: usize,
     outage_from: i32,
 }
 
@@ -87,6 +99,7 @@ impl Run {
             count,
             start,
             length: 0,
+            minimum: minimum_length(count),
             outage_from: Cell::NEVER,
         }
     }
@@ -110,7 +123,7 @@ pub(super) fn mark_outages(cells: &mut [Cell], width: usize, first: i32) {
             }
             run.length += 1;
             cell.outage_from = run.outage_from;
-            if minimum_length(run.count) == Some(run.length) {
+            if run.length == run.minimum {
                 run.outage_from = end;
                 for position in (run.start..=position).step_by(width) {
                     let cell = &mut cells[position];
@@ -123,14 +136,15 @@ pub(super) fn mark_outages(cells: &mut [Cell], width: usize, first: i32) {
     }
 }
 
-/// Returns the length from which on a run of `count` is an outage; `None` if it never is.
-fn minimum_length(count: f32) -> Option<usize> {
+/// Returns the length from which on a run of `count` is an outage, or the largest number if it
+/// never is.
+const fn minimum_length(count: f32) -> usize {
     if count == 0.0 {
-        Some(MINIMUM_ZEROS)
+        MINIMUM_ZEROS
     } else if count >= MINIMUM_CONSTANT_COUNT as f32 {
-        Some(MINIMUM_CONSTANT)
+        MINIMUM_CONSTANT
     } else {
-        None
+        usize::MAX
     }
 }
 

@@ -141,6 +141,21 @@ fn living_retains_constant_counts_and_training_rows_do_not() {
     assert_eq!(learned.into_targets()[0], 16.0);
 }
 
+/// The rows are more than a block.
+#[test]
+fn columns_are_those_by_name() {
+    let day: Day = "2021-07-14".parse().unwrap();
+    let all = counts(day.first_hour(), 40 * 24, |hour| {
+        u32::try_from(hour % 61).unwrap()
+    });
+    let frame = Frame::from_counts(&FeatureSpec::for_counters(all.counters()), &[], &all);
+    let bits =
+        |values: &[f32]| -> Vec<u32> { values.iter().map(|value| value.to_bits()).collect() };
+    for (name, values) in COLUMNS.iter().zip(frame.columns()) {
+        assert_eq!(bits(&values), bits(&frame.column(name).unwrap()), "{name}");
+    }
+}
+
 #[test]
 fn future_day_has_features_and_no_target() {
     let day: Day = "2021-07-20".parse().unwrap();
