@@ -123,28 +123,30 @@ fn write_features(input: &Path, out: &Path) -> anyhow::Result<TableReport> {
     let counts = data_file::load_file(input, &rejects)?.counts.normalized();
     let spec = FeatureSpec::for_counters(counts.counters());
     let frame = Frame::from_counts(&spec, &[], &counts);
-    table_file::save(feature_columns(&frame), frame.len(), out)
+    let (columns, rows) = (feature_columns(&frame), frame.len());
+    // The columns are copies, and writing needs memory.
+    drop(frame);
+    table_file::save(columns, rows, out)
 }
 
 fn feature_columns(frame: &Frame) -> Vec<(String, Values)> {
-    let counters = frame.counters();
-    let names = frame
-        .rows()
-        .iter()
-        .map(|row| Some(counters[row.counter as usize].name.clone()));
+    let names = frame.counters().iter().map(|counter| counter.name.clone());
+    let names = Values::Repeated {
+        texts: names.collect(),
+        positions: frame.rows().iter().map(|row| row.counter).collect(),
+    };
     let hours = frame.rows().iter().map(|row| Some(milliseconds(row.hour)));
+    let hours = Values::Instant(hours.collect());
     let silent = frame.silent().iter().copied().map(Some);
     let mut columns = vec![
-        ("nom_du_compteur".to_owned(), Values::Text(names.collect())),
-        (
-            "date_et_heure_de_comptage".to_owned(),
-            Values::Instant(hours.collect()),
-        ),
+        ("nom_du_compteur".to_owned(), names),
+        ("date_et_heure_de_comptage".to_owned(), hours),
     ];
-    for name in COLUMNS.into_iter().chain([TARGET]) {
-        let values = frame.column(name).unwrap_or_default();
+    for (name, values) in COLUMNS.into_iter().zip(frame.columns()) {
         columns.push((name.to_owned(), Values::Feature(values)));
     }
+    let targets = frame.targets().to_vec();
+    columns.push((TARGET.to_owned(), Values::Feature(targets)));
     columns.push(("silent".to_owned(), Values::Flag(silent.collect())));
     columns
 }

@@ -7,7 +7,10 @@ use polars_core::prelude::*;
 use polars_io::{
     SerReader,
     mmap::MmapBytesReader,
-    parquet::{read::ParquetReader, write::ParquetWriter},
+    parquet::{
+        read::ParquetReader,
+        write::{ParquetWriter, StatisticsOptions},
+    },
 };
 
 use crate::{Error, Values};
@@ -22,15 +25,24 @@ pub fn write_parquet(columns: Vec<(String, Values)>, out: impl Write) -> Result<
         .map(|(name, values)| column(name.into(), values))
         .collect::<PolarsResult<_>>()?;
     let mut table = DataFrame::new_infer_height(columns)?;
-    ParquetWriter::new(out).finish(&mut table)?;
+    // Statistics help queries to skip row groups, but notebooks read whole tables.
+    ParquetWriter::new(out)
+        .with_statistics(StatisticsOptions::empty())
+        .finish(&mut table)?;
     Ok(())
 }
 
 fn column(name: PlSmallStr, values: Values) -> PolarsResult<Column> {
     Ok(match values {
         Values::Text(values) => Column::new(name, values),
+        Values::Repeated { texts, positions } => {
+            let positions = positions.into_iter();
+            let values = positions.map(|position| texts[position as usize].as_str());
+            Column::new(name, values.collect::<Vec<&str>>())
+        }
         Values::Number(values) => Column::new(name, values),
-        Values::Feature(values) => Column::new(name, values),
+        // Without a copy.
+        Values::Feature(values) => Series::from_vec(name, values).into(),
         Values::Flag(values) => Column::new(name, values),
         Values::Instant(values) => {
             let instants = Series::new(name, values).i64()?.clone();
@@ -140,6 +152,13 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let file = written(vec![
             ("name", Values::Text(vec![text("Quai \"d'Issy\", N"), None])),
+            (
+                "side",
+                Values::Repeated {
+                    texts: vec!["E-O".to_owned(), "O-E".to_owned()],
+                    positions: vec![1, 0],
+                },
+            ),
             ("hour", Values::Instant(vec![Some(1_626_645_600_000), None])),
             ("count", Values::Number(vec![Some(12.0), None])),
             ("lag", Values::Feature(vec![0.5, f32::NAN])),
@@ -147,9 +166,9 @@ mod tests {
         ]);
         let csv = parquet_as_csv(Cursor::new(file)).unwrap();
         let expected = concat!(
-            "\"name\",\"hour\",\"count\",\"lag\",\"silent\"\n",
-            "\"Quai \"\"d'Issy\"\", N\",\"2021-07-18T22:00:00Z\",\"12\",\"0.5\",\"\"\n",
-            "\"\",\"\",\"\",\"\",\"\"\n",
+            "\"name\",\"side\",\"hour\",\"count\",\"lag\",\"silent\"\n",
+            "\"Quai \"\"d'Issy\"\", N\",\"O-E\",\"2021-07-18T22:00:00Z\",\"12\",\"0.5\",\"\"\n",
+            "\"\",\"E-O\",\"\",\"\",\"\",\"\"\n",
         );
         assert_eq!(String::from_utf8(csv).unwrap(), expected);
     }

@@ -5,6 +5,13 @@
 pub enum Values {
     /// Texts.
     Text(Vec<Option<String>>),
+    /// A few texts that repeat. A value is a position in `texts`.
+    Repeated {
+        /// The different texts.
+        texts: Vec<String>,
+        /// The position of each value.
+        positions: Vec<u32>,
+    },
     /// Numbers.
     Number(Vec<Option<f64>>),
     /// Features, without `None`.
