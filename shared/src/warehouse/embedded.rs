@@ -303,7 +303,7 @@ impl Warehouse for EmbeddedWarehouse {
 fn parse_counts(Table { path, bytes }: &Table) -> Result<Counts, WarehouseError> {
     let mut rejects = Vec::new();
     let counts =
-        counts::read(bytes, &mut rejects).map_err(|source| malformed(path, source))?;
+        counts::read(&bytes[..], &mut rejects).map_err(|source| malformed(path, source))?;
     match rejects.into_iter().next() {
         Some(reject) => Err(malformed(path, reject.reason)),
         None => Ok(counts),

@@ -1,4 +1,7 @@
-use std::io::{BufReader, Write};
+use std::{
+    io::{BufReader, Write},
+    iter,
+};
 
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
@@ -273,7 +276,8 @@ proptest! {
             [id, name, COUNTS[count], HOURS[hour], COORDINATES[coordinates]].join(delimiter)
         };
         // Repetitions are in the order in which rows are expected.
-        let lines = picks.iter().map(line).collect::<Vec<_>>().repeat(repetitions);
+        let repeated = iter::repeat_n(&picks, repetitions).flatten();
+        let lines: Vec<_> = repeated.map(line).collect();
         let (read, rejects) = rows(&format!("{header}{}\n", lines.join("\n")));
         let (mut expected, mut expected_rejects) = (Vec::new(), Vec::new());
         for (number, line) in (2..).zip(&lines) {
