@@ -9,58 +9,94 @@ use std::{
 
 use memchr::{memchr_iter, memchr2, memchr2_iter};
 
-/// Reads the first line that is not empty. Returns an empty line if there is none.
-///
-/// # Errors
-/// Returns the error of the input.
-pub(super) fn first_line(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    loop {
-        let buffer = input.fill_buf()?;
-        let is_end = buffer.is_empty();
-        let end = memchr2(b'\n', b'\r', buffer);
-        let length = end.unwrap_or(buffer.len());
-        line.extend_from_slice(&buffer[..length]);
-        input.consume(length + usize::from(end.is_some()));
-        if is_end || (end.is_some() && !line.is_empty()) {
-            return Ok(line);
-        }
-    }
+/// Splits an input into lines, which LF, CR or both end.
+pub(super) struct Lines<R> {
+    input: R,
+    /// `true` after a carriage return. A line feed that follows at once ends the same line.
+    after_return: bool,
 }
 
-/// Calls `add` with each line that is not empty. Lines within one buffer of the input are not
-/// copied.
-///
-/// # Errors
-/// Returns the error of the input.
-pub(super) fn for_each_line(mut input: impl BufRead, mut add: impl FnMut(&[u8])) -> io::Result<()> {
-    // The start of a line that continues in the next buffer.
-    let mut start = Vec::new();
-    loop {
-        let buffer = input.fill_buf()?;
-        let length = buffer.len();
-        if length == 0 {
-            if !start.is_empty() {
-                add(&start);
-            }
-            return Ok(());
+impl<R: BufRead> Lines<R> {
+    pub(super) const fn new(input: R) -> Self {
+        Self {
+            input,
+            after_return: false,
         }
-        let mut first = 0;
-        for end in memchr2_iter(b'\n', b'\r', buffer) {
-            let line = &buffer[first..end];
-            first = end + 1;
-            if start.is_empty() {
-                if !line.is_empty() {
+    }
+
+    /// Reads the first line that is not empty, and returns its number, from 1 on. Returns an empty
+    /// line if there is none.
+    ///
+    /// # Errors
+    /// Returns the error of the input.
+    pub(super) fn first(&mut self) -> io::Result<(u64, Vec<u8>)> {
+        let (mut number, mut line) = (1, Vec::new());
+        loop {
+            let buffer = self.input.fill_buf()?;
+            let is_end = buffer.is_empty();
+            let end = memchr2(b'\n', b'\r', buffer);
+            let length = end.unwrap_or(buffer.len());
+            line.extend_from_slice(&buffer[..length]);
+            let line_break = end.map(|end| buffer[end]);
+            self.input.consume(length + usize::from(end.is_some()));
+            let Some(line_break) = line_break else {
+                if is_end {
+                    return Ok((number, line));
+                }
+                continue;
+            };
+            let ends_another = self.is_another_end(&line, line_break);
+            if !line.is_empty() {
+                return Ok((number, line));
+            }
+            number += u64::from(ends_another);
+        }
+    }
+
+    /// Calls `add` with each of the following lines. Lines within one buffer of the input are not
+    /// copied. An empty line after the last line break is none.
+    ///
+    /// # Errors
+    /// Returns the error of the input.
+    pub(super) fn for_each(mut self, mut add: impl FnMut(&[u8])) -> io::Result<()> {
+        // The start of a line that continues in the next buffer.
+        let mut start = Vec::new();
+        loop {
+            let buffer = self.input.fill_buf()?;
+            let length = buffer.len();
+            if length == 0 {
+                if !start.is_empty() {
+                    add(&start);
+                }
+                return Ok(());
+            }
+            let mut first = 0;
+            let mut after_return = self.after_return;
+            for end in memchr2_iter(b'\n', b'\r', buffer) {
+                let line = &buffer[first..end];
+                first = end + 1;
+                let line_break = buffer[end];
+                if !start.is_empty() {
+                    start.extend_from_slice(line);
+                    add(&start);
+                    start.clear();
+                } else if !(line.is_empty() && after_return && line_break == b'\n') {
                     add(line);
                 }
-            } else {
-                start.extend_from_slice(line);
-                add(&start);
-                start.clear();
+                after_return = line_break == b'\r';
             }
+            start.extend_from_slice(&buffer[first..]);
+            self.after_return = after_return && start.is_empty();
+            self.input.consume(length);
         }
-        start.extend_from_slice(&buffer[first..]);
-        input.consume(length);
+    }
+
+    /// Returns `false` if a line break after an empty line is the second half of the last one, and
+    /// remembers it.
+    fn is_another_end(&mut self, line: &[u8], line_break: u8) -> bool {
+        let is_second_half = line.is_empty() && self.after_return && line_break == b'\n';
+        self.after_return = line_break == b'\r';
+        !is_second_half
     }
 }
 
@@ -149,13 +185,23 @@ mod tests {
     /// Buffers of each size split the text at other positions, also within `\r\n`.
     #[test]
     fn lines_across_buffers_are_whole() {
-        let text = b"\n\r\nName;Hour\r\n\r\na;1\rb;2\n\n\nlonger than a buffer;3\r\nend";
-        let rows: [&[u8]; 4] = [b"a;1", b"b;2", b"longer than a buffer;3", b"end"];
+        let text = b"\n\r\nName;Hour\r\n\r\na;1\rb;2\n\n\r\rlonger than a buffer;3\r\nend";
+        let rows: [&[u8]; 8] = [
+            b"",
+            b"a;1",
+            b"b;2",
+            b"",
+            b"",
+            b"",
+            b"longer than a buffer;3",
+            b"end",
+        ];
         for size in 1..=text.len() + 1 {
-            let mut input = BufReader::with_capacity(size, &text[..]);
-            assert_eq!(first_line(&mut input).unwrap(), b"Name;Hour", "{size}");
+            let mut input = Lines::new(BufReader::with_capacity(size, &text[..]));
+            let (number, header) = input.first().unwrap();
+            assert_eq!((number, &*header), (3, &b"Name;Hour"[..]), "{size}");
             let mut lines = Vec::new();
-            for_each_line(input, |line| lines.push(line.to_vec())).unwrap();
+            input.for_each(|line| lines.push(line.to_vec())).unwrap();
             assert_eq!(lines, rows, "{size}");
         }
     }
@@ -163,8 +209,9 @@ mod tests {
     #[test]
     fn input_without_lines_has_an_empty_first_line() {
         for text in ["", "\n\r\n"] {
-            assert_eq!(first_line(&mut text.as_bytes()).unwrap(), b"", "{text:?}");
-            for_each_line(text.as_bytes(), |line| panic!("{line:?}")).unwrap();
+            let mut input = Lines::new(text.as_bytes());
+            assert_eq!(input.first().unwrap().1, b"", "{text:?}");
+            input.for_each(|line| panic!("{line:?}")).unwrap();
         }
     }
 

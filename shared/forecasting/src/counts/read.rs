@@ -17,7 +17,7 @@ use super::{
     error::ReadError,
     file_type,
     header::{self, Columns},
-    lines::{self, has_open_quote, is_line_break, unquote},
+    lines::{Lines, fields, has_open_quote, is_line_break, unquote},
     reject::Rejects,
     rows::RowReader,
     summary::Export,
@@ -62,17 +62,21 @@ fn read_rows(
     rejects: &mut dyn Rejects,
 ) -> Result<RowReader<'_>, ReadError> {
     let delimiter = sniff(&mut input)?;
-    let header = lines::first_line(&mut input).map_err(ReadError::Io)?;
+    let mut lines = Lines::new(input);
+    let (number, header) = lines.first().map_err(ReadError::Io)?;
     if has_open_quote(&header) {
         return Err(ReadError::UnclosedHeader);
     }
-    let names: Vec<_> = lines::fields(&header, delimiter)
+    let names: Vec<_> = fields(&header, delimiter)
         .map(|field| unquote(&header[field]))
         .collect();
     let columns = Columns::find(&names)?;
     let misspelt_column = columns.misspelt(&names);
     let mut rows = RowReader::new(columns, delimiter, rejects).with_misspelt(misspelt_column);
-    lines::for_each_line(input, |row| rows.add(row)).map_err(ReadError::Io)?;
+    rows.skip_lines(number);
+    lines
+        .for_each(|line| rows.add(line))
+        .map_err(ReadError::Io)?;
     Ok(rows)
 }
 

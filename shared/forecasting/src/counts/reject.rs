@@ -5,7 +5,7 @@ use std::io::Write;
 /// A row that was rejected while reading an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// The row number in the input. The header is row 1; empty lines are not counted.
+    /// The row number in the input, as editors show it: header and empty lines are counted.
     pub row: u64,
     /// The reason for the rejection.
     pub reason: RejectReason,

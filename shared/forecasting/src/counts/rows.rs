@@ -20,7 +20,7 @@ use super::{
 };
 use crate::time::Hour;
 
-/// Converts rows into counts, and numbers them from 2 on: the header is row 1.
+/// Converts rows into counts, and numbers them as the lines of the input, from 1 on.
 ///
 /// Exports list all counters hour by hour, mostly in one order, and the rows of a counter differ in
 /// count and hour alone. A row is therefore compared with the last row of the counter that followed
@@ -40,8 +40,9 @@ pub(super) struct RowReader<'r> {
     last_hour: Option<(Vec<u8>, ParsedHour)>,
     /// The number of the last row.
     row: u64,
-    /// The numbers of the rejected rows, in ascending order.
-    rejected: Vec<u64>,
+    /// The numbers of the lines that are no count: header, empty lines and rejected rows. The
+    /// ranges are in ascending order.
+    without_count: Vec<Range<u64>>,
     /// The positions of counts without an offset in a repeated local hour.
     repeated: Vec<usize>,
     summary: ReadSummary,
@@ -123,8 +124,8 @@ impl<'r> RowReader<'r> {
             key: Vec::new(),
             last: 0,
             last_hour: None,
-            row: 1,
-            rejected: Vec::new(),
+            row: 0,
+            without_count: Vec::new(),
             repeated: Vec::new(),
             summary: ReadSummary::default(),
         }
@@ -136,9 +137,20 @@ impl<'r> RowReader<'r> {
         self
     }
 
-    /// Reads a row, which is a line that is not empty.
+    /// Numbers lines that are no rows: the header and empty lines.
+    pub(super) fn skip_lines(&mut self, lines: u64) {
+        self.row += lines;
+        self.leave_out(lines);
+    }
+
+    /// Reads a line, which is a row unless it is empty.
     pub(super) fn add(&mut self, row: &[u8]) {
+        if row.is_empty() {
+            self.skip_lines(1);
+            return;
+        }
         self.row += 1;
+        self.summary.rows += 1;
         if self.add_expected(row).is_some() {
             return;
         }
@@ -161,10 +173,9 @@ impl<'r> RowReader<'r> {
         let mut counts = collected.counts;
         let duplicates = counts.deduplicate() as u64;
         let summary = ReadSummary {
-            rows: self.row - 1,
             counts: counts.len() as u64,
             duplicates,
-            rejected: self.rejected.len() as u64 + implausible,
+            rejected: self.summary.rejected + implausible,
             separated_counters: collected.separated,
             ..self.summary
         };
@@ -172,8 +183,18 @@ impl<'r> RowReader<'r> {
         Export { counts, summary }
     }
 
+    /// Records that the last `lines` lines are no count.
+    fn leave_out(&mut self, lines: u64) {
+        let (first, end) = (self.row + 1 - lines, self.row + 1);
+        match self.without_count.last_mut() {
+            Some(range) if range.end == first => range.end = end,
+            _ => self.without_count.push(first..end),
+        }
+    }
+
     fn reject(&mut self, row: &[u8], reason: RejectReason) {
-        self.rejected.push(self.row);
+        self.summary.rejected += 1;
+        self.leave_out(1);
         self.rejects.reject(Reject {
             row: self.row,
             reason,
@@ -194,12 +215,12 @@ impl<'r> RowReader<'r> {
         }
         let mut rows = std::mem::take(&mut self.builder.rows);
         let all = rows.len();
-        let mut rejected = self.rejected.iter().peekable();
-        let mut number = 1;
+        let mut without_count = self.without_count.iter().peekable();
+        let mut number = 0;
         rows.retain(|row| {
             number += 1;
-            while rejected.next_if(|earlier| **earlier == number).is_some() {
-                number += 1;
+            if let Some(lines) = without_count.next_if(|lines| lines.start == number) {
+                number = lines.end;
             }
             let Err(reason) = period.check(row.hour) else {
                 return true;

@@ -11,14 +11,29 @@ use crate::{
 
 const NOW: &str = "2026-11-26T00:00:00Z";
 
-/// Reads an export and asserts that no row is missing in the summary.
+/// Returns the lines as an editor shows them.
+fn editor_lines(text: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(text).replace("\r\n", "\n");
+    text.split(['\n', '\r']).map(str::to_owned).collect()
+}
+
+/// Reads an export and asserts that no row is missing in the summary, and that a rejected row has
+/// the number that an editor shows.
 fn balanced(text: &[u8]) -> (Export, Vec<Reject>) {
     let mut rejects = Vec::new();
     let now: Timestamp = NOW.parse().unwrap();
     let export = read_export(text, now, &mut rejects).unwrap();
-    let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
-    let rows = lines.filter(|line| !line.is_empty()).count() as u64 - 1;
+    let lines = editor_lines(text);
+    let rows = lines.iter().filter(|line| !line.is_empty()).count() as u64 - 1;
     assert_eq!(export.summary.rows, rows);
+    for Reject { row, reason, text } in &rejects {
+        let line = &lines[usize::try_from(*row).unwrap() - 1];
+        if let RejectReason::FutureHour(hour) | RejectReason::IsolatedHour(hour) = reason {
+            assert!(line.contains(&hour[..4]), "{row}: {line:?}, {hour}");
+        } else {
+            assert!(line.ends_with(text), "{row}: {line:?}, {text:?}");
+        }
+    }
     assert!(export.summary.is_balanced(), "{}", export.summary);
     assert_eq!(export.summary.counts, export.counts.len() as u64);
     assert_eq!(export.summary.rejected, rejects.len() as u64);
@@ -160,6 +175,54 @@ fn row_of_2031_is_rejected_with_its_row_number() {
         text: "9;Broken clock;3;2031-07-19T00:00:00Z".to_owned(),
     };
     assert_eq!(rejects[1], expected);
+}
+
+#[test]
+fn row_numbers_count_empty_lines() {
+    let many = "1;Quai;many;2021-07-19T00:00:00Z;";
+    let quote = "1;\"Quai;5;2021-07-19T00:00:00Z;";
+    let future = "1;Quai;3;2031-07-19T00:00:00Z;";
+    let (first, second) = (line(0, 5), line(1, 5));
+    let lines = [
+        "",
+        FRENCH.trim_end(),
+        "",
+        many,
+        first.as_str(),
+        "",
+        "",
+        quote,
+        "",
+        many,
+        future,
+        "",
+        second.as_str(),
+        many,
+    ];
+    for end in ["\n", "\r\n", "\r"] {
+        let (export, rejects) = balanced(lines.join(end).as_bytes());
+        let mut numbers: Vec<_> = rejects.iter().map(|reject| reject.row).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [4, 8, 10, 11, 14], "{end:?}");
+        assert_eq!((export.counts.len(), export.summary.rows), (2, 7));
+    }
+}
+
+#[test]
+fn row_numbers_count_empty_lines_of_a_large_file() {
+    // Half a megabyte, of all kinds of lines.
+    let text: String = (0..25_000)
+        .map(|number| match number % 7 {
+            0 => "\n".to_owned(),
+            1 => "\r\n".to_owned(),
+            2 if number % 3 == 0 => format!("1;\"Quai;{number};\n"),
+            2 => format!("1;Quai;many {number};2021-07-19T00:00:00Z;\r\n"),
+            _ => format!("{}\n", line(number, 5)),
+        })
+        .collect();
+    let (export, rejects) = balanced(format!("{FRENCH}{text}").as_bytes());
+    assert_eq!(rejects.len() as u64, export.summary.rejected);
+    assert!(rejects.len() > 3_000, "{}", rejects.len());
 }
 
 #[test]
