@@ -5,7 +5,12 @@ use std::{fmt, sync::Arc};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
-use shared::{audit::AuditEntry, clock::SystemClock, event::EventId, ports::Ports};
+use shared::{
+    audit::AuditEntry,
+    clock::SystemClock,
+    event::{EventId, Reason},
+    ports::Ports,
+};
 
 use crate::{
     args::{EnvironmentArgument, TargetArguments},
@@ -26,9 +31,9 @@ pub struct UnlockArguments {
     /// The target of the command.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The reason, for the audit log.
+    /// The reason, for the audit log: at most 500 characters.
     #[arg(long, value_name = "TEXT")]
-    pub reason: String,
+    pub reason: Reason,
     /// The environment that the audit row names.
     #[command(flatten)]
     pub environment: EnvironmentArgument,
@@ -61,7 +66,8 @@ pub(crate) async fn command(arguments: UnlockArguments) -> anyhow::Result<()> {
         .target
         .open_existing(Arc::new(SystemClock))
         .await?;
-    let unlocked = unlock(&ports, &arguments.reason, &arguments.environment.name);
+    let reason = arguments.reason.to_string();
+    let unlocked = unlock(&ports, &reason, &arguments.environment.name);
     let unlocked = progress::noting("breaking the lock", unlocked).await?;
     stdout::print(&unlocked, arguments.json)
 }
@@ -93,9 +99,23 @@ pub async fn unlock(ports: &Ports, reason: &str, env: &str) -> anyhow::Result<Un
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use shared::clock::SimulatedClock;
 
     use super::*;
+    use crate::Arguments;
+
+    #[test]
+    fn empty_reason_is_rejected() {
+        for command in ["registry-unlock", "rollback"] {
+            for reason in ["", " \t"] {
+                let arguments = ["bike-traffic", command, "--reason", reason];
+                let error = Arguments::try_parse_from(arguments).unwrap_err();
+                let expected = "invalid reason of 0 characters: expected 1 to 500 characters";
+                assert!(error.to_string().contains(expected), "{error}");
+            }
+        }
+    }
 
     #[tokio::test]
     async fn registry_without_a_lock_has_no_audit_row() {

@@ -9,7 +9,7 @@ use serde_json::json;
 use shared::{
     audit::{AuditRow, ChampionDecision},
     clock::SystemClock,
-    event::{EventId, Function},
+    event::{EventId, Function, Reason},
     ports::Ports,
     registry::{
         self, ChampionChange, ChampionState, Promoted, Promotion, RegistryError, RunName, Version,
@@ -38,9 +38,9 @@ pub struct RollbackArguments {
     /// The version to make champion [default: the champion before the last promotion].
     #[arg(long, value_name = "VERSION", value_parser = version_number)]
     pub to: Option<u32>,
-    /// The reason, for the audit log.
+    /// The reason, for the audit log: at most 500 characters.
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
-    pub reason: String,
+    pub reason: Reason,
     /// The environment that the audit row names.
     #[command(flatten)]
     pub environment: EnvironmentArgument,
@@ -85,7 +85,8 @@ pub(crate) async fn command(arguments: RollbackArguments) -> anyhow::Result<()> 
         .open_existing(Arc::new(SystemClock))
         .await?;
     let to = arguments.to.map(Version::new);
-    let rollback = roll_back(&ports, to, &arguments.reason, &arguments.environment.name);
+    let reason = arguments.reason.to_string();
+    let rollback = roll_back(&ports, to, &reason, &arguments.environment.name);
     let rollback = progress::noting("changing the champion", rollback).await?;
     stdout::print(&rollback, arguments.json)
 }
