@@ -162,13 +162,14 @@ pub(crate) async fn command(arguments: StatusArguments) -> anyhow::Result<()> {
     match &status.unreadable[..] {
         [] => Ok(()),
         [first, others @ ..] => bail!(
-            "the status is incomplete: {}: {}{}; restore the object from a backup or an earlier generation",
+            "the status is incomplete: {}: {}{}; {}",
             first.part,
             first.reason,
             match others.len() {
                 0 => String::new(),
                 more => format!(", and {more} more"),
-            }
+            },
+            first.advice
         ),
     }
 }
