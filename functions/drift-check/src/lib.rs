@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use forecasting::policy::Policy;
 use report::publish::{PageAddress, Pages, week_of};
-use runtime::{Context, Error, Handler, Outcome, check_is_over, check_store, check_warehouse};
+use runtime::{
+    Context, Error, Handler, Outcome, check_is_over, check_is_past, check_store, check_warehouse,
+};
 use serde_json::json;
 use shared::{
     address::ObjectPath,
@@ -94,6 +96,8 @@ impl Handler for DriftCheck {
         let week = event.week(context.published_at);
         let request = format!("drift-check --week {week} --request");
         check_is_over(week, context.now, "cannot judge", &request)?;
+        let (attempt, command) = (format!("cannot judge {week} again"), request + " --again");
+        check_is_past(event.again, context.now, &attempt, &command)?;
         let champion = self.champion().await?;
         let counts = WeekCounts::read(&*self.warehouse, week).await?;
         counts.check_due(&self.policy, context.now)?;

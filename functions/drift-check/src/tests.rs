@@ -272,6 +272,29 @@ async fn week_judged_again_has_its_own_report_and_event() {
     assert_ne!(read("2021-W30@2021-08-02T05-00-01Z").await, before);
 }
 
+/// The time of the judgement that is repeated is in the past.
+#[tokio::test]
+async fn judgement_of_the_future_is_not_repeated() {
+    let ports = ports(1).await;
+    promote(&ports, 10.0).await;
+    let request = DriftCheckRequested {
+        week: Some("2021-W30".parse().unwrap()),
+        again: Some("2031-08-02T05:00:00Z".parse().unwrap()),
+    };
+    let error = check_with(&ports, Policy::default(), request, AFTER_SECOND_WEEK)
+        .await
+        .unwrap_err();
+    assert_eq!(error.retryability(), Retryability::Permanent);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot judge 2021-W30 again: ") && text.contains("2031-08-02"),
+        "{text}"
+    );
+    let command = "`bike-traffic drift-check --week 2021-W30 --request --again`";
+    assert!(text.contains(command), "{text}");
+    assert!(ports.store.list("reports/").await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn second_delivery_changes_nothing() {
     let ports = ports(3).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use forecasting::time::Day;
 use google_cloud::ExploreClient;
 use report::publish::Pages;
-use runtime::{Context, Error, Handler, Outcome, check_store, check_warehouse};
+use runtime::{Context, Error, Handler, Outcome, check_is_past, check_store, check_warehouse};
 use serde_json::json;
 use shared::{
     audit::AuditEntry,
@@ -94,6 +94,9 @@ impl Handler for Ingest {
     async fn handle(&self, event: IngestRequested, context: &Context) -> Result<Outcome, Error> {
         let (first, last) =
             check_range(event.days(context.published_at), Day::of(self.clock.now()))?;
+        let attempt = format!("cannot ingest {first} to {last} again");
+        let command = format!("ingest --from {first} --to {last}");
+        check_is_past(event.again, context.now, &attempt, &command)?;
         let ingestion = Ingestion {
             open_data: &*self.open_data,
             store: &*self.store,

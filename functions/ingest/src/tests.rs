@@ -192,6 +192,22 @@ async fn repeated_ingestion_publishes_an_event_with_a_new_id() {
     );
 }
 
+/// The time of the ingestion that is repeated is in the past.
+#[tokio::test]
+async fn ingestion_of_the_future_is_not_repeated() {
+    let request =
+        r#"{"type":"ingest-requested","from":"2021-07-19","again":"2031-07-20T03:00:00Z"}"#;
+    let (outcome, requested) = handle(Ok(TWO_COUNTERS), &ports(), request).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.retryability(), Retryability::Permanent);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot ingest 2021-07-19 to 2021-07-19 again: "),
+        "{text}"
+    );
+    assert!(requested.is_empty());
+}
+
 #[tokio::test]
 async fn reply_and_rejected_records_are_stored() {
     let ports = ports();

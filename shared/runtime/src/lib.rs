@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod again;
 mod deliver;
 mod envelope;
 mod error;
@@ -33,6 +34,7 @@ use shared::{
     notifier::Notification,
 };
 
+pub use again::check_is_past;
 #[doc(hidden)]
 pub use envelope::Unread;
 pub use envelope::{Envelope, EnvelopeError};
