@@ -13,7 +13,12 @@ use forecasting::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{address::ObjectPath, program::Program, registry::Version};
+use crate::{
+    address::ObjectPath,
+    program::Program,
+    registry::Version,
+    store::{Store, StoreError},
+};
 
 /// The folder of the reports.
 pub const FOLDER: &str = "reports/drift-check/";
@@ -149,8 +154,8 @@ pub struct WeekAccuracy {
 /// The coverage of the intervals of stored forecasts over four weeks: the checked week and the three
 /// before it, together.
 ///
-/// The coverage of the weeks before is that of their reports `reports/drift-check/WEEK.json`. In the
-/// weekly rhythm, these weeks are judged first. A week judged later, or again, does not change the
+/// The coverage of the weeks before is that of their last reports, see [`last_path`]. In the weekly
+/// rhythm, these weeks are judged first. A week judged later, or again, does not change the stored
 /// reports of other weeks. A coverage that is not as expected is named in the reason of the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecentIntervals {
@@ -198,4 +203,63 @@ pub fn is_made_of_counts(column: &str) -> bool {
 /// [subject](crate::event::EventId::subject_of_week) of a repeated check.
 pub fn path(subject: impl fmt::Display) -> ObjectPath {
     ObjectPath::new(format_args!("{FOLDER}{subject}.json"))
+}
+
+/// Returns the path of the report of a week's last judgement, or `None` if the week was not judged.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub async fn last_path(store: &dyn Store, week: Week) -> Result<Option<ObjectPath>, StoreError> {
+    let prefix = format!("{FOLDER}{week}");
+    let paths = store.list(&prefix).await?;
+    // The name of a repeated judgement is `WEEK@INSTANT`.
+    let subject = |path: &ObjectPath| {
+        let instant = path.as_str().strip_prefix(&prefix)?.strip_suffix(".json")?;
+        (instant.is_empty() || instant.starts_with('@'))
+            .then(|| instant.trim_end_matches('Z').to_owned())
+    };
+    // Without the `Z`, a second precedes its fractions.
+    let judged = paths.into_iter().filter(|path| subject(path).is_some());
+    Ok(judged.max_by_key(subject))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Condition, MemoryStore};
+
+    #[tokio::test]
+    async fn last_report_is_that_of_the_last_judgement() {
+        let store = MemoryStore::default();
+        let week: Week = "2021-W30".parse().unwrap();
+        assert_eq!(last_path(&store, week).await.unwrap(), None);
+        for (subject, expected) in [
+            ("2021-W30", "2021-W30"),
+            (
+                "2021-W30@2021-08-02T05-00-01Z",
+                "2021-W30@2021-08-02T05-00-01Z",
+            ),
+            (
+                "2021-W30@2021-08-02T05-00-01.5Z",
+                "2021-W30@2021-08-02T05-00-01.5Z",
+            ),
+            (
+                "2021-W30@2021-08-01T09-00-00Z",
+                "2021-W30@2021-08-02T05-00-01.5Z",
+            ),
+            (
+                "2021-W30@2021-10-02T05-00-00Z",
+                "2021-W30@2021-10-02T05-00-00Z",
+            ),
+            ("2021-W31", "2021-W30@2021-10-02T05-00-00Z"),
+            ("2021-W30-copy", "2021-W30@2021-10-02T05-00-00Z"),
+        ] {
+            store
+                .write(&path(subject), "{}".into(), Condition::Always)
+                .await
+                .unwrap();
+            let last = last_path(&store, week).await.unwrap();
+            assert_eq!(last, Some(path(expected)), "{subject}");
+        }
+    }
 }

@@ -42,8 +42,8 @@ pub(crate) fn coverage(pairs: impl Iterator<Item = ((f64, f64), f64)>) -> Option
     })
 }
 
-/// Reads the accuracy of the three weeks before `week` from their reports. A week without a readable
-/// report has none.
+/// Reads the accuracy of the three weeks before `week` from their last reports. A week without a
+/// readable report has none.
 ///
 /// # Errors
 /// Returns an error if the store fails.
@@ -59,7 +59,10 @@ async fn stored_accuracy(
     store: &dyn Store,
     week: Week,
 ) -> Result<Option<LiveAccuracy>, StoreError> {
-    match read_json::<WeekAccuracy>(store, &week_report::path(week)).await {
+    let Some(path) = week_report::last_path(store, week).await? else {
+        return Ok(None);
+    };
+    match read_json::<WeekAccuracy>(store, &path).await {
         Ok((report, _)) => Ok(report.accuracy),
         Err(StoreError::NotFound { .. } | StoreError::Malformed { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -228,6 +228,28 @@ async fn intervals_are_judged_over_four_weeks() {
     }
 }
 
+/// The first report about the week before says that its intervals contain all counts.
+#[tokio::test]
+async fn earlier_week_that_was_judged_again_counts_with_its_last_report() {
+    let ports = forecast_ports(2.0).await;
+    store_intervals(&ports, "2021-W29", true).await;
+    let week: Week = "2021-W28".parse().unwrap();
+    store_intervals(&ports, "2021-W28", true).await;
+    checked_as(&ports, week).await;
+    store_intervals(&ports, "2021-W28", false).await;
+    let request = DriftCheckRequested {
+        week: Some(week),
+        again: Some("2021-07-26T04:00:00Z".parse().unwrap()),
+    };
+    let again = check_with(&ports, Policy::default(), request, AFTER_FIRST_WEEK);
+    let _ = again.await.unwrap();
+    let (report, _) = checked(&ports).await;
+    let recent = report.recent_intervals.unwrap();
+    let interval = recent.interval_80.unwrap();
+    assert_eq!((recent.weeks, interval.rows), (2, 1_008));
+    assert_eq!(interval.share, 0.5);
+}
+
 /// One week before has three times the counts, one an invalid report, and one forecasts without a
 /// report.
 #[tokio::test]
