@@ -23,9 +23,11 @@ pub enum ChampionSource {
 /// Returns the champion and its history as the audit log records them.
 pub(super) fn recorded(rows: &[AuditRow]) -> ChampionState {
     let changes = changes(rows);
-    let version = |position: usize| changes.get(position).map(|change| change.version);
+    let last = changes.iter().position(|change| change.since.is_none());
+    let last = &changes[last.unwrap_or(changes.len())..];
+    let version = |position: usize| last.get(position).map(|change| change.version);
     let (champion, previous) = (version(0), version(1));
-    let is_rollback = changes.first().map(|last| last.decision == ROLLED_BACK);
+    let is_rollback = last.first().map(|last| last.decision == ROLLED_BACK);
     let last_change = champion
         .zip(is_rollback)
         .map(|(to, is_rollback)| ChampionChange {
@@ -65,7 +67,8 @@ pub struct Champions {
 /// A change of the champion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The time of the change.
+    /// The time of the change. Of a promotion that was overtaken, the time of its event: its row is
+    /// later than that of the next change.
     pub at: Timestamp,
     /// The decision, as in the audit log.
     pub decision: String,
@@ -75,6 +78,9 @@ pub struct Change {
     pub test_mae: Option<f64>,
     /// The reason of the change.
     pub reason: String,
+    /// The change that overtook a promotion before its row was written, in words; `None` for other
+    /// changes.
+    pub since: Option<String>,
 }
 
 impl Champions {
@@ -106,14 +112,30 @@ impl Change {
         let entry = &row.entry;
         let is_change =
             row.function == Function::Promote && CHANGES.contains(&entry.decision.as_str());
-        // The row of an overtaken promotion is later than that of the next change.
-        (is_change && !entry.is_overtaken()).then_some(())?;
-        Some(Self {
+        let present = entry.champion_version.filter(|_| is_change)?;
+        let mut change = Self {
             at: row.timestamp,
             decision: entry.decision.clone(),
-            version: entry.champion_version?,
+            version: present,
             test_mae: entry.mae,
             reason: entry.reason.clone(),
-        })
+            since: None,
+        };
+        if let Some(promoted) = entry.challenger_version.filter(|_| entry.is_overtaken()) {
+            let started_at = entry.detail["started_at"].as_str();
+            change.at = started_at
+                .and_then(|at| at.parse().ok())
+                .unwrap_or(change.at);
+            change.version = promoted;
+            change.test_mae = entry.challenger_mae;
+            // The last part of the reason, as in `rolled back since to version 1`.
+            let since = entry.reason.rsplit("; ").next();
+            let since = since.filter(|part| part.contains(" since"));
+            change.since = Some(since.map_or_else(
+                || format!("version {present} became champion since"),
+                str::to_owned,
+            ));
+        }
+        Some(change)
     }
 }

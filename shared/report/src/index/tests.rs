@@ -1,5 +1,6 @@
 //! The on-call page of states in memory.
 
+mod champions;
 mod light;
 
 use std::sync::Arc;

@@ -83,7 +83,9 @@ fn counter_table(odd: &[OddCounter]) -> Markup {
 /// Returns the history of the champion.
 pub(super) fn champions(page: &IndexPage) -> Markup {
     let champions = &page.champions;
-    let heading = match (champions.champion, champions.changes.first()) {
+    let mut changes = champions.changes.iter();
+    let last = changes.find(|change| change.since.is_none());
+    let heading = match (champions.champion, last) {
         (None, _) => "There is no champion".to_owned(),
         (Some(version), Some(change)) if change.version == version => {
             format!(
@@ -106,7 +108,11 @@ pub(super) fn champions(page: &IndexPage) -> Markup {
                 "n wide",
                 mae.unwrap_or_else(|| "–".to_owned()),
             ));
-            row.push(plain("td", change.decision.as_str()));
+            let decision = match &change.since {
+                None => change.decision.clone(),
+                Some(since) => format!("{}; {since}", change.decision),
+            };
+            row.push(plain("td", decision));
             row.push(element("td", "reason", reason::short(&change.reason)));
             table.cells(row);
         }
