@@ -136,6 +136,12 @@ impl Envelope {
         }
     }
 
+    /// Returns the id of a message without a valid event whose message id another message has.
+    pub(super) fn event_id_with_checksum(&self) -> EventId {
+        let checksum = self.checksum();
+        EventId::of_message(&format!("{}-{}", self.message_id, checksum.short(16)))
+    }
+
     /// Returns the checksum of payload, message id and attributes. It is equal for repeated
     /// deliveries of one message. A message with a payload only has the checksum of the payload.
     pub(super) fn checksum(&self) -> Checksum {

@@ -5,11 +5,11 @@ use serde_json::json;
 use shared::{
     audit::AuditEntry,
     bus::{Message, dead_letter::DeadLetter},
-    event::Topic,
+    event::{EventId, Topic},
     ledger::{Claim, RecordedOutcome},
     notifier::Notification,
     program::Program,
-    store::Condition,
+    store::{Condition, StoreError},
 };
 
 use super::{Service, retry};
@@ -37,16 +37,10 @@ pub(super) fn failure(error: Error, at: Timestamp) -> RecordedOutcome {
 impl<H: Handler> Service<H> {
     /// Makes a message without a valid event a dead letter, unless it is one already.
     pub(super) async fn reject(&self, envelope: Envelope, error: Error) -> Reply {
-        let event_id = &envelope.event_id();
         let now = self.ports.clock.now();
         let checksum = envelope.checksum().to_string();
-        let mut claim = self.ledger.claim(event_id, now).await;
-        if let Ok(Claim::DeadLettered { message, .. }) = &claim
-            && *message != checksum
-        {
-            // Another message with the same id.
-            claim = self.ledger.claim_again(event_id, now).await;
-        }
+        let (event_id, claim) = self.claim_message(&envelope, &checksum, now).await;
+        let event_id = &event_id;
         let (fence, is_dead_letter) = match claim {
             // The dead letter of another message with the same id does not stand for this one.
             Ok(Claim::Acquired(lease)) => {
@@ -78,6 +72,34 @@ impl<H: Handler> Service<H> {
         };
         let outcome = failure(error, now);
         self.dead_letter(rejection, envelope, outcome).await
+    }
+
+    /// Claims a message without a valid event. Also returns its event id: that of its message id, or
+    /// one of its own if another message with this message id is a dead letter. A sender of
+    /// CloudEvents may use an id twice, and each message has an audit row.
+    async fn claim_message(
+        &self,
+        envelope: &Envelope,
+        checksum: &str,
+        now: Timestamp,
+    ) -> (EventId, Result<Claim, StoreError>) {
+        let event_id = envelope.event_id();
+        let claim = self.ledger.claim(&event_id, now).await;
+        let Ok(Claim::DeadLettered { message: known, .. }) = &claim else {
+            return (event_id, claim);
+        };
+        if known == checksum {
+            return (event_id, claim);
+        }
+        if known.is_empty() {
+            // An earlier version has not recorded which message failed.
+            let claim = self.ledger.claim_again(&event_id, now).await;
+            return (event_id, claim);
+        }
+        tracing::warn!(event_id = %event_id, checksum, known, "two messages have one message id");
+        let event_id = envelope.event_id_with_checksum();
+        let claim = self.ledger.claim(&event_id, now).await;
+        (event_id, claim)
     }
 
     /// Publishes a permanently failing message as a dead letter, with the reason, and records it in

@@ -200,15 +200,32 @@ async fn messages_without_an_id_have_audit_rows_of_their_own() {
     assert_eq!(service.dead_letters().await.len(), 2);
 }
 
+/// A sender of CloudEvents may use an id twice.
 #[tokio::test]
-async fn different_messages_with_one_id_are_both_dead_letters() {
+async fn different_messages_with_one_id_are_both_dead_letters_with_an_audit_row() {
     let service = Service::start(&[]).await;
-    for text in ["one", "another", "another"] {
+    for text in ["one", "another", "another", "one"] {
         assert_eq!(service.push(text).await, DONE);
     }
     let dead_letters = service.dead_letters().await;
     let payloads: Vec<_> = dead_letters.iter().map(payload).collect();
     assert_eq!(payloads, ["one", "another"]);
+    let audit_log = service.audit_log().await;
+    let ids: Vec<_> = audit_log.iter().map(|(event_id, _)| event_id).collect();
+    // With the first 16 digits of the SHA-256 of payload, message id and attributes, separated by
+    // null characters.
+    assert_eq!(
+        ids,
+        [
+            "message/136969346945",
+            "message/136969346945-8f3776aa5d9daf1d"
+        ]
+    );
+    let ids_of_dead_letters: Vec<_> = dead_letters
+        .iter()
+        .map(|dead_letter| &dead_letter.attributes["dead_letter_event_id"])
+        .collect();
+    assert_eq!(ids_of_dead_letters, ids);
 }
 
 #[tokio::test]
