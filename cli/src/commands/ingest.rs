@@ -157,7 +157,10 @@ impl fmt::Display for Backfill {
 
 /// Runs the command.
 pub(crate) async fn command(arguments: IngestArguments) -> anyhow::Result<()> {
-    let ports = arguments.target.open(Arc::new(SystemClock)).await?;
+    let ports = arguments
+        .target
+        .open_existing(Arc::new(SystemClock))
+        .await?;
     let IngestArguments {
         target,
         from,

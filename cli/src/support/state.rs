@@ -54,12 +54,23 @@ impl State {
             }
             Ok(_) => {}
         }
-        // The folders of the ports, as `Ports::in_folder` creates them.
-        let ports = ["objects", "warehouse", "registry", "bus"];
-        if !ports.iter().any(|name| state.folder.join(name).is_dir()) {
+        if state.is_new() {
             bail!("there is no state in {folder}; {advice}")
         }
         Ok(state)
+    }
+
+    /// Returns `true` if the folder has no state: opening the ports creates one.
+    pub fn is_new(&self) -> bool {
+        // The folders of the ports, as `Ports::in_folder` creates them.
+        let ports = ["objects", "warehouse", "registry", "bus"];
+        !ports.iter().any(|name| self.folder.join(name).is_dir())
+    }
+
+    /// Returns the line that a command prints after it has created this state. A mistyped folder is
+    /// noticed by it.
+    pub(crate) fn creation_notice(&self) -> String {
+        format!("created the state folder {}", self.folder.display())
     }
 
     /// Returns the absolute path of the folder.
@@ -178,7 +189,10 @@ mod tests {
             "{error}"
         );
 
-        State::at(&missing).unwrap().open_bus_store().unwrap();
+        let state = State::at(&missing).unwrap();
+        assert!(state.is_new());
+        state.open_bus_store().unwrap();
+        assert!(!state.is_new());
         assert_eq!(State::existing(&missing).unwrap().folder(), missing);
     }
 }

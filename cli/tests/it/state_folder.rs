@@ -1,10 +1,15 @@
 //! State folders that do not exist, and states with a spoilt object.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
-use crate::process::{error_of, names, run};
+use crate::process::{KillOnDrop, bike_traffic, error_of, names, run};
 
 /// Some editors on Windows write such files.
 #[test]
@@ -28,6 +33,8 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         &["drift-check", "--week", "2021-W30"],
         &["drift-check", "--week", "2021-W30", "--request"],
         &["fine-tune", "--week", "2021-W30"],
+        &["ingest", "--from", "2021-07-19", "--to", "2021-07-19"],
+        &["ingest", "--from", "2021-07-19", "--dry-run"],
         &["data", "verify"],
         &["data", "history"],
         &["replay", "--from", "2021-07-26T00:00:00Z", "--dry-run"],
@@ -50,6 +57,24 @@ fn missing_state_folder_is_an_error_and_is_not_created() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
     assert_eq!(names(folder.path()), BTreeSet::new());
+}
+
+#[test]
+fn stack_says_that_it_has_created_a_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["stack", "--state", "new", "--port", "0"];
+    for is_new in [true, false] {
+        let mut command = bike_traffic(folder.path(), &arguments);
+        let mut stack = KillOnDrop(command.stdout(Stdio::piped()).spawn().unwrap());
+        let output = BufReader::new(stack.0.stdout.take().unwrap());
+        let lines = output.lines().map(Result::unwrap);
+        let lines: Vec<_> = lines
+            .take_while(|line| !line.starts_with("running"))
+            .collect();
+        let is_notice =
+            |line: &String| line.starts_with("created the state folder") && line.ends_with("/new");
+        assert_eq!(lines.iter().any(is_notice), is_new, "{lines:?}");
+    }
 }
 
 /// Otherwise `status` would show the empty state instead of that of the last run.

@@ -214,6 +214,7 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     }
     let chosen = arguments.state.choose()?;
     let state = State::at(&chosen.folder)?;
+    let is_new = state.is_new();
     let clock: Arc<dyn Clock> = match arguments.now {
         Some(start) => Arc::new(ShiftedClock::starting_at(start)),
         None => Arc::new(SystemClock),
@@ -223,6 +224,9 @@ pub(crate) async fn command(arguments: StackArguments) -> anyhow::Result<()> {
     let stack = LocalStack::start(&state, clock, settings).await?;
     let pages = PageServer::start(stack.ports.clone(), arguments.port).await?;
     println!("{chosen}");
+    if is_new {
+        println!("{}", state.creation_notice());
+    }
     println!("{:<12} {}", "pages", pages.url());
     if let Some(start) = arguments.now {
         println!("{:<12} {start}", "clock from");

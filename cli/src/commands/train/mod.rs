@@ -68,7 +68,11 @@ pub(crate) async fn command(arguments: TrainArguments) -> anyhow::Result<()> {
     // Otherwise an empty state would remain, which `status` prefers to that of the last run.
     data_file::refuse_unreadable(&plan.train_path, "--train-path")?;
     data_file::refuse_unreadable(&plan.test_path, "--test-path")?;
+    let is_new = !target.cloud && state.is_new();
     let ports = target.open(Arc::new(SystemClock)).await?;
+    if is_new {
+        stdout::print_line(&state.creation_notice(), as_json);
+    }
     let report = train(&ports, &state, &plan).await?;
     match stdout::print(&report, as_json) {
         // An exit code of 1 would suggest that nothing was promoted.
