@@ -153,7 +153,7 @@ impl fmt::Display for Status {
         }
         // Not a table: a path in a reason must stay whole.
         writeln!(formatter)?;
-        for Unreadable { part, reason } in &self.unreadable {
+        for Unreadable { part, reason, .. } in &self.unreadable {
             writeln!(formatter, "unreadable {part}: {reason}")?;
         }
         Ok(())
