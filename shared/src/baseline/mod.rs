@@ -35,6 +35,8 @@ pub const TEST_BASELINE: &str = "data/test_baseline.csv";
 pub(crate) const FOLDER: &str = "data/baselines/";
 /// The path of the object that names the data sets in use.
 pub const PUBLISHED: &str = "data/baseline.json";
+/// The memory to reserve for a row of a data set. Rows of Paris have 95 bytes.
+const BYTES_PER_ROW: usize = 100;
 
 /// The two data sets in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +73,7 @@ impl DataSetDraft {
         let Some((first_hour, last_hour)) = counts.period() else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(counts.len() * BYTES_PER_ROW);
         counts::write_french(&counts, &mut bytes)?;
         let data = DataSet::new(role, last_hour.day(), Checksum::of(&bytes));
         let name = &data.name;
