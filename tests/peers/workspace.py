@@ -20,6 +20,8 @@ VARIABLES = ["TRAIN_DATA_PATH", "TEST_DATA_PATH", "LIVE_DATA_PATH"]
 COUNTERS = 56
 # The release binaries that the pairs use.
 PROGRAMS = ["bike-traffic", "evaluate", "predict"]
+# The prefixes of variables that tell OpenMP's threads how to wait.
+OPENMP = ("OMP_", "GOMP_")
 # The days of counts that a published forecast is computed from.
 COUNT_DAYS = 58
 
@@ -30,8 +32,8 @@ class Workspace:
     def __init__(self, folder, binaries, counters):
         self.folder, self.binaries, self.counters = folder, binaries, counters
         self.is_real = all(os.environ.get(name) for name in VARIABLES)
-        # Both sides run with the same setting: idle threads sleep, as in the images of the functions.
-        self.environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+        # bike-traffic lets its threads sleep by itself. Python gets the variable for it.
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(OPENMP)}
         self.environment.pop("RUST_LOG", None)
 
     def require_programs(self):
@@ -114,6 +116,11 @@ class Workspace:
 
     def python(self, script, *arguments):
         """Runs a script of the other side."""
+        passive = {"OMP_WAIT_POLICY": "passive"}
+        return run([sys.executable, THEIRS / script, *arguments], self.environment | passive)
+
+    def spinning_python(self, script, *arguments):
+        """Runs a script of the other side whose waiting threads keep their cores busy, as is the default of OpenMP."""
         return run([sys.executable, THEIRS / script, *arguments], self.environment)
 
     def function_variables(self, state):
