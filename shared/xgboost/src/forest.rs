@@ -101,39 +101,58 @@ impl Forest {
 
     /// Adds the leaves of all trees to the sums of rows, in the order of the trees.
     fn add_leaves(&self, rows: &[f32], sums: &mut [f32]) {
-        let width = self.columns * 2 + 1;
-        let mut keys = vec![MISSING_RIGHT; BLOCK * width];
+        // The number of integers of a row, and a power of two that is no smaller.
+        match self.columns * 2 + 1 {
+            ..=64 => self.add_leaves_by_keys::<64>(rows, sums),
+            ..=512 => self.add_leaves_by_keys::<512>(rows, sums),
+            _ => self.add_leaves_by_keys::<{ 1 << u16::BITS }>(rows, sums),
+        }
+    }
+
+    /// Adds the leaves with `WIDTH` integers per row. As a constant, it is part of the addresses of
+    /// the integers and needs no registers.
+    fn add_leaves_by_keys<const WIDTH: usize>(&self, rows: &[f32], sums: &mut [f32]) {
+        let mut keys = vec![[MISSING_RIGHT; WIDTH]; BLOCK];
+        let mut of_lanes = [[0.0; LANES]; BLOCK / LANES];
         let blocks = rows.chunks(BLOCK * self.columns);
         for (rows, sums) in blocks.zip(sums.chunks_mut(BLOCK)) {
             let rows = rows.chunks_exact(self.columns);
-            for (row, keys) in rows.zip(keys.chunks_exact_mut(width)) {
-                write_keys(row, keys);
-            }
+            rows.zip(&mut keys)
+                .for_each(|(row, keys)| write_keys(row, keys));
+            of_lanes.as_flattened_mut()[..sums.len()].copy_from_slice(sums);
+            // The last lanes may be those of rows of the block before. Their sums are not used.
+            let of_lanes = &mut of_lanes[..sums.len().div_ceil(LANES)];
             for tree in &self.trees {
                 let nodes = &self.nodes[tree.nodes.clone()];
-                let lanes = keys.chunks_exact(LANES * width);
-                for (keys, sums) in lanes.zip(sums.chunks_mut(LANES)) {
-                    let leaves = leaves(nodes, tree.depth, keys, width);
-                    sums.iter_mut()
-                        .zip(leaves)
-                        .for_each(|(sum, leaf)| *sum += leaf);
+                let (keys, _) = keys.as_chunks();
+                for (keys, sums) in keys.iter().zip(&mut *of_lanes) {
+                    walk(nodes, tree.depth, keys, sums);
                 }
             }
+            sums.copy_from_slice(&of_lanes.as_flattened()[..sums.len()]);
         }
     }
 }
 
-/// Returns the values of the leaves that the rows of `keys` reach. Each row is `width` wide.
-fn leaves(nodes: &[Node], depth: u32, keys: &[u32], width: usize) -> [f32; LANES] {
+/// Walks through a tree with the integers of [`LANES`] rows, and adds the leaves to their sums.
+fn walk<const WIDTH: usize>(
+    nodes: &[Node],
+    depth: u32,
+    keys: &[[u32; WIDTH]; LANES],
+    sums: &mut [f32; LANES],
+) {
     let mut positions = [0_usize; LANES];
     for _ in 0..depth {
-        for (lane, position) in positions.iter_mut().enumerate() {
+        for (position, keys) in positions.iter_mut().zip(keys) {
             let node = nodes[*position];
-            let key = keys[lane * width + usize::from(node.column)];
+            // The remainder is the column itself, and proves that it is in range.
+            let key = keys[usize::from(node.column) % WIDTH];
             *position = usize::from(node.left) + usize::from(key >= node.key);
         }
     }
-    positions.map(|position| f32::from_bits(nodes[position].key))
+    for (sum, position) in sums.iter_mut().zip(positions) {
+        *sum += f32::from_bits(nodes[position].key);
+    }
 }
 
 /// A key that is smaller than that of every number.

@@ -130,6 +130,26 @@ proptest! {
     }
 }
 
+/// A row has an integer more than twice its columns, in room for 64, 512 or more.
+#[test]
+fn model_of_any_number_of_columns_predicts_the_bits_of_xgboost() {
+    for columns in [31, 32, 255, 256, 600] {
+        let value = |position: usize| match position * 7919 % 1009 {
+            rest if rest % 10 == 0 => f32::NAN,
+            rest => rest as f32,
+        };
+        let rows: Vec<f32> = (0..ROWS * columns).map(value).collect();
+        // The labels are those of the last column, so that the trees read it.
+        let last = rows.chunks_exact(columns).map(|row| row[columns - 1]);
+        let labels: Vec<f32> = last.map(|value| value.max(0.0)).collect();
+        let mut matrix = DMatrix::dense(&rows, columns).unwrap();
+        matrix.set_labels(&labels).unwrap();
+        let params = [("objective", "reg:squarederror"), ("max_depth", "4")];
+        let trained = train(&params, &matrix, 5, &[], None, &mut go_on).unwrap();
+        assert_equal_bits(&trained.booster, &rows, columns);
+    }
+}
+
 #[test]
 fn truncated_model_has_no_other_trees() {
     let booster = Booster::load(&model_bytes("squared_error")).unwrap();
