@@ -131,9 +131,10 @@ impl Adjustments {
     /// Returns the adjustment of an hour. Hours of other days are not corrected and have no
     /// intervals.
     pub(crate) fn of_hour(&self, hour: Hour) -> HourAdjustment<'_> {
+        let local = hour.local();
         HourAdjustment {
-            day: self.days.get(&hour.day()),
-            kind: HourKind::of(hour),
+            day: self.days.get(&Day::from_date(local.date)),
+            kind: HourKind::of(local),
         }
     }
 

@@ -22,7 +22,7 @@
 
 use crate::{
     calendar::is_public_holiday,
-    time::{Day, Hour},
+    time::{Day, Hour, LocalHour},
 };
 
 /// The number of days of forecasts and counts that a correction is computed from. Earlier days
@@ -91,8 +91,7 @@ pub struct HourKind {
 
 impl HourKind {
     /// Returns the kind of an hour.
-    pub fn of(hour: Hour) -> Self {
-        let local = hour.local();
+    pub fn of(local: LocalHour) -> Self {
         Self {
             day: DayKind::of(Day::from_date(local.date)),
             band: band_of_local(local.hour),
@@ -190,7 +189,7 @@ impl Correction {
     /// # Panics
     /// Panics if the counter is not below the number of counters.
     pub fn factor(&self, counter: usize, hour: Hour) -> f64 {
-        self.factor_of_kind(counter, HourKind::of(hour))
+        self.factor_of_kind(counter, HourKind::of(hour.local()))
     }
 
     /// Returns the factor of a counter and a kind of hours, like [`Correction::factor`].

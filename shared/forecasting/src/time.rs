@@ -149,13 +149,8 @@ impl Day {
 
     /// Returns the first hour of the day.
     pub fn first_hour(self) -> Hour {
-        let start = PARIS
-            .to_ambiguous_zoned_datetime(self.0.at(0, 0, 0, 0))
-            .compatible();
         // The last day of the calendar begins after the last instant.
-        start.map_or(Hour::containing(Timestamp::MAX), |zoned| {
-            Hour::containing(zoned.timestamp())
-        })
+        Hour::containing(self.at(0))
     }
 
     /// Returns the hours of the day: 24, or 23 or 25 when the clocks change. The last two days of
@@ -169,10 +164,11 @@ impl Day {
     /// A repeated local hour yields its first occurrence. A skipped one yields the instant one hour
     /// later.
     pub fn at(self, hour: i8) -> Timestamp {
+        // A zoned datetime would count one more reference to the zone, which all threads share.
         let start = PARIS
-            .to_ambiguous_zoned_datetime(self.0.at(hour.clamp(0, 23), 0, 0, 0))
+            .to_ambiguous_timestamp(self.0.at(hour.clamp(0, 23), 0, 0, 0))
             .compatible();
-        start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+        start.unwrap_or(Timestamp::MAX)
     }
 
     /// Returns the hour that starts at `hour` o'clock local time on this day, or `None` if the

@@ -8,7 +8,7 @@ use jiff::{
 };
 
 use super::reject::RejectReason;
-use crate::time::{Hour, paris};
+use crate::time::{Day, Hour, paris};
 
 /// The years of plausible counts; the first counters date from the 2010s.
 ///
@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<ParsedHour, RejectReason> {
     };
     let timestamp = offset.to_timestamp(civil).map_err(|_| bad())?;
     // The year in Paris does not depend on the offset in which the hour is written.
-    if !PLAUSIBLE_YEARS.contains(&paris().to_datetime(timestamp).year()) {
+    if !PLAUSIBLE_YEARS.contains(&Day::of(timestamp).date().year()) {
         return Err(RejectReason::HourOutOfRange(text.to_owned()));
     }
     let hour =
