@@ -72,13 +72,14 @@ impl ServingState {
     }
 
     /// Returns the position of the counter of a record, or the reason why it cannot be forecast.
-    pub(crate) fn counter(&self, record: &Record) -> Result<u32, String> {
+    pub(crate) fn counter<S: AsRef<str>>(&self, record: &Record<S>) -> Result<u32, String> {
         let found = match (&record.nom_du_compteur, &record.identifiant_du_compteur) {
             (Some(name), _) => {
+                let name: &str = name.as_ref();
                 let other_spelling = || self.history.position(&CounterKey::of_name(name));
                 self.by_name.get(name).copied().or_else(other_spelling)
             }
-            (None, Some(id)) => self.by_id.get(id).copied(),
+            (None, Some(id)) => self.by_id.get::<str>(id.as_ref()).copied(),
             (None, None) => {
                 return Err(
                     "the record has no counter: set nom_du_compteur or identifiant_du_compteur"
@@ -104,28 +105,28 @@ impl ServingState {
         Ok(hour)
     }
 
-    /// Forecasts rows, each of which has a number that its forecast retains. The forecasts are
-    /// ordered by hour.
+    /// Forecasts rows, and passes each forecast with the number of its row to `publish`, ordered by
+    /// hour.
     pub(crate) fn forecast(
         &self,
         mut rows: Vec<(usize, FrameRow)>,
-    ) -> Result<Vec<(usize, Published)>, Error> {
+        mut publish: impl FnMut(usize, Published),
+    ) -> Result<(), Error> {
         // The rows of an hour share its features and its adjustment.
         rows.sort_unstable_by_key(|(number, row)| (row.hour, *number));
         let keys: Vec<_> = rows.iter().map(|(_, row)| *row).collect();
         let matrix = FeatureMatrix::new(&self.codes, &self.history, &keys);
         let forecasts = self.champion.model.predict_matrix(&matrix)?;
         let mut forecasts = forecasts.into_iter().zip(matrix.silent());
-        let mut published = Vec::with_capacity(rows.len());
         for rows in rows.chunk_by(|(_, row), (_, next)| row.hour == next.hour) {
             let [(_, first), ..] = rows else { continue };
             let adjustment = self.adjustments.of_hour(first.hour);
             for ((number, row), (forecast, silent)) in rows.iter().zip(&mut forecasts) {
                 let row = adjustment.publish(row.counter as usize, forecast.into(), *silent);
-                published.push((*number, row));
+                publish(*number, row);
             }
         }
-        Ok(published)
+        Ok(())
     }
 }
 

@@ -164,9 +164,19 @@ async fn delivered(
 }
 
 async fn post_records(ports: &Ports, body: &str) -> (StatusCode, Value) {
-    let request = Request::post("/v1/predict")
-        .header("content-type", "application/json")
-        .body(Body::from(body.to_owned()));
+    post_records_as(ports, Some("application/json"), body).await
+}
+
+async fn post_records_as(
+    ports: &Ports,
+    content_type: Option<&str>,
+    body: &str,
+) -> (StatusCode, Value) {
+    let mut request = Request::post("/v1/predict");
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    let request = request.body(Body::from(body.to_owned()));
     let response = Arc::new(Predict::new(ports))
         .routes()
         .oneshot(request.unwrap())

@@ -137,3 +137,88 @@ async fn invalid_requests_are_rejected() {
     .await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+/// Python's `json.dumps` writes such escapes.
+#[tokio::test]
+async fn texts_with_escapes_are_those_without() {
+    let ports = ports(true).await;
+    let plain = r#"{"records":[
+        {"nom_du_compteur":"Quai E-O","date_et_heure_de_comptage":"2021-07-20T08:00:00+02:00"},
+        {"identifiant_du_compteur":"7","date_et_heure_de_comptage":"2021-07-20T17:00:00+02:00"},
+        {"nom_du_compteur":"Quai E-O","date_et_heure_de_comptage":"ete"}
+    ]}"#;
+    let escaped = r#"{"records":[
+        {"nom_du_compteur":"Quai \u0045-O","date_et_heure_de_comptage":"2021-07-20\u005408:00:00+02:00"},
+        {"identifiant_du_compteur":"\u0037","date_et_heure_de_comptage":"2021-07-20T17:00:00+02:00"},
+        {"\u006eom_du_compteur":"Quai E-O","date_et_heure_de_comptage":"\u0065te"}
+    ]}"#;
+    let (status, reply) = post_records(&ports, escaped).await;
+    assert_eq!(status, StatusCode::OK, "{reply}");
+    assert!(reply["predictions"][0]["prediction"].is_number(), "{reply}");
+    assert_eq!(post_records(&ports, plain).await, (status, reply));
+}
+
+#[tokio::test]
+async fn content_types_of_json_are_accepted_and_others_rejected() {
+    let ports = ports(true).await;
+    let body = r#"{"records":[{"identifiant_du_compteur":"7","date_et_heure_de_comptage":"2021-07-20T17:00:00+02:00"}]}"#;
+    let expected = post_records(&ports, body).await;
+    assert_eq!(expected.0, StatusCode::OK, "{}", expected.1);
+    for accepted in [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/cloudevents+json",
+    ] {
+        let found = post_records_as(&ports, Some(accepted), body).await;
+        assert_eq!(found, expected, "{accepted}");
+    }
+    let error = "Expected request with `Content-Type: application/json`";
+    for rejected in [None, Some("text/plain"), Some("application/jsonl")] {
+        let found = post_records_as(&ports, rejected, body).await;
+        let expected = (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            json!({ "error": error }),
+        );
+        assert_eq!(found, expected, "{rejected:?}");
+    }
+}
+
+/// axum alone reads a body whose content type has a charset.
+#[tokio::test]
+async fn rejections_do_not_depend_on_the_charset() {
+    let ports = ports(true).await;
+    let record = r#"{"date_et_heure_de_comptage":"soon"}"#;
+    let list = |records: &str| format!(r#"{{"records":[{records}]}}"#);
+    for (body, status, expected) in [
+        (String::new(), 400, "EOF while parsing"),
+        (list(record).replace("]}", "]"), 400, "EOF while parsing"),
+        (list(record) + "{}", 400, "trailing characters"),
+        (list(record).replace("soon", r"\ud800"), 400, "hex escape"),
+        (list(""), 422, "cannot forecast 0 records; send from 1"),
+        ("{}".to_owned(), 422, "missing field `records`"),
+        (list("{}"), 422, "records[0]: missing field"),
+        (
+            list(&format!("{record},{}", record.replace(r#""soon""#, "7"))),
+            422,
+            "records[1].date_et_heure_de_comptage: invalid type: integer `7`, expected a string",
+        ),
+        (
+            list(&[record; 1001].join(",")),
+            422,
+            "cannot forecast more than 1000 records; send from 1",
+        ),
+        // The limit of a router without layers.
+        (
+            list(record) + &" ".repeat(2 * 1024 * 1024),
+            413,
+            "length limit exceeded",
+        ),
+    ] {
+        let found = post_records(&ports, &body).await;
+        let error = found.1["error"].as_str().unwrap();
+        assert_eq!(found.0.as_u16(), status, "{error}");
+        assert!(error.contains(expected), "{error}");
+        let charset = Some("application/json; charset=utf-8");
+        assert_eq!(found, post_records_as(&ports, charset, &body).await);
+    }
+}
