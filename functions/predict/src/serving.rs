@@ -1,6 +1,6 @@
 //! The champion, the counts and the corrections that requests are forecast from.
 
-use std::{collections::HashMap, panic::resume_unwind, sync::Arc};
+use std::{panic::resume_unwind, sync::Arc};
 
 use forecasting::{
     counts::{CounterKey, Counts, parse_hour},
@@ -8,6 +8,7 @@ use forecasting::{
     time::{Day, Hour},
 };
 use runtime::Error;
+use rustc_hash::FxHashMap;
 use shared::{Timestamp, registry::Version};
 
 use crate::{
@@ -24,8 +25,8 @@ pub(crate) struct ServingState {
     codes: CategoryCodes,
     /// The positions of the counters by their names. Other spellings are folded, which takes as
     /// long as a forecast.
-    by_name: HashMap<String, usize>,
-    by_id: HashMap<String, usize>,
+    by_name: FxHashMap<String, usize>,
+    by_id: FxHashMap<String, usize>,
     /// For each counter, `true` if it has a count in the last [`HISTORY_DAYS`] days.
     is_counted: Vec<bool>,
     adjustments: Adjustments,
@@ -45,7 +46,7 @@ impl ServingState {
             (0..24 * HISTORY_DAYS)
                 .any(|hours| !history.count(counter, last_hour.plus(-hours)).is_nan())
         };
-        let (mut by_name, mut by_id) = (HashMap::new(), HashMap::new());
+        let (mut by_name, mut by_id) = (FxHashMap::default(), FxHashMap::default());
         for (position, counter) in history.counters().iter().enumerate() {
             by_name.insert(counter.name.clone(), position);
             if let Some(id) = &counter.id {
