@@ -103,8 +103,8 @@ impl Forest {
     fn add_leaves(&self, rows: &[f32], sums: &mut [f32]) {
         // The number of integers of a row, and a power of two that is no smaller.
         match self.columns * 2 + 1 {
-            ..=64 => self.add_leaves_by_keys::<64>(rows, sums),
-            ..=512 => self.add_leaves_by_keys::<512>(rows, sums),
+            0..=64 => self.add_leaves_by_keys::<64>(rows, sums),
+            65..=512 => self.add_leaves_by_keys::<512>(rows, sums),
             _ => self.add_leaves_by_keys::<{ 1 << u16::BITS }>(rows, sums),
         }
     }
