@@ -38,7 +38,7 @@ fn rows_per_counter(frame: &Frame) -> Vec<(String, u64)> {
 
 /// Returns each distinct finite value with its number of rows, in ascending order.
 ///
-/// Numbers of 32 bits are sorted in less time than the pairs of [`Counts`].
+/// Numbers of 32 bits are sorted in less time than the pairs of `Counts`.
 fn rows_per_value(mut values: Vec<f32>) -> Vec<(f64, u64)> {
     values.retain(|value| value.is_finite());
     values.sort_unstable_by(f32::total_cmp);
