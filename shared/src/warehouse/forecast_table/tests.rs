@@ -113,6 +113,7 @@ fn other_forms_and_invalid_rows_are_left_to_the_reader_of_csv() {
     for (part, other) in [
         ("\n", "\r\n"),
         ("\n", "\n\n"),
+        ("Pont côté Seine", "Pont côté\rSeine"),
         ("E-O\"", "E-O"),
         ("Quai d'Orsay", "\"\"Quai\"\" d'Orsay"),
         ("Quai d'Orsay", "Quai\nd'Orsay"),
