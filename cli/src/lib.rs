@@ -17,7 +17,7 @@ pub use support::{exit::Failure, state::State};
 /// Runs the command in the arguments of the process, and returns its exit code.
 ///
 /// Must be called before any thread is started, because `.env` changes the environment. A command
-/// that trains restarts the program once, see [`model::restart_with_passive_threads`].
+/// that trains restarts the program once, see [`model::restart_for_training`].
 pub fn main() -> ExitCode {
     exit::report(run_process())
 }
@@ -27,14 +27,14 @@ fn run_process() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     // Ends this process if it succeeds. The restarted one reads the file again.
     let restarted = if arguments.command.trains() {
-        model::restart_with_passive_threads(set_by_file.iter().map(String::as_str))
+        model::restart_for_training(set_by_file.iter().map(String::as_str))
     } else {
         Ok(())
     };
     table::use_terminal_width();
     runtime::init_plain_logs(arguments.log_filter());
     if let Err(error) = restarted {
-        tracing::warn!(%error, "cannot restart with OMP_WAIT_POLICY=passive; training may be slow");
+        tracing::warn!(%error, "cannot restart with the environment of a training; it may be slow");
     }
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");

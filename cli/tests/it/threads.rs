@@ -1,6 +1,13 @@
-//! The threads of a training: they sleep soon while they wait.
+//! The restart of a command that trains: its threads sleep soon while they wait, and its memory has
+//! huge pages.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use crate::process::{bike_traffic, error_of};
 
@@ -56,4 +63,46 @@ fn restarted_command_has_its_arguments_and_reads_the_file_again() {
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("no such file.csv"), "{errors}");
     assert!(errors.contains("TEST_DATA_PATH"), "{errors}");
+}
+
+/// The command waits for its training data in a named pipe, and meanwhile shows its environment.
+#[test]
+fn restarted_command_has_huge_pages_and_settings_of_the_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.csv");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // An open pipe without content makes its readers wait.
+    let writer = fs::File::options().read(true).write(true).open(&pipe);
+    let arguments = [
+        "train",
+        "--train-path",
+        "pipe.csv",
+        "--test-path",
+        "pipe.csv",
+    ];
+    let mut child = bike_traffic(folder.path(), &arguments)
+        .env("GLIBC_TUNABLES", "glibc.malloc.arena_max=8")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let environment = loop {
+        assert_eq!(child.try_wait().unwrap(), None, "the command has ended");
+        let environment = fs::read(format!("/proc/{}/environ", child.id())).unwrap();
+        let environment = String::from_utf8(environment).unwrap();
+        if environment.contains("OMP_WAIT_POLICY=passive") {
+            break environment;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(writer);
+    let tunables = environment
+        .split('\0')
+        .find_map(|variable| variable.strip_prefix("GLIBC_TUNABLES="));
+    assert_eq!(
+        tunables,
+        Some("glibc.malloc.arena_max=8:glibc.malloc.hugetlb=1")
+    );
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Ends this process if it succeeds. There is no log yet, and training works without it.
-    drop(model::restart_with_passive_threads([]));
+    drop(model::restart_for_training([]));
     serve()
 }
 

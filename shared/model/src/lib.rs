@@ -34,7 +34,7 @@ pub use strategy::{
     try_strategies,
 };
 pub use training::{CURVE_POINTS, MINIMUM_ROWS, Round, Tested, check_device, points_every, train};
-pub use xgboost::restart_with_passive_threads;
+pub use xgboost::restart_for_training;
 
 /// The number of the format of models: of their files, and of the way in which data and a recipe
 /// become trees.

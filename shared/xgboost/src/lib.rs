@@ -27,7 +27,7 @@ pub use forest::Forest;
 pub use library::{Version, build_info, supports_cuda, version};
 pub use matrix::{DMatrix, FeatureType, QuantileOptions};
 pub use score::Score;
-pub use threads::{available_threads, restart_with_passive_threads};
+pub use threads::{available_threads, restart_for_training};
 pub use training::{RoundProgress, Trained, Training, continue_training, train};
 #[doc(hidden)]
 pub use ubjson::check_model;
