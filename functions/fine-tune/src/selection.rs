@@ -74,7 +74,7 @@ pub fn choose(
     let early = Rows {
         champion: rows.champion,
         fresh: &before,
-        window: &|| Ok((rows.window)()?.filter(|row| row.hour < start)),
+        window: &|| Ok((rows.window)()?.retain(|row| row.hour < start)),
     };
     let strategies: Vec<Box<dyn Strategy>> = StrategyName::ALL
         .into_iter()

@@ -52,9 +52,15 @@ impl Training {
     /// Chooses a strategy, and trains the challenger by it on all rows, those of the selection days
     /// included.
     fn run(self) -> Result<Trained, ModelError> {
-        let features = OnceCell::new();
+        let later_tables = OnceCell::new();
+        // The features are built for each training and not kept, because they are most of the
+        // memory, and building them takes a hundredth of the time.
         let window = || match &self.sliding {
-            Ok(sliding) => Ok(features.get_or_init(|| sliding.frame()).clone()),
+            Ok(sliding) => {
+                let frame = sliding.frame();
+                later_tables.get_or_init(|| TrainingTables::of(&frame, sliding.later_days()));
+                Ok(frame)
+            }
             Err(reason) => Err(ModelError::NoBaseline {
                 reason: reason.clone(),
             }),
@@ -77,11 +83,11 @@ impl Training {
             .with_strategy(choice.strategy, choice.trials.as_ref())
             .scored_on(&self.fixed_test)?;
         let run_metrics = challenger.run_metrics(&self.fixed_test.frame, &tested.forecasts)?;
-        let tables = match (choice.strategy, &self.sliding, features.get()) {
-            (StrategyName::SlidingWindow, Ok(sliding), Some(frame)) => {
-                TrainingTables::of(frame, sliding.later_days())
+        let tables = match choice.strategy {
+            StrategyName::SlidingWindow => later_tables.into_inner().flatten(),
+            StrategyName::Append | StrategyName::LeafRefit => {
+                TrainingTables::of(&self.fresh, self.window.training_days())
             }
-            _ => TrainingTables::of(&self.fresh, self.window.training_days()),
         };
         let is_tried = choice.trials.is_some() || choice.strategy == StrategyName::SlidingWindow;
         let sliding = self.sliding.as_ref().ok().filter(|_| is_tried);

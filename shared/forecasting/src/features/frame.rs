@@ -215,13 +215,23 @@ impl Frame {
         self.select(|position| self.outages[position] != Outage::Zeros)
     }
 
-    /// Removes the rows in outages, which a model cannot learn from. The rows are not copied: those
-    /// of a training take most of its memory.
+    /// Removes the rows in outages, which a model cannot learn from, like [`Frame::retain`].
     #[must_use]
-    pub fn without_outages(mut self) -> Self {
+    pub fn without_outages(self) -> Self {
+        self.keep(|frame, position| frame.outages[position] == Outage::None)
+    }
+
+    /// Removes the rows that do not satisfy `predicate`. The others are not copied into a new
+    /// frame: those of a training take most of its memory.
+    #[must_use]
+    pub fn retain(self, predicate: impl Fn(&FrameRow) -> bool) -> Self {
+        self.keep(|frame, position| predicate(&frame.rows[position]))
+    }
+
+    fn keep(mut self, is_kept: impl Fn(&Self, usize) -> bool) -> Self {
         let mut length = 0;
         for position in 0..self.len() {
-            if self.outages[position] != Outage::None {
+            if !is_kept(&self, position) {
                 continue;
             }
             self.rows[length] = self.rows[position];

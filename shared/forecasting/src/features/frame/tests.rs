@@ -136,6 +136,8 @@ fn living_retains_constant_counts_and_training_rows_do_not() {
     assert_eq!(expected.len(), 18);
     // Each row has unknown features, and NaN is not equal to itself.
     let text = |frame: &Frame| format!("{frame:?}");
+    let retained = frame.clone().retain(|row| row.hour >= first);
+    assert_eq!(text(&retained), text(&expected));
     let learned = frame.without_outages();
     assert_eq!(text(&learned), text(&expected));
     assert_eq!(learned.into_targets()[0], 16.0);
