@@ -97,9 +97,12 @@ fn restarted_command_has_huge_pages() {
     child.kill().unwrap();
     child.wait().unwrap();
     drop(writer);
-    let mut variables = environment.split('\0');
-    assert!(
-        variables.any(|variable| variable == "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"),
-        "{environment}"
-    );
+    // glibc writes NUL over each colon when it reads them.
+    let variables: Vec<_> = environment.split(['\0', ':']).collect();
+    for setting in [
+        "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+        "glibc.malloc.arena_max=1",
+    ] {
+        assert!(variables.contains(&setting), "{environment}");
+    }
 }

@@ -24,7 +24,10 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 /// Makes glibc ask the kernel for transparent huge pages. A round of training reads the rows of its
 /// nodes in an order of its own, and with pages of 4 KiB it spends a tenth of its time on finding
 /// them.
-const HUGE_PAGES: &str = "glibc.malloc.hugetlb";
+const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
+/// Gives all threads the same memory. Each would otherwise have its own, and return it to the kernel
+/// between two rounds.
+const ONE_ARENA: &str = "glibc.malloc.arena_max=1";
 
 /// Returns the number of threads that this process may use at once: the quota of its control group
 /// (cgroup), or the number of its cores.
@@ -43,7 +46,8 @@ pub fn available_threads() -> NonZero<usize> {
 /// |---|---|---|
 /// | `OMP_WAIT_POLICY` | `passive` | a waiting thread sleeps |
 /// | `GOMP_SPINCOUNT` | `3000`, if it is not set | but only after about a tenth of a millisecond |
-/// | `GLIBC_TUNABLES` | `glibc.malloc.hugetlb=1` and what it had before | memory has huge pages |
+/// | `GLIBC_TUNABLES` | `glibc.malloc.hugetlb=1`, unless it is set | memory has huge pages |
+/// | | `glibc.malloc.arena_max=1`, unless it is set | threads share their memory |
 ///
 /// By default, a thread of OpenMP that waits for work keeps its core busy for milliseconds. Where
 /// other work needs the core, training takes many times as long. OpenMP and glibc read the
@@ -80,22 +84,24 @@ pub fn restart_for_training<'a>(loaded: impl IntoIterator<Item = &'a str>) -> io
     if policy.is_none() && env::var_os(SPIN_COUNT).is_none() {
         program.env(SPIN_COUNT, SPINS);
     }
-    program.env(TUNABLES, with_huge_pages(env::var_os(TUNABLES)));
+    program.env(TUNABLES, tunables(env::var_os(TUNABLES)));
     Err(program.exec())
 }
 
-/// Adds huge pages to the settings of glibc, unless they say something about them.
-fn with_huge_pages(settings: Option<OsString>) -> OsString {
-    let added = format!("{HUGE_PAGES}=1");
-    match settings {
-        None => added.into(),
-        Some(settings) if settings.to_string_lossy().contains(HUGE_PAGES) => settings,
-        Some(mut settings) => {
-            settings.push(":");
-            settings.push(added);
-            settings
+/// Adds the settings of a training to those of glibc, unless these have a setting of the same name.
+fn tunables(given: Option<OsString>) -> OsString {
+    let mut all = given.unwrap_or_default();
+    for setting in [HUGE_PAGES, ONE_ARENA] {
+        let name = setting.split('=').next().unwrap_or(setting);
+        if all.to_string_lossy().contains(name) {
+            continue;
         }
+        if !all.is_empty() {
+            all.push(":");
+        }
+        all.push(setting);
     }
+    all
 }
 
 #[cfg(test)]
@@ -104,14 +110,19 @@ mod tests {
 
     #[test]
     fn settings_of_the_user_are_kept() {
-        let with = |settings: Option<&str>| with_huge_pages(settings.map(OsString::from));
-        assert_eq!(with(None), "glibc.malloc.hugetlb=1");
-        let arenas = "glibc.malloc.arena_max=2";
+        let with = |given: Option<&str>| tunables(given.map(OsString::from));
+        let both = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
+        assert_eq!(with(None), both);
+        assert_eq!(with(Some("")), both);
         assert_eq!(
-            with(Some(arenas)),
-            "glibc.malloc.arena_max=2:glibc.malloc.hugetlb=1"
+            with(Some("glibc.malloc.check=3")),
+            "glibc.malloc.check=3:glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"
         );
-        let without = "glibc.malloc.hugetlb=0";
-        assert_eq!(with(Some(without)), without);
+        assert_eq!(
+            with(Some("glibc.malloc.arena_max=4")),
+            "glibc.malloc.arena_max=4:glibc.malloc.hugetlb=1"
+        );
+        let own = "glibc.malloc.arena_max=4:glibc.malloc.hugetlb=0";
+        assert_eq!(with(Some(own)), own);
     }
 }
