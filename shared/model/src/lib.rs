@@ -17,6 +17,7 @@ use forecasting::{
     features::{COLUMNS, FeatureMatrix, FeatureSpec, Frame, PIPELINE_VERSION},
     metrics::{self, Scores},
 };
+use futures_util::future::try_join_all;
 use mlflow::Example;
 use shared::{
     address::ObjectPath,
@@ -127,20 +128,23 @@ impl Model {
         &self.card.features
     }
 
-    /// Writes the model's files into a folder of the store: the booster, the files for MLflow, and
-    /// last the card with the booster's checksum. Existing files are never overwritten, because a
-    /// registered version does not change. Saving the same model again is allowed.
+    /// Writes the model's files into a folder of the store: the booster and the files for MLflow at
+    /// once, and last the card with the booster's checksum. Existing files are never overwritten,
+    /// because a registered version does not change. Saving the same model again is allowed.
     ///
     /// # Errors
     /// Returns [`ModelError::Exists`] if a file exists with other contents. Returns an error if
     /// XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
-        create(store, &folder.join(BOOSTER_FILE), bytes).await?;
         let importance = self.importance()?;
-        for (name, text) in mlflow::files(&self.card, &self.example, &importance) {
-            create(store, &folder.join(name), text.into_bytes()).await?;
-        }
+        let files = mlflow::files(&self.card, &self.example, &importance)
+            .map(|(name, text)| (name, text.into_bytes()))
+            .into_iter()
+            .chain([(BOOSTER_FILE.to_owned(), bytes)]);
+        let writes =
+            files.map(|(name, bytes)| async { create(store, &folder.join(name), bytes).await });
+        try_join_all(writes).await?;
         let path = folder.join(CARD_FILE);
         let mut card = serde_json::to_vec_pretty(&self.card)
             .map_err(|source| malformed(store, &path, source))?;
