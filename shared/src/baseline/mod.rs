@@ -204,9 +204,9 @@ pub async fn publish(
 
 /// Reads and verifies the training data and the test set.
 async fn read_both(store: &dyn Store, baseline: &Baseline) -> Result<[Bytes; 2], StoreError> {
-    let train = read(store, &manifest(store, &baseline.train).await?).await?;
-    let test = read(store, &manifest(store, &baseline.test).await?).await?;
-    Ok([train, test])
+    let contents = async |name| read(store, &manifest(store, name).await?).await;
+    let both = tokio::try_join!(contents(&baseline.train), contents(&baseline.test))?;
+    Ok(both.into())
 }
 
 /// Copies the published data sets, or those that a concurrent call has published since.
@@ -239,8 +239,11 @@ async fn copy_in_use(
 }
 
 async fn copy_both(store: &dyn Store, [train, test]: [Bytes; 2]) -> Result<(), StoreError> {
-    copy(store, TRAIN_BASELINE, train).await?;
-    copy(store, TEST_BASELINE, test).await
+    let (train, test) = tokio::join!(
+        copy(store, TRAIN_BASELINE, train),
+        copy(store, TEST_BASELINE, test),
+    );
+    train.and(test)
 }
 
 /// Writes a copy unless its contents are equal. An object that is no data set was uploaded by a
