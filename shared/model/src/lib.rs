@@ -128,7 +128,7 @@ impl Model {
         &self.card.features
     }
 
-    /// Writes the model's files into a folder of the store: the booster and the files for MLflow at
+    /// Writes the model's files into a folder of the store: the booster, the files for MLflow at
     /// once, and last the card with the booster's checksum. Existing files are never overwritten,
     /// because a registered version does not change. Saving the same model again is allowed.
     ///
@@ -137,13 +137,13 @@ impl Model {
     /// XGBoost or the store fails.
     pub async fn save(&self, store: &dyn Store, folder: &ObjectPath) -> Result<(), ModelError> {
         let bytes = self.booster.save_ubj().map_err(ModelError::Save)?;
+        // The folder of another model stays as it is: the booster differs.
+        create(store, &folder.join(BOOSTER_FILE), bytes).await?;
         let importance = self.importance()?;
-        let files = mlflow::files(&self.card, &self.example, &importance)
-            .map(|(name, text)| (name, text.into_bytes()))
-            .into_iter()
-            .chain([(BOOSTER_FILE.to_owned(), bytes)]);
-        let writes =
-            files.map(|(name, bytes)| async { create(store, &folder.join(name), bytes).await });
+        let files = mlflow::files(&self.card, &self.example, &importance);
+        let writes = files.map(|(name, text)| async move {
+            create(store, &folder.join(name), text.into_bytes()).await
+        });
         try_join_all(writes).await?;
         let path = folder.join(CARD_FILE);
         let mut card = serde_json::to_vec_pretty(&self.card)
