@@ -192,14 +192,44 @@ pub async fn publish(
     expected: Option<Generation>,
     baseline: &Baseline,
 ) -> Result<(), StoreError> {
-    // Verify both data sets before publishing them.
-    let contents = read_both(store, baseline).await?;
-    let present = published(store).await?;
-    if present.is_none_or(|(present, _)| present != *baseline) {
-        let condition = expected.map_or(Condition::Absent, Condition::Unchanged);
-        write_json(store, &ObjectPath::new(PUBLISHED), baseline, condition).await?;
+    let verified = Verified::read(store, baseline.clone()).await?;
+    verified.publish(store, expected).await
+}
+
+/// Two data sets whose contents are those of their manifests, which can be published.
+pub struct Verified {
+    baseline: Baseline,
+    contents: [Bytes; 2],
+}
+
+impl Verified {
+    /// Reads and verifies both data sets.
+    ///
+    /// # Errors
+    /// Returns an error if a data set is missing or invalid, or the store fails.
+    pub async fn read(store: &dyn Store, baseline: Baseline) -> Result<Self, StoreError> {
+        let contents = read_both(store, &baseline).await?;
+        Ok(Self { baseline, contents })
     }
-    copy_in_use(store, baseline.clone(), contents).await
+
+    /// Puts the data sets into use like [`publish`].
+    ///
+    /// # Errors
+    /// Returns [`StoreError::ConditionFailed`] if other data sets have been published since, or an
+    /// error if the store fails.
+    pub async fn publish(
+        self,
+        store: &dyn Store,
+        expected: Option<Generation>,
+    ) -> Result<(), StoreError> {
+        let Self { baseline, contents } = self;
+        let present = published(store).await?;
+        if present.is_none_or(|(present, _)| present != baseline) {
+            let condition = expected.map_or(Condition::Absent, Condition::Unchanged);
+            write_json(store, &ObjectPath::new(PUBLISHED), &baseline, condition).await?;
+        }
+        copy_in_use(store, baseline, contents).await
+    }
 }
 
 /// Reads and verifies the training data and the test set.

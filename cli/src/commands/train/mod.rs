@@ -16,7 +16,7 @@ use arguments::DataSource;
 use forecasting::metrics::Scores;
 use model::{Model, Tested, TrainRecipe};
 use shared::{
-    baseline,
+    baseline::{self, Verified},
     clock::SystemClock,
     fixed_test::FixedTest,
     ports::Ports,
@@ -25,7 +25,9 @@ use shared::{
         ChampionError, ChampionState, Promoted, Promotion, Run, RunNotes, RunSource, Version,
         promote,
     },
+    store::StoreError,
 };
+use tokio::task::JoinHandle;
 
 pub use arguments::TrainArguments;
 pub(crate) use data::{Origin, TrainingData};
@@ -137,9 +139,10 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     if is_first && !plan.allow.worse_than_naive {
         first::refuse_worse_than_naive(&scored.tested.forecasts, &scored.fixed_test)?;
     }
+    let publication = Publication::prepare(ports, &data).await?;
     let origin = (plan.data_source, "bike-traffic train");
     let trained = register(ports, &data, &plan.recipe, origin, scored).await?;
-    let report = publish_and_report(ports, &data, &trained);
+    let report = publish_and_report(ports, &data, &trained, publication);
     let report = progress::noting("summarizing the training", report).await?;
     let promotion = promote_if_better(ports, &trained);
     let promotion = progress::noting("comparing with the champion", promotion).await?;
@@ -161,22 +164,41 @@ pub async fn train(ports: &Ports, state: &State, plan: &TrainPlan) -> anyhow::Re
     recorded.map(|()| report)
 }
 
+/// The publication of the data as the baseline, if there is none.
+struct Publication {
+    /// `true` if the training data are or become those of the baseline.
+    is_in_use: bool,
+    /// Reads and verifies the data while the model is stored.
+    verifying: Option<JoinHandle<Result<Verified, StoreError>>>,
+}
+
+impl Publication {
+    async fn prepare(ports: &Ports, data: &TrainingData) -> anyhow::Result<Self> {
+        let published = baseline::published(&*ports.store).await?;
+        let verifying = published.is_none().then(|| {
+            let (store, baseline) = (Arc::clone(&ports.store), data.baseline());
+            tokio::spawn(async move { Verified::read(&*store, baseline).await })
+        });
+        Ok(Self {
+            is_in_use: published.is_none_or(|(baseline, _)| baseline.train == data.train_data.name),
+            verifying,
+        })
+    }
+}
+
 /// Publishes the data as the baseline if there is none, and meanwhile summarizes the training.
 /// Everything that can fail comes before the promotion.
 async fn publish_and_report(
     ports: &Ports,
     data: &TrainingData,
     trained: &Trained,
+    publication: Publication,
 ) -> anyhow::Result<TrainReport> {
-    let published = baseline::published(&*ports.store).await?;
-    let is_in_use = published
-        .as_ref()
-        .is_none_or(|(baseline, _)| baseline.train == data.train_data.name);
-    let publishing = published.is_none().then(|| {
-        let (store, baseline) = (Arc::clone(&ports.store), data.baseline());
-        tokio::spawn(async move { baseline::publish(&*store, None, &baseline).await })
+    let publishing = publication.verifying.map(|verifying| {
+        let store = Arc::clone(&ports.store);
+        tokio::spawn(async move { joined(verifying).await?.publish(&*store, None).await })
     });
-    let report = TrainReport::new(data, trained, is_in_use);
+    let report = TrainReport::new(data, trained, publication.is_in_use);
     if let Some(publishing) = publishing {
         joined(publishing).await?;
     }
