@@ -97,7 +97,7 @@ impl Handler for DriftCheck {
         let request = format!("drift-check --week {week} --request");
         check_is_over(week, context.now, "cannot judge", &request)?;
         let (attempt, command) = (format!("cannot judge {week} again"), request + " --again");
-        check_is_past(event.again, context.now, &attempt, &command)?;
+        check_is_past(("again", event.again), context.now, &attempt, &command)?;
         let champion = self.champion().await?;
         let counts = WeekCounts::read(&*self.warehouse, week).await?;
         counts.check_due(&self.policy, context.now)?;

@@ -2,7 +2,7 @@
 
 use forecasting::time::Week;
 use model::FineTuneRecipe;
-use runtime::{Context, Error, check_is_over};
+use runtime::{Context, Error, check_is_over, check_is_past};
 use serde_json::{Map, Value};
 use shared::{
     Timestamp,
@@ -65,8 +65,8 @@ impl Job {
     /// After drift, the champion of the drift check is fine-tuned, and on request the present one.
     ///
     /// # Errors
-    /// Returns a permanent error if a requested week is not over, if a field of a requested recipe
-    /// is invalid, or if there is no champion.
+    /// Returns a permanent error if a requested week is not over, if the time or the recipe of a
+    /// request is invalid, or if there is no champion.
     pub(crate) async fn new(
         input: FineTuneInput,
         recipe: &FineTuneRecipe,
@@ -81,6 +81,9 @@ impl Job {
                 let week = event.week(context.published_at);
                 let command = format!("fine-tune --week {week}");
                 check_is_over(week, context.now, "cannot fine-tune for", &command)?;
+                let requested_at = ("requested_at", event.requested_at);
+                let attempt = format!("cannot fine-tune for {week}");
+                check_is_past(requested_at, context.now, &attempt, &command)?;
                 let recipe = requested_recipe(recipe, &event)?;
                 let champion = registry::champion(registry).await?;
                 (week, champion, recipe, Some(event.reason))

@@ -96,7 +96,7 @@ impl Handler for Ingest {
             check_range(event.days(context.published_at), Day::of(self.clock.now()))?;
         let attempt = format!("cannot ingest {first} to {last} again");
         let command = format!("ingest --from {first} --to {last}");
-        check_is_past(event.again, context.now, &attempt, &command)?;
+        check_is_past(("again", event.again), context.now, &attempt, &command)?;
         let ingestion = Ingestion {
             open_data: &*self.open_data,
             store: &*self.store,

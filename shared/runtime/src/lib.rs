@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod again;
 mod deliver;
 mod envelope;
 mod error;
@@ -13,6 +12,7 @@ mod oidc;
 mod open;
 mod ready;
 mod redact;
+mod request_time;
 mod server;
 mod settings;
 mod status;
@@ -34,7 +34,6 @@ use shared::{
     notifier::Notification,
 };
 
-pub use again::check_is_past;
 #[doc(hidden)]
 pub use envelope::Unread;
 pub use envelope::{Envelope, EnvelopeError};
@@ -45,6 +44,7 @@ pub use logs::{init as init_logs, init_plain as init_plain_logs};
 pub use oidc::PushAuthentication;
 pub use open::{NoClients, open, open_store, require_clients};
 pub use ready::{check_store, check_warehouse};
+pub use request_time::check_is_past;
 pub use server::{router, run};
 pub use settings::ServiceSettings;
 pub use status::{MAXIMUM_BODY_BYTES, Reply};

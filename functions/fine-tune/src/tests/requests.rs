@@ -148,3 +148,21 @@ async fn request_for_a_week_that_is_not_over_is_a_permanent_error() {
     let handled = request(&ports, fields, day("2021-08-02").at(0)).await;
     assert!(handled.is_ok());
 }
+
+/// 8 o'clock in Paris is 6 o'clock in UTC.
+#[tokio::test]
+async fn request_of_the_future_is_a_permanent_error() {
+    let ports = ports("2021-07-12").await;
+    let now = day("2021-07-26").at(8);
+    let fields = r#""reason":"a new lane","requested_at":"2021-07-26T06:05:01Z""#;
+    let error = request(&ports, fields, now).await.unwrap_err();
+    assert_eq!(error.retryability(), Retryability::Permanent);
+    assert_eq!(
+        error.to_string(),
+        "cannot fine-tune for 2021-W29: the field `requested_at` of the request is \
+         2021-07-26T06:05:01Z, and it is 2021-07-26T06:00:00Z; run `bike-traffic fine-tune --week \
+         2021-W29`, which sets the field"
+    );
+    let fields = r#""reason":"a new lane","requested_at":"2021-07-26T06:05:00Z""#;
+    assert!(request(&ports, fields, now).await.is_ok());
+}
