@@ -4,14 +4,12 @@
 //! little in a model of the square roots, so a row weighs more, the higher its count is. A forecast
 //! is the squared prediction times the bias factor of the model card.
 
-use forecasting::features::Frame;
-
 /// The number added to a count before its weight is taken, so that quiet hours have one as well.
 const WEIGHT_PRIOR: f64 = 4.0;
 
-/// Returns the labels of a frame: the square root of each target.
-pub(crate) fn labels(frame: &Frame) -> Vec<f32> {
-    frame.targets().iter().map(|count| count.sqrt()).collect()
+/// Returns the labels of rows: the square root of each count.
+pub(crate) fn labels(counts: &[f32]) -> Vec<f32> {
+    counts.iter().map(|count| count.sqrt()).collect()
 }
 
 /// Returns the weights of rows in training: the fourth root of count + 4, divided by the mean of

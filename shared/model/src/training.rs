@@ -67,12 +67,13 @@ pub fn train(
         }
     };
     let params = recipe.params();
-    let matrix = weighted(&boosted, None)?;
+    // Neither the keys of the rows nor, after the matrix, the values are needed.
+    let (values, counts) = boosted.into_values_and_targets();
+    let matrix = weighted(&values, &counts, None)?;
+    drop(values);
     let held_out = held_out
-        .map(|late| weighted(&late, Some(&matrix)))
+        .map(|late| weighted(late.values(), late.targets(), Some(&matrix)))
         .transpose()?;
-    // The matrices have the features.
-    let counts = boosted.into_targets();
     // Early stopping follows the last one.
     let evaluated: Vec<_> = std::iter::once(("boosted", &matrix))
         .chain(held_out.iter().map(|late| ("holdout", late)))
@@ -204,28 +205,35 @@ impl Model {
 
 /// Returns the matrix of a frame whose rows weigh equally.
 pub(crate) fn unweighted(frame: &Frame) -> Result<DMatrix, ModelError> {
-    matrix(frame, QuantileOptions::default())
+    matrix(frame.values(), frame.targets(), QuantileOptions::default())
 }
 
-/// Returns the matrix of a frame whose rows have the weights of their counts.
-fn weighted(frame: &Frame, reference: Option<&DMatrix>) -> Result<DMatrix, ModelError> {
-    let weights = target::weights(frame.targets());
+/// Returns the matrix of rows that have the weights of their counts.
+fn weighted(
+    values: &[f32],
+    counts: &[f32],
+    reference: Option<&DMatrix>,
+) -> Result<DMatrix, ModelError> {
+    let weights = target::weights(counts);
     let options = QuantileOptions {
         weights: Some(&weights),
         reference,
         ..QuantileOptions::default()
     };
-    matrix(frame, options)
+    matrix(values, counts, options)
 }
 
-fn matrix(frame: &Frame, options: QuantileOptions<'_>) -> Result<DMatrix, ModelError> {
-    let labels = target::labels(frame);
-    let options = QuantileOptions {
-        labels: Some(&labels),
-        ..options
-    };
+fn matrix(
+    values: &[f32],
+    counts: &[f32],
+    options: QuantileOptions<'_>,
+) -> Result<DMatrix, ModelError> {
     let mut matrix =
-        DMatrix::quantile(frame.values(), COLUMNS.len(), options).map_err(ModelError::Train)?;
+        DMatrix::quantile(values, COLUMNS.len(), options).map_err(ModelError::Train)?;
+    // The bins do not depend on the labels, which would need memory twice meanwhile.
+    matrix
+        .set_labels(&target::labels(counts))
+        .map_err(ModelError::Train)?;
     matrix
         .set_feature_names(&COLUMNS)
         .map_err(ModelError::Train)?;

@@ -119,10 +119,10 @@ impl Frame {
         &self.targets
     }
 
-    /// Returns the targets, and frees the rest of the frame.
+    /// Returns the values and the targets, and frees the rest of the frame.
     #[must_use]
-    pub fn into_targets(self) -> Vec<f32> {
-        self.targets
+    pub fn into_values_and_targets(self) -> (Vec<f32>, Vec<f32>) {
+        (self.values, self.targets)
     }
 
     /// Returns `true` for each row whose counter is silent: its last known counts before the day of

@@ -162,7 +162,7 @@ fn refit(champion: &Model, frame: &Frame, decay: f64) -> Result<Booster, ModelEr
     // A quantile matrix has no values, which refitting requires.
     let mut matrix = DMatrix::dense(frame.values(), COLUMNS.len()).map_err(ModelError::Train)?;
     matrix
-        .set_labels(&target::labels(frame))
+        .set_labels(&target::labels(frame.targets()))
         .map_err(ModelError::Train)?;
     let rates = champion.card.learning_rates();
     champion

@@ -140,7 +140,8 @@ fn living_retains_constant_counts_and_training_rows_do_not() {
     assert_eq!(text(&retained), text(&expected));
     let learned = frame.without_outages();
     assert_eq!(text(&learned), text(&expected));
-    assert_eq!(learned.into_targets()[0], 16.0);
+    let (values, targets) = learned.into_values_and_targets();
+    assert_eq!((values.len(), targets[0]), (18 * COLUMNS.len(), 16.0));
 }
 
 /// The rows are more than a block.
