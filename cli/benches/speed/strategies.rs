@@ -117,11 +117,7 @@ async fn train_champion(ports: &Ports, state: &State, baseline: &Counts, test: &
 
 async fn measure(ports: &Ports, state: &Path, week: Week, strategy: &str) {
     let mut variables: BTreeMap<_, _> = on_files(state).into_iter().collect();
-    variables.extend([
-        ("PUSH_AUDIENCE", "off".to_owned()),
-        // As in the image of the function.
-        ("OMP_WAIT_POLICY", "passive".to_owned()),
-    ]);
+    variables.insert("PUSH_AUDIENCE", "off".to_owned());
     let request = json!({
         "type": "fine-tune-requested",
         "week": week,
