@@ -34,7 +34,7 @@ fn run_process() -> anyhow::Result<()> {
     table::use_terminal_width();
     runtime::init_plain_logs(arguments.log_filter());
     if let Err(error) = restarted {
-        tracing::warn!(%error, "cannot restart with the environment of a training; it may be slow");
+        tracing::warn!(%error, "cannot restart the program with the variables of a training; training may be slow");
     }
     if !set_by_file.is_empty() {
         let variables = Vec::from_iter(set_by_file).join(", ");

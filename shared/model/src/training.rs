@@ -230,7 +230,7 @@ fn matrix(
 ) -> Result<DMatrix, ModelError> {
     let mut matrix =
         DMatrix::quantile(values, COLUMNS.len(), options).map_err(ModelError::Train)?;
-    // The bins do not depend on the labels, which would need memory twice meanwhile.
+    // The bins do not depend on the labels. Set later, they take no memory while XGBoost makes them.
     matrix
         .set_labels(&target::labels(counts))
         .map_err(ModelError::Train)?;

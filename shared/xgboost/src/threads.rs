@@ -21,12 +21,12 @@ const SPIN_COUNT: &str = "GOMP_SPINCOUNT";
 const SPINS: &str = "3000";
 /// The variable with the settings of glibc.
 const TUNABLES: &str = "GLIBC_TUNABLES";
-/// Makes glibc ask the kernel for transparent huge pages. A round of training reads the rows of its
-/// nodes in an order of its own, and with pages of 4 KiB it spends a tenth of its time on finding
-/// them.
+/// Makes glibc ask the kernel for transparent huge pages. A round of training reads rows in an order
+/// that is not that of memory. On two cores, training takes a tenth less time than with pages of
+/// 4 KiB.
 const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
-/// Gives all threads the same memory. Each would otherwise have its own, and return it to the kernel
-/// between two rounds.
+/// Makes all threads allocate from one arena. On two cores, training takes about 3 % less time and
+/// 5 MiB less memory than with an arena for each thread.
 const ONE_ARENA: &str = "glibc.malloc.arena_max=1";
 
 /// Returns the number of threads that this process may use at once: the quota of its control group
@@ -47,7 +47,7 @@ pub fn available_threads() -> NonZero<usize> {
 /// | `OMP_WAIT_POLICY` | `passive` | a waiting thread sleeps |
 /// | `GOMP_SPINCOUNT` | `3000`, if it is not set | but only after about a tenth of a millisecond |
 /// | `GLIBC_TUNABLES` | `glibc.malloc.hugetlb=1`, unless it is set | memory has huge pages |
-/// | | `glibc.malloc.arena_max=1`, unless it is set | threads share their memory |
+/// | | `glibc.malloc.arena_max=1`, unless it is set | threads share one arena |
 ///
 /// By default, a thread of OpenMP that waits for work keeps its core busy for milliseconds. Where
 /// other work needs the core, training takes many times as long. OpenMP and glibc read the
